@@ -1,0 +1,91 @@
+"""What an input format hands to the ledger: usage records, and the reasons why something is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["request", "cache_storage"]
+
+STATUSES = ("completed", "incomplete", "failed", "cancelled")
+PENDING_STATUSES = ("in_progress", "queued")
+
+# Lengths in characters, refused beyond: the ids stand in a PostgreSQL index row of at most 2,704 bytes.
+MAX_REQUEST_ID = 512
+MAX_NAME = 200
+MAX_SOURCE = 64
+MAX_TAGS = 64
+MAX_TAG_KEY = 64
+MAX_TAG_VALUE = 512
+
+
+@dataclass(slots=True)
+class UsageRecord:
+    """One request's counts and facts as one input states them; options and rules are applied later.
+
+    `occurred_at_us` and `storage_end_us` are microseconds since the epoch, UTC. `project` and `tags` are what the
+    record or envelope itself says; the two metadata mappings come after them, in that order. `service_name` only
+    serves project rules. `has_usage` is false where the payload reported none (a failed request).
+    """
+
+    request_id: str
+    occurred_at_us: int
+    kind: Kind = "request"
+    provider: str | None = None
+    source: str | None = None
+    requested_model: str | None = None
+    reported_model: str | None = None
+    project: str | None = None
+    status: str = "completed"
+    service_tier: str | None = None
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    has_usage: bool = True
+    tags: Mapping[str, str] = field(default_factory=dict)
+    response_metadata: Mapping[str, str] = field(default_factory=dict)
+    request_metadata: Mapping[str, str] = field(default_factory=dict)
+    service_name: str | None = None
+    storage_tokens: int | None = None
+    storage_end_us: int | None = None
+    provider_amount: str | None = None
+    caching_expires_at_us: int | None = None
+    """End of the cache storage that a Responses object with `caching.type = enabled` states, for --assume-cache-storage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Something that can't be recorded: a reason slug, a message for people, and the allowed fields that could be read.
+
+    `fields` holds only keys of the `records` format; never a prompt, an output, or any other part of a payload.
+    """
+
+    reason: str
+    message: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A request still in progress or queued: counted, not recorded."""
+
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Something that is no request at all, such as a span of another operation: not even read."""
+
+
+class RecordError(ValueError):
+    """Raised by parsers: becomes a `Rejected` with the same reason and message."""
+
+    def __init__(self, reason: str, message: str, fields: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.fields: Mapping[str, Any] = fields or {}
+
+
+Parsed = UsageRecord | Rejected | Pending | Ignored

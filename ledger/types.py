@@ -1,0 +1,49 @@
+"""Column types: instants that refuse naive datetimes, and 64-bit integers that stay integers on SQLite."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import BigInteger, Integer, SmallInteger
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+# SQLite's STRICT tables know INTEGER alone; it holds the same signed 64 bits as BIGINT.
+BigInt = BigInteger().with_variant(Integer(), "sqlite")
+# 0 or 1 on both databases, so that a row digests alike.
+Flag = SmallInteger().with_variant(Integer(), "sqlite")
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Whole microseconds from 1970-01-01T00:00Z to an aware datetime; naive ones raise ValueError."""
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment.isoformat()} has no time zone: add Z or an offset such as +08:00")
+    return (moment - EPOCH) // MICROSECOND
+
+
+def from_microseconds(microseconds: int) -> datetime:
+    """The aware UTC datetime that many microseconds after 1970-01-01T00:00Z."""
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An instant, stored as BIGINT microseconds since 1970-01-01T00:00Z on every database.
+
+    SQLite has no time type and PostgreSQL's rounds and converts by session zone; one integer compares,
+    sorts and digests alike on both. Naive datetimes are refused; reads return aware UTC ones.
+    """
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> object:  # type: ignore[override]
+        return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else BigInteger())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # type: ignore[override]
+        return None if value is None else to_microseconds(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # type: ignore[override]
+        return None if value is None else from_microseconds(value)

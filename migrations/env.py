@@ -1,0 +1,39 @@
+"""Runs the migrations, on a connection handed in by `ledger.db` or on the URL of -x db=, TOLLBOOK_DB or alembic.ini."""
+
+from __future__ import annotations
+
+import os
+
+from alembic import context
+from sqlalchemy import Connection
+
+from ledger.models import metadata
+
+
+def run(connection: Connection) -> None:
+    context.configure(
+        connection=connection, target_metadata=metadata, compare_type=False, transaction_per_migration=False
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def main() -> None:
+    handed_in = context.config.attributes.get("connection")
+    if handed_in is not None:
+        run(handed_in)
+        return
+    # Only a command line comes here: the engine's set-up is the ledger's own.
+    from ledger.db import make_engine, parse_url  # noqa: PLC0415
+
+    arguments = context.get_x_argument(as_dictionary=True)
+    url = arguments.get("db") or os.environ.get("TOLLBOOK_DB") or context.config.get_main_option("sqlalchemy.url")
+    assert url is not None
+    engine = make_engine(parse_url(url)).execution_options(ledger_write=True)
+    with engine.connect() as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")
+        run(connection)
+
+
+main()
