@@ -1,0 +1,173 @@
+"""Rate card files to rate cards: the built-in ones, the user's, and how they add up. The only file reader."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from pricing.card_file import CardFile, Key, parse_card
+from pricing.errors import RateCardError, shown
+from pricing.rate_card import ModelRates, RateCard, RateEntry, format_instant
+
+__all__ = [
+    "CardFile",
+    "adds_nothing",
+    "built_in_card_files",
+    "changed_entries",
+    "load_rate_cards",
+    "merge_cards",
+    "parse_card",
+    "read_card_file",
+]
+
+RATES_FOLDER = Path(__file__).parent / "rates"
+
+
+def load_rate_cards(*files: str | os.PathLike[str]) -> dict[str, RateCard]:
+    """The cards by provider: the built-in ones with these files added in order, later ones first in rank."""
+    return merge_cards([*built_in_card_files(), *(read_card_file(file) for file in files)])
+
+
+def read_card_file(file: str | os.PathLike[str]) -> CardFile:
+    """One rate card file, checked alone."""
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        message = f"{os.fspath(file)}: can't be read as UTF-8 text: {error}"
+        raise RateCardError(message) from None
+    return parse_card(text, os.fspath(file))
+
+
+def built_in_card_files() -> list[CardFile]:
+    """The cards that ship with tollbook."""
+    return list(_built_in())
+
+
+@cache
+def _built_in() -> tuple[CardFile, ...]:
+    return tuple(
+        parse_card(path.read_text(encoding="utf-8"), path.name) for path in sorted(RATES_FOLDER.glob("*.toml"))
+    )
+
+
+def merge_cards(files: Sequence[CardFile]) -> dict[str, RateCard]:
+    """One card a provider; of two entries with the same start, the later file's stands unless they are identical."""
+    cards: dict[str, RateCard] = {}
+    for file in files:
+        cards[file.provider] = _added(cards.get(file.provider), file)
+    for provider, card in cards.items():
+        _refuse_gaps(card, [file for file in files if file.provider == provider])
+    return cards
+
+
+def _added(card: RateCard | None, file: CardFile) -> RateCard:
+    if card is None:
+        card = RateCard(file.provider, file.currency, {})
+    if file.currency != card.currency:
+        rule = f"{shown(file.currency)} differs from {shown(card.currency)} of provider {file.provider!r}"
+        raise Key(file.name, "currency").refused(f"{rule}; one provider bills in one currency")
+    models = dict(card.models)
+    for rates in file.models.values():
+        known = models.get(rates.id)
+        models[rates.id] = rates if known is None else _joined(known, rates)
+    _refuse_shared_names(models, file)
+    conversions = {conversion.effective_from: conversion for conversion in (*card.conversions, *file.conversions)}
+    return RateCard(file.provider, file.currency, models, tuple(conversions[start] for start in sorted(conversions)))
+
+
+def _joined(known: ModelRates, added: ModelRates) -> ModelRates:
+    """A model's entries, aliases and limits with those of a later file; an identical entry stays as it was."""
+    entries = {entry.effective_from: entry for entry in known.entries}
+    for entry in added.entries:
+        standing = entries.get(entry.effective_from)
+        if standing is None or standing.content() != entry.content():
+            entries[entry.effective_from] = entry
+    ordered = tuple(entries[start] for start in sorted(entries))
+    return replace(
+        known,
+        aliases=tuple(dict.fromkeys((*known.aliases, *added.aliases))),
+        max_input_tokens=ordered[-1].max_input_tokens if ordered else None,
+        max_output_tokens=ordered[-1].max_output_tokens if ordered else None,
+        entries=ordered,
+    )
+
+
+def _refuse_shared_names(models: dict[str, ModelRates], file: CardFile) -> None:
+    """Refuse an id or alias that two models claim, at the place in `file` that claims it."""
+    owners: dict[str, set[str]] = {}
+    for rates in models.values():
+        for name in (rates.id, *rates.aliases):
+            owners.setdefault(name, set()).add(rates.id)
+    for index, rates in enumerate(file.models.values()):
+        names = [("id", rates.id), *((f"aliases[{position}]", alias) for position, alias in enumerate(rates.aliases))]
+        for place, name in names:
+            others = owners[name] - {rates.id}
+            if others:
+                rule = f"{shown(name)} is claimed by model {min(others)!r} too; a name stands for one model"
+                raise Key(file.name, f"model[{index}].{place}").refused(rule)
+
+
+def _refuse_gaps(card: RateCard, files: Sequence[CardFile]) -> None:
+    """Refuse a model without a price, and priced days without a conversion."""
+    for file in files:
+        for index, model in enumerate(file.models):
+            if not card.models[model].entries:
+                raise Key(file.name, f"model[{index}].price").refused(f"is missing; model {model!r} has no price yet")
+    if card.currency == "USD" or not card.models:
+        return
+    first_conversion = min((conversion.effective_from for conversion in card.conversions), default=None)
+    for file in files:
+        for key, entry in _keyed_entries(file):
+            if first_conversion is None or entry.effective_from < first_conversion:
+                rule = (
+                    f"{format_instant(entry.effective_from)} is before the first conversion of {card.currency} to USD"
+                    f" ({'none' if first_conversion is None else format_instant(first_conversion)}); "
+                    "add a [[conversion]] from that day"
+                )
+                raise Key(file.name, key).refused(rule)
+
+
+def _keyed_entries(file: CardFile) -> Iterator[tuple[str, RateEntry]]:
+    for model, rates in enumerate(file.models.values()):
+        for price, entry in enumerate(rates.entries):
+            yield f"model[{model}].price[{price}].effective_from", entry
+
+
+def changed_entries(current: RateCard | None, new: CardFile) -> list[str]:
+    """What `new` would replace: keys of current entries and conversions with the same start and other figures."""
+    if current is None:
+        return []
+    changed = []
+    for rates in new.models.values():
+        standing = {entry.effective_from: entry for entry in _entries(current, rates.id)}
+        for entry in rates.entries:
+            other = standing.get(entry.effective_from)
+            if other is not None and other.content() != entry.content():
+                changed.append(other.key)
+    per_usd = {conversion.effective_from: conversion.per_usd_nano for conversion in current.conversions}
+    changed += (
+        f"{new.provider}/conversion/{format_instant(conversion.effective_from)}"
+        for conversion in new.conversions
+        if per_usd.get(conversion.effective_from, conversion.per_usd_nano) != conversion.per_usd_nano
+    )
+    return changed
+
+
+def adds_nothing(current: RateCard | None, new: CardFile) -> bool:
+    """Whether every entry, alias and conversion of `new` stands in `current` with the same figures."""
+    if current is None or changed_entries(current, new):
+        return False
+    starts = {conversion.effective_from for conversion in current.conversions}
+    return {conversion.effective_from for conversion in new.conversions} <= starts and all(
+        rates.id in current.models
+        and set(rates.aliases) <= set(current.models[rates.id].aliases)
+        and {entry.effective_from for entry in rates.entries} <= {e.effective_from for e in _entries(current, rates.id)}
+        for rates in new.models.values()
+    )
+
+
+def _entries(card: RateCard, model: str) -> Iterable[RateEntry]:
+    return card.models[model].entries if model in card.models else ()

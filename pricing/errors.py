@@ -1,0 +1,73 @@
+"""What pricing refuses, each with a machine-readable reason and a one-line message."""
+
+# ruff: noqa: N818 - the names say what is wrong, as the messages do
+
+from __future__ import annotations
+
+
+class PricingError(ValueError):
+    """A price that can't be worked out; `reason` is a snake_case slug that programs may rely on."""
+
+    reason: str = "pricing_error"
+
+    def __init__(self, message: str, *, reason: str | None = None) -> None:
+        """`message` names the value, the rule and the next step, in one line."""
+        super().__init__(message)
+        if reason is not None:
+            self.reason = reason
+
+
+class UnknownModel(PricingError):
+    """The card has neither a model nor an alias of this name."""
+
+    reason = "unknown_model"
+
+
+class NoRateInEffect(PricingError):
+    """The model has no price entry at this instant."""
+
+    reason = "no_rate_in_effect"
+
+
+class NoConversionInEffect(PricingError):
+    """The card has no conversion to USD at this instant."""
+
+    reason = "no_conversion_in_effect"
+
+
+class MissingRate(PricingError):
+    """Tokens on a meter that the entry gives no rate for: an error, never zero."""
+
+    reason = "missing_rate"
+
+
+class UnpricedUsage(PricingError):
+    """Usage of a kind that no card prices; `reason` says which kind."""
+
+    reason = "unpriced_usage"
+
+
+class InvalidUsage(PricingError):
+    """Usage facts that contradict each other or break a limit; `reason` says which."""
+
+    reason = "invalid_usage"
+
+
+class AmountOverflow(PricingError):
+    """tokens x rate past 2**63 - 1 pico: refused, never wrapped."""
+
+    reason = "amount_overflow"
+
+
+class RateCardError(PricingError):
+    """A rate card file that can't be used; the message names file and key."""
+
+    reason = "rate_card"
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """A foreign value for a message: its `repr`, so without control characters, cut after `limit` characters."""
+    if isinstance(value, int) and value.bit_length() > 128:
+        return f"(a number of {value.bit_length()} bits)"
+    text = repr(value[: limit + 1] if isinstance(value, str) else value)
+    return text if len(text) <= limit else f"{text[:limit]}..."

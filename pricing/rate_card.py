@@ -1,0 +1,211 @@
+"""Dated prices of one provider: which entry, which tier, which conversion holds for a request."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pricing.errors import NoConversionInEffect, NoRateInEffect, UnknownModel, shown
+from pricing.money import Conversion, Settlement
+from pricing.usage import check_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+UNBOUNDED = "unbounded"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTier:
+    """Rates in pico per token for prompts of up to `up_to` tokens, inclusive; None has no bound."""
+
+    up_to: int | None
+    input_pico: int
+    cached_input_pico: int | None
+    output_pico: int
+
+    @property
+    def label(self) -> str:
+        """The bound in digits, or "unbounded"."""
+        return UNBOUNDED if self.up_to is None else str(self.up_to)
+
+
+@dataclass(frozen=True)
+class RateEntry:
+    """One model's prices from `effective_from` (inclusive) to `effective_to` (exclusive) or the next entry."""
+
+    provider: str
+    currency: str
+    model: str
+    effective_from: dt.datetime
+    effective_to: dt.datetime | None
+    tiers: tuple[PromptTier, ...]
+    cache_storage_pico: int | None = None
+    max_input_tokens: int | None = None
+    max_output_tokens: int | None = None
+    settlement: Settlement | None = None
+    source_url: str | None = None
+    checked_on: dt.date | None = None
+    derived: bool = False
+
+    def tier_for(self, input_tokens: int) -> PromptTier | None:
+        """The first tier whose bound is >= the whole input, cached included; None past the last bound or the limit.
+
+        With bounds 32_000 and 128_000, 32_000 tokens are tier 1 and 32_001 are tier 2, for all of them.
+        """
+        if self.max_input_tokens is not None and input_tokens > self.max_input_tokens:
+            return None
+        for tier in self.tiers:
+            if tier.up_to is None or input_tokens <= tier.up_to:
+                return tier
+        return None
+
+    def content(self) -> str:
+        """Canonical JSON of all that decides a price: rates, dates, limits and settlement, not sources."""
+        settlement = self.settlement
+        facts = {
+            "provider": self.provider,
+            "currency": self.currency,
+            "model": self.model,
+            "effective_from": self.effective_from.isoformat(),
+            "effective_to": None if self.effective_to is None else self.effective_to.isoformat(),
+            "tiers": [[tier.up_to, tier.input_pico, tier.cached_input_pico, tier.output_pico] for tier in self.tiers],
+            "cache_storage_pico": self.cache_storage_pico,
+            "max_input_tokens": self.max_input_tokens,
+            "max_output_tokens": self.max_output_tokens,
+            "settlement": settlement and [settlement.quantum_nano, settlement.mode, settlement.minimum_nano],
+        }
+        return json.dumps(facts, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_content(cls, content: str) -> RateEntry:
+        """The entry that `content()` wrote; sources are not in it."""
+        facts: dict[str, Any] = json.loads(content)
+        end = facts["effective_to"]
+        settlement = facts["settlement"]
+        facts["effective_from"] = dt.datetime.fromisoformat(facts["effective_from"])
+        facts["effective_to"] = None if end is None else dt.datetime.fromisoformat(end)
+        facts["tiers"] = tuple(PromptTier(*tier) for tier in facts["tiers"])
+        facts["settlement"] = None if settlement is None else Settlement(*settlement)
+        return cls(**facts)
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of the content, in hex."""
+        return hashlib.sha256(self.content().encode()).hexdigest()
+
+    @cached_property
+    def key(self) -> str:
+        """A readable name of this version: "evolink/doubao-seed-2.0-code/2026-02-01#1a2b3c4d"."""
+        return f"{self.provider}/{self.model}/{format_instant(self.effective_from)}#{self.digest[:8]}"
+
+
+@dataclass(frozen=True)
+class ModelRates:
+    """One model's entries, oldest first, the names it answers to, and the limits of its newest entry."""
+
+    id: str
+    aliases: tuple[str, ...]
+    max_input_tokens: int | None
+    max_output_tokens: int | None
+    entries: tuple[RateEntry, ...]
+
+    def entry_at(self, at: dt.datetime) -> RateEntry | None:
+        """The entry in effect at the aware time `at`: the newest begun, unless it has ended."""
+        for entry in reversed(self.entries):
+            if entry.effective_from <= at:
+                return entry if entry.effective_to is None or at < entry.effective_to else None
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class RateCard:
+    """One provider's prices in one currency; equal only to itself."""
+
+    provider: str
+    currency: str
+    models: Mapping[str, ModelRates]
+    conversions: tuple[Conversion, ...] = ()
+    _exact: dict[str, ModelRates] = field(init=False, repr=False)
+    _prefixes: list[tuple[str, ModelRates]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Index names: ids and whole aliases by name, patterns by falling length of their prefix."""
+        exact = dict(self.models)
+        prefixes: list[tuple[str, ModelRates]] = []
+        for rates in self.models.values():
+            for alias in rates.aliases:
+                if alias.endswith("*"):
+                    prefixes.append((alias[:-1], rates))
+                else:
+                    exact[alias] = rates
+        prefixes.sort(key=lambda prefix: len(prefix[0]), reverse=True)
+        object.__setattr__(self, "_exact", exact)
+        object.__setattr__(self, "_prefixes", prefixes)
+
+    def resolve(self, name: str | None) -> str | None:
+        """The id of the model that `name` stands for; an exact id or alias beats the longest prefix."""
+        rates = self.rates_of(name)
+        return None if rates is None else rates.id
+
+    def rates_of(self, name: object) -> ModelRates | None:
+        """The model that `name` stands for, or None."""
+        if not isinstance(name, str):
+            return None
+        rates = self._exact.get(name)
+        if rates is not None:
+            return rates
+        return next((rates for prefix, rates in self._prefixes if name.startswith(prefix)), None)
+
+    def entry_at(self, model: str | None, at: dt.datetime) -> RateEntry:
+        """The price entry of `model` (an id or alias) in effect at `at`, which must have a zone."""
+        # A time in UTC and a known id are the common case: they skip the two calls that tell all others apart.
+        if type(at) is not dt.datetime or at.tzinfo is not dt.UTC:
+            check_time(at)
+        rates = self._exact.get(model) if type(model) is str else None
+        if rates is None:
+            rates = self.rates_of(model)
+        if rates is None:
+            raise self._unknown(model)
+        entry = rates.entry_at(at)
+        if entry is None:
+            raise self._undated(rates, at)
+        return entry
+
+    def conversion_at(self, at: dt.datetime) -> Conversion | None:
+        """The conversion to USD in effect at `at`; None for a card in USD, which needs none."""
+        check_time(at)
+        if self.currency == "USD":
+            return None
+        for conversion in reversed(self.conversions):
+            if conversion.effective_from <= at:
+                return conversion
+        message = (
+            f"card {self.provider!r} has no {self.currency} conversion at {at.isoformat()}; "
+            "add one with: tollbook rates conversion add --per-usd N --from DATE"
+        )
+        raise NoConversionInEffect(message)
+
+    def _unknown(self, model: object) -> UnknownModel:
+        some = ", ".join(sorted(self.models)[:8])
+        return UnknownModel(
+            f"model {shown(model)} is not on card {self.provider!r}, which has {some}; "
+            "use one of these or add it with: tollbook rates add FILE"
+        )
+
+    def _undated(self, rates: ModelRates, at: dt.datetime) -> NoRateInEffect:
+        oldest = format_instant(rates.entries[0].effective_from)
+        return NoRateInEffect(
+            f"model {rates.id!r} has no price at {at.isoformat()} on card {self.provider!r}, whose oldest entry "
+            f"begins {oldest}; add the entry of that day with: tollbook rates add FILE"
+        )
+
+
+def format_instant(at: dt.datetime) -> str:
+    """A UTC time as its date at midnight ("2026-02-01"), else to the second or finer ("2026-02-01T08:30:00Z")."""
+    text = at.isoformat().replace("+00:00", "Z")
+    return text.removesuffix("T00:00:00Z")

@@ -1,0 +1,145 @@
+"""Rate entries laid out as arrays, so that each lookup of the rating rule becomes an index.
+
+The arrays are filled by asking the scalar rule once for each span between two dates and each band between two
+token bounds, so no second rule stands here. The last row of each is that of "none": index -1 finds it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pricing.columns import LAST_US
+from pricing.money import INT64_MAX, NANO_HALF_EVEN, Settlement
+from pricing.rate_card import PromptTier, RateCard, RateEntry
+from pricing.usage import epoch_us
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pricing.money import Int64Array
+
+
+@dataclass(frozen=True, slots=True)
+class DateTable:
+    """Which entry holds for a name at a time: `entry_of[row_of_name[code], span]`, -1 for none."""
+
+    entries: tuple[RateEntry, ...]
+    starts_us: Int64Array
+    row_of_name: Int64Array
+    entry_of: Int64Array
+
+    @classmethod
+    def of(cls, card: RateCard, names: Sequence[object]) -> DateTable:
+        """The table of a card for these names."""
+        models = list(card.models.values())
+        entries = tuple(entry for rates in models for entry in rates.entries)
+        index_of = {id(entry): index for index, entry in enumerate(entries)}
+        ends = {entry.effective_to for entry in entries if entry.effective_to is not None}
+        starts = sorted({entry.effective_from for entry in entries} | ends)
+        row_of_id = {rates.id: row for row, rates in enumerate(models)}
+        resolved = [card.rates_of(name) for name in names]
+        row_of_name = [-1 if rates is None else row_of_id[rates.id] for rates in resolved]
+        entry_of = [[-1, *(index_of.get(id(rates.entry_at(start)), -1) for start in starts), -1] for rates in models]
+        return cls(
+            entries=entries,
+            starts_us=_int64([*(epoch_us(start) for start in starts), LAST_US + 1]),
+            row_of_name=_int64([*row_of_name, -1]),
+            entry_of=_int64(index for row in [*entry_of, [-1] * (len(starts) + 2)] for index in row),
+        )
+
+    def entries_at(self, codes: Int64Array, at_us: Int64Array) -> Int64Array:
+        """A row's index in `entries`, or -1: the span is the number of dates begun by then; past year 9999 is none."""
+        span = self.starts_us.searchsorted(at_us, side="right")
+        return self.entry_of.take(self.row_of_name.take(codes) * (len(self.starts_us) + 1) + span)
+
+
+@dataclass(frozen=True, slots=True)
+class RateTable:
+    """Rates and token limits by slot, a slot being one tier of one entry: `slot_of[entry, band]`, -1 for none."""
+
+    bounds: Int64Array
+    slot_of: Int64Array
+    tier_index: Int64Array
+    input_pico: Int64Array
+    cached_input_pico: Int64Array
+    output_pico: Int64Array
+    uncached_limit: Int64Array
+    cached_limit: Int64Array
+    output_limit: Int64Array
+    settlements: tuple[Settlement, ...]
+    settlement_of: Int64Array
+
+    @classmethod
+    def of(cls, entries: Sequence[RateEntry]) -> RateTable:
+        """The table of these entries."""
+        slots = [(entry, index, tier) for entry in entries for index, tier in enumerate(entry.tiers)]
+        tiers = [tier for _, _, tier in slots]
+        limits = {entry.max_input_tokens for entry in entries} | {tier.up_to for tier in tiers}
+        bounds = sorted(bound for bound in limits if bound is not None)
+        settlements = [entry.settlement or NANO_HALF_EVEN for entry, _, _ in slots]
+        distinct = tuple(dict.fromkeys(settlements))
+        return cls(
+            bounds=_int64(bounds),
+            slot_of=_int64(_slots_by_band(entries, bounds)),
+            tier_index=_int64([*(index for _, index, _ in slots), -1]),
+            input_pico=_rates(tier.input_pico for tier in tiers),
+            cached_input_pico=_rates(tier.cached_input_pico or 0 for tier in tiers),
+            output_pico=_rates(tier.output_pico for tier in tiers),
+            uncached_limit=_rates(_most_tokens(tier.input_pico) for tier in tiers),
+            cached_limit=_rates(_most_tokens(tier.cached_input_pico) for tier in tiers),
+            output_limit=_rates(_most_output(entry, tier) for entry, _, tier in slots),
+            settlements=distinct or (NANO_HALF_EVEN,),
+            settlement_of=_rates(distinct.index(settlement) for settlement in settlements),
+        )
+
+    def slots(self, entry_index: Int64Array, input_tokens: Int64Array) -> Int64Array:
+        """A row's slot, or -1: the band is the number of bounds below the whole input."""
+        band = self.bounds.searchsorted(input_tokens, side="left")
+        return self.slot_of.take(entry_index * (len(self.bounds) + 1) + band)
+
+    def settle(self, slots: Int64Array, amount_pico: Int64Array, tokens: Int64Array) -> Int64Array:
+        """Nano by row, each by the settlement of its entry."""
+        if len(self.settlements) == 1:
+            return self.settlements[0].settle_columns(amount_pico, tokens)
+        settlement_of = self.settlement_of.take(slots)
+        amount_nano = amount_pico.copy()
+        for index, settlement in enumerate(self.settlements):
+            rows = settlement_of == index
+            amount_nano[rows] = settlement.settle_columns(amount_pico[rows], tokens[rows])
+        return amount_nano
+
+
+def _slots_by_band(entries: Sequence[RateEntry], bounds: Sequence[int]) -> Iterable[int]:
+    """For each entry and band of prompt length, the slot of the tier that the scalar rule picks, or -1."""
+    largest_by_band = [*bounds, bounds[-1] + 1 if bounds else INT64_MAX]
+    first_slot = 0
+    for entry in entries:
+        for largest in largest_by_band:
+            tier = entry.tier_for(largest)
+            yield -1 if tier is None else first_slot + entry.tiers.index(tier)
+        first_slot += len(entry.tiers)
+    yield from [-1] * len(largest_by_band)
+
+
+def _most_tokens(rate_pico: int | None) -> int:
+    """The most tokens whose product with the rate fits 64 bits; none where there is no rate."""
+    if rate_pico is None:
+        return 0
+    return INT64_MAX // rate_pico if rate_pico else INT64_MAX
+
+
+def _most_output(entry: RateEntry, tier: PromptTier) -> int:
+    most = _most_tokens(tier.output_pico)
+    return most if entry.max_output_tokens is None else min(most, entry.max_output_tokens)
+
+
+def _int64(values: Iterable[int]) -> Int64Array:
+    import numpy as np  # noqa: PLC0415 - start-up time
+
+    return np.array(list(values), np.int64)
+
+
+def _rates(values: Iterable[int]) -> Int64Array:
+    """By slot, with 0 for the slot of none."""
+    return _int64([*values, 0])

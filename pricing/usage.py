@@ -1,0 +1,119 @@
+"""One request's token counts, and what must hold of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from pricing.errors import InvalidUsage, UnpricedUsage, shown
+from pricing.money import INT64_MAX
+
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+US_PER_SECOND = 10**6
+US_PER_HOUR = 3_600 * US_PER_SECOND
+PRICED_SERVICE_TIERS = frozenset({"auto", "default"})
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsage:
+    """Token counts of one request: input includes the cached part, output includes reasoning."""
+
+    input_tokens: int
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a count that is no int from 0 to 2**63 - 1, and a part larger than its whole."""
+        check_count("input_tokens", self.input_tokens)
+        check_count("cached_input_tokens", self.cached_input_tokens)
+        check_count("output_tokens", self.output_tokens)
+        check_count("reasoning_tokens", self.reasoning_tokens)
+        if self.cached_input_tokens > self.input_tokens:
+            message = (
+                f"cached_input_tokens {self.cached_input_tokens} exceed input_tokens {self.input_tokens}: "
+                "input includes the cached part; correct the record"
+            )
+            raise InvalidUsage(message, reason="cached_exceeds_input")
+        if self.reasoning_tokens > self.output_tokens:
+            message = (
+                f"reasoning_tokens {self.reasoning_tokens} exceed output_tokens {self.output_tokens}: "
+                "output includes reasoning; correct the record"
+            )
+            raise InvalidUsage(message, reason="reasoning_exceeds_output")
+
+    @property
+    def uncached_input_tokens(self) -> int:
+        """The tokens of the `input` meter: all input less the cached part."""
+        return self.input_tokens - self.cached_input_tokens
+
+
+def check_count(name: str, value: object) -> None:
+    """Refuse what isn't an int (True and 1.0 aren't), is below 0 or past 2**63 - 1."""
+    if type(value) is not int:
+        message = f"{name} {shown(value)} is {type(value).__name__}: counts are whole numbers; correct the record"
+        raise InvalidUsage(message, reason="not_an_integer")
+    if value < 0:
+        message = f"{name} {shown(value)} is negative: counts are 0 or more; correct the record"
+        raise InvalidUsage(message, reason="negative_count")
+    if value > INT64_MAX:
+        message = f"{name} {shown(value)} is past 2**63 - 1, the largest count; correct the record"
+        raise InvalidUsage(message, reason="count_out_of_range")
+
+
+def check_total(total_tokens: int | None, usage: TokenUsage) -> None:
+    """Refuse a total that is present and isn't input + output."""
+    if total_tokens is None:
+        return
+    check_count("total_tokens", total_tokens)
+    if total_tokens != usage.input_tokens + usage.output_tokens:
+        message = (
+            f"total_tokens {total_tokens} is not input_tokens {usage.input_tokens} + output_tokens "
+            f"{usage.output_tokens} = {usage.input_tokens + usage.output_tokens}; correct the record"
+        )
+        raise InvalidUsage(message, reason="total_mismatch")
+
+
+def check_service_tier(service_tier: object) -> None:
+    """Refuse a service tier other than None, "auto" or "default": no card prices another."""
+    if service_tier is None or (isinstance(service_tier, str) and service_tier in PRICED_SERVICE_TIERS):
+        return
+    message = (
+        f"service_tier {shown(service_tier)} has no price: only absent, 'auto' and 'default' have one; "
+        "book this request by hand"
+    )
+    raise UnpricedUsage(message, reason="unpriced_service_tier")
+
+
+def check_unpriced_tokens(*, audio_tokens: int = 0, cache_write_tokens: int = 0) -> None:
+    """Refuse tokens of a kind that no card prices; 0 passes."""
+    for kind, count in (("audio_tokens", audio_tokens), ("cache_write_tokens", cache_write_tokens)):
+        check_count(kind, count)
+        if count:
+            message = f"{kind} {count} have no price on any card: usage is priced whole or not at all; book it by hand"
+            raise UnpricedUsage(message, reason=kind)
+
+
+def check_time(at: object) -> None:
+    """Refuse what isn't a datetime with a zone."""
+    if not isinstance(at, dt.datetime) or at.utcoffset() is None:
+        message = f"time {shown(at)} is no datetime with a zone: prices are dated by instant; add the zone"
+        raise InvalidUsage(message, reason="naive_time")
+
+
+def epoch_us(at: dt.datetime) -> int:
+    """Microseconds from 1970-01-01T00:00Z to `at`, exact, negative before it."""
+    check_time(at)
+    since = at - EPOCH
+    return (since.days * 86_400 + since.seconds) * US_PER_SECOND + since.microseconds
+
+
+def clock_hours(start: dt.datetime, end: dt.datetime) -> int:
+    """UTC clock hours touched by [start, end): 10:00-11:00 is 1, 10:59:59-11:00:01 is 2."""
+    start_us, end_us = epoch_us(start), epoch_us(end)
+    if end_us <= start_us:
+        message = (
+            f"end {end.isoformat()} is not after start {start.isoformat()}: storage is [start, end); correct the record"
+        )
+        raise InvalidUsage(message, reason="end_not_after_start")
+    return -(-end_us // US_PER_HOUR) - start_us // US_PER_HOUR
