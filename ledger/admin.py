@@ -1,0 +1,82 @@
+"""Care of a ledger as a whole: its zone, its roll-ups worked out anew, and whether file and guards are sound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, delete, inspect, select, text, update
+
+from ledger.bulk import in_chunks
+from ledger.corrections import posted_charges
+from ledger.db import MAX_ROLLUP_TAGS, Database, zone_named
+from ledger.errors import LedgerError
+from ledger.facts import Calendar, columns_of
+from ledger.models import APPEND_ONLY, charges, ledger_settings, metadata, rollup_days, rollup_keys, rollup_quarters
+from ledger.rollups import RollUp
+
+
+def set_timezone(database: Database, timezone: str) -> None:
+    """Change the zone of a ledger without charges; LedgerError once one is posted, for months are cut in it."""
+    zone_named(timezone)
+    with database.writing() as connection:
+        if connection.execute(select(charges.c.id).limit(1)).first() is not None:
+            raise LedgerError(
+                f"the ledger's zone is {database.zone_name} and charges are posted by it: it can't be changed any more; "
+                "reports take --timezone"
+            )
+        _set(connection, "timezone", timezone)
+
+
+def _set(connection: Connection, name: str, value: str) -> None:
+    connection.execute(update(ledger_settings).where(ledger_settings.c.name == name).values(value=value))
+
+
+def rebuild_rollups(database: Database, tags: Sequence[str]) -> None:
+    """Store the tags to roll up and sum every charge again by them, in one transaction."""
+    if len(set(tags)) > MAX_ROLLUP_TAGS:
+        raise LedgerError(f"{len(set(tags))} tags: at most {MAX_ROLLUP_TAGS} are rolled up")
+    with database.writing() as connection:
+        for table in (rollup_days, rollup_quarters, rollup_keys):
+            connection.execute(delete(table))
+        _set(connection, "rollup_tags", ",".join(sorted(set(tags))))
+        roll_up = RollUp(Calendar(database.zone), tags)
+        for chunk in in_chunks(posted_charges(connection), 20_000):
+            rows, facts = zip(*chunk, strict=True)
+            roll_up.add(connection, columns_of(rows), columns_of(facts))
+
+
+def check_database(database: Database) -> list[str]:
+    """What is wrong with tables, guards and, on SQLite, the file; empty where all is sound."""
+    problems: list[str] = []
+    with database.reading() as connection:
+        missing = set(metadata.tables) - set(inspect(connection).get_table_names())
+        problems += [f"table {name} is missing" for name in sorted(missing)]
+        guards = _triggers(connection)
+        problems += [
+            f"table {name} isn't guarded against changes"
+            for name in APPEND_ONLY
+            if guards.get(name, 0) < _guards(connection)
+        ]
+        if connection.dialect.name == "sqlite":
+            found = [row[0] for row in connection.execute(text("PRAGMA integrity_check"))]
+            problems += [f"integrity: {message}" for message in found if message != "ok"]
+            problems += [
+                f"foreign key of {row[0]} row {row[1]}: {row[2]} is missing"
+                for row in connection.execute(text("PRAGMA foreign_key_check"))
+            ]
+    return problems
+
+
+def _guards(connection: Connection) -> int:
+    return 3 if connection.dialect.name == "sqlite" else 2
+
+
+def _triggers(connection: Connection) -> dict[str, int]:
+    if connection.dialect.name == "sqlite":
+        query = "SELECT tbl_name, count(*) FROM sqlite_master WHERE type = 'trigger' GROUP BY tbl_name"
+    else:
+        query = (
+            "SELECT c.relname, count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+            "WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' GROUP BY c.relname"
+        )
+    return {row[0]: row[1] for row in connection.execute(text(query))}

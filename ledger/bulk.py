@@ -1,0 +1,148 @@
+"""Many rows at once, by what each database does fastest: executemany on SQLite, COPY and arrays on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import Connection, Table
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    import psycopg
+
+T = TypeVar("T")
+
+
+def in_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The items in lists of at most `size`."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def append_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+    """Insert rows given in the table's column order; any conflict is an error."""
+    if connection.dialect.name == "sqlite":
+        sqlite_connection(connection).executemany(_insert(table), rows)
+    else:
+        _copy(connection, table.name, rows)
+
+
+def append_new_rows(
+    connection: Connection, table: Table, rows: Sequence[Sequence[Any]], *, fresh: bool
+) -> set[int] | None:
+    """Insert the rows whose identity is new; the ids inserted, or None where all were.
+
+    Ids are the rows' first column, above all the table's. `fresh` says that known identities are not expected: on
+    PostgreSQL the rows are then copied straight into the table, and only if that fails by way of a temporary one.
+    """
+    if connection.dialect.name == "sqlite":
+        # The table's own trigger passes over a known identity, whichever ON CONFLICT the statement names.
+        inserted = sqlite_connection(connection).executemany(_insert(table), rows).rowcount
+        if inserted == len(rows):
+            return None
+        found = sqlite_connection(connection).execute(f"SELECT id FROM {table.name} WHERE id >= ?", (rows[0][0],))
+        return {number for (number,) in found}
+    return _append_new_on_postgresql(connection, table, rows, fresh=fresh)
+
+
+def _append_new_on_postgresql(
+    connection: Connection, table: Table, rows: Sequence[Sequence[Any]], *, fresh: bool
+) -> set[int] | None:
+    import psycopg  # noqa: PLC0415 - an extra
+
+    if fresh:
+        savepoint = connection.begin_nested()
+        try:
+            _copy(connection, table.name, rows)
+        except psycopg.errors.UniqueViolation:
+            savepoint.rollback()
+        else:
+            savepoint.commit()
+            return None
+    incoming = f"incoming_{table.name}"
+    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS {incoming} (LIKE {table.name}) ON COMMIT DROP")
+    connection.exec_driver_sql(f"TRUNCATE {incoming}")
+    _copy(connection, incoming, rows)
+    cursor = connection.exec_driver_sql(
+        f"INSERT INTO {table.name} SELECT * FROM {incoming} ORDER BY id ON CONFLICT DO NOTHING RETURNING id"
+    )
+    inserted = {int(number) for (number,) in cursor}
+    return None if len(inserted) == len(rows) else inserted
+
+
+def _copy(connection: Connection, name: str, rows: Iterable[Sequence[Any]]) -> None:
+    with postgres_connection(connection).cursor() as cursor, cursor.copy(f"COPY {name} FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def upsert(
+    connection: Connection,
+    table: Table,
+    key: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    sums: Sequence[str] = (),
+    latest: Sequence[str] = (),
+) -> None:
+    """Insert rows, or change the row of the same `key`: `sums` are added to, `latest` keep the greater value."""
+    greater = "max" if connection.dialect.name == "sqlite" else "greatest"
+    name = table.name
+    changes = [f"{column} = {name}.{column} + excluded.{column}" for column in sums]
+    changes += [f"{column} = {greater}({name}.{column}, excluded.{column})" for column in latest]
+    conflict = f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {', '.join(changes)}"
+    if connection.dialect.name == "sqlite":
+        sqlite_connection(connection).executemany(f"{_insert(table)} {conflict}", rows)
+        return
+    types = [column.type.compile(connection.dialect) for column in table.columns]
+    arrays = ", ".join(f"%s::{kind}[]" for kind in types)
+    statement = f"INSERT INTO {name} SELECT * FROM unnest({arrays}) {conflict}"
+    with postgres_connection(connection).cursor() as cursor:
+        for chunk in in_chunks(rows, 20_000):
+            cursor.execute(statement, [list(column) for column in zip(*chunk, strict=True)])
+
+
+def rows_by_key(connection: Connection, query: str, keys: Sequence[Sequence[str]]) -> Iterator[Sequence[Any]]:
+    """Rows of a query over `keys(a, b, …)`: lists of text joined in as a table, however many there are.
+
+    `query` holds `{keys}` where the table of keys stands, with columns k0, k1, …
+    """
+    width = len(keys[0]) if keys else 0
+    for chunk in in_chunks(keys, 10_000):
+        if connection.dialect.name == "sqlite":
+            import msgspec  # noqa: PLC0415 - only here
+
+            columns = ", ".join(f"json_extract(value, '$[{place}]') AS k{place}" for place in range(width))
+            parameter = msgspec.json.encode(chunk).decode()
+            yield from sqlite_connection(connection).execute(
+                query.format(keys=f"(SELECT {columns} FROM json_each(?))"), (parameter,)
+            )
+        else:
+            arrays = ", ".join(["%s::text[]"] * width)
+            names = ", ".join(f"k{place}" for place in range(width))
+            with postgres_connection(connection).cursor() as cursor:
+                cursor.execute(
+                    query.format(keys=f"unnest({arrays}) AS key({names})"),  # type: ignore[arg-type]
+                    [list(column) for column in zip(*chunk, strict=True)],
+                )
+                yield from cursor
+
+
+def _insert(table: Table) -> str:
+    return f"INSERT INTO {table.name} VALUES ({', '.join('?' * len(table.columns))})"
+
+
+def sqlite_connection(connection: Connection) -> sqlite3.Connection:
+    """The driver's connection, inside SQLAlchemy's transaction."""
+    driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+    return driver
+
+
+def postgres_connection(connection: Connection) -> psycopg.Connection[Any]:
+    """The driver's connection, inside SQLAlchemy's transaction."""
+    driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+    return driver

@@ -1,0 +1,124 @@
+"""The `tollbook` command: its groups are imported when they are called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from ledger.cli.app import App, command_options
+
+# name: (module below ledger.cli, attribute, line of `tollbook --help`), in the order that help lists them.
+COMMANDS = {
+    "demo": ("demo", "demo", "Bundled usage into a ledger, reports and files, with a word on each."),
+    "price": ("price", "price", "Price one request exactly."),
+    "rates": ("rates", "rates", "Rate cards and conversions: list, show, add."),
+    "ingest": ("ingest", "ingest", "Record usage from files or standard input, each request once."),
+    "quarantine": (
+        "quarantine",
+        "quarantine",
+        "What could not be recorded: list, show, retry, accept, discard, export.",
+    ),
+    "batches": ("corrections", "batches", "What was posted, command by command."),
+    "void": ("corrections", "void", "Reverse a batch or one request."),
+    "reassign": ("corrections", "reassign", "Move usage from one project to another."),
+    "report": ("report", "report", "Spend by model, project, day, month, tier, tag …"),
+    "export": ("export", "export", "Charge lines as CSV or JSON for finance."),
+    "verify": ("verify", "verify", "Work every charge out again and hold the book against itself."),
+    "status": ("status", "status", "Database, conversion in use, sources, quarantine, open months."),
+    "db": ("db", "db", "Create, upgrade and check a ledger."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and first lines, and imports one when it runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _help = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"ledger.cli.{module}"), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_module, _attribute, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; wrong use that it finds is one line and exit code 2, as click's own is."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            message = _wrong_use(error)
+            if message is None:
+                raise
+            raise click.UsageError(message) from error
+
+
+def _wrong_use(error: Exception) -> str | None:
+    """The line to print for an error that is the user's to mend; None for any other."""
+    if isinstance(error, (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError)):
+        return None
+    from ledger.errors import LedgerError  # noqa: PLC0415
+    from pricing.errors import PricingError  # noqa: PLC0415 - only once something is wrong
+
+    if isinstance(error, (LedgerError, PricingError)):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'input or output'}: {error.strerror or error}"
+    if "sqlalchemy" in sys.modules:
+        from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
+
+        from ledger.db import first_line  # noqa: PLC0415
+
+        if isinstance(error, DBAPIError):
+            return f"the database refused: {first_line(error)}"
+    return None
+
+
+def _print_version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        from importlib.metadata import version  # noqa: PLC0415 - takes longer than the rest of --help
+
+        click.echo(f"tollbook {version('tollbook')}")
+        context.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: tollbook demo",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+@command_options
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Token cost estimator and billing ledger for Doubao Seed 2.0 models on EvoLink.
+
+    Prices each request exactly, books it once, never changes a closed number.
+    """
+    context.ensure_object(App)
+
+
+def main() -> NoReturn:
+    """Run the command line; a closed pipe or Ctrl-C ends it without a word."""
+    try:
+        cli(prog_name="tollbook", standalone_mode=True)
+    except BrokenPipeError:
+        # The reader went away (`| head`): keep the interpreter from complaining about the rest at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(0)

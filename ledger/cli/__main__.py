@@ -1,0 +1,7 @@
+"""`python -m ledger.cli`, for where the console script is not on the path."""
+
+from __future__ import annotations
+
+from ledger.cli import main
+
+main()

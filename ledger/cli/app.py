@@ -1,0 +1,61 @@
+"""What every command shares: the configuration, the ledger it works on, and `--db` before or after the command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from ledger.config import Config
+    from ledger.db import Database
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class App:
+    """The click context object. Slow libraries are imported when a command first needs them."""
+
+    def __init__(self) -> None:
+        self.db_option: str | None = None
+
+    @cached_property
+    def config(self) -> Config:
+        from ledger.config import load_config  # noqa: PLC0415 - `tollbook --help` imports click alone
+
+        return load_config(Path.cwd())
+
+    @property
+    def db_url(self) -> str:
+        """`--db`, else TOLLBOOK_DB, else `[ledger] db`, else tollbook.db in the working directory."""
+        return self.db_option or os.environ.get("TOLLBOOK_DB") or self.config.ledger.db or "sqlite:///tollbook.db"
+
+    def open(self, *, create: bool = False) -> Database:
+        """The ledger of `db_url`, made first where a command that may create one says so."""
+        from ledger.db import open_ledger  # noqa: PLC0415 - sqlalchemy takes a while to import
+
+        section = self.config.ledger
+        return open_ledger(self.db_url, create=create, timezone=section.timezone, rollup_tags=section.rollup_tags)
+
+
+pass_app = click.make_pass_decorator(App, ensure=True)
+
+
+def _remember_db(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.ensure_object(App).db_option = value
+
+
+def command_options(function: F) -> F:
+    """Add `--db` to a command; the last one given on the line holds."""
+    return click.option(
+        "--db",
+        metavar="URL",
+        expose_value=False,
+        callback=_remember_db,
+        help="Ledger: a SQLite file or a database URL. Default: TOLLBOOK_DB, [ledger] db, tollbook.db.",
+    )(function)

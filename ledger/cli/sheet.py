@@ -1,0 +1,216 @@
+"""A small table as a value: typed columns, rows, a total; and the same cells as JSON, CSV, Markdown and for people.
+
+Cells are plain values by the kind of their column, None where there is nothing:
+
+| kind | cell | table | JSON | CSV |
+|---|---|---|---|---|
+| text | str | as it is | string | guarded text |
+| count | int | 1,234,567 | number | 1234567 |
+| money, usd | int, 10**-9 of the unit | 1,234.57 | "1234.5678" | 1234.5678 |
+| decimal | str, a plain decimal | as it is | string | as it is |
+| percent | int, tenths of a percent | +12.5% | "12.5" | 12.5 |
+| flag | bool | yes, no | true, false | true, false |
+| facts | mapping of text | k=v, k=v | object | guarded JSON |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from ledger.exports.safe_csv import CsvWriter, guard
+from ledger.exports.safe_text import json_text, visible
+from pricing.money import NANO, divide_half_even, format_nano
+
+Kind: TypeAlias = Literal["text", "count", "money", "usd", "decimal", "percent", "flag", "facts"]
+Cell: TypeAlias = str | int | Mapping[str, str] | None
+
+SCHEMA = 1
+LEFT_ALIGNED = frozenset({"text", "flag", "facts"})
+NOTHING = "(none)"
+_MARKDOWN = re.compile(r"[\\`*\[\]~|]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
+_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. On a narrow terminal the highest `priority` is left out first; 0 is always shown.
+
+    A table rounds money and usd to a few places, unless the column is `exact`.
+    """
+
+    name: str
+    kind: Kind = "text"
+    priority: int = 0
+    exact: bool = False
+
+    @property
+    def heading(self) -> str:
+        """The name in words, which may break over lines."""
+        return visible(self.name if self.name.startswith("tag:") else self.name.replace("_", " "))
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What a command shows. `total` has a cell a column; text cells of it stay empty.
+
+    `facts` are further keys of the JSON document, between title and rows; `document`, where it is given, is the JSON
+    document in their place. `footnotes` stand under the table and in Markdown.
+    """
+
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+    total: Sequence[Cell] | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)
+    document: Mapping[str, object] | None = None
+    footnotes: Sequence[str] = ()
+
+
+def json_cell(cell: Cell, kind: Kind) -> object:
+    """The cell as JSON has it: money, decimals and percents as strings, counts as numbers."""
+    if cell is None or kind in ("text", "count", "flag", "facts", "decimal"):
+        return cell
+    return plain_cell(cell, kind)
+
+
+def plain_cell(cell: Cell, kind: Kind) -> str:
+    """The cell as exact text for programs, unguarded; nothing is empty."""
+    if cell is None:
+        return ""
+    if kind == "flag":
+        return "true" if cell else "false"
+    if isinstance(cell, Mapping):
+        return json_text(dict(cell))
+    if kind in ("money", "usd"):
+        return format_nano(int(cell))
+    if kind == "percent":
+        return format_nano(int(cell) * (NANO // 10))
+    return str(cell)
+
+
+def shown_cell(cell: Cell, kind: Kind, places: int | None = None) -> str:
+    """The cell for people: thousands separators, money rounded half-even to `places` (None: all it has)."""
+    if cell is None:
+        return NOTHING if kind == "text" else ""
+    if kind == "flag":
+        return "yes" if cell else "no"
+    if isinstance(cell, Mapping):
+        return ", ".join(f"{visible(key)}={visible(value)}" for key, value in cell.items())
+    if kind == "count":
+        return f"{int(cell):,}"
+    if kind in ("money", "usd"):
+        return grouped(format_nano(int(cell))) if places is None else rounded(int(cell), places)
+    if kind == "percent":
+        return ("+" if int(cell) > 0 else "") + rounded(int(cell) * (NANO // 10), 1) + "%"
+    return visible(str(cell))
+
+
+def rounded(amount_nano: int, places: int) -> str:
+    """The amount with exactly that many places, 0 to 9, half-even, and thousands separators.
+
+    With 2 places 12.345 is "12.34"; an amount that isn't 0 but would look so is "<0.01", or ">-0.01" below 0.
+    """
+    units = divide_half_even(amount_nano, 10 ** (9 - places))
+    if not units and amount_nano:
+        return f"{'<' if amount_nano > 0 else '>-'}{format_nano(10 ** (9 - places))}"
+    whole, fraction = divmod(abs(units), 10**places)
+    digits = f"{whole:,}.{fraction:0{places}d}" if places else f"{whole:,}"
+    return f"-{digits}" if units < 0 else digits
+
+
+def grouped(decimal: str) -> str:
+    """A plain decimal with thousands separators: "1234567.5" is "1,234,567.5"."""
+    whole, point, fraction = decimal.partition(".")
+    sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
+    return f"{sign}{int(digits):,}{point}{fraction}"
+
+
+def common_places(amounts_nano: Sequence[int], *, exact: bool = False) -> int:
+    """Places for amounts shown together: 2, or where all are below 1 as many as give the greatest three digits.
+
+    With 0.0396 the greatest they are 4, with 0.000033 the greatest 6, as it has no third digit. With `exact`, as many
+    as show every amount in full.
+    """
+    greatest = max((abs(amount) for amount in amounts_nano), default=0)
+    in_full = max((len(format_nano(amount).partition(".")[2]) for amount in amounts_nano), default=0)
+    return max(2, in_full if exact else min(12 - len(str(greatest)), in_full))
+
+
+def to_json(sheet: Sheet, *, indent: int | None = None) -> str:
+    """The sheet as one JSON document, ended by a line break."""
+    return (
+        json_text(
+            {"schema": SCHEMA, **(sheet.document if sheet.document is not None else _document(sheet))}, indent=indent
+        )
+        + "\n"
+    )
+
+
+def _document(sheet: Sheet) -> dict[str, object]:
+    columns = sheet.columns
+    document: dict[str, object] = {"title": sheet.title, **sheet.facts}
+    document["rows"] = [
+        {column.name: json_cell(cell, column.kind) for column, cell in zip(columns, row, strict=True)}
+        for row in sheet.rows
+    ]
+    if sheet.total is not None:
+        document["total"] = {
+            column.name: json_cell(cell, column.kind)
+            for column, cell in zip(columns, sheet.total, strict=True)
+            if column.kind not in LEFT_ALIGNED
+        }
+    return document
+
+
+def to_csv(sheet: Sheet) -> bytes:
+    """The sheet as CSV with a header and without its total: a total row would be summed with the rest."""
+    header = [guard(column.name) for column in sheet.columns]
+    rows = (
+        [_csv_cell(cell, column.kind) for column, cell in zip(sheet.columns, row, strict=True)] for row in sheet.rows
+    )
+    writer = CsvWriter()
+    return writer.encode([header]) + writer.encode(rows)
+
+
+def _csv_cell(cell: Cell, kind: Kind) -> str:
+    text = plain_cell(cell, kind)
+    return guard(text) if kind in ("text", "facts") else text
+
+
+def to_markdown(sheet: Sheet) -> str:
+    """The sheet as a GitHub table with all places of its amounts; data in it can't become markup."""
+    columns = sheet.columns
+    lines = [f"**{markdown_text(sheet.title)}**", ""]
+    lines.append(_markdown_row([column.name for column in columns]))
+    lines.append("| " + " | ".join(":--" if column.kind in LEFT_ALIGNED else "--:" for column in columns) + " |")
+    lines += [_markdown_row(_shown_row(columns, row)) for row in sheet.rows]
+    if sheet.total is not None:
+        lines.append(_markdown_row(total_row(columns, _shown_row(columns, sheet.total))))
+    for footnote in sheet.footnotes:
+        lines += ["", markdown_text(footnote)]
+    return "\n".join(lines) + "\n"
+
+
+def _shown_row(columns: Sequence[Column], row: Sequence[Cell]) -> list[str]:
+    return [shown_cell(cell, column.kind) for column, cell in zip(columns, row, strict=True)]
+
+
+def total_row(columns: Sequence[Column], shown: Sequence[str]) -> list[str]:
+    """A total's cells with the word in the first text column and nothing in the others."""
+    cells = ["" if column.kind in LEFT_ALIGNED else cell for column, cell in zip(columns, shown, strict=True)]
+    first = next((i for i, column in enumerate(columns) if column.kind in LEFT_ALIGNED), None)
+    if first is not None:
+        cells[first] = "total"
+    return cells
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(markdown_text(cell) for cell in cells) + " |"
+
+
+def markdown_text(text: str) -> str:
+    """Text that GitHub shows as it is: no cell border, markup, link, image or HTML can come of it."""
+    return _MARKDOWN.sub(lambda found: "\\" + found[0], visible(text)).translate(_HTML)

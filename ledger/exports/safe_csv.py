@@ -1,0 +1,42 @@
+"""CSV by RFC 4180 (comma, CRLF, UTF-8) in which no text of the data can become a formula or a terminal escape."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+
+from ledger.exports.safe_text import UNSAFE, visible
+
+# What a spreadsheet takes for the start of a formula, also after it has dropped a leading blank or control character.
+_FORMULA = re.compile("[=+\\-@\t\r\n\x00\uff1d\uff0b\uff0d\uff20]")
+_SUSPECT = re.compile(f"^{_FORMULA.pattern}|{UNSAFE.pattern}")
+
+
+def guard(text: str) -> str:
+    """The text as it goes into a cell: a leading apostrophe where it could be read as a formula, controls escaped.
+
+    Only text is guarded: a number such as -1.5 stays one. Tabs and line ends inside the text stay too, quoted.
+    """
+    if _SUSPECT.search(text) is None:
+        return text
+    prefix = "'" if _FORMULA.match(text) else ""
+    parts = re.split("([\t\r\n])", text)
+    return prefix + "".join(part if part in ("\t", "\r", "\n") else visible(part) for part in parts)
+
+
+class CsvWriter:
+    """Rows of ready cells to UTF-8 bytes; the caller guards text cells and leaves numbers alone."""
+
+    def __init__(self) -> None:
+        self._buffer = io.StringIO(newline="")
+        self._writer = csv.writer(self._buffer, lineterminator="\r\n")
+
+    def encode(self, rows: Iterable[Sequence[object]]) -> bytes:
+        """The rows as bytes, each ended by CRLF; None is an empty cell."""
+        self._writer.writerows(rows)
+        text = self._buffer.getvalue()
+        self._buffer.seek(0)
+        self._buffer.truncate()
+        return text.encode()

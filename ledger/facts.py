@@ -1,0 +1,147 @@
+"""Usage records and charges as rows and columns, in the order of their tables, and the calendar they are posted by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from ledger.records import Kind
+
+QUARTER_US = 900 * 1_000_000
+
+
+class Facts(NamedTuple):
+    """A usage record ready to be stored: the columns of `usage_records` after id and batch_id, in their order.
+
+    Times are microseconds since the epoch UTC; `tags` is a JSON object with sorted keys; `assumed` is 0 or 1.
+    """
+
+    kind: Kind
+    source: str
+    request_id: str
+    generation: int
+    provider: str
+    occurred_at: int
+    requested_model: str | None
+    reported_model: str | None
+    project: str
+    status: str
+    service_tier: str | None
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    tags: str
+    storage_tokens: int | None
+    storage_end: int | None
+    provider_amount_nano: int | None
+    assumed: int
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What a request is known by: (request_id, source, kind)."""
+        return (self.request_id, self.source, self.kind)
+
+
+def same_facts(known: Facts, new: Facts) -> bool:
+    """Whether two records of one identity state the same: provider, second, status, counts, and models both name."""
+    return (
+        known.provider == new.provider
+        and known.occurred_at // 1_000_000 == new.occurred_at // 1_000_000
+        and known.status == new.status
+        and known[11:15] == new[11:15]
+        and known.storage_tokens == new.storage_tokens
+        and _second(known.storage_end) == _second(new.storage_end)
+        and _agree(known.requested_model, new.requested_model)
+        and _agree(known.reported_model, new.reported_model)
+    )
+
+
+def _second(microseconds: int | None) -> int | None:
+    return None if microseconds is None else microseconds // 1_000_000
+
+
+def _agree(one: str | None, other: str | None) -> bool:
+    return one is None or other is None or one == other
+
+
+class ChargeRow(NamedTuple):
+    """A row of `charges`, in the table's order. Amounts are nano of `currency`; reversals carry negative ones."""
+
+    id: int
+    batch_id: int
+    usage_record_id: int | None
+    charge_class: str
+    corrects_id: int | None
+    occurred_month: str
+    posted_month: str
+    project: str
+    provider: str
+    currency: str
+    billed_model: str
+    model_differs: int
+    rate_entry_id: int | None
+    conversion_id: int | None
+    tier: str
+    input_nano: int
+    cached_input_nano: int
+    output_nano: int
+    cache_storage_nano: int
+    amount_nano: int
+
+
+# Columns of many charges or records, in the order of ChargeRow or Facts: what bulk work is done on.
+Columns = Sequence[Sequence[Any]]
+
+
+class Rated(NamedTuple):
+    """Usage records priced: `facts` and, in step with them, what the rate card gives each, as columns."""
+
+    facts: list[Facts]
+    currency: Sequence[str]
+    billed_model: Sequence[str]
+    model_differs: Sequence[int]
+    rate_entry_id: Sequence[int]
+    conversion_id: Sequence[int | None]
+    tier: Sequence[str]
+    input_nano: Sequence[int]
+    cached_input_nano: Sequence[int]
+    output_nano: Sequence[int]
+    cache_storage_nano: Sequence[int]
+    amount_nano: Sequence[int]
+
+    def take(self, places: Sequence[int]) -> Rated:
+        """The records at these places alone."""
+        return Rated(*([column[place] for place in places] for column in self))
+
+    def row(self, place: int) -> dict[str, Any]:
+        """One record's price by the names of the charge's columns."""
+        return {name: column[place] for name, column in zip(self._fields[1:], self[1:], strict=True)}
+
+
+def columns_of(rows: Sequence[Sequence[Any]]) -> Columns:
+    """Rows as columns."""
+    return list(zip(*rows, strict=True))
+
+
+class Calendar:
+    """Months and days of a zone. Every IANA zone since 1980 changes days on quarter-hours, so a quarter-hour has one of each."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+        self._days: dict[int, str] = {}
+
+    def day(self, occurred_us: int) -> str:
+        """YYYY-MM-DD of an instant in microseconds."""
+        quarter = occurred_us // QUARTER_US
+        found = self._days.get(quarter)
+        if found is None:
+            moment = datetime.fromtimestamp(quarter * 900, UTC).astimezone(self._zone)
+            found = self._days[quarter] = f"{moment.year:04}-{moment.month:02}-{moment.day:02}"
+        return found
+
+    def month(self, occurred_us: int) -> str:
+        """YYYY-MM of an instant in microseconds."""
+        return self.day(occurred_us)[:7]

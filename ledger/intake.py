@@ -1,0 +1,214 @@
+"""From parsed input to posted charges: resolve, rate, post, and hold back what can't be; a chunk at a time.
+
+Files, retries of quarantined lines and calls from a running application all come through here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from ledger.cards import PinnedIds, cards_in_force
+from ledger.config import Config
+from ledger.db import Database
+from ledger.facts import Facts, Rated
+from ledger.posting import Posted, Poster, Run
+from ledger.quarantine import Held
+from ledger.rating import Rater
+from ledger.records import Pending, RecordError, Rejected, UsageRecord
+from ledger.resolve import Resolver, RunOptions
+from ledger.sources.base import Item
+from ledger.sources.fields import to_fields
+from ledger.spend import Spend
+from pricing.rate_card import RateCard
+
+COUNTS = ("accepted", "duplicate", "conflict", "rejected", "pending")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of a run's items. `counts` obeys read = accepted + duplicate + conflict + rejected + pending.
+
+    `assumed` counts the storage records that --assume-cache-storage derives, which no item stands for. `spend` is
+    the money of what was accepted, by project.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    assumed: Counter[str] = field(default_factory=Counter)
+    spend: defaultdict[str, Spend] = field(default_factory=lambda: defaultdict(Spend))
+    differing_labels: int = 0
+
+    @property
+    def read(self) -> int:
+        return sum(self.counts[name] for name in COUNTS)
+
+
+@dataclass(slots=True)
+class Taken:
+    """A portion of a run: facts with the lines they come from, and what is held back so far."""
+
+    facts: list[Facts] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    raws: list[bytes | None] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
+
+    def add(self, line: int, raw: bytes | None, facts: Facts) -> None:
+        """Add the facts of one line."""
+        self.facts.append(facts)
+        self.lines.append(line)
+        self.raws.append(raw)
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Leave out the facts at all other places."""
+        self.facts = [self.facts[place] for place in places]
+        self.lines = [self.lines[place] for place in places]
+        self.raws = [self.raws[place] for place in places]
+
+    def merged(self, other: Taken) -> Taken:
+        """Both in order of lines."""
+        both = Taken(self.facts + other.facts, self.lines + other.lines, self.raws + other.raws, self.held + other.held)
+        both.keep(sorted(range(len(both.lines)), key=both.lines.__getitem__))
+        return both
+
+
+class Intake:
+    """Takes items of one run into a ledger. Each `take` happens inside a transaction of the caller's."""
+
+    def __init__(self, database: Database, config: Config, options: RunOptions, run: Run) -> None:
+        self.options = options
+        self.tally = Tally()
+        self.poster = Poster(database, run)
+        self.resolver = Resolver(options, config)
+        self._pins = PinnedIds()
+        self._rater: Rater | None = None
+
+    def prepare(self, connection: Connection, cards: Mapping[str, RateCard] | None = None) -> None:
+        """Fix the run's cards and make sure their rows exist; needs the write lock."""
+        in_force = cards_in_force(connection) if cards is None else cards
+        self._pins.pin(connection, in_force.values())
+        self._rater = Rater(in_force, self._pins)
+
+    def resolve(self, items: Sequence[Item]) -> Taken:
+        """The facts of the items that are usage records, storage derived from them included; and what is held back."""
+        taken = Taken()
+        for item in items:
+            parsed = item.parsed
+            if isinstance(parsed, UsageRecord):
+                self._resolve_record(item, parsed, taken)
+            elif isinstance(parsed, Rejected):
+                self._refuse(item, parsed, taken)
+            elif isinstance(parsed, Pending):
+                self.tally.counts["pending"] += 1
+        return taken
+
+    def _resolve_record(self, item: Item, record: UsageRecord, taken: Taken) -> None:
+        try:
+            facts = self.resolver.resolve(record)
+        except RecordError as error:
+            self._refuse(item, Rejected(error.reason, str(error), to_fields(record)), taken)
+            return
+        taken.add(item.line, item.raw, facts)
+        if self.options.assume_cache_storage and record.caching_expires_at_us is not None:
+            taken.add(item.line, item.raw, assumed_storage(facts, record.caching_expires_at_us))
+
+    def _refuse(self, item: Item, rejected: Rejected, taken: Taken) -> None:
+        self.tally.counts["rejected"] += 1
+        source = self.options.source or rejected.fields.get("source") or self.resolver.default_source
+        held = Held(item.line, item.raw, rejected.reason, rejected.message, rejected.fields, source, complete=False)
+        taken.held.append(held)
+
+    def rate(self, taken: Taken) -> Rated:
+        """Price what was taken; what can't be priced goes from `taken` to its `held`."""
+        assert self._rater is not None, "prepare comes first"
+        rated, errors = self._rater.rate(taken.facts)
+        for place, error in errors.items():
+            self._hold(taken, place, error.reason, str(error))
+        if errors:
+            taken.keep([place for place in range(len(taken.facts)) if place not in errors])
+        return rated
+
+    def post(self, connection: Connection, rated: Rated, taken: Taken) -> Posted:
+        """Post what was rated; contradictions of what stands are held back too."""
+        posted = self.poster.post_usage(connection, rated) if rated.facts else Posted([], None)
+        outcomes = Counter(zip((facts.assumed for facts in rated.facts), posted.outcomes, strict=True))
+        for (assumed, outcome), count in outcomes.items():
+            (self.tally.assumed if assumed else self.tally.counts)[outcome] += count
+        for place, outcome in enumerate(posted.outcomes):
+            if outcome == "conflict":
+                facts = rated.facts[place]
+                message = f"{facts.kind} {facts.request_id!r} of {facts.source} stands with other facts: 'tollbook quarantine show' has both"
+                self._hold(taken, place, "conflict", message)
+        self._sum_up(rated, posted)
+        self.tally.differing_labels += posted.differing_labels
+        return posted
+
+    def _sum_up(self, rated: Rated, posted: Posted) -> None:
+        accepted: Counter[tuple[str, str, int | None]] = Counter()
+        amounts: Counter[tuple[str, str, int | None]] = Counter()
+        rows = zip(posted.outcomes, rated.facts, rated.currency, rated.conversion_id, rated.amount_nano, strict=True)
+        for outcome, facts, currency, conversion_id, amount in rows:
+            if outcome == "accepted":
+                key = (facts.project, currency, conversion_id)
+                accepted[key] += 1
+                amounts[key] += amount
+        for (project, currency, conversion_id), amount in amounts.items():
+            key = (project, currency, conversion_id)
+            self.tally.spend[project].add(currency, self._pins.per_usd_nano(conversion_id), amount, accepted[key])
+
+    def _hold(self, taken: Taken, place: int, reason: str, message: str) -> None:
+        facts = taken.facts[place]
+        if reason != "conflict":
+            (self.tally.assumed if facts.assumed else self.tally.counts)["rejected"] += 1
+        raw = taken.raws[place]
+        if facts.assumed and raw is not None:  # a line and the storage derived from it are two things
+            raw += b"\0assumed"
+        taken.held.append(Held(taken.lines[place], raw, reason, message, fields_of(facts), facts.source, complete=True))
+
+
+def assumed_storage(facts: Facts, expires_at_us: int) -> Facts:
+    """The cache storage that a response with caching enabled implies: its input, from its creation to its expiry."""
+    return facts._replace(
+        kind="cache_storage",
+        status="completed",
+        service_tier=None,
+        input_tokens=0,
+        cached_input_tokens=0,
+        output_tokens=0,
+        reasoning_tokens=0,
+        storage_tokens=facts.input_tokens,
+        storage_end=expires_at_us,
+        provider_amount_nano=None,
+        assumed=1,
+    )
+
+
+def fields_of(facts: Facts) -> dict[str, object]:
+    """Resolved facts as a `records` line, for the quarantine."""
+    import msgspec  # noqa: PLC0415
+
+    from pricing.money import format_nano  # noqa: PLC0415
+
+    record = UsageRecord(
+        request_id=facts.request_id,
+        occurred_at_us=facts.occurred_at,
+        kind=facts.kind,
+        provider=facts.provider,
+        source=facts.source,
+        requested_model=facts.requested_model,
+        reported_model=facts.reported_model,
+        project=facts.project,
+        status=facts.status,
+        service_tier=facts.service_tier,
+        input_tokens=facts.input_tokens,
+        cached_input_tokens=facts.cached_input_tokens,
+        output_tokens=facts.output_tokens,
+        reasoning_tokens=facts.reasoning_tokens,
+        tags=msgspec.json.decode(facts.tags),
+        storage_tokens=facts.storage_tokens,
+        storage_end_us=facts.storage_end,
+        provider_amount=None if facts.provider_amount_nano is None else format_nano(facts.provider_amount_nano),
+    )
+    return dict(to_fields(record))

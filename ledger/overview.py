@@ -1,0 +1,134 @@
+"""What a ledger holds as a whole: its batches by command, and how it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, func, select
+
+from ledger.cards import cards_in_force
+from ledger.db import Database
+from ledger.models import batches, charges, rollup_days, rollup_keys, sources
+from ledger.quarantine import count_open
+from pricing.money import Conversion
+
+
+@dataclass(slots=True)
+class BatchRow:
+    """What one command posted. `amounts_nano` sums its charges by currency, reversals negative."""
+
+    batch: int
+    kind: str
+    posted_at: datetime
+    usage_records: int
+    charges: int
+    reason: str | None
+    options: dict[str, Any]
+    amounts_nano: dict[str, int] = field(default_factory=dict)
+
+
+def batch_rows(database: Database, limit: int) -> list[BatchRow]:
+    """The latest commands that posted, latest first."""
+    query = (
+        select(
+            batches.c.run_id,
+            func.min(batches.c.kind),
+            func.min(batches.c.posted_at),
+            func.sum(batches.c.last_usage_record_id - batches.c.first_usage_record_id + 1),
+            func.sum(batches.c.last_charge_id - batches.c.first_charge_id + 1),
+            func.min(batches.c.reason),
+            func.min(batches.c.options),
+        )
+        .group_by(batches.c.run_id)
+        .order_by(batches.c.run_id.desc())
+        .limit(limit)
+    )
+    with database.reading() as connection:
+        rows = [
+            BatchRow(run, kind, posted_at, int(usage), int(count), reason, msgspec.json.decode(options))
+            for run, kind, posted_at, usage, count, reason, options in connection.execute(query)
+        ]
+        for row in rows:
+            row.amounts_nano = _amounts(connection, row.batch)
+    return rows
+
+
+def _amounts(connection: Connection, run_id: int) -> dict[str, int]:
+    in_run = (
+        select(batches.c.id)
+        .where(batches.c.run_id == run_id, charges.c.id.between(batches.c.first_charge_id, batches.c.last_charge_id))
+        .exists()
+    )
+    bounds = select(func.min(batches.c.first_charge_id), func.max(batches.c.last_charge_id)).where(
+        batches.c.run_id == run_id
+    )
+    first, last = connection.execute(bounds).one()
+    # In two halves: SQLite's sum ends at 64 bits.
+    halves = func.sum(charges.c.amount_nano.bitwise_rshift(32)), func.sum(charges.c.amount_nano.bitwise_and(2**32 - 1))
+    query = (
+        select(charges.c.currency, *halves)
+        .where(charges.c.id.between(first, last), in_run)
+        .group_by(charges.c.currency)
+    )
+    return {currency: (int(high) << 32) + int(low) for currency, high, low in connection.execute(query)}
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionInUse:
+    """A provider's conversion at a moment, when it was last checked, and since when."""
+
+    provider: str
+    conversion: Conversion
+    days_since_check: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a ledger stands."""
+
+    url: str
+    zone: str
+    conversions: Sequence[ConversionInUse]
+    sources: Sequence[tuple[str, datetime, datetime]]
+    quarantine: dict[str, int]
+    open_months: Sequence[str]
+    requests: int
+
+
+def status(database: Database, now: datetime, provider: str) -> Status:
+    """Conversions at `now` of providers with usage and of the default `provider`, per source last record and last ingest, open quarantine by reason, open months."""
+    with database.reading() as connection:
+        months = connection.execute(select(rollup_keys.c.posted_month).distinct().order_by(rollup_keys.c.posted_month))
+        return Status(
+            url=database.url,
+            zone=database.zone_name,
+            conversions=_conversions(connection, now, provider),
+            sources=[tuple(row) for row in connection.execute(select(sources).order_by(sources.c.source))],
+            quarantine=count_open(connection),
+            open_months=[str(month) for month in months.scalars()],
+            requests=_requests(connection),
+        )
+
+
+def _requests(connection: Connection) -> int:
+    return int(connection.execute(select(func.coalesce(func.sum(rollup_days.c.requests), 0))).scalar_one())
+
+
+def _conversions(connection: Connection, now: datetime, default: str) -> list[ConversionInUse]:
+    used = {default, *connection.execute(select(rollup_keys.c.provider).distinct()).scalars()}
+    found = []
+    for provider, card in sorted(cards_in_force(connection).items()):
+        if provider not in used or not card.conversions or now < card.conversions[0].effective_from:
+            continue
+        conversion = card.conversion_at(now)
+        assert conversion is not None
+        found.append(ConversionInUse(provider, conversion, _days_since(conversion.checked_on, now)))
+    return found
+
+
+def _days_since(checked_on: date | None, now: datetime) -> int | None:
+    return None if checked_on is None else (now.date() - checked_on).days

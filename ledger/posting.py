@@ -1,0 +1,287 @@
+"""The only writer of the book: usage records and charges go in together, with roll-ups and the sealed batch.
+
+Everything happens in one transaction that holds the write lock, so ids are handed out here without gaps between
+writers, and nothing is recorded in part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import repeat
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from ledger.bulk import append_new_rows, append_rows, rows_by_key, upsert
+from ledger.cards import next_id
+from ledger.db import Database
+from ledger.facts import Calendar, Columns, Facts, Rated, columns_of, same_facts
+from ledger.models import batches, charges, sources, usage_records
+from ledger.rollups import RollUp
+from ledger.types import to_microseconds
+
+Outcome = Literal["accepted", "duplicate", "conflict"]
+BatchKind = Literal["ingest", "record", "retry", "accept", "void", "reassign"]
+
+Identity = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class Run:
+    """One command that posts: what its batches have in common. `id` is the first batch's, once there is one."""
+
+    kind: BatchKind
+    options: dict[str, Any] = field(default_factory=dict)
+    reason: str | None = None
+    reference: str | None = None
+    id: int | None = None
+
+
+@dataclass(slots=True)
+class Posted:
+    """What became of rated records, by place; and how many duplicates came with another project or other tags."""
+
+    outcomes: list[Outcome]
+    batch_id: int | None
+    differing_labels: int = 0
+
+    def count(self, outcome: Outcome) -> int:
+        return self.outcomes.count(outcome)
+
+
+@dataclass(slots=True)
+class Known:
+    """A usage record that stands under an identity already, its generation the latest, and whether a charge of it is live."""
+
+    id: int
+    facts: Facts
+    live_charge_id: int | None
+
+
+class Poster:
+    """Posts one run's batches to a ledger, one transaction each; the caller holds the write lock."""
+
+    def __init__(self, database: Database, run: Run) -> None:
+        self.run = run
+        self.calendar = Calendar(database.zone)
+        self._roll_up = RollUp(self.calendar, database.rollup_tags)
+        self._fresh = True
+
+    def forget(self) -> None:
+        """Drop what was remembered of a transaction that was rolled back."""
+        self._roll_up.forget()
+        self.run.id = None
+
+    def post_usage(self, connection: Connection, rated: Rated) -> Posted:
+        """Record what is new, each identity once; say of the rest whether it repeats or contradicts what stands."""
+        posted = Posted(["accepted"] * len(rated.facts), None)
+        identities = [(row.request_id, row.source, row.kind) for row in rated.facts]
+        first_of = dict(zip(reversed(identities), range(len(identities) - 1, -1, -1), strict=True))
+        if len(first_of) == len(identities):
+            self._post_first_ones(connection, rated, range(len(identities)), posted)
+            return posted
+        places = sorted(first_of.values())
+        standing = self._post_first_ones(connection, rated, places, posted)
+        for place, identity in enumerate(identities):
+            first = first_of[identity]
+            if first != place:
+                self._compare(posted, place, rated.facts[place], standing.get(identity, rated.facts[first]))
+        return posted
+
+    def _post_first_ones(
+        self, connection: Connection, rated: Rated, places: Sequence[int], posted: Posted
+    ) -> dict[Identity, Facts]:
+        """Post records of different identities; returns the facts that stood before, where any did."""
+        first_id = next_id(connection, usage_records)
+        batch_id = next_id(connection, batches)
+        facts = rated.facts if len(places) == len(rated.facts) else [rated.facts[place] for place in places]
+        ids = range(first_id, first_id + len(facts))
+        columns = columns_of(facts)
+        rows = list(zip(ids, repeat(batch_id), *columns, strict=False))
+        inserted = append_new_rows(connection, usage_records, rows, fresh=self._fresh)
+        self._fresh = inserted is None
+        if inserted is None:
+            taken = rated if len(places) == len(rated.facts) else rated.take(places)
+            self._post_charges(connection, batch_id, rows, ids, taken, columns)
+            posted.batch_id = batch_id
+            return {}
+        missed = [row.identity for number, row in zip(ids, facts, strict=True) if number not in inserted]
+        known = known_records(connection, missed)
+        stands = self._settle_known(
+            connection, rated, list(zip(ids, places, strict=True)), inserted, known, batch_id, posted
+        )
+        if stands:
+            taken = rated.take([place for _number, place in stands])
+            rows = [(number, batch_id, *row) for (number, _place), row in zip(stands, taken.facts, strict=True)]
+            self._post_charges(connection, batch_id, rows, [row[0] for row in rows], taken, columns_of(taken.facts))
+            posted.batch_id = batch_id
+        return {identity: record.facts for identity, record in known.items() if record.live_charge_id is not None}
+
+    def _post_charges(
+        self,
+        connection: Connection,
+        batch_id: int,
+        added: Sequence[Sequence[Any]],
+        usage_ids: Sequence[int],
+        rated: Rated,
+        facts: Columns,
+    ) -> None:
+        """Charge records that were just appended as `added`, and close their batch."""
+        usage: Any = Facts._make(facts)  # columns by name
+        count = len(rated.facts)
+        first_id = next_id(connection, charges)
+        months = list(map(self.calendar.month, usage.occurred_at))
+        columns: Columns = (
+            range(first_id, first_id + count),
+            [batch_id] * count,
+            usage_ids,
+            ["charge"] * count,
+            [None] * count,
+            months,
+            months,
+            usage.project,
+            usage.provider,
+            *rated[1:],
+        )
+        self.seal(connection, batch_id, added, columns, facts)
+        note_sources(connection, usage.source, usage.occurred_at)
+
+    def _settle_known(
+        self,
+        connection: Connection,
+        rated: Rated,
+        stands: list[tuple[int, int]],
+        inserted: set[int],
+        known: dict[Identity, Known],
+        batch_id: int,
+        posted: Posted,
+    ) -> list[tuple[int, int]]:
+        """Compare records whose identity stands already; one whose charge was voided is recorded again."""
+        again: list[tuple[int, int]] = []
+        kept: list[tuple[int, int]] = []
+        for number, place in stands:
+            facts = rated.facts[place]
+            if number in inserted:
+                kept.append((number, place))
+                continue
+            before = known[facts.identity]
+            if before.live_charge_id is None:
+                rated.facts[place] = facts._replace(generation=before.facts.generation + 1)
+                again.append((number, place))
+            else:
+                self._compare(posted, place, facts, before.facts)
+        append_rows(connection, usage_records, [(number, batch_id, *rated.facts[place]) for number, place in again])
+        return sorted(kept + again)
+
+    @staticmethod
+    def _compare(posted: Posted, place: int, facts: Facts, before: Facts) -> None:
+        if same_facts(before, facts):
+            posted.outcomes[place] = "duplicate"
+            posted.differing_labels += (before.project, before.tags) != (facts.project, facts.tags)
+        else:
+            posted.outcomes[place] = "conflict"
+
+    def seal(
+        self,
+        connection: Connection,
+        batch_id: int,
+        added: Sequence[Sequence[Any]],
+        columns: Columns,
+        facts: Columns,
+    ) -> None:
+        """Append charges, add them to the roll-ups and close the batch.
+
+        `columns` are those of ChargeRow, `facts` those of each charge's usage record. `added` are the rows of
+        `usage_records` that this batch appended, by id; none where it only corrects.
+        """
+        rows = list(zip(*columns, strict=True))
+        append_rows(connection, charges, rows)
+        self._roll_up.add(connection, columns, facts)
+        newest = select(batches.c.sequence, batches.c.digest).order_by(batches.c.sequence.desc()).limit(1)
+        last = connection.execute(newest).first()
+        sequence, previous = (last.sequence + 1, last.digest) if last else (1, "")
+        if self.run.id is None:
+            self.run.id = batch_id
+        connection.execute(
+            batches.insert().values(
+                id=batch_id,
+                run_id=self.run.id,
+                sequence=sequence,
+                kind=self.run.kind,
+                reason=self.run.reason,
+                reference=self.run.reference,
+                options=msgspec.json.encode(self.run.options).decode(),
+                posted_at=datetime.now(UTC),
+                first_usage_record_id=added[0][0] if added else 1,
+                last_usage_record_id=added[-1][0] if added else 0,
+                first_charge_id=rows[0][0],
+                last_charge_id=rows[-1][0],
+                digest=batch_digest(previous, added, rows),
+                previous=previous,
+            )
+        )
+
+
+def batch_digest(previous: str, added: Sequence[Sequence[Any]], rows: Sequence[Sequence[Any]]) -> str:
+    """sha256 over the digest before, then each row of usage_records and of charges as a JSON array and a line feed."""
+    encode_lines = msgspec.json.Encoder().encode_lines
+    digest = hashlib.sha256(previous.encode())
+    digest.update(encode_lines(added))
+    digest.update(encode_lines(rows))
+    return digest.hexdigest()
+
+
+def note_sources(connection: Connection, names: Sequence[str], occurred_us: Sequence[int]) -> None:
+    """Remember per source the latest usage, and now as its last ingest."""
+    now = to_microseconds(datetime.now(UTC))
+    latest: dict[str, int] = {}
+    for name, occurred in (
+        set(zip(names, occurred_us, strict=True)) if len(set(names)) > 1 else [(names[0], max(occurred_us))]
+    ):
+        latest[name] = max(occurred, latest.get(name, 0))
+    rows = [(name, occurred, now) for name, occurred in latest.items()]
+    upsert(connection, sources, ("source",), rows, latest=("last_occurred_at", "last_ingest_at"))
+
+
+_USAGE_COLUMNS = ", ".join(f"u.{name}" for name in ("id", *Facts._fields))
+_LATEST = f"""
+    SELECT {_USAGE_COLUMNS} FROM {{keys}} JOIN usage_records u
+    ON u.request_id = k0 AND u.source = k1 AND u.kind = k2
+    WHERE u.generation = (SELECT max(generation) FROM usage_records n
+        WHERE n.request_id = k0 AND n.source = k1 AND n.kind = k2)
+"""
+
+
+def known_records(connection: Connection, identities: Sequence[Identity]) -> dict[Identity, Known]:
+    """The latest usage record of each identity that stands, and its live charge."""
+    found: dict[Identity, Known] = {}
+    for number, *facts in rows_by_key(connection, _LATEST, identities):
+        record = Facts._make(facts)
+        found[record.identity] = Known(number, record, None)
+    live = live_charges(connection, [known.id for known in found.values()])
+    for known in found.values():
+        known.live_charge_id = live.get(known.id)
+    return found
+
+
+def live_charges(connection: Connection, usage_record_ids: Sequence[int]) -> dict[int, int]:
+    """Usage record id -> id of its charge or replacement that no reversal has undone; a record has at most one."""
+    found: dict[int, int] = {}
+    for start in range(0, len(usage_record_ids), 500):
+        chunk = usage_record_ids[start : start + 500]
+        reversal = charges.alias("reversal")
+        undone = select(reversal.c.id).where(
+            reversal.c.corrects_id == charges.c.id, reversal.c.charge_class == "reversal"
+        )
+        for charge_class in ("charge", "replacement"):
+            rows = connection.execute(
+                select(charges.c.usage_record_id, charges.c.id).where(
+                    charges.c.usage_record_id.in_(chunk), charges.c.charge_class == charge_class, ~undone.exists()
+                )
+            )
+            found.update((usage, charge) for usage, charge in rows)
+    return found

@@ -1,0 +1,154 @@
+"""What could not be recorded: kept by digest with the allowed fields alone, until it is retried, accepted or discarded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, func, select, update
+
+from ledger.cards import next_id
+from ledger.errors import LedgerError
+from ledger.models import quarantine
+from ledger.records import RecordError
+from ledger.resolve import RunOptions
+from ledger.sources.times import read_time
+from ledger.types import from_microseconds
+
+CUT = "truncated_json"
+SETTLED_BY = {"resolved", "accepted"}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One thing held back. `raw` is digested, never kept, and None for a file as a whole; `fields` are keys of the
+    records format.
+
+    `complete` says that the fields hold every fact, so that they can be recorded once a card prices them.
+    """
+
+    line: int
+    raw: bytes | None
+    reason: str
+    message: str
+    fields: Mapping[str, Any]
+    source: str
+    complete: bool
+
+
+def digest_of(source: str, raw: bytes) -> str:
+    """What the same line of the same source is known by."""
+    return hashlib.sha256(source.encode() + b"\0" + raw).hexdigest()
+
+
+def hold(connection: Connection, file: str, held: Sequence[Held], options: RunOptions) -> None:
+    """Add what is new; a line that is known is counted, and opened again unless it was discarded."""
+    now = datetime.now(UTC)
+    number = next_id(connection, quarantine) if held else 0
+    for item in held:
+        raw = f"{file}\0{item.reason}".encode() if item.raw is None else item.raw
+        digest = digest_of(item.source, raw)
+        known = connection.execute(
+            select(quarantine.c.id, quarantine.c.state).where(quarantine.c.digest == digest)
+        ).first()
+        if known is not None:
+            state = "open" if known.state in SETTLED_BY else known.state
+            connection.execute(
+                update(quarantine)
+                .where(quarantine.c.id == known.id)
+                .values(
+                    seen=quarantine.c.seen + 1, last_seen_at=now, state=state, reason=item.reason, message=item.message
+                )
+            )
+            continue
+        connection.execute(
+            quarantine.insert().values(
+                id=number,
+                digest=digest,
+                state="open",
+                reason=item.reason,
+                message=item.message,
+                file=file,
+                line=item.line,
+                length=len(raw),
+                seen=1,
+                source=item.source,
+                request_id=item.fields.get("request_id"),
+                occurred_at=_occurred_at(item.fields),
+                fields=msgspec.json.encode(dict(item.fields), order="sorted").decode(),
+                complete=int(item.complete),
+                options=options.to_json(),
+                first_seen_at=now,
+                last_seen_at=now,
+            )
+        )
+        number += 1
+
+
+def _occurred_at(fields: Mapping[str, Any]) -> datetime | None:
+    value = fields.get("occurred_at", fields.get("start"))
+    if value is None:
+        return None
+    try:
+        return from_microseconds(read_time(value, "occurred_at"))
+    except RecordError:
+        return None
+
+
+class CutLines:
+    """Open cut-off lines, so that the whole line, once recorded, settles its twin.
+
+    A cut-off line is the beginning of the whole one at the same line number, under whatever name the file comes back.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        rows = connection.execute(select(quarantine).where(quarantine.c.state == "open", quarantine.c.reason == CUT))
+        self._by_line: dict[int, list[Row[Any]]] = {}
+        for row in rows:
+            self._by_line.setdefault(row.line, []).append(row)
+
+    def __bool__(self) -> bool:
+        return bool(self._by_line)
+
+    def settle(self, connection: Connection, line: int, raw: bytes) -> None:
+        """Resolve the twin of a line that stands in the ledger now."""
+        for row in self._by_line.get(line, ()):
+            if len(raw) > row.length and digest_of(row.source, raw[: row.length]) == row.digest:
+                settle(connection, row.id, "resolved", "the whole line was recorded")
+
+
+def settle(connection: Connection, number: int, state: str, resolution: str) -> None:
+    """Close an entry with how it was settled."""
+    connection.execute(
+        update(quarantine)
+        .where(quarantine.c.id == number)
+        .values(state=state, resolution=resolution, resolved_at=datetime.now(UTC))
+    )
+
+
+def get_entry(connection: Connection, number: int) -> Row[Any]:
+    """The entry of that number; LedgerError where there is none."""
+    row = connection.execute(select(quarantine).where(quarantine.c.id == number)).first()
+    if row is None:
+        raise LedgerError(f"there is no quarantine entry {number}: see 'tollbook quarantine list'")
+    return row
+
+
+def entries(connection: Connection, *, state: str | None = "open", reason: str | None = None) -> Sequence[Row[Any]]:
+    """Entries in order of number, of one state (None: all) and one reason."""
+    query = select(quarantine).order_by(quarantine.c.id)
+    if state is not None:
+        query = query.where(quarantine.c.state == state)
+    if reason is not None:
+        query = query.where(quarantine.c.reason == reason)
+    return connection.execute(query).all()
+
+
+def count_open(connection: Connection) -> dict[str, int]:
+    """Open entries by reason."""
+    query = select(quarantine.c.reason, func.count()).where(quarantine.c.state == "open").group_by(quarantine.c.reason)
+    return {reason: count for reason, count in connection.execute(query.order_by(quarantine.c.reason))}

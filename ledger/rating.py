@@ -1,0 +1,196 @@
+"""Usage records priced by the cards in force, columns at a time, with the rows that a charge is pinned to."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from itertools import chain, groupby
+from typing import Any
+
+from ledger.cards import PinnedIds
+from ledger.facts import Facts, Rated, columns_of
+from ledger.types import from_microseconds, to_microseconds
+from pricing.charge import price_batch, price_storage
+from pricing.columns import ModelColumn
+from pricing.errors import NoConversionInEffect, PricingError, UnknownModel
+from pricing.rate_card import RateCard
+
+STORAGE_TIER = "none"
+OCCURRED_AT = Facts._fields.index("occurred_at")
+COUNTS = tuple(Facts._fields.index(name) for name in ("input_tokens", "cached_input_tokens", "output_tokens"))
+
+
+class Rater:
+    """Prices facts by a run's cards; the cards don't change while a run lasts."""
+
+    def __init__(self, cards: Mapping[str, RateCard], pins: PinnedIds) -> None:
+        self._cards = cards
+        self._pins = pins
+        self._billed: dict[tuple[str, str | None, str | None], tuple[str, int]] = {}
+
+    def card(self, provider: str) -> RateCard:
+        """The provider's card; UnknownModel's sibling, an error naming the providers there are, where it has none."""
+        try:
+            return self._cards[provider]
+        except KeyError:
+            raise PricingError(
+                f"provider {provider!r} has no rate card; known: {', '.join(sorted(self._cards))}. Add one: tollbook rates add FILE"
+            ) from None
+
+    def billed_model(self, facts: Facts) -> tuple[str, int]:
+        """The model to bill and whether another known one answered (1): the requested one where the card knows it."""
+        key = (facts.provider, facts.requested_model, facts.reported_model)
+        found = self._billed.get(key)
+        if found is None:
+            found = self._billed[key] = self._resolve(*key)
+        return found
+
+    def _resolve(self, provider: str, requested: str | None, reported: str | None) -> tuple[str, int]:
+        card = self.card(provider)
+        asked = card.resolve(requested) if requested else None
+        answered = card.resolve(reported) if reported else None
+        if asked is not None:
+            return asked, int(answered is not None and answered != asked)
+        if answered is not None:
+            return answered, 0
+        named = " and ".join(repr(name) for name in (requested, reported) if name) or "no model"
+        raise UnknownModel(
+            f"{named}: the card of {provider} knows {', '.join(sorted(card.models))}. Add the model: tollbook rates add FILE"
+        )
+
+    def rate(self, rows: Sequence[Facts]) -> tuple[Rated, dict[int, PricingError]]:
+        """Price records in order; those that can't be priced are left out and named by place in `rows`."""
+        errors: dict[int, PricingError] = {}
+        models = self._models(rows, errors)
+        parts: list[Rated] = []
+        start = 0
+        for (kind, provider), run in groupby(rows, key=lambda facts: (facts.kind, facts.provider)):
+            taken = list(run)
+            places = range(start, start + len(taken))
+            start += len(taken)
+            if any(place in errors for place in places):
+                places_left = [place for place in places if place not in errors]
+                taken = [rows[place] for place in places_left]
+            else:
+                places_left = list(places)
+            if not taken:
+                continue
+            rate = self._rate_requests if kind == "request" else self._rate_storage
+            parts.append(rate(provider, taken, [models[place] for place in places_left], places_left, errors))
+        return _joined(parts), errors
+
+    def _models(self, rows: Sequence[Facts], errors: dict[int, PricingError]) -> list[tuple[str, int]]:
+        models: list[tuple[str, int]] = []
+        for place, facts in enumerate(rows):
+            try:
+                models.append(self.billed_model(facts))
+            except PricingError as error:
+                errors[place] = error
+                models.append(("", 0))
+        return models
+
+    def _rate_requests(
+        self,
+        provider: str,
+        rows: list[Facts],
+        models: Sequence[tuple[str, int]],
+        places: Sequence[int],
+        errors: dict[int, PricingError],
+    ) -> Rated:
+        import numpy as np  # noqa: PLC0415 - start-up time
+
+        card = self.card(provider)
+        names, differs = (list(column) for column in zip(*models, strict=True))
+        categories = sorted(set(names))
+        code_of = {name: code for code, name in enumerate(categories)}
+        columns = columns_of(rows)
+        at, *counts = (np.array(columns[place], dtype=np.int64) for place in (OCCURRED_AT, *COUNTS))
+        batch = price_batch(
+            card=card,
+            model=ModelColumn(categories, np.array([code_of[name] for name in names], dtype=np.int64)),
+            at=at,
+            input_tokens=counts[0],
+            cached_input_tokens=counts[1],
+            output_tokens=counts[2],
+        )
+        conversion_ids, unconverted = self._conversion_ids(card, columns[OCCURRED_AT])
+        bad = unconverted | batch.errors
+        errors.update((places[row], error) for row, error in bad.items())
+        entry_ids = [self._pins.entry(entry) for entry in batch.entries]
+        labels = [[tier.label for tier in entry.tiers] for entry in batch.entries]
+        entries = batch.entry_index.tolist()
+        rated = Rated(
+            facts=rows,
+            currency=[card.currency] * len(rows),
+            billed_model=names,
+            model_differs=differs,
+            rate_entry_id=[entry_ids[entry] for entry in entries],
+            conversion_id=conversion_ids,
+            tier=[labels[entry][tier] for entry, tier in zip(entries, batch.tier_index.tolist(), strict=True)],
+            input_nano=batch.input_nano.tolist(),
+            cached_input_nano=batch.cached_input_nano.tolist(),
+            output_nano=batch.output_nano.tolist(),
+            cache_storage_nano=[0] * len(rows),
+            amount_nano=batch.amount_nano.tolist(),
+        )
+        return rated.take([row for row in range(len(rows)) if row not in bad]) if bad else rated
+
+    def _conversion_ids(self, card: RateCard, at_us: Sequence[int]) -> tuple[list[int | None], dict[int, PricingError]]:
+        if not card.conversions:
+            return [None] * len(at_us), {}
+        starts = [to_microseconds(conversion.effective_from) for conversion in card.conversions]
+        ids = [self._pins.conversion(card.provider, conversion) for conversion in card.conversions]
+        if len(starts) == 1 and min(at_us) >= starts[0]:
+            return ids * len(at_us), {}
+        places = [bisect_right(starts, moment) - 1 for moment in at_us]
+        early: dict[int, PricingError] = {
+            row: NoConversionInEffect(
+                f"{from_microseconds(at_us[row]):%Y-%m-%dT%H:%M:%SZ} is before the first conversion of {card.provider}, "
+                f"{card.conversions[0].effective_from:%Y-%m-%d}: add one from an earlier day"
+            )
+            for row, place in enumerate(places)
+            if place < 0
+        }
+        return [ids[place] for place in places], early
+
+    def _rate_storage(
+        self,
+        provider: str,
+        rows: list[Facts],
+        models: Sequence[tuple[str, int]],
+        places: Sequence[int],
+        errors: dict[int, PricingError],
+    ) -> Rated:
+        card = self.card(provider)
+        priced: list[tuple[Any, ...]] = []
+        for facts, (model, differs), place in zip(rows, models, places, strict=True):
+            start = from_microseconds(facts.occurred_at)
+            try:
+                entry = card.entry_at(model, start)
+                charge = price_storage(
+                    entry, facts.storage_tokens or 0, start, from_microseconds(facts.storage_end or 0)
+                )
+                conversion = card.conversion_at(start)
+            except PricingError as error:
+                errors[place] = error
+                continue
+            entry_id, conversion_id = self._pins.entry(entry), self._pins.conversion(provider, conversion)
+            amount = charge.amount_nano
+            priced.append(
+                (facts, card.currency, model, differs, entry_id, conversion_id, STORAGE_TIER, 0, 0, 0, amount, amount)
+            )
+        return Rated(*(list(column) for column in zip(*priced, strict=True))) if priced else NOTHING_RATED
+
+
+NOTHING_RATED = Rated(*([] for _name in Rated._fields))
+
+
+def _joined(parts: Sequence[Rated]) -> Rated:
+    """The parts one after the other."""
+    if not parts:
+        return NOTHING_RATED
+    return (
+        parts[0]
+        if len(parts) == 1
+        else Rated(*(list(chain.from_iterable(columns)) for columns in zip(*parts, strict=True)))
+    )

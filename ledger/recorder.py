@@ -1,0 +1,131 @@
+"""Usage straight out of a running application: booked at once, or as a line to ingest later."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ledger.config import load_config
+from ledger.db import open_ledger
+from ledger.errors import LedgerError
+from ledger.intake import Intake
+from ledger.posting import Run
+from ledger.quarantine import hold
+from ledger.records import Parsed, Rejected, UsageRecord
+from ledger.resolve import RunOptions
+from ledger.sources.base import Item
+from ledger.sources.fields import to_fields
+from ledger.sources.registry import FORMATS, recognise
+from pricing.money import format_nano
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of one response: `status` is accepted, duplicate, conflict, rejected or pending.
+
+    `amount` is a plain decimal in `currency` where it was accepted; `reason` and `message` say why it was held back.
+    """
+
+    status: str
+    amount: str | None = None
+    currency: str | None = None
+    reason: str | None = None
+    message: str | None = None
+
+
+class Ledger:
+    """Books SDK responses into the ledger of a URL, made on first use. Safe to share between threads.
+
+    Nothing of a response is kept but its id, time, models, status, service tier and counts, and the tags given.
+    """
+
+    def __init__(self, url: str, *, provider: str | None = None, source: str | None = None) -> None:
+        """Open the ledger; `source` names the stream that response ids are unique in (default: the provider)."""
+        self._config = load_config(Path.cwd())
+        section = self._config.ledger
+        self._database = open_ledger(url, create=True, timezone=section.timezone, rollup_tags=section.rollup_tags)
+        self._provider = provider
+        self._source = source
+        self._lock = threading.Lock()
+
+    def record(
+        self,
+        response: object,
+        *,
+        requested_model: str | None = None,
+        project: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Recorded:
+        """Book one response (an SDK object or a dict) at once; the same response again is a `duplicate`.
+
+        What can't be booked is quarantined and told in the result, not raised; LedgerError is for the ledger itself.
+        """
+        parsed, raw = _parse(response, requested_model)
+        options = RunOptions(provider=self._provider, source=self._source, project=project, tags=dict(tags or {}))
+        intake = Intake(self._database, self._config, options, Run("record"))
+        with self._lock, self._database.writing() as connection:
+            intake.prepare(connection)
+            taken = intake.resolve([Item(1, raw, parsed)])
+            rated = intake.rate(taken)
+            posted = intake.post(connection, rated, taken)
+            hold(connection, "(application)", taken.held, options)
+        if taken.held:
+            first = taken.held[0]
+            status = "conflict" if first.reason == "conflict" else "rejected"
+            return Recorded(status, reason=first.reason, message=first.message)
+        if not rated.facts:
+            return Recorded("pending")
+        return Recorded(posted.outcomes[0], format_nano(rated.amount_nano[0]), rated.currency[0])
+
+
+def usage_record(
+    response: object,
+    *,
+    requested_model: str | None = None,
+    project: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """One line for `tollbook ingest --input-format records`, holding nothing of the payload but ids, times, names and counts.
+
+    Raises LedgerError where the response has no usage to record, naming what is missing.
+    """
+    parsed, _raw = _parse(response, requested_model)
+    if isinstance(parsed, Rejected):
+        raise LedgerError(parsed.message)
+    if not isinstance(parsed, UsageRecord):
+        raise LedgerError("the response is not finished: record it once it is completed")
+    fields = dict(to_fields(parsed))
+    if project is not None:
+        fields["project"] = project
+    if tags:
+        fields["tags"] = {**fields.get("tags", {}), **tags}
+    return fields
+
+
+def _parse(response: object, requested_model: str | None) -> tuple[Parsed, bytes]:
+    """What the formats make of an SDK object or dict, and bytes to know it by."""
+    payload = dict(response) if isinstance(response, Mapping) else _dump(response)
+    name = recognise(payload)
+    if name is None:
+        raise LedgerError(
+            f"a {type(response).__name__} is no Responses or Chat Completions object: pass the SDK's response"
+        )
+    parsed = next(iter(FORMATS[name].parse(payload)))
+    if isinstance(parsed, UsageRecord) and requested_model is not None:
+        parsed.requested_model = requested_model
+    return parsed, msgspec.json.encode(payload, order="sorted")
+
+
+def _dump(response: object) -> dict[str, Any]:
+    dump = getattr(response, "model_dump", None)
+    if not callable(dump):
+        raise LedgerError(f"a {type(response).__name__} is neither a mapping nor an SDK response with model_dump()")
+    payload = dump(mode="json")
+    if not isinstance(payload, dict):
+        raise LedgerError(f"model_dump() of a {type(response).__name__} gave no mapping")
+    return payload

@@ -1,0 +1,8 @@
+"""Reports: pure sums over query rows."""
+
+from __future__ import annotations
+
+from ledger.reports.options import ReportOptions, run_report
+from ledger.reports.table import Report, ReportColumn, build_report, report_columns
+
+__all__ = ["Report", "ReportColumn", "ReportOptions", "build_report", "report_columns", "run_report"]

@@ -1,0 +1,194 @@
+"""The report as a table: its columns, rows in order, the total, and a title that says what it covers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+from ledger.errors import LedgerError
+from ledger.queries import DIMENSIONS, SelectedSpend, Selection
+from ledger.reports.tally import Dimensions, Tally, tallied
+from ledger.timespan import Span
+from ledger.types import from_microseconds
+from pricing.money import divide_half_even
+
+TAG_PREFIX = "tag:"
+
+Kind: TypeAlias = Literal["text", "count", "money", "usd", "percent"]
+Cell: TypeAlias = str | int | None
+Row: TypeAlias = tuple[Cell, ...]
+
+
+class ReportColumn(NamedTuple):
+    """A column of the report: cells of money and usd are nano, of percent tenths; None where there is no figure."""
+
+    name: str
+    kind: Kind
+
+
+MEASURES = (
+    ReportColumn("requests", "count"),
+    ReportColumn("input_tokens", "count"),
+    ReportColumn("cached_input_tokens", "count"),
+    ReportColumn("output_tokens", "count"),
+    ReportColumn("reasoning_tokens", "count"),
+    ReportColumn("input_credits", "money"),
+    ReportColumn("cached_input_credits", "money"),
+    ReportColumn("output_credits", "money"),
+    ReportColumn("cache_storage_credits", "money"),
+    ReportColumn("credits", "money"),
+    ReportColumn("usd", "usd"),
+    ReportColumn("cache_savings_usd", "usd"),
+)
+AMOUNT = ReportColumn("amount", "money")
+COMPARISON = (
+    ReportColumn("previous_usd", "usd"),
+    ReportColumn("change_usd", "usd"),
+    ReportColumn("change_percent", "percent"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How rows are shown: by a column (None: by time where that is a dimension, dearest first), and how many."""
+
+    sort: str | None = None
+    top: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What a report is compared with: the spend of another span by the same dimensions."""
+
+    spend: SelectedSpend
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A finished report: `rows` in order, cells by column; `total` is of all rows, also of those that `top` hides."""
+
+    title: str
+    data_through: str | None
+    columns: tuple[ReportColumn, ...]
+    rows: list[Row]
+    total: Row
+    notes: tuple[str, ...] = ()
+
+
+def report_columns(
+    dimensions: Sequence[str], *, compared: bool = False, sort: str | None = None
+) -> tuple[ReportColumn, ...]:
+    """The report's columns in order; LedgerError for an unknown dimension, or one to sort by that isn't among them."""
+    for dimension in dimensions:
+        is_tag = dimension.startswith(TAG_PREFIX) and dimension != TAG_PREFIX
+        if dimension not in DIMENSIONS and not is_tag:
+            raise LedgerError(f"--by {dimension!r} is no dimension: give one of {', '.join(DIMENSIONS)}, tag:KEY")
+    columns = [*(ReportColumn(dimension, "text") for dimension in dimensions), *MEASURES]
+    if "currency" in dimensions:
+        columns.append(AMOUNT)
+    if compared:
+        if "day" in dimensions or "month" in dimensions:
+            raise LedgerError(
+                "--compare sets two periods side by side, which share no day or month: leave out --by day, month"
+            )
+        columns += COMPARISON
+    names = [column.name for column in columns]
+    if sort is not None and sort not in names:
+        raise LedgerError(f"--sort {sort!r} is no column of this report: give one of {', '.join(names)}")
+    return tuple(columns)
+
+
+def build_report(
+    spend: SelectedSpend,
+    selection: Selection,
+    span: Span,
+    *,
+    layout: Layout | None = None,
+    earlier: Earlier | None = None,
+) -> Report:
+    """The report of a selection's spend; rows that only the earlier span has are shown too."""
+    layout = layout or Layout()
+    columns = report_columns(selection.dimensions, compared=earlier is not None, sort=layout.sort)
+    tallies, whole = tallied(spend)
+    before, whole_before = tallied(earlier.spend) if earlier else ({}, Tally())
+
+    def row(dimensions: Dimensions, now: Tally, then: Tally) -> Row:
+        return (*dimensions, *_cells(now, columns), *(_changes(now, then) if earlier else ()))
+
+    rows = [row(key, tallies.get(key) or Tally(), before.get(key) or Tally()) for key in {**tallies, **before}]
+    rows = _sorted(rows, columns, len(selection.dimensions), layout.sort)
+    last = max((row.last_occurred_at_us for row in spend.rows if row.last_occurred_at_us is not None), default=None)
+    return Report(
+        title=_title(selection, span, layout, earlier, len(rows)),
+        data_through=None if last is None else from_microseconds(last).isoformat().replace("+00:00", "Z"),
+        columns=columns,
+        rows=rows if layout.top is None else rows[: layout.top],
+        total=row((None,) * len(selection.dimensions), whole, whole_before),
+    )
+
+
+def _cells(tally: Tally, columns: Iterable[ReportColumn]) -> list[Cell]:
+    """The measures of a row; `amount` only where it is of one currency."""
+    cells: list[Cell] = [*tally.counts, *tally.credits_nano, tally.usd_nano, tally.savings_usd_nano]
+    if AMOUNT in columns:
+        amounts = list(tally.amount_nano.values())
+        cells.append(sum(amounts) if len(amounts) <= 1 else None)
+    return cells
+
+
+def _changes(tally: Tally, before: Tally) -> list[Cell]:
+    """Cells of the comparison: by the rounded figures, so that what is printed adds up; no percent of nothing."""
+    previous_nano = before.usd_nano
+    change_nano = tally.usd_nano - previous_nano
+    percent = divide_half_even(change_nano * 1_000, previous_nano) if previous_nano > 0 else None
+    return [previous_nano, change_nano, percent]
+
+
+def _sorted(rows: list[Row], columns: Sequence[ReportColumn], dimensions: int, sort: str | None) -> list[Row]:
+    """Rows by the column asked for (numbers falling, text rising), then by time, then dearest first, then by name."""
+    names = [column.name for column in columns]
+    usd = names.index("usd")
+    times = [place for place, name in enumerate(names[:dimensions]) if name in ("day", "month")]
+
+    def order(row: Row) -> tuple[object, ...]:
+        asked = [_rank(row[names.index(sort)], sort)] if sort else []
+        return (
+            *asked,
+            *(_rank(row[place], names[place]) for place in times),
+            _rank(row[usd], "usd"),
+            *(_rank(row[place], names[place]) for place in range(dimensions)),
+        )
+
+    return sorted(rows, key=order)
+
+
+def _rank(cell: Cell, name: str) -> tuple[int, int, str]:
+    """A sort key: numbers falling, text rising, tiers by their bound, nothing last."""
+    if cell is None:
+        return (2, 0, "")
+    if isinstance(cell, int):
+        return (0, -cell, "")
+    if name == "tier" and cell.isascii() and cell.isdigit():
+        return (0, int(cell), "")
+    return (1, name == "tier" and cell == "none", cell)
+
+
+def _title(selection: Selection, span: Span, layout: Layout, earlier: Earlier | None, found: int) -> str:
+    """What the report covers: dimensions, period, basis, zone, filters, and what is compared or left out."""
+    *first, last = selection.dimensions
+    dimensions = f"{', '.join(first)} and {last}" if first else last
+    parts = [f"Spend by {dimensions}, {span.label} ({selection.basis}, {selection.zone.key})"]
+    for word, names in (
+        ("project", selection.projects),
+        ("model", selection.models),
+        ("tag", [f"{key}={value}" for key, value in selection.tags]),
+    ):
+        if names:
+            parts.append(f"{word} {' or '.join(names)}")
+    if earlier is not None:
+        parts.append(f"compared with {earlier.span.label}")
+    if layout.top is not None:
+        parts.append(f"top {min(layout.top, found)} of {found} by {layout.sort or 'usd'}")
+    return "; ".join(parts)

@@ -1,0 +1,78 @@
+"""Sums of query rows by dimensions: exact, USD as a fraction until it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
+
+from ledger.queries import SelectedSpend, SpendRow
+from pricing.money import round_usd, usd_fraction
+from pricing.rate_card import RateEntry
+
+CREDITS = "CRD"
+PICO_PER_NANO = 1_000
+
+Dimensions: TypeAlias = tuple[str | None, ...]
+K = TypeVar("K")
+
+_COUNTS, _AMOUNTS = slice(0, 5), slice(5, 10)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums of one row of the report: counts, nano of credits, and by conversion what becomes USD."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * 5)
+    credits_nano: list[int] = field(default_factory=lambda: [0] * 5)
+    amount_nano: dict[str, int] = field(default_factory=dict)
+    convertible_nano: dict[int | None, int] = field(default_factory=dict)
+    saved_pico: dict[int | None, int] = field(default_factory=dict)
+
+    def add(self, row: SpendRow, saving_pico: int) -> None:
+        """Add a row whose cached tokens each saved `saving_pico` of its currency."""
+        sums, per_usd_nano = row.sums, row.per_usd_nano
+        self.counts = _plus(self.counts, tuple(sums)[_COUNTS])
+        if row.currency == CREDITS:
+            self.credits_nano = _plus(self.credits_nano, tuple(sums)[_AMOUNTS])
+        _add(self.amount_nano, row.currency, sums.amount_nano)
+        _add(self.convertible_nano, per_usd_nano, sums.amount_nano)
+        _add(self.saved_pico, per_usd_nano, sums.cached_input_tokens * saving_pico)
+
+    @property
+    def usd_nano(self) -> int:
+        return round_usd(usd_fraction((nano, per_usd) for per_usd, nano in self.convertible_nano.items()))
+
+    @property
+    def savings_usd_nano(self) -> int:
+        return round_usd(usd_fraction((pico, per_usd) for per_usd, pico in self.saved_pico.items()) / PICO_PER_NANO)
+
+
+def _plus(sums: Sequence[int], others: Sequence[int]) -> list[int]:
+    return [one + other for one, other in zip(sums, others, strict=True)]
+
+
+def _add(sums: dict[K, int], key: K, value: int) -> None:
+    sums[key] = sums.get(key, 0) + value
+
+
+def tallied(spend: SelectedSpend) -> tuple[dict[Dimensions, Tally], Tally]:
+    """Sums by dimensions and over all."""
+    tallies: dict[Dimensions, Tally] = {}
+    whole = Tally()
+    savings: dict[tuple[int | None, str], int] = {}
+    for row in spend.rows:
+        price = (row.rate_entry_id, row.tier)
+        if price not in savings:
+            savings[price] = _saving_pico(spend.rate_entries, *price)
+        tallies.setdefault(row.dimensions, Tally()).add(row, savings[price])
+        whole.add(row, savings[price])
+    return tallies, whole
+
+
+def _saving_pico(entries: Mapping[int, RateEntry], entry_id: int | None, tier_label: str) -> int:
+    """Pico by which a cached token is cheaper than another input token of its tier; 0 where there is no tier."""
+    if entry_id is None:
+        return 0
+    tier = next((tier for tier in entries[entry_id].tiers if tier.label == tier_label), None)
+    return 0 if tier is None or tier.cached_input_pico is None else tier.input_pico - tier.cached_input_pico

@@ -1,0 +1,221 @@
+"""Sums of charges by day and by quarter-hour, kept in the transaction that posts them, and worked out anew to compare."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, Table, select
+
+from ledger.bulk import append_rows, in_chunks, upsert
+from ledger.cards import next_id
+from ledger.errors import LedgerError
+from ledger.facts import QUARTER_US, Calendar, ChargeRow, Columns, Facts
+from ledger.models import rollup_days, rollup_keys, rollup_quarters
+from ledger.types import from_microseconds
+from pricing.usage import clock_hours
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+MEASURES = (
+    "requests",
+    "input_tokens",
+    "cached_input_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "storage_token_hours",
+    "input_nano",
+    "cached_input_nano",
+    "output_nano",
+    "cache_storage_nano",
+    "amount_nano",
+)
+
+
+class Dimensions(NamedTuple):
+    """What a sum is by: the columns of `rollup_keys` after id and digest. `tags` holds the rolled-up keys alone, as JSON."""
+
+    posted_month: str
+    occurred_month: str
+    source: str
+    provider: str
+    currency: str
+    billed_model: str
+    project: str
+    tier: str
+    status: str
+    kind: str
+    charge_class: str
+    tags: str
+    rate_entry_id: int | None
+    conversion_id: int | None
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
+
+
+class Cells(NamedTuple):
+    """Sums in columns: a key's place in `keys`, the time of the cell, a row of measures, and the latest usage in it."""
+
+    keys: list[Dimensions]
+    key_place: npt.NDArray[np.int64]
+    quarter: npt.NDArray[np.int64]
+    sums: npt.NDArray[np.int64]
+    last_occurred_at: npt.NDArray[np.int64]
+
+
+class RollUp:
+    """Adds charges to both roll-ups within a transaction, remembering the ids of keys from one to the next.
+
+    `tables` are the roll-ups by day and by quarter-hour; others of the same columns serve to work them out anew.
+    """
+
+    def __init__(
+        self,
+        calendar: Calendar,
+        rollup_tags: Sequence[str],
+        tables: tuple[Table, Table] = (rollup_days, rollup_quarters),
+    ) -> None:
+        self._calendar = calendar
+        self._tags = TagSubset(rollup_tags)
+        self._days, self._quarters = tables
+        self._key_ids: dict[Dimensions, int] = {}
+
+    def forget(self) -> None:
+        """Drop remembered ids, after a transaction that was rolled back."""
+        self._key_ids.clear()
+
+    def add(self, connection: Connection, charges: Columns, facts: Columns) -> None:
+        """Add charges, given as columns; `facts` are the columns of each one's usage record."""
+        cells = sum_by_quarter(charges, facts, self._tags)
+        ids = self._ids(connection, cells.keys)
+        key_ids = [ids[place] for place in cells.key_place.tolist()]
+        quarters = cells.quarter.tolist()
+        sums, latest = cells.sums.T.tolist(), cells.last_occurred_at.tolist()
+        rows = [
+            (quarter * QUARTER_US, key, *row, last)
+            for key, quarter, row, last in zip(key_ids, quarters, sums, latest, strict=True)
+        ]
+        upsert(connection, self._quarters, ("quarter", "key_id"), rows, sums=MEASURES, latest=("last_occurred_at",))
+        days = [self._calendar.day(quarter * QUARTER_US) for quarter in quarters]
+        by_day = list(_by_day(key_ids, days, sums, latest))
+        upsert(connection, self._days, ("day", "key_id"), by_day, sums=MEASURES, latest=("last_occurred_at",))
+
+    def _ids(self, connection: Connection, keys: Sequence[Dimensions]) -> list[int]:
+        unknown = [key for key in keys if key not in self._key_ids]
+        for chunk in in_chunks(unknown, 500):
+            by_digest = {key.digest: key for key in chunk}
+            rows = connection.execute(
+                select(rollup_keys.c.digest, rollup_keys.c.id).where(rollup_keys.c.digest.in_(list(by_digest)))
+            )
+            for digest, number in rows:
+                self._key_ids[by_digest.pop(digest)] = number
+            first = next_id(connection, rollup_keys)
+            new = list(enumerate(by_digest.items(), first))
+            append_rows(connection, rollup_keys, [(number, digest, *key) for number, (digest, key) in new])
+            self._key_ids.update({key: number for number, (_digest, key) in new})
+        return [self._key_ids[key] for key in keys]
+
+
+class TagSubset:
+    """The rolled-up keys of a record's tags, as JSON; remembers what it has seen."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._keys = tuple(sorted(keys))
+        self._known: dict[str, str] = {"{}": "{}"}
+
+    def __call__(self, tags: str) -> str:
+        if not self._keys:
+            return "{}"
+        found = self._known.get(tags)
+        if found is None:
+            values = msgspec.json.decode(tags)
+            kept = {key: values[key] for key in self._keys if key in values}
+            found = self._known[tags] = msgspec.json.encode(kept, order="sorted").decode()
+        return found
+
+
+SIGNS = {"charge": 1, "replacement": 1, "reversal": -1, "adjustment": 0}
+
+
+def sum_by_quarter(charges: Columns, facts: Columns, tags: TagSubset) -> Cells:
+    """The charges summed by dimensions and quarter-hour, exactly; LedgerError where a sum passes 64 bits."""
+    import numpy as np  # noqa: PLC0415 - start-up time
+
+    charge: Any = ChargeRow._make(charges)  # columns by name, and so is usage
+    usage: Any = Facts._make(facts)
+    places: dict[Any, int] = {}
+    # In the order of Dimensions; plain tuples hash and compare as the named ones do.
+    dimensions = zip(
+        charge.posted_month,
+        charge.occurred_month,
+        usage.source,
+        charge.provider,
+        charge.currency,
+        charge.billed_model,
+        charge.project,
+        charge.tier,
+        usage.status,
+        usage.kind,
+        charge.charge_class,
+        map(tags, usage.tags),
+        charge.rate_entry_id,
+        charge.conversion_id,
+        strict=True,
+    )
+    key_place = np.array([places.setdefault(key, len(places)) for key in dimensions], dtype=np.int64)
+    occurred = np.array(usage.occurred_at, dtype=np.int64)
+    sign = np.array([SIGNS[name] for name in charge.charge_class], dtype=np.int64)
+    measures = np.array(
+        [sign * np.array([kind == "request" for kind in usage.kind])]
+        + [sign * np.array(column, dtype=np.int64) for column in facts[11:15]]
+        + [sign * _token_hours(usage)]
+        + [np.array(column, dtype=np.int64) for column in charges[15:20]]
+    )
+    if np.abs(measures.astype(np.float64)).sum(axis=1).max() >= 2**63:
+        raise LedgerError("the amounts or tokens of one batch pass 64 bits: record them in smaller parts")
+    quarter = occurred // QUARTER_US
+    order = np.lexsort((key_place, quarter))
+    key_sorted, quarter_sorted = key_place[order], quarter[order]
+    starts = np.flatnonzero(
+        np.r_[True, (key_sorted[1:] != key_sorted[:-1]) | (quarter_sorted[1:] != quarter_sorted[:-1])]
+    )
+    return Cells(
+        keys=[Dimensions(*key) for key in places],
+        key_place=key_sorted[starts],
+        quarter=quarter_sorted[starts],
+        sums=np.add.reduceat(measures[:, order], starts, axis=1),
+        last_occurred_at=np.maximum.reduceat(occurred[order], starts),
+    )
+
+
+def _token_hours(usage: Any) -> npt.NDArray[np.int64]:
+    """Tokens x clock hours of stored records, 0 for requests; `usage` is Facts with columns for fields."""
+    import numpy as np  # noqa: PLC0415 - start-up time
+
+    hours = np.zeros(len(usage.kind), dtype=np.int64)
+    for place, kind in enumerate(usage.kind):
+        if kind == "cache_storage":
+            start, end = from_microseconds(usage.occurred_at[place]), from_microseconds(usage.storage_end[place])
+            hours[place] = usage.storage_tokens[place] * clock_hours(start, end)
+    return hours
+
+
+def _by_day(
+    key_ids: Sequence[int], days: Sequence[str], sums: Sequence[Sequence[int]], latest: Sequence[int]
+) -> Iterator[tuple[Any, ...]]:
+    totals: dict[tuple[int, str], list[int]] = {}
+    for key, day, row, last in zip(key_ids, days, sums, latest, strict=True):
+        known = totals.get((key, day))
+        if known is None:
+            totals[key, day] = [*row, last]
+        else:
+            known[:-1] = [one + other for one, other in zip(known, row, strict=False)]
+            known[-1] = max(known[-1], last)
+    for (key, day), values in sorted(totals.items(), key=lambda item: (item[0][1], item[0][0])):
+        yield (day, key, *values)

@@ -1,0 +1,26 @@
+"""Objects of the Chat Completions API (and of its older text completions); every one is a completed request."""
+
+from __future__ import annotations
+
+from ledger.sources.base import Format, JsonObject
+from ledger.sources.payloads import PayloadReader
+from ledger.sources.usage import UsageNames, UsageReader
+
+READER = PayloadReader(
+    time_key="created",
+    usage=UsageReader(
+        UsageNames("prompt_tokens", "completion_tokens", "prompt_tokens_details", "completion_tokens_details")
+    ),
+    has_status=False,
+)
+
+
+def recognise(obj: JsonObject) -> bool:
+    """Whether an object without "object" reads like a chat completion: by its usage, or by choices and time."""
+    usage = obj.get("usage")
+    if isinstance(usage, dict) and "prompt_tokens" in usage:
+        return True
+    return "choices" in obj and "created" in obj
+
+
+FORMAT = Format("chat", recognise, READER.parse, objects=("chat.completion", "text_completion"))

@@ -1,0 +1,184 @@
+"""Input files: opened first, read later in blocks, decompressed by their first bytes (.gz, .zst), never held whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import zstandard
+
+BLOCK = 2**20
+_GZIP_MAGIC = b"\x1f\x8b"
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# A zstd block of four bytes may stand for 128 KiB, so what is fed at once bounds what comes out at once.
+_ZSTD_FEED = 2_048
+_MAX_KEPT_OPEN = 100
+
+
+class Source:
+    """An opened input; `name` is the path as it was given, `-` for standard input."""
+
+    def __init__(self, name: str, stream: BinaryIO | None) -> None:
+        self.name = name
+        self._stream = stream
+        self.fault: tuple[str, str] | None = None
+        """After reading: reason and message where compressed data ended early or was damaged."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; standard input stays open."""
+        if self._stream is not None and self.name != "-":
+            self._stream.close()
+
+    def blocks(self) -> Iterator[bytes]:
+        """The text, decompressed and without a byte order mark, in blocks that are never empty; once only.
+
+        Raises OSError where the system can't read. Damaged compressed data ends the blocks and sets `fault`.
+        """
+        if self._stream is None:
+            self._stream = _open(self.name)
+        raw = _raw_blocks(self._stream)
+        head = _join_head(raw, 4)
+        decompressed = self._decompressed(head, raw)
+        first = _join_head(decompressed, 3).removeprefix(_BYTE_ORDER_MARK)
+        for text in _chain(first, decompressed):
+            # zstd may turn a few bytes into many at once.
+            for start in range(0, len(text), BLOCK):
+                yield text if len(text) <= BLOCK else text[start : start + BLOCK]
+
+    def _decompressed(self, head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+        blocks = _chain(head, rest)
+        if head.startswith(_GZIP_MAGIC):
+            yield from self._gunzip(blocks)
+        elif head.startswith(_ZSTD_MAGIC) or _is_skippable(head):
+            yield from self._unzstd(blocks)
+        else:
+            yield from blocks
+
+    def _gunzip(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        inflate = zlib.decompressobj(31)
+        between = False
+        for block in blocks:
+            data = block
+            while data:
+                if inflate.eof:
+                    # Another member may follow; zero bytes pad the end of tapes and of some appended logs.
+                    data = data.lstrip(b"\0")
+                    if not data:
+                        break
+                    inflate = zlib.decompressobj(31)
+                try:
+                    text = inflate.decompress(data, BLOCK)
+                except zlib.error as error:
+                    self._damaged("gzip", error)
+                    return
+                if text:
+                    yield text
+                data = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
+                between = inflate.eof
+        if not between:
+            self._truncated("gzip")
+
+    def _unzstd(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        decompressor = zstandard.ZstdDecompressor()
+        frame = decompressor.decompressobj()
+        for block in blocks:
+            for start in range(0, len(block), _ZSTD_FEED):
+                data = block[start : start + _ZSTD_FEED]
+                while data:
+                    if frame.eof:
+                        frame = decompressor.decompressobj()
+                    try:
+                        text = frame.decompress(data)
+                    except zstandard.ZstdError as error:
+                        self._damaged("zstd", error)
+                        return
+                    if text:
+                        yield text
+                    data = frame.unused_data if frame.eof else b""
+        if not frame.eof:
+            self._truncated("zstd")
+
+    def _truncated(self, kind: str) -> None:
+        message = f"the {kind} data ends early: what came before was read; read the file again when it is whole"
+        self.fault = ("truncated_file", message)
+
+    def _damaged(self, kind: str, error: Exception) -> None:
+        message = f"the {kind} data is damaged ({error}): what came before was read; fetch the file again"
+        self.fault = ("damaged_file", message)
+
+
+def open_source(name: str, *, keep_open: bool = True) -> Source:
+    """Open a file, or standard input for `-`; raises OSError with the file's name where that fails.
+
+    `keep_open` false closes a regular file again until it is read, where many would exceed the system's limit.
+    """
+    if name == "-":
+        if sys.stdin is None or sys.stdin.closed:
+            raise OSError(errno.EBADF, "standard input is closed", name)
+        return Source(name, sys.stdin.buffer)
+    stream = _open(name)
+    if keep_open or not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        return Source(name, stream)
+    stream.close()
+    return Source(name, None)
+
+
+def open_sources(names: Iterable[str]) -> list[Source]:
+    """Open all files, or none: the first that can't be opened raises OSError. At most 100 regular ones stay open."""
+    sources: list[Source] = []
+    try:
+        for name in names:
+            sources.append(open_source(name, keep_open=len(sources) < _MAX_KEPT_OPEN))
+    except OSError:
+        for source in sources:
+            source.close()
+        raise
+    return sources
+
+
+def _open(name: str) -> BinaryIO:
+    return Path(name).open("rb", buffering=0)
+
+
+def _raw_blocks(stream: BinaryIO) -> Iterator[bytes]:
+    # A pipe's next bytes are passed on as they come; a raw file's read does the same.
+    read = getattr(stream, "read1", stream.read)
+    while block := read(BLOCK):
+        yield block
+
+
+def _join_head(blocks: Iterator[bytes], size: int) -> bytes:
+    """The first blocks joined, at least `size` bytes where there are that many."""
+    head = b""
+    for block in blocks:
+        head += block
+        if len(head) >= size:
+            break
+    return head
+
+
+def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    if head:
+        yield head
+    yield from rest
+
+
+def _is_skippable(head: bytes) -> bool:
+    """Whether zstd data begins with a frame that decompressors pass over, as parallel zstd writes."""
+    return len(head) >= 4 and 0x50 <= head[0] <= 0x5F and head[1:4] == b"\x2a\x4d\x18"

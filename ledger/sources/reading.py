@@ -1,0 +1,193 @@
+"""A source -> items, in one pass; JSON Lines also as chunks, for those who know a faster way to read most lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ledger.records import Parsed, RecordError, Rejected
+from ledger.sources import containers
+from ledger.sources.arrays import Element, elements
+from ledger.sources.base import Format, Item, JsonObject, rejection
+from ledger.sources.documents import documents
+from ledger.sources.events import EventReader
+from ledger.sources.files import Source
+from ledger.sources.lines import LineChunk, line_chunks
+from ledger.sources.registry import AUTO, FORMATS, recognise
+from ledger.sources.sse import StreamReader
+from ledger.sources.strict_json import decode_lines, decode_object, encode
+from ledger.sources.tables import rows
+
+_AT_ONCE = 50
+"""Lines decoded at once: enough to be fast, few enough to need no memory."""
+
+
+class SourceReader:
+    """Reads one source. `pieces` yields items, and JSON Lines as chunks, each to be read before the next is asked for.
+
+    A chunk's lines go through `items` or `line`, or through something faster for the lines that it can read.
+    """
+
+    def __init__(self, source: Source | None, input_format: str = AUTO) -> None:
+        if input_format != AUTO and input_format not in FORMATS:
+            message = f"input format {input_format!r} is unknown: it is auto or one of {', '.join(sorted(FORMATS))}"
+            raise ValueError(message)
+        self._source = source
+        self._input_format = input_format
+        self._format: Format | None = FORMATS.get(input_format)
+        self._streams = StreamReader()
+        self._partial: tuple[int, bytes | None] = (1, None)
+
+    def pieces(self) -> Iterator[LineChunk | Item]:
+        """All of the source, once: items, and chunks of lines. Raises OSError where the system can't read."""
+        if self._source is None:
+            return
+        head = containers.Head(self._source.blocks())
+        container = containers.find_container(head, self._input_format)
+        if container == "binary":
+            yield containers.binary_file(head)
+            return
+        for piece in self._contents(container, head):
+            if self._source.fault is None or isinstance(piece, LineChunk) or not self._is_partial(piece):
+                yield piece
+        yield from self.finish()
+        if self._source.fault is not None:
+            line, raw = self._partial
+            yield rejection(line, raw, *self._source.fault)
+
+    def items(self, chunk: LineChunk) -> Iterator[Item]:
+        """What the lines of a chunk say, in order."""
+        for start in range(0, len(chunk.lines), _AT_ONCE):
+            lines = chunk.lines[start : start + _AT_ONCE]
+            first = chunk.first_line + start
+            values = decode_lines(lines) if all(lines) else None
+            if values is None:
+                for number, line in enumerate(lines, first):
+                    is_last = number - chunk.first_line == len(chunk.lines) - 1
+                    yield from self.line(number, line, cut=chunk.last_is_cut and is_last)
+                continue
+            for number, (line, value) in enumerate(zip(lines, values, strict=True), first):
+                yield from self.value(number, line, value) if type(value) is dict else self.line(number, line)
+
+    def line(self, number: int, raw: bytes, *, cut: bool = False) -> list[Item]:
+        """What one line says; never raises. Blank ones say nothing; `cut` tells that no line end followed."""
+        if not raw or raw.isspace():
+            return []
+        try:
+            obj = decode_object(raw, cut=cut)
+        except RecordError as error:
+            return [rejection(number, raw, error.reason, str(error))]
+        return self.value(number, raw, obj)
+
+    def value(self, number: int, raw: bytes, obj: JsonObject) -> list[Item]:
+        """What one decoded object says; never raises. Events are kept until their stream ends."""
+        found = self._format
+        if found is None:
+            name = recognise(obj)
+            if name is None:
+                return [rejection(number, raw, "unrecognised_format", containers.unrecognised_message())]
+            found = FORMATS[name]
+        if found.name == "sse":
+            return list(self._streams.feed(number, raw, obj))
+        if found.parts is not None:
+            return [Item(number, part, parsed) for part, parsed in found.parts(obj)]
+        return [Item(number, raw, self._hinted(parsed, obj)) for parsed in found.parse(obj)]
+
+    def finish(self) -> Iterator[Item]:
+        """The streams that are still open at the end: each says something or is refused."""
+        yield from self._streams.finish()
+
+    def _contents(self, container: containers.Container, head: containers.Head) -> Iterator[LineChunk | Item]:
+        sample = head.data[: containers.SAMPLE]
+        if container == "array":
+            for element in elements(head.blocks()):
+                yield from [element] if isinstance(element, Item) else self._element(element)
+            return
+        chunks = self._chunks(container, head)
+        if container == "documents":
+            for document in documents(chunks):
+                if isinstance(document, Item):
+                    yield document
+                else:
+                    yield from self.line(document.line, document.raw, cut=document.is_cut)
+        elif container == "table":
+            yield from rows(chunks)
+        elif container == "events":
+            reader = EventReader(self._streams, self._event)
+            yield from reader.items(chunks)
+            if not reader.has_events:
+                yield rejection(1, sample, "unrecognised_format", containers.unrecognised_message())
+        else:
+            yield from containers.readable_lines(chunks, self._input_format)
+
+    def _chunks(self, container: containers.Container, head: containers.Head) -> Iterator[LineChunk | Item]:
+        """The lines; without the last one where compressed data ended inside of it."""
+        for piece in line_chunks(head.blocks()):
+            if isinstance(piece, Item) or not piece.last_is_cut or self._source is None or self._source.fault is None:
+                yield piece
+            elif container == "table" or (container == "lines" and self._is_broken(piece.lines[-1])):
+                self._partial = (piece.first_line + len(piece.lines) - 1, piece.lines[-1])
+                yield LineChunk(piece.first_line, piece.lines[:-1])
+            else:
+                yield piece
+
+    def _is_broken(self, line: bytes) -> bool:
+        try:
+            decode_object(line)
+        except RecordError:
+            return True
+        return False
+
+    def _is_partial(self, item: Item) -> bool:
+        """Whether an item only tells of the end of damaged data, which the file's own rejection tells already."""
+        if not isinstance(item.parsed, Rejected) or item.parsed.reason not in ("truncated_json", "empty_file"):
+            return False
+        self._partial = (item.line, item.raw)
+        return True
+
+    def _element(self, element: Element) -> Iterator[Item]:
+        try:
+            obj = decode_object(element.raw)
+        except RecordError as error:
+            message = f"element {element.place} of the array: {error}"
+            yield rejection(element.line, element.raw, error.reason, message)
+            return
+        yield from self.value(element.line, encode(obj), obj)
+
+    def _event(self, number: int, raw: bytes, obj: JsonObject) -> list[Item]:
+        """An object of an event stream: an event, or a whole response. What is neither belongs to no request."""
+        name = recognise(obj)
+        if name is None or name == "sse":
+            return list(self._streams.feed(number, raw, obj))
+        return [Item(number, raw, parsed) for parsed in FORMATS[name].parse(obj)]
+
+    def _hinted(self, parsed: Parsed, obj: JsonObject) -> Parsed:
+        """A rejection under a named format, with the format the object looks like."""
+        if not isinstance(parsed, Rejected) or self._format is None:
+            return parsed
+        looks_like = recognise(obj)
+        if looks_like is None or looks_like == self._format.name:
+            return parsed
+        message = f"{parsed.message}; it looks like {looks_like}: leave out --input-format {self._format.name}"
+        return Rejected(parsed.reason, message, parsed.fields)
+
+
+def read_source(source: Source, input_format: str = AUTO) -> Iterator[Item]:
+    """Everything a source says, in order; streams without an end come last. Raises OSError alone."""
+    reader = SourceReader(source, input_format)
+    for piece in reader.pieces():
+        if isinstance(piece, Item):
+            yield piece
+        else:
+            yield from reader.items(piece)
+
+
+def parse_line(raw: bytes, input_format: str = AUTO, *, cut: bool = False) -> list[Parsed]:
+    """What one line says by itself; never raises, whatever the bytes."""
+    reader = SourceReader(None, input_format)
+    return [item.parsed for item in [*reader.line(1, raw, cut=cut), *reader.finish()]]
+
+
+def parse_object(obj: JsonObject, input_format: str = AUTO) -> list[Parsed]:
+    """What one decoded object says by itself; never raises for JSON values."""
+    reader = SourceReader(None, input_format)
+    return [item.parsed for item in [*reader.value(1, b"", obj), *reader.finish()]]

@@ -1,0 +1,24 @@
+"""Objects of the Responses API, as the gateway answers them and as the openai SDK's `model_dump_json()` writes them."""
+
+from __future__ import annotations
+
+from ledger.sources.base import Format, JsonObject
+from ledger.sources.payloads import PayloadReader
+from ledger.sources.usage import UsageNames, UsageReader
+
+READER = PayloadReader(
+    time_key="created_at",
+    usage=UsageReader(UsageNames("input_tokens", "output_tokens", "input_tokens_details", "output_tokens_details")),
+    has_status=True,
+)
+
+
+def recognise(obj: JsonObject) -> bool:
+    """Whether an object without "object" reads like a response: by its usage, or by status and time."""
+    usage = obj.get("usage")
+    if isinstance(usage, dict) and "input_tokens" in usage:
+        return True
+    return "created_at" in obj and ("status" in obj or "output" in obj)
+
+
+FORMAT = Format("responses", recognise, READER.parse, objects=("response",))

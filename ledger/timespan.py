@@ -1,0 +1,206 @@
+"""The stretch of time a report or export covers: from options, in a zone, start inclusive and end exclusive."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+
+from ledger.errors import LedgerError
+
+QUARTER = timedelta(minutes=15)
+QUARTER_US = 15 * 60 * 1_000_000
+FIRST_YEAR, LAST_YEAR = 1970, 9998
+
+_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_LAST = re.compile(r"([1-9]\d{0,5})([dwh])", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Time from `start` (inclusive) to `end` (exclusive), both aware; None is open. `month` where it is a whole one."""
+
+    start: datetime | None
+    end: datetime | None
+    label: str
+    month: str | None = None
+
+
+ALL_TIME = Span(None, None, "all time")
+
+
+def parse_span(
+    *,
+    month: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    last: str | None = None,
+    zone: tzinfo,
+    now: datetime,
+) -> Span:
+    """The span that the options ask for; all time without any. LedgerError where they contradict each other."""
+    if month is not None and (since is not None or until is not None or last is not None):
+        raise LedgerError("--month is a whole period: leave out --since, --until and --last")
+    if last is not None and (since is not None or until is not None):
+        raise LedgerError("--last is a whole period: leave out --since and --until")
+    if month is not None:
+        return parse_month(month, zone=zone, now=now)
+    if last is not None:
+        return parse_last(last, zone=zone, now=now)
+    if since is None and until is None:
+        return ALL_TIME
+    start = None if since is None else parse_moment(since, zone, "--since")
+    end = None if until is None else parse_moment(until, zone, "--until")
+    if start is not None and end is not None and start >= end:
+        raise LedgerError(f"--since {since} is not before --until {until}: since is inclusive, until exclusive")
+    return Span(start, end, _label(start, end, zone))
+
+
+def parse_month(text: str, *, zone: tzinfo, now: datetime, option: str = "--month") -> Span:
+    """A calendar month of the zone: YYYY-MM, or `last` for the month before the one of `now`."""
+    if text == "last":
+        local = now.astimezone(zone)
+        text = f"{local:%Y-%m}"
+        return month_span(shift_month(text, -1), zone)
+    if _MONTH.fullmatch(text) is None or not FIRST_YEAR <= int(text[:4]) <= LAST_YEAR:
+        raise LedgerError(f"{option} {text!r} is no month: give YYYY-MM, such as 2026-03, or last")
+    return month_span(text, zone)
+
+
+def month_span(month: str, zone: tzinfo) -> Span:
+    """The month YYYY-MM of the zone as a span."""
+    return Span(month_start(month, zone), month_start(shift_month(month, 1), zone), month, month)
+
+
+def month_start(month: str, zone: tzinfo) -> datetime:
+    """The first instant, UTC, of the month YYYY-MM in the zone."""
+    return day_start(date(int(month[:4]), int(month[5:]), 1), zone)
+
+
+def shift_month(month: str, months: int) -> str:
+    """The month so many months later: 2026-01 and -1 is 2025-12."""
+    number = int(month[:4]) * 12 + int(month[5:]) - 1 + months
+    return f"{number // 12:04d}-{number % 12 + 1:02d}"
+
+
+def day_start(day: date, zone: tzinfo) -> datetime:
+    """The first instant, UTC, of a calendar day in the zone: midnight, or the end of a gap over midnight."""
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+
+
+def is_day_start(moment: datetime, zone: tzinfo) -> bool:
+    """Whether a calendar day of the zone starts at that instant."""
+    return day_start(moment.astimezone(zone).date(), zone) == moment
+
+
+def parse_moment(text: str, zone: tzinfo, option: str) -> datetime:
+    """A bare date as its midnight in the zone, or a date-time with its offset; any other is refused. UTC."""
+    try:
+        if _DATE.fullmatch(text):
+            day = date.fromisoformat(text)
+            _check_year(day.year)
+            return day_start(day, zone)
+        moment = datetime.fromisoformat(text)
+        _check_year(moment.year)
+    except ValueError:
+        raise LedgerError(
+            f"{option} {text!r} is no time: give a date such as 2026-03-01, or a date-time with its offset such as "
+            f"2026-03-01T08:00:00Z, from {FIRST_YEAR} to {LAST_YEAR}"
+        ) from None
+    if moment.tzinfo is None:
+        raise LedgerError(
+            f"{option} {text!r} has no time zone: add Z or an offset such as +08:00, or give a date alone"
+        )
+    return moment.astimezone(UTC)
+
+
+def _check_year(year: int) -> None:
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        raise ValueError(year)
+
+
+def parse_last(text: str, *, zone: tzinfo, now: datetime) -> Span:
+    """The last N days or weeks, in calendar days of the zone with today, or hours up to the end of this quarter-hour.
+
+    On 8 March at 10:20, 7d is from 2 March 00:00 to 9 March 00:00, and 24h from 7 March 10:30 to 8 March 10:30.
+    """
+    found = _LAST.fullmatch(text)
+    if found is None:
+        raise LedgerError(f"--last {text!r} is no length of time: give days, weeks or hours, such as 7d, 4w or 24h")
+    number, unit = int(found[1]), found[2]
+    try:
+        if unit == "h":
+            since_epoch = now.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+            end = now.astimezone(UTC) - since_epoch % QUARTER + QUARTER
+            start = end - timedelta(hours=number)
+        else:
+            tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+            start = day_start(tomorrow - timedelta(days=number * (7 if unit == "w" else 1)), zone)
+            end = day_start(tomorrow, zone)
+        _check_year(start.year)
+    except (OverflowError, ValueError):
+        raise LedgerError(f"--last {text} reaches back before {FIRST_YEAR}: give a shorter time") from None
+    words = {"d": "day", "w": "week", "h": "hour"}[unit]
+    return Span(start, end, f"last {number} {words}{'s' if number > 1 else ''}, {_label(start, end, zone)}")
+
+
+def previous_span(span: Span, zone: tzinfo, now: datetime) -> Span:
+    """The month before a month, else the equally long stretch just before; an open end counts as `now`.
+
+    Where both ends start days, lengths are whole days of the zone, so that clock changes move nothing.
+    """
+    if span.month is not None:
+        return month_span(shift_month(span.month, -1), zone)
+    if span.start is None:
+        raise LedgerError("--compare previous needs a period with a start: give --month, --since or --last")
+    end = span.end or now.astimezone(UTC)
+    try:
+        if is_day_start(span.start, zone) and is_day_start(end, zone):
+            first, after = span.start.astimezone(zone).date(), end.astimezone(zone).date()
+            start = day_start(first - (after - first), zone)
+        else:
+            start = span.start - (end - span.start)
+    except OverflowError:
+        raise LedgerError("--compare previous reaches back before all calendars: give a shorter period") from None
+    if start >= span.start:
+        raise LedgerError("--compare previous needs a period that has begun: --since lies in the future")
+    return Span(start, span.start, _label(start, span.start, zone))
+
+
+def _label(start: datetime | None, end: datetime | None, zone: tzinfo) -> str:
+    if start is None:
+        return "all time" if end is None else f"before {_moment_label(end, zone)}"
+    if end is None:
+        return f"from {_moment_label(start, zone)}"
+    return f"from {_moment_label(start, zone)} to before {_moment_label(end, zone)}"
+
+
+def _moment_label(moment: datetime, zone: tzinfo) -> str:
+    """The date where it is midnight, else the date-time with its offset."""
+    local = moment.astimezone(zone)
+    if is_day_start(moment, zone):
+        return f"{local:%Y-%m-%d}"
+    return local.isoformat(timespec="minutes" if not (local.second or local.microsecond) else "auto")
+
+
+def offset_changes(zone: tzinfo, start: datetime, end: datetime) -> list[tuple[datetime, timedelta]]:
+    """The zone's UTC offsets in [start, end), each with the instant, to the second, from which it holds."""
+    moment = start.astimezone(UTC)
+    offset = _offset(zone, moment)
+    changes = [(moment, offset)]
+    while moment < end:
+        later = min(moment + timedelta(days=1), end)
+        if _offset(zone, later) != offset:
+            low, high = moment, later
+            while high - low > timedelta(seconds=1):
+                middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
+                low, high = (middle, high) if _offset(zone, middle) == offset else (low, middle)
+            later, offset = high, _offset(zone, high)
+            changes.append((later, offset))
+        moment = later
+    return changes
+
+
+def _offset(zone: tzinfo, moment: datetime) -> timedelta:
+    return moment.astimezone(zone).utcoffset() or timedelta()

@@ -1,0 +1,264 @@
+"""Holds the book against itself: every charge worked out again, batches against their digests, roll-ups against the rows."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, MetaData, Row, Table, func, select, text
+
+from ledger.corrections import facts_columns, split_row
+from ledger.db import Database
+from ledger.facts import Calendar, ChargeRow, Facts, columns_of
+from ledger.models import batches, charges, conversions, rate_entries, rollup_days, rollup_quarters, usage_records
+from ledger.posting import batch_digest
+from ledger.rollups import RollUp
+from ledger.types import from_microseconds
+from pricing.charge import price_entry, price_storage
+from pricing.errors import PricingError
+from pricing.rate_card import RateEntry
+from pricing.usage import TokenUsage
+
+PAGE_ROWS = 20_000
+LISTED_PROBLEMS = 20
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was checked, by name, and what is wrong: all counted, the first ones in words."""
+
+    checked: Counter[str] = field(default_factory=Counter)
+    problem_count: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        return self.problem_count == 0
+
+    def problem(self, message: str) -> None:
+        self.problem_count += 1
+        if len(self.problems) < LISTED_PROBLEMS:
+            self.problems.append(message)
+
+
+def verify(database: Database) -> Verification:
+    """Check the whole ledger in one snapshot; nothing is changed."""
+    result = Verification()
+    settings = database.zone, database.rollup_tags
+    calendar = Calendar(settings[0])
+    with database.scratch() as connection:
+        tables = _scratch_tables(connection)
+        roll_up = RollUp(calendar, settings[1], tables)
+        rules = _Rules(connection, calendar)
+        chain = _Chain()
+        for page in _pages(connection):
+            added = _added(connection, page)
+            posted = _posted(connection, page)
+            chain.check(page, added, [charge for charge, _facts in posted], result)
+            for charge, facts in posted:
+                rules.check(charge, facts, result)
+            _check_reversals(connection, posted, result)
+            if posted:
+                roll_up.add(connection, *(columns_of(rows) for rows in zip(*posted, strict=True)))
+        _check_counts(connection, result)
+        for kept, worked_out in zip((rollup_days, rollup_quarters), tables, strict=True):
+            _compare(connection, kept, worked_out, result)
+    return result
+
+
+def _pages(connection: Connection) -> Iterator[list[Row[Any]]]:
+    """Batches in sequence, in lists that hold about PAGE_ROWS charges."""
+    after = 0
+    while found := connection.execute(
+        select(batches).where(batches.c.sequence > after).order_by(batches.c.sequence).limit(2_000)
+    ).all():
+        after = found[-1].sequence
+        page: list[Row[Any]] = []
+        size = 0
+        for batch in found:
+            page.append(batch)
+            size += batch.last_charge_id - batch.first_charge_id + 1
+            if size >= PAGE_ROWS:
+                yield page
+                page, size = [], 0
+        if page:
+            yield page
+
+
+def _added(connection: Connection, page: Sequence[Row[Any]]) -> list[tuple[Any, ...]]:
+    """Rows of usage_records that the page's batches added, as they were digested."""
+    ranges = [batch for batch in page if batch.last_usage_record_id >= batch.first_usage_record_id]
+    if not ranges:
+        return []
+    columns = [usage_records.c.id, usage_records.c.batch_id, *facts_columns()]
+    query = select(*columns).where(
+        usage_records.c.id.between(ranges[0].first_usage_record_id, ranges[-1].last_usage_record_id)
+    )
+    return [tuple(row) for row in connection.execute(query.order_by(usage_records.c.id))]
+
+
+def _posted(connection: Connection, page: Sequence[Row[Any]]) -> list[tuple[ChargeRow, Facts]]:
+    """The page's charges with their usage records, by id."""
+    query = (
+        select(*charges.c, *facts_columns())
+        .join_from(charges, usage_records, charges.c.usage_record_id == usage_records.c.id)
+        .where(charges.c.id.between(page[0].first_charge_id, page[-1].last_charge_id))
+        .order_by(charges.c.id)
+    )
+    return [split_row(row) for row in connection.execute(query)]
+
+
+class _Chain:
+    """Each batch's digest covers its rows and the digest before it; sequence has no gap."""
+
+    def __init__(self) -> None:
+        self._sequence = 0
+        self._digest = ""
+
+    def check(
+        self,
+        page: Sequence[Row[Any]],
+        added: Sequence[tuple[Any, ...]],
+        posted: Sequence[ChargeRow],
+        result: Verification,
+    ) -> None:
+        for batch in page:
+            result.checked["batches"] += 1
+            rows = _between(added, batch.first_usage_record_id, batch.last_usage_record_id)
+            charge_rows = _between(posted, batch.first_charge_id, batch.last_charge_id)
+            if batch.sequence != self._sequence + 1:
+                result.problem(
+                    f"batch {batch.id}: sequence {batch.sequence} follows {self._sequence}: a batch is missing"
+                )
+            if batch.previous != self._digest:
+                result.problem(f"batch {batch.id}: doesn't follow the digest of the batch before it")
+            if batch_digest(batch.previous, rows, charge_rows) != batch.digest:
+                result.problem(f"batch {batch.id}: its rows are no longer those it was sealed with")
+            self._sequence, self._digest = batch.sequence, batch.digest
+
+
+def _between(rows: Sequence[Any], first: int, last: int) -> Sequence[Any]:
+    def number(row: Sequence[Any]) -> int:
+        return int(row[0])
+
+    return rows[bisect_left(rows, first, key=number) : bisect_left(rows, last + 1, key=number)]
+
+
+class _Rules:
+    """Prices every charge again by the entry it is pinned to."""
+
+    def __init__(self, connection: Connection, calendar: Calendar) -> None:
+        self._calendar = calendar
+        kept = connection.execute(select(rate_entries.c.id, rate_entries.c.content))
+        self._entries = {number: RateEntry.from_content(content) for number, content in kept}
+        self._currencies = {
+            number: currency
+            for number, currency in connection.execute(select(conversions.c.id, conversions.c.currency))
+        }
+
+    def check(self, charge: ChargeRow, facts: Facts, result: Verification) -> None:
+        result.checked["charges"] += 1
+        name = f"charge {charge.id} ({facts.request_id})"
+        if charge.occurred_month != self._calendar.month(facts.occurred_at):
+            result.problem(f"{name}: occurred month {charge.occurred_month} isn't that of its time")
+        if charge.conversion_id is not None and self._currencies.get(charge.conversion_id) != charge.currency:
+            result.problem(f"{name}: its conversion isn't one of {charge.currency}")
+        entry = self._entries.get(charge.rate_entry_id or 0)
+        if entry is None or entry.model != charge.billed_model or entry.currency != charge.currency:
+            result.problem(f"{name}: its rate entry isn't one of {charge.billed_model} in {charge.currency}")
+            return
+        if charge.charge_class == "reversal":
+            return
+        try:
+            expected = amounts_of(entry, facts)
+        except PricingError as error:
+            result.problem(f"{name}: can't be priced again: {error}")
+            return
+        stands = (
+            charge.tier,
+            charge.input_nano,
+            charge.cached_input_nano,
+            charge.output_nano,
+            charge.cache_storage_nano,
+        )
+        if stands != expected:
+            result.problem(f"{name}: stands with {stands}, its facts and card entry give {expected}")
+
+
+def amounts_of(entry: RateEntry, facts: Facts) -> tuple[str, int, int, int, int]:
+    """Tier and nano amounts by meter of a usage record under one card entry."""
+    if facts.kind == "cache_storage":
+        start, end = from_microseconds(facts.occurred_at), from_microseconds(facts.storage_end or 0)
+        return "none", 0, 0, 0, price_storage(entry, facts.storage_tokens or 0, start, end).amount_nano
+    charge = price_entry(entry, TokenUsage(*facts[11:15]))
+    amounts = {line.meter: line.amount_nano for line in charge.lines}
+    assert charge.tier is not None
+    return charge.tier.label, amounts.get("input", 0), amounts.get("cached_input", 0), amounts.get("output", 0), 0
+
+
+def _check_reversals(connection: Connection, posted: Sequence[tuple[ChargeRow, Facts]], result: Verification) -> None:
+    """A reversal negates the charge it names; both it and a replacement are of the same usage or identity."""
+    reversals = [charge for charge, _facts in posted if charge.charge_class == "reversal"]
+    for start in range(0, len(reversals), 500):
+        chunk = {charge.corrects_id: charge for charge in reversals[start : start + 500]}
+        for row in connection.execute(select(charges).where(charges.c.id.in_(list(chunk)))):
+            before = ChargeRow(*row)
+            after = chunk.pop(before.id)
+            same = (before[2], before[5], before[7:15]) == (after[2], after[5], after[7:15])
+            if not same or [-amount for amount in before[15:]] != list(after[15:]) or before.charge_class == "reversal":
+                result.problem(f"charge {after.id}: isn't the exact reverse of charge {before.id}")
+        for missing in chunk.values():
+            result.problem(f"charge {missing.id}: reverses charge {missing.corrects_id}, which doesn't exist")
+
+
+def _check_counts(connection: Connection, result: Verification) -> None:
+    """No row stands outside the batches, and every usage record has its charge."""
+    uncharged = connection.execute(
+        select(usage_records.c.id)
+        .where(
+            ~select(charges.c.id)
+            .where(charges.c.usage_record_id == usage_records.c.id, charges.c.charge_class == "charge")
+            .exists(),
+            ~select(charges.c.id)
+            .where(charges.c.usage_record_id == usage_records.c.id, charges.c.charge_class == "replacement")
+            .exists(),
+        )
+        .limit(LISTED_PROBLEMS)
+    )
+    for (number,) in uncharged:
+        result.problem(f"usage record {number}: has no charge")
+    for table in (usage_records, charges):
+        count = int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+        if table is charges and count != result.checked["charges"]:
+            result.problem(f"{count} charges stand, {result.checked['charges']} of them in batches")
+        result.checked[table.name] = count
+
+
+def _scratch_tables(connection: Connection) -> tuple[Table, Table]:
+    """Empty temporary tables of the roll-ups' columns."""
+    metadata = MetaData()
+    made = []
+    for table in (rollup_days, rollup_quarters):
+        copy = Table(f"rebuilt_{table.name}", metadata, *(column.copy() for column in table.c), prefixes=["TEMPORARY"])
+        made.append(copy)
+    metadata.create_all(connection)
+    return made[0], made[1]
+
+
+def _compare(connection: Connection, kept: Table, worked_out: Table, result: Verification) -> None:
+    """Cells that differ between a roll-up and the one worked out from the rows."""
+    names = ", ".join(column.name for column in kept.c)
+    cell = ", ".join(column.name for column in kept.primary_key)
+    differing = connection.execute(
+        text(
+            f"SELECT {cell}, count(*) AS sides FROM ("
+            f"SELECT {names} FROM (SELECT {names}, 1 AS side FROM {kept.name} UNION ALL SELECT {names}, -1 FROM {worked_out.name}) AS both_sides "
+            f"GROUP BY {names} HAVING sum(side) <> 0) AS differing GROUP BY {cell} ORDER BY {cell}"
+        )
+    )
+    for row in differing:
+        result.problem(f"{kept.name}: the cell of key {row[0]} at {row[1]} isn't the sum of its charges")
+    result.checked[kept.name] = int(connection.execute(select(func.count()).select_from(kept)).scalar_one())
