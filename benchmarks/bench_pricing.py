@@ -52,8 +52,9 @@ def bench_scalar(card: RateCard) -> None:
     for provider, model, cached in PEERS:
         ours = seconds_each(our_price(card, cached))
         theirs = seconds_each(peer_price(provider, model, cached), calls=2_000)
+        ratio = f"{theirs / ours:.1f} x (target {TARGET_RATIO} x)"
         print(f"price_usage {ours * 1e6:.2f} us, {cached:,} tokens cached")
-        print(f"  genai_prices.calc_price {theirs * 1e6:.2f} us on {model}: {theirs / ours:.1f} x (target {TARGET_RATIO} x)")
+        print(f"  genai_prices.calc_price {theirs * 1e6:.2f} us on {model}: {ratio}")
 
 
 def our_price(card: RateCard, cached: int) -> Callable[[], object]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, inspect, select, text, update
 
 from ledger.bulk import in_chunks
 from ledger.corrections import posted_charges
-from ledger.db import MAX_ROLLUP_TAGS, Database, zone_named
+from ledger.db import Database, joined_tags, zone_named
 from ledger.errors import LedgerError
 from ledger.facts import Calendar, columns_of
 from ledger.models import APPEND_ONLY, charges, ledger_settings, metadata, rollup_days, rollup_keys, rollup_quarters
@@ -21,24 +21,26 @@ def set_timezone(database: Database, timezone: str) -> None:
     with database.writing() as connection:
         if connection.execute(select(charges.c.id).limit(1)).first() is not None:
             raise LedgerError(
-                f"the ledger's zone is {database.zone_name} and charges are posted by it: it can't be changed any more; "
+                f"the ledger's zone is {database.zone_name} and charges are posted by it: it stays; "
                 "reports take --timezone"
             )
-        _set(connection, "timezone", timezone)
+        _set(database, connection, "timezone", timezone)
 
 
-def _set(connection: Connection, name: str, value: str) -> None:
+def _set(database: Database, connection: Connection, name: str, value: str) -> None:
     connection.execute(update(ledger_settings).where(ledger_settings.c.name == name).values(value=value))
+    database.settings = database.settings | {name: value}
 
 
 def rebuild_rollups(database: Database, tags: Sequence[str]) -> None:
     """Store the tags to roll up and sum every charge again by them, in one transaction."""
-    if len(set(tags)) > MAX_ROLLUP_TAGS:
-        raise LedgerError(f"{len(set(tags))} tags: at most {MAX_ROLLUP_TAGS} are rolled up")
+    names = joined_tags(tags)
     with database.writing() as connection:
-        for table in (rollup_days, rollup_quarters, rollup_keys):
+        # Writers that run meanwhile remember ids of keys; they notice where the tags change, and stop.
+        keys = [] if names == database.settings["rollup_tags"] else [rollup_keys]
+        for table in (rollup_days, rollup_quarters, *keys):
             connection.execute(delete(table))
-        _set(connection, "rollup_tags", ",".join(sorted(set(tags))))
+        _set(database, connection, "rollup_tags", names)
         roll_up = RollUp(Calendar(database.zone), tags)
         for chunk in in_chunks(posted_charges(connection), 20_000):
             rows, facts = zip(*chunk, strict=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Column, Connection, Table, Text
 
 if TYPE_CHECKING:
     import sqlite3
@@ -103,7 +103,13 @@ def upsert(
     statement = f"INSERT INTO {name} SELECT * FROM unnest({arrays}) {conflict}"
     with postgres_connection(connection).cursor() as cursor:
         for chunk in in_chunks(rows, 20_000):
-            cursor.execute(statement, [list(column) for column in zip(*chunk, strict=True)])
+            values = zip(table.columns, zip(*chunk, strict=True), strict=True)
+            cursor.execute(statement, [_array(column, items) for column, items in values])
+
+
+def _array(column: Column[Any], items: Sequence[Any]) -> str | list[Any]:
+    """A column of values as psycopg takes an array: integers as a literal, which is built far faster than a list is."""
+    return list(items) if isinstance(column.type, Text) else "{" + ",".join(map(str, items)) + "}"
 
 
 def rows_by_key(connection: Connection, query: str, keys: Sequence[Sequence[str]]) -> Iterator[Sequence[Any]]:
@@ -126,7 +132,7 @@ def rows_by_key(connection: Connection, query: str, keys: Sequence[Sequence[str]
             names = ", ".join(f"k{place}" for place in range(width))
             with postgres_connection(connection).cursor() as cursor:
                 cursor.execute(
-                    query.format(keys=f"unnest({arrays}) AS key({names})"),  # type: ignore[arg-type]
+                    query.format(keys=f"unnest({arrays}) AS key({names})"),
                     [list(column) for column in zip(*chunk, strict=True)],
                 )
                 yield from cursor

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from itertools import pairwise
 
 from sqlalchemy import Connection, Table, func, or_, select
 
@@ -129,9 +128,8 @@ def _version_ids(connection: Connection, provider: str) -> dict[str, int]:
         select(card_versions).where(card_versions.c.provider == provider).order_by(card_versions.c.id)
     )
     versions: list[tuple[int, CardFile]] = []
-    for file in built_in_card_files():
-        if file.provider == provider:
-            versions.append((_add_version(connection, file, origin="built-in"), file))
+    built_in = [file for file in built_in_card_files() if file.provider == provider]
+    versions += [(_add_version(connection, file, origin="built-in"), file) for file in built_in]
     versions += [(row.id, parse_card(row.content, f"card version {row.id}")) for row in rows if row.origin == "user"]
     found: dict[str, int] = {}
     so_far: list[CardFile] = []
@@ -145,7 +143,7 @@ def _version_ids(connection: Connection, provider: str) -> dict[str, int]:
 
 
 def _add_version(connection: Connection, file: CardFile, *, origin: str, reason: str | None = None) -> int:
-    """The id of that file's row, added where the ledger doesn't hold it yet (a user's is always added: order counts)."""
+    """The id of that file's row, added where it is new; a user's is always added, for order counts."""
     if origin == "built-in":
         known = connection.execute(
             select(card_versions.c.id).where(card_versions.c.digest == file.digest, card_versions.c.origin == origin)
@@ -203,7 +201,8 @@ def _facts(card: RateCard) -> set[str]:
 
 
 def _words(conversion: Conversion) -> str:
-    return f"{format_nano(conversion.per_usd_nano)} {conversion.currency} = 1 USD from {conversion.effective_from:%Y-%m-%d}"
+    per_usd = format_nano(conversion.per_usd_nano)
+    return f"{per_usd} {conversion.currency} = 1 USD from {conversion.effective_from:%Y-%m-%d}"
 
 
 def add_conversion(
@@ -248,7 +247,7 @@ def add_user_conversion(
 
 
 def charges_priced_otherwise(connection: Connection, provider: str) -> int:
-    """How many live charges of a provider are pinned to another entry or conversion than is in force for their time now."""
+    """How many live charges of a provider stand at another entry or conversion than the ones in force now."""
     card = cards_in_force(connection)[provider]
     pins = PinnedIds()
     pins.pin(connection, [card])
@@ -268,7 +267,7 @@ def charges_priced_otherwise(connection: Connection, provider: str) -> int:
         | {entry.effective_from for model in card.models.values() for entry in model.entries}
     )
     for model in card.models.values():
-        for start, end in pairwise([*cuts, None]):
+        for start, end in zip(cuts, [*cuts[1:], None], strict=True):
             try:
                 entry_id = pins.entry(card.entry_at(model.id, start))
             except PricingError:

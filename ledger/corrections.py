@@ -1,4 +1,4 @@
-"""The one way to correct a posted charge: reverse it, and replace it where something else is right. Nothing is edited."""
+"""The one way to correct a posted charge: reverse it, and replace it where another is right. Nothing is edited."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VOIDABLE = ("ingest", "record", "retry", "accept")
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """What a correction did: its batch (None where nothing matched), charges reversed, and their sums in nano by currency."""
+    """What a correction did: its batch (None where nothing matched), charges reversed, their sums in nano by currency."""
 
     batch_id: int | None
     reversed: int
@@ -50,6 +50,9 @@ class Selection:
         if self.batch is not None:
             first, last = usage_range(connection, self.batch)
             terms.append(usage_records.c.id.between(first, last))
+            # Other writers' batches may lie in between.
+            of_run = select(batches.c.id).where(batches.c.run_id == self.batch)
+            terms.append(usage_records.c.batch_id.in_(of_run))
         equals = (
             (usage_records.c.request_id, self.request_id),
             (usage_records.c.kind, self.kind),

@@ -1,11 +1,10 @@
-"""Opening and creating ledgers: engines from a URL, one write lock, read snapshots, the schema's revision.
+"""Opening and creating ledgers: one write lock, read snapshots, the schema's revision.
 
 Nothing happens at import. `open_ledger` only reads unless it is told to create.
 """
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,25 +13,26 @@ from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy import Connection, Engine, inspect, select, text
+from sqlalchemy.exc import DBAPIError
 
+from ledger.engines import LOCK_WAIT_SECONDS, WRITE, first_line, is_database_error, make_engine, parse_url, shown
 from ledger.errors import LedgerError
 from ledger.models import ledger_settings
 
 DEFAULT_URL = "sqlite:///tollbook.db"
 HEAD_REVISION = "0001"
 MAX_ROLLUP_TAGS = 4
-LOCK_WAIT_SECONDS = 120
 # Any number serves, as long as every process that creates a ledger in one PostgreSQL database takes the same.
 CREATION_LOCK = 7_405_261
 
-_WRITE = "ledger_write"
+
+class DatabaseFailure(LedgerError):  # noqa: N818 - a failure of the database, not of its use
+    """The database refused a statement or went away; nothing of its transaction is kept."""
 
 
 class Database:
-    """An open ledger of the right revision, with its settings read once."""
+    """An open ledger of the right revision. Its settings are read once, and again by each writer under the lock."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -45,14 +45,13 @@ class Database:
     @cached_property
     def settings(self) -> dict[str, str]:
         with self.reading() as connection:
-            rows = connection.execute(select(ledger_settings.c.name, ledger_settings.c.value))
-            return {row.name: row.value for row in rows}
+            return _settings_in(connection)
 
     @property
     def zone_name(self) -> str:
         return self.settings["timezone"]
 
-    @cached_property
+    @property
     def zone(self) -> ZoneInfo:
         return zone_named(self.zone_name)
 
@@ -68,14 +67,14 @@ class Database:
             if self.engine.dialect.name == "sqlite"
             else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         )
-        with self.engine.connect().execution_options(**options) as connection, connection.begin():
+        with _failures(), self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     @contextmanager
     def scratch(self) -> Iterator[Connection]:
         """A connection in one snapshot that may make temporary tables; rolled back at the end."""
         options = {} if self.engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
-        with self.engine.connect().execution_options(**options) as connection:
+        with _failures(), self.engine.connect().execution_options(**options) as connection:
             transaction = connection.begin()
             try:
                 yield connection
@@ -85,12 +84,30 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A connection that holds the ledger's one write lock; commits at the end, rolls back on an exception."""
-        with self.engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
+        options = {WRITE: True}
+        with _failures(), self.engine.connect().execution_options(**options) as connection, connection.begin():
             if connection.dialect.name != "sqlite":
                 # Settings of the transaction alone: a writer waits its turn, but not for ever.
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'")
                 connection.execute(select(ledger_settings).where(ledger_settings.c.name == "lock").with_for_update())
+            self.settings = _settings_in(connection)
             yield connection
+
+
+def _settings_in(connection: Connection) -> dict[str, str]:
+    rows = connection.execute(select(ledger_settings.c.name, ledger_settings.c.value))
+    return {row.name: row.value for row in rows}
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """The database's errors in one line: SQLAlchemy's, and those of the drivers that bulk work calls itself."""
+    try:
+        yield
+    except Exception as error:
+        if not is_database_error(error):
+            raise
+        raise DatabaseFailure(f"the database failed: {first_line(error)}") from error
 
 
 def zone_named(name: str) -> ZoneInfo:
@@ -99,51 +116,6 @@ def zone_named(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise LedgerError(f"time zone {name!r} is not known: give an IANA name such as Asia/Shanghai or UTC") from error
-
-
-def parse_url(url: str) -> URL:
-    """A SQLAlchemy URL from a URL or a plain SQLite path; PostgreSQL always means psycopg 3."""
-    if "://" not in url:
-        url = f"sqlite:///{url}"
-    url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise LedgerError(
-            f"database URL {url!r} can't be read: give sqlite:///FILE or postgresql://USER@HOST/NAME"
-        ) from error
-    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-        raise LedgerError(f"database {parsed.get_backend_name()!r} is not supported: use sqlite or postgresql")
-    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise LedgerError("a ledger can't live in memory: give a file, such as sqlite:///tollbook.db")
-    return parsed
-
-
-def make_engine(url: URL) -> Engine:
-    """An engine whose transactions begin as reads unless `Database.writing` asks otherwise."""
-    try:
-        engine = create_engine(url)
-    except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise LedgerError("PostgreSQL needs the psycopg driver: pip install 'tollbook[postgres]'") from error
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    # The driver must not begin transactions by itself: _begin_sqlite says which kind.
-    connection.isolation_level = None
-    connection.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_SECONDS * 1000}")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA cache_size = -65536")
-    connection.execute("PRAGMA wal_autocheckpoint = 16384")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITE, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def open_ledger(url: str, *, create: bool = False, timezone: str = "UTC", rollup_tags: Sequence[str] = ()) -> Database:
@@ -155,17 +127,17 @@ def open_ledger(url: str, *, create: bool = False, timezone: str = "UTC", rollup
             create_database(url, timezone=timezone, rollup_tags=rollup_tags)
             revision = HEAD_REVISION
     except DBAPIError as error:
-        raise LedgerError(f"{_shown(engine)} can't be opened: {first_line(error)}") from error
+        raise LedgerError(f"{shown(engine)} can't be opened: {first_line(error)}") from error
     if revision is None:
-        raise LedgerError(f"there is no ledger at {_shown(engine)}: ingest into it, or run 'tollbook db init'")
+        raise LedgerError(f"there is no ledger at {shown(engine)}: ingest into it, or run 'tollbook db init'")
     if revision < HEAD_REVISION:
         raise LedgerError(
-            f"the ledger at {_shown(engine)} is of schema {revision}, this tollbook needs {HEAD_REVISION}: "
+            f"the ledger at {shown(engine)} is of schema {revision}, this tollbook needs {HEAD_REVISION}: "
             "run 'tollbook db upgrade'"
         )
     if revision > HEAD_REVISION:
         raise LedgerError(
-            f"the ledger at {_shown(engine)} is of schema {revision}, newer than this tollbook's "
+            f"the ledger at {shown(engine)} is of schema {revision}, newer than this tollbook's "
             f"{HEAD_REVISION}: run 'pip install --upgrade tollbook'"
         )
     return Database(engine)
@@ -177,20 +149,7 @@ def ledger_exists(url: str) -> bool:
     try:
         return _revision(engine) is not None
     except DBAPIError as error:
-        raise LedgerError(f"{_shown(engine)} can't be opened: {first_line(error)}") from error
-
-
-def first_line(error: BaseException) -> str:
-    """The database's own words, without SQLAlchemy's statement and link."""
-    original = getattr(error, "orig", None) or error
-    lines = str(original).strip().splitlines()
-    return lines[0] if lines else type(original).__name__
-
-
-def _shown(engine: Engine) -> str:
-    if engine.dialect.name == "sqlite":
-        return str(engine.url.database)
-    return engine.url.render_as_string(hide_password=True)
+        raise LedgerError(f"{shown(engine)} can't be opened: {first_line(error)}") from error
 
 
 def _revision(engine: Engine) -> str | None:
@@ -222,8 +181,7 @@ def _revision_in(connection: Connection) -> str | None:
 def create_database(url: str, timezone: str = "UTC", rollup_tags: Sequence[str] = ()) -> None:
     """Build the schema by its migrations and store zone and rolled-up tags; does nothing to a ledger that is there."""
     zone_named(timezone)
-    if len(rollup_tags) > MAX_ROLLUP_TAGS:
-        raise LedgerError(f"{len(rollup_tags)} rollup_tags: at most {MAX_ROLLUP_TAGS} are rolled up")
+    tags = joined_tags(rollup_tags)
     parsed = parse_url(url)
     engine = make_engine(parsed)
     if engine.dialect.name == "sqlite":
@@ -235,20 +193,30 @@ def create_database(url: str, timezone: str = "UTC", rollup_tags: Sequence[str] 
             assert isinstance(driver, sqlite3.Connection)
             driver.execute("PRAGMA journal_mode = WAL")
     try:
-        with engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
+        with engine.connect().execution_options(**{WRITE: True}) as connection, connection.begin():
             if connection.dialect.name != "sqlite":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CREATION_LOCK})
             if _revision_in(connection) is None:
                 migrate(connection, "head")
-                _store_settings(connection, timezone, rollup_tags)
+                _store_settings(connection, timezone, tags)
     except DBAPIError as error:
-        raise LedgerError(f"{_shown(engine)} can't be created: {first_line(error)}") from error
+        raise LedgerError(f"{shown(engine)} can't be created: {first_line(error)}") from error
 
 
-def _store_settings(connection: Connection, timezone: str, rollup_tags: Sequence[str]) -> None:
+def joined_tags(keys: Sequence[str]) -> str:
+    """Tags to roll up as the ledger keeps them; LedgerError where they are too many or can't be kept so."""
+    if len(set(keys)) > MAX_ROLLUP_TAGS:
+        raise LedgerError(f"{len(set(keys))} tags to roll up: at most {MAX_ROLLUP_TAGS} are")
+    for key in keys:
+        if not key or "," in key:
+            raise LedgerError(f"tag {key!r} can't be rolled up: a key is a name without commas")
+    return ",".join(sorted(set(keys)))
+
+
+def _store_settings(connection: Connection, timezone: str, rollup_tags: str) -> None:
     values = {
         "timezone": timezone,
-        "rollup_tags": ",".join(sorted(set(rollup_tags))),
+        "rollup_tags": rollup_tags,
         "lock": "",
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -260,14 +228,14 @@ def upgrade_database(url: str) -> tuple[str, str]:
     engine = make_engine(parse_url(url))
     before = _revision(engine)
     if before is None:
-        raise LedgerError(f"there is no ledger at {_shown(engine)}: ingest into it, or run 'tollbook db init'")
+        raise LedgerError(f"there is no ledger at {shown(engine)}: ingest into it, or run 'tollbook db init'")
     if before > HEAD_REVISION:
         raise LedgerError(
             f"the ledger is of schema {before}, newer than this tollbook's {HEAD_REVISION}: "
             "run 'pip install --upgrade tollbook'"
         )
     if before < HEAD_REVISION:
-        with engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
+        with engine.connect().execution_options(**{WRITE: True}) as connection, connection.begin():
             if connection.dialect.name != "sqlite":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CREATION_LOCK})
             migrate(connection, "head")

@@ -114,7 +114,7 @@ class Rated(NamedTuple):
 
     def take(self, places: Sequence[int]) -> Rated:
         """The records at these places alone."""
-        return Rated(*([column[place] for place in places] for column in self))
+        return Rated._make([column[place] for place in places] for column in self)
 
     def row(self, place: int) -> dict[str, Any]:
         """One record's price by the names of the charge's columns."""
@@ -127,7 +127,7 @@ def columns_of(rows: Sequence[Sequence[Any]]) -> Columns:
 
 
 class Calendar:
-    """Months and days of a zone. Every IANA zone since 1980 changes days on quarter-hours, so a quarter-hour has one of each."""
+    """Months and days of a zone, by quarter-hour: every IANA zone since 1980 changes days on one."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone

@@ -1,4 +1,4 @@
-"""Files into the ledger: streamed in chunks, one transaction each, so that a run taken up again ends the same."""
+"""Files into the ledger: streamed in chunks, one transaction each, so that a run portion up again ends the same."""
 
 from __future__ import annotations
 
@@ -10,22 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
+from ledger.ahead import is_worthwhile, portions_ahead
 from ledger.config import Config
-from ledger.db import Database, first_line, ledger_exists, open_ledger
+from ledger.db import Database, ledger_exists, open_ledger
 from ledger.errors import LedgerError
-from ledger.intake import Intake, Taken, Tally
-from ledger.ordinary import OrdinaryLines
+from ledger.intake import Intake, Tally
+from ledger.portions import Portion, portions
 from ledger.posting import Posted, Run
-from ledger.quarantine import CUT, CutLines, Held, hold
+from ledger.quarantine import CUT, CutLines, hold
+from ledger.records import Held
 from ledger.resolve import RunOptions
-from ledger.sources.base import Item
-from ledger.sources.files import Source
-from ledger.sources.lines import LineChunk
-from ledger.sources.reading import SourceReader
+from ledger.sources import Source
 
-CHUNK = 20_000
 LISTED_REJECTIONS = 20
 
 
@@ -41,7 +38,7 @@ class Rejection:
 
 @dataclass(slots=True)
 class IngestResult:
-    """What a run did. `rejections` lists the first ones, conflicts included; `committed` is false where nothing was recorded."""
+    """What a run did. `rejections` lists the first ones, conflicts too; `committed` is false where nothing was kept."""
 
     tally: Tally
     committed: bool = True
@@ -74,6 +71,7 @@ class Ingest:
         progress: Callable[[Tally], None] = lambda _tally: None,
     ) -> None:
         self._database = database
+        self._config = config
         self._input_format = input_format
         self._strict = strict
         self._dry_run = dry_run
@@ -81,21 +79,22 @@ class Ingest:
         self._run = Run("ingest", {})
         self._intake = Intake(database, config, options, self._run)
         self._whole: Connection | None = None
+        self._recorded = 0
         self.result = IngestResult(self._intake.tally)
 
     def run(self, files: Sequence[Source]) -> IngestResult:
-        """Read every file and record what is new; LedgerError says how far it came where the database failed."""
+        """Read every file and record what is new; LedgerError says how far it came where database or file failed."""
         started = time.perf_counter()
-        self._run.options = {"files": [file.name for file in files]}
+        self._run.options = {"files": [_plain(file.name) for file in files]}
         try:
             if self._strict or self._dry_run:
                 self._run_as_one(files)
             else:
                 self._run_all(files)
-        except DBAPIError as error:
-            recorded = 0 if self._strict or self._dry_run else self._intake.tally.counts["accepted"]
+        except (LedgerError, OSError) as error:
+            said = f"{error.filename or 'input'}: {error.strerror}" if isinstance(error, OSError) else error
             raise LedgerError(
-                f"the database failed: {first_line(error)}. {recorded} records of this run are recorded; "
+                f"{said}. {self._recorded:,} records of this run are recorded; "
                 "run the same command again to record the rest"
             ) from error
         self.result.batch_id = self._run.id
@@ -127,54 +126,31 @@ class Ingest:
             self._cut_lines = CutLines(connection)
         for file in files:
             with file:
-                for taken in self._read(file):
-                    self._take(file.name, taken)
+                for portion in self._read(file):
+                    self._take(_plain(file.name), portion)
                     self._progress(self._intake.tally)
 
-    def _read(self, file: Source) -> Iterator[Taken]:
-        """The file's items in portions, ordinary lines by the short way."""
-        reader = SourceReader(file, self._input_format)
-        short_way = self._input_format in ("auto", "responses") and not self._intake.options.assume_cache_storage
-        ordinary = OrdinaryLines(self._intake.resolver) if short_way else None
-        waiting: list[Item] = []
-        for piece in reader.pieces():
-            if isinstance(piece, Item):
-                waiting.append(piece)
-            if waiting and (isinstance(piece, LineChunk) or len(waiting) >= CHUNK):
-                yield self._intake.resolve(waiting)
-                waiting = []
-            if isinstance(piece, LineChunk):
-                yield self._read_chunk(piece, reader, ordinary)
-        if waiting:
-            yield self._intake.resolve(waiting)
+    def _read(self, file: Source) -> Iterator[Portion]:
+        """The file in portions; a large one is read ahead, unless lines wait for the whole of theirs."""
+        if not self._cut_lines and is_worthwhile(file):
+            return portions_ahead(file, self._input_format, self._intake.options, self._config)
+        return portions(file, self._input_format, self._intake.resolver)
 
-    def _read_chunk(self, chunk: LineChunk, reader: SourceReader, ordinary: OrdinaryLines | None) -> Taken:
-        """Ordinary lines by the short way, the others by the general one."""
-        found = None if ordinary is None else ordinary.read(chunk.lines)
-        if found is None:
-            return self._intake.resolve(list(reader.items(chunk)))
-        taken, items, last = Taken(), [], len(chunk.lines) - 1
-        for place, facts in enumerate(found):
-            if facts is not None:
-                taken.add(chunk.first_line + place, chunk.lines[place], facts)
-            elif chunk.lines[place]:
-                cut = chunk.last_is_cut and place == last
-                items += reader.line(chunk.first_line + place, chunk.lines[place], cut=cut)
-        return self._intake.resolve(items).merged(taken) if items else taken
-
-    def _take(self, file: str, taken: Taken) -> None:
-        rated = self._intake.rate(taken)
+    def _take(self, file: str, portion: Portion) -> None:
+        rated = self._intake.rate(portion)
         with self._transaction() as connection:
-            posted = self._intake.post(connection, rated, taken)
-            hold(connection, file, taken.held, self._intake.options)
+            posted = self._intake.post(connection, rated, portion)
+            hold(connection, file, portion.held, self._intake.options)
             if self._cut_lines:
-                self._settle_cut(connection, taken, posted)
-            if any(item.reason == CUT for item in taken.held):
+                self._settle_cut(connection, portion, posted)
+            if any(item.reason == CUT for item in portion.held):
                 self._cut_lines = CutLines(connection)
-        self._list(file, taken.held)
+        if self._whole is None:
+            self._recorded = self._intake.tally.counts["accepted"]
+        self._list(file, portion.held)
 
-    def _settle_cut(self, connection: Connection, taken: Taken, posted: Posted) -> None:
-        for line, raw, outcome in zip(taken.lines, taken.raws, posted.outcomes, strict=True):
+    def _settle_cut(self, connection: Connection, portion: Portion, posted: Posted) -> None:
+        for line, raw, outcome in zip(portion.lines, portion.raws, posted.outcomes, strict=True):
             if raw is not None and outcome != "conflict":
                 self._cut_lines.settle(connection, line, raw)
 
@@ -183,6 +159,11 @@ class Ingest:
         self.result.rejections += [
             Rejection(file, item.line, item.reason, item.message) for item in held[: max(room, 0)]
         ]
+
+
+def _plain(name: str) -> str:
+    """A file's name as text that every database keeps: bytes of it that are no UTF-8 are escaped."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 @contextmanager

@@ -15,10 +15,10 @@ from ledger.cards import PinnedIds, cards_in_force
 from ledger.config import Config
 from ledger.db import Database
 from ledger.facts import Facts, Rated
+from ledger.portions import Portion, resolved
 from ledger.posting import Posted, Poster, Run
-from ledger.quarantine import Held
 from ledger.rating import Rater
-from ledger.records import Pending, RecordError, Rejected, UsageRecord
+from ledger.records import Held, UsageRecord
 from ledger.resolve import Resolver, RunOptions
 from ledger.sources.base import Item
 from ledger.sources.fields import to_fields
@@ -46,34 +46,6 @@ class Tally:
         return sum(self.counts[name] for name in COUNTS)
 
 
-@dataclass(slots=True)
-class Taken:
-    """A portion of a run: facts with the lines they come from, and what is held back so far."""
-
-    facts: list[Facts] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-    raws: list[bytes | None] = field(default_factory=list)
-    held: list[Held] = field(default_factory=list)
-
-    def add(self, line: int, raw: bytes | None, facts: Facts) -> None:
-        """Add the facts of one line."""
-        self.facts.append(facts)
-        self.lines.append(line)
-        self.raws.append(raw)
-
-    def keep(self, places: Sequence[int]) -> None:
-        """Leave out the facts at all other places."""
-        self.facts = [self.facts[place] for place in places]
-        self.lines = [self.lines[place] for place in places]
-        self.raws = [self.raws[place] for place in places]
-
-    def merged(self, other: Taken) -> Taken:
-        """Both in order of lines."""
-        both = Taken(self.facts + other.facts, self.lines + other.lines, self.raws + other.raws, self.held + other.held)
-        both.keep(sorted(range(len(both.lines)), key=both.lines.__getitem__))
-        return both
-
-
 class Intake:
     """Takes items of one run into a ledger. Each `take` happens inside a transaction of the caller's."""
 
@@ -91,46 +63,23 @@ class Intake:
         self._pins.pin(connection, in_force.values())
         self._rater = Rater(in_force, self._pins)
 
-    def resolve(self, items: Sequence[Item]) -> Taken:
-        """The facts of the items that are usage records, storage derived from them included; and what is held back."""
-        taken = Taken()
-        for item in items:
-            parsed = item.parsed
-            if isinstance(parsed, UsageRecord):
-                self._resolve_record(item, parsed, taken)
-            elif isinstance(parsed, Rejected):
-                self._refuse(item, parsed, taken)
-            elif isinstance(parsed, Pending):
-                self.tally.counts["pending"] += 1
-        return taken
+    def resolve(self, items: Sequence[Item]) -> Portion:
+        """The items as a portion, by the run's options."""
+        return resolved(items, self.resolver)
 
-    def _resolve_record(self, item: Item, record: UsageRecord, taken: Taken) -> None:
-        try:
-            facts = self.resolver.resolve(record)
-        except RecordError as error:
-            self._refuse(item, Rejected(error.reason, str(error), to_fields(record)), taken)
-            return
-        taken.add(item.line, item.raw, facts)
-        if self.options.assume_cache_storage and record.caching_expires_at_us is not None:
-            taken.add(item.line, item.raw, assumed_storage(facts, record.caching_expires_at_us))
-
-    def _refuse(self, item: Item, rejected: Rejected, taken: Taken) -> None:
-        self.tally.counts["rejected"] += 1
-        source = self.options.source or rejected.fields.get("source") or self.resolver.default_source
-        held = Held(item.line, item.raw, rejected.reason, rejected.message, rejected.fields, source, complete=False)
-        taken.held.append(held)
-
-    def rate(self, taken: Taken) -> Rated:
-        """Price what was taken; what can't be priced goes from `taken` to its `held`."""
+    def rate(self, portion: Portion) -> Rated:
+        """Price what was read; what can't be priced goes from `portion` to its `held`."""
         assert self._rater is not None, "prepare comes first"
-        rated, errors = self._rater.rate(taken.facts)
+        self.tally.counts["rejected"] += portion.rejected
+        self.tally.counts["pending"] += portion.pending
+        rated, errors = self._rater.rate(portion.facts)
         for place, error in errors.items():
-            self._hold(taken, place, error.reason, str(error))
+            self._hold(portion, place, error.reason, str(error))
         if errors:
-            taken.keep([place for place in range(len(taken.facts)) if place not in errors])
+            portion.keep([place for place in range(len(portion.facts)) if place not in errors])
         return rated
 
-    def post(self, connection: Connection, rated: Rated, taken: Taken) -> Posted:
+    def post(self, connection: Connection, rated: Rated, portion: Portion) -> Posted:
         """Post what was rated; contradictions of what stands are held back too."""
         posted = self.poster.post_usage(connection, rated) if rated.facts else Posted([], None)
         outcomes = Counter(zip((facts.assumed for facts in rated.facts), posted.outcomes, strict=True))
@@ -139,8 +88,11 @@ class Intake:
         for place, outcome in enumerate(posted.outcomes):
             if outcome == "conflict":
                 facts = rated.facts[place]
-                message = f"{facts.kind} {facts.request_id!r} of {facts.source} stands with other facts: 'tollbook quarantine show' has both"
-                self._hold(taken, place, "conflict", message)
+                message = (
+                    f"{facts.kind} {facts.request_id!r} of {facts.source} stands with other facts: "
+                    "'tollbook quarantine show' has both"
+                )
+                self._hold(portion, place, "conflict", message)
         self._sum_up(rated, posted)
         self.tally.differing_labels += posted.differing_labels
         return posted
@@ -158,31 +110,16 @@ class Intake:
             key = (project, currency, conversion_id)
             self.tally.spend[project].add(currency, self._pins.per_usd_nano(conversion_id), amount, accepted[key])
 
-    def _hold(self, taken: Taken, place: int, reason: str, message: str) -> None:
-        facts = taken.facts[place]
+    def _hold(self, portion: Portion, place: int, reason: str, message: str) -> None:
+        facts = portion.facts[place]
         if reason != "conflict":
             (self.tally.assumed if facts.assumed else self.tally.counts)["rejected"] += 1
-        raw = taken.raws[place]
+        raw = portion.raws[place]
         if facts.assumed and raw is not None:  # a line and the storage derived from it are two things
             raw += b"\0assumed"
-        taken.held.append(Held(taken.lines[place], raw, reason, message, fields_of(facts), facts.source, complete=True))
-
-
-def assumed_storage(facts: Facts, expires_at_us: int) -> Facts:
-    """The cache storage that a response with caching enabled implies: its input, from its creation to its expiry."""
-    return facts._replace(
-        kind="cache_storage",
-        status="completed",
-        service_tier=None,
-        input_tokens=0,
-        cached_input_tokens=0,
-        output_tokens=0,
-        reasoning_tokens=0,
-        storage_tokens=facts.input_tokens,
-        storage_end=expires_at_us,
-        provider_amount_nano=None,
-        assumed=1,
-    )
+        portion.held.append(
+            Held(portion.lines[place], raw, reason, message, fields_of(facts), facts.source, complete=True)
+        )
 
 
 def fields_of(facts: Facts) -> dict[str, object]:

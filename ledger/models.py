@@ -113,7 +113,7 @@ usage_records = Table(
     "usage_records",
     metadata,
     Column("id", BigInt, primary_key=True, autoincrement=False),
-    Column("batch_id", BigInt, ForeignKey("batches.id", deferrable=True, initially="DEFERRED"), nullable=False),
+    Column("batch_id", BigInt, nullable=False),
     Column("kind", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("request_id", Text, nullable=False),
@@ -137,22 +137,26 @@ usage_records = Table(
     Column("provider_amount_nano", BigInt, comment="the gateway's own figure in the card's currency: never priced"),
     Column("assumed", Flag, nullable=False, comment="derived by --assume-cache-storage, not reported"),
     UniqueConstraint("request_id", "source", "kind", "generation", name="uq_usage_records_identity"),
-    CheckConstraint("kind IN ('request', 'cache_storage')", name="kind"),
-    CheckConstraint("0 <= cached_input_tokens AND cached_input_tokens <= input_tokens", name="cached_within_input"),
-    CheckConstraint("0 <= reasoning_tokens AND reasoning_tokens <= output_tokens", name="reasoning_within_output"),
+    CheckConstraint(
+        "kind IN ('request', 'cache_storage') AND 0 <= cached_input_tokens AND cached_input_tokens <= input_tokens"
+        " AND 0 <= reasoning_tokens AND reasoning_tokens <= output_tokens",
+        name="facts",
+    ),
     Index("ix_usage_records_occurred_at", "occurred_at", postgresql_using="brin").ddl_if(dialect="postgresql"),
     sqlite_strict=True,
     comment="One request's counts and facts, append-only.",
 )
 
+_SUM_OF_METERS = "amount_nano = input_nano + cached_input_nano + output_nano + cache_storage_nano"
+
 charges = Table(
     "charges",
     metadata,
     Column("id", BigInt, primary_key=True, autoincrement=False, comment="posted_seq: order of posting"),
-    Column("batch_id", BigInt, ForeignKey("batches.id", deferrable=True, initially="DEFERRED"), nullable=False),
-    Column("usage_record_id", BigInt, ForeignKey("usage_records.id"), comment="null for adjustments"),
+    Column("batch_id", BigInt, nullable=False),
+    Column("usage_record_id", BigInt, comment="null for adjustments"),
     Column("charge_class", Text, nullable=False),
-    Column("corrects_id", BigInt, ForeignKey("charges.id"), comment="the charge reversed or replaced"),
+    Column("corrects_id", BigInt, comment="the charge reversed or replaced"),
     Column("occurred_month", Text, nullable=False, comment="YYYY-MM in the ledger's zone"),
     Column("posted_month", Text, nullable=False),
     Column("project", Text, nullable=False),
@@ -160,21 +164,24 @@ charges = Table(
     Column("currency", Text, nullable=False),
     Column("billed_model", Text, nullable=False),
     Column("model_differs", Flag, nullable=False),
-    Column("rate_entry_id", BigInt, ForeignKey("rate_entries.id"), comment="null for adjustments"),
-    Column("conversion_id", BigInt, ForeignKey("conversions.id"), comment="null where the currency is USD"),
+    Column("rate_entry_id", BigInt, comment="null for adjustments"),
+    Column("conversion_id", BigInt, comment="null where the currency is USD"),
     Column("tier", Text, nullable=False, comment="its up_to, 'unbounded', or 'none' for storage"),
     Column("input_nano", BigInt, nullable=False),
     Column("cached_input_nano", BigInt, nullable=False),
     Column("output_nano", BigInt, nullable=False),
     Column("cache_storage_nano", BigInt, nullable=False),
     Column("amount_nano", BigInt, nullable=False),
-    CheckConstraint("charge_class IN ('charge', 'reversal', 'replacement', 'adjustment')", name="charge_class"),
+    # One check, the ordinary class first: SQLite evaluates every check of every row.
     CheckConstraint(
-        "charge_class = 'adjustment' OR amount_nano = input_nano + cached_input_nano + output_nano + cache_storage_nano",
-        name="sum_of_meters",
+        "CASE charge_class"
+        f" WHEN 'charge' THEN corrects_id IS NULL AND usage_record_id IS NOT NULL AND {_SUM_OF_METERS}"
+        f" WHEN 'replacement' THEN corrects_id IS NOT NULL AND usage_record_id IS NOT NULL AND {_SUM_OF_METERS}"
+        f" WHEN 'reversal' THEN corrects_id IS NOT NULL"
+        " WHEN 'adjustment' THEN corrects_id IS NULL"
+        " ELSE 1 = 0 END",
+        name="charge_class",
     ),
-    CheckConstraint("(charge_class IN ('reversal', 'replacement')) = (corrects_id IS NOT NULL)", name="corrects"),
-    CheckConstraint("charge_class = 'adjustment' OR usage_record_id IS NOT NULL", name="usage_record"),
     Index(
         "uq_charges_usage_record_id",
         "usage_record_id",
@@ -250,7 +257,7 @@ rollup_days = Table(
     "rollup_days",
     metadata,
     Column("day", Text, primary_key=True, comment="YYYY-MM-DD the usage occurred, in the ledger's zone"),
-    Column("key_id", BigInt, ForeignKey("rollup_keys.id"), primary_key=True, autoincrement=False),
+    Column("key_id", BigInt, primary_key=True, autoincrement=False),
     *_measures(),
     Column(
         "last_occurred_at",
@@ -267,7 +274,7 @@ rollup_quarters = Table(
     "rollup_quarters",
     metadata,
     Column("quarter", UtcTime, primary_key=True, comment="start of the quarter-hour, UTC"),
-    Column("key_id", BigInt, ForeignKey("rollup_keys.id"), primary_key=True, autoincrement=False),
+    Column("key_id", BigInt, primary_key=True, autoincrement=False),
     *_measures(),
     Column("last_occurred_at", UtcTime, nullable=False),
     sqlite_strict=True,

@@ -100,7 +100,7 @@ class Status:
 
 
 def status(database: Database, now: datetime, provider: str) -> Status:
-    """Conversions at `now` of providers with usage and of the default `provider`, per source last record and last ingest, open quarantine by reason, open months."""
+    """How the ledger stands at `now`; conversions are those of providers with usage and of the default `provider`."""
     with database.reading() as connection:
         months = connection.execute(select(rollup_keys.c.posted_month).distinct().order_by(rollup_keys.c.posted_month))
         return Status(

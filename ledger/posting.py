@@ -19,6 +19,7 @@ from sqlalchemy import Connection, select
 from ledger.bulk import append_new_rows, append_rows, rows_by_key, upsert
 from ledger.cards import next_id
 from ledger.db import Database
+from ledger.errors import LedgerError
 from ledger.facts import Calendar, Columns, Facts, Rated, columns_of, same_facts
 from ledger.models import batches, charges, sources, usage_records
 from ledger.rollups import RollUp
@@ -55,7 +56,7 @@ class Posted:
 
 @dataclass(slots=True)
 class Known:
-    """A usage record that stands under an identity already, its generation the latest, and whether a charge of it is live."""
+    """The latest usage record that stands under an identity, and its live charge, if it has one."""
 
     id: int
     facts: Facts
@@ -70,11 +71,8 @@ class Poster:
         self.calendar = Calendar(database.zone)
         self._roll_up = RollUp(self.calendar, database.rollup_tags)
         self._fresh = True
-
-    def forget(self) -> None:
-        """Drop what was remembered of a transaction that was rolled back."""
-        self._roll_up.forget()
-        self.run.id = None
+        self._database = database
+        self._settings = database.settings
 
     def post_usage(self, connection: Connection, rated: Rated) -> Posted:
         """Record what is new, each identity once; say of the rest whether it repeats or contradicts what stands."""
@@ -198,6 +196,8 @@ class Poster:
         `columns` are those of ChargeRow, `facts` those of each charge's usage record. `added` are the rows of
         `usage_records` that this batch appended, by id; none where it only corrects.
         """
+        if self._database.settings != self._settings:
+            raise LedgerError("the ledger's zone or rolled-up tags were changed meanwhile: run the command again")
         rows = list(zip(*columns, strict=True))
         append_rows(connection, charges, rows)
         self._roll_up.add(connection, columns, facts)

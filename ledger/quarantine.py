@@ -1,10 +1,9 @@
-"""What could not be recorded: kept by digest with the allowed fields alone, until it is retried, accepted or discarded."""
+"""What could not be recorded: kept by digest with the allowed fields alone, until somebody settles it."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,30 +13,12 @@ from sqlalchemy import Connection, Row, func, select, update
 from ledger.cards import next_id
 from ledger.errors import LedgerError
 from ledger.models import quarantine
-from ledger.records import RecordError
+from ledger.records import Held, RecordError
 from ledger.resolve import RunOptions
 from ledger.sources.times import read_time
 from ledger.types import from_microseconds
 
 CUT = "truncated_json"
-SETTLED_BY = {"resolved", "accepted"}
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """One thing held back. `raw` is digested, never kept, and None for a file as a whole; `fields` are keys of the
-    records format.
-
-    `complete` says that the fields hold every fact, so that they can be recorded once a card prices them.
-    """
-
-    line: int
-    raw: bytes | None
-    reason: str
-    message: str
-    fields: Mapping[str, Any]
-    source: str
-    complete: bool
 
 
 def digest_of(source: str, raw: bytes) -> str:
@@ -46,7 +27,7 @@ def digest_of(source: str, raw: bytes) -> str:
 
 
 def hold(connection: Connection, file: str, held: Sequence[Held], options: RunOptions) -> None:
-    """Add what is new; a line that is known is counted, and opened again unless it was discarded."""
+    """Add what is new; a line that is known is counted, and stands open as the latest run read it unless discarded."""
     now = datetime.now(UTC)
     number = next_id(connection, quarantine) if held else 0
     for item in held:
@@ -55,35 +36,35 @@ def hold(connection: Connection, file: str, held: Sequence[Held], options: RunOp
         known = connection.execute(
             select(quarantine.c.id, quarantine.c.state).where(quarantine.c.digest == digest)
         ).first()
+        as_read = {
+            "state": "open",
+            "reason": item.reason,
+            "message": item.message,
+            "request_id": item.fields.get("request_id"),
+            "occurred_at": _occurred_at(item.fields),
+            "fields": msgspec.json.encode(dict(item.fields), order="sorted").decode(),
+            "complete": int(item.complete),
+            "options": options.to_json(),
+            "resolution": None,
+            "resolved_at": None,
+        }
         if known is not None:
-            state = "open" if known.state in SETTLED_BY else known.state
-            connection.execute(
-                update(quarantine)
-                .where(quarantine.c.id == known.id)
-                .values(
-                    seen=quarantine.c.seen + 1, last_seen_at=now, state=state, reason=item.reason, message=item.message
-                )
-            )
+            counted: dict[str, Any] = {"seen": quarantine.c.seen + 1, "last_seen_at": now}
+            changes = counted if known.state == "discarded" else counted | as_read
+            connection.execute(update(quarantine).where(quarantine.c.id == known.id).values(changes))
             continue
         connection.execute(
             quarantine.insert().values(
                 id=number,
                 digest=digest,
-                state="open",
-                reason=item.reason,
-                message=item.message,
                 file=file,
                 line=item.line,
                 length=len(raw),
                 seen=1,
                 source=item.source,
-                request_id=item.fields.get("request_id"),
-                occurred_at=_occurred_at(item.fields),
-                fields=msgspec.json.encode(dict(item.fields), order="sorted").decode(),
-                complete=int(item.complete),
-                options=options.to_json(),
                 first_seen_at=now,
                 last_seen_at=now,
+                **as_read,
             )
         )
         number += 1
@@ -151,4 +132,4 @@ def entries(connection: Connection, *, state: str | None = "open", reason: str |
 def count_open(connection: Connection) -> dict[str, int]:
     """Open entries by reason."""
     query = select(quarantine.c.reason, func.count()).where(quarantine.c.state == "open").group_by(quarantine.c.reason)
-    return {reason: count for reason, count in connection.execute(query.order_by(quarantine.c.reason))}
+    return {row[0]: row[1] for row in connection.execute(query.order_by(quarantine.c.reason))}

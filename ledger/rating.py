@@ -13,7 +13,7 @@ from ledger.types import from_microseconds, to_microseconds
 from pricing.charge import price_batch, price_storage
 from pricing.columns import ModelColumn
 from pricing.errors import NoConversionInEffect, PricingError, UnknownModel
-from pricing.rate_card import RateCard
+from pricing.rate_card import RateCard, format_instant
 
 STORAGE_TIER = "none"
 OCCURRED_AT = Facts._fields.index("occurred_at")
@@ -34,7 +34,8 @@ class Rater:
             return self._cards[provider]
         except KeyError:
             raise PricingError(
-                f"provider {provider!r} has no rate card; known: {', '.join(sorted(self._cards))}. Add one: tollbook rates add FILE"
+                f"provider {provider!r} has no rate card; known: {', '.join(sorted(self._cards))}. "
+                "Add one: tollbook rates add FILE"
             ) from None
 
     def billed_model(self, facts: Facts) -> tuple[str, int]:
@@ -55,7 +56,8 @@ class Rater:
             return answered, 0
         named = " and ".join(repr(name) for name in (requested, reported) if name) or "no model"
         raise UnknownModel(
-            f"{named}: the card of {provider} knows {', '.join(sorted(card.models))}. Add the model: tollbook rates add FILE"
+            f"{named}: the card of {provider} knows {', '.join(sorted(card.models))}. "
+            "Add the model: tollbook rates add FILE"
         )
 
     def rate(self, rows: Sequence[Facts]) -> tuple[Rated, dict[int, PricingError]]:
@@ -145,7 +147,7 @@ class Rater:
         places = [bisect_right(starts, moment) - 1 for moment in at_us]
         early: dict[int, PricingError] = {
             row: NoConversionInEffect(
-                f"{from_microseconds(at_us[row]):%Y-%m-%dT%H:%M:%SZ} is before the first conversion of {card.provider}, "
+                f"{format_instant(from_microseconds(at_us[row]))} is before the first conversion of {card.provider}, "
                 f"{card.conversions[0].effective_from:%Y-%m-%d}: add one from an earlier day"
             )
             for row, place in enumerate(places)

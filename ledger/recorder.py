@@ -70,12 +70,12 @@ class Ledger:
         intake = Intake(self._database, self._config, options, Run("record"))
         with self._lock, self._database.writing() as connection:
             intake.prepare(connection)
-            taken = intake.resolve([Item(1, raw, parsed)])
-            rated = intake.rate(taken)
-            posted = intake.post(connection, rated, taken)
-            hold(connection, "(application)", taken.held, options)
-        if taken.held:
-            first = taken.held[0]
+            portion = intake.resolve([Item(1, raw, parsed)])
+            rated = intake.rate(portion)
+            posted = intake.post(connection, rated, portion)
+            hold(connection, "(application)", portion.held, options)
+        if portion.held:
+            first = portion.held[0]
             status = "conflict" if first.reason == "conflict" else "rejected"
             return Recorded(status, reason=first.reason, message=first.message)
         if not rated.facts:
@@ -90,7 +90,7 @@ def usage_record(
     project: str | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """One line for `tollbook ingest --input-format records`, holding nothing of the payload but ids, times, names and counts.
+    """One line for `tollbook ingest`, format `records`: nothing of the payload but ids, times, names and counts.
 
     Raises LedgerError where the response has no usage to record, naming what is missing.
     """

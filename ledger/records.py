@@ -52,7 +52,7 @@ class UsageRecord:
     storage_end_us: int | None = None
     provider_amount: str | None = None
     caching_expires_at_us: int | None = None
-    """End of the cache storage that a Responses object with `caching.type = enabled` states, for --assume-cache-storage."""
+    """End of the cache storage that a response with `caching.type = enabled` states, for --assume-cache-storage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,23 @@ class Pending:
 @dataclass(frozen=True, slots=True)
 class Ignored:
     """Something that is no request at all, such as a span of another operation: not even read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One thing held back. `raw` is digested, never kept, and None for a file as a whole; `fields` are keys of the
+    records format.
+
+    `complete` says that the fields hold every fact, so that they can be recorded once a card prices them.
+    """
+
+    line: int
+    raw: bytes | None
+    reason: str
+    message: str
+    fields: Mapping[str, Any]
+    source: str
+    complete: bool
 
 
 class RecordError(ValueError):

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import msgspec
 
 from ledger.config import UNASSIGNED, Config
+from ledger.errors import LedgerError
 from ledger.facts import Facts
-from ledger.records import MAX_NAME, MAX_SOURCE, MAX_TAG_KEY, MAX_TAG_VALUE, MAX_TAGS, RecordError, UsageRecord
+from ledger.records import MAX_NAME, MAX_SOURCE, MAX_TAGS, RecordError, UsageRecord
+from ledger.sources.values import check_tag, check_text
 from pricing.money import INT64_MAX, NANO, parse_units
 
 # A day short of year 10000, so that every zone can say which day it is.
@@ -18,7 +20,7 @@ MAX_OCCURRED_US = 253_402_214_400_000_000
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What the command line fixes for every record of a run; kept with quarantined lines so that a retry does the same."""
+    """What the command line fixes for every record of a run; kept with quarantined lines, for a retry."""
 
     provider: str | None = None
     source: str | None = None
@@ -40,35 +42,34 @@ class Resolver:
     """Turns usage records into facts by a run's options and the configuration's rules."""
 
     def __init__(self, options: RunOptions, config: Config) -> None:
-        for key, value in options.tags.items():
-            check_tag(key, value)
-        self._options = options
+        _check_options(options)
+        self.options = options
         self._config = config
         self._keep = set(config.ledger.keep_tags)
 
     @property
     def default_provider(self) -> str:
         """The provider where the record names none."""
-        return self._options.provider or self._config.ledger.provider
+        return self.options.provider or self._config.ledger.provider
 
     @property
     def default_source(self) -> str:
         """The stream of ids where neither options nor record name one."""
-        return self._options.source or self.default_provider
+        return self.options.source or self.default_provider
 
     def provider(self, record: UsageRecord) -> str:
-        return self._options.provider or record.provider or self._config.ledger.provider
+        return self.options.provider or record.provider or self._config.ledger.provider
 
     def resolve(self, record: UsageRecord) -> Facts:
         """The facts to record; RecordError where a name or tag breaks a limit."""
         provider = self.provider(record)
-        source = self._options.source or record.source or provider
+        source = self.options.source or record.source or provider
         if len(source) > MAX_SOURCE:
             raise RecordError(
                 "too_long", f"source has {len(source)} characters, at most {MAX_SOURCE} are kept: give --source"
             )
         if record.occurred_at_us > MAX_OCCURRED_US:
-            raise RecordError("time_out_of_range", "the time is after 9999-12-30: correct the record")
+            raise RecordError("time_out_of_range", "the time is after 9999-12-31T00:00:00Z: correct the record")
         project, tags = self.labels(record, source)
         return Facts(
             record.kind,
@@ -94,30 +95,32 @@ class Resolver:
         )
 
     def labels(self, record: UsageRecord, source: str) -> tuple[str, str]:
-        """Project and tags: the option's, else the record's, else response metadata, else request metadata, else the rules'."""
-        tags = self._tags(record)
-        options = self._options
-        project = (
-            options.project
-            or record.project
-            or record.response_metadata.get("project")
-            or record.request_metadata.get("project")
-            or self._by_rule(record, source, tags)
-            or UNASSIGNED
-        )
-        if len(project) > MAX_NAME:
-            raise RecordError(
-                "too_long", f"project has {len(project)} characters, at most {MAX_NAME} are kept: give --project"
-            )
+        """Project and tags: of the option, else the record, response metadata, request metadata, else the rules."""
+        tags = self.tags(record)
+        project = self.stated_project(record) or self._by_rule(record, source, tags) or UNASSIGNED
         return project, encode_tags(tags) if tags else "{}"
 
-    def _tags(self, record: UsageRecord) -> dict[str, str]:
+    def stated_project(self, record: UsageRecord) -> str | None:
+        """The option's project, else the record's, else response metadata's, else request metadata's; blank is none."""
+        stated = (
+            self.options.project,
+            record.project,
+            record.response_metadata.get("project"),
+            record.request_metadata.get("project"),
+        )
+        project = next((name for name in stated if name and not name.isspace()), None)
+        if project is not None:
+            check_text(project, "project", MAX_NAME)
+        return project
+
+    def tags(self, record: UsageRecord) -> dict[str, str]:
+        """The kept keys of request metadata, of response metadata, the record's tags, the option's: the last holds."""
         tags = {key: value for key, value in record.request_metadata.items() if key in self._keep}
         tags.update((key, value) for key, value in record.response_metadata.items() if key in self._keep)
         for key, value in tags.items():
             check_tag(key, value)
         tags.update(record.tags)
-        tags.update(self._options.tags)
+        tags.update(self.options.tags)
         if len(tags) > MAX_TAGS:
             raise RecordError("invalid_tags", f"{len(tags)} tags, at most {MAX_TAGS} are kept: drop some")
         return tags
@@ -134,18 +137,18 @@ class Resolver:
         return next((rule.project for rule in self._config.project_rules if rule.matches(values)), None)
 
 
-def check_tag(key: str, value: str) -> None:
-    """RecordError where a tag breaks its limits."""
-    if not key or len(key) > MAX_TAG_KEY:
-        raise RecordError(
-            "invalid_tags", f"tag key {key[:40]!r} has {len(key)} characters: 1 to {MAX_TAG_KEY} are allowed"
-        )
-    if len(value) > MAX_TAG_VALUE:
-        raise RecordError(
-            "invalid_tags", f"tag {key} has a value of {len(value)} characters, at most {MAX_TAG_VALUE} are kept"
-        )
-    if "\x00" in key or "\x00" in value:
-        raise RecordError("nul_byte", f"tag {key!r} holds a NUL character: remove it")
+def _check_options(options: RunOptions) -> None:
+    """LedgerError where a run names what could not be kept of any record."""
+    names = {"provider": (options.provider, MAX_NAME), "source": (options.source, MAX_SOURCE)}
+    try:
+        for name, (value, limit) in (names | {"project": (options.project, MAX_NAME)}).items():
+            if value is not None and not value.strip():
+                raise LedgerError(f"{name} {value!r} is blank: give a name, or leave it out")
+            check_text(value or "", name, limit)
+        for key, tag in options.tags.items():
+            check_tag(key, tag)
+    except RecordError as error:
+        raise LedgerError(str(error)) from error
 
 
 def encode_tags(tags: Mapping[str, str]) -> str:

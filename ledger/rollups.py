@@ -1,9 +1,9 @@
-"""Sums of charges by day and by quarter-hour, kept in the transaction that posts them, and worked out anew to compare."""
+"""Sums of charges by day and by quarter-hour, kept in the transaction that posts them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -37,7 +37,7 @@ MEASURES = (
 
 
 class Dimensions(NamedTuple):
-    """What a sum is by: the columns of `rollup_keys` after id and digest. `tags` holds the rolled-up keys alone, as JSON."""
+    """What a sum is by: the columns of `rollup_keys` after id and digest. `tags` is JSON of the rolled-up keys alone."""
 
     posted_month: str
     occurred_month: str
@@ -60,13 +60,40 @@ class Dimensions(NamedTuple):
 
 
 class Cells(NamedTuple):
-    """Sums in columns: a key's place in `keys`, the time of the cell, a row of measures, and the latest usage in it."""
+    """Sums in columns: the cell's time, its key's place in `keys`, a column of measures, and the latest usage in it."""
 
     keys: list[Dimensions]
+    time: npt.NDArray[np.int64]
     key_place: npt.NDArray[np.int64]
-    quarter: npt.NDArray[np.int64]
     sums: npt.NDArray[np.int64]
     last_occurred_at: npt.NDArray[np.int64]
+
+    def rows(self, key_ids: Sequence[int], times: Sequence[int | str]) -> list[tuple[Any, ...]]:
+        """Rows of a roll-up table, `times` being the times as the table has them."""
+        keys = [key_ids[place] for place in self.key_place.tolist()]
+        return list(zip(times, keys, *self.sums.tolist(), self.last_occurred_at.tolist(), strict=True))
+
+
+def summed(
+    keys: list[Dimensions],
+    key_place: npt.NDArray[np.int64],
+    time: npt.NDArray[np.int64],
+    measures: npt.NDArray[np.int64],
+    occurred_at: npt.NDArray[np.int64],
+) -> Cells:
+    """Columns of measures summed by time and key, in order of both."""
+    import numpy as np  # noqa: PLC0415 - start-up time
+
+    order = np.lexsort((key_place, time))
+    key_place, time = key_place[order], time[order]
+    starts = np.flatnonzero(np.r_[True, (key_place[1:] != key_place[:-1]) | (time[1:] != time[:-1])])
+    return Cells(
+        keys,
+        time[starts],
+        key_place[starts],
+        np.add.reduceat(measures[:, order], starts, axis=1),
+        np.maximum.reduceat(occurred_at[order], starts),
+    )
 
 
 class RollUp:
@@ -86,25 +113,28 @@ class RollUp:
         self._days, self._quarters = tables
         self._key_ids: dict[Dimensions, int] = {}
 
-    def forget(self) -> None:
-        """Drop remembered ids, after a transaction that was rolled back."""
-        self._key_ids.clear()
-
     def add(self, connection: Connection, charges: Columns, facts: Columns) -> None:
         """Add charges, given as columns; `facts` are the columns of each one's usage record."""
         cells = sum_by_quarter(charges, facts, self._tags)
         ids = self._ids(connection, cells.keys)
-        key_ids = [ids[place] for place in cells.key_place.tolist()]
-        quarters = cells.quarter.tolist()
-        sums, latest = cells.sums.T.tolist(), cells.last_occurred_at.tolist()
-        rows = [
-            (quarter * QUARTER_US, key, *row, last)
-            for key, quarter, row, last in zip(key_ids, quarters, sums, latest, strict=True)
-        ]
+        rows = cells.rows(ids, [quarter * QUARTER_US for quarter in cells.time.tolist()])
         upsert(connection, self._quarters, ("quarter", "key_id"), rows, sums=MEASURES, latest=("last_occurred_at",))
-        days = [self._calendar.day(quarter * QUARTER_US) for quarter in quarters]
-        by_day = list(_by_day(key_ids, days, sums, latest))
-        upsert(connection, self._days, ("day", "key_id"), by_day, sums=MEASURES, latest=("last_occurred_at",))
+        days, by_day = self._sum_by_day(cells)
+        rows = by_day.rows(ids, [days[place] for place in by_day.time.tolist()])
+        upsert(connection, self._days, ("day", "key_id"), rows, sums=MEASURES, latest=("last_occurred_at",))
+
+    def _sum_by_day(self, cells: Cells) -> tuple[list[str], Cells]:
+        """Days in order, and the cells summed by them: their time is a place among the days."""
+        import numpy as np  # noqa: PLC0415 - start-up time
+
+        quarters, place_of_quarter = np.unique(cells.time, return_inverse=True)
+        day_of_quarter = [self._calendar.day(quarter * QUARTER_US) for quarter in quarters.tolist()]
+        days = sorted(set(day_of_quarter))
+        place_of_day = {day: place for place, day in enumerate(days)}
+        day_places = np.array([place_of_day[day] for day in day_of_quarter], dtype=np.int64)
+        return days, summed(
+            cells.keys, cells.key_place, day_places[place_of_quarter], cells.sums, cells.last_occurred_at
+        )
 
     def _ids(self, connection: Connection, keys: Sequence[Dimensions]) -> list[int]:
         unknown = [key for key in keys if key not in self._key_ids]
@@ -179,19 +209,7 @@ def sum_by_quarter(charges: Columns, facts: Columns, tags: TagSubset) -> Cells:
     )
     if np.abs(measures.astype(np.float64)).sum(axis=1).max() >= 2**63:
         raise LedgerError("the amounts or tokens of one batch pass 64 bits: record them in smaller parts")
-    quarter = occurred // QUARTER_US
-    order = np.lexsort((key_place, quarter))
-    key_sorted, quarter_sorted = key_place[order], quarter[order]
-    starts = np.flatnonzero(
-        np.r_[True, (key_sorted[1:] != key_sorted[:-1]) | (quarter_sorted[1:] != quarter_sorted[:-1])]
-    )
-    return Cells(
-        keys=[Dimensions(*key) for key in places],
-        key_place=key_sorted[starts],
-        quarter=quarter_sorted[starts],
-        sums=np.add.reduceat(measures[:, order], starts, axis=1),
-        last_occurred_at=np.maximum.reduceat(occurred[order], starts),
-    )
+    return summed([Dimensions(*key) for key in places], key_place, occurred // QUARTER_US, measures, occurred)
 
 
 def _token_hours(usage: Any) -> npt.NDArray[np.int64]:
@@ -204,18 +222,3 @@ def _token_hours(usage: Any) -> npt.NDArray[np.int64]:
             start, end = from_microseconds(usage.occurred_at[place]), from_microseconds(usage.storage_end[place])
             hours[place] = usage.storage_tokens[place] * clock_hours(start, end)
     return hours
-
-
-def _by_day(
-    key_ids: Sequence[int], days: Sequence[str], sums: Sequence[Sequence[int]], latest: Sequence[int]
-) -> Iterator[tuple[Any, ...]]:
-    totals: dict[tuple[int, str], list[int]] = {}
-    for key, day, row, last in zip(key_ids, days, sums, latest, strict=True):
-        known = totals.get((key, day))
-        if known is None:
-            totals[key, day] = [*row, last]
-        else:
-            known[:-1] = [one + other for one, other in zip(known, row, strict=False)]
-            known[-1] = max(known[-1], last)
-    for (key, day), values in sorted(totals.items(), key=lambda item: (item[0][1], item[0][0])):
-        yield (day, key, *values)

@@ -54,7 +54,7 @@ def retry(database: Database, config: Config, numbers: Sequence[int] = ()) -> Re
                 raise LedgerError(f"quarantine entry {row.id} is {row.state}: only open ones can be retried")
             if not row.complete:
                 raise LedgerError(
-                    f"quarantine entry {row.id} ({row.reason}) holds too little to record: mend the line and ingest it, "
+                    f"quarantine entry {row.id} ({row.reason}) holds too little: mend the line and ingest it, "
                     f"or 'tollbook quarantine discard {row.id} --reason R'"
                 )
         for options, rows in groupby(
@@ -78,13 +78,13 @@ def _retry_together(
     intake.prepare(connection)
     # An entry's number stands in for the line, so that what is held back again finds its entry.
     items = [Item(row.id, None, parsed) for row in rows for parsed in parse(msgspec.json.decode(row.fields))]
-    taken = intake.resolve(items)
-    posted = intake.post(connection, intake.rate(taken), taken)
-    for number, outcome in zip(taken.lines, posted.outcomes, strict=True):
+    portion = intake.resolve(items)
+    posted = intake.post(connection, intake.rate(portion), portion)
+    for number, outcome in zip(portion.lines, posted.outcomes, strict=True):
         if outcome != "conflict":
             settle(connection, number, "resolved", f"retried: {outcome}")
             (result.recorded if outcome == "accepted" else result.duplicate).append(number)
-    for again in taken.held:
+    for again in portion.held:
         connection.execute(
             update(quarantine).where(quarantine.c.id == again.line).values(reason=again.reason, message=again.message)
         )
@@ -112,15 +112,16 @@ def accept(database: Database, config: Config, number: int, reason: str) -> int:
         run = Run("accept", {"quarantine": number}, reason=reason)
         intake = Intake(database, config, RunOptions.from_json(row.options), run)
         intake.prepare(connection)
-        taken = intake.resolve([Item(row.id, None, parsed) for parsed in parse(msgspec.json.decode(row.fields))])
-        rated = intake.rate(taken)
+        portion = intake.resolve([Item(row.id, None, parsed) for parsed in parse(msgspec.json.decode(row.fields))])
+        rated = intake.rate(portion)
         if not rated.facts:
-            raise LedgerError(f"the facts of quarantine entry {number} can't be priced: {taken.held[0].message}")
+            raise LedgerError(f"the facts of quarantine entry {number} can't be priced: {portion.held[0].message}")
         facts = rated.facts[0]
         known = known_records(connection, [facts.identity]).get(facts.identity)
         if known is None or known.live_charge_id is None:
             raise LedgerError(
-                f"what quarantine entry {number} contradicts was voided: 'tollbook quarantine retry {number}' records it"
+                f"what quarantine entry {number} contradicts was voided: "
+                f"'tollbook quarantine retry {number}' records it"
             )
         _replace(connection, intake.poster, known, rated)
         settle(connection, number, "accepted", reason)

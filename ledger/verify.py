@@ -1,4 +1,4 @@
-"""Holds the book against itself: every charge worked out again, batches against their digests, roll-ups against the rows."""
+"""Holds the book against itself: charges worked out again, batches against digests, roll-ups against rows."""
 
 from __future__ import annotations
 
@@ -255,7 +255,8 @@ def _compare(connection: Connection, kept: Table, worked_out: Table, result: Ver
     differing = connection.execute(
         text(
             f"SELECT {cell}, count(*) AS sides FROM ("
-            f"SELECT {names} FROM (SELECT {names}, 1 AS side FROM {kept.name} UNION ALL SELECT {names}, -1 FROM {worked_out.name}) AS both_sides "
+            f"SELECT {names} FROM (SELECT {names}, 1 AS side FROM {kept.name} "
+            f"UNION ALL SELECT {names}, -1 FROM {worked_out.name}) AS both_sides "
             f"GROUP BY {names} HAVING sum(side) <> 0) AS differing GROUP BY {cell} ORDER BY {cell}"
         )
     )

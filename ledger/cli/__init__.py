@@ -72,13 +72,10 @@ def _wrong_use(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, OSError):
         return f"{error.filename or 'input or output'}: {error.strerror or error}"
-    if "sqlalchemy" in sys.modules:
-        from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
+    if "ledger.engines" in sys.modules:
+        from ledger.engines import refusal  # noqa: PLC0415
 
-        from ledger.db import first_line  # noqa: PLC0415
-
-        if isinstance(error, DBAPIError):
-            return f"the database refused: {first_line(error)}"
+        return refusal(error)
     return None
 
 

@@ -4,4 +4,5 @@ from __future__ import annotations
 
 from ledger.cli import main
 
-main()
+if __name__ == "__main__":  # the process that reads large files ahead imports this module too
+    main()

@@ -95,6 +95,7 @@ Examples:
 @pass_app
 def void(
     app: App,
+    *,
     batch: int | None,
     request_id: str | None,
     source: str | None,
@@ -152,6 +153,7 @@ Examples:
 @pass_app
 def reassign(
     app: App,
+    *,
     project: str,
     to_project: str,
     since: str | None,

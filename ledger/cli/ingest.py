@@ -150,7 +150,8 @@ def check_provider(database: Database, provider: str) -> None:
         known = sorted(cards_in_force(connection))
     if provider not in known:
         raise LedgerError(
-            f"provider {provider!r} has no rate card: known are {', '.join(known)}; add one with 'tollbook rates add FILE'"
+            f"provider {provider!r} has no rate card: known are {', '.join(known)}; "
+            "add one with 'tollbook rates add FILE'"
         )
 
 

@@ -132,7 +132,8 @@ def show(app: App, model: str, provider: str | None, output: Output) -> None:
         raise LedgerError(f"no card knows the model {model!r}: known are {', '.join(known)}")
     rows = [row for _card, rates_of in found for entry in rates_of.entries for row in _tier_rows(entry)]
     notes = [
-        f"{card.provider}: at most {rates_of.max_input_tokens or 'any'} input and {rates_of.max_output_tokens or 'any'} output tokens; "
+        f"{card.provider}: at most {rates_of.max_input_tokens or 'any'} input and "
+        f"{rates_of.max_output_tokens or 'any'} output tokens; "
         f"also known as {', '.join(rates_of.aliases) or 'nothing else'}"
         for card, rates_of in found
     ]
@@ -210,6 +211,7 @@ Example:
 @pass_app
 def add_conversion(
     app: App,
+    *,
     per_usd: str,
     start: str,
     provider: str | None,

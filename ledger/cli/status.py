@@ -47,7 +47,8 @@ def status(app: App, output: Output) -> None:
     rows += [
         (
             f"conversion {item['provider']}",
-            f"{item['per_usd']} {item['currency']} = 1 USD from {item['effective_from']}, checked {item['checked_on'] or 'never'}",
+            f"{item['per_usd']} {item['currency']} = 1 USD from {item['effective_from']}, "
+            f"checked {item['checked_on'] or 'never'}",
         )
         for item in conversions
     ]
@@ -72,7 +73,8 @@ def status(app: App, output: Output) -> None:
         if use.days_since_check is None or use.days_since_check > STALE_DAYS:
             when = "never" if use.days_since_check is None else f"{use.days_since_check} days ago"
             note(
-                f"the conversion of {use.provider} was last checked {when}: look it up, then 'tollbook rates conversion add'"
+                f"the conversion of {use.provider} was last checked {when}: look it up, "
+                "then 'tollbook rates conversion add'"
             )
 
 

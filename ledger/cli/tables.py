@@ -44,12 +44,12 @@ class _Shown:
 
     @property
     def tight_width(self) -> int:
-        """The width with the heading broken between words; numbers never break."""
+        """The width with the heading broken between words."""
         word = max(map(cell_len, self.column.heading.split()), default=0)
         return max(word, self.content_width)
 
     def least_width(self, name_width: int) -> int:
-        return min(self.natural_width, name_width) if self.is_text else self.tight_width
+        return min(self.tight_width, name_width) if self.is_text else self.tight_width
 
 
 def to_table(sheet: Sheet, *, width: int | None, colour: bool, ascii_only: bool = False) -> tuple[str, list[str]]:
@@ -124,13 +124,13 @@ def _widths(shown: Sequence[_Shown], width: int | None) -> list[int]:
     natural = [item.natural_width for item in shown]
     if width is None or _total_width(natural) <= width:
         return natural
-    tight = [item.tight_width if not item.is_text else item.natural_width for item in shown]
+    tight = [item.tight_width for item in shown]
     if _total_width(tight) <= width:
         return _grow(tight, natural, width)
     least = [item.least_width(NAME_WIDTH) for item in shown]
     if _total_width(least) > width:
         least = [item.least_width(LEAST_NAME_WIDTH) for item in shown]
-    return _grow(least, [item.natural_width if item.is_text else 0 for item in shown], width)
+    return _grow(least, tight, width)
 
 
 def _grow(widths: list[int], wished: Sequence[int], width: int) -> list[int]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
-from typing import IO, Literal, NamedTuple, TypeAlias
+from typing import IO, Literal, TypeAlias
 
 from ledger.db import Database
+from ledger.errors import LedgerError
 from ledger.exports.safe_csv import CsvWriter, guard
 from ledger.exports.safe_text import json_text, safe_json
 from ledger.queries import BookedCharge, Selection, read_charges, read_rate_entries, read_usd_rates
@@ -24,53 +25,45 @@ SCHEMA = 1
 # Rates are printed for so many tokens, as rate cards and price lists state them; storage for as many and an hour.
 TOKENS_OF_RATE = 1_000_000
 LINES_AT_ONCE = 2_000
+ADJUSTMENT = "adjustment"
 
-Price: TypeAlias = tuple[int | None, str, str]
-
-
-class ChargeLine(NamedTuple):
-    """One line of the export; the fields are its columns, in order. Amounts and rates are plain decimals.
-
-    `rate` is for 1M tokens (storage: and an hour). `usd` is what the rounded running total moved by, so that the
-    column adds up to the report's total. Tokens of a reversal are negative, as its amount is.
-    """
-
-    line_id: str
-    posted_seq: int
-    posted_month: str
-    occurred_month: str
-    occurred_at: str
-    source: str | None
-    request_id: str | None
-    kind: str | None
-    status: str | None
-    requested_model: str | None
-    reported_model: str | None
-    billed_model: str
-    model_differs: bool
-    project: str
-    tags: str
-    meter: str
-    tokens: int
-    hours: int | None
-    tier: str
-    rate: str
-    currency: str
-    amount: str
-    per_usd: str
-    usd: str
-    rate_entry: str
-    charge_class: str
-    corrects_line_id: str
-    batch: int
-
-
-TEXT_FIELDS = tuple(
-    ChargeLine._fields.index(name)
-    for name in ("source", "request_id", "requested_model", "reported_model", "billed_model", "project", "rate_entry")
+# `rate` is for 1M tokens (storage: and an hour). `usd` is what the rounded running total moved by, so that the column
+# adds up to the report's total. Tokens of a reversal are negative, as its amount is. The columns from posted_seq to
+# tags are those of the charge, the others of its line.
+COLUMNS = (
+    "line_id",
+    "posted_seq",
+    "posted_month",
+    "occurred_month",
+    "occurred_at",
+    "source",
+    "request_id",
+    "kind",
+    "status",
+    "requested_model",
+    "reported_model",
+    "billed_model",
+    "model_differs",
+    "project",
+    "tags",
+    "meter",
+    "tokens",
+    "hours",
+    "tier",
+    "rate",
+    "currency",
+    "amount",
+    "per_usd",
+    "usd",
+    "rate_entry",
+    "charge_class",
+    "corrects_line_id",
+    "batch",
 )
-TAGS_FIELD = ChargeLine._fields.index("tags")
-DIFFERS_FIELD = ChargeLine._fields.index("model_differs")
+
+Cell: TypeAlias = str | int | bool | dict[str, str] | None
+Facts: TypeAlias = tuple[Cell, ...]
+Line: TypeAlias = tuple[Cell, ...]
 
 
 @dataclass(slots=True)
@@ -81,6 +74,13 @@ class ControlTotal:
     charges: int = 0
     amounts_nano: dict[str, int] = field(default_factory=dict)
     usd_nano: int = 0
+
+    def add(self, charge: BookedCharge, lines: int, usd_nano: int) -> None:
+        """Count a charge with its lines in; `usd_nano` is the running total after it."""
+        self.lines += lines
+        self.charges += 1
+        self.amounts_nano[charge.currency] = self.amounts_nano.get(charge.currency, 0) + charge.amount_nano
+        self.usd_nano = usd_nano
 
     def document(self) -> dict[str, object]:
         """As JSON has it."""
@@ -97,73 +97,60 @@ class ControlTotal:
 class ChargeLines:
     """Expands charges to lines, keeping the control total."""
 
-    def __init__(self, entries: Mapping[int, RateEntry], usd_rates: Mapping[int | None, int | None]) -> None:
+    def __init__(
+        self,
+        entries: Mapping[int, RateEntry],
+        usd_rates: Mapping[int | None, int | None],
+        *,
+        text: Callable[[str], str] = str,
+    ) -> None:
+        """`text` makes text fit for the file format."""
         self._entries = entries
         self._usd_rates = usd_rates
+        self._text = text
         self._running_usd = RunningUsd()
-        self._rates: dict[Price, str] = {}
+        self._prices: dict[tuple[int | None, str, str | None], tuple[str | None, str | None]] = {}
         self._per_usd = {number: format_nano(rate or NANO) for number, rate in usd_rates.items()}
         self.total = ControlTotal()
 
-    def of(self, charge: BookedCharge) -> list[ChargeLine]:
-        """The charge's lines: its meters with tokens, in the order of METERS; an adjustment is one line without any."""
+    def of(self, charge: BookedCharge, facts: Facts) -> list[Line]:
+        """The charge's lines: its meters with tokens, in the order of METERS; an adjustment is one line without any.
+
+        `facts` are the cells from posted_seq to tags, as the file format has them.
+        """
         sign = -1 if charge.charge_class == "reversal" else 1
-        entry = None if charge.rate_entry_id is None else self._entries[charge.rate_entry_id]
-        per_usd_nano = self._usd_rates[charge.conversion_id]
-        total = self.total
-        lines = []
+        per_usd_nano, per_usd = self._usd_rates[charge.conversion_id], self._per_usd[charge.conversion_id]
+        lines: list[Line] = []
         for meter, tokens, amount_nano in _meters(charge):
+            rate, rate_entry = self._price(charge.rate_entry_id, charge.tier, meter)
+            usd_nano = self._running_usd.add(amount_nano, per_usd_nano)
+            hours = _hours(charge) if meter == "cache_storage" else None
+            corrected = None if charge.corrects_id is None else _corrected_line(charge, meter)
+            line_id = f"{charge.id}-{meter or ADJUSTMENT}"
             lines.append(
-                ChargeLine(
-                    line_id=f"{charge.id}-{meter or 'adjustment'}",
-                    posted_seq=charge.id,
-                    posted_month=charge.posted_month,
-                    occurred_month=charge.occurred_month,
-                    occurred_at=_instant(charge.occurred_at_us),
-                    source=charge.source,
-                    request_id=charge.request_id,
-                    kind=charge.kind,
-                    status=charge.status,
-                    requested_model=charge.requested_model,
-                    reported_model=charge.reported_model,
-                    billed_model=charge.billed_model,
-                    model_differs=bool(charge.model_differs),
-                    project=charge.project,
-                    tags=charge.tags or "{}",
-                    meter=meter,
-                    tokens=sign * tokens,
-                    hours=_hours(charge) if meter == "cache_storage" else None,
-                    tier=charge.tier,
-                    rate=self._rate(charge.rate_entry_id, charge.tier, meter),
-                    currency=charge.currency,
-                    amount=format_nano(amount_nano),
-                    per_usd=self._per_usd[charge.conversion_id],
-                    usd=format_nano(self._running_usd.add(amount_nano, per_usd_nano)),
-                    rate_entry="" if entry is None else entry.key,
-                    charge_class=charge.charge_class,
-                    corrects_line_id=_corrected_line(charge, meter),
-                    batch=charge.run_id,
-                )
-            )
-            total.amounts_nano[charge.currency] = total.amounts_nano.get(charge.currency, 0) + amount_nano
-        total.charges += 1
-        total.lines += len(lines)
-        total.usd_nano = self._running_usd.total_nano
+                (line_id, *facts, meter, sign * tokens, hours, charge.tier, rate, charge.currency,
+                 format_nano(amount_nano), per_usd, format_nano(usd_nano), rate_entry, charge.charge_class, corrected,
+                 charge.run_id)
+            )  # fmt: skip
+        self.total.add(charge, len(lines), self._running_usd.total_nano)
         return lines
 
-    def _rate(self, entry_id: int | None, tier_label: str, meter: str) -> str:
-        price = (entry_id, tier_label, meter)
-        if price not in self._rates:
-            entry = None if entry_id is None else self._entries[entry_id]
-            rate_pico = None if entry is None else _rate_pico(entry, tier_label, meter)
-            self._rates[price] = "" if rate_pico is None else format_pico(rate_pico * TOKENS_OF_RATE)
-        return self._rates[price]
+    def _price(self, entry_id: int | None, tier_label: str, meter: str | None) -> tuple[str | None, str | None]:
+        """The rate for 1M tokens and the entry's key; neither for an adjustment."""
+        price = self._prices.get((entry_id, tier_label, meter))
+        if price is None:
+            price = (None, None)
+            if entry_id is not None and meter is not None:
+                rate_pico = _rate_pico(self._entries[entry_id], tier_label, meter)
+                price = (format_pico(rate_pico * TOKENS_OF_RATE), self._text(self._entries[entry_id].key))
+            self._prices[entry_id, tier_label, meter] = price
+        return price
 
 
-def _meters(charge: BookedCharge) -> Iterator[tuple[str, int, int]]:
+def _meters(charge: BookedCharge) -> Iterator[tuple[str | None, int, int]]:
     """(meter, tokens, nano) of each meter with tokens; an adjustment has its amount alone."""
     if charge.charge_class == "adjustment":
-        yield "", 0, charge.amount_nano
+        yield None, 0, charge.amount_nano
         return
     amounts_nano = (charge.input_nano, charge.cached_input_nano, charge.output_nano, charge.cache_storage_nano)
     tokens = _tokens(charge.input_tokens, charge.cached_input_tokens, charge.output_tokens, charge.storage_tokens)
@@ -180,26 +167,28 @@ def _tokens(
     return ((input_tokens or 0) - cached, cached, output_tokens or 0, storage_tokens or 0)
 
 
-def _corrected_line(charge: BookedCharge, meter: str) -> str:
-    """The line that this one reverses or replaces; empty where the corrected charge had no tokens on the meter."""
-    if charge.corrects_id is None or not meter:
-        return ""
+def _corrected_line(charge: BookedCharge, meter: str | None) -> str | None:
+    """The line that this one reverses or replaces; None where the corrected charge had no tokens on the meter."""
+    if meter is None:
+        return None
     tokens = _tokens(
         charge.corrected_input_tokens,
         charge.corrected_cached_input_tokens,
         charge.corrected_output_tokens,
         charge.corrected_storage_tokens,
     )
-    return f"{charge.corrects_id}-{meter}" if tokens[METERS.index(meter)] else ""
+    return f"{charge.corrects_id}-{meter}" if tokens[METERS.index(meter)] else None
 
 
-def _rate_pico(entry: RateEntry, tier_label: str, meter: str) -> int | None:
-    if meter == "cache_storage":
-        return entry.cache_storage_pico
+def _rate_pico(entry: RateEntry, tier_label: str, meter: str) -> int:
+    """Pico per token (storage: and an hour) that a line with tokens was charged at."""
     tier = next((tier for tier in entry.tiers if tier.label == tier_label), None)
-    if tier is None:
-        return None
-    return {"input": tier.input_pico, "cached_input": tier.cached_input_pico, "output": tier.output_pico}.get(meter)
+    rate_pico = entry.cache_storage_pico
+    if tier is not None:
+        rate_pico = getattr(tier, f"{meter}_pico")
+    if rate_pico is None:
+        raise LedgerError(f"{entry.key} has no {meter} rate in tier {tier_label}: run 'tollbook verify'")
+    return rate_pico
 
 
 def _hours(charge: BookedCharge) -> int | None:
@@ -208,34 +197,43 @@ def _hours(charge: BookedCharge) -> int | None:
     return clock_hours(from_microseconds(charge.occurred_at_us), from_microseconds(charge.storage_end_us))
 
 
-def _instant(microseconds: int | None) -> str:
+def _instant(microseconds: int | None) -> str | None:
     """The time in UTC as ISO 8601 with Z, to the second or finer."""
-    return "" if microseconds is None else from_microseconds(microseconds).isoformat().replace("+00:00", "Z")
+    return None if microseconds is None else from_microseconds(microseconds).isoformat().replace("+00:00", "Z")
 
 
 # --- files ----------------------------------------------------------------------------------------------------------
 
-_guard = lru_cache(maxsize=10_000)(guard)
+_guard_name = lru_cache(maxsize=10_000)(guard)
 
 
 def write_csv(charges: Iterable[BookedCharge], lines: ChargeLines, out: IO[bytes]) -> None:
     """The lines as CSV with a header."""
     writer = CsvWriter()
-    out.write(writer.encode([ChargeLine._fields]))
-    cells = (_csv_cells(line) for charge in charges for line in lines.of(charge))
-    while rows := list(islice(cells, LINES_AT_ONCE)):
-        out.write(writer.encode(rows))
+    out.write(writer.encode([COLUMNS]))
+    rows = (line for charge in charges for line in lines.of(charge, _csv_facts(charge)))
+    while chunk := list(islice(rows, LINES_AT_ONCE)):
+        out.write(writer.encode(chunk))
 
 
-def _csv_cells(line: ChargeLine) -> list[object]:
-    cells: list[object] = list(line)
-    for place in TEXT_FIELDS:
-        text = cells[place]
-        if isinstance(text, str):
-            cells[place] = _guard(text)
-    cells[TAGS_FIELD] = safe_json(line.tags)
-    cells[DIFFERS_FIELD] = "true" if line.model_differs else "false"
-    return cells
+def _csv_facts(charge: BookedCharge) -> Facts:
+    """The cells from posted_seq to tags for CSV, text guarded."""
+    return (
+        charge.id,
+        charge.posted_month,
+        charge.occurred_month,
+        _instant(charge.occurred_at_us),
+        charge.source and _guard_name(charge.source),
+        charge.request_id and guard(charge.request_id),
+        charge.kind,
+        charge.status,
+        charge.requested_model and _guard_name(charge.requested_model),
+        charge.reported_model and _guard_name(charge.reported_model),
+        _guard_name(charge.billed_model),
+        "true" if charge.model_differs else "false",
+        _guard_name(charge.project),
+        safe_json(charge.tags or "{}"),
+    )
 
 
 def write_json(charges: Iterable[BookedCharge], lines: ChargeLines, out: IO[bytes], *, title: str) -> None:
@@ -243,11 +241,30 @@ def write_json(charges: Iterable[BookedCharge], lines: ChargeLines, out: IO[byte
     out.write(f'{{"schema":{SCHEMA},"title":{json_text(title)},"rows":['.encode())
     first = True
     for charge in charges:
-        for line in lines.of(charge):
-            row = line._asdict() | {"tags": json.loads(line.tags)}
-            out.write(("\n" if first else ",\n").encode() + json_text(row).encode())
+        for line in lines.of(charge, _json_facts(charge)):
+            out.write(("\n" if first else ",\n").encode() + json_text(dict(zip(COLUMNS, line, strict=True))).encode())
             first = False
     out.write(f'\n],"total":{json_text(lines.total.document())}}}\n'.encode())
+
+
+def _json_facts(charge: BookedCharge) -> Facts:
+    """The cells from posted_seq to tags for JSON."""
+    return (
+        charge.id,
+        charge.posted_month,
+        charge.occurred_month,
+        _instant(charge.occurred_at_us),
+        charge.source,
+        charge.request_id,
+        charge.kind,
+        charge.status,
+        charge.requested_model,
+        charge.reported_model,
+        charge.billed_model,
+        bool(charge.model_differs),
+        charge.project,
+        json.loads(charge.tags or "{}"),
+    )
 
 
 def export_charges(
@@ -256,7 +273,8 @@ def export_charges(
     """Write the charges posted in the span, from one snapshot of the ledger; memory doesn't grow with their number."""
     selection = Selection(database.zone, span.start, span.end)
     with database.reading() as connection:
-        lines = ChargeLines(read_rate_entries(connection), read_usd_rates(connection))
+        text = guard if file_format == "csv" else str
+        lines = ChargeLines(read_rate_entries(connection), read_usd_rates(connection), text=text)
         charges = read_charges(connection, selection, ledger_zone=database.zone)
         if file_format == "csv":
             write_csv(charges, lines, out)

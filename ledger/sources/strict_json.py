@@ -74,6 +74,11 @@ def decode_lines(lines: Sequence[bytes]) -> list[Any] | None:
 
 def is_prefix(raw: bytes) -> bool:
     """Whether the text is JSON as far as it goes, but goes on."""
+    # A number may end in a point or a sign, which a digit then makes one.
+    return any(_ends_early(text) for text in (raw, raw + b"0"))
+
+
+def _ends_early(raw: bytes) -> bool:
     try:
         _decoder.decode(raw)
     except msgspec.DecodeError as error:
@@ -123,7 +128,7 @@ def _decode_slowly(raw: bytes, *, cut: bool, error: Exception | None) -> Any:  #
     except RecursionError:
         raise _too_deep() from None
     except json.JSONDecodeError as fault:
-        _refuse_text(fault, raw, cut=cut, error=error)
+        _refuse_text(fault, raw, cut=cut)
     except ValueError:
         # More digits than Python turns into an integer: no count, time or amount has them.
         raise RecordError("invalid_json", "a number has more than 4,300 digits; correct the line") from None
@@ -165,8 +170,8 @@ def _refuse_bytes(fault: UnicodeDecodeError, *, cut: bool) -> NoReturn:
     raise RecordError("not_utf8", message) from None
 
 
-def _refuse_text(fault: json.JSONDecodeError, raw: bytes, *, cut: bool, error: Exception | None) -> NoReturn:
-    if cut and raw.lstrip()[:1] in (b"{", b"[") and error is not None and "truncated" in str(error):
+def _refuse_text(fault: json.JSONDecodeError, raw: bytes, *, cut: bool) -> NoReturn:
+    if cut and raw.lstrip()[:1] in (b"{", b"[") and is_prefix(raw):
         raise _cut_off()
     message = f"broken JSON at character {fault.pos + 1}: {fault.msg[:1].lower()}{fault.msg[1:]}; correct the line"
     raise RecordError("invalid_json", message) from None

@@ -78,6 +78,60 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_table(
+        "charges",
+        sa.Column("id", BIGINT, autoincrement=False, nullable=False, comment="posted_seq: order of posting"),
+        sa.Column("batch_id", BIGINT, nullable=False),
+        sa.Column("usage_record_id", BIGINT, nullable=True, comment="null for adjustments"),
+        sa.Column("charge_class", sa.Text(), nullable=False),
+        sa.Column("corrects_id", BIGINT, nullable=True, comment="the charge reversed or replaced"),
+        sa.Column("occurred_month", sa.Text(), nullable=False, comment="YYYY-MM in the ledger's zone"),
+        sa.Column("posted_month", sa.Text(), nullable=False),
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("billed_model", sa.Text(), nullable=False),
+        sa.Column("model_differs", FLAG, nullable=False),
+        sa.Column("rate_entry_id", BIGINT, nullable=True, comment="null for adjustments"),
+        sa.Column("conversion_id", BIGINT, nullable=True, comment="null where the currency is USD"),
+        sa.Column("tier", sa.Text(), nullable=False, comment="its up_to, 'unbounded', or 'none' for storage"),
+        sa.Column("input_nano", BIGINT, nullable=False),
+        sa.Column("cached_input_nano", BIGINT, nullable=False),
+        sa.Column("output_nano", BIGINT, nullable=False),
+        sa.Column("cache_storage_nano", BIGINT, nullable=False),
+        sa.Column("amount_nano", BIGINT, nullable=False),
+        sa.CheckConstraint(
+            "CASE charge_class WHEN 'charge' THEN corrects_id IS NULL AND usage_record_id IS NOT NULL AND amount_nano = input_nano + cached_input_nano + output_nano + cache_storage_nano WHEN 'replacement' THEN corrects_id IS NOT NULL AND usage_record_id IS NOT NULL AND amount_nano = input_nano + cached_input_nano + output_nano + cache_storage_nano WHEN 'reversal' THEN corrects_id IS NOT NULL WHEN 'adjustment' THEN corrects_id IS NULL ELSE 1 = 0 END",
+            name="ck_charges_charge_class",
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_charges"),
+        comment="Usage records priced, append-only; a reversal carries negative amounts and counts as -1 request.",
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_charges_replacement_usage_record_id",
+        "charges",
+        ["usage_record_id"],
+        unique=False,
+        sqlite_where=sa.text("charge_class = 'replacement'"),
+        postgresql_where=sa.text("charge_class = 'replacement'"),
+    )
+    op.create_index(
+        "uq_charges_corrects_id",
+        "charges",
+        ["corrects_id", "charge_class"],
+        unique=True,
+        sqlite_where=sa.text("corrects_id IS NOT NULL"),
+        postgresql_where=sa.text("corrects_id IS NOT NULL"),
+    )
+    op.create_index(
+        "uq_charges_usage_record_id",
+        "charges",
+        ["usage_record_id"],
+        unique=True,
+        sqlite_where=sa.text("charge_class = 'charge'"),
+        postgresql_where=sa.text("charge_class = 'charge'"),
+    )
+    op.create_table(
         "conversions",
         sa.Column("id", BIGINT, autoincrement=False, nullable=False),
         sa.Column("provider", sa.Text(), nullable=False),
@@ -136,6 +190,32 @@ def upgrade() -> None:
     )
     op.create_index("ix_quarantine_state", "quarantine", ["state", "occurred_at"], unique=False)
     op.create_table(
+        "rollup_days",
+        sa.Column("day", sa.Text(), nullable=False, comment="YYYY-MM-DD the usage occurred, in the ledger's zone"),
+        sa.Column("key_id", BIGINT, autoincrement=False, nullable=False),
+        sa.Column("requests", BIGINT, nullable=False),
+        sa.Column("input_tokens", BIGINT, nullable=False),
+        sa.Column("cached_input_tokens", BIGINT, nullable=False),
+        sa.Column("output_tokens", BIGINT, nullable=False),
+        sa.Column("reasoning_tokens", BIGINT, nullable=False),
+        sa.Column("storage_token_hours", BIGINT, nullable=False),
+        sa.Column("input_nano", BIGINT, nullable=False),
+        sa.Column("cached_input_nano", BIGINT, nullable=False),
+        sa.Column("output_nano", BIGINT, nullable=False),
+        sa.Column("cache_storage_nano", BIGINT, nullable=False),
+        sa.Column("amount_nano", BIGINT, nullable=False),
+        sa.Column(
+            "last_occurred_at",
+            BIGINT,
+            nullable=False,
+            comment="latest usage ever counted here; a reversal doesn't lower it",
+        ),
+        sa.PrimaryKeyConstraint("day", "key_id", name="pk_rollup_days"),
+        comment="Sums of charges by key and day, kept in the transaction that posts them.",
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "rollup_keys",
         sa.Column("id", BIGINT, autoincrement=False, nullable=False),
         sa.Column("digest", sa.Text(), nullable=False, comment="sha256 of the other columns"),
@@ -159,60 +239,6 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_table(
-        "sources",
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("last_occurred_at", BIGINT, nullable=False),
-        sa.Column("last_ingest_at", BIGINT, nullable=False),
-        sa.PrimaryKeyConstraint("source", name="pk_sources"),
-        comment="How far each stream of ids has come.",
-        sqlite_strict=True,
-    )
-    op.create_table(
-        "rate_entries",
-        sa.Column("id", BIGINT, autoincrement=False, nullable=False),
-        sa.Column("card_version_id", BIGINT, nullable=False),
-        sa.Column("provider", sa.Text(), nullable=False),
-        sa.Column("model", sa.Text(), nullable=False),
-        sa.Column("currency", sa.Text(), nullable=False),
-        sa.Column("effective_from", BIGINT, nullable=False),
-        sa.Column("key", sa.Text(), nullable=False, comment="provider/model/date#digest, what exports print"),
-        sa.Column("digest", sa.Text(), nullable=False, comment="sha256 of content"),
-        sa.Column("content", sa.Text(), nullable=False, comment="canonical JSON of all that decides a price"),
-        sa.Column("recorded_at", BIGINT, nullable=False),
-        sa.ForeignKeyConstraint(["card_version_id"], ["card_versions.id"], name="fk_rate_entries_card_version_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_rate_entries"),
-        sa.UniqueConstraint("digest", name="uq_rate_entries_digest"),
-        comment="Dated prices that a charge was or may be worked out by, append-only.",
-        sqlite_strict=True,
-    )
-    op.create_table(
-        "rollup_days",
-        sa.Column("day", sa.Text(), nullable=False, comment="YYYY-MM-DD the usage occurred, in the ledger's zone"),
-        sa.Column("key_id", BIGINT, autoincrement=False, nullable=False),
-        sa.Column("requests", BIGINT, nullable=False),
-        sa.Column("input_tokens", BIGINT, nullable=False),
-        sa.Column("cached_input_tokens", BIGINT, nullable=False),
-        sa.Column("output_tokens", BIGINT, nullable=False),
-        sa.Column("reasoning_tokens", BIGINT, nullable=False),
-        sa.Column("storage_token_hours", BIGINT, nullable=False),
-        sa.Column("input_nano", BIGINT, nullable=False),
-        sa.Column("cached_input_nano", BIGINT, nullable=False),
-        sa.Column("output_nano", BIGINT, nullable=False),
-        sa.Column("cache_storage_nano", BIGINT, nullable=False),
-        sa.Column("amount_nano", BIGINT, nullable=False),
-        sa.Column(
-            "last_occurred_at",
-            BIGINT,
-            nullable=False,
-            comment="latest usage ever counted here; a reversal doesn't lower it",
-        ),
-        sa.ForeignKeyConstraint(["key_id"], ["rollup_keys.id"], name="fk_rollup_days_key_id"),
-        sa.PrimaryKeyConstraint("day", "key_id", name="pk_rollup_days"),
-        comment="Sums of charges by key and day, kept in the transaction that posts them.",
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
         "rollup_quarters",
         sa.Column("quarter", BIGINT, nullable=False, comment="start of the quarter-hour, UTC"),
         sa.Column("key_id", BIGINT, autoincrement=False, nullable=False),
@@ -228,11 +254,19 @@ def upgrade() -> None:
         sa.Column("cache_storage_nano", BIGINT, nullable=False),
         sa.Column("amount_nano", BIGINT, nullable=False),
         sa.Column("last_occurred_at", BIGINT, nullable=False),
-        sa.ForeignKeyConstraint(["key_id"], ["rollup_keys.id"], name="fk_rollup_quarters_key_id"),
         sa.PrimaryKeyConstraint("quarter", "key_id", name="pk_rollup_quarters"),
         comment="The same sums by quarter-hour: every zone since 1980 starts its days on one.",
         sqlite_strict=True,
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "sources",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("last_occurred_at", BIGINT, nullable=False),
+        sa.Column("last_ingest_at", BIGINT, nullable=False),
+        sa.PrimaryKeyConstraint("source", name="pk_sources"),
+        comment="How far each stream of ids has come.",
+        sqlite_strict=True,
     )
     op.create_table(
         "usage_records",
@@ -268,17 +302,9 @@ def upgrade() -> None:
             comment="the gateway's own figure in the card's currency: never priced",
         ),
         sa.Column("assumed", FLAG, nullable=False, comment="derived by --assume-cache-storage, not reported"),
-        sa.CheckConstraint("kind IN ('request', 'cache_storage')", name="ck_usage_records_kind"),
         sa.CheckConstraint(
-            "0 <= cached_input_tokens AND cached_input_tokens <= input_tokens",
-            name="ck_usage_records_cached_within_input",
-        ),
-        sa.CheckConstraint(
-            "0 <= reasoning_tokens AND reasoning_tokens <= output_tokens",
-            name="ck_usage_records_reasoning_within_output",
-        ),
-        sa.ForeignKeyConstraint(
-            ["batch_id"], ["batches.id"], name="fk_usage_records_batch_id", initially="DEFERRED", deferrable=True
+            "kind IN ('request', 'cache_storage') AND 0 <= cached_input_tokens AND cached_input_tokens <= input_tokens AND 0 <= reasoning_tokens AND reasoning_tokens <= output_tokens",
+            name="ck_usage_records_facts",
         ),
         sa.PrimaryKeyConstraint("id", name="pk_usage_records"),
         sa.UniqueConstraint("request_id", "source", "kind", "generation", name="uq_usage_records_identity"),
@@ -289,74 +315,22 @@ def upgrade() -> None:
         "ix_usage_records_occurred_at", "usage_records", ["occurred_at"], unique=False, postgresql_using="brin"
     )
     op.create_table(
-        "charges",
-        sa.Column("id", BIGINT, autoincrement=False, nullable=False, comment="posted_seq: order of posting"),
-        sa.Column("batch_id", BIGINT, nullable=False),
-        sa.Column("usage_record_id", BIGINT, nullable=True, comment="null for adjustments"),
-        sa.Column("charge_class", sa.Text(), nullable=False),
-        sa.Column("corrects_id", BIGINT, nullable=True, comment="the charge reversed or replaced"),
-        sa.Column("occurred_month", sa.Text(), nullable=False, comment="YYYY-MM in the ledger's zone"),
-        sa.Column("posted_month", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
+        "rate_entries",
+        sa.Column("id", BIGINT, autoincrement=False, nullable=False),
+        sa.Column("card_version_id", BIGINT, nullable=False),
         sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
-        sa.Column("billed_model", sa.Text(), nullable=False),
-        sa.Column("model_differs", FLAG, nullable=False),
-        sa.Column("rate_entry_id", BIGINT, nullable=True, comment="null for adjustments"),
-        sa.Column("conversion_id", BIGINT, nullable=True, comment="null where the currency is USD"),
-        sa.Column("tier", sa.Text(), nullable=False, comment="its up_to, 'unbounded', or 'none' for storage"),
-        sa.Column("input_nano", BIGINT, nullable=False),
-        sa.Column("cached_input_nano", BIGINT, nullable=False),
-        sa.Column("output_nano", BIGINT, nullable=False),
-        sa.Column("cache_storage_nano", BIGINT, nullable=False),
-        sa.Column("amount_nano", BIGINT, nullable=False),
-        sa.CheckConstraint(
-            "(charge_class IN ('reversal', 'replacement')) = (corrects_id IS NOT NULL)", name="ck_charges_corrects"
-        ),
-        sa.CheckConstraint(
-            "charge_class = 'adjustment' OR amount_nano = input_nano + cached_input_nano + output_nano + cache_storage_nano",
-            name="ck_charges_sum_of_meters",
-        ),
-        sa.CheckConstraint(
-            "charge_class = 'adjustment' OR usage_record_id IS NOT NULL", name="ck_charges_usage_record"
-        ),
-        sa.CheckConstraint(
-            "charge_class IN ('charge', 'reversal', 'replacement', 'adjustment')", name="ck_charges_charge_class"
-        ),
-        sa.ForeignKeyConstraint(
-            ["batch_id"], ["batches.id"], name="fk_charges_batch_id", initially="DEFERRED", deferrable=True
-        ),
-        sa.ForeignKeyConstraint(["conversion_id"], ["conversions.id"], name="fk_charges_conversion_id"),
-        sa.ForeignKeyConstraint(["corrects_id"], ["charges.id"], name="fk_charges_corrects_id"),
-        sa.ForeignKeyConstraint(["rate_entry_id"], ["rate_entries.id"], name="fk_charges_rate_entry_id"),
-        sa.ForeignKeyConstraint(["usage_record_id"], ["usage_records.id"], name="fk_charges_usage_record_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_charges"),
-        comment="Usage records priced, append-only; a reversal carries negative amounts and counts as -1 request.",
+        sa.Column("effective_from", BIGINT, nullable=False),
+        sa.Column("key", sa.Text(), nullable=False, comment="provider/model/date#digest, what exports print"),
+        sa.Column("digest", sa.Text(), nullable=False, comment="sha256 of content"),
+        sa.Column("content", sa.Text(), nullable=False, comment="canonical JSON of all that decides a price"),
+        sa.Column("recorded_at", BIGINT, nullable=False),
+        sa.ForeignKeyConstraint(["card_version_id"], ["card_versions.id"], name="fk_rate_entries_card_version_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_rate_entries"),
+        sa.UniqueConstraint("digest", name="uq_rate_entries_digest"),
+        comment="Dated prices that a charge was or may be worked out by, append-only.",
         sqlite_strict=True,
-    )
-    op.create_index(
-        "ix_charges_replacement_usage_record_id",
-        "charges",
-        ["usage_record_id"],
-        unique=False,
-        sqlite_where=sa.text("charge_class = 'replacement'"),
-        postgresql_where=sa.text("charge_class = 'replacement'"),
-    )
-    op.create_index(
-        "uq_charges_corrects_id",
-        "charges",
-        ["corrects_id", "charge_class"],
-        unique=True,
-        sqlite_where=sa.text("corrects_id IS NOT NULL"),
-        postgresql_where=sa.text("corrects_id IS NOT NULL"),
-    )
-    op.create_index(
-        "uq_charges_usage_record_id",
-        "charges",
-        ["usage_record_id"],
-        unique=True,
-        sqlite_where=sa.text("charge_class = 'charge'"),
-        postgresql_where=sa.text("charge_class = 'charge'"),
     )
 
     guard()
@@ -401,6 +375,17 @@ def guard_on_sqlite(table: str) -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("rate_entries")
+    op.drop_index("ix_usage_records_occurred_at", table_name="usage_records", postgresql_using="brin")
+    op.drop_table("usage_records")
+    op.drop_table("sources")
+    op.drop_table("rollup_quarters")
+    op.drop_table("rollup_keys")
+    op.drop_table("rollup_days")
+    op.drop_index("ix_quarantine_state", table_name="quarantine")
+    op.drop_table("quarantine")
+    op.drop_table("ledger_settings")
+    op.drop_table("conversions")
     op.drop_index(
         "uq_charges_usage_record_id",
         table_name="charges",
@@ -420,17 +405,6 @@ def downgrade() -> None:
         postgresql_where=sa.text("charge_class = 'replacement'"),
     )
     op.drop_table("charges")
-    op.drop_index("ix_usage_records_occurred_at", table_name="usage_records", postgresql_using="brin")
-    op.drop_table("usage_records")
-    op.drop_table("rollup_quarters")
-    op.drop_table("rollup_days")
-    op.drop_table("rate_entries")
-    op.drop_table("sources")
-    op.drop_table("rollup_keys")
-    op.drop_index("ix_quarantine_state", table_name="quarantine")
-    op.drop_table("quarantine")
-    op.drop_table("ledger_settings")
-    op.drop_table("conversions")
     op.drop_table("card_versions")
     op.drop_index(
         "uq_batches_reference",
