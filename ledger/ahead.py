@@ -14,7 +14,7 @@ import msgspec
 
 from ledger.config import Config
 from ledger.errors import LedgerError
-from ledger.portions import Portion, portions
+from ledger.portions import Portion, portions, without_collector
 from ledger.resolve import Resolver, RunOptions
 from ledger.sources import Source, open_source
 
@@ -61,7 +61,7 @@ def _read(connection: Connection, name: str, input_format: str, options: RunOpti
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the first process, which ends this one
     with suppress(BrokenPipeError):
         try:
-            with open_source(name) as source:
+            with without_collector(), open_source(name) as source:
                 for portion in portions(source, input_format, Resolver(options, config)):
                     connection.send_bytes(_encode(portion))
         except OSError as error:

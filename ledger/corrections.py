@@ -24,7 +24,7 @@ VOIDABLE = ("ingest", "record", "retry", "accept")
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """What a correction did: its batch (None where nothing matched), charges reversed, their sums in nano by currency."""
+    """What a correction did: its batch (None where nothing matched), charges reversed, their nano by currency."""
 
     batch_id: int | None
     reversed: int

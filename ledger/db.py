@@ -169,7 +169,8 @@ def _revision_in(connection: Connection) -> str | None:
     if "alembic_version" in tables:
         rows = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
         if len(rows) == 1 and ("ledger_settings" in tables):
-            return str(rows[0])
+            # A schema made by alembic alone has no settings yet, and so no row for writers to queue on.
+            return str(rows[0]) if _settings_in(connection) else None
         if not rows and "ledger_settings" not in tables:
             return None
         raise LedgerError("this database is another application's: give the ledger one of its own")

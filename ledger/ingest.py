@@ -16,7 +16,7 @@ from ledger.config import Config
 from ledger.db import Database, ledger_exists, open_ledger
 from ledger.errors import LedgerError
 from ledger.intake import Intake, Tally
-from ledger.portions import Portion, portions
+from ledger.portions import Portion, portions, without_collector
 from ledger.posting import Posted, Run
 from ledger.quarantine import CUT, CutLines, hold
 from ledger.records import Held
@@ -107,7 +107,7 @@ class Ingest:
                 self._whole = connection
                 self._run_all(files)
                 if self._dry_run or self.result.not_recorded:
-                    raise _Undo
+                    raise _Undo  # noqa: TRY301 - what rolls the transaction back
         except _Undo:
             self.result.committed = False
             self._run.id = None
@@ -125,7 +125,7 @@ class Ingest:
             self._intake.prepare(connection)
             self._cut_lines = CutLines(connection)
         for file in files:
-            with file:
+            with file, without_collector():
                 for portion in self._read(file):
                     self._take(_plain(file.name), portion)
                     self._progress(self._intake.tally)

@@ -81,7 +81,7 @@ class OrdinaryLines:
         self._labels: dict[tuple[bytes, str], tuple[str, str] | None] = {}
 
     def read(self, lines: Sequence[bytes]) -> list[Facts | None] | None:
-        """The facts of each line, None where the general way must read it; None for all where hardly one is ordinary."""
+        """The facts of each line, None where the general way must read it; None for all if hardly one is ordinary."""
         sample = lines[:_SAMPLE]
         if sum(_decoded(place, line) is not None for place, line in enumerate(sample)) * 10 < len(sample):
             return None

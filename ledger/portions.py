@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -102,6 +104,18 @@ def assumed_storage(facts: Facts, expires_at_us: int) -> Facts:
         provider_amount_nano=None,
         assumed=1,
     )
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Python's cycle collector at rest: it would look through every row again and again, and rows make no cycles."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def portions(source: Source, input_format: str, resolver: Resolver) -> Iterator[Portion]:

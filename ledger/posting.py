@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import repeat
 from typing import Any, Literal
 
 import msgspec
@@ -98,37 +97,30 @@ class Poster:
         batch_id = next_id(connection, batches)
         facts = rated.facts if len(places) == len(rated.facts) else [rated.facts[place] for place in places]
         ids = range(first_id, first_id + len(facts))
-        columns = columns_of(facts)
-        rows = list(zip(ids, repeat(batch_id), *columns, strict=False))
+        rows = [(number, batch_id, *row) for number, row in zip(ids, facts, strict=True)]
         inserted = append_new_rows(connection, usage_records, rows, fresh=self._fresh)
         self._fresh = inserted is None
         if inserted is None:
             taken = rated if len(places) == len(rated.facts) else rated.take(places)
-            self._post_charges(connection, batch_id, rows, ids, taken, columns)
+            self._post_charges(connection, batch_id, rows, taken)
             posted.batch_id = batch_id
             return {}
         missed = [row.identity for number, row in zip(ids, facts, strict=True) if number not in inserted]
         known = known_records(connection, missed)
-        stands = self._settle_known(
-            connection, rated, list(zip(ids, places, strict=True)), inserted, known, batch_id, posted
-        )
+        stands = self._settle_known(rated, list(zip(ids, places, strict=True)), inserted, known, posted)
         if stands:
             taken = rated.take([place for _number, place in stands])
             rows = [(number, batch_id, *row) for (number, _place), row in zip(stands, taken.facts, strict=True)]
-            self._post_charges(connection, batch_id, rows, [row[0] for row in rows], taken, columns_of(taken.facts))
+            append_rows(connection, usage_records, [row for row in rows if row[0] not in inserted])
+            self._post_charges(connection, batch_id, rows, taken)
             posted.batch_id = batch_id
         return {identity: record.facts for identity, record in known.items() if record.live_charge_id is not None}
 
     def _post_charges(
-        self,
-        connection: Connection,
-        batch_id: int,
-        added: Sequence[Sequence[Any]],
-        usage_ids: Sequence[int],
-        rated: Rated,
-        facts: Columns,
+        self, connection: Connection, batch_id: int, added: Sequence[Sequence[Any]], rated: Rated
     ) -> None:
         """Charge records that were just appended as `added`, and close their batch."""
+        facts = columns_of(rated.facts)
         usage: Any = Facts._make(facts)  # columns by name
         count = len(rated.facts)
         first_id = next_id(connection, charges)
@@ -136,7 +128,7 @@ class Poster:
         columns: Columns = (
             range(first_id, first_id + count),
             [batch_id] * count,
-            usage_ids,
+            [row[0] for row in added],
             ["charge"] * count,
             [None] * count,
             months,
@@ -150,30 +142,24 @@ class Poster:
 
     def _settle_known(
         self,
-        connection: Connection,
         rated: Rated,
-        stands: list[tuple[int, int]],
+        numbered: Sequence[tuple[int, int]],
         inserted: set[int],
         known: dict[Identity, Known],
-        batch_id: int,
         posted: Posted,
     ) -> list[tuple[int, int]]:
-        """Compare records whose identity stands already; one whose charge was voided is recorded again."""
-        again: list[tuple[int, int]] = []
-        kept: list[tuple[int, int]] = []
-        for number, place in stands:
+        """Ids and places to charge: records inserted, and those again whose charge was voided; others are compared."""
+        stands: list[tuple[int, int]] = []
+        for number, place in numbered:
             facts = rated.facts[place]
-            if number in inserted:
-                kept.append((number, place))
-                continue
-            before = known[facts.identity]
-            if before.live_charge_id is None:
-                rated.facts[place] = facts._replace(generation=before.facts.generation + 1)
-                again.append((number, place))
-            else:
+            before = None if number in inserted else known[facts.identity]
+            if before is not None and before.live_charge_id is not None:
                 self._compare(posted, place, facts, before.facts)
-        append_rows(connection, usage_records, [(number, batch_id, *rated.facts[place]) for number, place in again])
-        return sorted(kept + again)
+                continue
+            if before is not None:
+                rated.facts[place] = facts._replace(generation=before.facts.generation + 1)
+            stands.append((number, place))
+        return stands
 
     @staticmethod
     def _compare(posted: Posted, place: int, facts: Facts, before: Facts) -> None:

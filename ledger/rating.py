@@ -35,7 +35,8 @@ class Rater:
         except KeyError:
             raise PricingError(
                 f"provider {provider!r} has no rate card; known: {', '.join(sorted(self._cards))}. "
-                "Add one: tollbook rates add FILE"
+                "Add one: tollbook rates add FILE",
+                reason="unknown_provider",
             ) from None
 
     def billed_model(self, facts: Facts) -> tuple[str, int]:

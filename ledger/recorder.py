@@ -16,11 +16,12 @@ from ledger.errors import LedgerError
 from ledger.intake import Intake
 from ledger.posting import Run
 from ledger.quarantine import hold
-from ledger.records import Parsed, Rejected, UsageRecord
-from ledger.resolve import RunOptions
+from ledger.records import Parsed, RecordError, Rejected, UsageRecord
+from ledger.resolve import Resolver, RunOptions
 from ledger.sources.base import Item
 from ledger.sources.fields import to_fields
 from ledger.sources.registry import FORMATS, recognise
+from ledger.sources.values import read_text
 from pricing.money import format_nano
 
 
@@ -66,9 +67,9 @@ class Ledger:
         What can't be booked is quarantined and told in the result, not raised; LedgerError is for the ledger itself.
         """
         parsed, raw = _parse(response, requested_model)
-        options = RunOptions(provider=self._provider, source=self._source, project=project, tags=dict(tags or {}))
-        intake = Intake(self._database, self._config, options, Run("record"))
+        options = RunOptions(self._provider, self._source, project or None, _texts(tags))
         with self._lock, self._database.writing() as connection:
+            intake = Intake(self._database, self._config, options, Run("record"))
             intake.prepare(connection)
             portion = intake.resolve([Item(1, raw, parsed)])
             rated = intake.rate(portion)
@@ -92,33 +93,52 @@ def usage_record(
 ) -> dict[str, Any]:
     """One line for `tollbook ingest`, format `records`: nothing of the payload but ids, times, names and counts.
 
-    Raises LedgerError where the response has no usage to record, naming what is missing.
+    Of metadata, `project` and the keys of `keep_tags` (tollbook.toml in the working directory) go in, as when the
+    response itself is ingested. Raises LedgerError where the response has no usage to record, naming what is missing.
     """
     parsed, _raw = _parse(response, requested_model)
     if isinstance(parsed, Rejected):
         raise LedgerError(parsed.message)
     if not isinstance(parsed, UsageRecord):
         raise LedgerError("the response is not finished: record it once it is completed")
-    fields = dict(to_fields(parsed))
-    if project is not None:
-        fields["project"] = project
-    if tags:
-        fields["tags"] = {**fields.get("tags", {}), **tags}
-    return fields
+    resolver = Resolver(RunOptions(project=project or None, tags=_texts(tags)), load_config(Path.cwd()))
+    try:
+        parsed.project, parsed.tags = resolver.stated_project(parsed), resolver.tags(parsed)
+    except RecordError as error:
+        raise LedgerError(str(error)) from error
+    return dict(to_fields(parsed))
+
+
+def _texts(tags: Mapping[str, str] | None) -> dict[str, str]:
+    for pair in (tags or {}).items():
+        if not all(isinstance(text, str) for text in pair):
+            raise LedgerError(f"tag {pair[0]!r} is {pair[1]!r}: keys and values of tags are texts")
+    return dict(tags or {})
 
 
 def _parse(response: object, requested_model: str | None) -> tuple[Parsed, bytes]:
     """What the formats make of an SDK object or dict, and bytes to know it by."""
     payload = dict(response) if isinstance(response, Mapping) else _dump(response)
     name = recognise(payload)
-    if name is None:
+    if name not in ("responses", "chat"):
         raise LedgerError(
             f"a {type(response).__name__} is no Responses or Chat Completions object: pass the SDK's response"
         )
-    parsed = next(iter(FORMATS[name].parse(payload)))
+    (parsed,) = FORMATS[name].parse(payload)
     if isinstance(parsed, UsageRecord) and requested_model is not None:
-        parsed.requested_model = requested_model
-    return parsed, msgspec.json.encode(payload, order="sorted")
+        try:
+            parsed.requested_model = read_text(requested_model, "requested_model")
+        except RecordError as error:
+            raise LedgerError(str(error)) from error
+    return parsed, _bytes_of(payload)
+
+
+def _bytes_of(payload: Mapping[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(payload, order="sorted")
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        # No JSON: an object of the SDK in a plain dict, half a surrogate pair. It only has to be the same each time.
+        return repr(payload).encode(errors="surrogatepass")
 
 
 def _dump(response: object) -> dict[str, Any]:

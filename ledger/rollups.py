@@ -37,7 +37,7 @@ MEASURES = (
 
 
 class Dimensions(NamedTuple):
-    """What a sum is by: the columns of `rollup_keys` after id and digest. `tags` is JSON of the rolled-up keys alone."""
+    """What a sum is by: the columns of `rollup_keys` after id and digest. `tags` are the rolled-up ones, JSON."""
 
     posted_month: str
     occurred_month: str
@@ -212,8 +212,8 @@ def sum_by_quarter(charges: Columns, facts: Columns, tags: TagSubset) -> Cells:
     return summed([Dimensions(*key) for key in places], key_place, occurred // QUARTER_US, measures, occurred)
 
 
-def _token_hours(usage: Any) -> npt.NDArray[np.int64]:
-    """Tokens x clock hours of stored records, 0 for requests; `usage` is Facts with columns for fields."""
+def _token_hours(usage: Any) -> npt.NDArray[np.int64]:  # noqa: ANN401 - Facts, with columns for fields
+    """Tokens x clock hours of stored records, 0 for requests."""
     import numpy as np  # noqa: PLC0415 - start-up time
 
     hours = np.zeros(len(usage.kind), dtype=np.int64)

@@ -60,22 +60,15 @@ def retry(database: Database, config: Config, numbers: Sequence[int] = ()) -> Re
         for options, rows in groupby(
             sorted(chosen, key=lambda row: (row.options, row.id)), key=lambda row: row.options
         ):
-            _retry_together(database, config, connection, RunOptions.from_json(options), run, list(rows), result)
+            intake = Intake(database, config, RunOptions.from_json(options), run)
+            intake.prepare(connection)
+            _retry_together(connection, intake, list(rows), result)
     result.batch_id = run.id
     return result
 
 
-def _retry_together(
-    database: Database,
-    config: Config,
-    connection: Connection,
-    options: RunOptions,
-    run: Run,
-    rows: Sequence[Row[Any]],
-    result: Retried,
-) -> None:
-    intake = Intake(database, config, options, run)
-    intake.prepare(connection)
+def _retry_together(connection: Connection, intake: Intake, rows: Sequence[Row[Any]], result: Retried) -> None:
+    """Entries of the same options, in one batch."""
     # An entry's number stands in for the line, so that what is held back again finds its entry.
     items = [Item(row.id, None, parsed) for row in rows for parsed in parse(msgspec.json.decode(row.fields))]
     portion = intake.resolve(items)

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, MetaData, Row, Table, func, select, text
+from sqlalchemy import Column, Connection, MetaData, Row, Table, func, select, text
 
 from ledger.corrections import facts_columns, split_row
 from ledger.db import Database
 from ledger.facts import Calendar, ChargeRow, Facts, columns_of
-from ledger.models import batches, charges, conversions, rate_entries, rollup_days, rollup_quarters, usage_records
+from ledger.models import (
+    batches,
+    card_versions,
+    charges,
+    conversions,
+    rate_entries,
+    rollup_days,
+    rollup_keys,
+    rollup_quarters,
+    usage_records,
+)
 from ledger.posting import batch_digest
-from ledger.rollups import RollUp
+from ledger.rollups import Dimensions, RollUp
 from ledger.types import from_microseconds
 from pricing.charge import price_entry, price_storage
 from pricing.errors import PricingError
@@ -52,7 +63,7 @@ def verify(database: Database) -> Verification:
     with database.scratch() as connection:
         tables = _scratch_tables(connection)
         roll_up = RollUp(calendar, settings[1], tables)
-        rules = _Rules(connection, calendar)
+        rules = _Rules(connection, calendar, result)
         chain = _Chain()
         for page in _pages(connection):
             added = _added(connection, page)
@@ -64,6 +75,7 @@ def verify(database: Database) -> Verification:
             if posted:
                 roll_up.add(connection, *(columns_of(rows) for rows in zip(*posted, strict=True)))
         _check_counts(connection, result)
+        _check_digests(connection, result)
         for kept, worked_out in zip((rollup_days, rollup_quarters), tables, strict=True):
             _compare(connection, kept, worked_out, result)
     return result
@@ -150,14 +162,11 @@ def _between(rows: Sequence[Any], first: int, last: int) -> Sequence[Any]:
 class _Rules:
     """Prices every charge again by the entry it is pinned to."""
 
-    def __init__(self, connection: Connection, calendar: Calendar) -> None:
+    def __init__(self, connection: Connection, calendar: Calendar, result: Verification) -> None:
         self._calendar = calendar
-        kept = connection.execute(select(rate_entries.c.id, rate_entries.c.content))
-        self._entries = {number: RateEntry.from_content(content) for number, content in kept}
-        self._currencies = {
-            number: currency
-            for number, currency in connection.execute(select(conversions.c.id, conversions.c.currency))
-        }
+        self._entries = _entries(connection, result)
+        rows = connection.execute(select(conversions.c.id, conversions.c.currency))
+        self._currencies = {row.id: row.currency for row in rows}
 
     def check(self, charge: ChargeRow, facts: Facts, result: Verification) -> None:
         result.checked["charges"] += 1
@@ -186,6 +195,30 @@ class _Rules:
         )
         if stands != expected:
             result.problem(f"{name}: stands with {stands}, its facts and card entry give {expected}")
+
+
+def _entries(connection: Connection, result: Verification) -> dict[int, RateEntry]:
+    """Card entries by their row's id; what can't be read is a problem of its own, and of the charges pinned to it."""
+    found = {}
+    for row in connection.execute(select(rate_entries.c.id, rate_entries.c.key, rate_entries.c.content)):
+        try:
+            found[row.id] = RateEntry.from_content(row.content)
+        except (ValueError, TypeError, LookupError) as error:
+            result.problem(f"rate entry {row.id} ({row.key}): its content can't be read: {error}")
+    return found
+
+
+def _check_digests(connection: Connection, result: Verification) -> None:
+    """Card versions, card entries and keys of roll-ups still read as they were digested."""
+    for table in (card_versions, rate_entries):
+        for row in connection.execute(select(table.c.id, table.c.content, table.c.digest)):
+            result.checked[table.name] += 1
+            if hashlib.sha256(row.content.encode()).hexdigest() != row.digest:
+                result.problem(f"{table.name} {row.id}: its content is no longer that of its digest")
+    for number, digest, *key in connection.execute(select(rollup_keys)):
+        result.checked[rollup_keys.name] += 1
+        if Dimensions(*key).digest != digest:
+            result.problem(f"{rollup_keys.name} {number}: its dimensions are no longer those of its digest")
 
 
 def amounts_of(entry: RateEntry, facts: Facts) -> tuple[str, int, int, int, int]:
@@ -242,8 +275,8 @@ def _scratch_tables(connection: Connection) -> tuple[Table, Table]:
     metadata = MetaData()
     made = []
     for table in (rollup_days, rollup_quarters):
-        copy = Table(f"rebuilt_{table.name}", metadata, *(column.copy() for column in table.c), prefixes=["TEMPORARY"])
-        made.append(copy)
+        columns = [Column(name, column.type, primary_key=column.primary_key) for name, column in table.c.items()]
+        made.append(Table(f"rebuilt_{table.name}", metadata, *columns, prefixes=["TEMPORARY"]))
     metadata.create_all(connection)
     return made[0], made[1]
 

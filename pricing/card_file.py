@@ -141,11 +141,9 @@ def _retold(message: str, key: Key) -> RateCardError:
 
 def _card_file(card: _Card, text: str, key: Key) -> CardFile:
     if _PROVIDER.fullmatch(card.provider) is None:
-        rule = f"{shown(card.provider)} is no provider name: use lower-case letters, digits, '.', '_' and '-'"
-        raise key.sub("provider").refused(rule)
+        raise key.sub("provider").refused(f"{shown(card.provider)} is no provider name: use a-z, 0-9, '.', '_' and '-'")
     if card.currency not in CURRENCIES:
-        rule = f"{shown(card.currency)} is neither CRD nor an ISO 4217 code such as 'CNY'; correct it"
-        raise key.sub("currency").refused(rule)
+        raise key.sub("currency").refused(f"{shown(card.currency)} is neither CRD nor an ISO 4217 code; correct it")
     if card.currency == "USD" and card.conversion:
         raise key.sub("conversion").refused("a card in USD needs no conversion to USD; remove it")
     settlement = None if card.settlement is None else _settlement(card.settlement, key.sub("settlement"))
@@ -172,9 +170,10 @@ def _settlement(settlement: _Settlement, key: Key) -> Settlement:
     minimum_nano = _units(settlement.minimum, NANO, key.sub("minimum"))
     most_nano = INT64_MAX // PICO_PER_NANO
     if not 0 < quantum_nano <= most_nano:
-        raise key.sub("quantum").refused(f"{shown(settlement.quantum)} is not above 0 and below {most_nano // NANO}")
+        rule = f"{shown(settlement.quantum)} is not above 0 and up to {most_nano // NANO}; correct it"
+        raise key.sub("quantum").refused(rule)
     if minimum_nano > most_nano:
-        raise key.sub("minimum").refused(f"{shown(settlement.minimum)} is not below {most_nano // NANO}")
+        raise key.sub("minimum").refused(f"{shown(settlement.minimum)} is not up to {most_nano // NANO}; correct it")
     return Settlement(quantum_nano, settlement.mode, minimum_nano)
 
 
@@ -198,13 +197,11 @@ def _conversions(card: _Card, key: Key) -> Iterator[Conversion]:
 
 def _model(card: _Card, settlement: Settlement | None, model: _Model, key: Key) -> ModelRates:
     if _NAME.fullmatch(model.id) is None or "*" in model.id:
-        rule = f"{shown(model.id)} is no model id: use up to 200 visible ASCII characters, without '*'"
-        raise key.sub("id").refused(rule)
+        raise key.sub("id").refused(f"{shown(model.id)} is no model id: use 1 to 200 visible ASCII characters, no '*'")
     for index, alias in enumerate(model.aliases):
         place = key.sub(f"aliases[{index}]")
         if _NAME.fullmatch(alias) is None or "*" in alias[:-1]:
-            rule = f"{shown(alias)} is no alias: use up to 200 visible ASCII characters, with '*' at the end only"
-            raise place.refused(rule)
+            raise place.refused(f"{shown(alias)} is no alias: use 1 to 200 visible ASCII characters, '*' only last")
         if alias in (model.id, *model.aliases[:index]):
             raise place.refused(f"{shown(alias)} stands twice on this model; remove one")
     if not model.price and (model.max_input_tokens or model.max_output_tokens):
@@ -216,11 +213,7 @@ def _model(card: _Card, settlement: Settlement | None, model: _Model, key: Key) 
         _refuse_overlap(entry, entries[-1] if entries else None, place)
         entries.append(entry)
     return ModelRates(
-        id=model.id,
-        aliases=tuple(model.aliases),
-        max_input_tokens=model.max_input_tokens,
-        max_output_tokens=model.max_output_tokens,
-        entries=tuple(entries),
+        model.id, tuple(model.aliases), model.max_input_tokens, model.max_output_tokens, entries=tuple(entries)
     )
 
 

@@ -279,6 +279,12 @@ def test_refused_by_file_and_key(old: str, new: str, words: str) -> None:
     assert words in message
 
 
+def test_an_entry_may_begin_at_the_very_end_of_the_one_before() -> None:
+    file = parse_card(changed("effective_from = 2026-05-01T00:00:00.5Z", "effective_from = 2026-05-01"), "rates.toml")
+    first, second = file.models["seed-code"].entries
+    assert first.effective_to == second.effective_from
+
+
 def test_limits_without_a_price_are_refused() -> None:
     text = 'provider = "evolink"\ncurrency = "CRD"\n[[model]]\nid = "seed"\n'
     for limit in ("max_input_tokens = 5", "max_output_tokens = 5"):

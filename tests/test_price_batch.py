@@ -219,7 +219,17 @@ def test_the_largest_product_of_each_meter_is_priced_and_the_next_refused(rate_p
     charges = check_equal(card, rows)
     past = "count_out_of_range" if most == INT64_MAX else "amount_overflow"
     assert {row: error.reason for row, error in charges.errors.items()} == {2: past}
-    assert charges.amount_nano.tolist() == [divide_half_even(tokens * rate_pico, 1_000) for tokens in (most - 1, most)] + [0]
+    assert charges.amount_nano.tolist() == [
+        divide_half_even(tokens * rate_pico, 1_000) for tokens in (most - 1, most)
+    ] + [0]
+
+
+def test_lines_without_settlement_are_rounded_half_to_even() -> None:
+    entry = RateEntry("p", "CRD", "a", START, None, (PromptTier(None, 500, 500, 1_500),))
+    card = RateCard("p", "CRD", {"a": ModelRates("a", (), None, None, (entry,))})
+    charges = check_equal(card, [("a", START, 3, 2, 1), ("a", START, 8, 5, 3)])
+    # 0.5, 1 and 1.5 nano; 1.5, 2.5 and 4.5 nano
+    assert charges.amount_nano.tolist() == [0 + 1 + 2, 2 + 2 + 4]
 
 
 def test_blocks_join_without_a_seam() -> None:

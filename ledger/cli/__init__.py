@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -50,10 +52,16 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_module, _attribute, line) in COMMANDS.items()])
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Parse the line; `--help` and `--version` already print here."""
+        with _ending_quietly():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own
         """Run the command; wrong use that it finds is one line and exit code 2, as click's own is."""
         try:
-            return super().invoke(ctx)
+            with _ending_quietly():
+                return super().invoke(ctx)
         except Exception as error:
             message = _wrong_use(error)
             if message is None:
@@ -61,10 +69,31 @@ class LazyGroup(click.Group):
             raise click.UsageError(message) from error
 
 
+@contextmanager
+def _ending_quietly() -> Iterator[None]:
+    """A reader that went away (`| head`) ends the command as done, Ctrl-C ends it with 130; neither says a word."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Keep the interpreter from complaining at exit about what is still to be written.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
 def _wrong_use(error: Exception) -> str | None:
     """The line to print for an error that is the user's to mend; None for any other."""
-    if isinstance(error, (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError)):
+    if isinstance(error, (click.ClickException, click.exceptions.Exit, click.Abort)):
         return None
+    from ledger.exports.safe_text import visible  # noqa: PLC0415 - only once something is wrong
+
+    message = _words(error)
+    return None if message is None else visible(message)
+
+
+def _words(error: Exception) -> str | None:
     from ledger.errors import LedgerError  # noqa: PLC0415
     from pricing.errors import PricingError  # noqa: PLC0415 - only once something is wrong
 
@@ -72,6 +101,8 @@ def _wrong_use(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, OSError):
         return f"{error.filename or 'input or output'}: {error.strerror or error}"
+    if isinstance(error, UnicodeEncodeError):
+        return f"{error.object[:60]!r} can't be written as {error.encoding}: give plain text"
     if "ledger.engines" in sys.modules:
         from ledger.engines import refusal  # noqa: PLC0415
 
@@ -111,11 +142,6 @@ def cli(context: click.Context) -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line; a closed pipe or Ctrl-C ends it without a word."""
-    try:
-        cli(prog_name="tollbook", standalone_mode=True)
-    except BrokenPipeError:
-        # The reader went away (`| head`): keep the interpreter from complaining about the rest at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    """Run the command line."""
+    cli(prog_name="tollbook")
     sys.exit(0)

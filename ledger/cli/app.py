@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+# What a row can be numbered by, and so how many there can be.
+ROW_NUMBER = click.IntRange(1, 2**63 - 1)
+
 
 class App:
     """The click context object. Slow libraries are imported when a command first needs them."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ledger.cli.app import App, command_options, pass_app
+from ledger.cli.app import ROW_NUMBER, App, command_options, pass_app
 from ledger.cli.output import Output, note, output_options
 from ledger.cli.sheet import Column, Sheet
 from ledger.errors import LedgerError
@@ -25,7 +25,7 @@ Examples:
   tollbook batches --limit 5 --json
 """
 )
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many of the latest to show.")
+@click.option("--limit", type=ROW_NUMBER, default=50, show_default=True, help="How many of the latest to show.")
 @output_options()
 @command_options
 @pass_app
@@ -82,9 +82,7 @@ Examples:
   tollbook void --id resp_02177148667427813c33
 """
 )
-@click.option(
-    "--batch", type=click.IntRange(1), metavar="B", help="Everything that batch recorded: see 'tollbook batches'."
-)
+@click.option("--batch", type=ROW_NUMBER, metavar="B", help="Everything that batch recorded: see 'tollbook batches'.")
 @click.option("--id", "request_id", metavar="ID", help="One request.")
 @click.option("--source", metavar="S", help="The stream that --id is of, where several have it.")
 @click.option("--kind", type=click.Choice(["request", "cache_storage"]), help="Only that kind of --id.")
@@ -106,8 +104,8 @@ def void(
 ) -> None:
     """Reverse a batch or one request; its ids may be recorded again."""
     from ledger.corrections import Selection  # noqa: PLC0415
-    from ledger.corrections import void as post_void
-
+    from ledger.corrections import Selection  # noqa: PLC0415 - start-up time
+    from ledger.corrections import void as post_void  # noqa: PLC0415
     if (batch is None) == (request_id is None):
         raise LedgerError("give either --batch B or --id ID")
     if batch is not None and (source is not None or kind is not None):
@@ -144,7 +142,7 @@ Examples:
 @click.option("--until", metavar="TIME", help="Only usage before then (exclusive).")
 @click.option("--model", metavar="M", help="Only that billed model.")
 @click.option("--source", metavar="S", help="Only that stream.")
-@click.option("--batch", type=click.IntRange(1), metavar="B", help="Only what that batch recorded.")
+@click.option("--batch", type=ROW_NUMBER, metavar="B", help="Only what that batch recorded.")
 @click.option("--id", "request_id", metavar="ID", help="Only that request.")
 @click.option("--reason", default="reassigned", show_default=True, help="Why; kept with the batch.")
 @click.option("--dry-run", is_flag=True, help="Say what would be moved; post nothing.")
@@ -168,7 +166,7 @@ def reassign(
 ) -> None:
     """Move usage from one project to another: each charge is reversed and replaced."""
     from ledger.corrections import Selection  # noqa: PLC0415
-    from ledger.corrections import reassign as post_reassign
+    from ledger.corrections import reassign as post_reassign  # noqa: PLC0415
     from ledger.records import MAX_NAME  # noqa: PLC0415
 
     if not to_project.strip() or len(to_project) > MAX_NAME or "\0" in to_project:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ledger.cli.app import App, command_options, pass_app
+from ledger.cli.app import ROW_NUMBER, App, command_options, pass_app
 from ledger.cli.output import Output, note, output_options
 from ledger.cli.sheet import Column, Sheet
 from ledger.errors import LedgerError
@@ -94,7 +94,7 @@ Example:
   tollbook quarantine show 3
 """
 )
-@click.argument("number", type=click.IntRange(1), metavar="ID")
+@click.argument("number", type=ROW_NUMBER, metavar="ID")
 @output_options()
 @command_options
 @pass_app
@@ -130,7 +130,7 @@ Examples:
   tollbook quarantine retry 3 4
 """
 )
-@click.argument("numbers", type=click.IntRange(1), nargs=-1, metavar="[ID]...")
+@click.argument("numbers", type=ROW_NUMBER, nargs=-1, metavar="[ID]...")
 @output_options()
 @command_options
 @pass_app
@@ -160,7 +160,7 @@ Example:
   tollbook quarantine accept 3 --reason 'the provider corrected its counts'
 """
 )
-@click.argument("number", type=click.IntRange(1), metavar="ID")
+@click.argument("number", type=ROW_NUMBER, metavar="ID")
 @click.option("--reason", default="conflict accepted", show_default=True, help="Why; kept with the batch.")
 @command_options
 @pass_app
@@ -178,7 +178,7 @@ Example:
   tollbook quarantine discard 5 6 --reason 'test traffic'
 """
 )
-@click.argument("numbers", type=click.IntRange(1), nargs=-1, required=True, metavar="ID...")
+@click.argument("numbers", type=ROW_NUMBER, nargs=-1, required=True, metavar="ID...")
 @click.option("--reason", required=True, help="Why; kept with the entry.")
 @command_options
 @pass_app

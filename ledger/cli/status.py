@@ -47,8 +47,8 @@ def status(app: App, output: Output) -> None:
     rows += [
         (
             f"conversion {item['provider']}",
-            f"{item['per_usd']} {item['currency']} = 1 USD from {item['effective_from']}, "
-            f"checked {item['checked_on'] or 'never'}",
+            f"{item['per_usd']} {item['currency']} = 1 USD from {item['effective_from']}, checked "
+            + (item["checked_on"] or "never"),
         )
         for item in conversions
     ]

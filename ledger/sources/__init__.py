@@ -6,7 +6,7 @@ from ledger.sources.base import Format, Item
 from ledger.sources.fields import to_fields
 from ledger.sources.files import Source, open_source, open_sources
 from ledger.sources.lines import LineChunk
-from ledger.sources.reading import SourceReader, parse_line, parse_object, read_source
+from ledger.sources.reading import LineReader, SourceReader, parse_line, parse_object, read_source
 from ledger.sources.registry import AUTO, FORMATS, recognise
 from ledger.sources.values import check_tag
 
@@ -16,6 +16,7 @@ __all__ = [
     "Format",
     "Item",
     "LineChunk",
+    "LineReader",
     "Source",
     "SourceReader",
     "check_tag",

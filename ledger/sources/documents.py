@@ -40,6 +40,11 @@ class _Collector:
         self._start = 0
         self._size = 0
         self._too_long: TooLong | None = None
+        self._is_spoilt = False
+
+    def spoil(self) -> None:
+        """Drop the document that is being collected: a line of it was refused, which tells of it already."""
+        self._is_spoilt = bool(self._lines)
 
     def add(self, number: int, line: bytes) -> Iterator[Document | Item]:
         """The documents that end before or with this line."""
@@ -63,9 +68,9 @@ class _Collector:
         """The document collected so far."""
         if self._too_long is not None:
             yield self._too_long.item()
-        elif any(self._lines):
+        elif any(self._lines) and not self._is_spoilt:
             yield Document(self._start, b"\n".join(self._lines), is_cut)
-        self._lines, self._size, self._too_long = [], 0, None
+        self._lines, self._size, self._too_long, self._is_spoilt = [], 0, None, False
 
     def _is_indented(self) -> bool:
         return len(self._lines) > 1 and self._lines[1][:1] in (b" ", b"\t")
@@ -88,6 +93,7 @@ def documents(pieces: Iterable[LineChunk | Item]) -> Iterator[Document | Item]:
     collector = _Collector()
     for piece in pieces:
         if isinstance(piece, Item):
+            collector.spoil()
             yield piece
             continue
         for number, line in enumerate(piece.lines, piece.first_line):

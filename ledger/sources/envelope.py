@@ -15,7 +15,7 @@ from ledger.sources.base import Format, JsonObject
 from ledger.sources.payloads import PayloadReader
 from ledger.sources.refusals import guarded, salvaged
 from ledger.sources.times import iso_text, read_time
-from ledger.sources.values import read_metadata, read_tags, read_text, show
+from ledger.sources.values import read_metadata, read_tags, read_text
 
 
 def recognise(obj: JsonObject) -> bool:
@@ -60,7 +60,8 @@ def _part(obj: JsonObject, name: str) -> JsonObject:
     if part is None:
         return {}
     if not isinstance(part, dict):
-        message = f"{name} {show(part)} is no object: give the {name} as JSON; correct the record"
+        # Not the value: it may be the prompt or the answer itself.
+        message = f"{name} is no object: give the {name} as JSON; correct the record"
         raise RecordError("not_an_object", message)
     return part
 

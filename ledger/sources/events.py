@@ -42,6 +42,9 @@ class EventReader:
         """The items of all lines; streams that are still open afterwards are the caller's to finish."""
         for piece in pieces:
             if isinstance(piece, Item):
+                # An event that a line is missing from is told of by that line.
+                self._waiting = []
+                self.has_events = True
                 yield piece
                 continue
             last = piece.first_line + len(piece.lines) - 1 if piece.last_is_cut else 0
@@ -68,10 +71,10 @@ class EventReader:
     def _data(self, number: int, data: bytes, *, cut: bool) -> Iterator[Item]:
         if not self._waiting and not data.lstrip().startswith(b"{"):
             return
-        self.has_events = True
         try:
             event = decode_object(data, cut=cut)
         except RecordError as error:
+            self.has_events = True
             if error.reason == "truncated_json":
                 yield from self._cut(number, data, error)
             else:
@@ -81,7 +84,7 @@ class EventReader:
             yield from self._wait(number, data)
             return
         yield from self._dispatch()
-        yield from self._handle(number, data, event)
+        yield from self._take(number, data, event)
 
     def _wait(self, number: int, data: bytes) -> Iterator[Item]:
         """Keep data whose event may go on in the next line."""
@@ -101,7 +104,11 @@ class EventReader:
         except RecordError as error:
             yield rejection(self._line, raw, error.reason, str(error))
             return
-        yield from self._handle(self._line, raw, event)
+        yield from self._take(self._line, raw, event)
+
+    def _take(self, number: int, raw: bytes, event: JsonObject) -> Iterable[Item]:
+        self.has_events = self.has_events or "error" in event or recognise(event) is not None
+        return self._handle(number, raw, event)
 
     def _cut(self, number: int, data: bytes, error: RecordError) -> Iterator[Item]:
         """An event that the file ends in: told by its stream, which has no end, where that is known."""

@@ -77,6 +77,9 @@ def parts(obj: JsonObject) -> Iterator[tuple[bytes, Parsed]]:
 
 
 def _spans(obj: JsonObject) -> Iterator[tuple[Mapping[str, Any], object]]:
+    if not recognise(obj):
+        message = "the object has no resourceSpans: each line is an ExportTraceServiceRequest; check --input-format"
+        raise RecordError("invalid_otel", message)
     for group in _objects(obj, "resourceSpans"):
         resource = group.get("resource")
         attributes = _attributes(resource) if isinstance(resource, dict) else {}

@@ -21,38 +21,16 @@ _AT_ONCE = 50
 """Lines decoded at once: enough to be fast, few enough to need no memory."""
 
 
-class SourceReader:
-    """Reads one source. `pieces` yields items, and JSON Lines as chunks, each to be read before the next is asked for.
+class LineReader:
+    """Reads lines of one format, or of any; keeps the event streams among them until they end."""
 
-    A chunk's lines go through `items` or `line`, or through something faster for the lines that it can read.
-    """
-
-    def __init__(self, source: Source | None, input_format: str = AUTO) -> None:
+    def __init__(self, input_format: str = AUTO) -> None:
         if input_format != AUTO and input_format not in FORMATS:
             message = f"input format {input_format!r} is unknown: it is auto or one of {', '.join(sorted(FORMATS))}"
             raise ValueError(message)
-        self._source = source
-        self._input_format = input_format
         self._format: Format | None = FORMATS.get(input_format)
+        self._recognises = input_format in (AUTO, "sse")
         self._streams = StreamReader()
-        self._partial: tuple[int, bytes | None] = (1, None)
-
-    def pieces(self) -> Iterator[LineChunk | Item]:
-        """All of the source, once: items, and chunks of lines. Raises OSError where the system can't read."""
-        if self._source is None:
-            return
-        head = containers.Head(self._source.blocks())
-        container = containers.find_container(head, self._input_format)
-        if container == "binary":
-            yield containers.binary_file(head)
-            return
-        for piece in self._contents(container, head):
-            if self._source.fault is None or isinstance(piece, LineChunk) or not self._is_partial(piece):
-                yield piece
-        yield from self.finish()
-        if self._source.fault is not None:
-            line, raw = self._partial
-            yield rejection(line, raw, *self._source.fault)
 
     def items(self, chunk: LineChunk) -> Iterator[Item]:
         """What the lines of a chunk say, in order."""
@@ -68,7 +46,7 @@ class SourceReader:
             for number, (line, value) in enumerate(zip(lines, values, strict=True), first):
                 yield from self.value(number, line, value) if type(value) is dict else self.line(number, line)
 
-    def line(self, number: int, raw: bytes, *, cut: bool = False) -> list[Item]:
+    def line(self, number: int, raw: bytes, cut: bool = False) -> list[Item]:
         """What one line says; never raises. Blank ones say nothing; `cut` tells that no line end followed."""
         if not raw or raw.isspace():
             return []
@@ -81,20 +59,50 @@ class SourceReader:
     def value(self, number: int, raw: bytes, obj: JsonObject) -> list[Item]:
         """What one decoded object says; never raises. Events are kept until their stream ends."""
         found = self._format
-        if found is None:
+        if self._recognises:
             name = recognise(obj)
             if name is None:
                 return [rejection(number, raw, "unrecognised_format", containers.unrecognised_message())]
             found = FORMATS[name]
-        if found.name == "sse":
+        if found is None or found.name == "sse":
             return list(self._streams.feed(number, raw, obj))
         if found.parts is not None:
             return [Item(number, part, parsed) for part, parsed in found.parts(obj)]
-        return [Item(number, raw, self._hinted(parsed, obj)) for parsed in found.parse(obj)]
+        if self._recognises:
+            return [Item(number, raw, parsed) for parsed in found.parse(obj)]
+        return [Item(number, raw, _hinted(parsed, obj, found)) for parsed in found.parse(obj)]
 
     def finish(self) -> Iterator[Item]:
         """The streams that are still open at the end: each says something or is refused."""
         yield from self._streams.finish()
+
+
+class SourceReader(LineReader):
+    """Reads one source. `pieces` yields items, and JSON Lines as chunks, each to be read before the next is asked for.
+
+    A chunk's lines go through `items` or `line`, or through something faster for the lines that it can read.
+    """
+
+    def __init__(self, source: Source, input_format: str = AUTO) -> None:
+        super().__init__(input_format)
+        self._source = source
+        self._input_format = input_format
+        self._partial: tuple[int, bytes | None] = (1, None)
+
+    def pieces(self) -> Iterator[LineChunk | Item]:
+        """All of the source, once: items, and chunks of lines. Raises OSError where the system can't read."""
+        head = containers.Head(self._source.blocks())
+        container = containers.find_container(head, self._input_format)
+        if container == "binary":
+            yield containers.binary_file(head)
+            return
+        for piece in self._contents(container, head):
+            if self._source.fault is None or isinstance(piece, LineChunk) or not self._is_partial(piece):
+                yield piece
+        yield from self.finish()
+        if self._source.fault is not None:
+            line, raw = self._partial
+            yield rejection(line, raw, *self._source.fault)
 
     def _contents(self, container: containers.Container, head: containers.Head) -> Iterator[LineChunk | Item]:
         sample = head.data[: containers.SAMPLE]
@@ -122,7 +130,7 @@ class SourceReader:
     def _chunks(self, container: containers.Container, head: containers.Head) -> Iterator[LineChunk | Item]:
         """The lines; without the last one where compressed data ended inside of it."""
         for piece in line_chunks(head.blocks()):
-            if isinstance(piece, Item) or not piece.last_is_cut or self._source is None or self._source.fault is None:
+            if isinstance(piece, Item) or not piece.last_is_cut or self._source.fault is None:
                 yield piece
             elif container == "table" or (container == "lines" and self._is_broken(piece.lines[-1])):
                 self._partial = (piece.first_line + len(piece.lines) - 1, piece.lines[-1])
@@ -154,21 +162,19 @@ class SourceReader:
         yield from self.value(element.line, encode(obj), obj)
 
     def _event(self, number: int, raw: bytes, obj: JsonObject) -> list[Item]:
-        """An object of an event stream: an event, or a whole response. What is neither belongs to no request."""
-        name = recognise(obj)
-        if name is None or name == "sse":
+        """An object in an event stream: an event, or a whole response. What is neither, as a ping, says nothing."""
+        if recognise(obj) is None:
             return list(self._streams.feed(number, raw, obj))
-        return [Item(number, raw, parsed) for parsed in FORMATS[name].parse(obj)]
+        return self.value(number, raw, obj)
 
-    def _hinted(self, parsed: Parsed, obj: JsonObject) -> Parsed:
-        """A rejection under a named format, with the format the object looks like."""
-        if not isinstance(parsed, Rejected) or self._format is None:
-            return parsed
-        looks_like = recognise(obj)
-        if looks_like is None or looks_like == self._format.name:
-            return parsed
-        message = f"{parsed.message}; it looks like {looks_like}: leave out --input-format {self._format.name}"
-        return Rejected(parsed.reason, message, parsed.fields)
+
+def _hinted(parsed: Parsed, obj: JsonObject, named: Format) -> Parsed:
+    """A rejection under a named format, with the format the object looks like."""
+    looks_like = recognise(obj) if isinstance(parsed, Rejected) else None
+    if not isinstance(parsed, Rejected) or looks_like is None or looks_like == named.name:
+        return parsed
+    message = f"{parsed.message}; it looks like {looks_like}: leave out --input-format {named.name}"
+    return Rejected(parsed.reason, message, parsed.fields)
 
 
 def read_source(source: Source, input_format: str = AUTO) -> Iterator[Item]:
@@ -181,13 +187,13 @@ def read_source(source: Source, input_format: str = AUTO) -> Iterator[Item]:
             yield from reader.items(piece)
 
 
-def parse_line(raw: bytes, input_format: str = AUTO, *, cut: bool = False) -> list[Parsed]:
+def parse_line(raw: bytes, input_format: str = AUTO, cut: bool = False) -> list[Parsed]:
     """What one line says by itself; never raises, whatever the bytes."""
-    reader = SourceReader(None, input_format)
+    reader = LineReader(input_format)
     return [item.parsed for item in [*reader.line(1, raw, cut=cut), *reader.finish()]]
 
 
 def parse_object(obj: JsonObject, input_format: str = AUTO) -> list[Parsed]:
     """What one decoded object says by itself; never raises for JSON values."""
-    reader = SourceReader(None, input_format)
+    reader = LineReader(input_format)
     return [item.parsed for item in [*reader.value(1, b"", obj), *reader.finish()]]

@@ -227,6 +227,11 @@ def recognise(obj: JsonObject) -> bool:
 
 def parse(obj: JsonObject) -> Iterator[Parsed]:
     """What one event says as a capture of its own; never raises."""
+    if not recognise(obj) and obj.get("object") != CHUNK:
+        yield Rejected(
+            "unrecognised_format", "the object is no event of a stream: check the file or its --input-format"
+        )
+        return
     streams = StreamReader()
     for item in [*streams.feed(1, b"", obj), *streams.finish()]:
         yield item.parsed

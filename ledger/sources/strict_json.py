@@ -4,14 +4,15 @@ msgspec decodes, but keeps the last of two equal keys. A key is followed by a co
 are counted against those of the value encoded again. Besides keys, that pair stands where a text starts with a colon
 and where it holds an escaped quote before a colon: in both counts alike, unless a value was dropped, which lowers the
 second. So equal counts prove that no key was dropped, as long as the text holds no blank between a key and its colon
-and neither character as an escape (\u0022, \u003a). Where counts differ or that is not so, the standard library reads all
-pairs.
+and neither character as an escape (\u0022, \u003a). Where counts differ or that is not so, the standard library reads
+all pairs.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -37,7 +38,9 @@ def decode_object(raw: bytes, *, cut: bool = False) -> JsonObject:
     """The one JSON object in `raw`, or a `RecordError` that says why it is none. `cut`: no line end followed."""
     value = decode(raw, cut=cut)
     if type(value) is not dict:
-        message = f"{show(value)} is no JSON object: each request is one; correct the line"
+        # A text may be a prompt: it isn't shown.
+        shown = "a text" if isinstance(value, str) else show(value)
+        message = f"{shown} is no JSON object: each request is one; correct the line"
         raise RecordError("not_an_object", message)
     return value
 
@@ -141,12 +144,9 @@ def _decode_slowly(raw: bytes, *, cut: bool, error: Exception | None) -> Any:  #
 def _unique_pairs(pairs: list[tuple[str, Any]]) -> JsonObject:
     unique = dict(pairs)
     if len(unique) < len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                message = f"the key {show(key)} stands twice in one object: which value counts can't be known; keep one"
-                raise RecordError("duplicate_key", message)
-            seen.add(key)
+        (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        message = f"the key {show(key)} stands twice in one object: which value counts can't be known; keep one"
+        raise RecordError("duplicate_key", message)
     return unique
 
 

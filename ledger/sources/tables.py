@@ -62,6 +62,9 @@ def _joined(pieces: Iterable[LineChunk | Item]) -> Iterator[tuple[int, bytes] | 
     held: list[tuple[int, bytes]] = []
     for piece in pieces:
         if isinstance(piece, Item):
+            # A row that a line is missing from is not put together without it.
+            yield from held
+            held.clear()
             yield piece
             continue
         waiting.extend(enumerate(piece.lines, piece.first_line))
