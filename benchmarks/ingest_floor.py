@@ -16,10 +16,10 @@ from typing import Any
 import msgspec
 
 COLUMNS = (
-    "id bigint primary key, batch_id bigint, kind text, source text, request_id text unique, generation bigint, provider text, "
-    "occurred_at bigint, requested_model text, reported_model text, project text, status text, service_tier text, "
-    "input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, reasoning_tokens bigint, tags text, "
-    "storage_tokens bigint, storage_end bigint, provider_amount_nano bigint, assumed smallint"
+    "id bigint primary key, batch_id bigint, kind text, source text, request_id text unique, generation bigint, "
+    "provider text, occurred_at bigint, requested_model text, reported_model text, project text, status text, "
+    "service_tier text, input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, reasoning_tokens bigint, "
+    "tags text, storage_tokens bigint, storage_end bigint, provider_amount_nano bigint, assumed smallint"
 )
 CHUNK = 20_000
 
@@ -31,12 +31,16 @@ def rows(path: Path) -> Iterator[tuple[Any, ...]]:
             response = msgspec.json.decode(line)
             usage = response["usage"]
             metadata = response["metadata"]
-            yield (
-                number, 1, "request", "evolink", response["id"], 0, "evolink", response["created_at"] * 1_000_000, None,
-                response["model"], metadata["project"], response["status"], response["service_tier"], usage["input_tokens"],
-                usage["input_tokens_details"]["cached_tokens"], usage["output_tokens"],
-                usage["output_tokens_details"]["reasoning_tokens"], "{}", None, None, None, 0,
-            )  # fmt: skip
+            counts = (
+                usage["input_tokens"],
+                usage["input_tokens_details"]["cached_tokens"],
+                usage["output_tokens"],
+                usage["output_tokens_details"]["reasoning_tokens"],
+            )
+            names = (None, response["model"], metadata["project"], response["status"], response["service_tier"])
+            occurred_at = response["created_at"] * 1_000_000
+            first = (number, 1, "request", "evolink", response["id"], 0, "evolink", occurred_at)
+            yield (*first, *names, *counts, "{}", None, None, None, 0)
 
 
 def into_sqlite(path: Path, database: str) -> None:

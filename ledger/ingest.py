@@ -140,6 +140,7 @@ class Ingest:
         rated = self._intake.rate(portion)
         with self._transaction() as connection:
             posted = self._intake.post(connection, rated, portion)
+            portion.held.sort(key=lambda held: held.line)
             hold(connection, file, portion.held, self._intake.options)
             if self._cut_lines:
                 self._settle_cut(connection, portion, posted)

@@ -103,9 +103,9 @@ def void(
     output: Output,
 ) -> None:
     """Reverse a batch or one request; its ids may be recorded again."""
-    from ledger.corrections import Selection  # noqa: PLC0415
     from ledger.corrections import Selection  # noqa: PLC0415 - start-up time
     from ledger.corrections import void as post_void  # noqa: PLC0415
+
     if (batch is None) == (request_id is None):
         raise LedgerError("give either --batch B or --id ID")
     if batch is not None and (source is not None or kind is not None):

@@ -52,5 +52,5 @@ def charges(
     zone = database.zone if timezone is None else zone_named(timezone)
     span = parse_span(month=month, since=since, until=until, last=last, zone=zone, now=datetime.now(UTC))
     with output.stream() as out:
-        total = export_charges(database, span, out, file_format="json" if output.format == "json" else "csv")
+        total = export_charges(database, span, out, zone=zone, file_format="json" if output.format == "json" else "csv")
     note(f"control total: {total.words()}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from typing import IO, Literal, TypeAlias
+from zoneinfo import ZoneInfo
 
 from ledger.db import Database
 from ledger.errors import LedgerError
@@ -268,10 +269,13 @@ def _json_facts(charge: BookedCharge) -> Facts:
 
 
 def export_charges(
-    database: Database, span: Span, out: IO[bytes], *, file_format: Literal["csv", "json"]
+    database: Database, span: Span, out: IO[bytes], *, zone: ZoneInfo, file_format: Literal["csv", "json"]
 ) -> ControlTotal:
-    """Write the charges posted in the span, from one snapshot of the ledger; memory doesn't grow with their number."""
-    selection = Selection(database.zone, span.start, span.end)
+    """Write the charges posted in the span, from one snapshot of the ledger; memory doesn't grow with their number.
+
+    `zone` is that of the span, which the title names.
+    """
+    selection = Selection(zone, span.start, span.end)
     with database.reading() as connection:
         text = guard if file_format == "csv" else str
         lines = ChargeLines(read_rate_entries(connection), read_usd_rates(connection), text=text)
@@ -279,5 +283,5 @@ def export_charges(
         if file_format == "csv":
             write_csv(charges, lines, out)
         else:
-            write_json(charges, lines, out, title=f"Charges, {span.label} (posted, {database.zone.key})")
+            write_json(charges, lines, out, title=f"Charges, {span.label} (posted, {zone.key})")
     return lines.total
