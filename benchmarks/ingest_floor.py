@@ -18,8 +18,9 @@ import msgspec
 COLUMNS = (
     "id bigint primary key, batch_id bigint, kind text, source text, request_id text unique, generation bigint, "
     "provider text, occurred_at bigint, requested_model text, reported_model text, project text, status text, "
-    "service_tier text, input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, reasoning_tokens bigint, "
-    "tags text, storage_tokens bigint, storage_end bigint, provider_amount_nano bigint, assumed smallint"
+    "service_tier text, input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, "
+    "reasoning_tokens bigint, tags text, storage_tokens bigint, storage_end bigint, provider_amount_nano bigint, "
+    "assumed smallint"
 )
 CHUNK = 20_000
 

@@ -236,21 +236,24 @@ rollup_keys = Table(
 )
 
 
+# What the roll-ups sum, in the order of their columns.
+MEASURES = (
+    "requests",
+    "input_tokens",
+    "cached_input_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "storage_token_hours",
+    "input_nano",
+    "cached_input_nano",
+    "output_nano",
+    "cache_storage_nano",
+    "amount_nano",
+)
+
+
 def _measures() -> list[Column[int]]:
-    names = (
-        "requests",
-        "input_tokens",
-        "cached_input_tokens",
-        "output_tokens",
-        "reasoning_tokens",
-        "storage_token_hours",
-        "input_nano",
-        "cached_input_nano",
-        "output_nano",
-        "cache_storage_nano",
-        "amount_nano",
-    )
-    return [Column(name, BigInt, nullable=False) for name in names]
+    return [Column(name, BigInt, nullable=False) for name in MEASURES]
 
 
 rollup_days = Table(

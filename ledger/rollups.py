@@ -13,27 +13,13 @@ from ledger.bulk import append_rows, in_chunks, upsert
 from ledger.cards import next_id
 from ledger.errors import LedgerError
 from ledger.facts import QUARTER_US, Calendar, ChargeRow, Columns, Facts
-from ledger.models import rollup_days, rollup_keys, rollup_quarters
+from ledger.models import MEASURES, rollup_days, rollup_keys, rollup_quarters
 from ledger.types import from_microseconds
 from pricing.usage import clock_hours
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-
-MEASURES = (
-    "requests",
-    "input_tokens",
-    "cached_input_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "storage_token_hours",
-    "input_nano",
-    "cached_input_nano",
-    "output_nano",
-    "cache_storage_nano",
-    "amount_nano",
-)
 
 
 class Dimensions(NamedTuple):

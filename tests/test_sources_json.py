@@ -10,14 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledger.records import RecordError
-from ledger.sources.strict_json import MAX_NESTING, decode, decode_lines, decode_object
+from ledger.sources.strict_json import MAX_NESTING, _decode_slowly, decode, decode_lines, decode_object
 
 
 def reason_of(raw: bytes, *, cut: bool = False) -> str | None:
     try:
         decode_object(raw, cut=cut)
     except RecordError as error:
-        assert "\n" not in str(error)
         return error.reason
     return None
 
@@ -56,13 +55,19 @@ BROKEN = {
 
 @pytest.mark.parametrize(("raw", "reason"), BROKEN.items(), ids=lambda value: str(value)[:30])
 def test_what_is_wrong_is_named(raw: bytes, reason: str) -> None:
-    assert reason_of(raw) == reason
+    with pytest.raises(RecordError) as caught:
+        decode_object(raw)
+    assert caught.value.reason == reason
+    assert "\n" not in str(caught.value)
     assert decode_lines([b"{}", raw]) is None or reason == "not_an_object"
 
 
-@pytest.mark.parametrize("at", range(1, len('{"a":["é",1.5,true]}'.encode())))
+WHOLE = r'{"a":["é",-1.5e+3,true,"\u00e9\ud83d\ude00\n",null,{"b":false}]}'.encode()
+
+
+@pytest.mark.parametrize("at", range(1, len(WHOLE)))
 def test_a_last_line_cut_anywhere_is_cut_off_and_not_broken(at: int) -> None:
-    raw = '{"a":["é",1.5,true]}'.encode()[:at]
+    raw = WHOLE[:at]
     assert reason_of(raw, cut=True) == "truncated_json"
     assert reason_of(raw) in ("invalid_json", "not_utf8")
 
@@ -123,8 +128,16 @@ def test_nesting_is_allowed_up_to_its_limit() -> None:
     assert reason_of(nested(MAX_NESTING + 1)) == "nesting_too_deep"
     assert decode_lines([nested(MAX_NESTING)]) is not None
     assert decode_lines([nested(MAX_NESTING + 1)]) is None
+    for depth in range(600, 1_300, 50):
+        assert reason_of(nested(depth)[:-depth] + b"x") in ("nesting_too_deep", "invalid_json")
     wide = b'{"a":[' + b",".join([b"[[]]"] * 5_000) + b"]}"
     assert reason_of(wide) is None
+
+
+def test_the_standard_librarys_own_limit_is_named_too() -> None:
+    with pytest.raises(RecordError) as caught:
+        _decode_slowly(b"[" * 100_000, cut=False, error=None)
+    assert caught.value.reason == "nesting_too_deep"
 
 
 def test_messages_show_no_payload() -> None:
