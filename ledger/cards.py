@@ -25,7 +25,7 @@ def next_id(connection: Connection, table: Table) -> int:
 
 
 def cards_in_force(connection: Connection, files: Sequence[CardFile] = ()) -> dict[str, RateCard]:
-    """Every provider's card: built-in, then the ledger's user files in order, then `files`, then added conversions."""
+    """Every provider's card: built-in, the ledger's user files in order, conversions added by command, then `files`."""
     rows = connection.execute(
         select(card_versions.c.id, card_versions.c.content)
         .where(card_versions.c.origin == "user")
@@ -34,8 +34,13 @@ def cards_in_force(connection: Connection, files: Sequence[CardFile] = ()) -> di
     user_files = [parse_card(content, f"card version {number}") for number, content in rows]
     cards = merge_cards([*built_in_card_files(), *user_files, *files])
     return {
-        provider: _with_conversions(card, user_conversions(connection, provider)) for provider, card in cards.items()
+        provider: _with_conversions(card, [*user_conversions(connection, provider), *_conversions_of(files, provider)])
+        for provider, card in cards.items()
     }
+
+
+def _conversions_of(files: Iterable[CardFile], provider: str) -> list[Conversion]:
+    return [conversion for file in files if file.provider == provider for conversion in file.conversions]
 
 
 def user_conversions(connection: Connection, provider: str) -> list[Conversion]:
@@ -183,9 +188,18 @@ def add_card(connection: Connection, file: CardFile, *, replace_with_reason: str
     if not added:
         return []
     _add_version(connection, file, origin="user", reason=replace_with_reason)
+    _overrule_conversions(connection, current, file, replace_with_reason)
     pins = PinnedIds()
     pins.pin(connection, [after])
     return added
+
+
+def _overrule_conversions(connection: Connection, current: RateCard | None, file: CardFile, reason: str | None) -> None:
+    """Add a corrected conversion as a command's too: those that commands added stand above the ones in card files."""
+    standing = {known.effective_from: known.per_usd_nano for known in current.conversions} if current else {}
+    for conversion in file.conversions:
+        if standing.get(conversion.effective_from, conversion.per_usd_nano) != conversion.per_usd_nano:
+            add_conversion(connection, file.provider, conversion, origin="user", reason=reason)
 
 
 def _new_facts(before: RateCard | None, after: RateCard) -> list[str]:

@@ -17,7 +17,7 @@ from ledger.models import batches, charges, usage_records
 from ledger.posting import Poster, Run
 from ledger.types import BigInt
 
-CHUNK = 20_000
+CHUNK = 8_000
 # Batches whose usage records can be voided; corrections themselves are undone by their opposite.
 VOIDABLE = ("ingest", "record", "retry", "accept")
 

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 from sqlalchemy import Connection
 
 from ledger.cards import PinnedIds, cards_in_force
@@ -23,6 +24,7 @@ from ledger.resolve import Resolver, RunOptions
 from ledger.sources.base import Item
 from ledger.sources.fields import to_fields
 from ledger.spend import Spend
+from pricing.money import format_nano
 from pricing.rate_card import RateCard
 
 COUNTS = ("accepted", "duplicate", "conflict", "rejected", "pending")
@@ -123,11 +125,7 @@ class Intake:
 
 
 def fields_of(facts: Facts) -> dict[str, object]:
-    """Resolved facts as a `records` line, for the quarantine."""
-    import msgspec  # noqa: PLC0415
-
-    from pricing.money import format_nano  # noqa: PLC0415
-
+    """Resolved facts as a `records` line, for the quarantine; `assumed` beside them where no input states them."""
     record = UsageRecord(
         request_id=facts.request_id,
         occurred_at_us=facts.occurred_at,
@@ -148,4 +146,4 @@ def fields_of(facts: Facts) -> dict[str, object]:
         storage_end_us=facts.storage_end,
         provider_amount=None if facts.provider_amount_nano is None else format_nano(facts.provider_amount_nano),
     )
-    return dict(to_fields(record))
+    return to_fields(record) | ({"assumed": True} if facts.assumed else {})

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, func, select, update
 
+from ledger.bulk import in_chunks
 from ledger.cards import next_id
 from ledger.errors import LedgerError
 from ledger.models import quarantine
@@ -29,45 +30,57 @@ def digest_of(source: str, raw: bytes) -> str:
 def hold(connection: Connection, file: str, held: Sequence[Held], options: RunOptions) -> None:
     """Add what is new; a line that is known is counted, and stands open as the latest run read it unless discarded."""
     now = datetime.now(UTC)
-    number = next_id(connection, quarantine) if held else 0
+    by_digest: dict[str, list[Held]] = {}
     for item in held:
-        raw = f"{file}\0{item.reason}".encode() if item.raw is None else item.raw
-        digest = digest_of(item.source, raw)
-        known = connection.execute(
-            select(quarantine.c.id, quarantine.c.state).where(quarantine.c.digest == digest)
-        ).first()
-        as_read = {
-            "state": "open",
-            "reason": item.reason,
-            "message": item.message,
-            "request_id": item.fields.get("request_id"),
-            "occurred_at": _occurred_at(item.fields),
-            "fields": msgspec.json.encode(dict(item.fields), order="sorted").decode(),
-            "complete": int(item.complete),
-            "options": options.to_json(),
-            "resolution": None,
-            "resolved_at": None,
-        }
-        if known is not None:
-            counted: dict[str, Any] = {"seen": quarantine.c.seen + 1, "last_seen_at": now}
-            changes = counted if known.state == "discarded" else counted | as_read
-            connection.execute(update(quarantine).where(quarantine.c.id == known.id).values(changes))
+        by_digest.setdefault(digest_of(item.source, _raw(file, item)), []).append(item)
+    known = _known(connection, list(by_digest))
+    number = next_id(connection, quarantine) if held else 0
+    added: list[dict[str, Any]] = []
+    for digest, items in by_digest.items():
+        first, read = items[0], _as_read(items[-1], options)
+        if digest in known:
+            _count_again(connection, known[digest], {"seen": quarantine.c.seen + len(items), "last_seen_at": now}, read)
             continue
-        connection.execute(
-            quarantine.insert().values(
-                id=number,
-                digest=digest,
-                file=file,
-                line=item.line,
-                length=len(raw),
-                seen=1,
-                source=item.source,
-                first_seen_at=now,
-                last_seen_at=now,
-                **as_read,
-            )
-        )
-        number += 1
+        of_line = {"digest": digest, "file": file, "line": first.line, "length": len(_raw(file, first))}
+        seen = {"seen": len(items), "source": first.source, "first_seen_at": now, "last_seen_at": now}
+        added.append({"id": number + len(added), **of_line, **seen, **read})
+    if added:
+        connection.execute(quarantine.insert(), added)
+
+
+def _raw(file: str, item: Held) -> bytes:
+    """The bytes that an item is known by; a file as a whole is known by its name and what is wrong with it."""
+    return f"{file}\0{item.reason}".encode() if item.raw is None else item.raw
+
+
+def _known(connection: Connection, digests: Sequence[str]) -> dict[str, Row[Any]]:
+    """Entries that stand, as (id, state) by digest."""
+    found: dict[str, Row[Any]] = {}
+    for chunk in in_chunks(digests, 500):
+        query = select(quarantine.c.id, quarantine.c.state, quarantine.c.digest).where(quarantine.c.digest.in_(chunk))
+        found.update((row.digest, row) for row in connection.execute(query))
+    return found
+
+
+def _count_again(connection: Connection, known: Row[Any], counted: dict[str, Any], read: dict[str, Any]) -> None:
+    changes = counted if known.state == "discarded" else counted | read
+    connection.execute(update(quarantine).where(quarantine.c.id == known.id).values(changes))
+
+
+def _as_read(item: Held, options: RunOptions) -> dict[str, Any]:
+    """The columns that the latest run decides."""
+    return {
+        "state": "open",
+        "reason": item.reason,
+        "message": item.message,
+        "request_id": item.fields.get("request_id"),
+        "occurred_at": _occurred_at(item.fields),
+        "fields": msgspec.json.encode(dict(item.fields), order="sorted").decode(),
+        "complete": int(item.complete),
+        "options": options.to_json(),
+        "resolution": None,
+        "resolved_at": None,
+    }
 
 
 def _occurred_at(fields: Mapping[str, Any]) -> datetime | None:

@@ -19,6 +19,7 @@ from ledger.errors import LedgerError
 from ledger.facts import Rated, columns_of
 from ledger.intake import Intake, fields_of
 from ledger.models import batches, charges, quarantine, usage_records
+from ledger.portions import Portion
 from ledger.posting import Known, Poster, Run, known_records, note_sources
 from ledger.quarantine import entries, get_entry, settle
 from ledger.resolve import RunOptions
@@ -69,9 +70,7 @@ def retry(database: Database, config: Config, numbers: Sequence[int] = ()) -> Re
 
 def _retry_together(connection: Connection, intake: Intake, rows: Sequence[Row[Any]], result: Retried) -> None:
     """Entries of the same options, in one batch."""
-    # An entry's number stands in for the line, so that what is held back again finds its entry.
-    items = [Item(row.id, None, parsed) for row in rows for parsed in parse(msgspec.json.decode(row.fields))]
-    portion = intake.resolve(items)
+    portion = _portion(intake, rows)
     posted = intake.post(connection, intake.rate(portion), portion)
     for number, outcome in zip(portion.lines, posted.outcomes, strict=True):
         if outcome != "conflict":
@@ -82,6 +81,21 @@ def _retry_together(connection: Connection, intake: Intake, rows: Sequence[Row[A
             update(quarantine).where(quarantine.c.id == again.line).values(reason=again.reason, message=again.message)
         )
         result.still_open.append(again.line)
+
+
+def _portion(intake: Intake, rows: Sequence[Row[Any]]) -> Portion:
+    """The entries' facts; an entry's number stands in for the line, so that what is held back again finds its entry."""
+    items: list[Item] = []
+    assumed: set[int] = set()
+    for row in rows:
+        fields = msgspec.json.decode(row.fields)
+        if fields.pop("assumed", False):
+            assumed.add(row.id)
+        items += [Item(row.id, None, parsed) for parsed in parse(fields)]
+    portion = intake.resolve(items)
+    marked = zip(portion.facts, portion.lines, strict=True)
+    portion.facts = [facts._replace(assumed=1) if number in assumed else facts for facts, number in marked]
+    return portion
 
 
 def discard(database: Database, numbers: Sequence[int], reason: str) -> None:
@@ -105,7 +119,7 @@ def accept(database: Database, config: Config, number: int, reason: str) -> int:
         run = Run("accept", {"quarantine": number}, reason=reason)
         intake = Intake(database, config, RunOptions.from_json(row.options), run)
         intake.prepare(connection)
-        portion = intake.resolve([Item(row.id, None, parsed) for parsed in parse(msgspec.json.decode(row.fields))])
+        portion = _portion(intake, [row])
         rated = intake.rate(portion)
         if not rated.facts:
             raise LedgerError(f"the facts of quarantine entry {number} can't be priced: {portion.held[0].message}")

@@ -33,7 +33,7 @@ from pricing.errors import PricingError
 from pricing.rate_card import RateEntry
 from pricing.usage import TokenUsage
 
-PAGE_ROWS = 20_000
+PAGE_ROWS = 8_000
 LISTED_PROBLEMS = 20
 
 

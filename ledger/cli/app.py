@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from ledger.config import Config
     from ledger.db import Database
+    from pricing.rate_card import RateCard
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -43,6 +44,26 @@ class App:
 
         section = self.config.ledger
         return open_ledger(self.db_url, create=create, timezone=section.timezone, rollup_tags=section.rollup_tags)
+
+    def cards(self, *files: str) -> Mapping[str, RateCard]:
+        """The cards in force in the ledger, the built-in ones where there is none yet; `files` are laid over them."""
+        from pricing.catalog import load_rate_cards, read_card_file  # noqa: PLC0415 - start-up time
+
+        if self._has_no_file:
+            return load_rate_cards(*files)
+        from ledger.cards import cards_in_force  # noqa: PLC0415
+        from ledger.db import ledger_exists  # noqa: PLC0415
+
+        if not ledger_exists(self.db_url):
+            return load_rate_cards(*files)
+        with self.open().reading() as connection:
+            return cards_in_force(connection, [read_card_file(file) for file in files])
+
+    @property
+    def _has_no_file(self) -> bool:
+        """Whether the URL is a SQLite file's that isn't there, which is known without loading sqlalchemy."""
+        scheme, separator, path = self.db_url.rpartition("://")
+        return scheme in ("", "sqlite") and not Path(path.removeprefix("/") if separator else path).exists()
 
 
 pass_app = click.make_pass_decorator(App, ensure=True)

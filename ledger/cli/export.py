@@ -12,6 +12,7 @@ from ledger.cli.periods import period_options
 
 
 @click.group()
+@command_options
 def export() -> None:
     """Write files for other programs: charge lines for finance."""
 

@@ -1,12 +1,13 @@
-"""`tollbook price`: what one request costs, exactly; no ledger is needed."""
+"""`tollbook price`: what one request costs, exactly, by the ledger's cards; the built-in ones where there is none."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import click
 
-from ledger.cli.app import App, pass_app
+from ledger.cli.app import App, command_options, pass_app
 from ledger.cli.output import Output, output_options
 from ledger.cli.sheet import Column, Sheet
 from ledger.errors import LedgerError
@@ -35,10 +36,9 @@ Examples:
     "--at", metavar="TIME", help="Prices in effect then: a date (UTC) or a date-time with offset. Default: now."
 )
 @click.option("--provider", metavar="P", help="Whose rate card. Default: [ledger] provider, else evolink.")
-@click.option(
-    "--rates", metavar="FILE", multiple=True, help="A rate card file beside the built-in ones; may be repeated."
-)
+@click.option("--rates", metavar="FILE", multiple=True, help="A rate card file over those in force; may be repeated.")
 @output_options()
+@command_options
 @pass_app
 def price(
     app: App,
@@ -54,17 +54,14 @@ def price(
     output: Output,
 ) -> None:
     """Price one request: the whole prompt picks the tier, which sets every rate."""
-    from pricing.catalog import load_rate_cards  # noqa: PLC0415 - start-up time
-
     moment = datetime.now(UTC) if at is None else parse_moment(at, UTC, "--at")
     usage = TokenUsage(input_tokens, cached_tokens, output_tokens)
-    cards = load_rate_cards(*rates)
-    card = _card(cards, provider or app.config.ledger.provider)
+    card = _card(app.cards(*rates), provider or app.config.ledger.provider)
     charge = price_usage(usage, card=card, model=model, at=moment)
     output.write(_sheet(charge, usage, card.conversion_at(moment)))
 
 
-def _card(cards: dict[str, RateCard], provider: str) -> RateCard:
+def _card(cards: Mapping[str, RateCard], provider: str) -> RateCard:
     if provider not in cards:
         raise LedgerError(f"provider {provider!r} has no rate card: give {' or '.join(sorted(cards))}, or --rates FILE")
     return cards[provider]

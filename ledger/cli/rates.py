@@ -26,18 +26,6 @@ def rates() -> None:
     """Rate cards and conversions: list, show, add."""
 
 
-def _cards(app: App) -> Mapping[str, RateCard]:
-    """The cards in force in the ledger; the built-in ones where there is no ledger yet."""
-    from ledger.cards import cards_in_force  # noqa: PLC0415 - start-up time
-    from ledger.db import ledger_exists  # noqa: PLC0415
-    from pricing.catalog import load_rate_cards  # noqa: PLC0415
-
-    if not ledger_exists(app.db_url):
-        return load_rate_cards()
-    with app.open().reading() as connection:
-        return cards_in_force(connection)
-
-
 def _card(cards: Mapping[str, RateCard], provider: str) -> RateCard:
     if provider not in cards:
         raise LedgerError(f"provider {provider!r} has no rate card: known are {', '.join(sorted(cards))}")
@@ -58,7 +46,7 @@ Examples:
 @pass_app
 def list_rates(app: App, provider: str | None, output: Output) -> None:
     """List every dated price, per 1M tokens, tier by tier."""
-    cards = _cards(app)
+    cards = app.cards()
     chosen = [_card(cards, provider)] if provider else [cards[name] for name in sorted(cards)]
     rows = [
         row for card in chosen for model in card.models.values() for entry in model.entries for row in _tier_rows(entry)
@@ -124,7 +112,7 @@ Examples:
 @pass_app
 def show(app: App, model: str, provider: str | None, output: Output) -> None:
     """Show a model's prices by date and tier, found by id or alias."""
-    cards = _cards(app)
+    cards = app.cards()
     chosen = [_card(cards, provider)] if provider else [cards[name] for name in sorted(cards)]
     found = [(card, card.models[name]) for card in chosen if (name := card.resolve(model)) is not None]
     if not found:
@@ -266,7 +254,7 @@ def list_conversions(app: App, output: Output) -> None:
             item.source_url or "",
             item.checked_on.isoformat() if item.checked_on else "",
         )
-        for _name, card in sorted(_cards(app).items())
+        for _name, card in sorted(app.cards().items())
         for item in card.conversions
     ]
     columns = (

@@ -75,7 +75,7 @@ def _rows(connection: Connection, plan: Plan, raw_rows: Iterable[Sequence[Any]])
         last = max((moment for moment in (raw[-1], known and known[1]) if moment is not None), default=None)
         totals[key] = (sums, last)
     return [
-        SpendRow(dims, code, usd_rates.get(conversion_id), entry_id, label, Sums(*sums), last)
+        SpendRow(dims, code, usd_rates[conversion_id], entry_id, label, Sums(*sums), last)
         for (dims, code, conversion_id, entry_id, label), (sums, last) in totals.items()
     ]
 

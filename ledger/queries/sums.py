@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
@@ -50,6 +50,14 @@ def _halves(column: ColumnElement[int], dialect: str) -> list[ColumnElement[Any]
     return [column.bitwise_rshift(HALF_BITS), column.bitwise_and(2**HALF_BITS - 1)]
 
 
+class KeyRange(NamedTuple):
+    """The keys that a query finds, and the first and last of them."""
+
+    first: int
+    last: int
+    ids: Select[tuple[int]]
+
+
 def sums_of_rollups(connection: Connection, plan: Plan) -> Iterator[Sequence[Any]]:
     """Rows of the group columns, the day where it is needed, the sums and the latest usage, from the roll-ups.
 
@@ -59,9 +67,17 @@ def sums_of_rollups(connection: Connection, plan: Plan) -> Iterator[Sequence[Any
     filters = _filters(selection, keys.c.project, keys.c.billed_model)
     selects = []
     for part in period_parts(selection, plan.ledger_zone, keys.c.posted_month, keys.c.occurred_month):
-        key_ids = select(keys.c.id).where(part.months, filters)
+        # Keys are numbered as they first come up, so those of a month lie close together: their range keeps the
+        # database from reading the roll-up of all months.
+        bounds = select(func.min(keys.c.id), func.max(keys.c.id)).where(part.months, filters)
+        first, last = connection.execute(bounds).one()
+        if first is None:
+            continue
+        wanted = KeyRange(first, last, select(keys.c.id).where(part.months, filters))
         pieces = _pieces(plan) if part.timed else [(rollup_quarters if plan.by_local_day else rollup_days, true())]
-        selects += [_sums_by_key(connection, plan, table, time, key_ids) for table, time in pieces]
+        selects += [_sums_by_key(connection, plan, table, time, wanted) for table, time in pieces]
+    if not selects:
+        return
     inner = (selects[0] if len(selects) == 1 else union_all(*selects)).subquery("sums")
     group = [keys.c[name] for name in plan.group_names] + ([inner.c.day] if plan.needs_day else [])
     sums = [func.sum(column) for column in inner.c if column.name.startswith("sum_")]
@@ -74,7 +90,7 @@ def sums_of_rollups(connection: Connection, plan: Plan) -> Iterator[Sequence[Any
 
 
 def _sums_by_key(
-    connection: Connection, plan: Plan, table: Table, time: ColumnElement[bool], key_ids: Select[tuple[int]]
+    connection: Connection, plan: Plan, table: Table, time: ColumnElement[bool], wanted: KeyRange
 ) -> Select[Any]:
     terms = [term for name in Sums._fields for term in _halves(table.c[name], connection.dialect.name)]
     sums = [func.sum(term).label(f"sum_{number}") for number, term in enumerate(terms)]
@@ -84,7 +100,8 @@ def _sums_by_key(
     elif plan.needs_day:
         by.append(table.c.day)
     last = func.max(microseconds(table.c.last_occurred_at)).label("last")
-    return select(*by, *sums, last).where(table.c.key_id.in_(key_ids), time).group_by(*by)
+    of_keys = and_(table.c.key_id.between(wanted.first, wanted.last), table.c.key_id.in_(wanted.ids))
+    return select(*by, *sums, last).where(of_keys, time).group_by(*by)
 
 
 def _pieces(plan: Plan) -> list[tuple[Table, ColumnElement[bool]]]:

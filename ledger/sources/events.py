@@ -34,6 +34,7 @@ class EventReader:
         self._streams = streams
         self._handle = handle
         self._waiting: list[bytes] = []
+        self._size = 0
         self._line = 0
         self.has_events = False
         """Whether any event was found, be it broken."""
@@ -89,9 +90,10 @@ class EventReader:
     def _wait(self, number: int, data: bytes) -> Iterator[Item]:
         """Keep data whose event may go on in the next line."""
         if not self._waiting:
-            self._line = number
+            self._line, self._size = number, 0
         self._waiting.append(data)
-        if sum(map(len, self._waiting)) > MAX_ITEM_BYTES:
+        self._size += len(data)
+        if self._size > MAX_ITEM_BYTES:
             yield from self._dispatch()
 
     def _dispatch(self) -> Iterator[Item]:

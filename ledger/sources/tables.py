@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -113,7 +113,7 @@ def _read_header(raw: bytes) -> list[str]:
         listed = ", ".join(show(name) for name in unknown[:3])
         message = f"the header names {listed}: columns are {', '.join(FIELDS)} and tag.KEY"
         raise RecordError("unknown_field", message)
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         listed = ", ".join(show(name) for name in twice[:3])
         raise RecordError(

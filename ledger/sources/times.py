@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, Context, Decimal
 
 from ledger.records import RecordError
 from ledger.sources.values import show
@@ -14,6 +14,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = _EPOCH.toordinal()
 _END_SECONDS = 253_402_300_800  # 10000-01-01T00:00Z, exclusive
 _END_US = _END_SECONDS * US
+
+# Longer than any number that is read as a decimal, so nothing is ever rounded up.
+_EXACT = Context(prec=400, rounding=ROUND_DOWN)
 
 _ISO = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
@@ -33,7 +36,7 @@ def read_time(value: object, name: str) -> int:
         if not 0 <= value < _END_SECONDS:
             raise _not_in_range(value, name)
         whole = int(value)
-        return whole * US if whole == value else int(Decimal(repr(value)) * US)
+        return whole * US if whole == value else _microseconds(Decimal(repr(value)))
     if isinstance(value, str) and value.strip():
         return _read_iso(value.strip(), name)
     if isinstance(value, Decimal):
@@ -53,7 +56,11 @@ def iso_text(microseconds: int) -> str:
 def _read_decimal(value: Decimal, name: str) -> int:
     if not value.is_finite() or not 0 <= value < _END_SECONDS:
         raise _not_in_range(value, name)
-    return int(value * US)
+    return _microseconds(value)
+
+
+def _microseconds(seconds: Decimal) -> int:
+    return int(_EXACT.multiply(seconds, Decimal(US)))
 
 
 def _read_iso(text: str, name: str) -> int:

@@ -1,0 +1,318 @@
+"""What tests ask for: a migrated database of their own on SQLite and on PostgreSQL, and the command line."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+from hypothesis import settings
+from psycopg import sql
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import make_url
+
+ROOT = Path(__file__).resolve().parent.parent
+POSTGRES = os.environ.get("TOLLBOOK_TEST_POSTGRES") or "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
+POSTGRES_REQUIRED = bool(os.environ.get("TOLLBOOK_TEST_POSTGRES_REQUIRED"))
+
+settings.register_profile("tollbook", deadline=None, print_blob=True)
+settings.load_profile("tollbook")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-readme", action="store_true", help="write what the README's commands print into it")
+
+
+# --- connections ----------------------------------------------------------------------------------------------------
+
+_used_engines: set[Engine] = set()
+
+
+@event.listens_for(Engine, "engine_connect")
+def _remember_engine(connection: Connection) -> None:
+    _used_engines.add(connection.engine)
+
+
+def close_connections() -> None:
+    """Close what pools keep open, as the end of a command's process would."""
+    while _used_engines:
+        _used_engines.pop().dispose()
+
+
+@pytest.fixture(autouse=True)
+def _no_connection_outlives_its_test() -> Iterator[None]:
+    yield
+    close_connections()
+
+
+# --- databases ------------------------------------------------------------------------------------------------------
+
+
+class PostgresServer:
+    """Makes and drops databases whose names no other test process uses."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self._prefix = f"tollbook_test_{os.getpid()}"
+        self._numbers = itertools.count(1)
+
+    def connect(self) -> psycopg.Connection[Any]:
+        conninfo = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return psycopg.connect(conninfo, autocommit=True, connect_timeout=5)
+
+    def create(self, template: str | None = None) -> str:
+        name = f"{self._prefix}_{next(self._numbers)}"
+        statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+        if template is not None:
+            statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+        with self.connect() as connection:
+            connection.execute(statement)
+        return name
+
+    def drop(self, name: str) -> None:
+        with self.connect() as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def database_url(self, name: str) -> str:
+        return self.url.set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> PostgresServer:
+    """The server tests run on; without one they are skipped, or fail where TOLLBOOK_TEST_POSTGRES_REQUIRED is set."""
+    server = PostgresServer(POSTGRES)
+    try:
+        server.connect().close()
+    except psycopg.OperationalError as error:
+        reason = f"no PostgreSQL answers at {server.url}: start one or set TOLLBOOK_TEST_POSTGRES ({error})"
+        if POSTGRES_REQUIRED:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return server
+
+
+def migrate(url: str) -> None:
+    """`upgrade head` and the settings of a new ledger in UTC."""
+    from ledger.db import create_database
+
+    create_database(url)
+    close_connections()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: PostgresServer) -> Iterator[str]:
+    name = postgres_server.create()
+    try:
+        migrate(postgres_server.database_url(name))
+        yield name
+    finally:
+        postgres_server.drop(name)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "tollbook.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """A new ledger on SQLite, in `tollbook.db` of the test's folder."""
+    path = tmp_path / "tollbook.db"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+class PostgresLedgers:
+    """Ledgers on PostgreSQL, emptied and lent again, for making and dropping a database takes most of a second."""
+
+    _SHAPE = """
+        SELECT md5(string_agg(part, '|' ORDER BY part)) FROM (
+            SELECT format('%s %s %s', attrelid::regclass, attname, atttypid) FROM pg_attribute JOIN pg_class c
+                ON c.oid = attrelid WHERE relnamespace = 'public'::regnamespace AND attnum > 0
+            UNION ALL SELECT pg_get_triggerdef(t.oid) || tgenabled::text FROM pg_trigger t
+            UNION ALL SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+            UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+            UNION ALL SELECT prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+            UNION ALL SELECT version_num FROM alembic_version
+        ) AS parts (part)"""
+
+    def __init__(self, server: PostgresServer, template: str) -> None:
+        self._server = server
+        self._template = template
+        self._spare: list[str] = []
+        with self._connect(template) as connection:
+            self._shape = connection.execute(self._SHAPE).fetchone()
+            self._settings = connection.execute("SELECT name, value FROM ledger_settings").fetchall()
+
+    def lend(self) -> str:
+        return self._spare.pop() if self._spare else self._server.create(self._template)
+
+    def take_back(self, name: str) -> None:
+        """Empty it, or drop it where a test changed more than rows."""
+        with self._connect(name) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            has_schema = connection.execute("SELECT to_regclass('alembic_version')").fetchone() != (None,)
+            if has_schema and connection.execute(self._SHAPE).fetchone() == self._shape:
+                self._empty(connection)
+                self._spare.append(name)
+                return
+        self._server.drop(name)
+
+    def _empty(self, connection: psycopg.Connection[Any]) -> None:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        with connection.transaction():
+            connection.execute("SET LOCAL session_replication_role = replica")  # no guards, no foreign keys
+            for (table,) in tables:
+                if table != "alembic_version":
+                    connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+            connection.cursor().executemany("INSERT INTO ledger_settings VALUES (%s, %s)", self._settings)
+
+    def _connect(self, name: str) -> psycopg.Connection[Any]:
+        url = self._server.url.set(drivername="postgresql", database=name)
+        return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True, connect_timeout=5)
+
+    def drop_all(self) -> None:
+        for name in self._spare:
+            self._server.drop(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_ledgers(postgres_server: PostgresServer, postgres_template: str) -> Iterator[PostgresLedgers]:
+    ledgers = PostgresLedgers(postgres_server, postgres_template)
+    yield ledgers
+    ledgers.drop_all()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer, postgres_ledgers: PostgresLedgers) -> Iterator[str]:
+    """A ledger on PostgreSQL in which nothing stands yet."""
+    name = postgres_ledgers.lend()
+    yield postgres_server.database_url(name)
+    postgres_ledgers.take_back(name)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def db_url(request: pytest.FixtureRequest) -> str:
+    """A new ledger of the test's own, once on each database."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    name = postgres_server.create()
+    yield postgres_server.database_url(name)
+    postgres_server.drop(name)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database nothing was written to yet (for SQLite: a path without a file), once on each database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    url: str = request.getfixturevalue("empty_postgres_url")
+    return url
+
+
+# --- the command line -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left behind: the exit code and both streams, apart."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+    def ok(self) -> Outcome:
+        assert self.exit_code == 0, f"exit code {self.exit_code}\n{self.stdout}\n{self.stderr}"
+        return self
+
+
+Cli = Callable[..., Outcome]
+
+
+def command_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The caller's environment without tollbook's own variables, at a width of 100 columns and without colours."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("TOLLBOOK_", "COV_CORE_"))}
+    return kept | {"COLUMNS": "100", "LINES": "40", "NO_COLOR": "1", "PYTHONUTF8": "1"} | dict(extra or {})
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Runs `tollbook ARGS...` in this process, in the test's folder; exceptions that a user would see pass through."""
+    from ledger.cli import cli as root
+
+    monkeypatch.chdir(tmp_path)
+    for name in [key for key in os.environ if key.startswith("TOLLBOOK_")]:
+        monkeypatch.delenv(name)
+
+    def run(*args: object, stdin: str | bytes | None = None, env: Mapping[str, str] | None = None) -> Outcome:
+        runner = CliRunner(env={"COLUMNS": "100", "NO_COLOR": "1", **(env or {})}, catch_exceptions=False)
+        result = runner.invoke(root, [str(arg) for arg in args], input=stdin, prog_name="tollbook")
+        return Outcome(result.exit_code, result.stdout, result.stderr)
+
+    return run
+
+
+@pytest.fixture
+def db_cli(cli: Cli, db_url: str) -> Cli:
+    """`cli` on a new ledger of the test's own, once on each database."""
+
+    def run(*args: object, stdin: str | bytes | None = None, env: Mapping[str, str] | None = None) -> Outcome:
+        return cli(*args, stdin=stdin, env={"TOLLBOOK_DB": db_url, **(env or {})})
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def console_script() -> Path:
+    """The installed `tollbook`, beside the Python that runs the tests."""
+    found = shutil.which("tollbook", path=str(Path(sys.executable).parent))
+    assert found, "tollbook is not installed beside this Python: pip install -e '.[test]'"
+    return Path(found)
+
+
+@pytest.fixture
+def script(tmp_path: Path, console_script: Path) -> Cli:
+    """Runs the installed `tollbook ARGS...` as a process of its own, in the test's folder."""
+
+    def run(*args: object, stdin: str | bytes | None = None, env: Mapping[str, str] | None = None) -> Outcome:
+        done = subprocess.run(
+            [str(console_script), *(str(arg) for arg in args)],
+            cwd=tmp_path,
+            env=command_environment(env),
+            input=stdin.encode() if isinstance(stdin, str) else stdin or b"",
+            capture_output=True,
+            timeout=300,
+            check=False,
+        )
+        return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def examples() -> Path:
+    """The folder of example usage in the checkout."""
+    return ROOT / "examples"

@@ -1,0 +1,45 @@
+"""README.md as tests read it: its fenced blocks, by language and heading."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from tests.conftest import ROOT
+
+README = ROOT / "README.md"
+FENCED = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#+ (?P<title>.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: the heading it stands under, its content, and where that begins and ends in the file."""
+
+    heading: str
+    language: str
+    text: str
+    start: int
+    end: int
+
+
+def blocks_in(readme: str) -> list[Block]:
+    fences = list(FENCED.finditer(readme))
+    headings = [match for match in HEADING.finditer(readme) if not any(inside(match, fence) for fence in fences)]
+    blocks = []
+    for fence in fences:
+        above = [match["title"] for match in headings if match.start() < fence.start()]
+        blocks.append(Block(above[-1], fence["language"], fence["text"], fence.start("text"), fence.end("text")))
+    return blocks
+
+
+def inside(match: re.Match[str], fence: re.Match[str]) -> bool:
+    return fence.start() < match.start() < fence.end()
+
+
+def code_under(heading: str, language: str = "python") -> str:
+    """All blocks of that language under one heading, as one text."""
+    blocks = blocks_in(README.read_text(encoding="utf-8"))
+    chosen = [block.text for block in blocks if (block.heading, block.language) == (heading, language)]
+    assert chosen, f"README.md has no {language} block under {heading!r}"
+    return "\n".join(chosen)

@@ -1,0 +1,164 @@
+"""README's commands print what README says; `pytest tests/test_readme.py --update-readme` writes what they print.
+
+Commands of ```console blocks run one after another in one folder that starts with the examples alone. In expected
+output `…` stands for anything on a line, and a line of `…` alone for any lines: clock times, speeds, long listings.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, command_environment
+from tests.readme import README, Block, blocks_in
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command as written, with its line ends, and the output written below it."""
+
+    written: str
+    expected: str
+
+    @property
+    def command(self) -> str:
+        return self.written.replace("\n> ", "\n")
+
+
+def steps_in(block: Block) -> Iterator[Step]:
+    """A command begins behind `$ ` and goes on in lines behind `> `."""
+    for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+        first, *more = part.splitlines(keepends=True)
+        continued = list(itertools.takewhile(lambda line: line.startswith("> "), more))
+        yield Step("".join([first, *continued]), "".join(more[len(continued) :]))
+
+
+def output_pattern(expected: str) -> str:
+    lines = [
+        r"(?:.*\n)*?" if line == "…\n" else re.escape(line).replace("…", ".*?")
+        for line in expected.splitlines(keepends=True)
+    ]
+    return "".join(lines)
+
+
+def says(expected: str, printed: str) -> bool:
+    return re.fullmatch(output_pattern(expected), printed) is not None
+
+
+def run(command: str, folder: Path, script: Path) -> str:
+    """What a reader would see: both streams, as one; trailing blanks, which editors strip, left out."""
+    path = os.pathsep.join([str(script.parent), os.environ.get("PATH", "")])
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=command_environment({"PATH": path, "TZ": "UTC"}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    text = re.sub(r"[ \t]+$", "", done.stdout, flags=re.MULTILINE)
+    return text if text.endswith("\n") or not text else text + "\n"
+
+
+def updated(expected: str, printed: str) -> str:
+    """What README should say now: lines with an ellipsis stay as they are where they still describe what is printed."""
+    if says(expected, printed):
+        return expected
+    vague = [line for line in expected.splitlines(keepends=True) if "…" in line and line != "…\n"]
+    lines = printed.splitlines(keepends=True)
+    return "".join(next((old for old in vague if says(old, line)), line) for line in lines)
+
+
+def rewritten(block: Block, folder: Path, script: Path) -> str:
+    """The block with what its commands print now."""
+    steps = [(step, run(step.command, folder, script)) for step in steps_in(block)]
+    return "".join(f"$ {step.written}{updated(step.expected, printed)}" for step, printed in steps)
+
+
+def test_readme_commands_print_what_readme_says(
+    tmp_path: Path, console_script: Path, pytestconfig: pytest.Config
+) -> None:
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    readme = README.read_text(encoding="utf-8")
+    consoles = [block for block in blocks_in(readme) if block.language == "console"]
+    assert consoles, "README.md shows no command"
+    new, end = "", 0
+    for block in consoles:
+        new += readme[end : block.start] + rewritten(block, tmp_path, console_script)
+        end = block.end
+    new += readme[end:]
+    if pytestconfig.getoption("--update-readme"):
+        README.write_text(new, encoding="utf-8")
+    assert new == readme, "README.md has other output: look at the difference, then --update-readme"
+
+
+@pytest.mark.parametrize("provider", ["evolink", "volcengine"])
+def test_readme_prices_are_the_shipped_ones(provider: str) -> None:
+    from pricing import load_rate_cards
+    from pricing.money import PICO, format_nano
+
+    readme = README.read_text(encoding="utf-8")
+    models = load_rate_cards()[provider].models
+    assert len(models) == 4
+    for name, model in models.items():
+        [entry] = model.entries
+        rates = [(tier.input_pico, tier.cached_input_pico or 0, tier.output_pico) for tier in entry.tiers]
+        columns = (
+            " / ".join(format_nano(rate * 1_000_000 * 10**9 // PICO) for rate in column)
+            for column in zip(*rates, strict=True)
+        )
+        assert f"| `{name}` | {' | '.join(columns)} |\n" in readme
+
+
+def test_readme_library_example_prints_what_readme_says(tmp_path: Path) -> None:
+    blocks = [block for block in blocks_in(README.read_text(encoding="utf-8")) if block.heading == "As a library"]
+    examples = [pair for pair in itertools.pairwise(blocks) if pair[0].language == "python"]
+    assert examples, "README.md shows no use as a library"
+    for code, output in examples:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", code.text],
+            cwd=tmp_path,
+            env=command_environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (output.language, done.stderr, done.stdout) == ("text", "", output.text)
+
+
+@pytest.mark.parametrize(
+    ("expected", "printed", "same"),
+    [
+        ("3 lines\n", "3 lines\n", True),
+        ("3 lines\n", "4 lines\n", False),
+        ("3 lines in … s\n", "3 lines in 0.2 s\n", True),
+        ("3 lines in … s\n", "3 lines in\n0.2 s\n", False),
+        ("first\n…\nlast\n", "first\nsecond\nthird\nlast\n", True),
+        ("first\n…\nlast\n", "first\nlast\n", True),
+        ("first\n…\nlast\n", "first\nsecond\n", False),
+        ("", "surprise\n", False),
+        ("(1.5)\n", "(1x5)\n", False),
+    ],
+)
+def test_an_ellipsis_stands_for_anything_on_a_line_or_for_lines(expected: str, printed: str, same: bool) -> None:
+    assert says(expected, printed) is same
+
+
+def test_updating_keeps_what_readme_leaves_open() -> None:
+    expected = "3 lines\ntook … s\n"
+    assert updated(expected, "3 lines\ntook 5 s\n") == expected
+    assert updated(expected, "4 lines\ntook 5 s\n") == "4 lines\ntook … s\n"
+    assert updated(expected, "4 lines\nfailed\n") == "4 lines\nfailed\n"
