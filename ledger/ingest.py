@@ -1,4 +1,4 @@
-"""Files into the ledger: streamed in chunks, one transaction each, so that a run portion up again ends the same."""
+"""Files into the ledger: streamed in chunks, one transaction each, so that a run taken up again ends the same."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Tally:
 
 
 class Intake:
-    """Takes items of one run into a ledger. Each `take` happens inside a transaction of the caller's."""
+    """Takes items of one run into a ledger. `prepare` and `post` happen inside transactions of the caller's."""
 
     def __init__(self, database: Database, config: Config, options: RunOptions, run: Run) -> None:
         self.options = options

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, func, literal_column, select
 
 from ledger.cards import cards_in_force
 from ledger.db import Database
@@ -68,7 +68,8 @@ def _amounts(connection: Connection, run_id: int) -> dict[str, int]:
     )
     first, last = connection.execute(bounds).one()
     # In two halves: SQLite's sum ends at 64 bits.
-    bits, mask = literal_column("32"), literal_column(str(2**32 - 1))
+    bits: ColumnElement[int] = literal_column("32")
+    mask: ColumnElement[int] = literal_column(str(2**32 - 1))
     halves = func.sum(charges.c.amount_nano.bitwise_rshift(bits)), func.sum(charges.c.amount_nano.bitwise_and(mask))
     query = (
         select(charges.c.currency, *halves)

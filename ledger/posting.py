@@ -49,9 +49,6 @@ class Posted:
     batch_id: int | None
     differing_labels: int = 0
 
-    def count(self, outcome: Outcome) -> int:
-        return self.outcomes.count(outcome)
-
 
 @dataclass(slots=True)
 class Known:
@@ -199,7 +196,7 @@ class Poster:
                 sequence=sequence,
                 kind=self.run.kind,
                 reason=self.run.reason,
-                reference=self.run.reference,
+                reference=self.run.reference if self.run.id == batch_id else None,  # once a run: it is unique
                 options=msgspec.json.encode(self.run.options).decode(),
                 posted_at=datetime.now(UTC),
                 first_usage_record_id=added[0][0] if added else 1,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from ledger.bulk import in_chunks
 from ledger.cards import next_id
@@ -36,16 +36,23 @@ def hold(connection: Connection, file: str, held: Sequence[Held], options: RunOp
     known = _known(connection, list(by_digest))
     number = next_id(connection, quarantine) if held else 0
     added: list[dict[str, Any]] = []
+    counted: list[dict[str, Any]] = []
+    changed: list[dict[str, Any]] = []
     for digest, items in by_digest.items():
         first, read = items[0], _as_read(items[-1], options)
         if digest in known:
-            _count_again(connection, known[digest], {"seen": quarantine.c.seen + len(items), "last_seen_at": now}, read)
+            entry, state = known[digest]
+            again = {"entry": entry, "times": len(items), "last_seen_at": now}
+            (counted if state == "discarded" else changed).append(again if state == "discarded" else again | read)
             continue
         of_line = {"digest": digest, "file": file, "line": first.line, "length": len(_raw(file, first))}
         seen = {"seen": len(items), "source": first.source, "first_seen_at": now, "last_seen_at": now}
         added.append({"id": number + len(added), **of_line, **seen, **read})
     if added:
         connection.execute(quarantine.insert(), added)
+    seen_again = update(quarantine).where(quarantine.c.id == bindparam("entry"))
+    for changes in filter(None, (counted, changed)):
+        connection.execute(seen_again.values(seen=quarantine.c.seen + bindparam("times")), changes)
 
 
 def _raw(file: str, item: Held) -> bytes:
@@ -53,18 +60,13 @@ def _raw(file: str, item: Held) -> bytes:
     return f"{file}\0{item.reason}".encode() if item.raw is None else item.raw
 
 
-def _known(connection: Connection, digests: Sequence[str]) -> dict[str, Row[Any]]:
-    """Entries that stand, as (id, state) by digest."""
-    found: dict[str, Row[Any]] = {}
+def _known(connection: Connection, digests: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """Number and state of the entries that there are, by digest."""
+    found: dict[str, tuple[int, str]] = {}
     for chunk in in_chunks(digests, 500):
         query = select(quarantine.c.id, quarantine.c.state, quarantine.c.digest).where(quarantine.c.digest.in_(chunk))
-        found.update((row.digest, row) for row in connection.execute(query))
+        found.update((digest, (number, state)) for number, state, digest in connection.execute(query))
     return found
-
-
-def _count_again(connection: Connection, known: Row[Any], counted: dict[str, Any], read: dict[str, Any]) -> None:
-    changes = counted if known.state == "discarded" else counted | read
-    connection.execute(update(quarantine).where(quarantine.c.id == known.id).values(changes))
 
 
 def _as_read(item: Held, options: RunOptions) -> dict[str, Any]:

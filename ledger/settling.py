@@ -47,7 +47,7 @@ def retry(database: Database, config: Config, numbers: Sequence[int] = ()) -> Re
     result = Retried()
     run = Run("retry")
     with database.writing() as connection:
-        chosen = [get_entry(connection, number) for number in numbers] or [
+        chosen = [get_entry(connection, number) for number in dict.fromkeys(numbers)] or [
             row for row in entries(connection) if row.complete and row.reason != CONFLICT
         ]
         for row in chosen:
@@ -101,7 +101,7 @@ def _portion(intake: Intake, rows: Sequence[Row[Any]]) -> Portion:
 def discard(database: Database, numbers: Sequence[int], reason: str) -> None:
     """Give entries up, with the reason; the same lines are only counted from then on."""
     with database.writing() as connection:
-        for number in numbers:
+        for number in dict.fromkeys(numbers):
             row = get_entry(connection, number)
             if row.state != "open":
                 raise LedgerError(f"quarantine entry {number} is {row.state}: only open ones can be discarded")

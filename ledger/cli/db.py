@@ -12,7 +12,12 @@ from ledger.cli.sheet import Column, Sheet
 from ledger.errors import LedgerError
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+Example:
+  tollbook db init --timezone Asia/Shanghai
+"""
+)
 @command_options
 def db() -> None:
     """Create, upgrade and check a ledger."""

@@ -11,7 +11,12 @@ from ledger.cli.output import Output, note, output_options
 from ledger.cli.periods import period_options
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+Example:
+  tollbook export charges --month last -o charges.csv
+"""
+)
 @command_options
 def export() -> None:
     """Write files for other programs: charge lines for finance."""

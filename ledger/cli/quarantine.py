@@ -16,7 +16,13 @@ from ledger.errors import LedgerError
 STATES = ("open", "resolved", "accepted", "discarded", "all")
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+Examples:
+  tollbook quarantine list
+  tollbook quarantine retry
+"""
+)
 @command_options
 def quarantine() -> None:
     """What could not be recorded: list, show, retry, accept, discard, export."""

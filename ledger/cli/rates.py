@@ -13,6 +13,7 @@ from ledger.cli.app import App, command_options, pass_app
 from ledger.cli.output import Output, note, output_options
 from ledger.cli.sheet import Cell, Column, Sheet
 from ledger.errors import LedgerError
+from pricing.rate_card import format_instant
 
 if TYPE_CHECKING:
     from pricing.rate_card import RateCard, RateEntry
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
 PER_MILLION = 1_000_000
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+Examples:
+  tollbook rates list --provider evolink
+  tollbook rates add july-prices.toml
+"""
+)
 @command_options
 def rates() -> None:
     """Rate cards and conversions: list, show, add."""
@@ -78,7 +85,7 @@ def _tier_rows(entry: RateEntry) -> list[tuple[Cell, ...]]:
         (
             entry.provider,
             entry.model,
-            _day(entry.effective_from),
+            format_instant(entry.effective_from),
             tier.label,
             entry.currency,
             per_million(tier.input_pico),
@@ -91,11 +98,6 @@ def _tier_rows(entry: RateEntry) -> list[tuple[Cell, ...]]:
         )
         for tier in entry.tiers
     ]
-
-
-def _day(moment: datetime) -> str:
-    text = moment.isoformat().replace("+00:00", "Z")
-    return text.removesuffix("T00:00:00Z")
 
 
 @rates.command(
@@ -173,7 +175,12 @@ def _tell_standing(count: int) -> None:
         note(f"{count:,} posted charges stand at other figures and stay as they are: only a reprice would correct them")
 
 
-@rates.group()
+@rates.group(
+    epilog="""\b
+Example:
+  tollbook rates conversion add --per-usd 68 --from 2026-11-01
+"""
+)
 @command_options
 def conversion() -> None:
     """How many units of a card's currency are 1 USD: add, list."""
@@ -250,7 +257,7 @@ def list_conversions(app: App, output: Output) -> None:
             card.provider,
             card.currency,
             item.per_usd_nano,
-            _day(item.effective_from),
+            format_instant(item.effective_from),
             item.source_url or "",
             item.checked_on.isoformat() if item.checked_on else "",
         )

@@ -9,6 +9,7 @@ import click
 from ledger.cli.app import App, command_options, pass_app
 from ledger.cli.output import Output, output_options
 from ledger.cli.sheet import Column, Sheet
+from ledger.exports.safe_text import visible
 
 
 @click.command(
@@ -41,7 +42,7 @@ def verify(app: App, output: Output) -> None:
     title = "Verified: all sound" if result.passed else f"{result.problem_count:,} problems"
     output.write(Sheet(title, (Column("checked"), Column("rows", "count")), rows, document=document))
     for problem in result.problems:
-        click.echo(f"Problem: {problem}", err=True)
+        click.echo(f"Problem: {visible(problem)}", err=True)
     if result.problem_count > len(result.problems):
         click.echo(f"… and {result.problem_count - len(result.problems):,} more", err=True)
     if not result.passed:

@@ -52,7 +52,8 @@ class Plan:
     """What to read and how its grouped columns become dimensions.
 
     `grain` days reads days alone; quarters reads quarter-hours where days of the ledger's zone don't do; charges are
-    read themselves for the `reason` given. `changes` are the report zone's UTC offsets, where days need them.
+    read themselves for the `reason` given. `changes` are the report zone's UTC offsets, where days need them. `halves`
+    sums the upper and the lower half of each number apart, as SQLite's sums end at 64 bits.
     """
 
     selection: Selection
@@ -60,6 +61,7 @@ class Plan:
     grain: Grain = "days"
     reason: str | None = None
     changes: Changes = field(default_factory=tuple)
+    halves: bool = False
 
     @property
     def same_zone(self) -> bool:
@@ -97,7 +99,7 @@ def make_plan(connection: Connection, selection: Selection, ledger_zone: ZoneInf
     plan = Plan(selection, ledger_zone)
     other_tags = [key for key in selection.tag_keys if key not in rollup_tags]
     if other_tags:
-        plan.grain, plan.reason = "charges", f"tag {other_tags[0]!r} is not rolled up ([ledger] rollup_tags)"
+        plan.grain, plan.reason = "charges", f"tag {other_tags[0]!r} is not rolled up ('tollbook db rollups' can)"
     elif selection.on_day_starts(ledger_zone) and (plan.same_zone or not selection.wants_calendar):
         return plan
     elif selection.on_quarters():

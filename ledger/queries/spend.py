@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from ledger.queries.charge_rows import read_rate_entries, read_usd_rates
 from ledger.queries.plan import FIXED_COLUMNS, KEY_COLUMN, Grain, Plan, Sums, make_plan
@@ -48,10 +49,24 @@ def read_spend(
 ) -> SelectedSpend:
     """The selection's sums, exact past 64 bits."""
     plan = make_plan(connection, selection, ledger_zone, rollup_tags)
-    read = sums_of_charges if plan.grain == "charges" else sums_of_rollups
-    rows = _rows(connection, plan, read(connection, plan))
+    rows = _rows(connection, plan, _read_sums(connection, plan))
     used = {row.rate_entry_id for row in rows if row.rate_entry_id is not None}
     return SelectedSpend(rows, read_rate_entries(connection, used), plan.grain, plan.reason)
+
+
+def _read_sums(connection: Connection, plan: Plan) -> Iterable[Sequence[Any]]:
+    """The grouped rows. SQLite refuses a sum past 64 bits: then, and where rows stream, halves are summed."""
+    may_overflow = connection.dialect.name == "sqlite"
+    if plan.grain == "charges":
+        plan.halves = may_overflow
+        return sums_of_charges(connection, plan)
+    try:
+        return list(sums_of_rollups(connection, plan))
+    except DBAPIError as error:
+        if not may_overflow or "integer overflow" not in str(error.orig):
+            raise
+    plan.halves = True
+    return sums_of_rollups(connection, plan)
 
 
 def _rows(connection: Connection, plan: Plan, raw_rows: Iterable[Sequence[Any]]) -> list[SpendRow]:
@@ -62,13 +77,12 @@ def _rows(connection: Connection, plan: Plan, raw_rows: Iterable[Sequence[Any]])
     usd_rates = read_usd_rates(connection)
     dimensions = _dimension_readers(plan, of)
     tags_match = _tag_filter(plan.selection, of.get("tags"))
-    halves = connection.dialect.name == "sqlite"
     totals: dict[tuple[Any, ...], tuple[list[int], int | None]] = {}
     for raw in raw_rows:
         if tags_match is not None and not tags_match(raw):
             continue
         key = (tuple([read(raw) for read in dimensions]), raw[currency], raw[conversion], raw[entry], raw[tier])
-        sums = _joined(raw[width:-1]) if halves else [int(value) for value in raw[width:-1]]
+        sums = _joined(raw[width:-1]) if plan.halves else [int(value) for value in raw[width:-1]]
         known = totals.get(key)
         if known is not None:
             sums = [one + other for one, other in zip(known[0], sums, strict=True)]

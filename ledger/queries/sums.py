@@ -43,9 +43,9 @@ def _filters(selection: Selection, project: ColumnElement[str], model: ColumnEle
     return and_(*conditions)
 
 
-def _halves(column: ColumnElement[int], dialect: str) -> list[ColumnElement[Any]]:
-    """Terms whose sums can't overflow: on SQLite the upper and lower half, else the column, whose sum is numeric."""
-    if dialect != "sqlite":
+def _terms(column: ColumnElement[int], plan: Plan) -> list[ColumnElement[Any]]:
+    """What is summed of a column: itself, or its upper and its lower half."""
+    if not plan.halves:
         return [column]
     return [column.bitwise_rshift(HALF_BITS), column.bitwise_and(2**HALF_BITS - 1)]
 
@@ -75,7 +75,7 @@ def sums_of_rollups(connection: Connection, plan: Plan) -> Iterator[Sequence[Any
             continue
         wanted = KeyRange(first, last, select(keys.c.id).where(part.months, filters))
         pieces = _pieces(plan) if part.timed else [(rollup_quarters if plan.by_local_day else rollup_days, true())]
-        selects += [_sums_by_key(connection, plan, table, time, wanted) for table, time in pieces]
+        selects += [_sums_by_key(plan, table, time, wanted) for table, time in pieces]
     if not selects:
         return
     inner = (selects[0] if len(selects) == 1 else union_all(*selects)).subquery("sums")
@@ -89,10 +89,8 @@ def sums_of_rollups(connection: Connection, plan: Plan) -> Iterator[Sequence[Any
     yield from connection.execute(outer)
 
 
-def _sums_by_key(
-    connection: Connection, plan: Plan, table: Table, time: ColumnElement[bool], wanted: KeyRange
-) -> Select[Any]:
-    terms = [term for name in Sums._fields for term in _halves(table.c[name], connection.dialect.name)]
+def _sums_by_key(plan: Plan, table: Table, time: ColumnElement[bool], wanted: KeyRange) -> Select[Any]:
+    terms = [term for name in Sums._fields for term in _terms(table.c[name], plan)]
     sums = [func.sum(term).label(f"sum_{number}") for number, term in enumerate(terms)]
     by: list[ColumnElement[Any]] = [table.c.key_id]
     if plan.by_local_day:
@@ -142,9 +140,9 @@ def _day_from(moment: datetime | None, zone: ZoneInfo) -> tuple[datetime, str] |
 
 def sums_of_charges(connection: Connection, plan: Plan) -> Iterator[Sequence[Any]]:
     """The same rows from charges and their usage records, streamed."""
-    dialect, selection = connection.dialect.name, plan.selection
+    selection = plan.selection
     usage, instant = usage_records, microseconds(usage_records.c.occurred_at)
-    terms = [term for name in Sums._fields for term in _halves(_measure(name), dialect)]
+    terms = [term for name in Sums._fields for term in _terms(_measure(name), plan)]
     source = {"source": usage, "status": usage, "tags": usage}
     group: list[ColumnElement[Any]] = [source.get(name, charges).c[name] for name in plan.group_names]
     if plan.needs_day:
