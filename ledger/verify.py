@@ -27,7 +27,7 @@ from ledger.models import (
 )
 from ledger.posting import batch_digest
 from ledger.rollups import Dimensions, RollUp
-from ledger.types import from_microseconds
+from ledger.types import from_microseconds, to_microseconds
 from pricing.charge import price_entry, price_storage
 from pricing.errors import PricingError
 from pricing.rate_card import RateEntry
@@ -74,6 +74,7 @@ def verify(database: Database) -> Verification:
             _check_reversals(connection, posted, result)
             if posted:
                 roll_up.add(connection, *(columns_of(rows) for rows in zip(*posted, strict=True)))
+        _check_replacements(connection, result)
         _check_counts(connection, result)
         _check_digests(connection, result)
         for kept, worked_out in zip((rollup_days, rollup_quarters), tables, strict=True):
@@ -165,20 +166,25 @@ class _Rules:
     def __init__(self, connection: Connection, calendar: Calendar, result: Verification) -> None:
         self._calendar = calendar
         self._entries = _entries(connection, result)
-        rows = connection.execute(select(conversions.c.id, conversions.c.currency))
-        self._currencies = {row.id: row.currency for row in rows}
+        self._entry_starts = {number: to_microseconds(entry.effective_from) for number, entry in self._entries.items()}
+        rows = connection.execute(select(conversions.c.id, conversions.c.currency, conversions.c.effective_from))
+        self._conversions = {row.id: (row.currency, to_microseconds(row.effective_from)) for row in rows}
 
     def check(self, charge: ChargeRow, facts: Facts, result: Verification) -> None:
         result.checked["charges"] += 1
         name = f"charge {charge.id} ({facts.request_id})"
         if charge.occurred_month != self._calendar.month(facts.occurred_at):
             result.problem(f"{name}: occurred month {charge.occurred_month} isn't that of its time")
-        if charge.conversion_id is not None and self._currencies.get(charge.conversion_id) != charge.currency:
-            result.problem(f"{name}: its conversion isn't one of {charge.currency}")
+        if charge.conversion_id is not None:
+            currency, start_us = self._conversions.get(charge.conversion_id, (None, 0))
+            if currency != charge.currency or start_us > facts.occurred_at:
+                result.problem(f"{name}: its conversion isn't one of {charge.currency} that had begun by then")
         entry = self._entries.get(charge.rate_entry_id or 0)
         if entry is None or entry.model != charge.billed_model or entry.currency != charge.currency:
             result.problem(f"{name}: its rate entry isn't one of {charge.billed_model} in {charge.currency}")
             return
+        if self._entry_starts[charge.rate_entry_id or 0] > facts.occurred_at:
+            result.problem(f"{name}: its rate entry {entry.key} had not begun by then")
         if charge.charge_class == "reversal":
             return
         try:
@@ -233,7 +239,7 @@ def amounts_of(entry: RateEntry, facts: Facts) -> tuple[str, int, int, int, int]
 
 
 def _check_reversals(connection: Connection, posted: Sequence[tuple[ChargeRow, Facts]], result: Verification) -> None:
-    """A reversal negates the charge it names; both it and a replacement are of the same usage or identity."""
+    """A reversal negates the charge it names, and is of the same usage."""
     reversals = [charge for charge, _facts in posted if charge.charge_class == "reversal"]
     for start in range(0, len(reversals), 500):
         chunk = {charge.corrects_id: charge for charge in reversals[start : start + 500]}
@@ -245,6 +251,19 @@ def _check_reversals(connection: Connection, posted: Sequence[tuple[ChargeRow, F
                 result.problem(f"charge {after.id}: isn't the exact reverse of charge {before.id}")
         for missing in chunk.values():
             result.problem(f"charge {missing.id}: reverses charge {missing.corrects_id}, which doesn't exist")
+
+
+def _check_replacements(connection: Connection, result: Verification) -> None:
+    """What a replacement stands in for is reversed: else both would count."""
+    undoing = charges.alias("undoing")
+    undone = select(undoing.c.id).where(
+        undoing.c.corrects_id == charges.c.corrects_id, undoing.c.charge_class == "reversal"
+    )
+    unpaired = select(charges.c.id, charges.c.corrects_id).where(
+        charges.c.charge_class == "replacement", ~undone.exists()
+    )
+    for number, replaced in connection.execute(unpaired.order_by(charges.c.id).limit(LISTED_PROBLEMS)):
+        result.problem(f"charge {number}: replaces charge {replaced}, which no reversal takes back")
 
 
 def _check_counts(connection: Connection, result: Verification) -> None:

@@ -11,9 +11,7 @@ from ledger.models import metadata
 
 
 def run(connection: Connection) -> None:
-    context.configure(
-        connection=connection, target_metadata=metadata, compare_type=False, transaction_per_migration=False
-    )
+    context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=False)
     with context.begin_transaction():
         context.run_migrations()
 

@@ -24,6 +24,8 @@ from ledger.cli.tables import to_table
 from ledger.errors import LedgerError
 from ledger.exports.safe_csv import guard
 from ledger.exports.safe_text import UNSAFE, json_text, visible
+from tests.conftest import Cli
+from tests.ledger_help import responses, tamper
 
 NANO = 10**9
 ESCAPES = "\x1b[31mred\x1b]0;title\x07\x9b2J\u202eevil\u2066"
@@ -450,3 +452,12 @@ def test_what_cant_be_written_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     with pytest.raises(LedgerError, match=re.escape(path) + ": can't be written: "), replacing(path):
         pass
+
+
+def test_what_verify_names_is_escaped(cli: Cli, sqlite_url: str) -> None:
+    cli("ingest", "-", stdin=responses([1]).replace("resp_000001", r"\u001b[31mred")).ok()
+    tamper(sqlite_url, "UPDATE charges SET input_nano = input_nano + 1, amount_nano = amount_nano + 1")
+    found = cli("verify")
+    assert found.exit_code == 1
+    assert r"(\x1b[31mred)" in found.stderr
+    assert UNSAFE.search(found.stderr.replace("\n", "")) is None

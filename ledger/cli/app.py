@@ -63,7 +63,11 @@ class App:
     def _has_no_file(self) -> bool:
         """Whether the URL is a SQLite file's that isn't there, which is known without loading sqlalchemy."""
         scheme, separator, path = self.db_url.rpartition("://")
-        return scheme in ("", "sqlite") and not Path(path.removeprefix("/") if separator else path).exists()
+        return (
+            scheme in ("", "sqlite")
+            and "?" not in path
+            and not Path(path.removeprefix("/") if separator else path).exists()
+        )
 
 
 pass_app = click.make_pass_decorator(App, ensure=True)

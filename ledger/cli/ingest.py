@@ -41,7 +41,7 @@ def parse_tolerance(
     _context: click.Context, _parameter: click.Parameter, value: str | None
 ) -> Callable[[int, int], bool]:
     """Whether `held` of `read` items may go to quarantine: N, or N% of what was read; none by default."""
-    text = (value or "0").strip()
+    text = "0" if value is None else value.strip()
     number = text.removesuffix("%").strip()
     whole, _point, part = number.partition(".")
     if not (whole + part).isascii() or not (whole + part).isdigit():

@@ -40,6 +40,11 @@ class Tally:
         _add(self.saved_pico, per_usd_nano, sums.cached_input_tokens * saving_pico)
 
     @property
+    def is_nothing(self) -> bool:
+        """Whether all of it was taken back, so that there is nothing to show."""
+        return not (any(self.counts) or any(self.credits_nano) or any(self.amount_nano.values()))
+
+    @property
     def usd_nano(self) -> int:
         return round_usd(usd_fraction((nano, per_usd) for per_usd, nano in self.convertible_nano.items()))
 
@@ -57,7 +62,7 @@ def _add(sums: dict[K, int], key: K, value: int) -> None:
 
 
 def tallied(spend: SelectedSpend) -> tuple[dict[Dimensions, Tally], Tally]:
-    """Sums by dimensions and over all."""
+    """Sums by dimensions, but for those that were voided whole, and over all."""
     tallies: dict[Dimensions, Tally] = {}
     whole = Tally()
     savings: dict[tuple[int | None, str], int] = {}
@@ -67,7 +72,7 @@ def tallied(spend: SelectedSpend) -> tuple[dict[Dimensions, Tally], Tally]:
             savings[price] = _saving_pico(spend.rate_entries, *price)
         tallies.setdefault(row.dimensions, Tally()).add(row, savings[price])
         whole.add(row, savings[price])
-    return tallies, whole
+    return {key: tally for key, tally in tallies.items() if not tally.is_nothing}, whole
 
 
 def _saving_pico(entries: Mapping[int, RateEntry], entry_id: int | None, tier_label: str) -> int:

@@ -1,0 +1,311 @@
+"""`tollbook ingest`: what it tells, cut-off lines, --strict, --dry-run, --allow-rejected, and the files it is given."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Cli
+from tests.ledger_help import LITE, REFERENCE_NANO, counts, nano, report, requests_and_credits, responses, rows, value
+from tests.sources_help import AT, lines, record, response
+
+# Credits and USD of the API reference's response.
+REFERENCE = "0.039616"
+REFERENCE_USD = "0.000550222"
+
+
+def test_what_an_ingest_tells_programs(db_cli: Cli, tmp_path: Path) -> None:
+    made = [response("r1"), response("r1"), response("r2", model="unheard-of"), response("r3", status="queued"), "{"]
+    (tmp_path / "usage.jsonl").write_text("".join(line if line == "{" else lines([line]) for line in made) + "\n")
+    outcome = db_cli("ingest", "usage.jsonl", "--project", "search", "--json")
+    found = outcome.json
+    assert outcome.exit_code == 3
+    assert (found["schema"], found["read"]) == (1, 5)
+    assert counts(found) == {"accepted": 1, "duplicate": 1, "rejected": 2, "pending": 1}
+    assert (found["committed"], found["batch"], found["credits"], found["usd"]) == (True, 1, REFERENCE, REFERENCE_USD)
+    assert (found["amounts"], found["by_project"]) == (
+        {"CRD": REFERENCE},
+        [{"project": "search", "credits": REFERENCE, "usd": REFERENCE_USD}],
+    )
+    assert found["seconds"] >= 0
+    assert found["records_per_second"] > 0
+    assert [(row["file"], row["line"], row["reason"]) for row in found["rejections"]] == [
+        ("usage.jsonl", 3, "unknown_model"), ("usage.jsonl", 5, "invalid_json")
+    ]  # fmt: skip
+    assert "5 read: 1 accepted, 1 duplicate, 0 conflict, 2 rejected, 1 pending." in outcome.stderr
+
+
+def test_at_most_twenty_rejections_are_listed(cli: Cli) -> None:
+    found = cli("ingest", "-", "--json", stdin=lines(response(f"r{n}", model="unheard-of") for n in range(30))).json
+    assert (found["rejected"], [row["line"] for row in found["rejections"]]) == (30, list(range(1, 21)))
+
+
+def test_money_in_several_currencies_is_told_apart(cli: Cli, sqlite_url: str) -> None:
+    own = record("r1", requested_model=LITE, provider="volcengine", input_tokens=1_000, output_tokens=0)
+    found = cli("ingest", "-", "--json", stdin=lines([response("r1"), own])).ok().json
+    assert found["amounts"] == {"CNY": "0.0006", "CRD": REFERENCE}
+    # 0.0006 CNY at 7.2 = 1 USD, on top of the credits at 72.
+    assert nano(found["usd"]) == round(REFERENCE_NANO / 72 + 600_000 / 7.2)
+
+
+# --- cut-off lines --------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_line_recorded_later_resolves_its_cut_off_twin(db_cli: Cli, tmp_path: Path) -> None:
+    whole = lines([response("r1"), response("r2")])
+    (tmp_path / "usage.jsonl").write_text(whole[:-200])
+    assert counts(db_cli("ingest", "usage.jsonl", "--json").json) == {"accepted": 1, "rejected": 1}
+    [entry] = db_cli("quarantine", "list", "--json").ok().json["entries"]
+    assert (entry["reason"], entry["line"], entry["complete"]) == ("truncated_json", 2, False)
+    (tmp_path / "later.jsonl").write_text(whole)
+    assert counts(db_cli("ingest", "later.jsonl", "--json").ok().json) == {"accepted": 1, "duplicate": 1}
+    assert db_cli("quarantine", "list", "--json").ok().json["entries"] == []
+    [entry] = db_cli("quarantine", "list", "--state", "all", "--json").ok().json["entries"]
+    assert (entry["state"], entry["resolution"]) == ("resolved", "the whole line was recorded")
+
+
+def test_a_cut_off_line_waits_while_its_whole_is_not_recorded(db_cli: Cli, tmp_path: Path) -> None:
+    whole = lines([response("r1"), response("r2", model="unheard-of")])
+    for text in (whole[:-200], whole[:-100], whole, lines([response("r1"), response("r3")])):
+        (tmp_path / "usage.jsonl").write_text(text)
+        db_cli("ingest", "usage.jsonl")
+    entries = db_cli("quarantine", "list", "--json").ok().json["entries"]
+    assert [entry["reason"] for entry in entries] == ["truncated_json", "truncated_json", "unknown_model"]
+
+
+def test_twins_within_one_run_resolve(db_cli: Cli, tmp_path: Path) -> None:
+    whole = lines([response("r1"), response("r2")])
+    (tmp_path / "a.jsonl").write_text(whole[:-200])
+    (tmp_path / "b.jsonl").write_text(whole)
+    assert counts(db_cli("ingest", "a.jsonl", "b.jsonl", "--json").json) == {
+        "accepted": 2,
+        "duplicate": 1,
+        "rejected": 1,
+    }
+    assert db_cli("quarantine", "list", "--json").ok().json["entries"] == []
+
+
+# --- strict ---------------------------------------------------------------------------------------------------------
+
+
+def test_strict_records_all_or_nothing(
+    db_cli: Cli, db_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.sources.lines.CHUNK_LINES", 4)
+    (tmp_path / "good.jsonl").write_text(responses(range(10)))
+    (tmp_path / "bad.jsonl").write_text(responses(range(10, 20)) + lines([response("r1", model="unheard-of")]))
+    outcome = db_cli("ingest", "good.jsonl", "bad.jsonl", "--strict", "--json")
+    assert outcome.exit_code == 1
+    assert counts(outcome.json) == {"accepted": 20, "rejected": 1}
+    assert (outcome.json["committed"], outcome.json["batch"]) == (False, None)
+    assert "--strict: nothing was recorded, and nothing quarantined" in outcome.stderr
+    for table in ("usage_records", "charges", "batches", "quarantine", "rollup_keys", "rollup_days", "sources"):
+        assert value(db_url, f"SELECT count(*) FROM {table}") == 0
+    assert counts(db_cli("ingest", "good.jsonl", "--strict", "--json").ok().json) == {"accepted": 10}
+    assert len(rows(db_url, "SELECT id FROM batches")) == 3
+    db_cli("verify").ok()
+
+
+def test_a_conflict_fails_strict_too(db_cli: Cli) -> None:
+    db_cli("ingest", "-", stdin=lines([response("r1")])).ok()
+    outcome = db_cli("ingest", "-", "--strict", stdin=lines([response("r2"), response("r1", created_at=AT + 9)]))
+    assert (outcome.exit_code, requests_and_credits(db_cli)) == (1, (1, REFERENCE))
+
+
+def test_runs_of_one_process_remember_nothing_of_one_that_was_rolled_back(cli: Cli, sqlite_url: str) -> None:
+    """Ids of roll-up keys that the strict run handed out are handed out again, to other keys."""
+    from ledger.config import Config
+    from ledger.db import open_ledger
+    from ledger.ingest import Ingest
+    from ledger.resolve import RunOptions
+    from ledger.verify import verify
+    from tests.sources_help import source
+
+    database = open_ledger(sqlite_url)
+    strict = Ingest(database, Config(), RunOptions(), strict=True)
+    assert not strict.run([source((responses(range(8)) + "{").encode())]).committed
+    for made in (responses(range(8, 20)), responses(range(8))):
+        Ingest(database, Config(), RunOptions()).run([source(made.encode())])
+    assert verify(database).passed
+    assert report(cli)["total"]["requests"] == 20
+
+
+# --- dry run --------------------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_tells_what_would_be_and_makes_no_ledger(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "usage.jsonl").write_text(responses(range(6)) + "{\n")
+    dry = cli("ingest", "usage.jsonl", "--dry-run", "--json")
+    assert dry.exit_code == 3
+    assert counts(dry.json) == {"accepted": 6, "rejected": 1}
+    assert (dry.json["committed"], dry.json["batch"]) == (False, None)
+    assert [path.name for path in tmp_path.iterdir()] == ["usage.jsonl"]
+    real = cli("ingest", "usage.jsonl", "--json")
+    same = ("credits", "usd", "amounts", "by_project", "rejections")
+    assert {key: dry.json[key] for key in same} == {key: real.json[key] for key in same}
+
+
+def test_a_dry_run_against_a_ledger_knows_it_and_changes_nothing(db_cli: Cli, db_url: str) -> None:
+    db_cli("ingest", "-", stdin=responses(range(4))).ok()
+    tables = (
+        "usage_records",
+        "charges",
+        "batches",
+        "rollup_days",
+        "quarantine",
+        "sources",
+        "rate_entries",
+        "conversions",
+    )
+    before = [rows(db_url, f"SELECT * FROM {table}") for table in tables]
+    dry = db_cli("ingest", "-", "--dry-run", "--json", stdin=responses(range(6)) + lines([response("x", model="none")]))
+    assert counts(dry.json) == {"accepted": 2, "duplicate": 4, "rejected": 1}
+    assert [rows(db_url, f"SELECT * FROM {table}") for table in tables] == before
+
+
+def test_strict_and_dry_run_contradict_each_other(cli: Cli) -> None:
+    outcome = cli("ingest", "-", "--strict", "--dry-run", stdin="")
+    assert (outcome.exit_code, "contradict each other" in outcome.stderr) == (2, True)
+
+
+# --- tolerance ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tolerated", "exit_code"),
+    [(None, 3), ("0", 3), ("1", 3), ("2", 0), ("0%", 3), ("19.99%", 3), ("20%", 0), ("20.0%", 0), ("100%", 0)],
+)
+def test_some_rejections_are_tolerated(cli: Cli, sqlite_url: str, tolerated: str | None, exit_code: int) -> None:
+    """Two of ten."""
+    made = responses(range(8)) + lines(response(f"x{n}", model="unheard-of") for n in range(2))
+    args = [] if tolerated is None else ["--allow-rejected", tolerated]
+    assert cli("ingest", "-", *args, stdin=made).exit_code == exit_code
+    assert value(sqlite_url, "SELECT count(*) FROM quarantine") == 2
+
+
+@pytest.mark.parametrize("tolerated", ["-1", "x", "1.5", "%", "", "1e3", "५", "-1%", "1%%"])
+def test_a_tolerance_that_is_none_is_refused(cli: Cli, tmp_path: Path, tolerated: str) -> None:
+    outcome = cli("ingest", "-", "--allow-rejected", tolerated, stdin=responses([1]))
+    assert outcome.exit_code == 2
+    assert "--allow-rejected" in outcome.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- options and files ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--tag", "k"], "give KEY=VALUE"),
+        (["--tag", "=v"], "give KEY=VALUE"),
+        (["--tag", "k=1", "--tag", "k=2"], "'k' is given twice"),
+        (["--tag", f"{'k' * 65}=v"], "at most 64 are kept"),
+        (["--tag", f"k={'v' * 513}"], "at most 512 are kept"),
+        (["--project", "p" * 201], "at most 200 are kept"),
+        (["--source", "s" * 65], "at most 64 are kept"),
+        (["--project", " "], "project ' ' is blank"),
+        (["--source", ""], "source '' is blank"),
+        (["--provider", "nobody"], "provider 'nobody' has no rate card"),
+        (["--input-format", "xml"], "'xml' is not one of"),
+    ],
+)
+def test_options_that_no_record_could_be_kept_with_are_refused_at_once(
+    cli: Cli, args: list[str], words: str, sqlite_url: str
+) -> None:
+    outcome = cli("ingest", "-", *args, stdin=responses([1]))
+    assert outcome.exit_code == 2
+    assert words in outcome.stderr.replace("\n", " ")
+    assert value(sqlite_url, "SELECT count(*) FROM usage_records") == 0
+
+
+def test_all_files_are_opened_before_anything_is_recorded(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "usage.jsonl").write_text(responses([1]))
+    outcome = cli("ingest", "usage.jsonl", "missing.jsonl")
+    assert (outcome.exit_code, outcome.stderr) == (2, "Error: missing.jsonl: No such file or directory\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["usage.jsonl"]
+    outcome = cli("ingest", "usage.jsonl", ".")
+    assert (outcome.exit_code, outcome.stderr.count("\n")) == (2, 1)
+
+
+def test_a_file_that_fails_half_way_says_how_far_it_came(
+    cli: Cli, tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ledger.sources import files
+
+    (tmp_path / "usage.jsonl").write_text(responses(range(300)))
+    monkeypatch.setattr("ledger.sources.lines.CHUNK_LINES", 10)
+    monkeypatch.setattr("ledger.sources.lines.CHUNK_BYTES", 10_000)
+    monkeypatch.setattr(files, "BLOCK", 10_000)
+    whole = files._raw_blocks
+
+    def failing(stream: Any) -> Any:
+        yield from list(whole(stream))[:15]
+        raise OSError(5, "Input/output error", "usage.jsonl")
+
+    monkeypatch.setattr(files, "_raw_blocks", failing)
+    outcome = cli("ingest", "usage.jsonl")
+    recorded = value(sqlite_url, "SELECT count(*) FROM usage_records")
+    assert 0 < recorded < 300
+    assert outcome.exit_code == 2
+    assert outcome.stderr == (
+        f"Error: usage.jsonl: Input/output error. {recorded} records of this run are recorded; "
+        "run the same command again to record the rest\n"
+    )
+
+
+def test_a_file_name_that_is_no_text_is_kept_escaped(script: Cli, tmp_path: Path, sqlite_url: str) -> None:
+    name = b"caf\xe9.jsonl"
+    (Path(str(tmp_path).encode().decode()) / name.decode("utf-8", "surrogateescape")).write_text(responses([1]) + "{\n")
+    outcome = script("ingest", name.decode("utf-8", "surrogateescape"))
+    assert outcome.exit_code == 3, outcome.stderr
+    assert json.loads(value(sqlite_url, "SELECT options FROM batches"))["files"] == ["caf\\xe9.jsonl"]
+    assert value(sqlite_url, "SELECT file FROM quarantine") == "caf\\xe9.jsonl"
+
+
+def test_standard_input_and_files_go_together(db_cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "usage.jsonl").write_text(responses(range(3)))
+    assert counts(db_cli("ingest", "usage.jsonl", "-", "--json", stdin=responses(range(2, 5))).ok().json) == {
+        "accepted": 5, "duplicate": 1
+    }  # fmt: skip
+    [batch] = db_cli("batches", "--json").ok().json["batches"]
+    assert batch["options"] == {"files": ["usage.jsonl", "-"]}
+
+
+def test_cache_storage_is_assumed_when_asked_and_flagged(db_cli: Cli, db_url: str) -> None:
+    # Created at 07:37:54Z, expiring three days later at 07:37:54Z: 73 clock hours are touched.
+    line = lines([response("r1")])
+    found = db_cli("ingest", "-", "--assume-cache-storage", "--json", stdin=line).ok()
+    assert (counts(found.json), found.json["assumed_cache_storage"]) == ({"accepted": 1}, {"accepted": 1})
+    assert rows(db_url, "SELECT kind, assumed FROM usage_records ORDER BY id") == [("request", 0), ("cache_storage", 1)]
+    total = report(db_cli)["total"]
+    assert (total["requests"], nano(total["cache_storage_credits"])) == (1, 88 * 170 * 73)
+    again = db_cli("ingest", "-", "--assume-cache-storage", "--json", stdin=line).ok()
+    assert (counts(again.json), again.json["assumed_cache_storage"]) == ({"duplicate": 1}, {"duplicate": 1})
+    db_cli("verify").ok()
+
+
+def test_assumed_storage_that_has_no_rate_waits_and_keeps_its_flag(db_cli: Cli, db_url: str, tmp_path: Path) -> None:
+    card = 'provider = "evolink"\ncurrency = "CRD"\nper_tokens = 1_000_000\n[[model]]\nid = "next"\n[[model.price]]\n'
+    price = 'effective_from = {day}\n{storage}tiers = [{{ input = "1", output = "1" }}]\n'
+    (tmp_path / "a.toml").write_text(card + price.format(day="2026-02-01", storage=""))
+    db_cli("rates", "add", "a.toml").ok()
+    found = db_cli("ingest", "-", "--assume-cache-storage", "--json", stdin=lines([response("r1", model="next")]))
+    assert (counts(found.json), found.json["assumed_cache_storage"]) == ({"accepted": 1}, {"rejected": 1})
+    storage = 'cache_storage_per_hour = "1"\n'
+    (tmp_path / "b.toml").write_text(card + price.format(day="2026-02-01", storage=storage))
+    db_cli("rates", "add", "b.toml", "--replace", "--reason", "storage was left out").ok()
+    assert db_cli("quarantine", "retry", "--json").ok().json["recorded"] == [1]
+    assert rows(db_url, "SELECT kind, assumed FROM usage_records ORDER BY id") == [("request", 0), ("cache_storage", 1)]
+    db_cli("verify").ok()
+
+
+def test_a_control_character_of_the_input_reaches_no_terminal(cli: Cli) -> None:
+    outcome = cli("ingest", "-", stdin=lines([response("\x1b[31mred", model="\x1b]0;title\x07")]))
+    shown = cli("quarantine", "list").ok().stdout + cli("quarantine", "show", 1).ok().stdout
+    assert outcome.exit_code == 3
+    assert "\x1b" not in outcome.stdout + outcome.stderr + shown
+    assert "\\x1b[31mred" in shown
