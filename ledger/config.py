@@ -32,14 +32,14 @@ class ProjectRule(msgspec.Struct, frozen=True):
     """One `[[project_rule]]`: the project of records that no payload assigns, where every pattern matches.
 
     Patterns are shell globs (`doubao-*`), compared case-sensitively, keyed `source`, `model`, `tag.KEY` or
-    `service.name`. The first rule that matches decides.
+    `service.name`; what a record doesn't have matches no pattern. The first rule that matches decides.
     """
 
     project: str
     patterns: Mapping[str, str]
 
     def matches(self, values: Mapping[str, str]) -> bool:
-        return all(fnmatchcase(values.get(key, ""), pattern) for key, pattern in self.patterns.items())
+        return all(key in values and fnmatchcase(values[key], pattern) for key, pattern in self.patterns.items())
 
 
 class Config(msgspec.Struct, frozen=True):

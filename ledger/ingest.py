@@ -18,7 +18,7 @@ from ledger.errors import LedgerError
 from ledger.intake import Intake, Tally
 from ledger.portions import Portion, portions, without_collector
 from ledger.posting import Posted, Run
-from ledger.quarantine import CUT, CutLines, hold
+from ledger.quarantine import CUT, OpenLines, hold, line_of
 from ledger.records import Held
 from ledger.resolve import RunOptions
 from ledger.sources import Source
@@ -123,7 +123,7 @@ class Ingest:
     def _run_all(self, files: Sequence[Source]) -> None:
         with self._transaction() as connection:
             self._intake.prepare(connection)
-            self._cut_lines = CutLines(connection)
+            self._open_lines = OpenLines(connection)
         for file in files:
             with file, without_collector():
                 for portion in self._read(file):
@@ -131,8 +131,8 @@ class Ingest:
                     self._progress(self._intake.tally)
 
     def _read(self, file: Source) -> Iterator[Portion]:
-        """The file in portions; a large one is read ahead, unless lines wait for the whole of theirs."""
-        if not self._cut_lines and is_worthwhile(file):
+        """The file in portions; a large one is read ahead."""
+        if is_worthwhile(file):
             return portions_ahead(file, self._input_format, self._intake.options, self._config)
         return portions(file, self._input_format, self._intake.resolver)
 
@@ -142,18 +142,20 @@ class Ingest:
             posted = self._intake.post(connection, rated, portion)
             portion.held.sort(key=lambda held: held.line)
             hold(connection, file, portion.held, self._intake.options)
-            if self._cut_lines:
-                self._settle_cut(connection, portion, posted)
+            if self._open_lines:
+                self._settle(connection, portion, posted)
             if any(item.reason == CUT for item in portion.held):
-                self._cut_lines = CutLines(connection)
+                self._open_lines = OpenLines(connection)
         if self._whole is None:
             self._recorded = self._intake.tally.counts["accepted"]
         self._list(file, portion.held)
 
-    def _settle_cut(self, connection: Connection, portion: Portion, posted: Posted) -> None:
-        for line, raw, outcome in zip(portion.lines, portion.raws, posted.outcomes, strict=True):
-            if raw is not None and outcome != "conflict":
-                self._cut_lines.settle(connection, line, raw)
+    def _settle(self, connection: Connection, portion: Portion, posted: Posted) -> None:
+        """Close the quarantine's entries of lines that stand now."""
+        for facts, line, raw, outcome in zip(portion.facts, portion.lines, portion.raws, posted.outcomes, strict=True):
+            known_by = line_of(facts, raw)
+            if known_by is not None and outcome != "conflict":
+                self._open_lines.settle(connection, facts.source, line, known_by)
 
     def _list(self, file: str, held: Sequence[Held]) -> None:
         room = LISTED_REJECTIONS - len(self.result.rejections)

@@ -18,6 +18,7 @@ from ledger.db import Database
 from ledger.facts import Facts, Rated
 from ledger.portions import Portion, resolved
 from ledger.posting import Posted, Poster, Run
+from ledger.quarantine import line_of
 from ledger.rating import Rater
 from ledger.records import Held, UsageRecord
 from ledger.resolve import Resolver, RunOptions
@@ -116,9 +117,7 @@ class Intake:
         facts = portion.facts[place]
         if reason != "conflict":
             (self.tally.assumed if facts.assumed else self.tally.counts)["rejected"] += 1
-        raw = portion.raws[place]
-        if facts.assumed and raw is not None:  # a line and the storage derived from it are two things
-            raw += b"\0assumed"
+        raw = line_of(facts, portion.raws[place])
         portion.held.append(
             Held(portion.lines[place], raw, reason, message, fields_of(facts), facts.source, complete=True)
         )

@@ -94,6 +94,7 @@ batches = Table(
     Column("last_usage_record_id", BigInt, nullable=False, comment="below the first where the batch has none"),
     Column("first_charge_id", BigInt, nullable=False),
     Column("last_charge_id", BigInt, nullable=False),
+    Column("amounts", Text, nullable=False, comment="JSON: nano of its charges by currency, reversals negative"),
     Column("digest", Text, nullable=False, comment="sha256 over previous and the batch's rows"),
     Column("previous", Text, nullable=False, comment="digest of the batch before, empty for the first"),
     UniqueConstraint("sequence"),

@@ -130,7 +130,7 @@ def _decoded(place: int, line: bytes) -> _Line | None:
         response = _decode_response(line)
         counts = bytes(response.usage)
         usage = _decode_usage(counts)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     cached, reasoning = usage.input_tokens_details.cached_tokens, usage.output_tokens_details.reasoning_tokens
     keys = _USAGE_KEYS + (cached is not UNSET) + (reasoning is not UNSET)

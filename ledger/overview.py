@@ -8,11 +8,11 @@ from datetime import date, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, func, literal_column, select
+from sqlalchemy import Connection, func, select
 
 from ledger.cards import cards_in_force
 from ledger.db import Database
-from ledger.models import batches, charges, rollup_days, rollup_keys, sources
+from ledger.models import batches, rollup_days, rollup_keys, sources
 from ledger.quarantine import count_open
 from pricing.money import Conversion
 
@@ -58,25 +58,12 @@ def batch_rows(database: Database, limit: int) -> list[BatchRow]:
 
 
 def _amounts(connection: Connection, run_id: int) -> dict[str, int]:
-    in_run = (
-        select(batches.c.id)
-        .where(batches.c.run_id == run_id, charges.c.id.between(batches.c.first_charge_id, batches.c.last_charge_id))
-        .exists()
-    )
-    bounds = select(func.min(batches.c.first_charge_id), func.max(batches.c.last_charge_id)).where(
-        batches.c.run_id == run_id
-    )
-    first, last = connection.execute(bounds).one()
-    # In two halves: SQLite's sum ends at 64 bits.
-    bits: ColumnElement[int] = literal_column("32")
-    mask: ColumnElement[int] = literal_column(str(2**32 - 1))
-    halves = func.sum(charges.c.amount_nano.bitwise_rshift(bits)), func.sum(charges.c.amount_nano.bitwise_and(mask))
-    query = (
-        select(charges.c.currency, *halves)
-        .where(charges.c.id.between(first, last), in_run)
-        .group_by(charges.c.currency)
-    )
-    return {currency: (int(high) << 32) + int(low) for currency, high, low in connection.execute(query)}
+    """Nano by currency of what a run posted."""
+    found: dict[str, int] = {}
+    for amounts in connection.execute(select(batches.c.amounts).where(batches.c.run_id == run_id)).scalars():
+        for currency, nano in msgspec.json.decode(amounts).items():
+            found[currency] = found.get(currency, 0) + nano
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from ledger.bulk import append_new_rows, append_rows, rows_by_key, upsert
 from ledger.cards import next_id
 from ledger.db import Database
 from ledger.errors import LedgerError
-from ledger.facts import Calendar, Columns, Facts, Rated, columns_of, same_facts
+from ledger.facts import Calendar, ChargeRow, Columns, Facts, Rated, columns_of, same_facts
 from ledger.models import batches, charges, sources, usage_records
 from ledger.rollups import RollUp
 from ledger.types import to_microseconds
@@ -203,10 +203,22 @@ class Poster:
                 last_usage_record_id=added[-1][0] if added else 0,
                 first_charge_id=rows[0][0],
                 last_charge_id=rows[-1][0],
+                amounts=msgspec.json.encode(amounts_by_currency(columns), order="sorted").decode(),
                 digest=batch_digest(previous, added, rows),
                 previous=previous,
             )
         )
+
+
+def amounts_by_currency(columns: Columns) -> dict[str, int]:
+    """Nano of charges by currency; none of no charges."""
+    if not columns:
+        return {}
+    charge: Any = ChargeRow._make(columns)  # columns by name
+    amounts: dict[str, int] = {}
+    for currency, amount in zip(charge.currency, charge.amount_nano, strict=True):
+        amounts[currency] = amounts.get(currency, 0) + amount
+    return amounts
 
 
 def batch_digest(previous: str, added: Sequence[Sequence[Any]], rows: Sequence[Sequence[Any]]) -> str:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select, update
 from ledger.bulk import in_chunks
 from ledger.cards import next_id
 from ledger.errors import LedgerError
+from ledger.facts import Facts
 from ledger.models import quarantine
 from ledger.records import Held, RecordError
 from ledger.resolve import RunOptions
@@ -95,24 +96,35 @@ def _occurred_at(fields: Mapping[str, Any]) -> datetime | None:
         return None
 
 
-class CutLines:
-    """Open cut-off lines, so that the whole line, once recorded, settles its twin.
+def line_of(facts: Facts, raw: bytes | None) -> bytes | None:
+    """The bytes to know a record by: a line and the storage derived from it are two things."""
+    return raw + b"\0assumed" if facts.assumed and raw is not None else raw
+
+
+class OpenLines:
+    """Open entries, so that a line that is recorded after all settles its own, and the cut-off one it is the whole of.
 
     A cut-off line is the beginning of the whole one at the same line number, under whatever name the file comes back.
     """
 
     def __init__(self, connection: Connection) -> None:
-        rows = connection.execute(select(quarantine).where(quarantine.c.state == "open", quarantine.c.reason == CUT))
-        self._by_line: dict[int, list[Row[Any]]] = {}
+        columns = (quarantine.c[name] for name in ("id", "reason", "line", "length", "source", "digest"))
+        rows = connection.execute(select(*columns).where(quarantine.c.state == "open")).all()
+        self._by_digest = {row.digest: row.id for row in rows}
+        self._cut: dict[int, list[Row[Any]]] = {}
         for row in rows:
-            self._by_line.setdefault(row.line, []).append(row)
+            if row.reason == CUT:
+                self._cut.setdefault(row.line, []).append(row)
 
     def __bool__(self) -> bool:
-        return bool(self._by_line)
+        return bool(self._by_digest)
 
-    def settle(self, connection: Connection, line: int, raw: bytes) -> None:
-        """Resolve the twin of a line that stands in the ledger now."""
-        for row in self._by_line.get(line, ()):
+    def settle(self, connection: Connection, source: str, line: int, raw: bytes) -> None:
+        """Resolve the entries of a line that stands in the ledger now."""
+        number = self._by_digest.pop(digest_of(source, raw), None)
+        if number is not None:
+            settle(connection, number, "resolved", "the line was recorded when it came again")
+        for row in self._cut.get(line, ()):
             if len(raw) > row.length and digest_of(row.source, raw[: row.length]) == row.digest:
                 settle(connection, row.id, "resolved", "the whole line was recorded")
 

@@ -129,11 +129,12 @@ class Resolver:
         if not self._config.project_rules:
             return None
         values = {f"tag.{key}": value for key, value in tags.items()}
-        values |= {
+        named = {
             "source": source,
-            "model": record.requested_model or record.reported_model or "",
-            "service.name": record.service_name or "",
+            "model": record.requested_model or record.reported_model,
+            "service.name": record.service_name,
         }
+        values |= {key: value for key, value in named.items() if value is not None}
         return next((rule.project for rule in self._config.project_rules if rule.matches(values)), None)
 
 

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
-from sqlalchemy import Column, Connection, MetaData, Row, Table, func, select, text
+from sqlalchemy import Column, Connection, MetaData, Table, func, select, text
 
-from ledger.corrections import facts_columns, split_row
 from ledger.db import Database
 from ledger.facts import Calendar, ChargeRow, Facts, columns_of
 from ledger.models import (
-    batches,
     card_versions,
     charges,
     conversions,
@@ -25,34 +19,13 @@ from ledger.models import (
     rollup_quarters,
     usage_records,
 )
-from ledger.posting import batch_digest
 from ledger.rollups import Dimensions, RollUp
+from ledger.sealed import LISTED_PROBLEMS, Chain, Verification, added_in, pages, posted_in
 from ledger.types import from_microseconds, to_microseconds
 from pricing.charge import price_entry, price_storage
 from pricing.errors import PricingError
 from pricing.rate_card import RateEntry
 from pricing.usage import TokenUsage
-
-PAGE_ROWS = 8_000
-LISTED_PROBLEMS = 20
-
-
-@dataclass(slots=True)
-class Verification:
-    """What was checked, by name, and what is wrong: all counted, the first ones in words."""
-
-    checked: Counter[str] = field(default_factory=Counter)
-    problem_count: int = 0
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def passed(self) -> bool:
-        return self.problem_count == 0
-
-    def problem(self, message: str) -> None:
-        self.problem_count += 1
-        if len(self.problems) < LISTED_PROBLEMS:
-            self.problems.append(message)
 
 
 def verify(database: Database) -> Verification:
@@ -64,10 +37,10 @@ def verify(database: Database) -> Verification:
         tables = _scratch_tables(connection)
         roll_up = RollUp(calendar, settings[1], tables)
         rules = _Rules(connection, calendar, result)
-        chain = _Chain()
-        for page in _pages(connection):
-            added = _added(connection, page)
-            posted = _posted(connection, page)
+        chain = Chain()
+        for page in pages(connection):
+            added = added_in(connection, page)
+            posted = posted_in(connection, page)
             chain.check(page, added, [charge for charge, _facts in posted], result)
             for charge, facts in posted:
                 rules.check(charge, facts, result)
@@ -80,84 +53,6 @@ def verify(database: Database) -> Verification:
         for kept, worked_out in zip((rollup_days, rollup_quarters), tables, strict=True):
             _compare(connection, kept, worked_out, result)
     return result
-
-
-def _pages(connection: Connection) -> Iterator[list[Row[Any]]]:
-    """Batches in sequence, in lists that hold about PAGE_ROWS charges."""
-    after = 0
-    while found := connection.execute(
-        select(batches).where(batches.c.sequence > after).order_by(batches.c.sequence).limit(2_000)
-    ).all():
-        after = found[-1].sequence
-        page: list[Row[Any]] = []
-        size = 0
-        for batch in found:
-            page.append(batch)
-            size += batch.last_charge_id - batch.first_charge_id + 1
-            if size >= PAGE_ROWS:
-                yield page
-                page, size = [], 0
-        if page:
-            yield page
-
-
-def _added(connection: Connection, page: Sequence[Row[Any]]) -> list[tuple[Any, ...]]:
-    """Rows of usage_records that the page's batches added, as they were digested."""
-    ranges = [batch for batch in page if batch.last_usage_record_id >= batch.first_usage_record_id]
-    if not ranges:
-        return []
-    columns = [usage_records.c.id, usage_records.c.batch_id, *facts_columns()]
-    query = select(*columns).where(
-        usage_records.c.id.between(ranges[0].first_usage_record_id, ranges[-1].last_usage_record_id)
-    )
-    return [tuple(row) for row in connection.execute(query.order_by(usage_records.c.id))]
-
-
-def _posted(connection: Connection, page: Sequence[Row[Any]]) -> list[tuple[ChargeRow, Facts]]:
-    """The page's charges with their usage records, by id."""
-    query = (
-        select(*charges.c, *facts_columns())
-        .join_from(charges, usage_records, charges.c.usage_record_id == usage_records.c.id)
-        .where(charges.c.id.between(page[0].first_charge_id, page[-1].last_charge_id))
-        .order_by(charges.c.id)
-    )
-    return [split_row(row) for row in connection.execute(query)]
-
-
-class _Chain:
-    """Each batch's digest covers its rows and the digest before it; sequence has no gap."""
-
-    def __init__(self) -> None:
-        self._sequence = 0
-        self._digest = ""
-
-    def check(
-        self,
-        page: Sequence[Row[Any]],
-        added: Sequence[tuple[Any, ...]],
-        posted: Sequence[ChargeRow],
-        result: Verification,
-    ) -> None:
-        for batch in page:
-            result.checked["batches"] += 1
-            rows = _between(added, batch.first_usage_record_id, batch.last_usage_record_id)
-            charge_rows = _between(posted, batch.first_charge_id, batch.last_charge_id)
-            if batch.sequence != self._sequence + 1:
-                result.problem(
-                    f"batch {batch.id}: sequence {batch.sequence} follows {self._sequence}: a batch is missing"
-                )
-            if batch.previous != self._digest:
-                result.problem(f"batch {batch.id}: doesn't follow the digest of the batch before it")
-            if batch_digest(batch.previous, rows, charge_rows) != batch.digest:
-                result.problem(f"batch {batch.id}: its rows are no longer those it was sealed with")
-            self._sequence, self._digest = batch.sequence, batch.digest
-
-
-def _between(rows: Sequence[Any], first: int, last: int) -> Sequence[Any]:
-    def number(row: Sequence[Any]) -> int:
-        return int(row[0])
-
-    return rows[bisect_left(rows, first, key=number) : bisect_left(rows, last + 1, key=number)]
 
 
 class _Rules:

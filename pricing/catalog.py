@@ -81,7 +81,7 @@ def _added(card: RateCard | None, file: CardFile) -> RateCard:
 def _joined(known: ModelRates, added: ModelRates) -> ModelRates:
     """A model's entries, aliases and limits with those of a later file; an identical entry stays as it was."""
     entries = {entry.effective_from: entry for entry in known.entries}
-    for entry in added.entries:
+    for entry in (_inheriting(known, entry) for entry in added.entries):
         standing = entries.get(entry.effective_from)
         if standing is None or standing.content() != entry.content():
             entries[entry.effective_from] = entry
@@ -92,6 +92,19 @@ def _joined(known: ModelRates, added: ModelRates) -> ModelRates:
         max_input_tokens=ordered[-1].max_input_tokens if ordered else None,
         max_output_tokens=ordered[-1].max_output_tokens if ordered else None,
         entries=ordered,
+    )
+
+
+def _inheriting(known: ModelRates | None, entry: RateEntry) -> RateEntry:
+    """The entry with the limits and settlement in force before it, where its own file leaves them out."""
+    if known is None or not known.entries:
+        return entry
+    before = known.entry_at(entry.effective_from) or known.entries[-1]
+    return replace(
+        entry,
+        max_input_tokens=before.max_input_tokens if entry.max_input_tokens is None else entry.max_input_tokens,
+        max_output_tokens=before.max_output_tokens if entry.max_output_tokens is None else entry.max_output_tokens,
+        settlement=before.settlement if entry.settlement is None else entry.settlement,
     )
 
 
@@ -143,7 +156,7 @@ def changed_entries(current: RateCard | None, new: CardFile) -> list[str]:
     changed = []
     for rates in new.models.values():
         standing = {entry.effective_from: entry for entry in _entries(current, rates.id)}
-        for entry in rates.entries:
+        for entry in (_inheriting(current.models.get(rates.id), entry) for entry in rates.entries):
             other = standing.get(entry.effective_from)
             if other is not None and other.content() != entry.content():
                 changed.append(other.key)

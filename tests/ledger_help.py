@@ -34,7 +34,12 @@ def responses(ids: Iterable[int], **changes: Any) -> str:
             **{
                 "created_at": AT + number * 977,
                 "model": REPORTED[models[number % 4]],
-                "usage": usage(input_tokens=100 + number, total_tokens=100 + number + 230),
+                "usage": usage(
+                    input_tokens=100 + number,
+                    total_tokens=100 + number + 230,
+                    input_tokens_details={"cached_tokens": number % 50},
+                    output_tokens_details={"reasoning_tokens": 211},
+                ),
                 "metadata": {"project": f"project-{number % 3}", "team": f"team-{number % 2}", "secret": "payload"},
                 **changes,
             },

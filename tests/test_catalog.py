@@ -128,14 +128,30 @@ def test_the_limits_shown_are_those_of_the_newest_entry() -> None:
     rates = merged(card_file(model(CODE, price("2026-06-01"), limits=limits))).models[CODE]
     assert (rates.max_input_tokens, rates.max_output_tokens) == (512_000, 1_000)
     assert [entry.max_input_tokens for entry in rates.entries] == [256_000, 512_000]
-    unlimited = merged(card_file(model(CODE, price("2026-06-01")))).models[CODE]
-    assert (unlimited.max_input_tokens, unlimited.max_output_tokens) == (None, None)
 
 
-def test_a_settlement_holds_for_the_entries_of_its_file() -> None:
+def test_a_later_file_that_leaves_the_limits_out_keeps_those_before_its_entry() -> None:
+    rates = merged(card_file(model(CODE, price("2026-06-01")))).models[CODE]
+    assert [entry.max_input_tokens for entry in rates.entries] == [256_000, 256_000]
+    assert (rates.max_input_tokens, rates.max_output_tokens) == (256_000, 128_000)
+    one = "max_output_tokens = 1_000"
+    rates = merged(
+        card_file(model(CODE, price("2026-06-01"), limits=one)), card_file(model(CODE, price("2026-08-01")))
+    ).models[CODE]
+    assert [entry.max_output_tokens for entry in rates.entries] == [128_000, 1_000, 1_000]
+    assert [entry.max_input_tokens for entry in rates.entries] == [256_000] * 3
+
+
+def test_an_entry_that_differs_by_the_limits_of_its_place_alone_is_identical() -> None:
+    current = merged(card_file(model(CODE, price("2026-06-01"))))
+    assert changed_entries(current, card_file(model(CODE, price("2026-06-01")))) == []
+    assert adds_nothing(current, card_file(model(CODE, price("2026-06-01"))))
+
+
+def test_a_settlement_holds_from_the_entries_of_its_file_on() -> None:
     settled = card_file(model(CODE, price("2026-06-01")) + '[settlement]\nquantum = "1"\nmode = "ceil"\n')
-    entries = merged(settled).models[CODE].entries
-    assert [entry.settlement for entry in entries] == [None, settled.settlement]
+    entries = merged(settled, card_file(model(CODE, price("2026-08-01")))).models[CODE].entries
+    assert [entry.settlement for entry in entries] == [None, settled.settlement, settled.settlement]
 
 
 def test_conversions_join_by_date_and_the_later_file_wins() -> None:

@@ -180,11 +180,22 @@ def test_retry_after_a_card_is_added_records_with_the_options_of_the_run(db_cli:
     db_cli("verify").ok()
 
 
+def test_a_line_that_comes_again_and_is_recorded_settles_its_entry(db_cli: Cli, tmp_path: Path) -> None:
+    ingest(db_cli, response("r1", model="doubao-next"), response("r2", model="doubao-after-next"))
+    (tmp_path / "next.toml").write_text(NEW_MODEL)
+    db_cli("rates", "add", "next.toml").ok()
+    ingest(db_cli, response("r1", model="doubao-next"))
+    assert [entry["request_id"] for entry in held(db_cli)] == ["r2"]
+    [entry] = held(db_cli, "--state", "resolved")
+    assert entry["resolution"] == "the line was recorded when it came again"
+
+
 def test_retry_of_what_was_recorded_meanwhile_is_a_duplicate(db_cli: Cli, tmp_path: Path) -> None:
     ingest(db_cli, response("r1", model="doubao-next"))
     (tmp_path / "next.toml").write_text(NEW_MODEL)
     db_cli("rates", "add", "next.toml").ok()
-    ingest(db_cli, response("r1", model="doubao-next")).ok()
+    # The same facts in another line.
+    ingest(db_cli, response("r1", model="doubao-next", store=False)).ok()
     tried = db_cli("quarantine", "retry", 1, 1, "--json").ok().json
     assert (tried["recorded"], tried["duplicate"], tried["batch"]) == ([], [1], None)
     assert held(db_cli) == []

@@ -168,9 +168,9 @@ def test_many_problems_are_counted_and_the_first_listed(db_cli: Cli, db_url: str
     tamper(db_url, "UPDATE charges SET input_nano = 0, amount_nano = output_nano")
     outcome = db_cli("verify", "--json")
     assert (outcome.exit_code, len(outcome.json["problems"])) == (1, 20)
-    # Each charge, its batch, and the one cell of both roll-ups.
-    assert outcome.json["problem_count"] == 40 + 1 + 2
-    assert outcome.stderr.endswith("… and 23 more\n")
+    # Each charge, its batch's digest and amounts, and the one cell of both roll-ups.
+    assert outcome.json["problem_count"] == 40 + 2 + 2
+    assert outcome.stderr.endswith("… and 24 more\n")
 
 
 def test_roll_ups_are_made_sound_again_by_working_them_out_anew(book: Cli, db_url: str) -> None:

@@ -47,6 +47,9 @@ def upgrade() -> None:
         sa.Column("last_usage_record_id", BIGINT, nullable=False, comment="below the first where the batch has none"),
         sa.Column("first_charge_id", BIGINT, nullable=False),
         sa.Column("last_charge_id", BIGINT, nullable=False),
+        sa.Column(
+            "amounts", sa.Text(), nullable=False, comment="JSON: nano of its charges by currency, reversals negative"
+        ),
         sa.Column("digest", sa.Text(), nullable=False, comment="sha256 over previous and the batch's rows"),
         sa.Column("previous", sa.Text(), nullable=False, comment="digest of the batch before, empty for the first"),
         sa.PrimaryKeyConstraint("id", name="pk_batches"),

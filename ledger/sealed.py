@@ -1,0 +1,118 @@
+"""Batches as they were sealed: their rows, read in pages, and the chain of digests over them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, select
+
+from ledger.corrections import facts_columns, split_row
+from ledger.facts import ChargeRow, Facts, columns_of
+from ledger.models import batches, charges, usage_records
+from ledger.posting import amounts_by_currency, batch_digest
+
+PAGE_ROWS = 8_000
+LISTED_PROBLEMS = 20
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was checked, by name, and what is wrong: all counted, the first ones in words."""
+
+    checked: Counter[str] = field(default_factory=Counter)
+    problem_count: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        return self.problem_count == 0
+
+    def problem(self, message: str) -> None:
+        self.problem_count += 1
+        if len(self.problems) < LISTED_PROBLEMS:
+            self.problems.append(message)
+
+
+def pages(connection: Connection) -> Iterator[list[Row[Any]]]:
+    """Batches in sequence, in lists that hold about PAGE_ROWS charges."""
+    after = 0
+    while found := connection.execute(
+        select(batches).where(batches.c.sequence > after).order_by(batches.c.sequence).limit(2_000)
+    ).all():
+        after = found[-1].sequence
+        page: list[Row[Any]] = []
+        size = 0
+        for batch in found:
+            page.append(batch)
+            size += batch.last_charge_id - batch.first_charge_id + 1
+            if size >= PAGE_ROWS:
+                yield page
+                page, size = [], 0
+        if page:
+            yield page
+
+
+def added_in(connection: Connection, page: Sequence[Row[Any]]) -> list[tuple[Any, ...]]:
+    """Rows of usage_records that the page's batches added, as they were digested."""
+    ranges = [batch for batch in page if batch.last_usage_record_id >= batch.first_usage_record_id]
+    if not ranges:
+        return []
+    columns = [usage_records.c.id, usage_records.c.batch_id, *facts_columns()]
+    query = select(*columns).where(
+        usage_records.c.id.between(ranges[0].first_usage_record_id, ranges[-1].last_usage_record_id)
+    )
+    return [tuple(row) for row in connection.execute(query.order_by(usage_records.c.id))]
+
+
+def posted_in(connection: Connection, page: Sequence[Row[Any]]) -> list[tuple[ChargeRow, Facts]]:
+    """The page's charges with their usage records, by id."""
+    query = (
+        select(*charges.c, *facts_columns())
+        .join_from(charges, usage_records, charges.c.usage_record_id == usage_records.c.id)
+        .where(charges.c.id.between(page[0].first_charge_id, page[-1].last_charge_id))
+        .order_by(charges.c.id)
+    )
+    return [split_row(row) for row in connection.execute(query)]
+
+
+class Chain:
+    """Each batch's digest covers its rows and the digest before it; sequence has no gap."""
+
+    def __init__(self) -> None:
+        self._sequence = 0
+        self._digest = ""
+
+    def check(
+        self,
+        page: Sequence[Row[Any]],
+        added: Sequence[tuple[Any, ...]],
+        posted: Sequence[ChargeRow],
+        result: Verification,
+    ) -> None:
+        for batch in page:
+            result.checked["batches"] += 1
+            rows = _between(added, batch.first_usage_record_id, batch.last_usage_record_id)
+            charge_rows = _between(posted, batch.first_charge_id, batch.last_charge_id)
+            if batch.sequence != self._sequence + 1:
+                result.problem(
+                    f"batch {batch.id}: sequence {batch.sequence} follows {self._sequence}: a batch is missing"
+                )
+            if batch.previous != self._digest:
+                result.problem(f"batch {batch.id}: doesn't follow the digest of the batch before it")
+            if msgspec.json.decode(batch.amounts) != amounts_by_currency(columns_of(charge_rows)):
+                result.problem(f"batch {batch.id}: its amounts aren't the sums of its charges")
+            if batch_digest(batch.previous, rows, charge_rows) != batch.digest:
+                result.problem(f"batch {batch.id}: its rows are no longer those it was sealed with")
+            self._sequence, self._digest = batch.sequence, batch.digest
+
+
+def _between(rows: Sequence[Any], first: int, last: int) -> Sequence[Any]:
+    def number(row: Sequence[Any]) -> int:
+        return int(row[0])
+
+    return rows[bisect_left(rows, first, key=number) : bisect_left(rows, last + 1, key=number)]
