@@ -104,9 +104,8 @@ def main() -> None:
             pairs = [(seconds_of_report(database), seconds_of_floor(database)) for _run in range(runs)]
             report, floor = (statistics.median(column) for column in zip(*pairs, strict=True))
             ratio = statistics.median(one / other for one, other in pairs)
-            print(
-                f"{requests:,} requests, {cells:,} cells: report {report:.3f} s, one sum {floor:.3f} s, ratio {ratio:.1f}"
-            )
+            print(f"{requests:,} requests, {cells:,} cells:", end=" ")
+            print(f"report {report:.3f} s, one sum {floor:.3f} s, ratio {ratio:.1f}")
             database.engine.dispose()
 
 

@@ -164,7 +164,7 @@ def test_eight_processes_make_a_ledger_and_write_to_it_at_once(cli: Cli, empty_d
     assert sum(result["accepted"] for result in results) == different
     assert sum(result["duplicate"] for result in results) == 8 * span - different
     assert at("verify", "--json").ok().json["checked"]["charges"] == different
-    assert len(charges(at)) == 2 * different  # input and output
+    assert len({row["request_id"] for row in charges(at)}) == different
     # One process stored the settings and pinned the cards.
     assert len(rows(empty_db_url, "SELECT name FROM ledger_settings")) == 4
     digests = [digest for (digest,) in rows(empty_db_url, "SELECT digest FROM rate_entries")]

@@ -13,7 +13,7 @@ from ledger.facts import Facts
 from ledger.ordinary import OrdinaryLines
 from ledger.records import RecordError, UsageRecord
 from ledger.resolve import Resolver, RunOptions
-from ledger.sources import SourceReader
+from ledger.sources import parse_line
 from tests.ledger_help import responses
 from tests.sources_help import response, usage
 
@@ -35,10 +35,11 @@ ORDINARY = (
     ("temperature", "1"),
     ("usage", USAGE),
 )
-TEXTS = ('""', '" "', '"a"', '"\\u0000"', '"\\ud800"', '"\\ud83d\\ude00"', '"ü漢"', '"a\\tb"', '"\\/"', f'"{"x" * 600}"',
-         '"a\x1bb"', '"\x00"', '"auto"', '"failed"', '"queued"')  # fmt: skip
-NUMBERS = ("0", "-0", "1", "-1", "1.0", "1.5", "1e3", "88", "88.0", "true", "9223372036854775807", "9223372036854775808",
-           "253402214400", "253402214401", "1771486674.0", "1771486674.25", "1e400", "NaN", "01", "1" * 400)  # fmt: skip
+TEXTS = ('""', '" "', '"a"', '"\\u0000"', '"\\ud800"', '"\\ud83d\\ude00"', '"ü漢"', '"a\\tb"', '"\\/"', '"a\x1bb"',
+         f'"{"x" * 600}"', '"\x00"', '"auto"', '"failed"', '"queued"')  # fmt: skip
+NUMBERS = ("0", "-0", "1", "-1", "1.0", "1.5", "1e3", "88", "88.0", "true", "9223372036854775807", "01", "1e400", "NaN",
+           "9223372036854775808", "253402214400", "253402214401", "1771486674.0", "1771486674.25",
+           "1" * 400)  # fmt: skip
 OTHERS = ("null", "false", "{}", "[]", "[{}]", '{"id":"n","status":"s","usage":{"a":1}}', '{"team":{"x":1}}',
           '{"team":1,"env":true,"other":"x"}', '{"project":null}', '{"project":" "}', '{"team":"a","team":"b"}', "",
           "tru")  # fmt: skip
@@ -97,11 +98,11 @@ def short_way(line: bytes) -> Facts | None:
 
 def general_way(line: bytes) -> Facts | str:
     """The facts, or the reason why there are none."""
-    [item] = SourceReader(None).line(1, line)
-    if not isinstance(item.parsed, UsageRecord):
-        return getattr(item.parsed, "reason", type(item.parsed).__name__)
+    [parsed] = parse_line(line)
+    if not isinstance(parsed, UsageRecord):
+        return getattr(parsed, "reason", type(parsed).__name__)
     try:
-        return resolver().resolve(item.parsed)
+        return resolver().resolve(parsed)
     except RecordError as error:
         return error.reason
 
