@@ -146,7 +146,7 @@ class Book:
                 models.batches.insert().values(
                     id=1, run_id=1, sequence=1, kind="ingest", options="{}", posted_at=NOON, first_usage_record_id=1,
                     last_usage_record_id=len(self.priced), first_charge_id=1, last_charge_id=len(self.priced),
-                    digest="1", previous="",
+                    amounts="{}", digest="1", previous="",
                 )
             )  # fmt: skip
             connection.execute(models.usage_records.insert(), [self._usage_row(one) for one in self.priced])
