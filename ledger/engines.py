@@ -70,7 +70,8 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def is_database_error(error: BaseException) -> bool:
     """Whether an exception comes from the database, by way of SQLAlchemy or of the driver itself."""
-    if isinstance(error, (DBAPIError, sqlite3.Error)):
+    # Of a damaged file even SQLite's own words about the damage may fail to decode.
+    if isinstance(error, (DBAPIError, sqlite3.Error, UnicodeDecodeError)):
         return True
     psycopg = sys.modules.get("psycopg")
     return psycopg is not None and isinstance(error, psycopg.Error)

@@ -18,7 +18,7 @@ from ledger.errors import LedgerError
 from ledger.intake import Intake, Tally
 from ledger.portions import Portion, portions, without_collector
 from ledger.posting import Posted, Run
-from ledger.quarantine import CUT, OpenLines, hold, line_of
+from ledger.quarantine import CUT, ENDLESS, OpenLines, hold, line_of
 from ledger.records import Held
 from ledger.resolve import RunOptions
 from ledger.sources import Source
@@ -144,7 +144,7 @@ class Ingest:
             hold(connection, file, portion.held, self._intake.options)
             if self._open_lines:
                 self._settle(connection, portion, posted)
-            if any(item.reason == CUT for item in portion.held):
+            if any(item.reason in (CUT, ENDLESS) for item in portion.held):
                 self._open_lines = OpenLines(connection)
         if self._whole is None:
             self._recorded = self._intake.tally.counts["accepted"]
@@ -155,7 +155,7 @@ class Ingest:
         for facts, line, raw, outcome in zip(portion.facts, portion.lines, portion.raws, posted.outcomes, strict=True):
             known_by = line_of(facts, raw)
             if known_by is not None and outcome != "conflict":
-                self._open_lines.settle(connection, facts.source, line, known_by)
+                self._open_lines.settle(connection, facts, line, known_by)
 
     def _list(self, file: str, held: Sequence[Held]) -> None:
         room = LISTED_REJECTIONS - len(self.result.rejections)

@@ -7,7 +7,7 @@ writers, and nothing is recorded in part.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from ledger.cards import next_id
 from ledger.db import Database
 from ledger.errors import LedgerError
 from ledger.facts import Calendar, ChargeRow, Columns, Facts, Rated, columns_of, same_facts
-from ledger.models import batches, charges, sources, usage_records
+from ledger.models import batches, charges, conversions, sources, usage_records
 from ledger.rollups import RollUp
 from ledger.types import to_microseconds
 
@@ -28,6 +28,8 @@ Outcome = Literal["accepted", "duplicate", "conflict"]
 BatchKind = Literal["ingest", "record", "retry", "accept", "void", "reassign"]
 
 Identity = tuple[str, str, str]
+
+_CONVERSION = ChargeRow._fields.index("conversion_id")
 
 
 @dataclass(slots=True)
@@ -189,25 +191,24 @@ class Poster:
         sequence, previous = (last.sequence + 1, last.digest) if last else (1, "")
         if self.run.id is None:
             self.run.id = batch_id
-        connection.execute(
-            batches.insert().values(
-                id=batch_id,
-                run_id=self.run.id,
-                sequence=sequence,
-                kind=self.run.kind,
-                reason=self.run.reason,
-                reference=self.run.reference if self.run.id == batch_id else None,  # once a run: it is unique
-                options=msgspec.json.encode(self.run.options).decode(),
-                posted_at=datetime.now(UTC),
-                first_usage_record_id=added[0][0] if added else 1,
-                last_usage_record_id=added[-1][0] if added else 0,
-                first_charge_id=rows[0][0],
-                last_charge_id=rows[-1][0],
-                amounts=msgspec.json.encode(amounts_by_currency(columns), order="sorted").decode(),
-                digest=batch_digest(previous, added, rows),
-                previous=previous,
-            )
-        )
+        batch: dict[str, Any] = {
+            "id": batch_id,
+            "run_id": self.run.id,
+            "sequence": sequence,
+            "kind": self.run.kind,
+            "reason": self.run.reason,
+            "reference": self.run.reference if self.run.id == batch_id else None,  # once a run: it is unique
+            "options": msgspec.json.encode(self.run.options).decode(),
+            "posted_at": datetime.now(UTC),
+            "first_usage_record_id": added[0][0] if added else 1,
+            "last_usage_record_id": added[-1][0] if added else 0,
+            "first_charge_id": rows[0][0],
+            "last_charge_id": rows[-1][0],
+            "amounts": msgspec.json.encode(amounts_by_currency(columns), order="sorted").decode(),
+            "previous": previous,
+        }
+        digest = batch_digest(batch, added, rows, sealed_conversions(connection))
+        connection.execute(batches.insert().values(**batch, digest=digest))
 
 
 def amounts_by_currency(columns: Columns) -> dict[str, int]:
@@ -221,12 +222,28 @@ def amounts_by_currency(columns: Columns) -> dict[str, int]:
     return amounts
 
 
-def batch_digest(previous: str, added: Sequence[Sequence[Any]], rows: Sequence[Sequence[Any]]) -> str:
-    """sha256 over the digest before, then each row of usage_records and of charges as a JSON array and a line feed."""
+def sealed_conversions(connection: Connection) -> dict[int, tuple[Any, ...]]:
+    """What a batch's digest covers of each conversion, by id: there are few."""
+    columns = (conversions.c.id, conversions.c.currency, conversions.c.per_usd_nano, conversions.c.effective_from)
+    return {row.id: tuple(row) for row in connection.execute(select(*columns))}
+
+
+def batch_digest(
+    batch: Mapping[str, Any],
+    added: Sequence[Sequence[Any]],
+    rows: Sequence[Sequence[Any]],
+    known: Mapping[int, tuple[Any, ...]],
+) -> str:
+    """sha256 over JSON arrays, each with a line feed: the batch's columns, with the digest before it, then its rows.
+
+    These are those of usage_records, those of charges, and the conversions that the charges pin.
+    """
     encode_lines = msgspec.json.Encoder().encode_lines
-    digest = hashlib.sha256(previous.encode())
+    digest = hashlib.sha256(encode_lines([[batch[column.name] for column in batches.c if column.name != "digest"]]))
     digest.update(encode_lines(added))
     digest.update(encode_lines(rows))
+    pinned = {row[_CONVERSION] for row in rows} - {None}
+    digest.update(encode_lines([known.get(number) for number in sorted(pinned)]))
     return digest.hexdigest()
 
 

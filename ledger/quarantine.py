@@ -21,6 +21,7 @@ from ledger.sources.times import read_time
 from ledger.types import from_microseconds
 
 CUT = "truncated_json"
+ENDLESS = "no_terminal_event"
 
 
 def digest_of(source: str, raw: bytes) -> str:
@@ -105,28 +106,34 @@ class OpenLines:
     """Open entries, so that a line that is recorded after all settles its own, and the cut-off one it is the whole of.
 
     A cut-off line is the beginning of the whole one at the same line number, under whatever name the file comes back.
+    A stream without its end is known by its id.
     """
 
     def __init__(self, connection: Connection) -> None:
-        columns = (quarantine.c[name] for name in ("id", "reason", "line", "length", "source", "digest"))
+        columns = (quarantine.c[name] for name in ("id", "reason", "line", "length", "source", "request_id", "digest"))
         rows = connection.execute(select(*columns).where(quarantine.c.state == "open")).all()
         self._by_digest = {row.digest: row.id for row in rows}
         self._cut: dict[int, list[Row[Any]]] = {}
+        self._endless: dict[tuple[str, str | None], list[int]] = {}
         for row in rows:
             if row.reason == CUT:
                 self._cut.setdefault(row.line, []).append(row)
+            elif row.reason == ENDLESS:
+                self._endless.setdefault((row.source, row.request_id), []).append(row.id)
 
     def __bool__(self) -> bool:
         return bool(self._by_digest)
 
-    def settle(self, connection: Connection, source: str, line: int, raw: bytes) -> None:
+    def settle(self, connection: Connection, facts: Facts, line: int, raw: bytes) -> None:
         """Resolve the entries of a line that stands in the ledger now."""
-        number = self._by_digest.pop(digest_of(source, raw), None)
+        number = self._by_digest.pop(digest_of(facts.source, raw), None)
         if number is not None:
             settle(connection, number, "resolved", "the line was recorded when it came again")
         for row in self._cut.get(line, ()):
             if len(raw) > row.length and digest_of(row.source, raw[: row.length]) == row.digest:
                 settle(connection, row.id, "resolved", "the whole line was recorded")
+        for number in self._endless.pop((facts.source, facts.request_id), ()):
+            settle(connection, number, "resolved", "the request was recorded with its usage")
 
 
 def settle(connection: Connection, number: int, state: str, resolution: str) -> None:

@@ -81,7 +81,9 @@ class Ledger:
             return Recorded(status, reason=first.reason, message=first.message)
         if not rated.facts:
             return Recorded("pending")
-        return Recorded(posted.outcomes[0], format_nano(rated.amount_nano[0]), rated.currency[0])
+        if posted.outcomes[0] != "accepted":
+            return Recorded(posted.outcomes[0])
+        return Recorded("accepted", format_nano(rated.amount_nano[0]), rated.currency[0])
 
 
 def usage_record(

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, select
 from ledger.corrections import facts_columns, split_row
 from ledger.facts import ChargeRow, Facts, columns_of
 from ledger.models import batches, charges, usage_records
-from ledger.posting import amounts_by_currency, batch_digest
+from ledger.posting import amounts_by_currency, batch_digest, sealed_conversions
 
 PAGE_ROWS = 8_000
 LISTED_PROBLEMS = 20
@@ -83,7 +83,8 @@ def posted_in(connection: Connection, page: Sequence[Row[Any]]) -> list[tuple[Ch
 class Chain:
     """Each batch's digest covers its rows and the digest before it; sequence has no gap."""
 
-    def __init__(self) -> None:
+    def __init__(self, connection: Connection) -> None:
+        self._conversions = sealed_conversions(connection)
         self._sequence = 0
         self._digest = ""
 
@@ -106,8 +107,8 @@ class Chain:
                 result.problem(f"batch {batch.id}: doesn't follow the digest of the batch before it")
             if msgspec.json.decode(batch.amounts) != amounts_by_currency(columns_of(charge_rows)):
                 result.problem(f"batch {batch.id}: its amounts aren't the sums of its charges")
-            if batch_digest(batch.previous, rows, charge_rows) != batch.digest:
-                result.problem(f"batch {batch.id}: its rows are no longer those it was sealed with")
+            if batch_digest(batch._asdict(), rows, charge_rows, self._conversions) != batch.digest:
+                result.problem(f"batch {batch.id}: it or its rows are no longer as they were sealed")
             self._sequence, self._digest = batch.sequence, batch.digest
 
 

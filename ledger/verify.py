@@ -37,7 +37,7 @@ def verify(database: Database) -> Verification:
         tables = _scratch_tables(connection)
         roll_up = RollUp(calendar, settings[1], tables)
         rules = _Rules(connection, calendar, result)
-        chain = Chain()
+        chain = Chain(connection)
         for page in pages(connection):
             added = added_in(connection, page)
             posted = posted_in(connection, page)

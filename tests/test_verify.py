@@ -50,7 +50,7 @@ def test_an_empty_ledger_is_sound(db_cli: Cli) -> None:
     assert db_cli("verify", "--json").ok().json["ok"]
 
 
-SEALED = "its rows are no longer those it was sealed with"
+SEALED = "it or its rows are no longer as they were sealed"
 UNCHAINED = "doesn't follow the digest of the batch before it"
 CELL = ", ".join(column.name for column in rollup_days.columns if column.name != "day")
 PRICED = ", ".join(list(charges.columns.keys())[5:])
@@ -97,6 +97,15 @@ TAMPERED: dict[str, tuple[list[str], list[str]]] = {
     "the pinned conversion": (
         ["UPDATE charges SET conversion_id = (SELECT max(id) FROM conversions) WHERE id = 1"],
         [f"batch 1: {SEALED}", "charge 1 (r1): its conversion isn't one of CRD"],
+    ),
+    "what a dollar is": (
+        ["UPDATE conversions SET per_usd_nano = 1000000000 WHERE currency = 'CRD'"],
+        [f"batch {batch}: {SEALED}" for batch in (1, 2, 3)],
+    ),
+    "the reason of a correction": (["UPDATE batches SET reason = 'no reason' WHERE id = 2"], [f"batch 2: {SEALED}"]),
+    "when a batch was posted": (
+        ["UPDATE batches SET posted_at = (SELECT min(posted_at) FROM batches) WHERE id = 3"],
+        [f"batch 3: {SEALED}"],
     ),
     "a roll-up cell": (
         ["UPDATE rollup_days SET amount_nano = amount_nano + 1 WHERE key_id = 1"],

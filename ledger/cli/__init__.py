@@ -54,19 +54,24 @@ class LazyGroup(click.Group):
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Parse the line; `--help` and `--version` already print here."""
-        with _ending_quietly():
+        with _telling_wrong_use(), _ending_quietly():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own
         """Run the command; wrong use that it finds is one line and exit code 2, as click's own is."""
-        try:
-            with _ending_quietly():
-                return super().invoke(ctx)
-        except Exception as error:
-            message = _wrong_use(error)
-            if message is None:
-                raise
-            raise click.UsageError(message) from error
+        with _telling_wrong_use(), _ending_quietly():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _telling_wrong_use() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        message = _wrong_use(error)
+        if message is None:
+            raise
+        raise click.UsageError(message) from error
 
 
 @contextmanager
@@ -143,5 +148,8 @@ def cli(context: click.Context) -> None:
 
 def main() -> NoReturn:
     """Run the command line."""
+    if sys.stdout is None:  # what `>&-` makes of it: found out now, before anything is recorded
+        click.echo("Error: standard output is closed: send it somewhere, such as to /dev/null", err=True)
+        sys.exit(2)
     cli(prog_name="tollbook")
     sys.exit(0)

@@ -75,6 +75,8 @@ pass_app = click.make_pass_decorator(App, ensure=True)
 
 def _remember_db(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
     if value is not None:
+        if not value.strip():
+            raise click.UsageError("--db is empty: give a database file or URL, or leave it out")
         context.ensure_object(App).db_option = value
 
 

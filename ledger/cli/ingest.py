@@ -123,7 +123,7 @@ def ingest(
     options = RunOptions(provider, source, project, tags, assume_cache_storage)
     section = app.config.ledger
     with ExitStack() as stack:
-        opened = open_sources(files)
+        opened = [stack.enter_context(file) for file in open_sources(files)]
         if dry_run:
             database = stack.enter_context(
                 ledger_for_dry_run(app.db_url, timezone=section.timezone, rollup_tags=section.rollup_tags)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from ledger.exports.safe_text import UNSAFE, visible
 
 # What a spreadsheet takes for the start of a formula, also after it has dropped a leading blank or control character.
-_FORMULA = re.compile("[=+\\-@\t\r\n\x00\uff1d\uff0b\uff0d\uff20]")
+_FORMULA = re.compile(" *[=+\\-@\t\r\n\x00\uff1d\uff0b\uff0d\uff20]")
 _SUSPECT = re.compile(f"^{_FORMULA.pattern}|{UNSAFE.pattern}")
 
 
