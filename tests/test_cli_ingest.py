@@ -109,6 +109,12 @@ def test_strict_records_all_or_nothing(
     db_cli("verify").ok()
 
 
+def test_strict_tolerates_nothing(db_cli: Cli, db_url: str) -> None:
+    made = responses([1]) + lines([response("r1", model="unheard-of")])
+    assert db_cli("ingest", "-", "--strict", "--allow-rejected", "9", stdin=made).exit_code == 1
+    assert value(db_url, "SELECT count(*) FROM usage_records") == 0
+
+
 def test_a_conflict_fails_strict_too(db_cli: Cli) -> None:
     db_cli("ingest", "-", stdin=lines([response("r1")])).ok()
     outcome = db_cli("ingest", "-", "--strict", stdin=lines([response("r2"), response("r1", created_at=AT + 9)]))
@@ -222,6 +228,16 @@ def test_options_that_no_record_could_be_kept_with_are_refused_at_once(
     assert value(sqlite_url, "SELECT count(*) FROM usage_records") == 0
 
 
+@pytest.mark.parametrize("path", ["missing/result.json", ".", "x" * 300])
+def test_an_output_that_can_not_be_written_is_found_out_before_anything_is_recorded(
+    cli: Cli, tmp_path: Path, path: str
+) -> None:
+    outcome = cli("ingest", "-", "--json", "-o", path, stdin=responses([1]))
+    assert (outcome.exit_code, outcome.stderr.count("\n")) == (2, 1)
+    assert f"{path}: can't be written: " in outcome.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_all_files_are_opened_before_anything_is_recorded(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "usage.jsonl").write_text(responses([1]))
     outcome = cli("ingest", "usage.jsonl", "missing.jsonl")
@@ -273,34 +289,6 @@ def test_standard_input_and_files_go_together(db_cli: Cli, tmp_path: Path) -> No
     }  # fmt: skip
     [batch] = db_cli("batches", "--json").ok().json["batches"]
     assert batch["options"] == {"files": ["usage.jsonl", "-"]}
-
-
-def test_cache_storage_is_assumed_when_asked_and_flagged(db_cli: Cli, db_url: str) -> None:
-    # Created at 07:37:54Z, expiring three days later at 07:37:54Z: 73 clock hours are touched.
-    line = lines([response("r1")])
-    found = db_cli("ingest", "-", "--assume-cache-storage", "--json", stdin=line).ok()
-    assert (counts(found.json), found.json["assumed_cache_storage"]) == ({"accepted": 1}, {"accepted": 1})
-    assert rows(db_url, "SELECT kind, assumed FROM usage_records ORDER BY id") == [("request", 0), ("cache_storage", 1)]
-    total = report(db_cli)["total"]
-    assert (total["requests"], nano(total["cache_storage_credits"])) == (1, 88 * 170 * 73)
-    again = db_cli("ingest", "-", "--assume-cache-storage", "--json", stdin=line).ok()
-    assert (counts(again.json), again.json["assumed_cache_storage"]) == ({"duplicate": 1}, {"duplicate": 1})
-    db_cli("verify").ok()
-
-
-def test_assumed_storage_that_has_no_rate_waits_and_keeps_its_flag(db_cli: Cli, db_url: str, tmp_path: Path) -> None:
-    card = 'provider = "evolink"\ncurrency = "CRD"\nper_tokens = 1_000_000\n[[model]]\nid = "next"\n[[model.price]]\n'
-    price = 'effective_from = {day}\n{storage}tiers = [{{ input = "1", output = "1" }}]\n'
-    (tmp_path / "a.toml").write_text(card + price.format(day="2026-02-01", storage=""))
-    db_cli("rates", "add", "a.toml").ok()
-    found = db_cli("ingest", "-", "--assume-cache-storage", "--json", stdin=lines([response("r1", model="next")]))
-    assert (counts(found.json), found.json["assumed_cache_storage"]) == ({"accepted": 1}, {"rejected": 1})
-    storage = 'cache_storage_per_hour = "1"\n'
-    (tmp_path / "b.toml").write_text(card + price.format(day="2026-02-01", storage=storage))
-    db_cli("rates", "add", "b.toml", "--replace", "--reason", "storage was left out").ok()
-    assert db_cli("quarantine", "retry", "--json").ok().json["recorded"] == [1]
-    assert rows(db_url, "SELECT kind, assumed FROM usage_records ORDER BY id") == [("request", 0), ("cache_storage", 1)]
-    db_cli("verify").ok()
 
 
 def test_a_control_character_of_the_input_reaches_no_terminal(cli: Cli) -> None:

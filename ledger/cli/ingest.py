@@ -138,8 +138,10 @@ def ingest(
         result = run.run(opened)
         output.write(_sheet(result, dry_run=dry_run))
     _tell(result, strict=strict)
+    if result.not_recorded and strict:
+        sys.exit(1)
     if result.not_recorded and not tolerated(result.not_recorded, result.tally.read):
-        sys.exit(1 if strict else 3)
+        sys.exit(3)
 
 
 def check_provider(database: Database, provider: str) -> None:

@@ -5,6 +5,7 @@ Data alone goes to standard output or the file; notes and errors go to standard 
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import stat
@@ -179,11 +180,24 @@ def output_options(formats: Sequence[str] = FORMATS) -> Callable[[F], F]:
             *args: object, format_name: str | None, as_json: bool, output_path: str | None, **kwargs: object
         ) -> object:
             output = chosen_output(formats, format_name, as_json=as_json, path=output_path)
+            if output.path is not None:
+                refuse_unwritable(output.path)
             return function(*args, output=output, **kwargs)
 
         return with_output  # type: ignore[return-value]  # click reads the options off it; nothing else calls it
 
     return decorate
+
+
+def refuse_unwritable(path: str) -> None:
+    """LedgerError where no file can be written there: to be known before anything is done, not after."""
+    target = Path(os.path.realpath(path))
+    try:
+        fault = errno.EISDIR if target.is_dir() else 0 if target.exists() or target.parent.is_dir() else errno.ENOENT
+    except OSError as error:
+        fault = error.errno or errno.EIO
+    if fault:
+        raise LedgerError(f"{path}: can't be written: {os.strerror(fault)}")
 
 
 def chosen_output(formats: Sequence[str], format_name: str | None, *, as_json: bool, path: str | None) -> Output:
