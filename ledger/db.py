@@ -6,6 +6,7 @@ Nothing happens at import. `open_ledger` only reads unless it is told to create.
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,7 +15,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Connection, Engine, inspect, select, text
-from sqlalchemy.exc import DBAPIError
 
 from ledger.engines import LOCK_WAIT_SECONDS, WRITE, first_line, is_database_error, make_engine, parse_url, shown
 from ledger.errors import LedgerError
@@ -35,6 +35,12 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        # Whoever lets go of a ledger lets go of its connections, without having to say so.
+        weakref.finalize(self, engine.dispose).atexit = False
+
+    def close(self) -> None:
+        """Let go of all connections; whoever goes on gets new ones."""
+        self.engine.dispose()
 
     @property
     def url(self) -> str:
@@ -121,34 +127,59 @@ def open_ledger(url: str, *, create: bool = False, timezone: str = "UTC", rollup
     """Open a ledger; make it first where `create` says so and there is none. LedgerError names what is wrong."""
     engine = make_engine(parse_url(url))
     try:
-        revision = _revision(engine)
-        if revision is None and create:
-            create_database(url, timezone=timezone, rollup_tags=rollup_tags)
-            revision = HEAD_REVISION
-    except DBAPIError as error:
-        raise LedgerError(f"{shown(engine)} can't be opened: {first_line(error)}") from error
+        with _refusals(engine, "opened"):
+            revision = _revision(engine)
+            if revision is None and create:
+                create_database(url, timezone=timezone, rollup_tags=rollup_tags)
+                revision = HEAD_REVISION
+        _check_revision(revision, shown(engine))
+    except BaseException:
+        engine.dispose()
+        raise
+    return Database(engine)
+
+
+def _check_revision(revision: str | None, where: str) -> None:
     if revision is None:
-        raise LedgerError(f"there is no ledger at {shown(engine)}: ingest into it, or run 'tollbook db init'")
+        raise LedgerError(f"there is no ledger at {where}: ingest into it, or run 'tollbook db init'")
     if revision < HEAD_REVISION:
         raise LedgerError(
-            f"the ledger at {shown(engine)} is of schema {revision}, this tollbook needs {HEAD_REVISION}: "
+            f"the ledger at {where} is of schema {revision}, this tollbook needs {HEAD_REVISION}: "
             "run 'tollbook db upgrade'"
         )
     if revision > HEAD_REVISION:
         raise LedgerError(
-            f"the ledger at {shown(engine)} is of schema {revision}, newer than this tollbook's "
-            f"{HEAD_REVISION}: run 'pip install --upgrade tollbook'"
+            f"the ledger at {where} is of schema {revision}, newer than this tollbook's {HEAD_REVISION}: "
+            "run 'pip install --upgrade tollbook'"
         )
-    return Database(engine)
 
 
 def ledger_exists(url: str) -> bool:
     """Whether there is a ledger at `url`, of whatever revision; LedgerError where what is there is none."""
+    with _engine_of(url, "opened") as engine:
+        return _revision(engine) is not None
+
+
+@contextmanager
+def _engine_of(url: str, done: str) -> Iterator[Engine]:
+    """An engine for one look or change, with no connection left afterwards."""
     engine = make_engine(parse_url(url))
     try:
-        return _revision(engine) is not None
-    except DBAPIError as error:
-        raise LedgerError(f"{shown(engine)} can't be opened: {first_line(error)}") from error
+        with _refusals(engine, done):
+            yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _refusals(engine: Engine, done: str) -> Iterator[None]:
+    """What the database refuses as LedgerError, which says where it can't be `done`."""
+    try:
+        yield
+    except Exception as error:
+        if not is_database_error(error):
+            raise
+        raise LedgerError(f"{shown(engine)} can't be {done}: {first_line(error)}") from error
 
 
 def _revision(engine: Engine) -> str | None:
@@ -182,25 +213,25 @@ def create_database(url: str, timezone: str = "UTC", rollup_tags: Sequence[str] 
     """Build the schema by its migrations and store zone and rolled-up tags; does nothing to a ledger that is there."""
     zone_named(timezone)
     tags = joined_tags(rollup_tags)
-    parsed = parse_url(url)
-    engine = make_engine(parsed)
-    if engine.dialect.name == "sqlite":
-        folder = Path(str(parsed.database)).parent
-        if not folder.is_dir():
-            raise LedgerError(f"{folder} is no folder: make it first")
-        with engine.connect() as connection:  # outside any transaction, as WAL requires
-            driver = connection.connection.driver_connection
-            assert isinstance(driver, sqlite3.Connection)
-            driver.execute("PRAGMA journal_mode = WAL")
-    try:
+    with _engine_of(url, "created") as engine:
+        if engine.dialect.name == "sqlite":
+            _prepare_file(engine)
         with engine.connect().execution_options(**{WRITE: True}) as connection, connection.begin():
             if connection.dialect.name != "sqlite":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CREATION_LOCK})
             if _revision_in(connection) is None:
                 migrate(connection, "head")
                 _store_settings(connection, timezone, tags)
-    except DBAPIError as error:
-        raise LedgerError(f"{shown(engine)} can't be created: {first_line(error)}") from error
+
+
+def _prepare_file(engine: Engine) -> None:
+    folder = Path(str(engine.url.database)).parent
+    if not folder.is_dir():
+        raise LedgerError(f"{folder} is no folder: make it first")
+    with engine.connect() as connection:  # outside any transaction, as WAL requires
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.execute("PRAGMA journal_mode = WAL")
 
 
 def joined_tags(keys: Sequence[str]) -> str:
@@ -225,20 +256,16 @@ def _store_settings(connection: Connection, timezone: str, rollup_tags: str) -> 
 
 def upgrade_database(url: str) -> tuple[str, str]:
     """Run the migrations a ledger lacks, in one transaction; its revision before and after."""
-    engine = make_engine(parse_url(url))
-    before = _revision(engine)
-    if before is None:
-        raise LedgerError(f"there is no ledger at {shown(engine)}: ingest into it, or run 'tollbook db init'")
-    if before > HEAD_REVISION:
-        raise LedgerError(
-            f"the ledger is of schema {before}, newer than this tollbook's {HEAD_REVISION}: "
-            "run 'pip install --upgrade tollbook'"
-        )
-    if before < HEAD_REVISION:
-        with engine.connect().execution_options(**{WRITE: True}) as connection, connection.begin():
-            if connection.dialect.name != "sqlite":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CREATION_LOCK})
-            migrate(connection, "head")
+    with _engine_of(url, "upgraded") as engine:
+        before = _revision(engine)
+        if before is None or before > HEAD_REVISION:
+            _check_revision(before, shown(engine))
+        assert before is not None
+        if before < HEAD_REVISION:
+            with engine.connect().execution_options(**{WRITE: True}) as connection, connection.begin():
+                if connection.dialect.name != "sqlite":
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CREATION_LOCK})
+                migrate(connection, "head")
     return before, HEAD_REVISION
 
 

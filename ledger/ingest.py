@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -172,8 +172,12 @@ def _plain(name: str) -> str:
 @contextmanager
 def ledger_for_dry_run(url: str, *, timezone: str, rollup_tags: Sequence[str]) -> Iterator[Database]:
     """The ledger of `url`, or a passing one where there is none, for a run that must record nothing."""
-    if ledger_exists(url):
-        yield open_ledger(url)
-        return
-    with tempfile.TemporaryDirectory(prefix="tollbook-") as folder:
-        yield open_ledger(str(Path(folder) / "dry-run.db"), create=True, timezone=timezone, rollup_tags=rollup_tags)
+    with ExitStack() as stack:
+        if ledger_exists(url):
+            database = open_ledger(url)
+        else:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tollbook-"))
+            path = str(Path(folder) / "dry-run.db")
+            database = open_ledger(path, create=True, timezone=timezone, rollup_tags=rollup_tags)
+        stack.callback(database.close)
+        yield database

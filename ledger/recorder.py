@@ -54,6 +54,10 @@ class Ledger:
         self._source = source
         self._lock = threading.Lock()
 
+    def close(self) -> None:
+        """Let go of the database's connections; recording again opens new ones."""
+        self._database.close()
+
     def record(
         self,
         response: object,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -177,8 +176,20 @@ def test_a_sqlite_ledger_syncs_and_logs_ahead(cli: Cli, tmp_path: Path) -> None:
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")
         }
     assert found == {"journal_mode": "wal", "synchronous": 2}
-    with sqlite3.connect(tmp_path / "tollbook.db") as plain:
-        assert plain.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert rows(f"sqlite:///{tmp_path / 'tollbook.db'}", "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_closed_ledger_keeps_no_connection_and_goes_on_when_asked(cli: Cli, db_url: str) -> None:
+    cli("ingest", "-", "--db", db_url, stdin=responses([1])).ok()
+    database = open_ledger(db_url)
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM usage_records").scalar() == 1
+    pool = database.engine.pool
+    database.close()
+    assert database.engine.pool is not pool
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM usage_records").scalar() == 1
+    database.close()
 
 
 # --- zone and settings ----------------------------------------------------------------------------------------------

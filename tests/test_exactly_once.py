@@ -157,7 +157,12 @@ def test_eight_processes_make_a_ledger_and_write_to_it_at_once(cli: Cli, empty_d
 
     files = [f"{number}.jsonl" for number in range(8)]
     code = SMALL_PORTIONS + RUN_MAIN.replace("main()\n", "") + WRITERS
-    exit_code, _out, err = finish(start(code, [empty_db_url, *files], tmp_path))
+    writers = start(code, [empty_db_url, *files], tmp_path)
+    while writers.poll() is None:
+        # Who reads meanwhile sees whole batches alone, or no ledger yet.
+        seen = at("verify")
+        assert seen.exit_code == 0 or "there is no ledger" in seen.stderr, seen
+    exit_code, _out, err = finish(writers)
     assert exit_code == 0, err
     results = [json.loads((tmp_path / f"{file}.result").read_text()) for file in files]
     different = 7 * step + span

@@ -43,7 +43,9 @@ class App:
         from ledger.db import open_ledger  # noqa: PLC0415 - sqlalchemy takes a while to import
 
         section = self.config.ledger
-        return open_ledger(self.db_url, create=create, timezone=section.timezone, rollup_tags=section.rollup_tags)
+        database = open_ledger(self.db_url, create=create, timezone=section.timezone, rollup_tags=section.rollup_tags)
+        click.get_current_context().call_on_close(database.close)
+        return database
 
     def cards(self, *files: str) -> Mapping[str, RateCard]:
         """The cards in force in the ledger, the built-in ones where there is none yet; `files` are laid over them."""
