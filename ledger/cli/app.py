@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ledger.errors import LedgerError
+
 if TYPE_CHECKING:
     from ledger.config import Config
     from ledger.db import Database
@@ -60,6 +62,15 @@ class App:
             return load_rate_cards(*files)
         with self.open().reading() as connection:
             return cards_in_force(connection, [read_card_file(file) for file in files])
+
+    def card(self, provider: str | None, *files: str) -> RateCard:
+        """One provider's card of those in force; `[ledger] provider` where none is named."""
+        cards = self.cards(*files)
+        name = provider or self.config.ledger.provider
+        if name not in cards:
+            known = " or ".join(sorted(cards))
+            raise LedgerError(f"provider {name!r} has no rate card: give {known}, or --rates FILE")
+        return cards[name]
 
     @property
     def _has_no_file(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import click
@@ -10,11 +9,10 @@ import click
 from ledger.cli.app import App, command_options, pass_app
 from ledger.cli.output import Output, output_options
 from ledger.cli.sheet import Column, Sheet
-from ledger.errors import LedgerError
 from ledger.timespan import parse_moment
 from pricing.charge import Charge, price_usage
 from pricing.money import Conversion, format_nano, format_pico, format_usd, usd_fraction
-from pricing.rate_card import RateCard, format_instant
+from pricing.rate_card import format_instant
 from pricing.usage import TokenUsage
 
 TOKENS_OF_RATE = 1_000_000
@@ -56,15 +54,9 @@ def price(
     """Price one request: the whole prompt picks the tier, which sets every rate."""
     moment = datetime.now(UTC) if at is None else parse_moment(at, UTC, "--at")
     usage = TokenUsage(input_tokens, cached_tokens, output_tokens)
-    card = _card(app.cards(*rates), provider or app.config.ledger.provider)
+    card = app.card(provider, *rates)
     charge = price_usage(usage, card=card, model=model, at=moment)
     output.write(_sheet(charge, usage, card.conversion_at(moment)))
-
-
-def _card(cards: Mapping[str, RateCard], provider: str) -> RateCard:
-    if provider not in cards:
-        raise LedgerError(f"provider {provider!r} has no rate card: give {' or '.join(sorted(cards))}, or --rates FILE")
-    return cards[provider]
 
 
 def _sheet(charge: Charge, usage: TokenUsage, conversion: Conversion | None) -> Sheet:

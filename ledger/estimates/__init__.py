@@ -1,0 +1,1 @@
+"""What a prompt, or a change to prompts, will cost: workloads, gates, comparison with a baseline."""

@@ -1,0 +1,93 @@
+"""The JSON that `estimate --config` writes and `diff` reads: counts, the prices they were estimated at, and money.
+
+Money and rates are plain decimals in strings. `usd…_low` and `…_high` are the ends of the range that a token count has;
+the high end also takes the worst-case output, where one is given. What can't be priced, beyond the card's top tier, is
+null and its workload `over_limit`. A month is 30 days.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+SCHEMA = 1
+
+Status: TypeAlias = Literal["ok", "over_limit"]
+Level: TypeAlias = Literal["fail", "warn"]
+OutputBasis: TypeAlias = Literal["given", "ledger", "profile", "none"]
+
+
+class PromptEntry(msgspec.Struct, kw_only=True):
+    """One request: its counts, the tier they fall into (`up_to`; null without bound or price) and what it costs."""
+
+    name: str
+    input_tokens: int
+    input_tokens_low: int
+    input_tokens_high: int
+    cached_input_tokens: int
+    output_tokens: int
+    max_output_tokens: int | None = None
+    message_overhead_tokens: int = 0
+    tier: int | None
+    amount: str | None
+    usd: str | None
+    usd_low: str | None
+    usd_high: str | None
+    warnings: list[str] = []
+
+
+class GateResult(msgspec.Struct, kw_only=True):
+    """One limit: `value` is what was held against it, in the limit's own units; null where there was nothing."""
+
+    name: str
+    limit: str
+    value: str | None
+    level: Level = "fail"
+    passed: bool
+
+
+class WorkloadEntry(msgspec.Struct, kw_only=True):
+    """One workload: alternative requests spread evenly, so that a request costs their mean.
+
+    `card` is the key of the price entry, found in the document's `rates`; `per_usd` the conversion, null for USD.
+    """
+
+    name: str
+    model: str
+    project: str | None
+    status: Status
+    card: str
+    currency: str
+    per_usd: str | None
+    output_basis: OutputBasis
+    prompts: list[PromptEntry]
+    requests_per_month: int
+    usd_per_request: str | None
+    amount_per_month: str | None
+    usd_per_month: str | None
+    usd_per_month_low: str | None
+    usd_per_month_high: str | None
+    gates: list[GateResult] = []
+    warnings: list[str] = []
+
+
+class Total(msgspec.Struct, kw_only=True):
+    """A month of all workloads that have a price; `amount` is null where their currencies differ."""
+
+    amount: str | None
+    currency: str | None
+    usd: str
+    usd_low: str
+    usd_high: str
+
+
+class WorkloadsDocument(msgspec.Struct, kw_only=True):
+    """`estimate --config --json`. `rates` holds the price entries by key, as `RateEntry.content()` states them."""
+
+    schema: int = SCHEMA
+    encoding: str
+    calibration: dict[str, Any] | None
+    workloads: list[WorkloadEntry]
+    rates: dict[str, dict[str, Any]]
+    total: Total
