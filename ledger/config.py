@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
+from decimal import Decimal
 from fnmatch import fnmatchcase
+from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, cast
 
 import msgspec
 
 from ledger.errors import LedgerError
 from ledger.limits import Amount, parse_amount
-from pricing.money import INT64_MAX
+from pricing.errors import shown
+from pricing.money import INT64_MAX, NANO
 
 FILE_NAME = "tollbook.toml"
 DEFAULT_KEEP_TAGS = ("team", "env", "feature", "user")
@@ -45,30 +49,30 @@ class ProjectRule(msgspec.Struct, frozen=True):
 
 
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
-Money: TypeAlias = int | str  # "0.05", 0.05 (read as text) and 5 alike: `usd_nano` makes an amount of it
 Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+FileName: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Workload(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """One `[[workload]]`: requests that are sent again and again, to be estimated together.
 
     `prompts` are globs of alternative requests, spread evenly; `parts` are files that every request begins with. Paths
-    are relative to the file. Amounts are USD as plain decimals or numbers.
+    are relative to the file. Limits are USD, whole in 10**-9 of it.
     """
 
     name: Name
     model: Name
     project: Name | None = None
-    prompts: tuple[str, ...] = ()
-    parts: tuple[str, ...] = ()
+    prompts: tuple[FileName, ...] = ()
+    parts: tuple[FileName, ...] = ()
     variables: dict[str, str] = {}
-    cached_prefix: str | None = None
+    cached_prefix: FileName | None = None
     extra_input_tokens: Count = 0
     cached_input_tokens: Count | None = None
     output_tokens: Count | None = None
     requests_per_month: Count | None = None
-    max_usd_per_request: Money | None = None
-    max_usd_per_month: Money | None = None
+    max_usd_per_request: Decimal | None = None
+    max_usd_per_month: Decimal | None = None
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +95,7 @@ class Config(msgspec.Struct, frozen=True):
 
 class _BudgetEntry(msgspec.Struct, forbid_unknown_fields=True):
     name: Name
-    amount: str
+    amount: Any  # a number without its unit is told so by the amount's own rule
     projects: tuple[Name, ...] = ()
     models: tuple[Name, ...] = ()
 
@@ -112,40 +116,128 @@ def load_config(folder: Path) -> Config:
 def read_config(path: Path) -> Config:
     """Read a configuration file; LedgerError naming file and key where it is wrong or isn't there."""
     try:
-        # Fractions stay text, digit by digit: money is never a float.
-        raw = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=str)
+        return _parse(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise LedgerError(f"{path}: can't be read: {error.strerror or error}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise LedgerError(f"{path}: can't be read: {error}") from error
+    except LedgerError as error:
+        raise LedgerError(f"{path}: {error}") from error
+
+
+def usd_limit(value: Decimal | None, key: str) -> Amount | None:
+    """A limit in USD as an amount, None where there is none; LedgerError naming the key where it can't be one."""
+    if not value:
+        return None if value is None else Amount(0, "USD")
+    # 1e999999999 would have as many digits: it is looked at before it is worked with.
+    if not value.is_finite() or value.adjusted() > 18:
+        raise LedgerError(f"{key}: {_plain(value)} is no amount of USD; give a number such as 0.05")
+    if value < 0:
+        raise LedgerError(f"{key}: {_plain(value)} is negative; give 0 or more")
+    nano = Fraction(value) * NANO if value.adjusted() >= -9 else Fraction(1, 2)
+    if nano.denominator != 1:
+        raise LedgerError(f"{key}: {_plain(value)} has more than 9 places; give at most 9")
+    return Amount(nano.numerator, "USD")
+
+
+def _parse(text: str) -> Config:
+    try:
+        # Fractions stay exact: money is never a float. Numbers of thousands of digits are plain ValueErrors.
+        raw = tomllib.loads(text, parse_float=Decimal)
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise LedgerError(f"can't be read: {error}") from error
     try:
         parsed = msgspec.convert(raw, _File)
-        rules = tuple(_rule(number, entry) for number, entry in enumerate(parsed.project_rule))
-        budgets = tuple(_budget(entry) for entry in parsed.budget)
-        for workload in parsed.workload:
-            for key in ("max_usd_per_request", "max_usd_per_month"):
-                usd_nano(getattr(workload, key), f"workload {workload.name!r}: {key}")
-        _check_names("workload", [workload.name for workload in parsed.workload])
-        _check_names("budget", [budget.name for budget in budgets])
-    except (msgspec.ValidationError, LedgerError) as error:
-        raise LedgerError(f"{path}: {error}") from error
+    except msgspec.ValidationError as error:
+        raise LedgerError(_retold(str(error), raw)) from None
+    for number, workload in enumerate(parsed.workload):
+        _check_workload(workload, f"workload[{number}]")
+    _check_names("workload", [workload.name for workload in parsed.workload])
+    _check_names("budget", [budget.name for budget in parsed.budget])
+    rules = tuple(_rule(number, entry) for number, entry in enumerate(parsed.project_rule))
+    budgets = tuple(_budget(number, entry) for number, entry in enumerate(parsed.budget))
     return Config(parsed.ledger, rules, tuple(parsed.workload), budgets)
 
 
-def usd_nano(value: Money | None, name: str) -> int | None:
-    """Nano-USD of a limit, None where there is none; LedgerError naming the key where it is no amount."""
-    return None if value is None else parse_amount(f"{value}usd", name).nano
+def _retold(message: str, raw: dict[str, Any]) -> str:
+    """What msgspec says, "Expected `int` >= 0 - at `$.workload[0].output_tokens`", with the key first and in words."""
+    what, _, path = message.partition(" - at `$")
+    key, value = _place(path.rstrip("`"), raw)
+    name = what.partition("`")[2].removesuffix("`")
+    if what.startswith("Object contains unknown"):
+        return f"{_joined(key, name)}: is no key of this file; remove it or correct its name"
+    if what.startswith("Object missing"):
+        return f"{_joined(key, name)}: is missing; add it"
+    rule = next((rule for start, rule in _RULES.items() if what.startswith(start)), None)
+    return f"{key}: {what[0].lower()}{what[1:]}" if rule is None else f"{key}: {_plain(value)} {rule}"
 
 
-def _budget(entry: _BudgetEntry) -> Budget:
-    amount = parse_amount(entry.amount, f"budget {entry.name!r}: amount")
+# The first that msgspec's words begin with.
+_RULES = {
+    "Expected `int` >=": "is negative; give 0 or more",
+    "Expected `int` <=": "is past 2**63 - 1, the largest count; give less",
+    "Expected `int": "is no whole number; give one, without a point or quotes",
+    "Expected `str` of length >=": "is empty; give at least a character",
+    "Expected `str` of length <=": "is longer than the 200 characters it may have",
+    "Expected `str": "is no text; write it in quotes",
+    "Expected `decimal": "is no amount of USD; give a number such as 0.05",
+    "Invalid decimal": "is no amount of USD; give a number such as 0.05",
+    "Expected `array": "is no list; write texts in [brackets], and tables under [[double brackets]]",
+    "Expected `object": "is no table of keys and values",
+}
+_STEP = re.compile(r"\.(\w+)|\[(\d+)\]|\[\.\.\.\]")
+
+
+def _place(path: str, raw: dict[str, Any]) -> tuple[str, Any]:
+    """The key that msgspec's path leads to, and what stands there; of a table of texts, the first that is none."""
+    key, value = "", cast("Any", raw)
+    for name, number in _STEP.findall(path):
+        if number:
+            key, value = f"{key}[{number}]", value[int(number)]
+        else:
+            step = name or next(name for name, text in value.items() if not isinstance(text, str))
+            key, value = _joined(key, step), value[step]
+    return key, value
+
+
+def _joined(key: str, name: str) -> str:
+    shown_name = name if _BARE_KEY.fullmatch(name) else shown(name)
+    return f"{key}.{shown_name}" if key else shown_name
+
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_.-]{1,200}", re.ASCII)
+
+
+def _plain(value: object) -> str:
+    """The value about as the file has it, cut where it is long."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (dict, list)):
+        return "a table" if isinstance(value, dict) else "a list"
+    return shown(value) if isinstance(value, (str, int)) else shown(str(value))[1:-1]
+
+
+def _check_workload(workload: Workload, key: str) -> None:
+    if not (workload.prompts or workload.parts):
+        raise LedgerError(f"{key}: {shown(workload.name)} has no request to estimate; give prompts, parts or both")
+    if workload.cached_prefix is not None and workload.cached_input_tokens is not None:
+        raise LedgerError(f"{key}: cached_prefix and cached_input_tokens both say what is cached; give one of them")
+    usd_limit(workload.max_usd_per_request, f"{key}.max_usd_per_request")
+    usd_limit(workload.max_usd_per_month, f"{key}.max_usd_per_month")
+
+
+def _budget(number: int, entry: _BudgetEntry) -> Budget:
+    amount = parse_amount(str(entry.amount), f"budget[{number}].amount:")
     return Budget(name=entry.name, amount=amount, projects=entry.projects, models=entry.models)
 
 
 def _check_names(kind: str, names: list[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise LedgerError(f"two entries of {kind} are named {name!r}: give each its own name")
+    first: dict[str, int] = {}
+    for number, name in enumerate(names):
+        if name in first:
+            key = f"{kind}[{number}].name"
+            raise LedgerError(f"{key}: {shown(name)} is the name of {kind}[{first[name]}] too; give each its own")
+        first[name] = number
 
 
 def _rule(number: int, entry: dict[str, Any]) -> ProjectRule:
