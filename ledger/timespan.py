@@ -15,6 +15,7 @@ FIRST_YEAR, LAST_YEAR = 1970, 9998
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _LAST = re.compile(r"([1-9]\d{0,5})([dwh])", re.ASCII)
+_LENGTH = re.compile(r"\d+ ?[A-Za-z]+", re.ASCII)  # no time, so meant as a length
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +121,14 @@ def _check_year(year: int) -> None:
         raise ValueError(year)
 
 
-def parse_last(text: str, *, zone: tzinfo, now: datetime) -> Span:
+def parse_last(text: str, *, zone: tzinfo, now: datetime, option: str = "--last") -> Span:
     """The last N days or weeks, in calendar days of the zone with today, or hours up to the end of this quarter-hour.
 
     On 8 March at 10:20, 7d is from 2 March 00:00 to 9 March 00:00, and 24h from 7 March 10:30 to 8 March 10:30.
     """
     found = _LAST.fullmatch(text)
     if found is None:
-        raise LedgerError(f"--last {text!r} is no length of time: give days, weeks or hours, such as 7d, 4w or 24h")
+        raise LedgerError(f"{option} {text!r} is no length of time: give days, weeks or hours, such as 7d, 4w or 24h")
     number, unit = int(found[1]), found[2]
     try:
         if unit == "h":
@@ -140,9 +141,40 @@ def parse_last(text: str, *, zone: tzinfo, now: datetime) -> Span:
             end = day_start(tomorrow, zone)
         _check_year(start.year)
     except (OverflowError, ValueError):
-        raise LedgerError(f"--last {text} reaches back before {FIRST_YEAR}: give a shorter time") from None
+        raise LedgerError(f"{option} {text} reaches back before {FIRST_YEAR}: give a shorter time") from None
     words = {"d": "day", "w": "week", "h": "hour"}[unit]
     return Span(start, end, f"last {number} {words}{'s' if number > 1 else ''}, {_label(start, end, zone)}")
+
+
+def parse_recent(since: str, until: str | None, *, zone: tzinfo, now: datetime) -> Span:
+    """The span up to `until`, or to now, that starts at a time or a length before its end: 30d, 4w or 24h.
+
+    It ends now at the latest, as nothing is known of what comes. Days and weeks are calendar days of the zone, the one
+    that the span ends in among them: on 8 March at 10:20, 7d is from 2 March 00:00 to 8 March 10:20, and with --until
+    2026-03-08 from 1 March 00:00 to 8 March 00:00.
+    """
+    end = now.astimezone(UTC)
+    if until is not None:
+        end = min(end, parse_moment(until, zone, "--until"))
+    if _LENGTH.fullmatch(since):
+        start = parse_last(since, zone=zone, now=end - timedelta(microseconds=1), option="--since").start
+    else:
+        start = parse_moment(since, zone, "--since")
+    if start is None or start >= end:
+        upper = "now" if until is None else f"--until {until}"
+        raise LedgerError(f"--since {since} is not before {upper}: since is inclusive, until exclusive")
+    return Span(start, end, _label(start, end, zone))
+
+
+def time_with_usage(start: datetime, end: datetime, first: datetime | None) -> timedelta:
+    """How long a time the usage from `start` to before `end` stands for, where the first ever was at `first`.
+
+    All of it; where usage began within it only the time from then on, so that three days of a young ledger make ten
+    times as much in a month. Less than a day counts as a day, unless less was asked for: one busy hour is no day.
+    """
+    if first is None or not start < first < end:
+        return end - start
+    return max(end - first, min(timedelta(days=1), end - start))
 
 
 def previous_span(span: Span, zone: tzinfo, now: datetime) -> Span:

@@ -19,6 +19,7 @@ READING = (
     ["status"],
     ["verify"],
     ["export", "charges"],
+    ["workload", "pull"],
     ["quarantine", "list"],
     ["quarantine", "retry"],
     ["void", "--id", "x"],

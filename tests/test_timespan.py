@@ -11,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import LedgerError
-from ledger.timespan import Span, day_start, is_day_start, offset_changes, parse_moment, parse_span, previous_span
+from ledger.timespan import (
+    Span,
+    day_start,
+    is_day_start,
+    offset_changes,
+    parse_moment,
+    parse_recent,
+    parse_span,
+    previous_span,
+    time_with_usage,
+)
 
 UTC_ZONE, SHANGHAI, NEW_YORK = ZoneInfo("UTC"), ZoneInfo("Asia/Shanghai"), ZoneInfo("America/New_York")
 # In spring Beirut's clocks go from 23:59:59 to 01:00: there is no midnight.
@@ -175,3 +185,43 @@ def test_every_instant_lies_in_the_day_it_is_named_after(day: date, zone: ZoneIn
 def test_a_moment_is_utc() -> None:
     assert parse_moment("2026-03-01", SHANGHAI, "--at") == moment("2026-02-28T16:00Z")
     assert parse_moment("2026-03-01T00:00:00Z", SHANGHAI, "--at").tzinfo is UTC
+
+
+# --- the latest time ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "zone", "start", "end"),
+    [
+        ("7d", None, UTC_ZONE, "2026-03-02T00:00Z", "2026-03-08T10:20:30Z"),
+        ("1d", None, UTC_ZONE, "2026-03-08T00:00Z", "2026-03-08T10:20:30Z"),
+        ("7d", "2026-03-08", UTC_ZONE, "2026-03-01T00:00Z", "2026-03-08T00:00Z"),
+        ("2w", "2026-03-01", SHANGHAI, "2026-02-15T00:00+08:00", "2026-03-01T00:00+08:00"),
+        # On the day that the clocks go forward in New York.
+        ("1d", None, NEW_YORK, "2026-03-08T00:00-05:00", "2026-03-08T10:20:30Z"),
+        ("24h", "2026-03-08", UTC_ZONE, "2026-03-07T00:00Z", "2026-03-08T00:00Z"),
+        ("1h", None, UTC_ZONE, "2026-03-08T09:30Z", "2026-03-08T10:20:30Z"),
+        ("2026-03-01", "2026-03-02T00:00:00.000001Z", UTC_ZONE, "2026-03-01T00:00Z", "2026-03-02T00:00:00.000001Z"),
+        ("2026-03-01", "2026-04-01", UTC_ZONE, "2026-03-01T00:00Z", "2026-03-08T10:20:30Z"),
+    ],
+)
+def test_a_recent_time_ends_now_at_the_latest(
+    since: str, until: str | None, zone: ZoneInfo, start: str, end: str
+) -> None:
+    found = parse_recent(since, until, zone=zone, now=NOW)
+    assert (found.start, found.end) == (moment(start), moment(end))
+
+
+@given(
+    st.integers(0, 10**9).map(lambda seconds: timedelta(seconds=seconds)),
+    st.integers(1, 10**9).map(lambda seconds: timedelta(seconds=seconds)),
+    st.integers(-(10**9), 2 * 10**9).map(lambda seconds: timedelta(seconds=seconds)),
+)
+def test_usage_stands_for_some_of_its_span_and_for_a_day_or_all_of_it_at_least(
+    before: timedelta, length: timedelta, first: timedelta
+) -> None:
+    start = datetime(1980, 1, 1, tzinfo=UTC) + before
+    found = time_with_usage(start, start + length, start + first)
+    assert min(timedelta(days=1), length) <= found <= length
+    assert found == length or first > timedelta()
+    assert time_with_usage(start, start + length, None) == length

@@ -26,7 +26,7 @@ from ledger.exports.safe_text import visible
 F = TypeVar("F", bound=Callable[..., Any])
 
 FORMATS = ("table", "json", "csv", "markdown")
-_FORMAT_OF_SUFFIX = {".json": "json", ".csv": "csv", ".md": "markdown"}
+_FORMAT_OF_SUFFIX = {".json": "json", ".csv": "csv", ".md": "markdown", ".xml": "junit"}
 # Files whose readers would refuse what we can write.
 _FOREIGN_SUFFIXES = frozenset({".parquet", ".xlsx", ".xls", ".ods", ".html", ".pdf"})
 
@@ -154,10 +154,10 @@ def _mode_of(target: Path) -> int:
         return 0o666 & ~mask
 
 
-def output_options(formats: Sequence[str] = FORMATS) -> Callable[[F], F]:
+def output_options(formats: Sequence[str] = FORMATS, *, to_file: str | None = None) -> Callable[[F], F]:
     """Add `--format`, `--json` and `-o/--output`; the command gets them as one argument `output: Output`.
 
-    The first format is the default, unless the suffix of the output file says another (.csv, .json, .md).
+    The first format is the default, or of a file `to_file`, unless the file's suffix says another (.csv, .json, .md).
     """
 
     def decorate(function: F) -> F:
@@ -165,7 +165,8 @@ def output_options(formats: Sequence[str] = FORMATS) -> Callable[[F], F]:
             "--format",
             "format_name",
             type=click.Choice(list(formats)),
-            help=f"How to show it. Default: by the suffix of --output, else {formats[0]}.",
+            help=f"How to show it. Default: by the suffix of --output, else {formats[0]}"
+            + (f", or {to_file} in a file." if to_file else "."),
         )
         @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
         @click.option(
@@ -179,7 +180,8 @@ def output_options(formats: Sequence[str] = FORMATS) -> Callable[[F], F]:
         def with_output(
             *args: object, format_name: str | None, as_json: bool, output_path: str | None, **kwargs: object
         ) -> object:
-            output = chosen_output(formats, format_name, as_json=as_json, path=output_path)
+            default = formats[0] if output_path in (None, "-") else to_file or formats[0]
+            output = chosen_output(formats, format_name, as_json=as_json, path=output_path, default=default)
             if output.path is not None:
                 refuse_unwritable(output.path)
             return function(*args, output=output, **kwargs)
@@ -200,8 +202,10 @@ def refuse_unwritable(path: str) -> None:
         raise LedgerError(f"{path}: can't be written: {os.strerror(fault)}")
 
 
-def chosen_output(formats: Sequence[str], format_name: str | None, *, as_json: bool, path: str | None) -> Output:
-    """The output that the options ask for; LedgerError where they contradict each other."""
+def chosen_output(
+    formats: Sequence[str], format_name: str | None, *, as_json: bool, path: str | None, default: str | None = None
+) -> Output:
+    """The output that the options ask for, the first format without a `default`; LedgerError for contradictions."""
     if as_json and format_name not in (None, "json"):
         raise LedgerError(f"--json and --format {format_name} contradict each other: give one of them")
     if path == "":
@@ -210,5 +214,5 @@ def chosen_output(formats: Sequence[str], format_name: str | None, *, as_json: b
     if suffix in _FOREIGN_SUFFIXES and not as_json and format_name is None:
         raise LedgerError(f"--output {path}: {suffix} can't be written: give --format {' or '.join(formats)}")
     by_suffix = _FORMAT_OF_SUFFIX.get(suffix, "")
-    default = by_suffix if by_suffix in formats else formats[0]
-    return Output("json" if as_json else format_name or default, None if path == "-" else path)
+    chosen = format_name or (by_suffix if by_suffix in formats else default or formats[0])
+    return Output("json" if as_json else chosen, None if path == "-" else path)

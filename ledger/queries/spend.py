@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from ledger.queries.charge_rows import read_rate_entries, read_usd_rates
 from ledger.queries.plan import FIXED_COLUMNS, KEY_COLUMN, Grain, Plan, Sums, make_plan
 from ledger.queries.selection import TAG_PREFIX, Selection
-from ledger.queries.sums import DAYS_BEFORE_EPOCH, HALF_BITS, sums_of_charges, sums_of_rollups
+from ledger.queries.sums import DAYS_BEFORE_EPOCH, joined, sums_of_charges, sums_of_rollups
 from ledger.timespan import month_start
 from pricing.rate_card import RateEntry
 
@@ -82,7 +82,7 @@ def _rows(connection: Connection, plan: Plan, raw_rows: Iterable[Sequence[Any]])
         if tags_match is not None and not tags_match(raw):
             continue
         key = (tuple([read(raw) for read in dimensions]), raw[currency], raw[conversion], raw[entry], raw[tier])
-        sums = _joined(raw[width:-1]) if plan.halves else [int(value) for value in raw[width:-1]]
+        sums = joined(raw[width:-1], halves=plan.halves)
         known = totals.get(key)
         if known is not None:
             sums = [one + other for one, other in zip(known[0], sums, strict=True)]
@@ -92,10 +92,6 @@ def _rows(connection: Connection, plan: Plan, raw_rows: Iterable[Sequence[Any]])
         SpendRow(dims, code, usd_rates[conversion_id], entry_id, label, Sums(*sums), last)
         for (dims, code, conversion_id, entry_id, label), (sums, last) in totals.items()
     ]
-
-
-def _joined(halves: Sequence[int]) -> list[int]:
-    return [(upper << HALF_BITS) + lower for upper, lower in zip(halves[::2], halves[1::2], strict=True)]
 
 
 Reader: TypeAlias = Callable[[Sequence[Any]], str | None]

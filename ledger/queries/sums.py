@@ -34,7 +34,8 @@ DAYS_BEFORE_EPOCH = 1_000_000
 HALF_BITS = 32
 
 
-def _filters(selection: Selection, project: ColumnElement[str], model: ColumnElement[str]) -> ColumnElement[bool]:
+def narrowed(selection: Selection, project: ColumnElement[str], model: ColumnElement[str]) -> ColumnElement[bool]:
+    """The columns hold a project and a model that the selection asks for."""
     conditions: list[ColumnElement[bool]] = [true()]
     if selection.projects:
         conditions.append(project.in_(selection.projects))
@@ -43,11 +44,18 @@ def _filters(selection: Selection, project: ColumnElement[str], model: ColumnEle
     return and_(*conditions)
 
 
-def _terms(column: ColumnElement[int], plan: Plan) -> list[ColumnElement[Any]]:
+def terms_of(column: ColumnElement[int], *, halves: bool) -> list[ColumnElement[Any]]:
     """What is summed of a column: itself, or its upper and its lower half."""
-    if not plan.halves:
+    if not halves:
         return [column]
     return [column.bitwise_rshift(HALF_BITS), column.bitwise_and(2**HALF_BITS - 1)]
+
+
+def joined(sums: Sequence[Any], *, halves: bool) -> list[int]:
+    """The whole sums of columns whose `terms_of` were summed."""
+    if not halves:
+        return [int(value) for value in sums]
+    return [(upper << HALF_BITS) + lower for upper, lower in zip(sums[::2], sums[1::2], strict=True)]
 
 
 class KeyRange(NamedTuple):
@@ -64,7 +72,7 @@ def sums_of_rollups(connection: Connection, plan: Plan) -> Iterator[Sequence[Any
     Summed by key first, in the order of the primary key, then by dimensions: half the time of one join on SQLite.
     """
     selection, keys = plan.selection, rollup_keys
-    filters = _filters(selection, keys.c.project, keys.c.billed_model)
+    filters = narrowed(selection, keys.c.project, keys.c.billed_model)
     selects = []
     for part in period_parts(selection, plan.ledger_zone, keys.c.posted_month, keys.c.occurred_month):
         # Keys are numbered as they first come up, so those of a month lie close together: their range keeps the
@@ -90,7 +98,7 @@ def sums_of_rollups(connection: Connection, plan: Plan) -> Iterator[Sequence[Any
 
 
 def _sums_by_key(plan: Plan, table: Table, time: ColumnElement[bool], wanted: KeyRange) -> Select[Any]:
-    terms = [term for name in Sums._fields for term in _terms(table.c[name], plan)]
+    terms = [term for name in Sums._fields for term in terms_of(table.c[name], halves=plan.halves)]
     sums = [func.sum(term).label(f"sum_{number}") for number, term in enumerate(terms)]
     by: list[ColumnElement[Any]] = [table.c.key_id]
     if plan.by_local_day:
@@ -142,7 +150,7 @@ def sums_of_charges(connection: Connection, plan: Plan) -> Iterator[Sequence[Any
     """The same rows from charges and their usage records, streamed."""
     selection = plan.selection
     usage, instant = usage_records, microseconds(usage_records.c.occurred_at)
-    terms = [term for name in Sums._fields for term in _terms(_measure(name), plan)]
+    terms = [term for name in Sums._fields for term in terms_of(_measure(name), halves=plan.halves)]
     source = {"source": usage, "status": usage, "tags": usage}
     group: list[ColumnElement[Any]] = [source.get(name, charges).c[name] for name in plan.group_names]
     if plan.needs_day:
@@ -151,7 +159,7 @@ def sums_of_charges(connection: Connection, plan: Plan) -> Iterator[Sequence[Any
         select(*group, *(func.sum(term) for term in terms), func.max(instant))
         .join_from(charges, usage, usage.c.id == charges.c.usage_record_id, isouter=True)
         .where(charges_in_period(selection, plan.ledger_zone))
-        .where(_filters(selection, charges.c.project, charges.c.billed_model))
+        .where(narrowed(selection, charges.c.project, charges.c.billed_model))
         .group_by(*group)
     )
     yield from connection.execute(statement, execution_options={"yield_per": 10_000})
