@@ -65,6 +65,30 @@ class RateCardError(PricingError):
     reason = "rate_card"
 
 
+class UnknownEncoding(PricingError):
+    """No token encoding of this name can be counted with."""
+
+    reason = "unknown_encoding"
+
+
+class UnusableVocabulary(PricingError):
+    """A token encoding's vocabulary is missing or damaged on this machine."""
+
+    reason = "unusable_vocabulary"
+
+
+class UnusableCalibration(PricingError):
+    """A calibration that can't be read, or is for other counts than the ones to be corrected."""
+
+    reason = "unusable_calibration"
+
+
+class TooFewPairs(PricingError):
+    """Not enough pairs of text and real count to fit a model's correction."""
+
+    reason = "too_few_pairs"
+
+
 def shown(value: object, limit: int = 80) -> str:
     """A foreign value for a message: its `repr`, so without control characters, cut after `limit` characters."""
     if isinstance(value, int) and value.bit_length() > 128:

@@ -17,7 +17,7 @@ MODULES = sorted(path for name in ("pricing", "ledger", "migrations") for path i
 MIGRATIONS = sorted((ROOT / "migrations" / "versions").glob("*.py"))
 MAX_FILE_LINES = 330
 MAX_FUNCTION_LINES = 60
-SLOW = {"alembic", "msgspec", "numpy", "pandas", "pricing", "rich", "sqlalchemy", "tiktoken", "zstandard"}
+SLOW = {"alembic", "msgspec", "numpy", "pandas", "pricing", "requests", "rich", "sqlalchemy", "tiktoken", "zstandard"}
 
 
 def test_import_contracts_hold() -> None:
