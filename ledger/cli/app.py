@@ -53,13 +53,10 @@ class App:
         """The cards in force in the ledger, the built-in ones where there is none yet; `files` are laid over them."""
         from pricing.catalog import load_rate_cards, read_card_file  # noqa: PLC0415 - start-up time
 
-        if self._has_no_file:
+        if not self.has_ledger:
             return load_rate_cards(*files)
         from ledger.cards import cards_in_force  # noqa: PLC0415
-        from ledger.db import ledger_exists  # noqa: PLC0415
 
-        if not ledger_exists(self.db_url):
-            return load_rate_cards(*files)
         with self.open().reading() as connection:
             return cards_in_force(connection, [read_card_file(file) for file in files])
 
@@ -71,6 +68,15 @@ class App:
             known = " or ".join(sorted(cards))
             raise LedgerError(f"provider {name!r} has no rate card: give {known}, or --rates FILE")
         return cards[name]
+
+    @cached_property
+    def has_ledger(self) -> bool:
+        """Whether there is a ledger at `db_url`."""
+        if self._has_no_file:
+            return False
+        from ledger.db import ledger_exists  # noqa: PLC0415 - sqlalchemy takes a while to import
+
+        return ledger_exists(self.db_url)
 
     @property
     def _has_no_file(self) -> bool:

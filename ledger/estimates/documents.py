@@ -38,7 +38,11 @@ class PromptEntry(msgspec.Struct, kw_only=True):
 
 
 class GateResult(msgspec.Struct, kw_only=True):
-    """One limit: `value` is what was held against it, in the limit's own units; null where there was nothing."""
+    """One limit: `value` is what was held against it, in the limit's own units; null where there was nothing.
+
+    Of a workload: `max_usd_per_request` and `max_usd_per_month` where it has them, held against figures as they are
+    printed, and `max_input_tokens` where a prompt is longer than the card prices. The limit itself passes.
+    """
 
     name: str
     limit: str
@@ -51,6 +55,8 @@ class WorkloadEntry(msgspec.Struct, kw_only=True):
     """One workload: alternative requests spread evenly, so that a request costs their mean.
 
     `card` is the key of the price entry, found in the document's `rates`; `per_usd` the conversion, null for USD.
+    `model` is the card's own name of it. Money of a month is null where a prompt has no price. `warnings` are of the
+    workload as a whole; prompts have their own.
     """
 
     name: str
@@ -61,6 +67,7 @@ class WorkloadEntry(msgspec.Struct, kw_only=True):
     currency: str
     per_usd: str | None
     output_basis: OutputBasis
+    extra_input_tokens: int = 0
     prompts: list[PromptEntry]
     requests_per_month: int
     usd_per_request: str | None
@@ -83,7 +90,11 @@ class Total(msgspec.Struct, kw_only=True):
 
 
 class WorkloadsDocument(msgspec.Struct, kw_only=True):
-    """`estimate --config --json`. `rates` holds the price entries by key, as `RateEntry.content()` states them."""
+    """`estimate --config --json`.
+
+    `rates` holds the price entries by key, as `RateEntry.content()` states them; `calibration` what corrected the
+    counts, by model, null where nothing did.
+    """
 
     schema: int = SCHEMA
     encoding: str

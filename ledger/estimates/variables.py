@@ -1,0 +1,23 @@
+"""Placeholders of prompts, `{{name}}` or `{{ name }}`, and the texts that take their place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+# A name of at most 100 characters: longer ones are no placeholder but text between braces.
+_PLACEHOLDER = re.compile(r"\{\{\s*([^{}\s]{1,100})\s*\}\}")
+
+
+def fill(text: str, variables: Mapping[str, str]) -> str:
+    """The text with each placeholder's variable in its place; one without a variable stays as it is.
+
+    What a variable brings in is not looked through again.
+    """
+    return _PLACEHOLDER.sub(lambda found: variables.get(found[1], found[0]), text)
+
+
+def left_open(texts: Iterable[str], variables: Mapping[str, str]) -> list[str]:
+    """The names of placeholders that no variable is given for, each once, in their order."""
+    found = {match[1]: None for text in texts for match in _PLACEHOLDER.finditer(text)}
+    return [name for name in found if name not in variables]

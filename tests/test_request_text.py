@@ -1,0 +1,340 @@
+"""Prompts out of files: what counts as text of a request, what is named instead, and what is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.errors import LedgerError
+from ledger.estimates.files import read_calibration, read_json, read_text
+from ledger.estimates.request_text import Prompt, prompt_of_body, read_prompts
+from ledger.estimates.variables import fill, left_open
+from pricing.calibration import PromptText
+
+
+def texts(body: object) -> tuple[str, ...]:
+    return prompt_of_body("p", body).text.texts
+
+
+def overhead(body: object) -> int:
+    return prompt_of_body("p", body).text.message_overhead_tokens
+
+
+def warnings(body: object) -> tuple[str, ...]:
+    return prompt_of_body("p", body).warnings
+
+
+def user(content: object) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": content}]}
+
+
+# --- bodies ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_input_text_is_one_message() -> None:
+    body = {"model": "doubao-seed-2.0-code", "input": "Hello"}
+    assert prompt_of_body("p", body) == Prompt("p", PromptText(("Hello",), 3 + 3), (), "doubao-seed-2.0-code")
+
+
+def test_instructions_are_a_message_before_the_input() -> None:
+    body = {"instructions": "Be brief.", "input": "Hello"}
+    assert texts(body) == ("Be brief.", "Hello")
+    assert overhead(body) == 2 * 3 + 3
+    assert texts({"instructions": "Be brief."}) == ("Be brief.",)
+    assert texts({"instructions": None, "input": "Hello"}) == ("Hello",)
+
+
+def test_items_of_the_input_count_each_as_a_message() -> None:
+    body = {
+        "input": [
+            {"role": "system", "content": "a"},
+            {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "b"}]},
+            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "c"}]},
+            {"role": "assistant", "content": [{"type": "refusal", "refusal": "d"}]},
+        ]
+    }
+    assert texts(body) == ("a", "b", "c", "d")
+    assert overhead(body) == 4 * 3 + 3
+    assert warnings(body) == ()
+
+
+def test_a_part_in_place_of_an_item_is_a_message_too() -> None:
+    body = {"input": [{"type": "input_text", "text": "a"}, {"type": "input_image"}]}
+    assert (texts(body), overhead(body)) == (("a",), 2 * 3 + 3)
+    assert warnings(body) == ("not counted: 1 image; add their tokens as extra input tokens",)
+
+
+def test_calls_and_what_they_returned_are_text() -> None:
+    body = {
+        "input": [
+            {"type": "function_call", "call_id": "1", "name": "find", "arguments": '{"q":1}'},
+            {"type": "function_call_output", "call_id": "1", "output": "found"},
+            {"type": "function_call_output", "call_id": "2", "output": [{"type": "input_text", "text": "parts"}]},
+            {"type": "custom_tool_call", "call_id": "3", "name": "run", "input": "ls"},
+            {"type": "custom_tool_call_output", "call_id": "3", "output": "files"},
+        ]
+    }
+    assert texts(body) == ("find", '{"q":1}', "found", "parts", "run", "ls", "files")
+    assert overhead(body) == 5 * 3 + 3
+
+
+def test_chat_messages_count_content_names_and_calls() -> None:
+    body = {
+        "messages": [
+            {"role": "system", "content": "a"},
+            {"role": "user", "name": "ann", "content": [{"type": "text", "text": "b"}, {"type": "text", "text": "c"}]},
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [
+                    {"id": "1", "type": "function", "function": {"name": "find", "arguments": "{}"}},
+                    {"id": "2", "type": "custom", "custom": {"name": "run", "input": "ls"}},
+                ],
+            },
+            {"role": "tool", "tool_call_id": "1", "content": "found"},
+            {"role": "assistant", "function_call": {"name": "old", "arguments": "[]"}},
+            {"role": "assistant", "content": "d", "refusal": "no", "tool_calls": []},
+        ]
+    }
+    assert texts(body) == ("a", "b", "c", "ann", "find", "{}", "run", "ls", "found", "old", "[]", "d", "no")
+    assert overhead(body) == 6 * 3 + 3
+    assert warnings(body) == ()
+
+
+def test_an_envelope_is_its_request() -> None:
+    envelope = {"request": {"input": "Hello"}, "response": {"id": "r"}, "project": "p"}
+    assert texts(envelope) == ("Hello",)
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"input": "a", "tools": [{"type": "function"}]}, "tools"),
+        ({**user("a"), "functions": [{"name": "f"}]}, "functions"),
+        ({**user("a"), "response_format": {"type": "json_schema"}}, "response_format"),
+        ({"input": "a", "text": {"format": {"type": "json_schema"}}}, "text.format"),
+        ({"input": "a", "previous_response_id": "resp_1"}, "the conversation of previous_response_id"),
+        (user([{"type": "image_url", "image_url": {"url": "data:"}}]), "1 image"),
+        (user([{"type": "input_audio"}, {"type": "input_audio"}]), "2 audio parts"),
+        (user([{"type": "file"}, {"type": "video_url"}]), "1 file and 1 video"),
+        ({"input": [{"type": "reasoning"}, {"type": "item_reference", "id": "x"}]}, "1 item_reference item and "),
+        ({"messages": [{"role": "assistant", "content": "a", "reasoning_content": "b"}]}, "1 reasoning text"),
+        (user([{"type": ["odd"]}, {"type": "x" * 99}]), f"1 unknown part and 1 {'x' * 40} part"),
+    ],
+)
+def test_what_is_not_text_is_named(body: object, named: str) -> None:
+    (warning,) = warnings(body)
+    assert warning.startswith(f"not counted: {named}")
+    assert warning.endswith("; add their tokens as extra input tokens")
+
+
+def test_all_that_is_not_counted_is_one_warning() -> None:
+    body = {
+        "input": [{"role": "user", "content": [{"type": "input_image"}, {"type": "input_image"}]}],
+        "tools": [{"type": "function"}],
+        "text": {"format": {"type": "json_object"}},
+    }
+    assert warnings(body) == ("not counted: tools, text.format and 2 images; add their tokens as extra input tokens",)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"tools": []},
+        {"tools": None},
+        {"text": {"format": {"type": "text"}}},
+        {"text": {"verbosity": "low"}},
+        {"response_format": {"type": "text"}},
+        {"max_output_tokens": 100, "temperature": 0.1, "metadata": {"project": "p"}, "stream": True},
+    ],
+)
+def test_what_adds_no_input_goes_unnamed(extra: dict[str, Any]) -> None:
+    assert warnings({"input": "a", **extra}) == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ([], "is no request body: a Responses body has input or instructions, a chat body messages"),
+        ("text", "is no request body"),
+        ({}, "is no request body"),
+        ({"prompt": "old"}, "is no request body"),
+        ({"request": {"model": "m"}}, "is no request body"),
+        ({"request": "a"}, "is no request body"),
+        ({"input": None}, "is no request body"),
+        ({"input": "a", "messages": []}, "has input and messages, of two APIs"),
+        ({"instructions": "a", "messages": []}, "has instructions and messages, of two APIs"),
+        ({"input": 5}, "input must be text or a list of items, one at least"),
+        ({"input": []}, "input must be text or a list"),
+        ({"input": ["a"]}, "input[0] must be an object"),
+        ({"input": [{"role": "user"}]}, "input[0] must have content"),
+        ({"input": [{"type": "function_call", "name": "f"}]}, "input[0] must have arguments"),
+        ({"input": [{"role": "user", "content": 5}]}, "input[0].content must be text or a list of parts"),
+        ({"instructions": ["a"], "input": "b"}, "instructions must be text"),
+        ({"messages": {}}, "messages must be a list of messages, one at least"),
+        ({"messages": []}, "messages must be a list of messages, one at least"),
+        ({"messages": ["a"]}, "messages[0] must be an object"),
+        ({"messages": [{"role": "user"}]}, "messages[0] must have content or tool_calls"),
+        (user([5]), "messages[0].content[0] must be an object"),
+        (user([{"type": "text"}]), "messages[0].content[0].text must be text"),
+        (user([{"type": "text", "text": ["a"]}]), "messages[0].content[0].text must be text"),
+        ({"messages": [{"role": "user", "content": "a", "name": 5}]}, "messages[0].name must be text"),
+        ({"messages": [{"content": None, "tool_calls": {"a": 1}}]}, "messages[0].tool_calls must be a list"),
+        ({"messages": [{"content": None, "tool_calls": [1]}]}, "messages[0].tool_calls must be an object"),
+        (
+            {"messages": [{"content": None, "tool_calls": [{"function": 1}]}]},
+            "messages[0].tool_calls must be an object",
+        ),
+    ],
+)
+def test_what_no_api_takes_is_refused_by_name_and_key(body: object, words: str) -> None:
+    with pytest.raises(LedgerError) as refused:
+        prompt_of_body("dir/p.json", body)
+    assert str(refused.value).startswith(f"dir/p.json: {words}")
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def write(path: Path, content: str | bytes) -> str:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path)
+
+
+def named(path: str) -> list[tuple[str, tuple[str, ...]]]:
+    return [(prompt.name, prompt.text.texts) for prompt in read_prompts(path)]
+
+
+def test_a_text_file_is_one_prompt_as_it_stands(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.md", b"\xef\xbb\xbf# H\xc3\xa9llo\r\n{}\n")
+    assert read_prompts(path) == [Prompt(path, PromptText(("# Héllo\r\n{}\n",), 0))]
+    empty = write(tmp_path / "empty.txt", "")
+    assert read_prompts(empty) == [Prompt(empty, PromptText(("",), 0))]
+
+
+def test_json_in_a_file_that_is_not_called_so_is_text(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.txt", '{"input": "a"}')
+    assert named(path) == [(path, ('{"input": "a"}',))]
+
+
+def test_a_json_file_is_a_body_or_a_list_of_them(tmp_path: Path) -> None:
+    one = write(tmp_path / "one.json", b'\xef\xbb\xbf {"input": "a"} ')
+    assert named(one) == [(one, ("a",))]
+    two = write(tmp_path / "two.JSON", json.dumps([{"input": "a"}, {"request": {"input": "b"}}]))
+    assert named(two) == [(f"{two}[0]", ("a",)), (f"{two}[1]", ("b",))]
+
+
+def test_json_lines_are_named_by_line_and_blank_ones_skipped(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.jsonl", '{"input": "a"}\r\n\n  \n{"input": "b\\u2028"}')
+    assert named(path) == [(f"{path}:1", ("a",)), (f"{path}:4", ("b\u2028",))]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("p.txt", b"a\0b", "is binary, it holds a NUL byte"),
+        ("p.txt", b"ab\xff", "byte 3 is not UTF-8"),
+        ("p.txt", "é".encode("utf-16"), "is UTF-16: convert it to UTF-8"),
+        ("p.json", b"", "broken JSON"),
+        ("p.json", b"{", "broken JSON"),
+        ("p.json", b'{"input": "a", "input": "b"}', "the key 'input' stands twice"),
+        ("p.json", b'{"input": NaN}', "NaN is no JSON number"),
+        ("p.json", b'{"input": "\xff"}', "is not UTF-8"),
+        ("p.json", b'{"input": "a\0"}', "NUL byte"),
+        ("p.json", b"[]", "holds no request"),
+        ("p.json", b'[{"input": "a"}, {}]', "is no request body"),
+        ("p.jsonl", b"\n\n", "holds no request"),
+        ("p.jsonl", b'{"input": "a"}\n{"input"', "broken JSON"),
+        ("p.jsonl", b'{"input": "a"}\n[]', "is no request body"),
+    ],
+)
+def test_what_can_not_be_read_is_one_line_naming_the_file(
+    tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    path = write(tmp_path / name, content)
+    with pytest.raises(LedgerError) as refused:
+        read_prompts(path)
+    message = str(refused.value)
+    assert message.startswith(path)
+    assert words in message
+    assert "\n" not in message
+    if b"\n" in content.strip():
+        assert message.startswith(f"{path}:2: ")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"), [("missing.txt", "No such file"), (".", "Is a directory"), ("a\0b", "can't be read")]
+)
+def test_a_path_without_a_readable_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for read in (read_text, read_json, read_prompts, read_calibration):
+        with pytest.raises(LedgerError) as refused:
+            read(path)
+        assert str(refused.value).startswith(f"{path}: can't be read")
+        assert words in str(refused.value)
+
+
+def test_a_list_says_which_of_its_bodies_is_none(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.json", '[{"input": "a"}, {}]')
+    with pytest.raises(LedgerError, match=r"p\.json\[1\]: is no request body"):
+        read_prompts(path)
+
+
+# --- standard input -------------------------------------------------------------------------------------------------
+
+
+def standard_input(monkeypatch: pytest.MonkeyPatch, content: str | bytes) -> list[tuple[str, tuple[str, ...]]]:
+    raw = content if isinstance(content, bytes) else content.encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(raw)))
+    return named("-")
+
+
+@pytest.mark.parametrize(
+    "text", ["Hello", "", "{name}, hello", '{"name": "a"}', '{"input": ', "[1]", '{"a": 1}\n{"input": "b"}', "{\n}\n"]
+)
+def test_standard_input_is_text(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    assert standard_input(monkeypatch, text) == [("-", (text,))]
+
+
+def test_standard_input_that_is_a_body_is_read_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert standard_input(monkeypatch, '\n{"input":\n"a"}\n') == [("-", ("a",))]
+    assert standard_input(monkeypatch, json.dumps(user("b"))) == [("-", ("b",))]
+    assert standard_input(monkeypatch, '{"request": {"input": "c"}}') == [("-", ("c",))]
+    assert standard_input(monkeypatch, b'\xef\xbb\xbf{"input": "d"}') == [("-", ("d",))]
+    assert standard_input(monkeypatch, '{"input": "a"}\n\n{"input": "b"}\n') == [("-:1", ("a",)), ("-:3", ("b",))]
+
+
+def test_a_body_on_standard_input_that_no_api_takes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(LedgerError, match="-: input must be text"):
+        standard_input(monkeypatch, '{"input": 5}')
+    with pytest.raises(LedgerError, match="-:2: broken JSON"):
+        standard_input(monkeypatch, '{"input": "a"}\nno\n')
+    with pytest.raises(LedgerError, match="standard input: is binary"):
+        standard_input(monkeypatch, b"\0")
+
+
+def test_closed_standard_input_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(LedgerError, match="standard input is closed"):
+        read_text("-")
+
+
+# --- variables ------------------------------------------------------------------------------------------------------
+
+
+def test_placeholders_are_replaced_once() -> None:
+    variables = {"name": "Ann {{city}}", "city": "Rome"}
+    assert fill("{{name}}, {{ name }}, {{\tcity\n}}", variables) == "Ann {{city}}, Ann {{city}}, Rome"
+    assert fill("{name} {{}} {{ na me }} {{{city}}} {{x}}", variables) == "{name} {{}} {{ na me }} {Rome} {{x}}"
+    assert left_open(["{{a}} {{b}}", "{{ a }} {{name}}"], variables) == ["a", "b"]
+
+
+def test_a_million_braces_are_gone_through_in_no_time() -> None:
+    for text in ("{" * 1_000_000, "{{ " * 300_000, "{{" + "a" * 1_000_000, "{{a" + " " * 1_000_000):
+        assert fill(text, {"a": "b"}) == text
