@@ -1,0 +1,161 @@
+"""HTTP to the API of GitHub or GitLab: comments read, made and edited, with retries that never double one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.response import BaseHTTPResponse
+from urllib3.util.retry import Retry
+
+from ledger.comments.places import NotPosted, Place
+from ledger.errors import LedgerError
+
+T = TypeVar("T")
+
+PER_PAGE = 100
+MAX_PAGES = 1_000
+MAX_WAIT_SECONDS = 60
+TIMEOUT_SECONDS = (10, 30)  # to connect, and for each wait for bytes
+_NO_ACCESS = (401, 403, 404)
+_UNSURE = "may lack its comment: run the command again"
+
+
+class Comment(msgspec.Struct):
+    """What both hosts say of a comment; GitLab's own remarks, such as on a pushed commit, are `system`."""
+
+    id: int
+    body: str | None = None
+    system: bool = False
+
+
+class _Retry(Retry):
+    """Waits as long as the host asks for, but no longer than a job can spare."""
+
+    # GitHub tells its secondary rate limit by 403 with Retry-After.
+    RETRY_AFTER_STATUS_CODES = frozenset({403, 429, 503})
+
+    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+        seconds = super().get_retry_after(response)
+        return None if seconds is None else min(seconds, MAX_WAIT_SECONDS)
+
+
+class Client:
+    """Speaks to one place; a context manager, for it keeps connections open."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._session = requests.Session()
+        self._session.headers.update({"User-Agent": "tollbook", **place.headers})
+        # What stands for `auth` keeps requests from putting the password of a .netrc in the token's place.
+        self._session.auth = lambda prepared: prepared
+        retries = _Retry(
+            total=4,
+            connect=4,
+            read=2,
+            status=4,
+            other=0,
+            backoff_factor=0.5,
+            # POST isn't one of them: what was perhaps received isn't sent again, as it would make a second comment.
+            # A connection that never came about is tried again for every method.
+            allowed_methods={"GET", "PATCH", "PUT"},
+            status_forcelist={429, 502, 503, 504},
+            raise_on_status=False,
+        )
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=retries))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._session.close()
+
+    def comments(self) -> Iterator[Comment]:
+        """Every comment that people or bots made, page by page."""
+        query: Mapping[str, str] | None = {"per_page": str(PER_PAGE)}
+        for _ in range(MAX_PAGES):
+            response = self._send("GET", self._place.comments_path, params=query)
+            yield from (comment for comment in self._read(response, list[Comment]) if not comment.system)
+            query = _next_page(response)
+            if query is None:
+                return
+        raise LedgerError(f"{self._place.request} has over {MAX_PAGES * PER_PAGE:,} comments: use --behavior new")
+
+    def create(self, text: str) -> int:
+        """Make a comment and say its id."""
+        return self._read(self._send("POST", self._place.comments_path, json={"body": text}), Comment).id
+
+    def edit(self, comment_id: int, text: str) -> None:
+        """Put another text into a comment."""
+        self._send(self._place.edit_method, f"{self._place.edit_path}/{comment_id}", json={"body": text})
+
+    def _send(self, method: str, path: str, **content: Any) -> requests.Response:
+        try:
+            # A redirect isn't followed: the token is for this host alone.
+            response = self._session.request(
+                method, self._place.api_url + path, timeout=TIMEOUT_SECONDS, allow_redirects=False, **content
+            )
+        except requests.RequestException as error:
+            # The exception's own words may hold what a proxy's address does: a password.
+            raise LedgerError(f"{self._place.host} {_failure(error)}: {self._place.request} {_UNSURE}") from None
+        if not 200 <= response.status_code < 300:
+            self._refuse(response)
+        return response
+
+    def _refuse(self, response: requests.Response) -> None:
+        place, status = self._place, response.status_code
+        answer = f"{place.host} answered {status}{self._said(response)}"
+        if 300 <= status < 400:
+            raise LedgerError(f"{answer}: the API is at another address: set {place.api_variable} to that one")
+        if status in _NO_ACCESS and not _is_rate_limit(response):
+            raise NotPosted(f"no right to comment on {place.request}: {answer}; {place.permission}")
+        raise LedgerError(f"{answer}: {place.request} {_UNSURE}")
+
+    def _said(self, response: requests.Response) -> str:
+        """What the answer's JSON gives as its reason, in a few words, without the token."""
+        try:
+            document = msgspec.json.decode(response.content)
+        except (ValueError, msgspec.DecodeError):
+            return ""
+        said = (document.get("message") or document.get("error")) if isinstance(document, dict) else None
+        return f" ({str(said).replace(self._place.token, '…')[:200]})" if said else ""
+
+    def _read(self, response: requests.Response, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(response.content, type=kind)
+        except (ValueError, msgspec.DecodeError) as error:
+            message = f"{self._place.host} answered with no comment as its API has them ({error})"
+            raise LedgerError(f"{message}: check {self._place.api_variable}") from None
+
+
+def _next_page(response: requests.Response) -> dict[str, str] | None:
+    """The query of the next page: GitHub links to it, GitLab names it. Only the query: the address stays ours."""
+    link = response.links.get("next", {}).get("url")
+    if link:
+        return dict(parse_qsl(urlsplit(link).query))
+    page = response.headers.get("x-next-page", "").strip()
+    return {"per_page": str(PER_PAGE), "page": page} if page else None
+
+
+def _is_rate_limit(response: requests.Response) -> bool:
+    return "retry-after" in response.headers or response.headers.get("x-ratelimit-remaining") == "0"
+
+
+def _failure(error: requests.RequestException) -> str:
+    if isinstance(error, requests.exceptions.SSLError):
+        return "has a certificate that isn't trusted here: set REQUESTS_CA_BUNDLE to a file of the right ones"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "can't be reached through the proxy that HTTPS_PROXY or HTTP_PROXY names"
+    if isinstance(error, requests.Timeout):
+        return "doesn't answer in time"
+    if isinstance(error, requests.ConnectionError):
+        return "can't be reached, or ended the connection"
+    return f"can't be asked ({type(error).__name__})"

@@ -1,0 +1,155 @@
+"""A stand-in for GitHub and GitLab: the comments of one request, on 127.0.0.1, as both APIs have them."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+TOKEN = "ghp_0123456789"
+ME = "bot"
+ADDRESS = re.compile(
+    r"/(?:repos/acme/shop/issues/(?P<pull>\d+)/comments|repos/acme/shop/issues/comments/(?P<github>\d+)"
+    r"|projects/(?P<project>[^/]+)/merge_requests/(?P<merge>\d+)/notes(?:/(?P<gitlab>\d+))?)"
+)
+
+
+@dataclass
+class Trouble:
+    """An answer that a request gets in the place of its own. Without a status the connection just ends."""
+
+    method: str
+    status: int | None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    message: str = ""
+    html: str = ""
+    done: bool = False  # whether the request had been carried out all the same
+
+
+@dataclass
+class Forge:
+    """What stands on the host and what was asked of it; a page holds `page_size`, however many are asked for."""
+
+    url: str
+    page_size: int = 2
+    may_write: bool = True
+    edits_others: bool = True
+    comments: list[dict[str, Any]] = field(default_factory=list)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+
+    def add(self, body: str | None, author: str = ME, *, system: bool = False) -> int:
+        number = 101 + len(self.comments)
+        self.comments.append({"id": number, "body": body, "author": author, "system": system})
+        return number
+
+    def bodies(self) -> list[str]:
+        return [comment["body"] for comment in self.comments]
+
+    def methods(self) -> list[str]:
+        return [method for method, _path in self.asked]
+
+
+class Handler(BaseHTTPRequestHandler):
+    forge: Forge
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def do_POST(self) -> None:
+        self.answer()
+
+    def do_PATCH(self) -> None:
+        self.answer()
+
+    def do_PUT(self) -> None:
+        self.answer()
+
+    def answer(self) -> None:
+        forge, given = self.forge, self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        forge.asked.append((self.command, self.path))
+        forge.headers.append({name.lower(): value for name, value in self.headers.items()})
+        trouble = next((trouble for trouble in forge.troubles if trouble.method == self.command), None)
+        if trouble is None or trouble.done:
+            status, document, headers = self.outcome(given)
+        if trouble is not None:
+            forge.troubles.remove(trouble)
+            if trouble.status is None:
+                self.close_connection = True
+                return
+            content = trouble.html.encode() or json.dumps({"message": trouble.message}).encode()
+            self.send(trouble.status, content, trouble.headers)
+        else:
+            self.send(status, json.dumps(document).encode(), headers)
+
+    def outcome(self, content: bytes) -> tuple[int, Any, dict[str, str]]:
+        address = ADDRESS.fullmatch(urlsplit(self.path).path)
+        if address is None:
+            return 404, {"message": "Not Found"}, {}
+        on_github = address["project"] is None
+        given = self.headers.get("Authorization") if on_github else self.headers.get("PRIVATE-TOKEN")
+        if given != (f"Bearer {TOKEN}" if on_github else TOKEN):
+            return 401, {"message": "Bad credentials"}, {}
+        if self.command == "GET":
+            return self.page(on_github)
+        if not self.forge.may_write:
+            return 403, {"message": "Resource not accessible by integration"}, {}
+        body = json.loads(content)["body"]
+        if self.command == "POST":
+            return 201, {"id": self.forge.add(body), "body": body}, {}
+        if self.command != ("PATCH" if on_github else "PUT"):
+            return 405, {"message": "Method Not Allowed"}, {}
+        return self.edit(int(address["github"] or address["gitlab"]), body)
+
+    def page(self, on_github: bool) -> tuple[int, Any, dict[str, str]]:
+        """GitHub lists the oldest first and links to the next page, GitLab the newest first and numbers it."""
+        forge = self.forge
+        number = int(parse_qs(urlsplit(self.path).query).get("page", ["1"])[0])
+        comments = forge.comments if on_github else forge.comments[::-1]
+        shown = comments[(number - 1) * forge.page_size : number * forge.page_size]
+        is_last = number * forge.page_size >= len(comments)
+        if not on_github:
+            return 200, shown, {"x-next-page": "" if is_last else str(number + 1)}
+        shown = [{key: value for key, value in comment.items() if key != "system"} for comment in shown]
+        link = f'<{forge.url}/repositories/7/issues/1/comments?per_page=100&page={number + 1}>; rel="next"'
+        return 200, shown, {} if is_last else {"Link": f'{link}, <{forge.url}/last>; rel="last"'}
+
+    def edit(self, number: int, body: str) -> tuple[int, Any, dict[str, str]]:
+        [comment] = [comment for comment in self.forge.comments if comment["id"] == number]
+        if comment["author"] != ME and not self.forge.edits_others:
+            return 403, {"message": "403 Forbidden"}, {}
+        comment["body"] = body
+        return 200, {"id": number, "body": body}, {}
+
+    def send(self, status: int, content: bytes, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(content)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
+        """Silence: what a test prints is its own."""
+
+
+@contextmanager
+def running_forge() -> Iterator[Forge]:
+    """The host, answered until the block ends."""
+    handler = type("ForgeHandler", (Handler,), {})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    forge = handler.forge = Forge(f"http://127.0.0.1:{server.server_address[1]}")  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield forge
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
