@@ -17,6 +17,11 @@ from ledger.cli.app import App, command_options
 COMMANDS = {
     "demo": ("demo", "demo", "Bundled usage into a ledger, reports and files, with a word on each."),
     "price": ("price", "price", "Price one request exactly."),
+    "estimate": ("estimate", "estimate", "What prompts will cost, before they are sent."),
+    "diff": ("diff", "diff", "What a change to prompts costs a month, with gates for CI."),
+    "calibrate": ("calibrate", "calibrate", "Correct token counts by what the API reported."),
+    "comment": ("comment", "comment", "Post a report as one comment on a pull request or merge request."),
+    "workload": ("workload", "workload", "What estimates learn from the ledger: pull."),
     "rates": ("rates", "rates", "Rate cards and conversions: list, show, add."),
     "ingest": ("ingest", "ingest", "Record usage from files or standard input, each request once."),
     "quarantine": (
