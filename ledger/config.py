@@ -91,6 +91,8 @@ class Config(msgspec.Struct, frozen=True):
     project_rules: tuple[ProjectRule, ...] = ()
     workloads: tuple[Workload, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    stated_provider: str | None = None
+    """`[ledger] provider` where the file states it: its workloads are priced by that, wherever it is read from."""
 
 
 class _BudgetEntry(msgspec.Struct, forbid_unknown_fields=True):
@@ -156,7 +158,8 @@ def _parse(text: str) -> Config:
     _check_names("budget", [budget.name for budget in parsed.budget])
     rules = tuple(_rule(number, entry) for number, entry in enumerate(parsed.project_rule))
     budgets = tuple(_budget(number, entry) for number, entry in enumerate(parsed.budget))
-    return Config(parsed.ledger, rules, tuple(parsed.workload), budgets)
+    stated_provider = parsed.ledger.provider if "provider" in raw.get("ledger", {}) else None
+    return Config(parsed.ledger, rules, tuple(parsed.workload), budgets, stated_provider)
 
 
 def _retold(message: str, raw: dict[str, Any]) -> str:

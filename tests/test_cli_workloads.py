@@ -19,19 +19,20 @@ from typing import Any
 import pytest
 
 from ledger.cli.app import App
+from ledger.comments.bodies import read_body
 from tests.conftest import Cli, Outcome
 from tests.sources_help import lines, record
 from tests.workloads_help import CODE, LITE, MILLION, MINI, PRO, in_usd, tea
 
 KEYS = ["schema", "encoding", "calibration", "workloads", "rates", "total"]
 WORKLOAD_KEYS = [
-    "name", "model", "project", "status", "card", "currency", "per_usd", "output_basis", "extra_input_tokens",
-    "prompts", "requests_per_month", "usd_per_request", "amount_per_month", "usd_per_month", "usd_per_month_low",
-    "usd_per_month_high", "gates", "warnings",
+    "name", "model", "project", "status", "prompts", "requests_per_month", "usd_per_request", "usd_per_month", "gates",
+    "warnings", "usd_per_month_low", "usd_per_month_high", "amount_per_month", "currency", "per_usd", "card",
+    "output_basis", "extra_input_tokens",
 ]  # fmt: skip
 PROMPT_KEYS = [
     "name", "input_tokens", "input_tokens_low", "input_tokens_high", "cached_input_tokens", "output_tokens",
-    "max_output_tokens", "message_overhead_tokens", "tier", "amount", "usd", "usd_low", "usd_high", "warnings",
+    "tier", "amount", "usd", "usd_low", "usd_high", "warnings", "max_output_tokens", "message_overhead_tokens",
 ]  # fmt: skip
 ANSWERS = f"""
 [[workload]]
@@ -142,6 +143,8 @@ def test_csv_and_markdown_have_a_row_a_workload(workloads: Workloads) -> None:
     assert rows[1]["usd_per_month"] == in_usd(300 * ONE_REVIEW)
     markdown = workloads(text, "--format", "markdown").ok().stdout
     assert "| =1+1\\|&lt;b&gt; | support |" in markdown
+    assert markdown.startswith("<!-- tollbook:estimate -->\n**")
+    assert read_body(markdown, "estimate.md").marker == "<!-- tollbook:estimate -->"
 
 
 def test_names_reach_the_terminal_without_its_escapes(workloads: Workloads, tmp_path: Path) -> None:
@@ -295,10 +298,18 @@ def test_provider_rates_and_time_choose_the_prices(workloads: Workloads, tmp_pat
     assert (late.exit_code, "workload 'answers': model" in late.stderr) == (2, True)
 
 
-def test_the_ledgers_settings_are_those_of_the_working_directory(workloads: Workloads, tmp_path: Path) -> None:
+def test_the_provider_is_that_of_the_working_directory_where_the_file_states_none(
+    workloads: Workloads, tmp_path: Path
+) -> None:
     (tmp_path / "tollbook.toml").write_text('[ledger]\nprovider = "volcengine"\n')
-    text = '[ledger]\nprovider = "evolink"\n' + ANSWERS
-    assert workloads(text, "--json").ok().json["total"]["currency"] == "CNY"
+    assert workloads(ANSWERS, "--json").ok().json["total"]["currency"] == "CNY"
+
+
+def test_workloads_are_priced_by_the_provider_that_their_own_file_states(workloads: Workloads, tmp_path: Path) -> None:
+    (tmp_path / "tollbook.toml").write_text('[ledger]\nprovider = "evolink"\n')
+    stated = '[ledger]\nprovider = "volcengine"\n' + ANSWERS
+    assert workloads(stated, "--json").ok().json["workloads"][0]["currency"] == "CNY"
+    assert workloads(stated, "--json", "--provider", "evolink").ok().json["workloads"][0]["currency"] == "CRD"
 
 
 def test_another_encoding_is_counted_in_and_named(workloads: Workloads) -> None:

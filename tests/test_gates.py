@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -205,6 +206,14 @@ def test_a_budget_holds_the_month_with_the_change(amount: str, passed: bool) -> 
     assert found == GateResult(name="budget q1", limit=amount, value="80usd", passed=passed)  # 50 + 90 × 10 ÷ 30
 
 
+def test_a_budget_is_held_against_the_figure_that_is_printed() -> None:
+    given = pace("75.333333333usd")  # 50 + (75 + 1) × 10 ÷ 30 is a third of a nano more
+    found = budget(given, side(costing("a", 100)), side(costing("a", 101)))
+    assert (found.value, found.passed) == ("75.333333333usd", True)
+    credits = replace(given, limit_usd=Fraction(226, 3))  # 5,424 of them at 72 for 1 USD
+    assert budget(credits, side(costing("a", 100)), side(costing("a", 101))).passed
+
+
 @pytest.mark.parametrize(
     ("scope", "change"),
     [
@@ -241,7 +250,10 @@ def test_a_budget_takes_the_change_of_what_it_is_of(scope: dict[str, Any], chang
                 "a limit such as 10%,5usd lets small new ones pass"
             ),
         ),
-        (("a: max_usd_per_month", "5usd", None, False), "a: max_usd_per_month: it has no price to hold against 5usd"),
+        (
+            ("a: max_usd_per_month", "5usd", None, False),
+            "a: max_usd_per_month: it has no price, or no requests_per_month, to hold against 5usd",
+        ),
     ],
 )
 def test_messages(gate: tuple[str, str, str | None, bool], message: str) -> None:

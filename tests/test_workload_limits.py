@@ -47,6 +47,15 @@ def test_the_month_is_held_against_the_limit(project: Project, limit: str, passe
     assert entry.usd_per_month == "6.75"
 
 
+def test_a_month_that_is_not_known_keeps_within_no_limit(project: Project) -> None:
+    project.write({"a.md": tea(36_000)})
+    entry = project.one(
+        f'[[workload]]\nname = "w"\nmodel = "{LITE}"\nprompts = ["a.md"]\noutput_tokens = 0\nmax_usd_per_month = 9\n'
+    )
+    [gate] = entry.gates
+    assert (gate.value, gate.passed, entry.status, entry.usd_per_month) == (None, False, "over_limit", "0")
+
+
 def test_limits_are_held_against_figures_as_they_are_printed(project: Project) -> None:
     """1 token at 6 credits for 1M is 83.333… billionths of a USD, printed as 83."""
     project.write({"a.md": tea(1)})

@@ -81,7 +81,7 @@ def sides_of(app: App, asked: Asked) -> Sides:
     elif has_baseline and not read_config(Path(asked.config)).workloads:
         after = Side(NO_WORKLOADS, asked.config)
     else:
-        after = Side(_estimate(app, asked, at, lambda file: file, asked.provider), asked.config)
+        after = Side(_estimate(app, asked, at, lambda file: file), asked.config)
     if asked.compare_to is not None:
         return Sides(_side_of_file(asked.compare_to), after, [])
     if asked.base_ref is not None:
@@ -106,14 +106,14 @@ def _side_of_ref(app: App, asked: Asked, ref: str, at: str) -> tuple[Side | None
             if not config.is_file() or not read_config(config).workloads:
                 lacks = "has no [[workload]]" if config.is_file() else "isn't there"
                 return None, [*notes, f"{asked.config} {lacks} at {ref}: every workload is new"]
-            document = _estimate(app, asked, at, baseline.version_of, _provider(asked, baseline))
+            document = _estimate(app, asked, at, baseline.version_of, _provider_of(baseline))
         except (LedgerError, PricingError) as error:
             raise baseline.told(error) from error
     return Side(document, f"--base-ref {ref}"), notes
 
 
 def _estimate(
-    app: App, asked: Asked, at: str, version_of: Callable[[str], str], provider: str | None
+    app: App, asked: Asked, at: str, version_of: Callable[[str], str], other_provider: str | None = None
 ) -> WorkloadsDocument:
     """An estimate in which each file that the options name is the one that `version_of` makes of it."""
     return estimate_config(
@@ -122,13 +122,14 @@ def _estimate(
         encoding=asked.encoding,
         calibration=None if asked.calibration is None else version_of(asked.calibration),
         profile=None if asked.profile is None else version_of(asked.profile),
-        provider=provider,
+        provider=asked.provider,
         rates=[version_of(file) for file in asked.rates],
         at=at,
+        other_provider=other_provider,
     )
 
 
-def _provider(asked: Asked, baseline: Baseline) -> str | None:
-    """Whose prices the ref's workloads have: `--provider`, else `[ledger] provider` of the ref's own configuration."""
+def _provider_of(baseline: Baseline) -> str | None:
+    """`[ledger] provider` of the ref's own tollbook.toml, that of the working directory."""
     folder = baseline.path_of(Path.cwd())
-    return asked.provider if asked.provider or folder is None else load_config(folder).ledger.provider
+    return None if folder is None else load_config(folder).ledger.provider

@@ -60,9 +60,10 @@ def run_config(
         rates=rates,
         at=at,
     )
-    reporting.write(rendering(document))
+    passed = all(workload.status == "ok" for workload in document.workloads)
+    reporting.write(rendering(document), passed=passed)
     tell_all(list(_told(document)), list(_failures(document.workloads)))
-    if any(workload.status != "ok" for workload in document.workloads):
+    if not passed:
         click.get_current_context().exit(1)
 
 
@@ -76,8 +77,12 @@ def estimate_config(
     provider: str | None,
     rates: Sequence[str],
     at: str | None,
+    other_provider: str | None = None,
 ) -> WorkloadsDocument:
-    """The workloads of the file `config`; the ledger is asked for mean outputs only where one leaves its own out."""
+    """The workloads of the file `config`; the ledger is asked for mean outputs only where one leaves its own out.
+
+    Prices are those of `provider`, else of the file's own `[ledger] provider`, else of `other_provider`.
+    """
     from ledger.config import read_config  # noqa: PLC0415 - start-up time
     from ledger.estimates.workloads import estimate_workloads  # noqa: PLC0415
 
@@ -89,7 +94,7 @@ def estimate_config(
     return estimate_workloads(
         read,
         folder=Path(config).parent,
-        card=app.card(provider, *rates),
+        card=app.card(provider or read.stated_provider or other_provider, *rates),
         at=moment_of(at),
         encoding=counted_in,
         calibration=calibrated_by,

@@ -56,7 +56,8 @@ def gate_message(gate: GateResult) -> str:
             f"{gate.name}: there was nothing before, so that any increase is past {gate.limit}; "
             f"a limit such as {gate.limit},5usd lets small new ones pass"
         )
-    return f"{gate.name}: it has no price to hold against {gate.limit}"
+    lacks = "price, or no requests_per_month," if gate.name.endswith("month") else "price"
+    return f"{gate.name}: it has no {lacks} to hold against {gate.limit}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,8 @@ def _budget(pace: BudgetPace, level: Level, comparison: Comparison) -> GateResul
         limit=budget.amount.text,
         value=f"{format_nano(round_usd(projected))}usd",
         level=level,
-        passed=projected <= pace.limit_usd,
+        # As printed, and rounded alike: a limit in credits may be a fraction of USD without end.
+        passed=round_usd(projected) <= round_usd(pace.limit_usd),
     )
 
 

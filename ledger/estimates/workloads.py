@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +17,7 @@ from ledger.errors import LedgerError
 from ledger.estimates.documents import GateResult, Total, WorkloadEntry, WorkloadsDocument
 from ledger.estimates.prompts import EstimatedPrompt, Means, RequestFacts, Settings, price_counted, texts_of
 from ledger.estimates.workload_files import WorkloadRequests, requests_of
-from ledger.estimates.workload_inputs import WorkloadInputs, inputs_of
+from ledger.estimates.workload_inputs import NO_REQUESTS, WorkloadInputs, inputs_of
 from ledger.limits import Amount
 from pricing.calibration import PromptText, TokenRange, count_ranges
 from pricing.errors import PricingError, shown
@@ -75,6 +75,7 @@ class _Planner:
     profile: Profile | None
     means: Means | None
     file: str
+    texts: dict[str, str] = field(default_factory=dict)
 
     def plans(self) -> list[_Plan]:
         alike = Counter(self._row_of(workload) for workload in self.workloads if workload.requests_per_month is None)
@@ -89,7 +90,7 @@ class _Planner:
         with _told(where):
             settings = replace(self.settings, model=workload.model)
             inputs = inputs_of(workload, settings.entry, profile=self.profile, means=self.means, alike=alike)
-            requests = requests_of(workload, self.folder)
+            requests = self._sharing_texts(requests_of(workload, self.folder))
             facts = RequestFacts(
                 cached_prefix=requests.cached_prefix,
                 cached_input_tokens=workload.cached_input_tokens,
@@ -99,6 +100,18 @@ class _Planner:
                 max_output_tokens=inputs.max_output_tokens,
             )
         return _Plan(where, workload, requests, inputs, settings, facts)
+
+    def _sharing_texts(self, requests: WorkloadRequests) -> WorkloadRequests:
+        """The same requests, with texts that earlier ones have too held once: a part may be that of thousands."""
+        prompts = [
+            replace(prompt, text=replace(prompt.text, texts=tuple(map(self._held, prompt.text.texts))))
+            for prompt in requests.prompts
+        ]
+        prefix = None if requests.cached_prefix is None else self._held(requests.cached_prefix)
+        return replace(requests, prompts=tuple(prompts), cached_prefix=prefix)
+
+    def _held(self, text: str) -> str:
+        return self.texts.setdefault(text, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +203,10 @@ class _Month:
         return Fraction(of_all) * self.plan.inputs.requests_per_month / len(self.prompts)
 
     def _gates(self) -> Iterator[GateResult]:
-        """The limits held against figures as they are printed; what has no price keeps within none."""
+        """The limits held against figures as they are printed; what isn't known keeps within none."""
         workload, estimates = self.plan.workload, self.estimates if self.is_priced else []
         dearest = max((estimate.usd for estimate in estimates), default=None)
-        month = self.usd if self.is_priced else None
+        month = self.usd if self.is_priced and NO_REQUESTS not in self.plan.inputs.warnings else None
         per_request = usd_limit(workload.max_usd_per_request, "max_usd_per_request")
         per_month = usd_limit(workload.max_usd_per_month, "max_usd_per_month")
         if per_request is not None:
