@@ -65,6 +65,8 @@ def parse_increase(text: str, name: str) -> Increase:
         if found is not None and percent is None:
             percent = Fraction(_units(found[1], f"{name} {text!r}"), NANO)
         elif found is None and amount is None:
+            if not _AMOUNT.fullmatch(part.strip()):
+                raise LedgerError(f"{name} {text!r} is no limit: give 10%, an amount such as 5usd, or both: 10%,5usd")
             amount = parse_amount(part, name)
         else:
             raise LedgerError(f"{name} {text!r} says one thing twice: give a percentage, an amount, or one of each")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
@@ -20,6 +21,15 @@ CODE, PRO, LITE, MINI = (f"doubao-seed-2.0-{name}" for name in ("code", "pro", "
 CARDS = load_rate_cards()
 EVOLINK = CARDS["evolink"]
 VOLCENGINE = CARDS["volcengine"]
+
+
+def changed_card(**rates_of_tier: int) -> RateCard:
+    """The card with the first tier's rates of the coding model changed."""
+    entry = EVOLINK.entry_at(CODE, AT)
+    first = replace(entry.tiers[0], **rates_of_tier)
+    entry = replace(entry, tiers=(first, *entry.tiers[1:]))
+    rates = replace(EVOLINK.models[CODE], entries=(entry,))
+    return RateCard("evolink", "CRD", {**EVOLINK.models, CODE: rates}, EVOLINK.conversions)
 
 
 def prompt(

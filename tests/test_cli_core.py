@@ -121,6 +121,26 @@ def test_a_reader_that_goes_away_ends_a_command_as_done(
     assert [line for line in told.splitlines() if not line.startswith("Note: ")] == []
 
 
+@pytest.mark.parametrize("format_name", ["table", "json", "markdown", "junit"])
+@pytest.mark.parametrize(("limit", "exit_code"), [("0.000001usd", 1), ("1usd", 0)])
+def test_a_gate_that_failed_still_does_where_the_reader_goes_away(
+    console_script: Path, tmp_path: Path, limit: str, exit_code: int, format_name: str
+) -> None:
+    options = ("--model", "doubao-seed-2.0-code", "--output-tokens", "1", "--fail-over", limit, "--format", format_name)
+    (tmp_path / "prompt.txt").write_text("hello")
+    process = subprocess.Popen(
+        [str(console_script), "estimate", "prompt.txt", *options],
+        cwd=tmp_path, env=command_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    told = process.stderr.read().decode()
+    process.stderr.close()
+    assert process.wait(timeout=60) == exit_code
+    assert [line for line in told.splitlines() if not line.startswith("Note: ")] == []
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_ctrl_c_ends_an_ingest_without_a_word_and_keeps_what_is_recorded(
     cli: Cli, sqlite_url: str, console_script: Path, tmp_path: Path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -17,8 +18,9 @@ from ledger.cli.annotations import annotation
 from ledger.cli.diff_markdown import diff_markdown
 from ledger.estimates.diff_documents import DiffDocument
 from ledger.estimates.documents import GateResult, WorkloadEntry
+from pricing import RateCard
 from tests.conftest import Cli
-from tests.diff_help import LITE, VOLCENGINE, document, workload
+from tests.diff_help import EVOLINK, LITE, VOLCENGINE, changed_card, document, workload
 
 NASTY = "=cmd|'/c calc'!A1 \x1b[31m\x07 <b>|x|</b> \ufffe \U0001f600 ]]> & \"quoted\"\n::error::x"
 MOVE = "summarise moves from tier 32,000 to 128,000: all its input costs 1.5 ×, all its output 1.5 ×"
@@ -30,9 +32,9 @@ def _no_ci_around_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def keep(name: str, *workloads: WorkloadEntry) -> str:
+def keep(name: str, *workloads: WorkloadEntry, cards: Sequence[RateCard] = (EVOLINK, VOLCENGINE)) -> str:
     """An estimate of the workloads in the file of that name."""
-    Path(name).write_bytes(msgspec.json.encode(document(*workloads)))
+    Path(name).write_bytes(msgspec.json.encode(document(*workloads, cards=cards)))
     return name
 
 
@@ -186,8 +188,9 @@ def test_budgets_are_held_by_the_ledgers_pace(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--fail-increase", "ten"), "--fail-increase 'ten' is no amount"),
-        (("--fail-increase", "10"), "--fail-increase '10' is no amount"),
+        (("--fail-increase", "ten"), "--fail-increase 'ten' is no limit: give 10%, an amount such as 5usd, or both"),
+        (("--fail-increase", "10"), "--fail-increase '10' is no limit: give 10%"),
+        (("--fail-increase", "-10%,5usd"), "--fail-increase '-10%,5usd' is no limit: give 10%"),
         (("--warn-increase", "10%,5%"), "--warn-increase '10%,5%' says one thing twice"),
         (("--fail-over", "5"), "--fail-over '5' is no amount"),
         (("--fail-over", "10%"), "--fail-over '10%' is no amount"),
@@ -354,12 +357,18 @@ def test_markdown_shows_the_price_part(cli: Cli) -> None:
     shown = cli("diff", head, "--compare-to", base, "--format", "markdown").stdout
     # 3.2 CNY at 7.2 are the same USD as 32 credits at 72: an unlike card, a like price.
     assert "Prices make" not in shown
-    dearer = keep("head.json", workload("a", 1_000, model=LITE), workload("b", 1_200))
-    shown = cli("diff", dearer, "--compare-to", base, "--format", "markdown").stdout
-    # 6 instead of 32 credits per 1M, and 200 tokens more at 32.
-    assert "Prices make -$0.361 of the change, prompts and configuration +$0.089." in shown
-    assert "| a | $0.444 | $0.083 | -$0.361 (-81.3%) | -$0.361 | 32,000 | model |" in shown
+    card = changed_card(input_pico=8 * 10**6)
+    cheaper = keep("head.json", workload("a", 1_000, card=card), workload("b", 1_200), cards=[card, EVOLINK])
+    shown = cli("diff", cheaper, "--compare-to", base, "--format", "markdown").stdout
+    # 8 instead of 32 credits per 1M, and 200 tokens more at 32.
+    assert "Prices make -$0.333 of the change, prompts and configuration +$0.089." in shown
+    assert "| a | $0.444 | $0.111 | -$0.333 (-75%) | -$0.333 | 32,000 | prices |" in shown
     assert "| b | $0.444 | $0.533 | +$0.089 (+20%) |  | 32,000 | prompts |" in shown
+    # Another model is a choice of the configuration: 6 instead of 32 credits per 1M.
+    other_model = keep("head.json", workload("a", 1_000, model=LITE), workload("b", 1_000))
+    shown = cli("diff", other_model, "--compare-to", base, "--format", "markdown").stdout
+    assert "Prices make" not in shown
+    assert "| a | $0.444 | $0.083 | -$0.361 (-81.3%) | 32,000 | model |" in shown
 
 
 def test_markdown_of_small_amounts_and_of_none(cli: Cli) -> None:

@@ -183,11 +183,15 @@ def test_what_a_body_holds_besides_text_is_warned_of(cli: Cli, tmp_path: Path) -
     outcome = cli("estimate", "r.json", "--model", CODE, "--output-tokens", 1, "--json").ok()
     assert outcome.json["prompts"][0]["warnings"] == [
         "not counted: tools and 2 images; add their tokens as extra input tokens",
-        f"its body names model {LITE}: priced as {CODE}",
+        f"its body names model {LITE!r}: priced as {CODE}",
     ]
     assert "Note: r.json: not counted: tools and 2 images" in outcome.stderr
     (tmp_path / "r.json").write_text(json.dumps({"model": "doubao-seed-2-0-code-preview-260215", "input": "a"}))
     assert estimate(cli, "r.json", "--output-tokens", 1)["prompts"][0]["warnings"] == []
+    (tmp_path / "r.json").write_text(json.dumps({"model": "m" * 10_000, "input": "a"}))
+    (warning,) = estimate(cli, "r.json", "--output-tokens", 1)["prompts"][0]["warnings"]
+    assert warning.startswith("its body names model 'mmm")
+    assert len(warning) < 200
 
 
 # --- cached input ---------------------------------------------------------------------------------------------------
@@ -529,7 +533,9 @@ def test_csv_and_markdown_have_every_column(cli: Cli, tmp_path: Path) -> None:
         "32000",
         usd(480_000),
     )
-    assert r"=a\|b.txt" in cli(*args, "markdown").ok().stdout
+    markdown = cli(*args, "markdown").ok().stdout
+    assert markdown.startswith("<!-- tollbook:estimate -->\n**")
+    assert r"=a\|b.txt" in markdown
 
 
 def test_junit_has_a_case_a_prompt_and_the_gate(cli: Cli, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from urllib3.exceptions import LocationParseError
 
 from tests.conftest import Cli, Outcome
 from tests.forge import TOKEN, Forge, Trouble, running_forge
@@ -274,9 +275,12 @@ def test_outside_a_request_it_says_so_and_passes(host: Host) -> None:
         ("github", {"GITHUB_REPOSITORY": ""}),
         ("github", {"GITHUB_REPOSITORY": "acme/shop/../x"}),
         ("github", {"GITHUB_API_URL": "ftp://127.0.0.1"}),
+        ("github", {"GITHUB_API_URL": "http://["}),
+        ("github", {"GITHUB_API_URL": "http://\u2100.com"}),
         ("github", {"GITHUB_REF": "", "GITHUB_EVENT_PATH": "missing.json"}),
         ("gitlab", {"CI_PROJECT_ID": ""}),
         ("gitlab", {"CI_MERGE_REQUEST_IID": "seven"}),
+        ("gitlab", {"CI_MERGE_REQUEST_IID": "9" * 5_000}),
         ("gitlab", {"CI_API_V4_URL": "gitlab.example.com"}),
     ],
 )
@@ -285,6 +289,18 @@ def test_a_variable_that_is_wrong_is_named(cli: Cli, forge: Forge, name: str, en
     assert done.exit_code == 2
     assert next(reversed(env)) in done.stderr
     assert forge.asked == []
+
+
+@pytest.mark.parametrize("number", ["9" * 5_000, "0"])
+def test_a_ref_that_names_no_pull_request_is_none(github: Host, number: str) -> None:
+    assert "not on a pull request" in github.comment(env={"GITHUB_REF": f"refs/pull/{number}/merge"}).ok().stderr
+
+
+def test_an_event_that_is_nested_beyond_reading_is_named(github: Host, tmp_path: Path) -> None:
+    (tmp_path / "event.json").write_text("[" * 100_000)
+    done = github.comment(env={"GITHUB_REF": "", "GITHUB_EVENT_PATH": str(tmp_path / "event.json")})
+    assert done.exit_code == 2
+    assert "GITHUB_EVENT_PATH" in done.stderr
 
 
 # --- the token and what it may do -----------------------------------------------------------------------------------
@@ -430,6 +446,8 @@ def test_a_host_that_stays_away_is_told_in_one_line(host: Host, waits: list[floa
         (Trouble("GET", 200, html="<h1>Sign in</h1>"), "answered with no comment as its API has them"),
         (Trouble("GET", 200, message="not a list"), "answered with no comment as its API has them"),
         (Trouble("POST", 201, message="no id"), "answered with no comment as its API has them"),
+        (Trouble("GET", 200, html='[{"id":1,"x":' + "[" * 100_000), "answered with no comment as its API has them"),
+        (Trouble("GET", 500, html='{"message":' + "[" * 100_000), "answered 500: "),
     ],
 )
 def test_other_trouble_is_told_in_one_line(host: Host, trouble: Trouble, words: str) -> None:
@@ -460,10 +478,11 @@ def test_a_host_that_is_not_there_is_named(host: Host, waits: list[float]) -> No
         (requests.exceptions.ConnectTimeout("x"), "doesn't answer in time"),
         (requests.exceptions.ReadTimeout("x"), "doesn't answer in time"),
         (requests.exceptions.InvalidURL("http://user:secret@"), "can't be asked (InvalidURL)"),
+        (LocationParseError("a label too long, secret"), "can't be asked (LocationParseError)"),
     ],
 )
 def test_each_failure_has_its_words(
-    host: Host, monkeypatch: pytest.MonkeyPatch, error: requests.RequestException, words: str
+    host: Host, monkeypatch: pytest.MonkeyPatch, error: requests.RequestException | LocationParseError, words: str
 ) -> None:
     def fail(*_args: object, **_kwargs: object) -> None:
         raise error
@@ -473,6 +492,13 @@ def test_each_failure_has_its_words(
     assert done.exit_code == 2
     assert f"Error: 127.0.0.1 {words}" in done.stderr
     assert "secret" not in done.stderr
+
+
+def test_a_next_page_without_an_address_is_told_in_one_line(github: Host) -> None:
+    github.forge.troubles.append(Trouble("GET", 200, {"Link": '<http://[>; rel="next"'}, html="[]"))
+    done = github.comment()
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "127.0.0.1 links to a next page that has no address" in done.stderr
 
 
 def test_comments_without_end_are_not_read_for_ever(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,18 +17,9 @@ from ledger.estimates.diff_documents import WorkloadChange
 from ledger.estimates.reading import read_workloads
 from pricing.money import format_usd
 from pricing.rate_card import PromptTier, RateCard
-from tests.diff_help import AT, CODE, EVOLINK, LITE, MINI, VOLCENGINE, document, side, usd, workload
+from tests.diff_help import AT, CODE, EVOLINK, LITE, MINI, VOLCENGINE, changed_card, document, side, usd, workload
 
 MILLION = 1_000_000
-
-
-def changed_card(**rates_of_tier: int) -> RateCard:
-    """The card with the first tier's rates of the coding model changed."""
-    entry = EVOLINK.entry_at(CODE, AT)
-    first = replace(entry.tiers[0], **rates_of_tier)
-    entry = replace(entry, tiers=(first, *entry.tiers[1:]))
-    rates = replace(EVOLINK.models[CODE], entries=(entry,))
-    return RateCard("evolink", "CRD", {**EVOLINK.models, CODE: rates}, EVOLINK.conversions)
 
 
 def warned(before: Any, after: Any) -> list[str]:
@@ -152,6 +143,20 @@ def test_a_price_change_alone_leaves_the_prompt_nothing() -> None:
     assert found.workloads[0].price_change_usd == format_usd(after_usd - before_usd)
     assert found.workloads[0].prompt_change_usd == "0"
     assert (found.total.price_change_usd, found.total.prompt_change_usd) == (found.total.change_usd, "0")
+
+
+def test_another_model_is_configuration_and_no_price_change() -> None:
+    since = replace(EVOLINK.conversions[0], per_usd_nano=68 * 10**9)
+    later = RateCard("evolink", "CRD", EVOLINK.models, (since,))
+    before = side(workload("a", 1_000))
+    change = compare(before, side(workload("a", 1_000, model=LITE))).workloads[0]
+    assert (change.price_change_usd, change.prompt_change_usd) == ("0", change.change_usd)
+    assert change.change_usd == format_usd(Fraction(usd(Fraction(6))) - Fraction(usd(Fraction(32))))
+    # By another conversion too, that of the counts of before is the price part.
+    both = compare(before, side(workload("a", 1_000, model=LITE, card=later), cards=[later])).workloads[0]
+    assert both.price_change_usd == format_usd(Fraction(usd(Fraction(32), 68)) - Fraction(usd(Fraction(32))))
+    abroad = compare(before, side(workload("a", 1_000, model=LITE, card=VOLCENGINE))).workloads[0]
+    assert (abroad.price_change_usd, abroad.prompt_change_usd) == (None, None)
 
 
 def test_another_conversion_is_a_price_change() -> None:
@@ -373,6 +378,7 @@ def test_a_crafted_entry_prices_nothing(facts: dict[str, Any]) -> None:
         (with_workload("requests_per_month", -5), "base.json: workloads[0]: requests_per_month -5 is negative"),
         (with_workload("usd_per_month", "1e3"), "base.json: workloads[0].usd_per_month: '1e3' is not a plain decimal"),
         (with_workload("usd_per_month", "-1"), "base.json: workloads[0].usd_per_month: '-1' is negative"),
+        (with_workload("usd_per_month", "9" * 40), "is more than anything costs"),
         (with_workload("usd_per_month", None), "base.json: workloads[0]: has only one of amount_per_month and"),
         (with_workload("per_usd", None), "base.json: workloads[0].per_usd: None is no conversion"),
         (with_workload("per_usd", "0"), "base.json: workloads[0].per_usd: '0' is no conversion"),

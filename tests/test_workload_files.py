@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ledger.config import read_config
+from ledger.estimates.files import json_of
+from ledger.estimates.reading import read_workloads
 from ledger.estimates.workload_files import requests_of
+from ledger.exports.safe_text import json_text
 from tests.workloads_help import LITE, PRO, Project, chat, inputs, tea
 
 
@@ -60,6 +66,14 @@ def test_names_that_look_like_globs_or_options_are_files_too(project: Project, m
     assert inputs(project.one('prompts = ["[draft].md", "-"]')) == {"-": 2, "[draft].md": 1}
     assert inputs(project.one('parts = ["-"]')) == {"-": 2}
     project.folder = folder
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such names")
+def test_a_name_that_is_no_utf8_reads_back_from_json(project: Project) -> None:
+    project.write({os.fsdecode(b"p/caf\xe9.md"): "tea"})
+    document = project.estimate('prompts = ["p/*.md"]')
+    assert list(inputs(document.workloads[0])) == ["p/caf\\udce9.md"]
+    assert read_workloads(json_of(json_text(msgspec.to_builtins(document)).encode(), "x.json"), "x.json") == document
 
 
 @pytest.mark.parametrize("pattern", ["*.txt", "folder", "none.md", "nothing/**", r"a\u0000b", r"*\u0000"])
@@ -132,7 +146,7 @@ def test_what_a_body_holds_besides_text_is_named(project: Project) -> None:
     project.write({"part.json": json.dumps(chat(tea(1), tools=[{}])), "a.json": json.dumps(chat(tea(1), model=PRO))})
     entry = project.one('parts = ["part.json"]\nprompts = ["a.json"]')
     assert entry.warnings == ["part.json: not counted: tools; add their tokens as extra input tokens"]
-    assert entry.prompts[0].warnings == [f"its body names model {PRO}: priced as {LITE}"]
+    assert entry.prompts[0].warnings == [f"its body names model {PRO!r}: priced as {LITE}"]
 
 
 @pytest.mark.parametrize(

@@ -238,6 +238,23 @@ def test_all_texts_are_counted_together_and_what_is_shared_once(
     assert [prompt.cached_input_tokens for prompt in document.workloads[0].prompts] == [51, 51]
 
 
+def test_a_text_that_many_workloads_have_is_held_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[str] = []
+
+    def ranges(prompts: Sequence[PromptText], *_args: object, **_options: object) -> list[TokenRange]:
+        held.extend(text for prompt in prompts for text in prompt.texts if text.startswith("system"))
+        return [TokenRange(1, 1, 1) for _ in prompts]
+
+    monkeypatch.setattr(module, "count_ranges", ranges)
+    project.write({"system.md": f"system{tea(1_000)}", "a.md": "a", "b.md": "b"})
+    workload = '[[workload]]\nname = "{0}"\nmodel = "{1}"\nparts = ["system.md"]\nprompts = ["{0}.md"]\n'
+    project.estimate(
+        workload.format("a", PRO) + 'cached_prefix = "system.md"\n' + workload.format("b", PRO),
+    )
+    assert len(held) == 3
+    assert len({id(text) for text in held}) == 1
+
+
 def test_each_model_is_counted_by_its_own_calibration(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     class Halving:
         encoding = "o200k_base"

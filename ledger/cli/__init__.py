@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
-from ledger.cli.app import App, command_options
+from ledger.cli.app import EXIT_CODE, App, command_options
 
 # name: (module below ledger.cli, attribute, line of `tollbook --help`), in the order that help lists them.
 COMMANDS = {
@@ -81,14 +81,18 @@ def _telling_wrong_use() -> Iterator[None]:
 
 @contextmanager
 def _ending_quietly() -> Iterator[None]:
-    """A reader that went away (`| head`) ends the command as done, Ctrl-C ends it with 130; neither says a word."""
+    """A reader that went away (`| head`) ends the command as done, Ctrl-C ends it with 130; neither says a word.
+
+    A gate that failed before the reader went away still decides the exit code.
+    """
     try:
         yield
     except BrokenPipeError:
         # Keep the interpreter from complaining at exit about what is still to be written.
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        context = click.get_current_context(silent=True)
+        sys.exit(0 if context is None else context.meta.get(EXIT_CODE, 0))
     except KeyboardInterrupt:
         sys.exit(130)
 

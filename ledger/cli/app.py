@@ -89,6 +89,9 @@ class App:
         )
 
 
+# Key of the context's meta: the exit code that a result decided, before it was shown.
+EXIT_CODE = "tollbook.exit_code"
+
 pass_app = click.make_pass_decorator(App, ensure=True)
 
 

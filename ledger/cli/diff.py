@@ -83,7 +83,7 @@ def diff(app: App, /, *, reporting: Reporting, **options: Any) -> None:
         warnings=[warning.text for warning in comparison.warnings],
     )
     shown = rendering(document, comparison, quiet=_is_quiet(document, quiet_below))
-    reporting.write(shown)
+    reporting.write(shown, passed=document.passed)
     append_summary(shown.markdown or "")
     tell(notes, comparison.warnings, gates)
     if not document.passed:

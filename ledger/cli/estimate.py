@@ -147,9 +147,10 @@ def _estimate_prompts(app: App, asked: Asked, reporting: Reporting) -> None:
         total,
         None if limit is None else hold(total, limit, asked.gate or "expected"),
     )
-    reporting.write(rendering(result))
+    passed = result.gate is None or result.gate.passed
+    reporting.write(rendering(result), passed=passed)
     tell(result)
-    if result.gate is not None and not result.gate.passed:
+    if not passed:
         click.get_current_context().exit(1)
 
 

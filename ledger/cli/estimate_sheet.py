@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from ledger.cli.annotations import announce
 from ledger.cli.junit import Case
 from ledger.cli.output import note
@@ -213,21 +215,6 @@ def _document(result: PromptsEstimate) -> dict[str, Any]:
 
 
 def _prompt_document(prompt: EstimatedPrompt, warnings: Sequence[str]) -> dict[str, Any]:
-    """The entry with its keys in the documented order; what holds for all prompts is said of each."""
-    entry = prompt.entry
-    return {
-        "name": entry.name,
-        "input_tokens": entry.input_tokens,
-        "input_tokens_low": entry.input_tokens_low,
-        "input_tokens_high": entry.input_tokens_high,
-        "cached_input_tokens": entry.cached_input_tokens,
-        "output_tokens": entry.output_tokens,
-        "tier": entry.tier,
-        "amount": entry.amount,
-        "usd": entry.usd,
-        "usd_low": entry.usd_low,
-        "usd_high": entry.usd_high,
-        "warnings": [*entry.warnings, *warnings],
-        "max_output_tokens": entry.max_output_tokens,
-        "message_overhead_tokens": entry.message_overhead_tokens,
-    }
+    """The entry; what holds for all prompts is said of each."""
+    entry: dict[str, Any] = msgspec.to_builtins(prompt.entry)
+    return {**entry, "warnings": [*prompt.entry.warnings, *warnings]}

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 import click
 
+from ledger.cli.app import EXIT_CODE
 from ledger.cli.junit import Case, to_junit
 from ledger.cli.output import FORMATS, Output, output_options, refuse_unwritable
-from ledger.cli.sheet import Sheet
+from ledger.cli.sheet import Sheet, to_markdown
 from ledger.errors import LedgerError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -23,7 +24,10 @@ REPORT_FORMATS = (*FORMATS, JUNIT)
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """One result as every format shows it: JUnit as suites of cases, Markdown as the sheet where it has no own."""
+    """One result as every format shows it: JUnit as suites of cases, Markdown as the sheet where it has no own.
+
+    The sheet's Markdown begins with a hidden line, by which `tollbook comment` finds the comment that it updates.
+    """
 
     name: str
     sheet: Sheet
@@ -38,8 +42,12 @@ class Reporting:
     output: Output
     files: tuple[Output, ...] = ()
 
-    def write(self, rendering: Rendering) -> None:
-        """Write the files, each whole or not at all, and show the rest."""
+    def write(self, rendering: Rendering, *, passed: bool) -> None:
+        """Write the files, each whole or not at all, and show the rest.
+
+        Where a gate failed the exit code is 1, also if the reader of what is shown goes away.
+        """
+        click.get_current_context().meta[EXIT_CODE] = 0 if passed else 1
         for output in (*self.files, self.output):
             _write(output, rendering)
 
@@ -47,8 +55,8 @@ class Reporting:
 def _write(output: Output, rendering: Rendering) -> None:
     if output.format == JUNIT:
         data = to_junit(rendering.name, rendering.suites)
-    elif output.format == "markdown" and rendering.markdown is not None:
-        data = rendering.markdown.encode()
+    elif output.format == "markdown":
+        data = (rendering.markdown or f"<!-- tollbook:{rendering.name} -->\n{to_markdown(rendering.sheet)}").encode()
     else:
         output.write(rendering.sheet)
         return

@@ -34,7 +34,7 @@ def read_body(text: str, where: str, tag: str | None = None) -> Body:
     if found is None or first == QUIET:
         raise LedgerError(
             f"{where}: its first line is no marker <!-- tollbook:… -->: give what"
-            " 'tollbook diff --format markdown' wrote"
+            " 'tollbook diff' or 'tollbook estimate' wrote with --format markdown"
         )
     if tag is not None:
         if not _TAG.fullmatch(tag):

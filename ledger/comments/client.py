@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util.retry import Retry
 
@@ -84,7 +85,7 @@ class Client:
         for _ in range(MAX_PAGES):
             response = self._send("GET", self._place.comments_path, params=query)
             yield from (comment for comment in self._read(response, list[Comment]) if not comment.system)
-            query = _next_page(response)
+            query = self._next_page(response)
             if query is None:
                 return
         raise LedgerError(f"{self._place.request} has over {MAX_PAGES * PER_PAGE:,} comments: use --behavior new")
@@ -103,7 +104,7 @@ class Client:
             response = self._session.request(
                 method, self._place.api_url + path, timeout=TIMEOUT_SECONDS, allow_redirects=False, **content
             )
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             # The exception's own words may hold what a proxy's address does: a password.
             raise LedgerError(f"{self._place.host} {_failure(error)}: {self._place.request} {_UNSURE}") from None
         if not 200 <= response.status_code < 300:
@@ -123,33 +124,36 @@ class Client:
         """What the answer's JSON gives as its reason, in a few words, without the token."""
         try:
             document = msgspec.json.decode(response.content)
-        except (ValueError, msgspec.DecodeError):
+        except (ValueError, RecursionError, msgspec.DecodeError):
             return ""
         said = (document.get("message") or document.get("error")) if isinstance(document, dict) else None
         return f" ({str(said).replace(self._place.token, '…')[:200]})" if said else ""
 
+    def _next_page(self, response: requests.Response) -> dict[str, str] | None:
+        """The query of the next page: GitHub links to it, GitLab names it. Only the query: the address stays ours."""
+        link = response.links.get("next", {}).get("url")
+        if link:
+            try:
+                return dict(parse_qsl(urlsplit(link).query))
+            except ValueError as error:
+                message = f"{self._place.host} links to a next page that has no address ({error})"
+                raise LedgerError(f"{message}: check {self._place.api_variable}") from None
+        page = response.headers.get("x-next-page", "").strip()
+        return {"per_page": str(PER_PAGE), "page": page} if page else None
+
     def _read(self, response: requests.Response, kind: type[T]) -> T:
         try:
             return msgspec.json.decode(response.content, type=kind)
-        except (ValueError, msgspec.DecodeError) as error:
+        except (ValueError, RecursionError, msgspec.DecodeError) as error:
             message = f"{self._place.host} answered with no comment as its API has them ({error})"
             raise LedgerError(f"{message}: check {self._place.api_variable}") from None
-
-
-def _next_page(response: requests.Response) -> dict[str, str] | None:
-    """The query of the next page: GitHub links to it, GitLab names it. Only the query: the address stays ours."""
-    link = response.links.get("next", {}).get("url")
-    if link:
-        return dict(parse_qsl(urlsplit(link).query))
-    page = response.headers.get("x-next-page", "").strip()
-    return {"per_page": str(PER_PAGE), "page": page} if page else None
 
 
 def _is_rate_limit(response: requests.Response) -> bool:
     return "retry-after" in response.headers or response.headers.get("x-ratelimit-remaining") == "0"
 
 
-def _failure(error: requests.RequestException) -> str:
+def _failure(error: requests.RequestException | HTTPError) -> str:
     if isinstance(error, requests.exceptions.SSLError):
         return "has a certificate that isn't trusted here: set REQUESTS_CA_BUNDLE to a file of the right ones"
     if isinstance(error, requests.exceptions.ProxyError):

@@ -13,7 +13,7 @@ import msgspec
 
 from ledger.errors import LedgerError
 
-_PULL_REF = re.compile(r"refs/pull/([0-9]+)/", re.ASCII)
+_PULL_REF = re.compile(r"refs/pull/([1-9][0-9]{0,17})/", re.ASCII)
 _REPOSITORY = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+", re.ASCII)
 _TOKEN = re.compile(r"[!-~]+", re.ASCII)
 
@@ -108,7 +108,7 @@ def _pull_request(env: Mapping[str, str]) -> int | None:
 def _event(path: str) -> Any:  # noqa: ANN401 - any JSON
     try:
         return msgspec.json.decode(Path(path).read_bytes())
-    except (OSError, ValueError, msgspec.DecodeError) as error:
+    except (OSError, ValueError, RecursionError, msgspec.DecodeError) as error:
         raise LedgerError(f"GITHUB_EVENT_PATH {path}: can't be read: {error}: or give --pull-request N") from error
 
 
@@ -127,7 +127,7 @@ def _digits(env: Mapping[str, str], name: str) -> int | None:
     text = env.get(name, "")
     if not text:
         return None
-    if not (text.isascii() and text.isdigit()) or int(text) == 0:
+    if not (text.isascii() and text.isdigit() and len(text) < 19) or int(text) == 0:
         raise LedgerError(f"{name} {text!r}: must be the number of the merge request")
     return int(text)
 
@@ -146,6 +146,13 @@ def _token(env: Mapping[str, str], *names: str) -> str:
 
 def _api_url(env: Mapping[str, str], name: str, default: str) -> str:
     url = (env.get(name) or default).rstrip("/")
-    if not url.startswith(("https://", "http://")):
+    if not url.startswith(("https://", "http://")) or not _has_host(url):
         raise LedgerError(f"{name}: must be an address that begins with https:// or http://")
     return url
+
+
+def _has_host(url: str) -> bool:
+    try:
+        return bool(urlsplit(url).hostname)
+    except ValueError:  # http://[
+        return False

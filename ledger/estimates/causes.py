@@ -63,8 +63,15 @@ class Pair:
             yield "requests_per_month"
 
     def price_part(self, before: int) -> int | None:
-        """Nano-USD a month that other prices alone add to the counts of before; None where they can't price them."""
+        """Nano-USD a month that other prices alone add to the counts of before; None where they can't price them.
+
+        Another model is a choice of the configuration: of it only another conversion is a change of prices.
+        """
         old_entry, new_entry = self.before.entry_of(self.old), self.after.entry_of(self.new)
+        if old_entry.model != new_entry.model:
+            if self.old.currency != self.new.currency:
+                return None
+            new_entry = old_entry
         if _rates(old_entry) == _rates(new_entry) and _unit(self.old) == _unit(self.new):
             return 0
         try:

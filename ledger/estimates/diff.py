@@ -1,8 +1,9 @@
 """Two estimates of workloads compared: what a change to prompts, configuration or prices costs a month.
 
 Money is compared as it is printed: a change is after − before of the figures shown, so that a reader's sum comes out.
-Where a workload is priced by another entry, conversion or model than before, the counts of before are priced again by
-those of after: that step is the price part of the change, and what remains is the part of prompts and configuration.
+Where a workload is priced by other rates or another conversion than before, the counts of before are priced again by
+those of after: that step is the price part of the change, and what remains is the part of prompts and configuration,
+which the choice of a model belongs to.
 """
 
 from __future__ import annotations

@@ -27,14 +27,14 @@ class PromptEntry(msgspec.Struct, kw_only=True):
     input_tokens_high: int
     cached_input_tokens: int
     output_tokens: int
-    max_output_tokens: int | None = None
-    message_overhead_tokens: int = 0
     tier: int | None
     amount: str | None
     usd: str | None
     usd_low: str | None
     usd_high: str | None
     warnings: list[str] = []
+    max_output_tokens: int | None = None
+    message_overhead_tokens: int = 0
 
 
 class GateResult(msgspec.Struct, kw_only=True):
@@ -63,20 +63,20 @@ class WorkloadEntry(msgspec.Struct, kw_only=True):
     model: str
     project: str | None
     status: Status
-    card: str
-    currency: str
-    per_usd: str | None
-    output_basis: OutputBasis
-    extra_input_tokens: int = 0
     prompts: list[PromptEntry]
     requests_per_month: int
     usd_per_request: str | None
-    amount_per_month: str | None
     usd_per_month: str | None
-    usd_per_month_low: str | None
-    usd_per_month_high: str | None
     gates: list[GateResult] = []
     warnings: list[str] = []
+    usd_per_month_low: str | None
+    usd_per_month_high: str | None
+    amount_per_month: str | None
+    currency: str
+    per_usd: str | None
+    card: str
+    output_basis: OutputBasis
+    extra_input_tokens: int = 0
 
 
 class Total(msgspec.Struct, kw_only=True):

@@ -13,7 +13,7 @@ from ledger.estimates.documents import OutputBasis, PromptEntry
 from ledger.estimates.request_text import Prompt
 from ledger.limits import Amount, unit_of
 from pricing.calibration import PromptText, TokenRange, count_ranges
-from pricing.errors import InvalidUsage
+from pricing.errors import InvalidUsage, shown
 from pricing.estimate import NOTHING, PromptEstimate, estimate_prompt
 from pricing.money import divide_half_even, format_nano, format_usd, round_usd
 from pricing.rate_card import RateCard, RateEntry
@@ -155,7 +155,7 @@ def _warnings_of_model(prompt: Prompt, settings: Settings) -> list[str]:
     model = settings.entry.model
     if prompt.model is None or settings.card.resolve(prompt.model) == model:
         return []
-    return [f"its body names model {prompt.model}: priced as {model}"]
+    return [f"its body names model {shown(prompt.model)}: priced as {model}"]
 
 
 def _too_much_cached(prompt: Prompt, cached_tokens: int, input_tokens: int) -> LedgerError:

@@ -17,6 +17,9 @@ from pricing.usage import TokenUsage, check_count
 HOW_TO_MAKE = "make one with: tollbook estimate --config tollbook.toml --json -o FILE"
 
 
+# Beyond what 2**63 of the dearest requests cost; a percentage of it still reads back as a decimal.
+_MOST_NANO = 10**36
+
 _Pico = Annotated[int, msgspec.Meta(ge=0)]
 _Limit = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -85,6 +88,8 @@ def nano_of(text: str | None, where: str) -> int | None:
         raise LedgerError(f"{where}: {error}; {HOW_TO_MAKE}") from None
     if nano < 0:
         raise LedgerError(f"{where}: {shown(text)} is negative; {HOW_TO_MAKE}")
+    if nano > _MOST_NANO:
+        raise LedgerError(f"{where}: {shown(text)} is more than anything costs; {HOW_TO_MAKE}")
     return nano
 
 

@@ -59,10 +59,14 @@ def _files(workload: Workload, folder: Path) -> list[str]:
 
 
 def _read(name: str, folder: Path) -> Iterator[Prompt]:
-    """The requests of one file, named from `folder` on: `asked.jsonl`, of which the third is `asked.jsonl:3`."""
+    """The requests of one file, named from `folder` on: `asked.jsonl`, of which the third is `asked.jsonl:3`.
+
+    Bytes of a file's name that aren't UTF-8 are escaped, as no JSON would hold them.
+    """
     path = path_of(name, folder)
+    shown_name = name.encode(errors="backslashreplace").decode()
     for prompt in read_prompts(path):
-        yield replace(prompt, name=name + prompt.name.removeprefix(path))
+        yield replace(prompt, name=shown_name + prompt.name.removeprefix(path))
 
 
 def _read_part(name: str, folder: Path) -> Prompt:
