@@ -50,7 +50,7 @@ def test_words_of_sqlite_that_can_not_be_decoded_are_one_line(cli: Cli, tmp_path
         connection.commit()
     outcome = cli("report")
     assert (outcome.exit_code, outcome.stdout) == (2, "")
-    assert outcome.stderr.startswith("Error: the database refused: ")
+    assert outcome.stderr.startswith("Error: tollbook.db can't be opened: ")
 
 
 def test_a_stream_recorded_whole_settles_its_cut_off_capture(db_cli: Cli) -> None:
