@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, delete, inspect, select, text, update
 
 from ledger.bulk import in_chunks
-from ledger.corrections import posted_charges
+from ledger.charged import posted_charges
 from ledger.db import Database, joined_tags, zone_named
 from ledger.errors import LedgerError
 from ledger.facts import Calendar, columns_of
@@ -41,8 +41,9 @@ def rebuild_rollups(database: Database, tags: Sequence[str]) -> None:
         for table in (rollup_days, rollup_quarters, *keys):
             connection.execute(delete(table))
         _set(database, connection, "rollup_tags", names)
-        roll_up = RollUp(Calendar(database.zone), tags)
-        for chunk in in_chunks(posted_charges(connection), 20_000):
+        calendar = Calendar(database.zone)
+        roll_up = RollUp(calendar, tags)
+        for chunk in in_chunks(posted_charges(connection, calendar), 20_000):
             rows, facts = zip(*chunk, strict=True)
             roll_up.add(connection, columns_of(rows), columns_of(facts))
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, true, type_coerce, union_all
+from sqlalchemy import ColumnElement, Connection, and_, func, select, true
 
 from ledger.cards import next_id
+from ledger.charged import live_chunks
 from ledger.db import Database
 from ledger.errors import LedgerError
 from ledger.facts import ChargeRow, Facts, columns_of
 from ledger.models import batches, charges, usage_records
+from ledger.months import first_open_month, posted_month
 from ledger.posting import Poster, Run
-from ledger.types import BigInt
 
-CHUNK = 8_000
 # Batches whose usage records can be voided; corrections themselves are undone by their opposite.
 VOIDABLE = ("ingest", "record", "retry", "accept")
+
+
+# A charge to reverse, the usage it is for, and what replaces it, if anything does.
+Correction: TypeAlias = tuple[ChargeRow, Facts, ChargeRow | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ def _correct(
     amounts: dict[str, int] = {}
     count = 0
     with database.reading() if dry_run else database.writing() as connection:
-        for chunk in _chunks_of_live_charges(connection, selection):
+        for chunk in live_chunks(connection, selection.condition(connection)):
             if not dry_run:
                 post_corrections(poster, connection, [(charge, facts, replacement(charge)) for charge, facts in chunk])
             count += len(chunk)
@@ -126,30 +130,34 @@ def _correct(
     return Corrected(poster.run.id, count, amounts)
 
 
-def post_corrections(
-    poster: Poster, connection: Connection, corrections: Sequence[tuple[ChargeRow, Facts, ChargeRow | None]]
-) -> None:
+def post_corrections(poster: Poster, connection: Connection, corrections: Sequence[Correction]) -> None:
     """Post a reversal of each charge and its replacement, if any, as one batch."""
     batch_id = next_id(connection, batches)
     number = next_id(connection, charges)
+    first_open = first_open_month(connection)
     rows: list[ChargeRow] = []
     facts_of_rows: list[Facts] = []
     for charge, facts, replacement in corrections:
-        rows.append(reversal(charge, number + len(rows), batch_id))
+        rows.append(reversal(charge, number + len(rows), batch_id, first_open))
         facts_of_rows.append(facts)
         if replacement is not None:
             rows.append(
                 replacement._replace(
-                    id=number + len(rows), batch_id=batch_id, charge_class="replacement", corrects_id=charge.id
+                    id=number + len(rows),
+                    batch_id=batch_id,
+                    charge_class="replacement",
+                    corrects_id=charge.id,
+                    posted_month=posted_month(replacement.posted_month, first_open),
                 )
             )
             facts_of_rows.append(facts)
     poster.seal(connection, batch_id, (), columns_of(rows), columns_of(facts_of_rows))
 
 
-def reversal(charge: ChargeRow, number: int, batch_id: int) -> ChargeRow:
-    """The row that takes a charge back: the same facts, amounts negated."""
+def reversal(charge: ChargeRow, number: int, batch_id: int, first_open: str) -> ChargeRow:
+    """The row that takes a charge back: the same facts, amounts negated; in the charge's month while that is open."""
     return charge._replace(
+        posted_month=posted_month(charge.posted_month, first_open),
         id=number,
         batch_id=batch_id,
         charge_class="reversal",
@@ -160,68 +168,3 @@ def reversal(charge: ChargeRow, number: int, batch_id: int) -> ChargeRow:
         cache_storage_nano=-charge.cache_storage_nano,
         amount_nano=-charge.amount_nano,
     )
-
-
-def _chunks_of_live_charges(connection: Connection, selection: Selection) -> Iterator[list[tuple[ChargeRow, Facts]]]:
-    """Live charges that stood at the start, by id, a chunk at a time."""
-    condition = selection.condition(connection)
-    after, end = 0, next_id(connection, charges)
-    while True:
-        query = live_charges_query(and_(condition, charges.c.id > after, charges.c.id < end), CHUNK)
-        chunk = [split_row(row) for row in connection.execute(query)]
-        if not chunk:
-            return
-        yield chunk
-        after = chunk[-1][0].id
-
-
-def live_charges_query(condition: ColumnElement[bool], limit: int) -> Select[Any]:
-    """Charges and replacements that no reversal undid, each with its usage record's facts, by id.
-
-    One arm a class, for each has a partial index on usage_record_id.
-    """
-    undoing = charges.alias("undoing")
-    undone = (
-        select(undoing.c.id).where(undoing.c.corrects_id == charges.c.id, undoing.c.charge_class == "reversal").exists()
-    )
-    columns = (*charges.c, *facts_columns())
-    arms = [
-        select(*(column.label(f"c{place}") for place, column in enumerate(columns)))
-        .join_from(usage_records, charges, charges.c.usage_record_id == usage_records.c.id)
-        .where(charges.c.charge_class == charge_class, condition, ~undone)
-        for charge_class in ("charge", "replacement")
-    ]
-    both = union_all(*arms).subquery()
-    return select(both).order_by(both.c.c0).limit(limit)
-
-
-def facts_columns() -> list[ColumnElement[Any]]:
-    """The columns of usage_records that make `Facts`, times as integers."""
-    columns = [usage_records.c[name] for name in Facts._fields]
-    return [
-        type_coerce(column, BigInt) if column.name in ("occurred_at", "storage_end") else column for column in columns
-    ]
-
-
-def posted_charges(connection: Connection, chunk: int = CHUNK) -> Iterator[tuple[ChargeRow, Facts]]:
-    """Every charge ever posted with its usage record, by id, read in pages."""
-    after = 0
-    while True:
-        query = (
-            select(*charges.c, *facts_columns())
-            .join_from(charges, usage_records, charges.c.usage_record_id == usage_records.c.id)
-            .where(charges.c.id > after)
-            .order_by(charges.c.id)
-            .limit(chunk)
-        )
-        page = [split_row(row) for row in connection.execute(query)]
-        if not page:
-            return
-        yield from page
-        after = page[-1][0].id
-
-
-def split_row(row: Sequence[Any]) -> tuple[ChargeRow, Facts]:
-    """A row of `live_charges_query` as charge and facts."""
-    width = len(ChargeRow._fields)
-    return ChargeRow(*row[:width]), Facts(*row[width:])

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from ledger.records import Kind
+from ledger.timespan import month_start
+from ledger.types import to_microseconds
 
 QUARTER_US = 900 * 1_000_000
 
@@ -145,3 +147,33 @@ class Calendar:
     def month(self, occurred_us: int) -> str:
         """YYYY-MM of an instant in microseconds."""
         return self.day(occurred_us)[:7]
+
+    def month_start_us(self, month: str) -> int:
+        """The first instant of a month YYYY-MM, in microseconds."""
+        return to_microseconds(month_start(month, self._zone))
+
+
+def adjustment_facts(charge: ChargeRow, calendar: Calendar) -> Facts:
+    """What stands in for the usage that an adjustment doesn't have: its provider, project and month, and no tokens."""
+    return Facts(
+        kind="adjustment",
+        source=charge.provider,
+        request_id="",
+        generation=0,
+        provider=charge.provider,
+        occurred_at=calendar.month_start_us(charge.occurred_month),
+        requested_model=None,
+        reported_model=None,
+        project=charge.project,
+        status="completed",
+        service_tier=None,
+        input_tokens=0,
+        cached_input_tokens=0,
+        output_tokens=0,
+        reasoning_tokens=0,
+        tags="{}",
+        storage_tokens=None,
+        storage_end=None,
+        provider_amount_nano=None,
+        assumed=0,
+    )

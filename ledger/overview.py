@@ -13,6 +13,7 @@ from sqlalchemy import Connection, func, select
 from ledger.cards import cards_in_force
 from ledger.db import Database
 from ledger.models import batches, rollup_days, rollup_keys, sources
+from ledger.months import first_open_month, last_closed
 from ledger.quarantine import count_open
 from pricing.money import Conversion
 
@@ -85,13 +86,20 @@ class Status:
     sources: Sequence[tuple[str, datetime, datetime]]
     quarantine: dict[str, int]
     open_months: Sequence[str]
+    closed_through: str | None
     requests: int
 
 
 def status(database: Database, now: datetime, provider: str) -> Status:
     """How the ledger stands at `now`; conversions are those of providers with usage and of the default `provider`."""
     with database.reading() as connection:
-        months = connection.execute(select(rollup_keys.c.posted_month).distinct().order_by(rollup_keys.c.posted_month))
+        first_open, closed = first_open_month(connection), last_closed(connection)
+        months = connection.execute(
+            select(rollup_keys.c.posted_month)
+            .where(rollup_keys.c.posted_month >= first_open)
+            .distinct()
+            .order_by(rollup_keys.c.posted_month)
+        )
         return Status(
             url=database.url,
             zone=database.zone_name,
@@ -99,6 +107,7 @@ def status(database: Database, now: datetime, provider: str) -> Status:
             sources=[tuple(row) for row in connection.execute(select(sources).order_by(sources.c.source))],
             quarantine=count_open(connection),
             open_months=[str(month) for month in months.scalars()],
+            closed_through=None if closed is None else str(closed.month),
             requests=_requests(connection),
         )
 

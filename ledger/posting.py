@@ -6,8 +6,7 @@ writers, and nothing is recorded in part.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -18,18 +17,18 @@ from sqlalchemy import Connection, select
 from ledger.bulk import append_new_rows, append_rows, rows_by_key, upsert
 from ledger.cards import next_id
 from ledger.db import Database
+from ledger.digests import amounts_by_currency, batch_digest, sealed_conversions
 from ledger.errors import LedgerError
-from ledger.facts import Calendar, ChargeRow, Columns, Facts, Rated, columns_of, same_facts
-from ledger.models import batches, charges, conversions, sources, usage_records
+from ledger.facts import Calendar, Columns, Facts, Rated, columns_of, same_facts
+from ledger.models import batches, charges, sources, usage_records, wallet_moves
+from ledger.months import first_open_month, posted_month
 from ledger.rollups import RollUp
 from ledger.types import to_microseconds
 
 Outcome = Literal["accepted", "duplicate", "conflict"]
-BatchKind = Literal["ingest", "record", "retry", "accept", "void", "reassign"]
+BatchKind = Literal["ingest", "record", "retry", "accept", "void", "reassign", "reprice", "adjust"]
 
 Identity = tuple[str, str, str]
-
-_CONVERSION = ChargeRow._fields.index("conversion_id")
 
 
 @dataclass(slots=True)
@@ -124,6 +123,7 @@ class Poster:
         count = len(rated.facts)
         first_id = next_id(connection, charges)
         months = list(map(self.calendar.month, usage.occurred_at))
+        first_open = first_open_month(connection)
         columns: Columns = (
             range(first_id, first_id + count),
             [batch_id] * count,
@@ -131,7 +131,7 @@ class Poster:
             ["charge"] * count,
             [None] * count,
             months,
-            months,
+            [posted_month(month, first_open) for month in months],
             usage.project,
             usage.provider,
             *rated[1:],
@@ -211,40 +211,22 @@ class Poster:
         connection.execute(batches.insert().values(**batch, digest=digest))
 
 
-def amounts_by_currency(columns: Columns) -> dict[str, int]:
-    """Nano of charges by currency; none of no charges."""
-    if not columns:
-        return {}
-    charge: Any = ChargeRow._make(columns)  # columns by name
-    amounts: dict[str, int] = {}
-    for currency, amount in zip(charge.currency, charge.amount_nano, strict=True):
-        amounts[currency] = amounts.get(currency, 0) + amount
-    return amounts
-
-
-def sealed_conversions(connection: Connection) -> dict[int, tuple[Any, ...]]:
-    """What a batch's digest covers of each conversion, by id: there are few."""
-    columns = (conversions.c.id, conversions.c.currency, conversions.c.per_usd_nano, conversions.c.effective_from)
-    return {row.id: tuple(row) for row in connection.execute(select(*columns))}
-
-
-def batch_digest(
-    batch: Mapping[str, Any],
-    added: Sequence[Sequence[Any]],
-    rows: Sequence[Sequence[Any]],
-    known: Mapping[int, tuple[Any, ...]],
-) -> str:
-    """sha256 over JSON arrays, each with a line feed: the batch's columns, with the digest before it, then its rows.
-
-    These are those of usage_records, those of charges, and the conversions that the charges pin.
-    """
-    encode_lines = msgspec.json.Encoder().encode_lines
-    digest = hashlib.sha256(encode_lines([[batch[column.name] for column in batches.c if column.name != "digest"]]))
-    digest.update(encode_lines(added))
-    digest.update(encode_lines(rows))
-    pinned = {row[_CONVERSION] for row in rows} - {None}
-    digest.update(encode_lines([known.get(number) for number in sorted(pinned)]))
-    return digest.hexdigest()
+def already_posted(connection: Connection, run: Run) -> int | None:
+    """The batch that stands under the run's reference with the same facts; LedgerError where it has other ones."""
+    if run.reference is None:
+        return None
+    row = connection.execute(select(batches).where(batches.c.reference == run.reference)).first()
+    if row is None:
+        moved = connection.execute(select(wallet_moves.c.id).where(wallet_moves.c.reference == run.reference)).first()
+        if moved is not None:
+            raise LedgerError(f"reference {run.reference!r} is that of a wallet's movement: give another reference")
+        return None
+    if (row.kind, msgspec.json.decode(row.options), row.reason) != (run.kind, run.options, run.reason):
+        raise LedgerError(
+            f"reference {run.reference!r} is that of batch {row.id} ({row.kind}), which has other facts: "
+            "give another reference, or the same facts"
+        )
+    return int(row.id)
 
 
 def note_sources(connection: Connection, names: Sequence[str], occurred_us: Sequence[int]) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["request", "cache_storage"]
+# An adjustment is of no usage: it comes in by command alone.
+Kind = Literal["request", "cache_storage", "adjustment"]
 
 STATUSES = ("completed", "incomplete", "failed", "cancelled")
 PENDING_STATUSES = ("in_progress", "queued")

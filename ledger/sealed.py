@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, select
 
-from ledger.corrections import facts_columns, split_row
-from ledger.facts import ChargeRow, Facts, columns_of
-from ledger.models import batches, charges, usage_records
-from ledger.posting import amounts_by_currency, batch_digest, sealed_conversions
+from ledger.charged import facts_columns, posted_charges
+from ledger.digests import amounts_by_currency, batch_digest, sealed_conversions
+from ledger.facts import Calendar, ChargeRow, Facts, columns_of
+from ledger.models import batches, usage_records
 
 PAGE_ROWS = 8_000
 LISTED_PROBLEMS = 20
@@ -69,15 +69,9 @@ def added_in(connection: Connection, page: Sequence[Row[Any]]) -> list[tuple[Any
     return [tuple(row) for row in connection.execute(query.order_by(usage_records.c.id))]
 
 
-def posted_in(connection: Connection, page: Sequence[Row[Any]]) -> list[tuple[ChargeRow, Facts]]:
-    """The page's charges with their usage records, by id."""
-    query = (
-        select(*charges.c, *facts_columns())
-        .join_from(charges, usage_records, charges.c.usage_record_id == usage_records.c.id)
-        .where(charges.c.id.between(page[0].first_charge_id, page[-1].last_charge_id))
-        .order_by(charges.c.id)
-    )
-    return [split_row(row) for row in connection.execute(query)]
+def posted_in(connection: Connection, page: Sequence[Row[Any]], calendar: Calendar) -> list[tuple[ChargeRow, Facts]]:
+    """The page's charges with their usage, by id."""
+    return list(posted_charges(connection, calendar, page[0].first_charge_id, page[-1].last_charge_id))
 
 
 class Chain:

@@ -8,17 +8,19 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, update
 
 from ledger.bulk import append_rows
 from ledger.cards import next_id
+from ledger.charged import posted_charges
 from ledger.config import Config
-from ledger.corrections import facts_columns, reversal, split_row
+from ledger.corrections import reversal
 from ledger.db import Database
 from ledger.errors import LedgerError
 from ledger.facts import Rated, columns_of
 from ledger.intake import Intake, fields_of
 from ledger.models import batches, charges, quarantine, usage_records
+from ledger.months import first_open_month, posted_month
 from ledger.portions import Portion
 from ledger.posting import Known, Poster, Run, known_records, note_sources
 from ledger.quarantine import entries, get_entry, settle
@@ -138,13 +140,11 @@ def accept(database: Database, config: Config, number: int, reason: str) -> int:
 
 def _replace(connection: Connection, poster: Poster, known: Known, rated: Rated) -> None:
     """Reverse the live charge of a known record; append the new facts as its next generation, charged in its place."""
-    query = select(*charges.c, *facts_columns()).join_from(
-        charges, usage_records, charges.c.usage_record_id == usage_records.c.id
-    )
-    before, facts_before = split_row(connection.execute(query.where(charges.c.id == known.live_charge_id)).one())
+    number = known.live_charge_id or 0
+    [(before, facts_before)] = posted_charges(connection, poster.calendar, number, number)
     facts = rated.facts[0]._replace(generation=known.facts.generation + 1)
     batch_id, usage_id, charge_id = (next_id(connection, table) for table in (batches, usage_records, charges))
-    month = poster.calendar.month(facts.occurred_at)
+    month, first_open = poster.calendar.month(facts.occurred_at), first_open_month(connection)
     replacement = before._replace(
         id=charge_id + 1,
         batch_id=batch_id,
@@ -152,14 +152,14 @@ def _replace(connection: Connection, poster: Poster, known: Known, rated: Rated)
         charge_class="replacement",
         corrects_id=before.id,
         occurred_month=month,
-        posted_month=month,
+        posted_month=posted_month(month, first_open),
         project=facts.project,
         provider=facts.provider,
         **rated.row(0),
     )
     added = [(usage_id, batch_id, *facts)]
     append_rows(connection, usage_records, added)
-    rows = [reversal(before, charge_id, batch_id), replacement]
+    rows = [reversal(before, charge_id, batch_id, first_open), replacement]
     poster.seal(connection, batch_id, added, columns_of(rows), columns_of([facts_before, facts]))
     note_sources(connection, [facts.source], [facts.occurred_at])
 

@@ -3,56 +3,83 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Column, Connection, MetaData, Table, func, select, text
 
+from ledger.bulk import in_chunks
+from ledger.charged import posted_charges
+from ledger.closing import check_closings
 from ledger.db import Database
 from ledger.facts import Calendar, ChargeRow, Facts, columns_of
 from ledger.models import (
     card_versions,
     charges,
+    closings,
     conversions,
+    projects,
     rate_entries,
     rollup_days,
     rollup_keys,
     rollup_quarters,
     usage_records,
+    wallet_entries,
+    wallet_moves,
 )
+from ledger.projects import check_projects
 from ledger.rollups import Dimensions, RollUp
-from ledger.sealed import LISTED_PROBLEMS, Chain, Verification, added_in, pages, posted_in
+from ledger.sealed import LISTED_PROBLEMS, PAGE_ROWS, Chain, Verification, added_in, pages, posted_in
 from ledger.types import from_microseconds, to_microseconds
+from ledger.wallet_closing import check_wallets
 from pricing.charge import price_entry, price_storage
 from pricing.errors import PricingError
 from pricing.rate_card import RateEntry
 from pricing.usage import TokenUsage
 
 
-def verify(database: Database) -> Verification:
-    """Check the whole ledger in one snapshot; nothing is changed."""
+def verify(database: Database, month: str | None = None) -> Verification:
+    """Check the whole ledger in one snapshot, or with `month` what is posted in that month; nothing is changed."""
     result = Verification()
-    settings = database.zone, database.rollup_tags
-    calendar = Calendar(settings[0])
+    calendar = Calendar(database.zone)
     with database.scratch() as connection:
         tables = _scratch_tables(connection)
-        roll_up = RollUp(calendar, settings[1], tables)
+        roll_up = RollUp(calendar, database.rollup_tags, tables)
         rules = _Rules(connection, calendar, result)
-        chain = Chain(connection)
-        for page in pages(connection):
-            added = added_in(connection, page)
-            posted = posted_in(connection, page)
-            chain.check(page, added, [charge for charge, _facts in posted], result)
+        for posted in _posted(connection, calendar, month, result):
             for charge, facts in posted:
                 rules.check(charge, facts, result)
             _check_reversals(connection, posted, result)
             if posted:
                 roll_up.add(connection, *(columns_of(rows) for rows in zip(*posted, strict=True)))
         _check_replacements(connection, result)
-        _check_counts(connection, result)
+        if month is None:
+            _check_counts(connection, result)
         _check_digests(connection, result)
+        for problem in (
+            *check_closings(connection, month),
+            *check_wallets(connection, month),
+            *check_projects(connection),
+        ):
+            result.problem(problem)
+        for table in (closings, wallet_moves, wallet_entries, projects):
+            result.checked[table.name] = int(connection.execute(select(func.count()).select_from(table)).scalar_one())
         for kept, worked_out in zip((rollup_days, rollup_quarters), tables, strict=True):
-            _compare(connection, kept, worked_out, result)
+            _compare(connection, kept, worked_out, month, result)
     return result
+
+
+def _posted(
+    connection: Connection, calendar: Calendar, month: str | None, result: Verification
+) -> Iterator[Sequence[tuple[ChargeRow, Facts]]]:
+    """Charges to check, in pages; of the whole ledger with their batches, held against their digests on the way."""
+    if month is not None:
+        yield from in_chunks(posted_charges(connection, calendar, month=month), PAGE_ROWS)
+        return
+    chain = Chain(connection)
+    for page in pages(connection):
+        posted = posted_in(connection, page, calendar)
+        chain.check(page, added_in(connection, page), [charge for charge, _facts in posted], result)
+        yield posted
 
 
 class _Rules:
@@ -67,13 +94,15 @@ class _Rules:
 
     def check(self, charge: ChargeRow, facts: Facts, result: Verification) -> None:
         result.checked["charges"] += 1
-        name = f"charge {charge.id} ({facts.request_id})"
+        name = f"charge {charge.id} ({facts.request_id or facts.kind})"
         if charge.occurred_month != self._calendar.month(facts.occurred_at):
             result.problem(f"{name}: occurred month {charge.occurred_month} isn't that of its time")
         if charge.conversion_id is not None:
             currency, start_us = self._conversions.get(charge.conversion_id, (None, 0))
             if currency != charge.currency or start_us > facts.occurred_at:
                 result.problem(f"{name}: its conversion isn't one of {charge.currency} that had begun by then")
+        if charge.charge_class == "adjustment":
+            return
         entry = self._entries.get(charge.rate_entry_id or 0)
         if entry is None or entry.model != charge.billed_model or entry.currency != charge.currency:
             result.problem(f"{name}: its rate entry isn't one of {charge.billed_model} in {charge.currency}")
@@ -195,17 +224,19 @@ def _scratch_tables(connection: Connection) -> tuple[Table, Table]:
     return made[0], made[1]
 
 
-def _compare(connection: Connection, kept: Table, worked_out: Table, result: Verification) -> None:
-    """Cells that differ between a roll-up and the one worked out from the rows."""
+def _compare(connection: Connection, kept: Table, worked_out: Table, month: str | None, result: Verification) -> None:
+    """Cells that differ between a roll-up, or the part of it posted in a month, and what the rows make of it."""
     names = ", ".join(column.name for column in kept.c)
     cell = ", ".join(column.name for column in kept.primary_key)
+    of_month = "" if month is None else "WHERE key_id IN (SELECT id FROM rollup_keys WHERE posted_month = :month) "
     differing = connection.execute(
         text(
             f"SELECT {cell}, count(*) AS sides FROM ("
-            f"SELECT {names} FROM (SELECT {names}, 1 AS side FROM {kept.name} "
+            f"SELECT {names} FROM (SELECT {names}, 1 AS side FROM {kept.name} {of_month}"
             f"UNION ALL SELECT {names}, -1 FROM {worked_out.name}) AS both_sides "
             f"GROUP BY {names} HAVING sum(side) <> 0) AS differing GROUP BY {cell} ORDER BY {cell}"
-        )
+        ),
+        {} if month is None else {"month": month},
     )
     for row in differing:
         result.problem(f"{kept.name}: the cell of key {row[0]} at {row[1]} isn't the sum of its charges")

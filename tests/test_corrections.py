@@ -214,7 +214,7 @@ def test_a_reassignment_that_says_too_little_is_wrong_use(book: Cli, args: list[
 def test_many_charges_are_corrected_in_several_batches_of_one_run(
     db_cli: Cli, monkeypatch: pytest.MonkeyPatch, db_url: str
 ) -> None:
-    monkeypatch.setattr("ledger.corrections.CHUNK", 7)
+    monkeypatch.setattr("ledger.charged.CHUNK", 7)
     db_cli("ingest", "-", "--project", "a", stdin=responses(range(30))).ok()
     assert corrected(db_cli, "reassign", "--project", "a", "--to", "b")["charges"] == 30
     assert rows(db_url, "SELECT run_id, count(*) FROM batches GROUP BY run_id ORDER BY run_id") == [(1, 1), (2, 5)]

@@ -15,8 +15,11 @@ from sqlalchemy.engine import make_url
 from ledger.db import HEAD_REVISION
 from ledger.models import APPEND_ONLY, metadata
 from tests.conftest import ROOT, Cli
-from tests.ledger_help import connected, execute, responses, rows, value
+from tests.ledger_help import apply_projects, connected, execute, responses, rows, value
 from tests.sources_help import lines, record
+
+TOP_UP = ["wallet", "topup", "--credits", "5", "--grant", "--on", "2026-02-01", "--reference", "X"]
+PROJECTS = '[[project]]\nid = "search"\nowner = "Ann"\naliases = ["find"]\n'
 
 
 def alembic(url: str) -> Config:
@@ -48,6 +51,9 @@ def filled(db_cli: Cli, db_url: str) -> str:
     db_cli("ingest", "-", stdin=responses(range(4)) + lines([storage])).ok()
     db_cli("reassign", "--project", "project-0", "--to", "search").ok()
     db_cli("void", "--id", "resp_000001").ok()
+    apply_projects(db_cli, PROJECTS)
+    db_cli(*TOP_UP).ok()
+    db_cli("close", "2026-02", "--force", "--reason", "a test").ok()
     assert all(value(db_url, f"SELECT count(*) FROM {table}") for table in APPEND_ONLY)
     return db_url
 
@@ -121,12 +127,18 @@ def test_no_row_of_sqlite_can_be_replaced_by_id(cli: Cli, sqlite_url: str) -> No
 def fill(cli: Cli, url: str) -> None:
     cli("ingest", "-", "--db", url, stdin=responses(range(4))).ok()
     cli("reassign", "--project", "project-0", "--to", "search", "--db", url).ok()
+    apply_projects(cli, PROJECTS, "--db", url)
+    cli(*TOP_UP, "--db", url).ok()
+    cli("close", "2026-02", "--force", "--reason", "a test", "--db", url).ok()
 
 
 def test_no_row_of_sqlite_can_be_replaced_by_what_else_identifies_it(cli: Cli, sqlite_url: str) -> None:
     fill(cli, sqlite_url)
     classes = [("charges", f"charge_class = '{name}'") for name in ("charge", "reversal", "replacement")]
-    for table, condition in [*classes, ("rate_entries", "true"), ("batches", "true")]:
+    for table, condition in [
+        *classes,
+        *((name, "true") for name in ("rate_entries", "batches", "closings", "wallet_moves")),
+    ]:
         listed = ", ".join(metadata.tables[table].columns.keys()[1:])
         copy = f"SELECT (SELECT max(id) FROM {table}) + 1, {listed} FROM {table} WHERE {condition} LIMIT 1"
         for verb in ("INSERT", "INSERT OR REPLACE"):
@@ -166,6 +178,8 @@ def test_no_row_of_postgresql_can_be_upserted_by_what_else_identifies_it(cli: Cl
         ("charges", "(corrects_id, charge_class) WHERE corrects_id IS NOT NULL"),
         ("rate_entries", "(digest)"),
         ("batches", "(sequence)"),
+        ("closings", "(month, number, action)"),
+        ("wallet_moves", "(reference)"),
     ):
         listed = ", ".join(metadata.tables[table].columns.keys()[1:])
         only = "WHERE corrects_id IS NOT NULL" if "corrects_id" in key else "WHERE true"

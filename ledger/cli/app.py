@@ -92,6 +92,13 @@ class App:
 # Key of the context's meta: the exit code that a result decided, before it was shown.
 EXIT_CODE = "tollbook.exit_code"
 
+
+def decide_exit(code: int) -> int:
+    """Set the exit code before the result is shown: it holds also where the reader of it goes away."""
+    click.get_current_context().meta[EXIT_CODE] = code
+    return code
+
+
 pass_app = click.make_pass_decorator(App, ensure=True)
 
 

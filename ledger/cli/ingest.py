@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from ledger.cli.app import App, command_options, pass_app
+from ledger.cli.app import App, command_options, decide_exit, pass_app
 from ledger.cli.output import Output, note, output_options
 from ledger.cli.sheet import Column, Sheet
 from ledger.errors import LedgerError
@@ -136,12 +136,11 @@ def ingest(
             database, app.config, options, input_format=input_format, strict=strict, dry_run=dry_run, progress=progress
         )
         result = run.run(opened)
+        failed = result.not_recorded and (strict or not tolerated(result.not_recorded, result.tally.read))
+        code = decide_exit((1 if strict else 3) if failed else 0)
         output.write(_sheet(result, dry_run=dry_run))
     _tell(result, strict=strict)
-    if result.not_recorded and strict:
-        sys.exit(1)
-    if result.not_recorded and not tolerated(result.not_recorded, result.tally.read):
-        sys.exit(3)
+    sys.exit(code)
 
 
 def check_provider(database: Database, provider: str) -> None:

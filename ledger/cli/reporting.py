@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ledger.cli.app import EXIT_CODE
+from ledger.cli.app import decide_exit
 from ledger.cli.junit import Case, to_junit
 from ledger.cli.output import FORMATS, Output, output_options, refuse_unwritable
 from ledger.cli.sheet import Sheet, to_markdown
@@ -47,7 +47,7 @@ class Reporting:
 
         Where a gate failed the exit code is 1, also if the reader of what is shown goes away.
         """
-        click.get_current_context().meta[EXIT_CODE] = 0 if passed else 1
+        decide_exit(0 if passed else 1)
         for output in (*self.files, self.output):
             _write(output, rendering)
 

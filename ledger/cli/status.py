@@ -57,6 +57,7 @@ def status(app: App, output: Output) -> None:
         for item in sources
     ]
     rows += [("quarantine", ", ".join(f"{count:,} {reason}" for reason, count in found.quarantine.items()) or "empty")]
+    rows += [("closed through", found.closed_through or "nothing closed yet")]
     rows += [("open months", ", ".join(found.open_months) or "none posted yet")]
     document = {
         "schema": 1,
@@ -66,6 +67,7 @@ def status(app: App, output: Output) -> None:
         "conversions": conversions,
         "sources": sources,
         "quarantine": found.quarantine,
+        "closed_through": found.closed_through,
         "open_months": list(found.open_months),
     }
     output.write(Sheet("Ledger", (Column("what"), Column("value")), rows, document=document))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
 from ledger.models import batches, charges, conversions, rate_entries, usage_records
-from ledger.queries.selection import Selection, charges_in_period, microseconds
+from ledger.queries.selection import Selection, charge_instant, charges_in_period, microseconds
 from pricing.rate_card import RateEntry
 
 ROWS_AT_ONCE = 5_000
@@ -59,7 +59,7 @@ class BookedCharge(NamedTuple):
     corrected_storage_tokens: int | None
 
 
-def read_charges(connection: Connection, selection: Selection, *, ledger_zone: ZoneInfo) -> Iterator[BookedCharge]:
+def read_charges(connection: Connection, selection: Selection, *, ledger_zone: ZoneInfo) -> Generator[BookedCharge]:
     """The selection's charges in order of posting, some thousands in memory at a time. Tags are ignored."""
     usage, corrected = usage_records, charges.alias("corrected")
     corrected_usage = usage_records.alias("corrected_usage")
@@ -79,16 +79,16 @@ def read_charges(connection: Connection, selection: Selection, *, ledger_zone: Z
         .join(usage, usage.c.id == charges.c.usage_record_id, isouter=True)
         .join(corrected, corrected.c.id == charges.c.corrects_id, isouter=True)
         .join(corrected_usage, corrected_usage.c.id == corrected.c.usage_record_id, isouter=True)
-        .where(charges_in_period(selection, ledger_zone))
+        .where(charges_in_period(selection, ledger_zone, charge_instant(connection, ledger_zone)))
         .order_by(charges.c.id)
     )
     if selection.projects:
         statement = statement.where(charges.c.project.in_(selection.projects))
     if selection.models:
         statement = statement.where(charges.c.billed_model.in_(selection.models))
-    result = connection.execute(statement, execution_options={"yield_per": ROWS_AT_ONCE})
-    for rows in result.partitions():
-        yield from map(BookedCharge._make, rows)
+    with connection.execute(statement, execution_options={"yield_per": ROWS_AT_ONCE}) as result:
+        for rows in result.partitions():
+            yield from map(BookedCharge._make, rows)
 
 
 def read_usd_rates(connection: Connection) -> dict[int | None, int | None]:

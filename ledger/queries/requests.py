@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Column, Connection, Select, Table, case, func, literal_column, select
 
 from ledger.models import charges, rollup_days, rollup_keys, rollup_quarters, usage_records
-from ledger.queries.selection import Selection, charges_in_period, column_within
+from ledger.queries.selection import Selection, charges_in_period, column_within, microseconds
 from ledger.queries.sums import joined, narrowed, terms_of
 from ledger.timespan import day_start
 
@@ -46,7 +46,7 @@ def read_output_counts(
         select(*group, *map(func.sum, terms))
         .join_from(charges, usage_records, usage_records.c.id == charges.c.usage_record_id)
         .where(usage_records.c.kind == "request", usage_records.c.status.in_(statuses))
-        .where(charges_in_period(selection, ledger_zone))
+        .where(charges_in_period(selection, ledger_zone, microseconds(usage_records.c.occurred_at)))
         .where(narrowed(selection, charges.c.project, charges.c.billed_model))
         .group_by(*group)
         .having(func.sum(sign) != 0)

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, or_, true, type_coerce
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal_column, or_, select, true, type_coerce
 from sqlalchemy.types import BigInteger
 
-from ledger.models import charges, usage_records
+from ledger.models import charges, rollup_keys, usage_records
 from ledger.timespan import QUARTER_US, is_day_start, month_start, shift_month
 from ledger.types import to_microseconds
 
@@ -117,9 +117,28 @@ def period_parts(
     ]
 
 
-def charges_in_period(selection: Selection, ledger_zone: ZoneInfo) -> ColumnElement[bool]:
-    """The condition on charges joined with their usage records."""
-    within = column_within(usage_records.c.occurred_at, selection.start, selection.end)
+def charge_instant(connection: Connection, ledger_zone: ZoneInfo) -> ColumnElement[int]:
+    """When a charge's usage occurred, in microseconds; an adjustment, which has none, stands at its month's start."""
+    occurred = microseconds(usage_records.c.occurred_at)
+    adjusted = select(rollup_keys.c.occurred_month).where(rollup_keys.c.charge_class == "adjustment").distinct()
+    months = list(connection.execute(adjusted).scalars())
+    if not months:
+        return occurred
+    starts = {month: to_microseconds(month_start(month, ledger_zone)) for month in months}
+    # Written into the statement: PostgreSQL takes two bound parameters for different expressions.
+    start = case(
+        *(
+            (charges.c.occurred_month == month, literal_column(str(start), BigInteger))
+            for month, start in starts.items()
+        )
+    )
+    return func.coalesce(occurred, start)
+
+
+def charges_in_period(selection: Selection, ledger_zone: ZoneInfo, instant: ColumnElement[int]) -> ColumnElement[bool]:
+    """The condition on charges joined with their usage records; `instant` is their `charge_instant`."""
+    bounds = [moment and to_microseconds(moment) for moment in (selection.start, selection.end)]
+    within = column_within(instant, *bounds)
     parts = period_parts(selection, ledger_zone, charges.c.posted_month, charges.c.occurred_month)
     return or_(*(and_(part.months, within) if part.timed else part.months for part in parts))
 

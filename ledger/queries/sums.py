@@ -24,7 +24,14 @@ from sqlalchemy import (
 
 from ledger.models import charges, rollup_days, rollup_keys, rollup_quarters, usage_records
 from ledger.queries.plan import Changes, Plan, Sums
-from ledger.queries.selection import Selection, charges_in_period, column_within, microseconds, period_parts
+from ledger.queries.selection import (
+    Selection,
+    charge_instant,
+    charges_in_period,
+    column_within,
+    microseconds,
+    period_parts,
+)
 from ledger.timespan import day_start
 from ledger.types import to_microseconds
 
@@ -149,16 +156,23 @@ def _day_from(moment: datetime | None, zone: ZoneInfo) -> tuple[datetime, str] |
 def sums_of_charges(connection: Connection, plan: Plan) -> Iterator[Sequence[Any]]:
     """The same rows from charges and their usage records, streamed."""
     selection = plan.selection
-    usage, instant = usage_records, microseconds(usage_records.c.occurred_at)
+    usage, instant = usage_records, charge_instant(connection, plan.ledger_zone)
     terms = [term for name in Sums._fields for term in terms_of(_measure(name), halves=plan.halves)]
-    source = {"source": usage, "status": usage, "tags": usage}
-    group: list[ColumnElement[Any]] = [source.get(name, charges).c[name] for name in plan.group_names]
+    # What an adjustment, which has no usage, shows in its place: see `adjustment_facts`.
+    of_usage: dict[str, ColumnElement[Any]] = {
+        "source": func.coalesce(usage.c.source, charges.c.provider),
+        "status": func.coalesce(usage.c.status, literal_column("'completed'")),
+        "tags": func.coalesce(usage.c.tags, literal_column("'{}'")),
+    }
+    group: list[ColumnElement[Any]] = [
+        of_usage[name] if name in of_usage else charges.c[name] for name in plan.group_names
+    ]
     if plan.needs_day:
         group = [*group, _local_day(instant, plan.changes).label("day")]
     statement = (
         select(*group, *(func.sum(term) for term in terms), func.max(instant))
         .join_from(charges, usage, usage.c.id == charges.c.usage_record_id, isouter=True)
-        .where(charges_in_period(selection, plan.ledger_zone))
+        .where(charges_in_period(selection, plan.ledger_zone, instant))
         .where(narrowed(selection, charges.c.project, charges.c.billed_model))
         .group_by(*group)
     )

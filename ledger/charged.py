@@ -1,0 +1,91 @@
+"""Charges read together with the usage they are for: those that stand, those of a batch, and all that were posted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, true, type_coerce, union_all
+
+from ledger.cards import next_id
+from ledger.facts import Calendar, ChargeRow, Facts, adjustment_facts
+from ledger.models import charges, usage_records
+from ledger.types import BigInt
+
+CHUNK = 8_000
+_WIDTH = len(ChargeRow._fields)
+
+
+def facts_columns() -> list[ColumnElement[Any]]:
+    """The columns of usage_records that make `Facts`, times as integers."""
+    columns = [usage_records.c[name] for name in Facts._fields]
+    return [
+        type_coerce(column, BigInt) if column.name in ("occurred_at", "storage_end") else column for column in columns
+    ]
+
+
+def posted_charges(
+    connection: Connection, calendar: Calendar, first: int = 1, last: int | None = None, *, month: str | None = None
+) -> Iterator[tuple[ChargeRow, Facts]]:
+    """Charges with their usage, or what stands in for it, by id from `first` to `last`, read in pages.
+
+    With `month`, those alone that are posted in it.
+
+    A charge whose usage record is gone, as only tampering can make it, is left out: `verify` counts.
+    """
+    after = first - 1
+    whole = or_(charges.c.usage_record_id.is_(None), usage_records.c.id.is_not(None))
+    within = and_(
+        true() if last is None else charges.c.id <= last, true() if month is None else charges.c.posted_month == month
+    )
+    while True:
+        query = (
+            select(*charges.c, *facts_columns())
+            .join_from(charges, usage_records, charges.c.usage_record_id == usage_records.c.id, isouter=True)
+            .where(charges.c.id > after, within, whole)
+            .order_by(charges.c.id)
+            .limit(CHUNK)
+        )
+        page = [_with_facts(row, calendar) for row in connection.execute(query)]
+        if not page:
+            return
+        yield from page
+        after = page[-1][0].id
+
+
+def _with_facts(row: Sequence[Any], calendar: Calendar) -> tuple[ChargeRow, Facts]:
+    charge = ChargeRow(*row[:_WIDTH])
+    return charge, adjustment_facts(charge, calendar) if charge.usage_record_id is None else Facts(*row[_WIDTH:])
+
+
+def live_chunks(connection: Connection, condition: ColumnElement[bool]) -> Iterator[list[tuple[ChargeRow, Facts]]]:
+    """Charges of usage that stood when this began, with it, by id, a chunk at a time; the condition is over both."""
+    after, end = 0, next_id(connection, charges)
+    while True:
+        query = _live_query(and_(condition, charges.c.id > after, charges.c.id < end))
+        chunk = [(ChargeRow(*row[:_WIDTH]), Facts(*row[_WIDTH:])) for row in connection.execute(query)]
+        if not chunk:
+            return
+        yield chunk
+        after = chunk[-1][0].id
+
+
+def is_undone() -> ColumnElement[bool]:
+    """Whether a reversal has taken the charge back."""
+    undoing = charges.alias("undoing")
+    return (
+        select(undoing.c.id).where(undoing.c.corrects_id == charges.c.id, undoing.c.charge_class == "reversal").exists()
+    )
+
+
+def _live_query(condition: ColumnElement[bool]) -> Select[Any]:
+    """Charges and replacements that no reversal undid: one arm a class, each has a partial index on its usage."""
+    columns = (*charges.c, *facts_columns())
+    arms = [
+        select(*(column.label(f"c{place}") for place, column in enumerate(columns)))
+        .join_from(usage_records, charges, charges.c.usage_record_id == usage_records.c.id)
+        .where(charges.c.charge_class == charge_class, condition, ~is_undone())
+        for charge_class in ("charge", "replacement")
+    ]
+    both = union_all(*arms).subquery()
+    return select(both).order_by(both.c.c0).limit(CHUNK)

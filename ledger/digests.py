@@ -1,0 +1,63 @@
+"""Digests that seal what was posted: of a batch with its rows, and of all that stands in a month's books."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Table, select
+
+from ledger.facts import ChargeRow, Columns
+from ledger.models import batches, conversions
+
+_CONVERSION = ChargeRow._fields.index("conversion_id")
+# Columns that a table got after its first rows.
+LATER = frozenset({"settings"})
+
+
+def amounts_by_currency(columns: Columns) -> dict[str, int]:
+    """Nano of charges by currency; none of no charges."""
+    if not columns:
+        return {}
+    charge: Any = ChargeRow._make(columns)  # columns by name
+    amounts: dict[str, int] = {}
+    for currency, amount in zip(charge.currency, charge.amount_nano, strict=True):
+        amounts[currency] = amounts.get(currency, 0) + amount
+    return amounts
+
+
+def sealed_conversions(connection: Connection) -> dict[int, tuple[Any, ...]]:
+    """What a batch's digest covers of each conversion, by id: there are few."""
+    columns = (conversions.c.id, conversions.c.currency, conversions.c.per_usd_nano, conversions.c.effective_from)
+    return {row.id: tuple(row) for row in connection.execute(select(*columns))}
+
+
+def row_digest(table: Table, row: Mapping[str, Any]) -> str:
+    """sha256 over the other columns of a row that has one, as a JSON array; it covers the digest before it.
+
+    A row from before one of the columns LATER was there has no value in it, and its digest doesn't cover it.
+    """
+    names = [column.name for column in table.c if column.name != "digest"]
+    covered = [row[name] for name in names if row[name] is not None or name not in LATER]
+    return hashlib.sha256(msgspec.json.encode(covered)).hexdigest()
+
+
+def batch_digest(
+    batch: Mapping[str, Any],
+    added: Sequence[Sequence[Any]],
+    rows: Sequence[Sequence[Any]],
+    known: Mapping[int, tuple[Any, ...]],
+) -> str:
+    """sha256 over JSON arrays, each with a line feed: the batch's columns, with the digest before it, then its rows.
+
+    These are those of usage_records, those of charges, and the conversions that the charges pin.
+    """
+    encode_lines = msgspec.json.Encoder().encode_lines
+    digest = hashlib.sha256(encode_lines([[batch[column.name] for column in batches.c if column.name != "digest"]]))
+    digest.update(encode_lines(added))
+    digest.update(encode_lines(rows))
+    pinned = {row[_CONVERSION] for row in rows} - {None}
+    digest.update(encode_lines([known.get(number) for number in sorted(pinned)]))
+    return digest.hexdigest()

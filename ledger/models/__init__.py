@@ -1,0 +1,47 @@
+"""The tables. Money is BIGINT nano (10^-9 of the row's currency); instants are BIGINT microseconds UTC (`UtcTime`)."""
+
+from __future__ import annotations
+
+from ledger.models.base import metadata
+from ledger.models.book import batches, charges, closings, ledger_settings, usage_records
+from ledger.models.intake import quarantine, sources
+from ledger.models.prices import card_versions, conversions, rate_entries
+from ledger.models.projects import projects
+from ledger.models.rollups import MEASURES, rollup_days, rollup_keys, rollup_quarters
+from ledger.models.wallet import wallet_entries, wallet_moves
+
+__all__ = [
+    "APPEND_ONLY",
+    "MEASURES",
+    "batches",
+    "card_versions",
+    "charges",
+    "closings",
+    "conversions",
+    "ledger_settings",
+    "metadata",
+    "projects",
+    "quarantine",
+    "rate_entries",
+    "rollup_days",
+    "rollup_keys",
+    "rollup_quarters",
+    "sources",
+    "usage_records",
+    "wallet_entries",
+    "wallet_moves",
+]
+
+# No row of these is ever changed: triggers refuse it.
+APPEND_ONLY = (
+    "usage_records",
+    "charges",
+    "conversions",
+    "card_versions",
+    "rate_entries",
+    "batches",
+    "closings",
+    "wallet_moves",
+    "wallet_entries",
+    "projects",
+)

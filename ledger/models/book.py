@@ -1,0 +1,179 @@
+"""The book: settings, batches, usage records, charges, and the months that were closed."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, Column, Index, Table, Text, UniqueConstraint, text
+
+from ledger.models.base import metadata
+from ledger.types import BigInt, Flag, UtcTime
+
+ledger_settings = Table(
+    "ledger_settings",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_strict=True,
+    comment="Facts of the whole ledger: timezone, rollup_tags, created_at. Its row `lock` is what writers queue on.",
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", BigInt, primary_key=True, autoincrement=False),
+    Column(
+        "run_id", BigInt, nullable=False, comment="id of the first batch of the same command: what users call the batch"
+    ),
+    Column("sequence", BigInt, nullable=False, comment="1, 2, 3 … without a gap, in order of commit"),
+    Column("kind", Text, nullable=False),
+    Column("reason", Text),
+    Column("reference", Text),
+    Column("options", Text, nullable=False, comment="JSON: files and options of the command"),
+    Column("posted_at", UtcTime, nullable=False),
+    Column("first_usage_record_id", BigInt, nullable=False),
+    Column("last_usage_record_id", BigInt, nullable=False, comment="below the first where the batch has none"),
+    Column("first_charge_id", BigInt, nullable=False),
+    Column("last_charge_id", BigInt, nullable=False),
+    Column("amounts", Text, nullable=False, comment="JSON: nano of its charges by currency, reversals negative"),
+    Column("digest", Text, nullable=False, comment="sha256 over previous and the batch's rows"),
+    Column("previous", Text, nullable=False, comment="digest of the batch before, empty for the first"),
+    UniqueConstraint("sequence"),
+    Index(None, "run_id"),
+    Index(
+        "uq_batches_reference",
+        "reference",
+        unique=True,
+        sqlite_where=text("reference IS NOT NULL"),
+        postgresql_where=text("reference IS NOT NULL"),
+    ),
+    sqlite_strict=True,
+    comment="One row a transaction that posted, append-only, chained by digest.",
+)
+
+usage_records = Table(
+    "usage_records",
+    metadata,
+    Column("id", BigInt, primary_key=True, autoincrement=False),
+    Column("batch_id", BigInt, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column(
+        "generation", BigInt, nullable=False, comment="0; counted up where an id is recorded again after void or accept"
+    ),
+    Column("provider", Text, nullable=False),
+    Column("occurred_at", UtcTime, nullable=False),
+    Column("requested_model", Text),
+    Column("reported_model", Text),
+    Column("project", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("service_tier", Text),
+    Column("input_tokens", BigInt, nullable=False, comment="cached ones included"),
+    Column("cached_input_tokens", BigInt, nullable=False),
+    Column("output_tokens", BigInt, nullable=False, comment="reasoning ones included"),
+    Column("reasoning_tokens", BigInt, nullable=False),
+    Column("tags", Text, nullable=False, comment="JSON object, keys sorted"),
+    Column("storage_tokens", BigInt),
+    Column("storage_end", UtcTime),
+    Column("provider_amount_nano", BigInt, comment="the gateway's own figure in the card's currency: never priced"),
+    Column("assumed", Flag, nullable=False, comment="derived by --assume-cache-storage, not reported"),
+    UniqueConstraint("request_id", "source", "kind", "generation", name="uq_usage_records_identity"),
+    CheckConstraint(
+        "kind IN ('request', 'cache_storage') AND 0 <= cached_input_tokens AND cached_input_tokens <= input_tokens"
+        " AND 0 <= reasoning_tokens AND reasoning_tokens <= output_tokens",
+        name="facts",
+    ),
+    Index("ix_usage_records_occurred_at", "occurred_at", postgresql_using="brin").ddl_if(dialect="postgresql"),
+    sqlite_strict=True,
+    comment="One request's counts and facts, append-only.",
+)
+
+_SUM_OF_METERS = "amount_nano = input_nano + cached_input_nano + output_nano + cache_storage_nano"
+
+charges = Table(
+    "charges",
+    metadata,
+    Column("id", BigInt, primary_key=True, autoincrement=False, comment="posted_seq: order of posting"),
+    Column("batch_id", BigInt, nullable=False),
+    Column("usage_record_id", BigInt, comment="null for adjustments"),
+    Column("charge_class", Text, nullable=False),
+    Column("corrects_id", BigInt, comment="the charge reversed or replaced"),
+    Column("occurred_month", Text, nullable=False, comment="YYYY-MM in the ledger's zone"),
+    Column("posted_month", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("billed_model", Text, nullable=False),
+    Column("model_differs", Flag, nullable=False),
+    Column("rate_entry_id", BigInt, comment="null for adjustments"),
+    Column("conversion_id", BigInt, comment="null where the currency is USD"),
+    Column("tier", Text, nullable=False, comment="its up_to, 'unbounded', or 'none' for storage"),
+    Column("input_nano", BigInt, nullable=False),
+    Column("cached_input_nano", BigInt, nullable=False),
+    Column("output_nano", BigInt, nullable=False),
+    Column("cache_storage_nano", BigInt, nullable=False),
+    Column("amount_nano", BigInt, nullable=False),
+    # One check, the ordinary class first: SQLite evaluates every check of every row.
+    CheckConstraint(
+        "CASE charge_class"
+        f" WHEN 'charge' THEN corrects_id IS NULL AND usage_record_id IS NOT NULL AND {_SUM_OF_METERS}"
+        f" WHEN 'replacement' THEN corrects_id IS NOT NULL AND usage_record_id IS NOT NULL AND {_SUM_OF_METERS}"
+        f" WHEN 'reversal' THEN corrects_id IS NOT NULL"
+        " WHEN 'adjustment' THEN corrects_id IS NULL"
+        " ELSE 1 = 0 END",
+        name="charge_class",
+    ),
+    Index(
+        "uq_charges_usage_record_id",
+        "usage_record_id",
+        unique=True,
+        sqlite_where=text("charge_class = 'charge'"),
+        postgresql_where=text("charge_class = 'charge'"),
+    ),
+    Index(
+        "ix_charges_replacement_usage_record_id",
+        "usage_record_id",
+        sqlite_where=text("charge_class = 'replacement'"),
+        postgresql_where=text("charge_class = 'replacement'"),
+    ),
+    Index(
+        "uq_charges_corrects_id",
+        "corrects_id",
+        "charge_class",
+        unique=True,
+        sqlite_where=text("corrects_id IS NOT NULL"),
+        postgresql_where=text("corrects_id IS NOT NULL"),
+    ),
+    sqlite_strict=True,
+    comment="Usage records priced, append-only; a reversal carries negative amounts and counts as -1 request.",
+)
+
+closings = Table(
+    "closings",
+    metadata,
+    Column("id", BigInt, primary_key=True, autoincrement=False, comment="1, 2, 3 … in order of commit"),
+    Column("action", Text, nullable=False),
+    Column("month", Text, nullable=False, comment="YYYY-MM in the ledger's zone"),
+    Column("number", BigInt, nullable=False, comment="1 for a month's first close, 2 after it was reopened"),
+    Column("at", UtcTime, nullable=False),
+    Column("reason", Text),
+    Column("forced", Flag, nullable=False),
+    Column("last_charge_id", BigInt, nullable=False, comment="the ledger's highest by then: later rows are not in it"),
+    Column("charges", BigInt, nullable=False, comment="rows posted in the month"),
+    Column("amounts", Text, nullable=False, comment="JSON: their nano by currency"),
+    Column("rows_digest", Text, nullable=False, comment="sha256 over these rows and the conversions they pin"),
+    Column("billing_mode", Text, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("export_version", BigInt, nullable=False),
+    Column("previous", Text, nullable=False, comment="digest of the row before, empty for the first"),
+    Column("digest", Text, nullable=False, comment="sha256 over the other columns"),
+    Column(
+        "settings",
+        Text,
+        comment="JSON: settings that its exports depend on; null where it was closed before they were kept",
+    ),
+    UniqueConstraint("month", "number", "action"),
+    CheckConstraint("action IN ('close', 'reopen')", name="action"),
+    CheckConstraint("billing_mode IN ('postpaid', 'prepaid')", name="billing_mode"),
+    sqlite_strict=True,
+    comment="Months closed and reopened, append-only; a reopen repeats the figures of the close that it undoes.",
+)

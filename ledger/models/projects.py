@@ -1,0 +1,29 @@
+"""Who stands behind each project, as tollbook.toml said when it was applied."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, Column, Table, Text
+
+from ledger.models.base import metadata
+from ledger.types import BigInt, Flag, UtcTime
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", BigInt, primary_key=True, autoincrement=False, comment="1, 2, 3 … in order of commit"),
+    Column("project", Text, nullable=False, comment="the id that charges carry"),
+    Column("name", Text),
+    Column("owner", Text),
+    Column("cost_center", Text),
+    Column("aliases", Text, nullable=False, comment="JSON array, sorted: names whose usage counts as the project's"),
+    Column("removed", Flag, nullable=False, comment="1 where the project was taken out of tollbook.toml"),
+    Column("recorded_at", UtcTime, nullable=False),
+    Column(
+        "closing_id", BigInt, nullable=False, comment="the newest of closings by then, 0 for none: later ones see it"
+    ),
+    Column("previous", Text, nullable=False, comment="digest of the row before, empty for the first"),
+    Column("digest", Text, nullable=False, comment="sha256 over the other columns"),
+    CheckConstraint("removed = 0 OR (name IS NULL AND owner IS NULL AND cost_center IS NULL)", name="removed"),
+    sqlite_strict=True,
+    comment="What each project is called, whose it is and who pays, append-only: its latest row holds.",
+)

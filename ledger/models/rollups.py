@@ -1,0 +1,86 @@
+"""Sums of charges by day and by quarter-hour, and the combinations of dimensions that they are by."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Table, Text, UniqueConstraint
+
+from ledger.models.base import metadata
+from ledger.types import BigInt, UtcTime
+
+_DIMENSIONS = (
+    "posted_month",
+    "occurred_month",
+    "source",
+    "provider",
+    "currency",
+    "billed_model",
+    "project",
+    "tier",
+    "status",
+    "kind",
+    "charge_class",
+    "tags",
+)
+
+rollup_keys = Table(
+    "rollup_keys",
+    metadata,
+    Column("id", BigInt, primary_key=True, autoincrement=False),
+    Column("digest", Text, nullable=False, comment="sha256 of the other columns"),
+    *(Column(name, Text, nullable=False) for name in _DIMENSIONS),
+    Column("rate_entry_id", BigInt),
+    Column("conversion_id", BigInt),
+    UniqueConstraint("digest"),
+    sqlite_strict=True,
+    comment="Each combination of dimensions that was ever posted, once; tags holds the rolled-up keys alone.",
+)
+
+
+# What the roll-ups sum, in the order of their columns.
+MEASURES = (
+    "requests",
+    "input_tokens",
+    "cached_input_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "storage_token_hours",
+    "input_nano",
+    "cached_input_nano",
+    "output_nano",
+    "cache_storage_nano",
+    "amount_nano",
+)
+
+
+def _measures() -> list[Column[int]]:
+    return [Column(name, BigInt, nullable=False) for name in MEASURES]
+
+
+rollup_days = Table(
+    "rollup_days",
+    metadata,
+    Column("day", Text, primary_key=True, comment="YYYY-MM-DD the usage occurred, in the ledger's zone"),
+    Column("key_id", BigInt, primary_key=True, autoincrement=False),
+    *_measures(),
+    Column(
+        "last_occurred_at",
+        UtcTime,
+        nullable=False,
+        comment="latest usage ever counted here; a reversal doesn't lower it",
+    ),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+    comment="Sums of charges by key and day, kept in the transaction that posts them.",
+)
+
+rollup_quarters = Table(
+    "rollup_quarters",
+    metadata,
+    Column("quarter", UtcTime, primary_key=True, comment="start of the quarter-hour, UTC"),
+    Column("key_id", BigInt, primary_key=True, autoincrement=False),
+    *_measures(),
+    Column("last_occurred_at", UtcTime, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+    comment="The same sums by quarter-hour: every zone since 1980 starts its days on one.",
+)
