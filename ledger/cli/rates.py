@@ -172,7 +172,7 @@ def _reason(replace: bool, reason: str | None) -> str | None:
 
 def _tell_standing(count: int) -> None:
     if count:
-        note(f"{count:,} posted charges stand at other figures and stay as they are: only a reprice would correct them")
+        note(f"{count:,} posted charges stand at other figures and stay as they are: 'tollbook reprice' corrects them")
 
 
 @rates.group(

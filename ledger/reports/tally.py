@@ -42,7 +42,7 @@ class Tally:
     @property
     def is_nothing(self) -> bool:
         """Whether all of it was taken back, so that there is nothing to show."""
-        return not (any(self.counts) or any(self.credits_nano) or any(self.amount_nano.values()))
+        return not (any(self.counts) or any(self.credits_nano) or any(self.convertible_nano.values()))
 
     @property
     def usd_nano(self) -> int:
