@@ -1,0 +1,106 @@
+"""What a wallet is worked out from: its moves, the entries that closes wrote, and usage by day from the roll-ups."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, literal_column, select
+
+from ledger.drawdown import Entry
+from ledger.models import rollup_days, rollup_keys, rollup_quarters, wallet_entries, wallet_moves
+from ledger.queries.selection import column_within, microseconds
+from ledger.types import to_microseconds
+
+# SQLite's sums end at 64 bits: there the upper and the lower half of each number are summed apart.
+HALF_BITS = 32
+
+
+def read_moves(connection: Connection, provider: str | None = None) -> list[Row[Any]]:
+    """Top-ups and draws in order of recording; of one provider where it is named."""
+    query = select(wallet_moves).order_by(wallet_moves.c.id)
+    if provider is not None:
+        query = query.where(wallet_moves.c.provider == provider)
+    return list(connection.execute(query))
+
+
+def read_entries(connection: Connection, closing_ids: Collection[int], provider: str) -> list[Entry]:
+    """What these closes wrote of a provider's wallet, in order."""
+    columns = [wallet_entries.c[name] for name in ("day", "from_account", "to_account", "lot_id", "amount_nano")]
+    query = (
+        select(*columns)
+        .where(wallet_entries.c.provider == provider, wallet_entries.c.closing_id.in_(closing_ids))
+        .order_by(wallet_entries.c.id)
+    )
+    return [Entry(*row) for row in connection.execute(query)]
+
+
+def wallet_day(occurred_day: str, posted_month: str) -> str:
+    """The day that usage counts on: its own, or the first of its posted month where it occurred before."""
+    return max(occurred_day, f"{posted_month}-01")
+
+
+def usage_by_day(
+    connection: Connection, provider: str, currency: str, first_month: str, last_month: str
+) -> Counter[str]:
+    """Nano posted in these months, by the day that it counts on."""
+    of_months = and_(
+        _of(provider, currency), rollup_keys.c.posted_month >= first_month, rollup_keys.c.posted_month <= last_month
+    )
+    found: Counter[str] = Counter()
+    # Days come first in the roll-up's primary key: bounds keep the database from reading all months.
+    first_occurred = connection.execute(select(func.min(rollup_keys.c.occurred_month)).where(of_months)).scalar()
+    if first_occurred is None:
+        return found
+    days = rollup_days.c.day.between(f"{first_occurred}-01", f"{last_month}-31")
+    query = _sums(connection, rollup_days, and_(of_months, days), rollup_keys.c.posted_month, rollup_days.c.day)
+    for posted_month, day, upper, lower in connection.execute(query):
+        found[wallet_day(day, posted_month)] += _joined(upper, lower)
+    return found
+
+
+def usage_after(connection: Connection, provider: str, currency: str, start: datetime, end: datetime) -> int:
+    """Nano of usage that occurred in [start, end), both on quarter-hours of one month, and posts in that month."""
+    within = and_(
+        _of(provider, currency),
+        rollup_keys.c.charge_class != "adjustment",
+        rollup_keys.c.posted_month == rollup_keys.c.occurred_month,
+        column_within(microseconds(rollup_quarters.c.quarter), to_microseconds(start), to_microseconds(end)),
+    )
+    return _total(connection.execute(_sums(connection, rollup_quarters, within)))
+
+
+def usage_of_days(connection: Connection, provider: str, currency: str, first: str, last: str) -> int:
+    """Nano of usage that occurred on these days, wherever it is posted; adjustments aren't usage."""
+    within = and_(
+        _of(provider, currency), rollup_keys.c.charge_class != "adjustment", rollup_days.c.day.between(first, last)
+    )
+    return _total(connection.execute(_sums(connection, rollup_days, within)))
+
+
+def _of(provider: str, currency: str) -> ColumnElement[bool]:
+    return and_(rollup_keys.c.provider == provider, rollup_keys.c.currency == currency)
+
+
+def _sums(connection: Connection, table: Table, condition: ColumnElement[bool], *by: ColumnElement[Any]) -> Select[Any]:
+    """A row for each value of `by`, with the sum of amounts in two parts: see `_joined`."""
+    amount = table.c.amount_nano
+    parts: tuple[ColumnElement[Any], ColumnElement[Any]] = (literal_column("0"), func.sum(amount))
+    if connection.dialect.name == "sqlite":
+        parts = (func.sum(amount.bitwise_rshift(HALF_BITS)), func.sum(amount.bitwise_and(2**HALF_BITS - 1)))
+    return (
+        select(*by, *parts)
+        .join_from(table, rollup_keys, rollup_keys.c.id == table.c.key_id)
+        .where(condition)
+        .group_by(*by)
+    )
+
+
+def _total(rows: Iterable[Sequence[Any]]) -> int:
+    return sum(_joined(upper, lower) for upper, lower in rows)
+
+
+def _joined(upper: int | None, lower: int | None) -> int:
+    return (int(upper or 0) << HALF_BITS) + int(lower or 0)

@@ -1,0 +1,189 @@
+"""What a wallet holds on a day, lot by lot and for how long; and a month of it, item by item."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from ledger.db import Database
+from ledger.drawdown import Entry, Lot, Wallet, days_left
+from ledger.errors import LedgerError
+from ledger.queries.wallet import usage_of_days
+from ledger.timespan import QUARTER, day_start
+from ledger.types import EPOCH
+from ledger.wallet import DRAW, Until, WalletBook, drawn_until, month_until, read_book, split_at
+
+# The trailing days whose rate says how long a balance lasts.
+WINDOWS = (7, 28)
+
+
+class LotState(NamedTuple):
+    """A lot with what became of its credits, in nano; `lot` None is what was given back and is of no lot.
+
+    `used_nano` is what usage and draws took of it.
+    """
+
+    lot: Lot | None
+    reference: str | None
+    used_nano: int
+    expired_nano: int
+    remaining_nano: int
+
+
+class Runway(NamedTuple):
+    """How long a balance lasts at the rate of the last `days` days, with the day itself; None where nothing was used.
+
+    What expires before it would be used doesn't count.
+    """
+
+    days: int
+    nano_a_day: Fraction
+    lasts_days: Fraction | None
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """A provider's wallet on a day: its lots, those with credits first and in the order in which they are drawn."""
+
+    provider: str
+    currency: str
+    day: str
+    wallet: Wallet
+    lots: Sequence[LotState]
+    runways: Sequence[Runway]
+
+    @property
+    def expiring(self) -> list[tuple[str, int]]:
+        """The last days of what is left, soonest first, with the nano that each takes if nothing is used."""
+        found: Counter[str] = Counter()
+        for state in self.lots:
+            if state.lot is not None and state.lot.expires is not None and state.remaining_nano:
+                found[state.lot.expires] += state.remaining_nano
+        return sorted(found.items())
+
+
+class Item(NamedTuple):
+    """A line of a statement; the balance after it is less what is overdrawn, and so may be below 0."""
+
+    day: str
+    item: str
+    lot: int | None
+    reference: str | None
+    credits_nano: int | None
+    paid_nano: int | None
+    balance_nano: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A month of a provider's wallet: its items, the transfers behind them, and the accounts before and after it.
+
+    `closed` ones don't change any more; `until` says how far it goes in a month that runs.
+    """
+
+    provider: str
+    currency: str
+    month: str
+    closed: bool
+    until: Until
+    opening: Wallet
+    closing: Wallet
+    items: Sequence[Item]
+    entries: Sequence[Entry]
+
+
+def until_moment(moment: datetime, zone: ZoneInfo) -> Until:
+    """The wallet at a moment: usage of its day counts up to the end of the quarter-hour that it lies in."""
+    day = moment.astimezone(zone).date()
+    end = day_start(day + timedelta(days=1), zone)
+    quarters = -((EPOCH - moment) // QUARTER)
+    return Until(day.isoformat(), over=False, left_out=(min(EPOCH + quarters * QUARTER, end), end))
+
+
+def balance(database: Database, provider: str, until: Until) -> Balance:
+    """What a wallet holds on a day; LedgerError where the provider has none."""
+    with database.reading() as connection:
+        book = _book(connection, provider)
+        drawn = drawn_until(connection, book, until)
+        runways = [_runway(connection, book, drawn.wallet, until.day, days) for days in WINDOWS]
+        return Balance(provider, book.currency, until.day, drawn.wallet, _lots(book, *drawn), runways)
+
+
+def _book(connection: Connection, provider: str) -> WalletBook:
+    book = read_book(connection, provider)
+    if book is None:
+        raise LedgerError(f"{provider} has no wallet: 'tollbook wallet topup' makes one, or give another --provider")
+    return book
+
+
+def _lots(book: WalletBook, wallet: Wallet, entries: Sequence[Entry]) -> list[LotState]:
+    references = {row.id: row.reference for row in book.moves}
+    come = {entry.lot for entry in entries if entry.source in {"purchased", "granted"}}
+    expired: Counter[int | None] = Counter()
+    for entry in entries:
+        if entry.target == "expired":
+            expired[entry.lot] += entry.amount_nano
+    states = []
+    for lot in sorted((lot for lot in book.lots.values() if lot.id in come), key=lambda lot: lot.order):
+        left = wallet.remaining.get(lot.id, 0)
+        used = lot.credits_nano - expired[lot.id] - left
+        states.append(LotState(lot, references[lot.id], used, expired[lot.id], left))
+    of_no_lot = wallet.remaining.get(None, 0)
+    given_back = [LotState(None, None, 0, 0, of_no_lot)] if of_no_lot else []
+    return given_back + sorted(states, key=lambda state: not state.remaining_nano)
+
+
+def _runway(connection: Connection, book: WalletBook, wallet: Wallet, day: str, days: int) -> Runway:
+    first = (date.fromisoformat(day) - timedelta(days=days - 1)).isoformat()
+    used_nano = usage_of_days(connection, book.provider, book.currency, first, day)
+    used_nano += sum(nano for drawn_on, nano in book.draws.items() if first <= drawn_on <= day)
+    rate = Fraction(used_nano, days)
+    return Runway(days, rate, days_left(wallet, day, rate))
+
+
+def statement(database: Database, provider: str, month: str, *, now: datetime) -> Statement:
+    """A month of a wallet; LedgerError where the provider has none, or the month has not begun."""
+    with database.reading() as connection:
+        book = _book(connection, provider)
+        until = month_until(month, database.zone, now)
+        drawn = drawn_until(connection, book, until)
+        before, entries = split_at(drawn.entries, f"{month}-01")
+        opening = Wallet(book.lots.values(), before)
+        items = list(_items(book, month, until, opening.net_nano, entries))
+        closed = month < book.first_open
+        return Statement(provider, book.currency, month, closed, until, opening, drawn.wallet, items, entries)
+
+
+def _items(book: WalletBook, month: str, until: Until, net_nano: int, entries: Sequence[Entry]) -> Iterator[Item]:
+    yield Item(f"{month}-01", "opening balance", None, None, None, None, net_nano)
+    for day in sorted({entry.day for entry in entries}):
+        for item in _items_of_day(book, day, [entry for entry in entries if entry.day == day]):
+            assert item.credits_nano is not None
+            net_nano += item.credits_nano
+            yield item._replace(balance_nano=net_nano)
+    yield Item(until.day, "closing balance" if until.over else "balance so far", None, None, None, None, net_nano)
+
+
+def _items_of_day(book: WalletBook, day: str, entries: Sequence[Entry]) -> Iterator[Item]:
+    """In the order in which they count; balances are the caller's."""
+    references = {row.id: row.reference for row in book.moves}
+    for entry in entries:
+        if entry.source in {"purchased", "granted"} and entry.lot is not None:
+            paid = book.lots[entry.lot].paid_nano or None
+            yield Item(day, entry.source, entry.lot, references[entry.lot], entry.amount_nano, paid, 0)
+    used_nano = sum(entry.amount_nano * ((entry.source == "used") - (entry.target == "used")) for entry in entries)
+    if used_nano:
+        yield Item(day, "usage", None, None, used_nano, None, 0)
+    for row in book.moves:
+        if row.kind == DRAW and row.day == day:
+            yield Item(day, DRAW, None, row.reference, -row.credits_nano, None, 0)
+    for entry in entries:
+        if entry.target == "expired" and entry.lot is not None:
+            yield Item(day, "expired", entry.lot, references[entry.lot], -entry.amount_nano, None, 0)

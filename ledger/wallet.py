@@ -1,0 +1,234 @@
+"""The credit wallet: one a provider, in the currency of its card. Top-ups and draws go in; usage draws it down.
+
+What it drew is worked out while a month is open, and written as entries when it closes: these stay as they are, and
+later months go on from them. A wallet begins with the month of its first top-up or draw; usage that is posted before
+was not prepaid. Usage in another currency, as an adjustment in USD is, doesn't draw on it.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Row, func, select
+
+from ledger.cards import cards_in_force, next_id
+from ledger.db import Database
+from ledger.digests import row_digest
+from ledger.drawdown import Entry, Lot, Wallet
+from ledger.errors import LedgerError
+from ledger.lot_costs import MonthCosts, month_costs
+from ledger.models import batches, wallet_moves
+from ledger.months import first_open_month, standing_closes
+from ledger.queries.wallet import read_entries, read_moves, usage_after, usage_by_day
+from ledger.timespan import shift_month
+
+DRAW = "draw"
+
+
+class Movement(NamedTuple):
+    """A top-up (kind purchased or granted) or a draw, as it is asked for: the facts that its reference stands for."""
+
+    kind: str
+    provider: str
+    credits_nano: int
+    paid_nano: int
+    day: str
+    expires: str | None
+    reason: str | None
+    reference: str
+
+
+class Moved(NamedTuple):
+    """The number of a top-up (its lot's) or a draw; `repeated` where its reference had been recorded before."""
+
+    id: int
+    currency: str
+    repeated: bool
+
+
+def record_movement(database: Database, movement: Movement, *, now: datetime) -> Moved:
+    """Record a top-up or a draw; the same reference and facts again do nothing, others are refused."""
+    with database.writing() as connection:
+        known = _known(connection, movement)
+        if known is not None:
+            return Moved(known.id, known.currency, repeated=True)
+        currency = _currency(connection, movement.provider)
+        first_open = first_open_month(connection)
+        if movement.day < first_open:
+            closed = f"--on {movement.day} lies in {movement.day[:7]}, which is closed"
+            raise LedgerError(f"{closed}: the first open day is {first_open}-01")
+        newest = connection.execute(select(wallet_moves).order_by(wallet_moves.c.id.desc()).limit(1)).first()
+        row: dict[str, Any] = {
+            **movement._asdict(),
+            "id": next_id(connection, wallet_moves),
+            "currency": currency,
+            "recorded_at": now,
+            "previous": newest.digest if newest else "",
+        }
+        connection.execute(wallet_moves.insert().values(**row | {"digest": row_digest(wallet_moves, row)}))
+        return Moved(row["id"], currency, repeated=False)
+
+
+def _known(connection: Connection, movement: Movement) -> Row[Any] | None:
+    """What stands under the reference with the same facts; LedgerError where it has other ones."""
+    row = connection.execute(select(wallet_moves).where(wallet_moves.c.reference == movement.reference)).first()
+    if row is not None:
+        if tuple(getattr(row, name) for name in Movement._fields) == movement:
+            return row
+        raise LedgerError(
+            f"reference {movement.reference!r} is that of {move_words(row)}, which has other facts: "
+            "give another reference, or the same facts"
+        )
+    batch = connection.execute(select(batches).where(batches.c.reference == movement.reference)).first()
+    if batch is not None:
+        raise LedgerError(
+            f"reference {movement.reference!r} is that of batch {batch.id} ({batch.kind}): give another reference"
+        )
+    return None
+
+
+def move_words(row: Row[Any]) -> str:
+    """What to call a top-up or a draw."""
+    return f"{'draw' if row.kind == DRAW else 'lot'} {row.id} of {row.provider}, {row.day}"
+
+
+def _currency(connection: Connection, provider: str) -> str:
+    cards = cards_in_force(connection)
+    if provider not in cards:
+        raise LedgerError(f"provider {provider!r} has no rate card: give {' or '.join(sorted(cards))} as --provider")
+    currency = cards[provider].currency
+    moves = read_moves(connection, provider)
+    if moves and moves[0].currency != currency:
+        raise LedgerError(
+            f"the wallet of {provider} is in {moves[0].currency}, its card in {currency}: they must agree"
+        )
+    return currency
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WalletBook:
+    """What is recorded of a provider's wallet: its moves, and the entries that standing closes wrote."""
+
+    provider: str
+    currency: str
+    moves: Sequence[Row[Any]]
+    lots: dict[int, Lot]
+    draws: Counter[str]
+    entries: Sequence[Entry]
+    first_month: str
+    first_open: str
+
+    @property
+    def first_to_derive(self) -> str:
+        """The first month that no close has written entries of."""
+        return max(self.first_month, self.first_open)
+
+
+def read_book(connection: Connection, provider: str) -> WalletBook | None:
+    """What is recorded of a provider's wallet; None where there is none."""
+    moves = read_moves(connection, provider)
+    if not moves:
+        return None
+    lots = [_lot(row) for row in moves if row.kind != DRAW]
+    draws: Counter[str] = Counter()
+    for row in moves:
+        if row.kind == DRAW:
+            draws[row.day] += row.credits_nano
+    closes: list[int] = [row.id for row in standing_closes(connection)]
+    return WalletBook(
+        provider,
+        moves[0].currency,
+        moves,
+        {lot.id: lot for lot in lots},
+        draws,
+        read_entries(connection, closes, provider),
+        min(row.day for row in moves)[:7],
+        first_open_month(connection),
+    )
+
+
+def _lot(row: Row[Any]) -> Lot:
+    return Lot(row.id, row.day, row.credits_nano, row.expires, row.kind == "granted", row.paid_nano)
+
+
+def wallet_providers(connection: Connection, month: str | None = None) -> list[str]:
+    """Providers with a wallet; with a month, with one that had begun by its end: their usage of it is prepaid."""
+    query = select(wallet_moves.c.provider).group_by(wallet_moves.c.provider).order_by(wallet_moves.c.provider)
+    if month is not None:
+        query = query.having(func.min(wallet_moves.c.day) < f"{shift_month(month, 1)}-01")
+    return [str(provider) for provider in connection.execute(query).scalars()]
+
+
+class Until(NamedTuple):
+    """Where a look at a wallet ends: a day, and whether it is over, so that what ends with it has expired.
+
+    `left_out` is a stretch [start, end) at the day's end, on quarter-hours, whose usage doesn't count.
+    """
+
+    day: str
+    over: bool = True
+    left_out: tuple[datetime, datetime] | None = None
+
+
+class Drawn(NamedTuple):
+    """A wallet after a day, and all entries up to then, those of closed months as they were written."""
+
+    wallet: Wallet
+    entries: list[Entry]
+
+
+def drawn_until(connection: Connection, book: WalletBook, until: Until) -> Drawn:
+    """The wallet as it stood on a day of the ledger's zone."""
+    day, over, left_out = until
+    closed = day[:7] < book.first_open
+    whole = over and left_out is None
+    done = [entry for entry in book.entries if entry.day < day or (whole and entry.day == day)]
+    wallet = Wallet(book.lots.values(), done)
+    if day[:7] < book.first_month or (closed and whole):
+        return Drawn(wallet, done)
+    first = day if closed else f"{book.first_to_derive}-01"
+    usage = usage_by_day(connection, book.provider, book.currency, first[:7], day[:7])
+    if left_out is not None:
+        usage[day] -= usage_after(connection, book.provider, book.currency, *left_out)
+    return Drawn(wallet, [*done, *wallet.draw_down(usage, book.draws, first, day, over=over)])
+
+
+def month_until(month: str, zone: ZoneInfo, now: datetime) -> Until:
+    """The month's last day, or today while it runs; LedgerError before it begins."""
+    today = now.astimezone(zone).date().isoformat()
+    if today < month:
+        raise LedgerError(f"{month} has not begun: give a month up to {today[:7]}")
+    return Until(last_day(month)) if today[:7] > month else Until(today, over=False)
+
+
+def last_day(month: str) -> str:
+    """The last day, YYYY-MM-DD, of a month YYYY-MM."""
+    return f"{month}-{monthrange(int(month[:4]), int(month[5:]))[1]:02}"
+
+
+def read_month_costs(connection: Connection, provider: str, until: Until) -> MonthCosts | None:
+    """What usage of the month of `until` drew from which lot, and what else became of its lots; None without a wallet.
+
+    None too where the wallet began after that month: its usage isn't prepaid.
+    """
+    book = read_book(connection, provider)
+    month = until.day[:7]
+    if book is None or month < book.first_month:
+        return None
+    before, entries = split_at(drawn_until(connection, book, until).entries, f"{month}-01")
+    return month_costs(month, book.lots, before, entries)
+
+
+def split_at(entries: Iterable[Entry], day: str) -> tuple[list[Entry], list[Entry]]:
+    """The entries of days before that one, and those from it on."""
+    kept = list(entries)
+    return [entry for entry in kept if entry.day < day], [entry for entry in kept if entry.day >= day]

@@ -1,0 +1,99 @@
+"""Wallets as months close: entries are written with the close, and held against what they are worked out from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, func, select
+
+from ledger.bulk import append_rows
+from ledger.cards import next_id
+from ledger.digests import row_digest
+from ledger.drawdown import Entry, Wallet, merged
+from ledger.models import batches, wallet_entries, wallet_moves
+from ledger.months import standing_closes
+from ledger.queries.wallet import read_moves, usage_by_day
+from ledger.wallet import WalletBook, last_day, move_words, read_book, wallet_providers
+from pricing.money import INT64_MAX, format_nano
+
+
+def first_wallet_month(connection: Connection) -> str | None:
+    """The month of the first top-up or draw; None where there is none."""
+    day = connection.execute(select(func.min(wallet_moves.c.day))).scalar()
+    return None if day is None else str(day)[:7]
+
+
+def write_entries(connection: Connection, closing_id: int, month: str) -> None:
+    """Write every wallet's entries of the month that this close, which stands already, closes."""
+    for provider in wallet_providers(connection, month):
+        book = read_book(connection, provider)
+        assert book is not None
+        rows = [
+            (number, closing_id, provider, *entry[:4], part)
+            for number, (entry, part) in enumerate(
+                ((entry, part) for entry in _drawn_anew(connection, book, month) for part in _parts(entry.amount_nano)),
+                next_id(connection, wallet_entries),
+            )
+        ]
+        append_rows(connection, wallet_entries, rows)
+
+
+def _parts(amount_nano: int) -> list[int]:
+    """The amount in parts of 64 bits."""
+    whole, rest = divmod(amount_nano, INT64_MAX)
+    return [INT64_MAX] * whole + [rest] * (rest > 0)
+
+
+def _drawn_anew(connection: Connection, book: WalletBook, month: str) -> list[Entry]:
+    """The month's entries by what stands in its books, after the entries of the months before it."""
+    first = f"{month}-01"
+    wallet = Wallet(book.lots.values(), [entry for entry in book.entries if entry.day < first])
+    usage = usage_by_day(connection, book.provider, book.currency, month, month)
+    return wallet.draw_down(usage, book.draws, first, last_day(month))
+
+
+def check_wallets(connection: Connection, month: str | None = None) -> Iterator[str]:
+    """What is wrong with the wallets, in words; with a month, only what is wrong with its entries."""
+    if month is None:
+        yield from _check_moves(connection)
+    closes = standing_closes(connection)
+    for row in closes:
+        if month in {None, row.month}:
+            prepaid = bool(wallet_providers(connection, row.month))
+            if (row.billing_mode == "prepaid") != prepaid:
+                yield f"{row.month}: closed as {row.billing_mode}, but {'a' if prepaid else 'no'} wallet had begun"
+    for provider in wallet_providers(connection):
+        book = read_book(connection, provider)
+        assert book is not None
+        for row in closes:
+            if month in {None, row.month} and row.month >= book.first_month:
+                yield from _check_month(connection, book, row.month)
+        if month is None:
+            yield from _check_sums(book)
+
+
+def _check_moves(connection: Connection) -> Iterator[str]:
+    previous = ""
+    references = set(connection.execute(select(batches.c.reference)).scalars())
+    for row in read_moves(connection):
+        if row.previous != previous or row_digest(wallet_moves, row._asdict()) != row.digest:
+            yield f"{move_words(row)}: it is no longer as it was recorded"
+        if row.reference in references:
+            yield f"{move_words(row)}: its reference {row.reference!r} was used before"
+        references.add(row.reference)
+        previous = row.digest
+
+
+def _check_month(connection: Connection, book: WalletBook, month: str) -> Iterator[str]:
+    stands = merged(entry for entry in book.entries if entry.day.startswith(month))
+    if stands != _drawn_anew(connection, book, month):
+        yield f"wallet of {book.provider}, {month}: its entries aren't what its lots, usage and draws come to"
+
+
+def _check_sums(book: WalletBook) -> Iterator[str]:
+    wallet = Wallet(book.lots.values(), book.entries)
+    if sum(wallet.accounts.values()):
+        yield f"wallet of {book.provider}: its accounts don't add up to 0"
+    for lot, left_nano in wallet.remaining.items():
+        if left_nano < 0 or (lot in book.lots and left_nano > book.lots[lot].credits_nano):
+            yield f"wallet of {book.provider}: {format_nano(left_nano)} are left of lot {lot}"
