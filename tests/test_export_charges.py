@@ -16,7 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import LedgerError
-from ledger.exports.charges import COLUMNS, ChargeLines, ControlTotal, export_charges, write_csv, write_json
+from ledger.exports.charges import COLUMNS, ChargeLines, export_charges
+from ledger.exports.files import ExportFile, FileOptions, Format
+from ledger.exports.manifest import Exported
 from ledger.queries import BookedCharge
 from ledger.reports import ReportOptions, run_report
 from ledger.timespan import ALL_TIME, Span, month_span
@@ -25,7 +27,9 @@ from tests.book import CODE, LITE, MINI, NOON, PRO, Book, Booked
 from tests.test_queries import random_charges, with_corrections
 
 NANO = 10**9
+FORMATS: tuple[Format, ...] = ("csv", "json")
 ENTRY = load_rate_cards()["evolink"].models[CODE].entries[0]
+NAMES = [column.name for column in COLUMNS]
 SPEC_COLUMNS = (
     "line_id, posted_seq, posted_month, occurred_month, occurred_at, source, request_id, kind, status, "
     "requested_model, reported_model, billed_model, model_differs, project, tags, meter, tokens, hours, tier, rate, "
@@ -33,9 +37,9 @@ SPEC_COLUMNS = (
 )
 
 
-def exported(book: Book, span: Span = ALL_TIME, file_format: Any = "csv") -> tuple[str, ControlTotal]:
+def exported(book: Book, span: Span = ALL_TIME, file_format: Format = "csv") -> tuple[str, Exported]:
     out = io.BytesIO()
-    total = export_charges(book.database, span, out, zone=book.zone, file_format=file_format)
+    total = export_charges(book.database, span, ExportFile(out, FileOptions(file_format)), zone=book.zone)
     return out.getvalue().decode(), total
 
 
@@ -57,13 +61,14 @@ def line(**changes: Any) -> BookedCharge:
 
 
 def written(*charges: BookedCharge) -> list[dict[str, str]]:
-    out = io.BytesIO()
-    write_csv(charges, ChargeLines({1: ENTRY}, {None: None, 1: 72 * NANO}), out)
+    out, lines = io.BytesIO(), ChargeLines({1: ENTRY}, {None: None, 1: 72 * NANO})
+    cells = (cells for charge in charges for cells in lines.of(charge))
+    ExportFile(out).write("charges", COLUMNS, cells, title="", total=lines.total.document)
     return list(csv.DictReader(io.StringIO(out.getvalue().decode(), newline="")))
 
 
 def test_columns_are_the_contracts() -> None:
-    assert ", ".join(COLUMNS) == SPEC_COLUMNS
+    assert ", ".join(NAMES) == SPEC_COLUMNS
 
 
 def test_one_line_for_each_meter_with_tokens(db_url: str) -> None:
@@ -123,7 +128,7 @@ def test_storage_has_hours_and_no_tier(db_url: str) -> None:
 def test_a_request_without_tokens_has_no_line(db_url: str) -> None:
     book = Book(db_url).add(Booked(status="failed"), Booked(input_tokens=1)).post()
     assert [row["line_id"] for row in rows(book)] == ["2-input"]
-    assert exported(book)[1].words() == "1 lines of 2 charges, 0.000032 CRD = 0.000000444 USD"
+    assert exported(book)[1].words == "1 lines of 2 charges, 0.000032 CRD = 0.000000444 USD"
 
 
 def test_a_reversal_takes_back_line_by_line(db_url: str) -> None:
@@ -160,7 +165,7 @@ def test_an_adjustment_is_one_line_with_its_amount_alone() -> None:
 def test_a_charge_whose_price_has_no_such_rate_is_named() -> None:
     with pytest.raises(LedgerError, match="has no cache_storage rate"):
         ChargeLines({1: replace(ENTRY, cache_storage_pico=None)}, {1: 72 * NANO}).of(
-            line(tier="none", input_tokens=0, storage_tokens=1), ()
+            line(tier="none", input_tokens=0, storage_tokens=1)
         )
 
 
@@ -174,13 +179,13 @@ def test_usd_adds_up_to_the_report(db_url: str) -> None:
     for month in (None, "2026-03", "2026-06"):
         span = ALL_TIME if month is None else month_span(month, book.zone)
         found = rows(book, span)
-        total = exported(book, span)[1]
+        total = exported(book, span)[1].totals
         report = run_report(book.database, ReportOptions(month=month, dimensions=["currency"]), now=NOON)
         of = dict(zip([column.name for column in report.columns], report.total, strict=True))
-        assert sum(Decimal(row["usd"]) for row in found) * NANO == of["usd"] == total.usd_nano
+        assert sum(Decimal(row["usd"]) for row in found) * NANO == of["usd"] == Decimal(str(total["usd"])) * NANO
         credits = sum(Decimal(row["amount"]) for row in found if row["currency"] == "CRD")
-        assert credits * NANO == of["credits"] == total.amounts_nano.get("CRD", 0)
-        assert total.lines == len(found)
+        assert credits * NANO == of["credits"]
+        assert total["lines"] == len(found)
         if month:
             assert {row["posted_month"] for row in found} == {month}
         assert [int(row["posted_seq"]) for row in found] == sorted(int(row["posted_seq"]) for row in found)
@@ -202,8 +207,8 @@ def test_json_is_one_document_of_the_same(db_url: str) -> None:
     document = json.loads(text)
     assert list(document) == ["schema", "title", "rows", "total"]
     assert document["title"] == "Charges, all time (posted, UTC)"
-    assert document["total"] == total.document()
-    assert [list(row) for row in document["rows"]] == [list(COLUMNS)] * total.lines
+    assert document["total"] == total.totals
+    assert [list(row) for row in document["rows"]] == [NAMES] * len(rows(book))
     for row, cells in zip(document["rows"], rows(book), strict=True):
         assert isinstance(row["tags"], dict)
         assert isinstance(row["tokens"], int)
@@ -216,12 +221,12 @@ def test_json_is_one_document_of_the_same(db_url: str) -> None:
 
 
 @pytest.mark.parametrize("file_format", ["csv", "json"])
-def test_nothing_to_export_is_an_empty_file(db_url: str, file_format: str) -> None:
+def test_nothing_to_export_is_an_empty_file(db_url: str, file_format: Format) -> None:
     text, total = exported(Book(db_url).add(Booked(input_tokens=1)).post(), Span(NOON, None, ""), file_format)
-    assert total.lines == 1
+    assert total.totals["lines"] == 1
     book = Book(db_url)
     empty, total = exported(book, month_span("2020-01", book.zone), file_format)
-    assert (total.lines, total.charges, total.words()) == (0, 0, "0 lines of 0 charges, 0 = 0 USD")
+    assert total.words == "0 lines of 0 charges, 0 = 0 USD"
     assert json.loads(empty)["rows"] == [] if file_format == "json" else empty == text.splitlines()[0] + "\r\n"
 
 
@@ -246,10 +251,9 @@ def test_no_text_becomes_a_formula_or_an_escape(db_url: str) -> None:
 def test_the_usd_column_adds_up_in_any_mix_of_conversions(parts: list[tuple[int, int | None]]) -> None:
     lines = ChargeLines({1: ENTRY}, {None: None, 1: 72 * NANO, 2: 68 * NANO})
     moved = [
-        Decimal(str(cells[COLUMNS.index("usd")]))
+        Decimal(str(cells[NAMES.index("usd")]))
         for nano, conversion in parts
-        for cells in lines.of(line(input_nano=nano, amount_nano=nano, conversion_id=conversion), ())
-        for cells in [(cells[0], *[None] * 14, *cells[1:])]
+        for cells in lines.of(line(input_nano=nano, amount_nano=nano, conversion_id=conversion))
     ]
     assert sum(moved) * NANO == lines.total.usd_nano
 
@@ -274,13 +278,12 @@ def test_lines_are_written_as_charges_come() -> None:
             return super().write(data)
 
     lines = ChargeLines({1: ENTRY}, {1: 72 * NANO})
-    with pytest.raises(FullError):
-        write_csv(endless(), lines, Disk())
-    assert taken < 10_000
-    taken = 0
-    with pytest.raises(FullError):
-        write_json(endless(), lines, Disk(), title="")
-    assert taken < 10_000
+    for file_format in FORMATS:
+        taken = 0
+        cells = (cells for charge in endless() for cells in lines.of(charge))
+        with pytest.raises(FullError):
+            ExportFile(Disk(), FileOptions(file_format)).write("charges", COLUMNS, cells, title="", total=dict)
+        assert taken < 10_000
 
 
 def test_models_without_a_price_in_the_export_are_named(db_url: str) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import islice
-from typing import IO, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
+from ledger.closing import month_version
 from ledger.db import Database
 from ledger.errors import LedgerError
-from ledger.exports.safe_csv import CsvWriter, guard
-from ledger.exports.safe_text import json_text, safe_json
+from ledger.exports.columns import Column, Row
+from ledger.exports.files import ExportFile
+from ledger.exports.manifest import Exported
 from ledger.queries import BookedCharge, Selection, read_charges, read_rate_entries, read_usd_rates
 from ledger.timespan import Span
 from ledger.types import from_microseconds
@@ -22,49 +21,43 @@ from pricing.money import NANO, RunningUsd, format_nano, format_pico
 from pricing.rate_card import RateEntry
 from pricing.usage import clock_hours
 
-SCHEMA = 1
 # Rates are printed for so many tokens, as rate cards and price lists state them; storage for as many and an hour.
 TOKENS_OF_RATE = 1_000_000
-LINES_AT_ONCE = 2_000
 ADJUSTMENT = "adjustment"
 
 # `rate` is for 1M tokens (storage: and an hour). `usd` is what the rounded running total moved by, so that the column
 # adds up to the report's total. Tokens of a reversal are negative, as its amount is. The columns from posted_seq to
 # tags are those of the charge, the others of its line.
 COLUMNS = (
-    "line_id",
-    "posted_seq",
-    "posted_month",
-    "occurred_month",
-    "occurred_at",
-    "source",
-    "request_id",
-    "kind",
-    "status",
-    "requested_model",
-    "reported_model",
-    "billed_model",
-    "model_differs",
-    "project",
-    "tags",
-    "meter",
-    "tokens",
-    "hours",
-    "tier",
-    "rate",
-    "currency",
-    "amount",
-    "per_usd",
-    "usd",
-    "rate_entry",
-    "charge_class",
-    "corrects_line_id",
-    "batch",
+    Column("line_id", "word"),
+    Column("posted_seq", "count"),
+    Column("posted_month", "word"),
+    Column("occurred_month", "word"),
+    Column("occurred_at", "time"),
+    Column("source", "text"),
+    Column("request_id", "text"),
+    Column("kind", "word"),
+    Column("status", "word"),
+    Column("requested_model", "text"),
+    Column("reported_model", "text"),
+    Column("billed_model", "text"),
+    Column("model_differs", "flag"),
+    Column("project", "text"),
+    Column("tags", "facts"),
+    Column("meter", "word"),
+    Column("tokens", "count"),
+    Column("hours", "count"),
+    Column("tier", "word"),
+    Column("rate", "decimal"),
+    Column("currency", "word"),
+    Column("amount", "decimal"),
+    Column("per_usd", "decimal"),
+    Column("usd", "decimal"),
+    Column("rate_entry", "text"),
+    Column("charge_class", "word"),
+    Column("corrects_line_id", "word"),
+    Column("batch", "count"),
 )
-
-Cell: TypeAlias = str | int | bool | dict[str, str] | None
-Facts: TypeAlias = tuple[Cell, ...]
-Line: TypeAlias = tuple[Cell, ...]
 
 
 @dataclass(slots=True)
@@ -98,30 +91,20 @@ class ControlTotal:
 class ChargeLines:
     """Expands charges to lines, keeping the control total."""
 
-    def __init__(
-        self,
-        entries: Mapping[int, RateEntry],
-        usd_rates: Mapping[int | None, int | None],
-        *,
-        text: Callable[[str], str] = str,
-    ) -> None:
-        """`text` makes text fit for the file format."""
+    def __init__(self, entries: Mapping[int, RateEntry], usd_rates: Mapping[int | None, int | None]) -> None:
         self._entries = entries
         self._usd_rates = usd_rates
-        self._text = text
         self._running_usd = RunningUsd()
         self._prices: dict[tuple[int | None, str, str | None], tuple[str | None, str | None]] = {}
         self._per_usd = {number: format_nano(rate or NANO) for number, rate in usd_rates.items()}
         self.total = ControlTotal()
 
-    def of(self, charge: BookedCharge, facts: Facts) -> list[Line]:
-        """The charge's lines: its meters with tokens, in the order of METERS; an adjustment is one line without any.
-
-        `facts` are the cells from posted_seq to tags, as the file format has them.
-        """
+    def of(self, charge: BookedCharge) -> list[Row]:
+        """The charge's lines: its meters with tokens, in the order of METERS; an adjustment is one line without any."""
         sign = -1 if charge.charge_class == "reversal" else 1
         per_usd_nano, per_usd = self._usd_rates[charge.conversion_id], self._per_usd[charge.conversion_id]
-        lines: list[Line] = []
+        facts = _facts(charge)
+        lines: list[Row] = []
         for meter, tokens, amount_nano in _meters(charge):
             rate, rate_entry = self._price(charge.rate_entry_id, charge.tier, meter)
             usd_nano = self._running_usd.add(amount_nano, per_usd_nano)
@@ -142,10 +125,30 @@ class ChargeLines:
         if price is None:
             price = (None, None)
             if entry_id is not None and meter is not None:
-                rate_pico = _rate_pico(self._entries[entry_id], tier_label, meter)
-                price = (format_pico(rate_pico * TOKENS_OF_RATE), self._text(self._entries[entry_id].key))
+                rate_pico = charged_at_pico(self._entries[entry_id], tier_label, meter)
+                price = (format_pico(rate_pico * TOKENS_OF_RATE), self._entries[entry_id].key)
             self._prices[entry_id, tier_label, meter] = price
         return price
+
+
+def _facts(charge: BookedCharge) -> Row:
+    """The cells from posted_seq to tags."""
+    return (
+        charge.id,
+        charge.posted_month,
+        charge.occurred_month,
+        _instant(charge.occurred_at_us),
+        charge.source,
+        charge.request_id,
+        charge.kind,
+        charge.status,
+        charge.requested_model,
+        charge.reported_model,
+        charge.billed_model,
+        bool(charge.model_differs),
+        charge.project,
+        charge.tags or "{}",
+    )
 
 
 def _meters(charge: BookedCharge) -> Iterator[tuple[str | None, int, int]]:
@@ -181,7 +184,7 @@ def _corrected_line(charge: BookedCharge, meter: str | None) -> str | None:
     return f"{charge.corrects_id}-{meter}" if tokens[METERS.index(meter)] else None
 
 
-def _rate_pico(entry: RateEntry, tier_label: str, meter: str) -> int:
+def charged_at_pico(entry: RateEntry, tier_label: str, meter: str) -> int:
     """Pico per token (storage: and an hour) that a line with tokens was charged at."""
     tier = next((tier for tier in entry.tiers if tier.label == tier_label), None)
     rate_pico = entry.cache_storage_pico
@@ -203,85 +206,18 @@ def _instant(microseconds: int | None) -> str | None:
     return None if microseconds is None else from_microseconds(microseconds).isoformat().replace("+00:00", "Z")
 
 
-# --- files ----------------------------------------------------------------------------------------------------------
-
-_guard_name = lru_cache(maxsize=10_000)(guard)
-
-
-def write_csv(charges: Iterable[BookedCharge], lines: ChargeLines, out: IO[bytes]) -> None:
-    """The lines as CSV with a header."""
-    writer = CsvWriter()
-    out.write(writer.encode([COLUMNS]))
-    rows = (line for charge in charges for line in lines.of(charge, _csv_facts(charge)))
-    while chunk := list(islice(rows, LINES_AT_ONCE)):
-        out.write(writer.encode(chunk))
-
-
-def _csv_facts(charge: BookedCharge) -> Facts:
-    """The cells from posted_seq to tags for CSV, text guarded."""
-    return (
-        charge.id,
-        charge.posted_month,
-        charge.occurred_month,
-        _instant(charge.occurred_at_us),
-        charge.source and _guard_name(charge.source),
-        charge.request_id and guard(charge.request_id),
-        charge.kind,
-        charge.status,
-        charge.requested_model and _guard_name(charge.requested_model),
-        charge.reported_model and _guard_name(charge.reported_model),
-        _guard_name(charge.billed_model),
-        "true" if charge.model_differs else "false",
-        _guard_name(charge.project),
-        safe_json(charge.tags or "{}"),
-    )
-
-
-def write_json(charges: Iterable[BookedCharge], lines: ChargeLines, out: IO[bytes], *, title: str) -> None:
-    """The lines as one JSON document, a line of text each, with the control total at the end."""
-    out.write(f'{{"schema":{SCHEMA},"title":{json_text(title)},"rows":['.encode())
-    first = True
-    for charge in charges:
-        for line in lines.of(charge, _json_facts(charge)):
-            out.write(("\n" if first else ",\n").encode() + json_text(dict(zip(COLUMNS, line, strict=True))).encode())
-            first = False
-    out.write(f'\n],"total":{json_text(lines.total.document())}}}\n'.encode())
-
-
-def _json_facts(charge: BookedCharge) -> Facts:
-    """The cells from posted_seq to tags for JSON."""
-    return (
-        charge.id,
-        charge.posted_month,
-        charge.occurred_month,
-        _instant(charge.occurred_at_us),
-        charge.source,
-        charge.request_id,
-        charge.kind,
-        charge.status,
-        charge.requested_model,
-        charge.reported_model,
-        charge.billed_model,
-        bool(charge.model_differs),
-        charge.project,
-        json.loads(charge.tags or "{}"),
-    )
-
-
-def export_charges(
-    database: Database, span: Span, out: IO[bytes], *, zone: ZoneInfo, file_format: Literal["csv", "json"]
-) -> ControlTotal:
+def export_charges(database: Database, span: Span, file: ExportFile, *, zone: ZoneInfo) -> Exported:
     """Write the charges posted in the span, from one snapshot of the ledger; memory doesn't grow with their number.
 
     `zone` is that of the span, which the title names.
     """
     selection = Selection(zone, span.start, span.end)
     with database.reading() as connection:
-        text = guard if file_format == "csv" else str
-        lines = ChargeLines(read_rate_entries(connection), read_usd_rates(connection), text=text)
-        charges = read_charges(connection, selection, ledger_zone=database.zone)
-        if file_format == "csv":
-            write_csv(charges, lines, out)
-        else:
-            write_json(charges, lines, out, title=f"Charges, {span.label} (posted, {zone.key})")
-    return lines.total
+        lines = ChargeLines(read_rate_entries(connection), read_usd_rates(connection))
+        title = f"Charges, {span.label} (posted, {zone.key})"
+        # Closed here where the file can't be written to its end: else the cursor would outlive its connection.
+        with closing(read_charges(connection, selection, ledger_zone=database.zone)) as charges:
+            rows = (line for charge in charges for line in lines.of(charge))
+            file.write("charges", COLUMNS, rows, title=title, total=lines.total.document)
+        version = month_version(connection, span.month if zone.key == database.zone_name else None)
+    return Exported("charges", title, lines.total.words(), lines.total.document(), version)

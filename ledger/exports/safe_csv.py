@@ -21,9 +21,19 @@ def guard(text: str) -> str:
     """
     if _SUSPECT.search(text) is None:
         return text
-    prefix = "'" if _FORMULA.match(text) else ""
-    parts = re.split("([\t\r\n])", text)
-    return prefix + "".join(part if part in ("\t", "\r", "\n") else visible(part) for part in parts)
+    return f"'{without_controls(text)}" if begins_formula(text) else without_controls(text)
+
+
+def begins_formula(text: str) -> bool:
+    """Whether the text begins as what a spreadsheet would work out."""
+    return _FORMULA.match(text) is not None
+
+
+def without_controls(text: str) -> str:
+    """The text with its controls escaped, but for tabs and line ends."""
+    if UNSAFE.search(text) is None:
+        return text
+    return "".join(part if part in ("\t", "\r", "\n") else visible(part) for part in re.split("([\t\r\n])", text))
 
 
 class CsvWriter:

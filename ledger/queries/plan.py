@@ -27,6 +27,9 @@ KEY_COLUMN = {
     "provider": "provider",
     "status": "status",
     "currency": "currency",
+    # Not for reports, which show what stands whatever it was made of.
+    "charge_class": "charge_class",
+    "occurred_month": "occurred_month",
 }
 # What every grouped row has, for USD and cache savings.
 FIXED_COLUMNS = ("currency", "conversion_id", "rate_entry_id", "tier")

@@ -1,0 +1,177 @@
+"""`export chargeback`: what each project, or each value of a tag, owes for a month, in cents that add up exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from ledger.closing import month_version
+from ledger.config import Project
+from ledger.db import Database
+from ledger.errors import LedgerError
+from ledger.exports.apportion import apportion
+from ledger.exports.columns import Column, Row
+from ledger.exports.files import ExportFile
+from ledger.exports.manifest import Exported
+from ledger.projects import Projects, read_projects
+from ledger.queries import Selection, SpendRow, read_spend
+from ledger.timespan import Span
+from pricing.money import NANO, RunningUsd, divide_half_even, format_nano, round_usd, usd_fraction
+
+BY_PROJECT = "project"
+TAG_PREFIX = "tag:"
+CREDITS = "CRD"
+NANO_PER_CENT = NANO // 100
+# A correction is of these classes and of usage of an earlier month than the one it stands in: that one was closed.
+CORRECTIONS = frozenset({"reversal", "replacement", "adjustment"})
+
+COUNTS = ("requests", "input_tokens", "cached_input_tokens", "output_tokens")
+
+
+def columns_by(dimension: str) -> tuple[Column, ...]:
+    """The columns; the second has the dimension's name, and by a tag those that describe a project stay empty."""
+    return (
+        Column("month", "word"),
+        Column(dimension, "text"),
+        Column("project_name", "text"),
+        Column("cost_center", "text"),
+        Column("owner", "text"),
+        *(Column(name, "count") for name in COUNTS),
+        Column("credits", "decimal"),
+        Column("usd_exact", "decimal"),
+        Column("usd", "cents"),
+        Column("corrections_usd", "decimal"),
+    )
+
+
+@dataclass(slots=True)
+class Owed:
+    """Exact sums of what one name owes: counts, credits, and nano by conversion, of all and of the corrections."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * len(COUNTS))
+    credits_nano: int = 0
+    nano: dict[int | None, int] = field(default_factory=dict)
+    corrections_nano: dict[int | None, int] = field(default_factory=dict)
+
+    def add(self, row: SpendRow, *, corrects: bool) -> None:
+        """Add charges of one currency and conversion."""
+        amount_nano = row.sums.amount_nano
+        self.counts = [one + getattr(row.sums, name) for one, name in zip(self.counts, COUNTS, strict=True)]
+        self.credits_nano += amount_nano if row.currency == CREDITS else 0
+        for sums in (self.nano, self.corrections_nano) if corrects else (self.nano,):
+            sums[row.per_usd_nano] = sums.get(row.per_usd_nano, 0) + amount_nano
+
+    @property
+    def usd(self) -> Fraction:
+        """USD, exact."""
+        return _usd(self.nano)
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether all of it was taken back, so that there is nothing to show."""
+        return not (any(self.counts) or any(self.nano.values()) or any(self.corrections_nano.values()))
+
+
+def _usd(nano: Mapping[int | None, int]) -> Fraction:
+    return usd_fraction((amount, per_usd) for per_usd, amount in nano.items())
+
+
+def owed_by_name(rows: Iterable[SpendRow], month: str, projects: Projects | None) -> dict[str, Owed]:
+    """What each name owes, in their order: projects', with their aliases', or where there are none a tag's values.
+
+    Usage without the tag, or with an empty one, goes by the empty name. `rows` are by name, class and occurred month.
+    """
+    owed: dict[str, Owed] = {}
+    for row in rows:
+        name, charge_class, occurred_month = row.dimensions
+        assert occurred_month is not None
+        owner = projects.of(name or "").id if projects else name or ""
+        corrects = charge_class in CORRECTIONS and occurred_month < month
+        owed.setdefault(owner, Owed()).add(row, corrects=corrects)
+    return {name: owed[name] for name in sorted(owed) if not owed[name].is_nothing}
+
+
+@dataclass(slots=True)
+class Chargeback:
+    """A month's chargeback: its rows, in order of names, and the totals that they add up to."""
+
+    month: str
+    owed: Mapping[str, Owed]
+    projects: Projects | None
+
+    @property
+    def usd_nano(self) -> int:
+        """The month's total as reports have it, rounded once."""
+        return round_usd(sum((each.usd for each in self.owed.values()), Fraction()))
+
+    @property
+    def cents(self) -> int:
+        """The total of reports, rounded half-even to cents."""
+        return divide_half_even(self.usd_nano, NANO_PER_CENT)
+
+    def rows(self) -> Iterator[Row]:
+        """A row a name. `usd_exact` and `corrections_usd` are what the rounded running totals moved by."""
+        cents = apportion(self.cents, {name: each.usd * 100 for name, each in self.owed.items()})
+        running, corrections = RunningUsd(), RunningUsd()
+        for name, each in self.owed.items():
+            yield (
+                self.month,
+                name,
+                *self._described(name),
+                *each.counts,
+                format_nano(each.credits_nano),
+                format_nano(_moved(running, each.nano)),
+                format_cents(cents[name]),
+                format_nano(_moved(corrections, each.corrections_nano)),
+            )
+
+    def _described(self, name: str) -> Row:
+        project = self.projects.of(name) if self.projects else Project(id=name)
+        return (project.name, project.cost_center, project.owner)
+
+    def total(self) -> dict[str, object]:
+        """The columns' sums; money as plain decimals."""
+        counts = zip(*(each.counts for each in self.owed.values()), strict=True)
+        sums = dict(zip(COUNTS, map(sum, counts), strict=True)) if self.owed else dict.fromkeys(COUNTS, 0)
+        corrections = sum((_usd(each.corrections_nano) for each in self.owed.values()), Fraction())
+        return {
+            "rows": len(self.owed),
+            **sums,
+            "credits": format_nano(sum(each.credits_nano for each in self.owed.values())),
+            "usd_exact": format_nano(self.usd_nano),
+            "usd": format_cents(self.cents),
+            "corrections_usd": format_nano(round_usd(corrections)),
+        }
+
+
+def _moved(running: RunningUsd, nano: Mapping[int | None, int]) -> int:
+    return sum(running.add(amount, per_usd) for per_usd, amount in nano.items())
+
+
+def format_cents(cents: int) -> str:
+    """The cents as a decimal of two places: -5 is "-0.05"."""
+    whole, fraction = divmod(abs(cents), 100)
+    return f"{'-' if cents < 0 else ''}{whole}.{fraction:02}"
+
+
+def export_chargeback(database: Database, span: Span, file: ExportFile, *, dimension: str = BY_PROJECT) -> Exported:
+    """Write the chargeback of a month of the ledger's zone, posted basis, from one snapshot of the ledger."""
+    if dimension != BY_PROJECT and (not dimension.startswith(TAG_PREFIX) or dimension == TAG_PREFIX):
+        raise LedgerError(f"--by {dimension!r} is not how to charge back: give project, or tag:KEY such as tag:team")
+    month = span.month or ""
+    selection = Selection(database.zone, span.start, span.end, dimensions=(dimension, "charge_class", "occurred_month"))
+    with database.reading() as connection:
+        spend = read_spend(connection, selection, ledger_zone=database.zone, rollup_tags=database.rollup_tags)
+        projects = read_projects(connection, month) if dimension == BY_PROJECT else None
+        version = month_version(connection, month)
+    found = Chargeback(month, owed_by_name(spend.rows, month, projects), projects)
+    title = f"Chargeback by {dimension}, {month} (posted, {database.zone_name})"
+    file.write("chargeback", columns_by(dimension), found.rows(), title=title, total=found.total)
+    total = found.total()
+    words = (
+        f"{total['rows']:,} rows of {total['requests']:,} requests, "
+        f"{total['credits']} CRD and {total['usd_exact']} USD, in cents {total['usd']} USD"
+    )
+    notes = [] if spend.reason is None else [f"read from the charges, not from the roll-ups: {spend.reason}"]
+    return Exported("chargeback", title, words, total, version, notes)

@@ -1,0 +1,85 @@
+"""What the ledger holds of a provider's usage, to be held against the provider's own figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, and_, select, true
+
+from ledger.models import charges, conversions, usage_records
+from ledger.queries.charge_rows import ROWS_AT_ONCE
+from ledger.queries.selection import column_within, microseconds
+from ledger.types import to_microseconds
+
+
+class Booked(NamedTuple):
+    """A charge of usage with its record's facts. A reversal's amount is negative; its counts are the record's own."""
+
+    charge_class: str
+    billed_model: str
+    currency: str
+    conversion_id: int | None
+    amount_nano: int
+    request_id: str
+    occurred_at_us: int
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    provider_amount_nano: int | None
+
+    @property
+    def sign(self) -> int:
+        """How often it counts its request: a reversal takes it back."""
+        return -1 if self.charge_class == "reversal" else 1
+
+
+def of_provider(provider: str) -> ColumnElement[bool]:
+    """Charges of the provider."""
+    return charges.c.provider == provider
+
+
+def occurred_within(start: datetime | None, end: datetime | None) -> ColumnElement[bool]:
+    """Usage that occurred in [start, end); None is open."""
+    bounds = [moment and to_microseconds(moment) for moment in (start, end)]
+    return column_within(microseconds(usage_records.c.occurred_at), *bounds)
+
+
+def of_requests(request_ids: Sequence[str]) -> ColumnElement[bool]:
+    """Usage of these request ids."""
+    return usage_records.c.request_id.in_(request_ids)
+
+
+def read_booked(connection: Connection, *conditions: ColumnElement[bool]) -> Generator[Booked]:
+    """Charges of usage, corrections with them, in no order; some thousands in memory at a time."""
+    of_charge = [charges.c[name] for name in Booked._fields[:5]]
+    of_usage = [usage_records.c[name] for name in Booked._fields[7:]]
+    statement = (
+        select(*of_charge, usage_records.c.request_id, microseconds(usage_records.c.occurred_at), *of_usage)
+        .join_from(charges, usage_records, usage_records.c.id == charges.c.usage_record_id)
+        .where(and_(true(), *conditions))
+    )
+    with connection.execute(statement, execution_options={"yield_per": ROWS_AT_ONCE}) as result:
+        for rows in result.partitions():
+            yield from map(Booked._make, rows)
+
+
+def read_adjustments(connection: Connection, provider: str, first_month: str, last_month: str) -> Counter[str]:
+    """Nano by currency of what was booked without usage for these months, both inclusive."""
+    query = select(charges.c.currency, charges.c.amount_nano).where(
+        of_provider(provider),
+        charges.c.usage_record_id.is_(None),
+        charges.c.occurred_month.between(first_month, last_month),
+    )
+    found: Counter[str] = Counter()
+    for currency, amount_nano in connection.execute(query):
+        found[currency] += amount_nano
+    return found
+
+
+def read_per_usd(connection: Connection, provider: str) -> set[int]:
+    """Every conversion that the ledger has known for the provider, in nano of its currency for 1 USD."""
+    query = select(conversions.c.per_usd_nano).where(conversions.c.provider == provider).distinct()
+    return {int(per_usd_nano) for per_usd_nano in connection.execute(query).scalars()}

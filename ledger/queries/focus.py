@@ -1,0 +1,167 @@
+"""What FOCUS exports of a month are made of: its roll-up by day, or its charges, with what tells corrections apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
+
+from ledger.models import batches, charges, rollup_days, rollup_keys, usage_records
+from ledger.queries.selection import microseconds
+
+ROWS_AT_ONCE = 5_000
+CORRECTING = ("reversal", "replacement")
+
+
+class RolledUp(NamedTuple):
+    """Charges of a day, summed by key; amounts and counts of reversals are negative, `tags` are the rolled-up ones."""
+
+    day: str
+    charge_class: str
+    occurred_month: str
+    project: str
+    provider: str
+    currency: str
+    billed_model: str
+    tier: str
+    rate_entry_id: int
+    conversion_id: int | None
+    tags: str
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    storage_token_hours: int
+    input_nano: int
+    cached_input_nano: int
+    output_nano: int
+    cache_storage_nano: int
+
+
+class PostedCharge(NamedTuple):
+    """A charge with its usage (None for what an adjustment lacks) and its batch's reason and reference.
+
+    Tokens are the usage's own, also on reversals. `corrected_posted_month` is where the charge stands that this one
+    reverses or replaces.
+    """
+
+    id: int
+    charge_class: str
+    corrects_id: int | None
+    occurred_month: str
+    posted_month: str
+    project: str
+    provider: str
+    currency: str
+    billed_model: str
+    rate_entry_id: int | None
+    conversion_id: int | None
+    tier: str
+    input_nano: int
+    cached_input_nano: int
+    output_nano: int
+    cache_storage_nano: int
+    amount_nano: int
+    corrected_posted_month: str | None
+    reason: str | None
+    reference: str | None
+    occurred_at_us: int | None
+    storage_end_us: int | None
+    source: str | None
+    request_id: str | None
+    tags: str | None
+    input_tokens: int | None
+    cached_input_tokens: int | None
+    output_tokens: int | None
+    storage_tokens: int | None
+
+
+_OF_CHARGE = PostedCharge._fields[: PostedCharge._fields.index("corrected_posted_month")]
+_OF_USAGE = PostedCharge._fields[PostedCharge._fields.index("source") :]
+
+
+def read_rolled_up(connection: Connection, month: str) -> Iterator[RolledUp]:
+    """The roll-up of a month's books without adjustments, in order of days, some thousands of rows at a time."""
+    keys = rollup_keys
+    wanted = and_(keys.c.posted_month == month, keys.c.charge_class != "adjustment")
+    # Keys are numbered as they first come up: their range keeps those of other months from being looked up.
+    first, last = connection.execute(select(func.min(keys.c.id), func.max(keys.c.id)).where(wanted)).one()
+    if first is None:
+        return
+    of_keys = [keys.c[name] for name in RolledUp._fields[1:11]]
+    sums = [rollup_days.c[name] for name in RolledUp._fields[11:]]
+    query = (
+        select(rollup_days.c.day, *of_keys, *sums)
+        .join_from(rollup_days, keys, keys.c.id == rollup_days.c.key_id)
+        .where(rollup_days.c.key_id.between(first, last), wanted)
+        .order_by(rollup_days.c.day)
+    )
+    for rows in connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}).partitions():
+        yield from map(RolledUp._make, rows)
+
+
+def corrects_earlier_usage(connection: Connection, month: str) -> bool:
+    """Whether the month's books hold reversals or replacements of usage that occurred before it."""
+    query = select(rollup_keys.c.id).where(
+        rollup_keys.c.posted_month == month,
+        rollup_keys.c.occurred_month < month,
+        rollup_keys.c.charge_class.in_(CORRECTING),
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def read_late_corrected(connection: Connection, month: str) -> Iterator[PostedCharge]:
+    """Reversals and replacements of late usage that stands in the same month: the roll-up can't tell them apart."""
+    corrected = charges.alias("corrected")
+    late = and_(
+        charges.c.corrects_id.is_not(None),
+        charges.c.posted_month == month,
+        charges.c.occurred_month < month,
+        corrected.c.posted_month == month,
+    )
+    return _read(connection, _charges(corrected).where(late))
+
+
+def read_adjustments(connection: Connection, month: str) -> Iterator[PostedCharge]:
+    """The month's adjustments in order of posting, found by their batches: charges are many, adjustments few."""
+    in_batch = charges.c.id.between(batches.c.first_charge_id, batches.c.last_charge_id)
+    of_month = and_(charges.c.charge_class == "adjustment", charges.c.posted_month == month)
+    return _read(connection, _charges(charges.alias("corrected")).where(batches.c.kind == "adjust", in_batch, of_month))
+
+
+def read_posted(connection: Connection, month: str) -> Iterator[PostedCharge]:
+    """All charges of a month's books in order of posting, some thousands at a time."""
+    return _read(connection, _charges(charges.alias("corrected")).where(charges.c.posted_month == month))
+
+
+def last_day_posted(connection: Connection, month: str) -> str | None:
+    """The latest day whose usage stands in the month's books."""
+    query = select(func.max(rollup_days.c.day)).join_from(
+        rollup_days, rollup_keys, rollup_keys.c.id == rollup_days.c.key_id
+    )
+    return connection.execute(query.where(rollup_keys.c.posted_month == month)).scalar()
+
+
+def _charges(corrected: Any) -> Select[Any]:  # noqa: ANN401 - an alias of charges
+    usage = usage_records
+    columns: list[ColumnElement[Any]] = [
+        *(charges.c[name] for name in _OF_CHARGE),
+        corrected.c.posted_month,
+        batches.c.reason,
+        batches.c.reference,
+        microseconds(usage.c.occurred_at),
+        microseconds(usage.c.storage_end),
+        *(usage.c[name] for name in _OF_USAGE),
+    ]
+    return (
+        select(*columns)
+        .join_from(charges, batches, batches.c.id == charges.c.batch_id)
+        .join(usage, usage.c.id == charges.c.usage_record_id, isouter=True)
+        .join(corrected, corrected.c.id == charges.c.corrects_id, isouter=True)
+        .order_by(charges.c.id)
+    )
+
+
+def _read(connection: Connection, query: Select[Any]) -> Iterator[PostedCharge]:
+    for rows in connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}).partitions():
+        yield from map(PostedCharge._make, rows)
