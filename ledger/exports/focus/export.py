@@ -1,0 +1,159 @@
+"""`export focus`: a month's books as FOCUS 1.2 Cost and Usage rows, streamed from one snapshot of the ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain
+
+from ledger.closing import MonthSettings, month_settings, month_version
+from ledger.config import FocusSection
+from ledger.db import Database
+from ledger.errors import LedgerError
+from ledger.exports.columns import Row
+from ledger.exports.files import ExportFile
+from ledger.exports.focus.books import Books
+from ledger.exports.focus.cells import day_items, items_of_charges
+from ledger.exports.focus.columns import COLUMNS, LINE_COLUMNS
+from ledger.exports.focus.costs import Costing, WalletShare
+from ledger.exports.focus.items import PICO_PER_NANO, Costs, GrainName, Item
+from ledger.exports.focus.lines import adjustment_item, line_items
+from ledger.exports.focus.prepaid import wallet_rows
+from ledger.exports.focus.rows import Rows
+from ledger.exports.manifest import Exported
+from ledger.facts import Calendar
+from ledger.prepaid import BillingMode, MonthWallet, month_wallets
+from ledger.projects import read_projects
+from ledger.queries import read_rate_entries, read_usd_rates
+from ledger.queries.focus import (
+    corrects_earlier_usage,
+    read_adjustments,
+    read_late_corrected,
+    read_posted,
+    read_rolled_up,
+)
+from ledger.rollups import TagSubset
+from pricing.money import format_nano
+
+
+@dataclass(frozen=True, slots=True)
+class FocusOptions:
+    """What is the caller's to choose: rows, how the month is billed (None: as it was closed), and its invoice."""
+
+    grain: GrainName = "day"
+    billing: BillingMode | None = None
+    invoice_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.invoice_id is not None and not self.invoice_id.strip():
+            raise LedgerError("--invoice-id is empty: give the invoice's number, or leave it out")
+
+
+@dataclass(slots=True)
+class Totals:
+    """What was exported: rows, nano of charges by currency, and nano-USD of each cost, top-ups and lots included.
+
+    `usd_nano` is that of charges at their conversions, which is a report's of the same month.
+    """
+
+    rows: int = 0
+    amounts_pico: Counter[str] = field(default_factory=Counter)
+    costs_nano: list[int] = field(default_factory=lambda: [0] * len(Costs._fields))
+    usd_nano: int = 0
+
+    def add(self, item: Item, costs: Costs) -> None:
+        """Count a row in."""
+        self.rows += 1
+        self.costs_nano = [one + other for one, other in zip(self.costs_nano, costs, strict=True)]
+        if item.lot is None and item.kind in {"usage", "rounding", "adjustment"}:
+            self.amounts_pico[item.currency] += item.amount_pico
+            self.usd_nano += costs.list_nano
+
+    @property
+    def amounts(self) -> dict[str, str]:
+        """Plain decimals by currency."""
+        return {code: format_nano(pico // PICO_PER_NANO) for code, pico in sorted(self.amounts_pico.items())}
+
+    def document(self) -> dict[str, object]:
+        """As JSON has it."""
+        names = ("list_cost", "billed_cost", "effective_cost")
+        costs = {name: format_nano(nano) for name, nano in zip(names, self.costs_nano, strict=True)}
+        return {"rows": self.rows, "amounts": self.amounts, "usd": format_nano(self.usd_nano), **costs}
+
+    def words(self) -> str:
+        """As people read it."""
+        amounts = " + ".join(f"{amount} {code}" for code, amount in self.amounts.items()) or "0"
+        _list_nano, billed_nano, effective_nano = self.costs_nano
+        return (
+            f"{self.rows:,} rows, {amounts} = {format_nano(self.usd_nano)} USD; "
+            f"billed {format_nano(billed_nano)} USD, effective {format_nano(effective_nano)} USD"
+        )
+
+
+def export_focus(
+    database: Database, month: str, file: ExportFile, options: FocusOptions, *, focus: FocusSection, now: datetime
+) -> Exported:
+    """Write the rows of a month of the ledger's zone; memory doesn't grow with its charges.
+
+    `focus` names open months; a closed one goes by what was kept with its close.
+    """
+    totals = Totals()
+    with database.reading() as connection:
+        settings = month_settings(
+            connection, month, MonthSettings(focus=focus, rollup_tags=tuple(database.rollup_tags))
+        )
+        books = Books(
+            month,
+            Calendar(database.zone),
+            read_rate_entries(connection),
+            read_usd_rates(connection),
+            read_projects(connection, month),
+            TagSubset(settings.rollup_tags),
+        )
+        items: Iterator[Item]
+        if options.grain == "charge":
+            items = line_items(read_posted(connection, month), books)
+        elif set(settings.rollup_tags) <= set(database.rollup_tags):
+            late = read_late_corrected(connection, month) if corrects_earlier_usage(connection, month) else ()
+            items = day_items(read_rolled_up(connection, month), late, books)
+        else:
+            items = items_of_charges(read_posted(connection, month), books)
+        if options.grain == "day":
+            adjustments = read_adjustments(connection, month)
+            items = chain(items, (adjustment_item(charge, books) for charge in adjustments))
+        wallets = month_wallets(connection, month, options.billing, zone=database.zone, now=now)
+        maker = Rows(month, database.zone, focus=settings.focus, projects=books.projects, invoice_id=options.invoice_id)
+        title = f"FOCUS 1.2 Cost and Usage, {month} (posted, {database.zone_name})"
+        columns = COLUMNS + (LINE_COLUMNS if options.grain == "charge" else ())
+        rows = _rows(items, wallets, maker, totals, columns=len(columns))
+        file.write("focus", columns, rows, title=title, total=totals.document)
+        version = month_version(connection, month)
+    return Exported("focus", title, totals.words(), totals.document(), version)
+
+
+def _rows(
+    items: Iterable[Item], wallets: Sequence[MonthWallet], maker: Rows, totals: Totals, *, columns: int
+) -> Iterator[Row]:
+    """The charges' rows, then those of wallets."""
+    shares = {
+        (wallet.provider, wallet.currency): WalletShare(wallet.costs, wallet.used_up_before) for wallet in wallets
+    }
+    for item, costs in chain(_costed(items, shares), _of_wallets(wallets, shares)):
+        totals.add(item, costs)
+        row = maker.row(item, costs)
+        yield row + (None,) * (columns - len(row))
+
+
+def _costed(items: Iterable[Item], shares: Mapping[tuple[str, str], WalletShare]) -> Iterator[tuple[Item, Costs]]:
+    costing = Costing(shares)
+    for item in items:
+        yield item, costing.of(item)
+
+
+def _of_wallets(
+    wallets: Iterable[MonthWallet], shares: Mapping[tuple[str, str], WalletShare]
+) -> Iterator[tuple[Item, Costs]]:
+    for wallet in wallets:
+        yield from wallet_rows(wallet, shares[wallet.provider, wallet.currency])
