@@ -1,4 +1,4 @@
-"""tollbook.toml: database, provider, tags and project rules, workloads to be estimated, budgets."""
+"""tollbook.toml: database, provider, tags, project rules, projects, FOCUS names, workloads to be estimated, budgets."""
 
 from __future__ import annotations
 
@@ -84,6 +84,26 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
 
 
+class Project(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """One `[[project]]`: who stands behind a project. Usage under an alias counts as the project's own."""
+
+    id: Name
+    name: Name | None = None
+    owner: Name | None = None
+    cost_center: Name | None = None
+    aliases: tuple[Name, ...] = ()
+
+
+class FocusSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
+    """`[focus]`: what FOCUS exports call those who bill and are billed; left out, it goes by each charge's provider."""
+
+    billing_account_id: Name | None = None
+    billing_account_name: Name | None = None
+    provider: Name | None = None
+    publisher: Name | None = None
+    invoice_issuer: Name | None = None
+
+
 class Config(msgspec.Struct, frozen=True):
     """All of tollbook.toml, with defaults where it is silent."""
 
@@ -91,6 +111,8 @@ class Config(msgspec.Struct, frozen=True):
     project_rules: tuple[ProjectRule, ...] = ()
     workloads: tuple[Workload, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    projects: tuple[Project, ...] = ()
+    focus: FocusSection = FocusSection()
     stated_provider: str | None = None
     """`[ledger] provider` where the file states it: its workloads are priced by that, wherever it is read from."""
 
@@ -107,6 +129,8 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     project_rule: list[dict[str, Any]] = []
     workload: list[Workload] = []
     budget: list[_BudgetEntry] = []
+    project: list[Project] = []
+    focus: FocusSection = FocusSection()
 
 
 def load_config(folder: Path) -> Config:
@@ -156,10 +180,16 @@ def _parse(text: str) -> Config:
         _check_workload(workload, f"workload[{number}]")
     _check_names("workload", [workload.name for workload in parsed.workload])
     _check_names("budget", [budget.name for budget in parsed.budget])
-    rules = tuple(_rule(number, entry) for number, entry in enumerate(parsed.project_rule))
-    budgets = tuple(_budget(number, entry) for number, entry in enumerate(parsed.budget))
-    stated_provider = parsed.ledger.provider if "provider" in raw.get("ledger", {}) else None
-    return Config(parsed.ledger, rules, tuple(parsed.workload), budgets, stated_provider)
+    _check_projects(parsed.project)
+    return Config(
+        parsed.ledger,
+        tuple(_rule(number, entry) for number, entry in enumerate(parsed.project_rule)),
+        tuple(parsed.workload),
+        tuple(_budget(number, entry) for number, entry in enumerate(parsed.budget)),
+        tuple(parsed.project),
+        parsed.focus,
+        parsed.ledger.provider if "provider" in raw.get("ledger", {}) else None,
+    )
 
 
 def _retold(message: str, raw: dict[str, Any]) -> str:
@@ -241,6 +271,25 @@ def _check_names(kind: str, names: list[str]) -> None:
             key = f"{kind}[{number}].name"
             raise LedgerError(f"{key}: {shown(name)} is the name of {kind}[{first[name]}] too; give each its own")
         first[name] = number
+
+
+def _check_projects(projects: list[Project]) -> None:
+    """Ids and aliases are each claimed once, so that usage has one project."""
+    ids = [(f"project[{number}].id", project.id) for number, project in enumerate(projects)]
+    aliases = [
+        (f"project[{number}].aliases[{place}]", alias)
+        for number, project in enumerate(projects)
+        for place, alias in enumerate(project.aliases)
+    ]
+    claimed: dict[str, str] = {}
+    for key, name in (*ids, *aliases):
+        if name in claimed:
+            raise LedgerError(f"{key}: {shown(name)} is {claimed[name]} already; give each project names of its own")
+        claimed[name] = key
+    for number, project in enumerate(projects):
+        texts = (project.id, project.name, project.owner, project.cost_center, *project.aliases)
+        if any("\0" in text for text in texts if text):
+            raise LedgerError(f"project[{number}]: holds a NUL character, which no database keeps; remove it")
 
 
 def _rule(number: int, entry: dict[str, Any]) -> ProjectRule:

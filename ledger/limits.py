@@ -56,6 +56,11 @@ def parse_amount(text: str, name: str, *, signed: bool = False) -> Amount:
     return Amount(nano, currency)
 
 
+def parse_number(text: str, name: str) -> int:
+    """Nano of a plain decimal of at most 9 places; LedgerError naming the option `name`."""
+    return _units(text, f"{name} {text[:50]!r}")
+
+
 def parse_increase(text: str, name: str) -> Increase:
     """The limit that `text` states: 10%, 50usd, or 10%,5usd for both; LedgerError naming the option `name`."""
     percent: Fraction | None = None

@@ -95,6 +95,17 @@ def is_day_start(moment: datetime, zone: tzinfo) -> bool:
     return day_start(moment.astimezone(zone).date(), zone) == moment
 
 
+def parse_day(text: str, option: str) -> str:
+    """A calendar day YYYY-MM-DD; any other text is refused."""
+    try:
+        if _DATE.fullmatch(text):
+            _check_year(date.fromisoformat(text).year)
+            return text
+    except ValueError:
+        pass
+    raise LedgerError(f"{option} {text!r} is no day: give a date such as 2026-03-01, from {FIRST_YEAR} to {LAST_YEAR}")
+
+
 def parse_moment(text: str, zone: tzinfo, option: str) -> datetime:
     """A bare date as its midnight in the zone, or a date-time with its offset; any other is refused. UTC."""
     try:

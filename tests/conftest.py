@@ -31,6 +31,21 @@ settings.load_profile("tollbook")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-readme", action="store_true", help="write what the README's commands print into it")
+    parser.addoption("--update-golden", action="store_true", help="write what exports are now into tests/golden/")
+
+
+@pytest.fixture
+def golden(pytestconfig: pytest.Config) -> Callable[[str, bytes], None]:
+    """Holds bytes against the file of that name in tests/golden/."""
+
+    def compare(name: str, found: bytes) -> None:
+        path = ROOT / "tests" / "golden" / name
+        if pytestconfig.getoption("--update-golden"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(found)
+        assert found == path.read_bytes(), f"{name} is other than it was: look at the difference, then --update-golden"
+
+    return compare
 
 
 # --- connections ----------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 from sqlalchemy.engine import make_url
 
-from tests.conftest import Cli, command_environment
+from tests.conftest import Cli, Outcome, command_environment
 from tests.sources_help import AT, lines, response, usage
 
 CODE, PRO, LITE, MINI = (f"doubao-seed-2.0-{name}" for name in ("code", "pro", "lite", "mini"))
@@ -53,6 +53,12 @@ def charges(cli: Cli) -> list[dict[str, Any]]:
     rows = cli("export", "charges", "--json").ok().json["rows"]
     kept = [{key: value for key, value in row.items() if key not in OF_THE_RUN} for row in rows]
     return sorted(kept, key=lambda row: json.dumps(row, sort_keys=True))
+
+
+def apply_projects(cli: Cli, configuration: str, *options: str) -> Outcome:
+    """Apply the projects of a tollbook.toml that is written into the test's folder."""
+    Path("tollbook.toml").write_text(configuration, encoding="utf-8")
+    return cli("project", "apply", *options).ok()
 
 
 def report(cli: Cli, *args: str) -> Any:

@@ -31,8 +31,8 @@ def test_every_command_shows_an_example(cli: Cli, name: tuple[str, ...]) -> None
 
 
 def test_commands_are_completed(script: Cli) -> None:
-    completion = {"_TOLLBOOK_COMPLETE": "bash_complete", "COMP_WORDS": "tollbook re", "COMP_CWORD": "1"}
-    assert script(env=completion).stdout.split() == ["plain,reassign", "plain,report"]
+    completion = {"_TOLLBOOK_COMPLETE": "bash_complete", "COMP_WORDS": "tollbook rep", "COMP_CWORD": "1"}
+    assert script(env=completion).stdout.split() == ["plain,reprice", "plain,report"]
 
 
 def test_the_readme_shows_the_configurations_defaults(tmp_path: Path) -> None:

@@ -160,9 +160,9 @@ def test_export_streams_to_standard_output(booked: Book, db_cli: Cli) -> None:
     abroad = db_cli("export", "charges", "--json", "--month", "2026-04", "--timezone", "Asia/Shanghai").ok().json
     assert abroad["title"] == "Charges, 2026-04 (posted, Asia/Shanghai)"
     assert {row["occurred_at"] for row in abroad["rows"]} == {"2026-03-31T20:00:00Z"}
-    refused = db_cli("export", "charges", "-o", "charges.xlsx")
+    refused = db_cli("export", "charges", "-o", "charges.pdf")
     assert refused.exit_code == 2
-    assert "--format csv or json" in refused.stderr
+    assert "can't be written: give --format" in refused.stderr
 
 
 def test_an_export_that_fails_leaves_the_old_file(booked: Book, db_cli: Cli, tmp_path: Path) -> None:

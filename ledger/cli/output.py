@@ -26,8 +26,15 @@ from ledger.exports.safe_text import visible
 F = TypeVar("F", bound=Callable[..., Any])
 
 FORMATS = ("table", "json", "csv", "markdown")
-_FORMAT_OF_SUFFIX = {".json": "json", ".csv": "csv", ".md": "markdown", ".xml": "junit"}
-# Files whose readers would refuse what we can write.
+_FORMAT_OF_SUFFIX = {
+    ".json": "json",
+    ".csv": "csv",
+    ".md": "markdown",
+    ".xml": "junit",
+    ".xlsx": "xlsx",
+    ".parquet": "parquet",
+}
+# Files whose readers would refuse what we can write, unless the command has the very format.
 _FOREIGN_SUFFIXES = frozenset({".parquet", ".xlsx", ".xls", ".ods", ".html", ".pdf"})
 
 
@@ -211,8 +218,8 @@ def chosen_output(
     if path == "":
         raise LedgerError("--output is empty: give a file, or - for standard output")
     suffix = Path(path or "").suffix.lower()
-    if suffix in _FOREIGN_SUFFIXES and not as_json and format_name is None:
-        raise LedgerError(f"--output {path}: {suffix} can't be written: give --format {' or '.join(formats)}")
     by_suffix = _FORMAT_OF_SUFFIX.get(suffix, "")
+    if suffix in _FOREIGN_SUFFIXES and by_suffix not in formats and not as_json and format_name is None:
+        raise LedgerError(f"--output {path}: {suffix} can't be written: give --format {' or '.join(formats)}")
     chosen = format_name or (by_suffix if by_suffix in formats else default or formats[0])
     return Output("json" if as_json else chosen, None if path == "-" else path)
