@@ -16,6 +16,8 @@ import pytest
 
 from ledger.closing import close_months, reopen_month
 from ledger.db import open_ledger
+from ledger.types import from_microseconds
+from pricing.money import format_nano
 from tests.conftest import Cli
 from tests.ledger_help import CODE, LITE, MINI, PRO, rows
 from tests.sources_help import lines, record
@@ -181,6 +183,17 @@ class Year:
                 assert posted[key] - occurred[key] == differing[key]
         assert self.says(self.open_months[0]) == self.says(self.open_months[0])
 
+    def reconcile(self) -> None:
+        """A statement of what stands agrees with the ledger, and one that asks for a credit more doesn't."""
+        query = """SELECT u.request_id, max(u.occurred_at), sum(c.amount_nano) FROM charges c
+            JOIN usage_records u ON u.id = c.usage_record_id GROUP BY u.request_id ORDER BY u.request_id"""
+        found = [(name, from_microseconds(at).isoformat(), int(amount)) for name, at, amount in rows(self.url, query)]
+        standing = [row for row in found if row[2]]
+        for more, code in ((0, 0), (10**9, 1)):
+            lines_of = [f"{name},{at},{format_nano(amount + more)}" for name, at, amount in standing]
+            Path("bill.csv").write_text("\n".join(["request_id,occurred_at,amount", *lines_of]) + "\n")
+            self.run("reconcile", "--statement", "bill.csv", codes=(code if standing else 0,))
+
     def sums(self) -> tuple[Counter[tuple[str, str]], ...]:
         """Nano by month and currency: as posted, as occurred, and of the rows whose two months differ."""
         posted: Counter[tuple[str, str]] = Counter()
@@ -204,4 +217,5 @@ def test_a_year_in_any_order_keeps_every_law(db_cli: Cli, db_url: str, seed: int
         if step in ("close", "reprice", "undo"):
             year.check()
     year.check()
+    year.reconcile()
     assert year.closed
