@@ -37,6 +37,9 @@ from ledger.queries.focus import (
 from ledger.rollups import TagSubset
 from pricing.money import format_nano
 
+# Items that charges come to; the others are of wallets.
+CHARGED = frozenset({"usage", "rounding", "adjustment"})
+
 
 @dataclass(frozen=True, slots=True)
 class FocusOptions:
@@ -67,7 +70,7 @@ class Totals:
         """Count a row in."""
         self.rows += 1
         self.costs_nano = [one + other for one, other in zip(self.costs_nano, costs, strict=True)]
-        if item.lot is None and item.kind in {"usage", "rounding", "adjustment"}:
+        if item.kind in CHARGED:
             self.amounts_pico[item.currency] += item.amount_pico
             self.usd_nano += costs.list_nano
 
