@@ -75,8 +75,9 @@ def close_months(
     Objections are quarantined lines of the month and sources whose usage ended before it did; a reason to force it
     overrides them. `focus` names the month's FOCUS exports from then on.
     """
-    settings = MonthSettings(focus=focus or FocusSection(), rollup_tags=tuple(database.rollup_tags))
     with database.reading() if dry_run else database.writing() as connection:
+        # Read under the lock: they may have been changed since the ledger was opened.
+        settings = MonthSettings(focus=focus or FocusSection(), rollup_tags=tuple(database.rollup_tags))
         zone = database.zone
         if now < month_start(shift_month(month, 1), zone):
             raise LedgerError(f"{month} has not ended: close it from {shift_month(month, 1)}-01 ({zone.key}) on")

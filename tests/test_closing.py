@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from ledger.closing import close_months
+from ledger.db import open_ledger
 from tests.conftest import Cli
 from tests.ledger_help import LITE, nano, rows, tamper, value
 from tests.sources_help import lines, record
@@ -220,3 +224,15 @@ def test_verify_of_one_month_checks_what_is_posted_in_it(db_cli: Cli, db_url: st
     tamper(db_url, "UPDATE charges SET input_nano = 1, amount_nano = 1 WHERE posted_month = '2026-02'")
     outcome = db_cli("verify", "--month", FEBRUARY)
     assert (outcome.exit_code, outcome.stderr.count("Problem")) == (1, 4)  # price, close, both roll-ups
+
+
+def test_a_close_keeps_the_rolled_up_tags_that_stand_as_it_holds_the_lock(db_cli: Cli, db_url: str) -> None:
+    ingest(db_cli, "2026-02-28", tags={"team": "a"})
+    database = open_ledger(db_url)
+    assert database.rollup_tags == ()
+    # Someone else changes them after this process has read the settings, before it closes.
+    db_cli("db", "rollups", "--tag", "team").ok()
+    close_months(database, FEBRUARY, now=datetime(2026, 3, 1, tzinfo=UTC))
+    database.close()
+    settings = value(db_url, "SELECT settings FROM closings")
+    assert json.loads(settings)["rollup_tags"] == ["team"]
