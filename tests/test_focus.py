@@ -27,6 +27,7 @@ from tests.focus_help import (
     total,
 )
 from tests.ledger_help import CODE, LITE, MINI
+from tests.sources_help import lines
 
 DECIMALS = [column.name for column in (*COLUMNS, *LINE_COLUMNS) if column.kind == "decimal"]
 TIMES = [column.name for column in COLUMNS if column.kind == "time"]
@@ -265,6 +266,15 @@ def test_late_usage_that_is_corrected_in_its_own_month_corrects_nothing_closed(d
     ]
     by_line = [row for row in lines_of(db_cli) if row["x_Meter"] == "input" and row["ChargeClass"]]
     assert cells(by_line, *names) == [("search", "Correction", "-30000.0"), ("chat", "Correction", "30000.0")]
+
+
+def test_usage_that_turns_out_to_be_of_the_next_month_corrects_nothing_closed(db_cli: Cli) -> None:
+    before, after = request("a"), request("a")
+    ingest(db_cli, before | {"occurred_at": "2026-03-31T23:59:59Z"})
+    db_cli("ingest", "-", stdin=lines([after | {"occurred_at": "2026-04-01T00:00:30Z"}]))
+    db_cli("quarantine", "accept", 1, "--reason", "the provider's own time").ok()
+    for found in (rows(db_cli, "2026-04"), lines_of(db_cli, "2026-04")):
+        assert {row["ChargeClass"] for row in found} == {""}
 
 
 def test_adjustments_have_a_row_each(db_cli: Cli) -> None:

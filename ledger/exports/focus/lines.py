@@ -19,9 +19,14 @@ ADJUSTMENT = "adjustment"
 
 
 def is_correction(charge: PostedCharge) -> bool:
-    """Whether it corrects a closed month: that of the charge it reverses or replaces, or an adjustment's own."""
+    """Whether it corrects a closed month: that of the charge it reverses or replaces, or an adjustment's own.
+
+    What stands in the month that it occurred in corrects none, as where usage turns out to be of the next month.
+    """
+    if charge.occurred_month >= charge.posted_month:
+        return False
     if charge.charge_class == ADJUSTMENT:
-        return charge.occurred_month < charge.posted_month
+        return True
     if charge.charge_class not in CORRECTING or charge.corrected_posted_month is None:
         return False
     return charge.corrected_posted_month < charge.posted_month
