@@ -180,7 +180,7 @@ def _early_sources(connection: Connection, month: str, zone: ZoneInfo) -> Iterat
     for source, last_occurred_at, _last_ingest_at in connection.execute(query):
         ended = last_occurred_at.astimezone(zone).date()
         if ended < last_day:
-            yield f"source {source!r} ends on {ended}, before {last_day}: is its usage complete?"
+            yield f"source {source!r} ends on {ended}, before {last_day}: its usage may be incomplete"
 
 
 def rows_of_month(connection: Connection, month: str, last_charge_id: int | None = None) -> MonthRows:

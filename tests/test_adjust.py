@@ -117,3 +117,8 @@ def test_verify_finds_a_changed_adjustment(book: Cli, db_url: str) -> None:
     adjust(book, "900credits").ok()
     tamper(db_url, "UPDATE charges SET amount_nano = 1 WHERE id = 2")
     assert book("verify").exit_code == 1
+
+
+def test_an_amount_for_a_month_ahead_is_told(book: Cli) -> None:
+    assert "2098-01 lies ahead" in adjust(book, "1usd", "2098-01").ok().stderr
+    assert "lies ahead" not in adjust(book, "1usd", MARCH, "CN-2").ok().stderr

@@ -52,13 +52,13 @@ def adjust(
     for name, text in (("--project", project), ("--reason", reason), ("--reference", reference)):
         if not text.strip() or len(text) > MAX_NAME or "\0" in text:
             raise LedgerError(f"{name} {text[:40]!r}: give 1 to {MAX_NAME} characters")
-    of_month = parse_month(month, zone=UTC, now=datetime.now(UTC)).month or ""
+    database, now = app.open(), datetime.now(UTC)
+    span = parse_month(month, zone=database.zone, now=now)
+    of_month = span.month or ""
     billed_by = provider or app.config.ledger.provider
     facts = {"project": project, "amount": parsed.text, "month": of_month, "provider": billed_by}
     run = Run("adjust", facts, reason, reference)
-    batch, in_books, repeated = post(
-        app.open(), run, project=project, amount=parsed, month=of_month, provider=billed_by
-    )
+    batch, in_books, repeated = post(database, run, project=project, amount=parsed, month=of_month, provider=billed_by)
     columns = (
         Column("batch", "count"),
         Column("project"),
@@ -70,5 +70,7 @@ def adjust(
     row = (batch, project, of_month, in_books, parsed.nano, parsed.currency)
     document = {"schema": 1, "batch": batch, **facts, "posted_month": in_books, "repeated": repeated}
     output.write(Sheet("Adjusted", columns, [row], document=document))
+    if span.start is not None and span.start > now:
+        note(f"{of_month} lies ahead: that is where the amount stands")
     if repeated:
         note(f"batch {batch} of this reference did it already: nothing was posted")
