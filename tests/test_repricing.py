@@ -71,6 +71,18 @@ def test_what_differs_is_reversed_and_replaced_and_nothing_the_second_time(book:
     book("verify").ok()
 
 
+def test_the_total_is_rounded_once_and_not_by_row(db_cli: Cli) -> None:
+    for project in ("a", "b", "c"):
+        db_cli("ingest", "-", stdin=usage("2026-03-31", request_id=project, project=project)).ok()
+    Path("card.toml").write_text(CARD)
+    db_cli("rates", "add", "card.toml").ok()
+    found = db_cli("reprice", "--since", "2026-03-01", "--json").ok().json
+    # 0.006 credits at 72 are 83_333.3… billionths of a USD, three times that is 250_000; 0.009 are 125_000.
+    assert [row["before_usd"] for row in found["rows"]] == ["0.000083333"] * 3
+    total = found["total"]
+    assert (total["before_usd"], total["after_usd"], total["change_usd"]) == ("0.00025", "0.000375", "0.000125")
+
+
 def test_a_dry_run_shows_the_same_money_and_posts_nothing(book: Cli, db_url: str) -> None:
     tables = ("charges", "batches", "rate_entries", "conversions")
     before = [rows(db_url, f"SELECT * FROM {table} ORDER BY id") for table in tables]

@@ -11,6 +11,7 @@ from ledger.cli.app import ROW_NUMBER, App, command_options, pass_app
 from ledger.cli.output import Output, note, output_options
 from ledger.cli.sheet import Column, Sheet
 from ledger.errors import LedgerError
+from ledger.spend import total
 
 if TYPE_CHECKING:
     from ledger.db import Database
@@ -103,8 +104,8 @@ def _sheet(repriced: Repriced, *, dry_run: bool) -> Sheet:
         )
         for key, moved in sorted(repriced.moved.items())
     ]
-    before = sum(moved.before.usd_nano for moved in repriced.moved.values())
-    after = sum(moved.after.usd_nano for moved in repriced.moved.values())
+    before = total([moved.before for moved in repriced.moved.values()]).usd_nano
+    after = total([moved.after for moved in repriced.moved.values()]).usd_nano
     return Sheet(
         "Money that would move" if dry_run else "Repriced",
         columns,
