@@ -24,6 +24,7 @@ from ledger.errors import LedgerError
 from ledger.facts import ChargeRow
 from ledger.models import charges, closings, quarantine, rollup_keys, sources
 from ledger.months import last_closed, standing_close, standing_closes
+from ledger.queries import Selection, read_unbooked_calls
 from ledger.timespan import month_start, shift_month
 from ledger.wallet import wallet_providers
 from ledger.wallet_closing import first_wallet_month, write_entries
@@ -45,11 +46,15 @@ class MonthRows:
 
 @dataclass(slots=True)
 class Closed:
-    """A month that was closed, or would be: `number` 1 is its first close; `objections` are what --force overrides."""
+    """A month that was closed, or would be: `number` 1 is its first close; `objections` are what --force overrides.
+
+    `unbooked_calls` are calls of tools whose fees are not in its books.
+    """
 
     month: str
     number: int
     rows: MonthRows
+    unbooked_calls: int
     objections: list[str] = field(default_factory=list)
 
 
@@ -83,7 +88,9 @@ def close_months(
             raise LedgerError(f"{month} has not ended: close it from {shift_month(month, 1)}-01 ({zone.key}) on")
         closed = []
         for each in _months_to_close(connection, month, through=through):
-            found = Closed(each, _next_number(connection, each), rows_of_month(connection, each))
+            span = Selection(zone, month_start(each, zone), month_start(shift_month(each, 1), zone))
+            calls = read_unbooked_calls(connection, span, zone)
+            found = Closed(each, _next_number(connection, each), rows_of_month(connection, each), calls)
             found.objections = [*_quarantined(connection, each, zone), *_early_sources(connection, each, zone)]
             if found.objections and force_reason is None and not dry_run:
                 raise LedgerError(f"{each}: {'; '.join(found.objections)}. Close it all the same: --force --reason R")

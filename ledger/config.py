@@ -9,7 +9,7 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, cast
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 import msgspec
 
@@ -24,6 +24,10 @@ DEFAULT_PROVIDER = "evolink"
 UNASSIGNED = "unassigned"
 
 
+ToolFees: TypeAlias = Literal["refuse", "unbooked"]
+"""What becomes of a request whose tools are billed apart: refused, or booked without those fees, which are counted."""
+
+
 class LedgerSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`[ledger]`: what an option of the command line or an environment variable overrides."""
 
@@ -32,6 +36,7 @@ class LedgerSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     timezone: str = "UTC"
     keep_tags: tuple[str, ...] = DEFAULT_KEEP_TAGS
     rollup_tags: tuple[str, ...] = ()
+    tool_fees: ToolFees = "refuse"
 
 
 class ProjectRule(msgspec.Struct, frozen=True):
@@ -215,6 +220,7 @@ _RULES = {
     "Expected `str": "is no text; write it in quotes",
     "Expected `decimal": "is no amount of USD; give a number such as 0.05",
     "Invalid decimal": "is no amount of USD; give a number such as 0.05",
+    "Invalid enum value": "is none of its choices; tool_fees is 'refuse' or 'unbooked'",
     "Expected `array": "is no list; write texts in [brackets], and tables under [[double brackets]]",
     "Expected `object": "is no table of keys and values",
 }

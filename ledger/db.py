@@ -20,7 +20,7 @@ from ledger.engines import LOCK_WAIT_SECONDS, WRITE, first_line, is_database_err
 from ledger.errors import LedgerError
 from ledger.models import ledger_settings
 
-HEAD_REVISION = "0005"
+HEAD_REVISION = "0006"
 MAX_ROLLUP_TAGS = 4
 # Any number serves, as long as every process that creates a ledger in one PostgreSQL database takes the same.
 CREATION_LOCK = 7_405_261

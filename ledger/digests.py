@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Table, select
 
-from ledger.facts import ChargeRow, Columns
+from ledger.facts import ChargeRow, Columns, Facts
 from ledger.models import batches, conversions
 
 _CONVERSION = ChargeRow._fields.index("conversion_id")
+_TOOL_CALLS = 2 + Facts._fields.index("tool_calls")  # after the record's id and batch
 # Columns that a table got after its first rows.
 LATER = frozenset({"settings"})
 
@@ -56,7 +57,8 @@ def batch_digest(
     """
     encode_lines = msgspec.json.Encoder().encode_lines
     digest = hashlib.sha256(encode_lines([[batch[column.name] for column in batches.c if column.name != "digest"]]))
-    digest.update(encode_lines(added))
+    # Calls of tools were not kept with the first records: a record without any is digested as it was then.
+    digest.update(encode_lines([row[:_TOOL_CALLS] if row[_TOOL_CALLS] is None else row for row in added]))
     digest.update(encode_lines(rows))
     pinned = {row[_CONVERSION] for row in rows} - {None}
     digest.update(encode_lines([known.get(number) for number in sorted(pinned)]))

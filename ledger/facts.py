@@ -18,6 +18,7 @@ class Facts(NamedTuple):
     """A usage record ready to be stored: the columns of `usage_records` after id and batch_id, in their order.
 
     Times are microseconds since the epoch UTC; `tags` is a JSON object with sorted keys; `assumed` is 0 or 1.
+    `tool_calls` are calls whose fees are not booked, None where there are none.
     """
 
     kind: Kind
@@ -40,6 +41,7 @@ class Facts(NamedTuple):
     storage_end: int | None
     provider_amount_nano: int | None
     assumed: int
+    tool_calls: int | None
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -176,4 +178,5 @@ def adjustment_facts(charge: ChargeRow, calendar: Calendar) -> Facts:
         storage_end=None,
         provider_amount_nano=None,
         assumed=0,
+        tool_calls=None,
     )

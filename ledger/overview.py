@@ -15,6 +15,7 @@ from ledger.db import Database
 from ledger.models import batches, rollup_days, rollup_keys, sources
 from ledger.months import first_open_month, last_closed
 from ledger.quarantine import count_open
+from ledger.queries import Selection, read_unbooked_calls
 from pricing.money import Conversion
 
 
@@ -88,6 +89,7 @@ class Status:
     open_months: Sequence[str]
     closed_through: str | None
     requests: int
+    unbooked_calls: int
 
 
 def status(database: Database, now: datetime, provider: str) -> Status:
@@ -109,6 +111,7 @@ def status(database: Database, now: datetime, provider: str) -> Status:
             open_months=[str(month) for month in months.scalars()],
             closed_through=None if closed is None else str(closed.month),
             requests=_requests(connection),
+            unbooked_calls=read_unbooked_calls(connection, Selection(database.zone), database.zone),
         )
 
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from ledger.config import UNASSIGNED, Config
+from ledger.config import UNASSIGNED, Config, ToolFees
 from ledger.errors import LedgerError
 from ledger.facts import Facts
 from ledger.records import MAX_NAME, MAX_SOURCE, MAX_TAGS, RecordError, UsageRecord
 from ledger.sources.values import check_tag, check_text
-from pricing.money import INT64_MAX, NANO, parse_units
 
 # A day short of year 10000, so that every zone can say which day it is.
 MAX_OCCURRED_US = 253_402_214_400_000_000
@@ -27,6 +26,7 @@ class RunOptions:
     project: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     assume_cache_storage: bool = False
+    tool_fees: ToolFees | None = None
 
     def to_json(self) -> str:
         """JSON text with sorted keys."""
@@ -90,9 +90,22 @@ class Resolver:
             tags,
             record.storage_tokens,
             record.storage_end_us,
-            _amount_nano(record.provider_amount),
+            record.provider_amount_nano,
             0,
+            self._unbooked_calls(record),
         )
+
+    def _unbooked_calls(self, record: UsageRecord) -> int | None:
+        """Calls of tools to count beside the tokens; RecordError unless the run or the ledger leaves their fees out."""
+        if not record.tool_calls:
+            return None
+        if (self.options.tool_fees or self._config.ledger.tool_fees) != "unbooked":
+            raise RecordError(
+                "unpriced_tool_fees",
+                f"{record.tool_calls} calls of tools are billed beside the tokens, and no card prices them: "
+                "--tool-fees unbooked books the tokens alone and counts the calls",
+            )
+        return record.tool_calls
 
     def labels(self, record: UsageRecord, source: str) -> tuple[str, str]:
         """Project and tags: of the option, else the record, response metadata, request metadata, else the rules."""
@@ -155,17 +168,3 @@ def _check_options(options: RunOptions) -> None:
 def encode_tags(tags: Mapping[str, str]) -> str:
     """Tags as a JSON object with sorted keys."""
     return msgspec.json.encode(dict(tags), order="sorted").decode()
-
-
-def _amount_nano(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        amount = parse_units(text, NANO)
-    except ValueError as error:
-        raise RecordError(
-            "invalid_amount", f"provider_amount {text[:40]!r}: must be a plain decimal of at most 9 places"
-        ) from error
-    if abs(amount) > INT64_MAX:
-        raise RecordError("invalid_amount", f"provider_amount {text[:40]!r} is too large")
-    return amount

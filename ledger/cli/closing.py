@@ -10,6 +10,7 @@ import click
 
 from ledger.cli.app import App, command_options, decide_exit, pass_app
 from ledger.cli.output import Output, note, output_options
+from ledger.cli.report import without_fees
 from ledger.cli.sheet import Column, Sheet
 from ledger.errors import LedgerError
 from pricing.money import format_nano
@@ -75,6 +76,8 @@ def close(
     for each in closed:
         for objection in each.objections:
             note(f"{each.month}: {objection}")
+        if each.unbooked_calls:
+            note(f"{each.month}: booked {without_fees(each.unbooked_calls)}")
     if undated:
         note(f"{undated} in quarantine without a readable time: they are of no month; 'tollbook quarantine list'")
     sys.exit(code)
@@ -95,6 +98,7 @@ def _sheet(closed: list[Closed], undated: int, *, dry_run: bool) -> Sheet:
             {
                 **dict(zip((column.name for column in columns), row, strict=True)),
                 "objections": each.objections,
+                "unbooked_tool_calls": each.unbooked_calls,
             }
             for each, row in zip(closed, rows, strict=True)
         ],

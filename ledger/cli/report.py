@@ -73,6 +73,13 @@ def report(app: App, /, *, output: Output, **options: Any) -> None:
     output.write(_sheet(found))
     for text in found.notes:
         note(text)
+    if found.unbooked_calls and output.format == "csv":
+        note(without_fees(found.unbooked_calls))
+
+
+def without_fees(calls: int) -> str:
+    """What is to be said of calls of tools whose fees are not booked."""
+    return f"without fees of {calls:,} {'call' if calls == 1 else 'calls'} of tools"
 
 
 def _sheet(report: Report) -> Sheet:
@@ -85,6 +92,8 @@ def _sheet(report: Report) -> Sheet:
         columns,
         report.rows,
         report.total,
-        facts={"data_through": report.data_through},
-        footnotes=[f"data through {report.data_through}"] if report.data_through else [],
+        facts={"data_through": report.data_through}
+        | ({"unbooked_tool_calls": report.unbooked_calls} if report.unbooked_calls else {}),
+        footnotes=([f"data through {report.data_through}"] if report.data_through else [])
+        + ([without_fees(report.unbooked_calls)] if report.unbooked_calls else []),
     )

@@ -8,6 +8,7 @@ import click
 
 from ledger.cli.app import App, command_options, pass_app
 from ledger.cli.output import Output, note, output_options
+from ledger.cli.report import without_fees
 from ledger.cli.sheet import Column, Sheet
 from pricing.money import format_nano
 
@@ -44,6 +45,8 @@ def status(app: App, output: Output) -> None:
         for name, record, ingest in found.sources
     ]
     rows = [("database", found.url), ("timezone", found.zone), ("requests", f"{found.requests:,}")]
+    if found.unbooked_calls:
+        rows += [("not booked", without_fees(found.unbooked_calls))]
     rows += [
         (
             f"conversion {item['provider']}",
@@ -64,6 +67,7 @@ def status(app: App, output: Output) -> None:
         "database": found.url,
         "timezone": found.zone,
         "requests": found.requests,
+        "unbooked_tool_calls": found.unbooked_calls,
         "conversions": conversions,
         "sources": sources,
         "quarantine": found.quarantine,

@@ -76,11 +76,22 @@ usage_records = Table(
     Column("storage_end", UtcTime),
     Column("provider_amount_nano", BigInt, comment="the gateway's own figure in the card's currency: never priced"),
     Column("assumed", Flag, nullable=False, comment="derived by --assume-cache-storage, not reported"),
+    Column(
+        "tool_calls",
+        BigInt,
+        comment="calls of tools that the gateway bills beside the tokens: counted, never priced; null for none",
+    ),
     UniqueConstraint("request_id", "source", "kind", "generation", name="uq_usage_records_identity"),
     CheckConstraint(
         "kind IN ('request', 'cache_storage') AND 0 <= cached_input_tokens AND cached_input_tokens <= input_tokens"
         " AND 0 <= reasoning_tokens AND reasoning_tokens <= output_tokens",
         name="facts",
+    ),
+    Index(
+        "ix_usage_records_tool_calls",
+        "tool_calls",
+        sqlite_where=text("tool_calls IS NOT NULL"),
+        postgresql_where=text("tool_calls IS NOT NULL"),
     ),
     Index("ix_usage_records_occurred_at", "occurred_at", postgresql_using="brin").ddl_if(dialect="postgresql"),
     sqlite_strict=True,

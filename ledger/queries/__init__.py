@@ -7,6 +7,7 @@ from ledger.queries.plan import Sums
 from ledger.queries.requests import OutputCount, first_request, latest_day, read_output_counts
 from ledger.queries.selection import DIMENSIONS, Basis, Selection
 from ledger.queries.spend import SelectedSpend, SpendRow, read_spend
+from ledger.queries.unbooked import read_unbooked_calls
 
 __all__ = [
     "DIMENSIONS",
@@ -23,5 +24,6 @@ __all__ = [
     "read_output_counts",
     "read_rate_entries",
     "read_spend",
+    "read_unbooked_calls",
     "read_usd_rates",
 ]

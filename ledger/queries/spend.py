@@ -76,7 +76,7 @@ def _rows(connection: Connection, plan: Plan, raw_rows: Iterable[Sequence[Any]])
     currency, conversion, entry, tier = (of[name] for name in FIXED_COLUMNS)
     usd_rates = read_usd_rates(connection)
     dimensions = _dimension_readers(plan, of)
-    tags_match = _tag_filter(plan.selection, of.get("tags"))
+    tags_match = tag_filter(plan.selection, of.get("tags"))
     totals: dict[tuple[Any, ...], tuple[list[int], int | None]] = {}
     for raw in raw_rows:
         if tags_match is not None and not tags_match(raw):
@@ -145,7 +145,7 @@ def _tag(tags: str | None, key: str) -> str | None:
     return None if value is None else str(value)
 
 
-def _tag_filter(selection: Selection, place: int | None) -> Callable[[Sequence[Any]], bool] | None:
+def tag_filter(selection: Selection, place: int | None) -> Callable[[Sequence[Any]], bool] | None:
     """Whether a grouped row has, for each key asked for, one of the values asked for; None without tag filters."""
     if not selection.tags or place is None:
         return None

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from ledger.db import Database, zone_named
 from ledger.errors import LedgerError
-from ledger.queries import Basis, SelectedSpend, Selection, read_spend
+from ledger.queries import Basis, SelectedSpend, Selection, read_spend, read_unbooked_calls
 from ledger.reports.table import Earlier, Layout, Report, build_report, report_columns
 from ledger.timespan import Span, parse_month, parse_span, previous_span
 
@@ -71,6 +71,7 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
             return read_spend(connection, selection, ledger_zone=database.zone, rollup_tags=database.rollup_tags)
 
         spend = read(selection)
+        calls = read_unbooked_calls(connection, selection, database.zone)
         earlier = Earlier(read(options.selection(other, zone)), other) if other else None
     report = build_report(spend, selection, span, layout=Layout(options.sort, options.top), earlier=earlier)
     notes = []
@@ -78,4 +79,4 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
         notes.append(f"read from the charges themselves, not from the roll-ups: {spend.reason}")
     if not report.rows:
         notes.append("nothing was selected: no charge is in this period with these filters")
-    return replace(report, notes=tuple(notes))
+    return replace(report, notes=tuple(notes), unbooked_calls=calls)

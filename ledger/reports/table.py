@@ -75,6 +75,8 @@ class Report:
     rows: list[Row]
     total: Row
     notes: tuple[str, ...] = ()
+    unbooked_calls: int = 0
+    """Calls of tools whose fees are in no figure here."""
 
 
 def report_columns(
