@@ -6,11 +6,12 @@ refuses it by name. A line that goes this way comes out with the facts that the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from ledger.facts import Facts
 from ledger.records import MAX_NAME, MAX_REQUEST_ID, RecordError, UsageRecord
@@ -43,13 +44,16 @@ class _Usage(Struct, forbid_unknown_fields=True):
 class _Response(Struct):
     id: Annotated[str, Meta(min_length=1, max_length=MAX_REQUEST_ID)]
     object: Literal["response"]
-    created_at: Annotated[int, Meta(ge=0, le=LAST_SECOND)] | Annotated[float, Meta(ge=0, le=LAST_SECOND)]
+    created_at: Annotated[int, Meta(ge=1, le=LAST_SECOND)] | Annotated[float, Meta(ge=1, le=LAST_SECOND)]
     model: Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
     status: Literal["completed", "incomplete"]
     usage: Raw
     service_tier: Literal["auto", "default"] | UnsetType | None = UNSET
     metadata: Raw | UnsetType = UNSET
     output: Raw | UnsetType = UNSET
+    type: UnsetType | None = UNSET
+    cache_hit: UnsetType | None = UNSET
+    hidden_params: UnsetType | None = field(default=UNSET, name="_hidden_params")
 
 
 class _Line(NamedTuple):
@@ -67,7 +71,9 @@ _decode_response = msgspec.json.Decoder(_Response).decode
 _decode_usage = msgspec.json.Decoder(_Usage).decode
 _USAGE_KEYS = 5
 # Keys that decide something: a line of this way may have each once only.
-_KEYS = (b'"id"', b'"object"', b'"created_at"', b'"model"', b'"status"', b'"usage"')
+_KEYS = (b'"id"', b'"object"', b'"created_at"', b'"model"', b'"status"', b'"usage', b'sage"')
+# Where an item of the output may be a call that is billed apart: its type ends so, but for a function's; or is escaped.
+_BILLED_CALL = re.compile(rb'(?<!"function)_call"|\\u00[4-7]')
 _OPTIONAL_KEYS = (b'"service_tier"', b'"metadata"', b'"output"')
 _MEMORY = 10_000
 _SAMPLE = 100
@@ -99,7 +105,7 @@ class OrdinaryLines:
                     (
                         "request", source, response.id, 0, provider, int(response.created_at) * 1_000_000, None,
                         response.model, labels[0], response.status, response.service_tier or None, usage.input_tokens,
-                        cached, usage.output_tokens, reasoning, labels[1], None, None, None, 0,
+                        cached, usage.output_tokens, reasoning, labels[1], None, None, None, 0, None,
                     ),
                 )  # fmt: skip
         return facts
@@ -136,7 +142,8 @@ def _decoded(place: int, line: bytes) -> _Line | None:
     keys = _USAGE_KEYS + (cached is not UNSET) + (reasoning is not UNSET)
     cached, reasoning = cached or 0, reasoning or 0
     if (
-        counts.count(b":") != keys  # the object holds numbers alone, so each colon is a key's
+        not usage.total_tokens
+        or counts.count(b":") != keys  # the object holds numbers alone, so each colon is a key's
         or cached > usage.input_tokens
         or reasoning > usage.output_tokens
         or usage.total_tokens != usage.input_tokens + usage.output_tokens
@@ -147,7 +154,10 @@ def _decoded(place: int, line: bytes) -> _Line | None:
         return None
     rest = line
     if response.output is not UNSET:
-        before, _output, after = line.partition(bytes(response.output))
+        output = bytes(response.output)
+        if (b'_call"' in output or b"\\u00" in output) and _BILLED_CALL.search(output):
+            return None
+        before, _output, after = line.partition(output)
         rest = before + after
     return _Line(place, response, usage, cached, reasoning, rest)
 

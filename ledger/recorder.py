@@ -16,10 +16,11 @@ from ledger.errors import LedgerError
 from ledger.intake import Intake
 from ledger.posting import Run
 from ledger.quarantine import hold
-from ledger.records import Parsed, RecordError, Rejected, UsageRecord
+from ledger.records import IGNORED, Ignored, Parsed, RecordError, Rejected, UsageRecord
 from ledger.resolve import Resolver, RunOptions
 from ledger.sources.base import Item
 from ledger.sources.fields import to_fields
+from ledger.sources.kinds import named_kind, unknown_object
 from ledger.sources.registry import FORMATS, recognise
 from ledger.sources.values import read_text
 from pricing.money import format_nano
@@ -27,9 +28,10 @@ from pricing.money import format_nano
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of one response: `status` is accepted, duplicate, conflict, rejected or pending.
+    """What became of one response: `status` is accepted, duplicate, conflict, rejected, pending or ignored.
 
     `amount` is a plain decimal in `currency` where it was accepted; `reason` and `message` say why it was held back.
+    Ignored is an answer of a proxy's own cache: nothing was bought.
     """
 
     status: str
@@ -83,6 +85,8 @@ class Ledger:
             first = portion.held[0]
             status = "conflict" if first.reason == "conflict" else "rejected"
             return Recorded(status, reason=first.reason, message=first.message)
+        if isinstance(parsed, Ignored):
+            return Recorded("ignored", reason=parsed.reason, message=IGNORED[parsed.reason])
         if not rated.facts:
             return Recorded("pending")
         if posted.outcomes[0] != "accepted":
@@ -105,6 +109,8 @@ def usage_record(
     parsed, _raw = _parse(response, requested_model)
     if isinstance(parsed, Rejected):
         raise LedgerError(parsed.message)
+    if isinstance(parsed, Ignored):
+        raise LedgerError(f"the response was {IGNORED[parsed.reason]}: there is nothing to record")
     if not isinstance(parsed, UsageRecord):
         raise LedgerError("the response is not finished: record it once it is completed")
     resolver = Resolver(RunOptions(project=project or None, tags=_texts(tags)), load_config(Path.cwd()))
@@ -126,11 +132,16 @@ def _parse(response: object, requested_model: str | None) -> tuple[Parsed, bytes
     """What the formats make of an SDK object or dict, and bytes to know it by."""
     payload = dict(response) if isinstance(response, Mapping) else _dump(response)
     name = recognise(payload)
-    if name not in ("responses", "chat"):
+    kind = named_kind(payload)
+    if name in ("responses", "chat"):
+        (parsed,) = FORMATS[name].parse(payload)
+    elif name is None and kind is not None:
+        error = unknown_object(kind)
+        parsed = Rejected(error.reason, str(error))
+    else:
         raise LedgerError(
             f"a {type(response).__name__} is no Responses or Chat Completions object: pass the SDK's response"
         )
-    (parsed,) = FORMATS[name].parse(payload)
     if isinstance(parsed, UsageRecord) and requested_model is not None:
         try:
             parsed.requested_model = read_text(requested_model, "requested_model")

@@ -21,6 +21,19 @@ MAX_TAG_KEY = 64
 MAX_TAG_VALUE = 512
 
 
+# Why something that carries token counts is no request to book.
+IGNORED = {
+    "cache_hit": "answered from a proxy's own cache, so that nothing was bought",
+    "no_response_id": "spans with token counts and without gen_ai.response.id, by which a request is booked once",
+    "other_operation": "spans with token counts of operations other than chat, text_completion, generate_content",
+    "other_attributes": "spans whose token counts are not in gen_ai.usage",
+    "repeated_span": "spans that tell the counts of another span again",
+    "otel_logs": "exports of logs that count tokens: of OpenTelemetry only spans are read",
+    "otel_metrics": "exports of metrics that count tokens: of OpenTelemetry only spans are read",
+    "unknown_event": "events with a usage, of streams that no format lists",
+}
+
+
 @dataclass(slots=True)
 class UsageRecord:
     """One request's counts and facts as one input states them; options and rules are applied later.
@@ -51,7 +64,11 @@ class UsageRecord:
     service_name: str | None = None
     storage_tokens: int | None = None
     storage_end_us: int | None = None
-    provider_amount: str | None = None
+    provider_amount_nano: int | None = None
+    lost_amount: bool = False
+    """Whether a gateway's own figure was there that can't be read as an amount: it costs the record its figure."""
+    tool_calls: int = 0
+    """Calls of tools that the gateway bills apart from the tokens."""
     caching_expires_at_us: int | None = None
     """End of the cache storage that a response with `caching.type = enabled` states, for --assume-cache-storage."""
 
@@ -77,7 +94,12 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """Something that is no request at all, such as a span of another operation: not even read."""
+    """Something that is no request to book, such as a span of another operation.
+
+    `reason` is a key of IGNORED where it carries token counts, so that it is counted and told; else empty.
+    """
+
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

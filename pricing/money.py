@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from fractions import Fraction
 from math import lcm
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -38,6 +39,7 @@ CURRENCIES = frozenset(
     """.split()  # noqa: SIM905
 )
 
+_FINITE = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?", re.ASCII)
 _DECIMAL = re.compile(r"(-?)([0-9]{1,40})(?:\.([0-9]{1,40}))?")
 
 
@@ -57,6 +59,26 @@ def parse_units(text: str, scale: int) -> int:
         message = f"{text!r} is not a whole number of 1/{scale}"
         raise ValueError(message)
     return -units if sign else units
+
+
+def round_units(text: str, scale: int) -> int:
+    """The finite decimal `text` in 1/scale units, rounded half to even once; ValueError where it is none.
+
+    For figures that are compared and never priced: `round_units("1.7e-10", NANO)` is 0, "9.33333333333e-05" is 93_333.
+    """
+    plain = text.strip()
+    if len(plain) > 100 or not _FINITE.fullmatch(plain):
+        message = f"{text[:50]!r} is not a finite decimal such as '6.4' or '9.33e-05'"
+        raise ValueError(message)
+    value = Decimal(plain)
+    # 1e999999999 would have as many digits: it is looked at before it is worked with.
+    if not value or value.adjusted() < -60:
+        return 0
+    if value.adjusted() > 60:
+        message = f"{text[:50]!r} is beyond any amount"
+        raise ValueError(message)
+    exact = Fraction(value) * scale
+    return divide_half_even(exact.numerator, exact.denominator)
 
 
 def format_nano(amount_nano: int) -> str:

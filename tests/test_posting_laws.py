@@ -126,7 +126,11 @@ def test_the_first_and_last_moments_are_booked_in_every_zone(cli: Cli, empty_db_
     Path("early.toml").write_text(early)
     at("rates", "add", "early.toml").ok()
     last = 253_402_214_400  # 9999-12-31T00:00:00Z, in Kiritimati 14:00 of that day
-    made = [response("first", created_at=0), response("last", created_at=last), response("late", created_at=last + 1)]
+    made = [
+        response("first", created_at="1970-01-01T00:00:00Z"),
+        response("last", created_at=last),
+        response("late", created_at=last + 1),
+    ]
     found = at("ingest", "-", "--json", stdin=lines(made))
     assert counts(found.json) == {"accepted": 2, "rejected": 1}
     assert found.json["rejections"][0]["reason"] == "time_out_of_range"

@@ -202,14 +202,19 @@ def test_a_document_that_is_too_long_is_refused_and_the_next_read(monkeypatch: p
 # --- what is no usage -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("input_format", ["auto", "sse", "responses"])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\n \r\n\t", b"\xef\xbb\xbf", b"\n" * 400_000, gzip.compress(b"", mtime=0), b"[]", b"[ ]\n"],
+    ids=lambda found: str(found)[:30],
+)
+def test_a_file_that_holds_nothing_says_nothing(data: bytes, input_format: str) -> None:
+    assert list(read_source(source(data), input_format)) == []
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "empty_file"),
-        (b"\n \r\n\t", "empty_file"),
-        (b"\xef\xbb\xbf", "empty_file"),
-        (b"\n" * 400_000, "empty_file"),
-        (gzip.compress(b"", mtime=0), "empty_file"),
         (bytes(range(256)) * 1_000, "binary_file"),
         (b"\x89PNG\r\n\x1a\n\0\0", "binary_file"),
         (b"PAR1\x15\x04\0{" * 50_000, "binary_file"),
@@ -393,7 +398,7 @@ def test_compressed_files_are_known_by_their_bytes(data: bytes) -> None:
         assert told(read_source(Source("usage", Slow(data, 3)))) == SAID
         assert told(read(gzip.compress("\ufeff".encode() + GOOD.encode()))) == SAID
     else:
-        assert told(read(data)) == [(1, "empty_file")]
+        assert told(read(data)) == []
 
 
 MANY = lines(response(f"resp_{os.urandom(8).hex()}") for _ in range(3_000)).encode()

@@ -100,7 +100,9 @@ def test_requests_are_read(operation: str) -> None:
 @pytest.mark.parametrize("operation", ["embeddings", "execute_tool", "invoke_agent", "create_agent", ..., 5])
 def test_other_operations_are_ignored_whatever_they_say(operation: object) -> None:
     broken = {"gen_ai.operation.name": operation, "gen_ai.usage.input_tokens": -5, "gen_ai.response.id": ...}
-    assert parse_object(export(span(broken))) == [Ignored()]
+    reason = "no_response_id" if operation is ... else "other_operation"
+    assert parse_object(export(span(broken))) == [Ignored(reason)]
+    assert parse_object(export(span(broken | {"gen_ai.usage.output_tokens": 0}))) == [Ignored()]
     assert parse_object(export({"name": "GET /"})) == [Ignored()]
 
 
@@ -117,7 +119,9 @@ def test_other_operations_are_ignored_whatever_they_say(operation: object) -> No
             (88, 0, 230, 0),
         ),
         ({"gen_ai.usage.cache_read.input_tokens": 40}, (88, 40, 230, 0)),
-        ({"gen_ai.usage.cache_read_input_tokens": 40}, (88, 40, 230, 0)),
+        ({"gen_ai.usage.cache_read_input_tokens": 40, "gen_ai.usage.total_tokens": 318}, (88, 40, 230, 0)),
+        ({"gen_ai.usage.cache_read_input_tokens": 40, "llm.usage.total_tokens": 318}, (88, 40, 230, 0)),
+        ({"gen_ai.usage.cache_read_input_tokens": 40, "gen_ai.usage.total_tokens": 358}, (128, 40, 230, 0)),
         ({"gen_ai.usage.input_tokens.cached": 40}, (88, 40, 230, 0)),
         ({"gen_ai.usage.cached_input_tokens": 40}, (88, 40, 230, 0)),
         ({"gen_ai.usage.reasoning.output_tokens": 7}, (88, 0, 230, 7)),
@@ -154,6 +158,7 @@ def test_integers_may_be_numbers_too() -> None:
         ({"gen_ai.usage.input_tokens": 2**63}, "count_out_of_range"),
         ({"gen_ai.usage.prompt_tokens": 89}, "count_mismatch"),
         ({"gen_ai.usage.total_tokens": 317}, "total_mismatch"),
+        ({"gen_ai.usage.cache_read_input_tokens": 40}, "ambiguous_cached_tokens"),
         ({"gen_ai.usage.cache_read.input_tokens": 89}, "cached_exceeds_input"),
         ({"gen_ai.usage.reasoning.output_tokens": 231}, "reasoning_exceeds_output"),
         ({"gen_ai.usage.cache_creation.input_tokens": 5}, "cache_write_tokens"),

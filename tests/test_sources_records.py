@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ledger.records import MAX_NAME, MAX_REQUEST_ID, MAX_SOURCE, STATUSES, Kind, UsageRecord
 from ledger.sources import parse_line, parse_object, to_fields
 from ledger.sources.times import read_time
+from pricing.money import NANO, parse_units
 from tests.sources_help import (
     AT,
     SECOND,
@@ -71,7 +72,7 @@ def test_all_fields_are_read() -> None:
         output_tokens=2,
         reasoning_tokens=1,
         tags={"team": "a", "n": "5"},
-        provider_amount="0.0024",
+        provider_amount_nano=2_400_000,
     )
 
 
@@ -100,14 +101,6 @@ def test_cache_storage_is_read() -> None:
         (record(tags=[]), "invalid_tags"),
         (record(tokens=5), "unexpected_field"),
         (record(start=5), "unexpected_field"),
-        (record(provider_amount="1e3"), "invalid_amount"),
-        (record(provider_amount="1.0000000001"), "invalid_amount"),
-        (record(provider_amount="9223372036.854775808"), "invalid_amount"),
-        (record(provider_amount=True), "invalid_amount"),
-        (record(provider_amount=10**50), "invalid_amount"),
-        (record(provider_amount=1e300), "invalid_amount"),
-        (record(provider_amount=float("inf")), "invalid_amount"),
-        (record(provider_amount=[]), "invalid_amount"),
         ({key: value for key, value in STORAGE.items() if key != "tokens"}, "missing_usage"),
         ({key: value for key, value in STORAGE.items() if key != "start"}, "missing_time"),
         ({key: value for key, value in STORAGE.items() if key != "end"}, "missing_time"),
@@ -116,6 +109,9 @@ def test_cache_storage_is_read() -> None:
         (STORAGE | {"end": AT - 1}, "end_not_after_start"),
         (STORAGE | {"occurred_at": AT + 1}, "occurred_at_differs"),
         (STORAGE | {"input_tokens": 5}, "unexpected_field"),
+        (STORAGE | {"tool_calls": 5}, "unexpected_field"),
+        (record(tool_calls=1.5), "not_an_integer"),
+        (record(tool_calls=-1), "negative_count"),
     ],
     ids=lambda value: str(value)[:60],
 )
@@ -125,10 +121,56 @@ def test_records_are_refused_by_name(obj: dict[str, Any], expected: str) -> None
 
 @pytest.mark.parametrize(
     ("given_amount", "text"),
-    [("0.0024", "0.0024"), (0.0024, "0.0024"), (3, "3"), (1e-05, "0.00001"), ("-1.5", "-1.5"), ("", None), (0, "0")],
+    [
+        ("0.0024", "0.0024"),
+        (0.0024, "0.0024"),
+        (3, "3"),
+        (1e-05, "0.00001"),
+        ("-1.5", "-1.5"),
+        ("", None),
+        (0, "0"),
+        ("0.00009333333333333", "0.000093333"),
+        (0.0006637500000000001, "0.00066375"),
+        (1.7e-10, "0"),
+        ("1e3", "1000"),
+        (" 9.333333333333333E-05 ", "0.000093333"),
+        ("0.0000000005", "0"),
+        ("0.0000000015", "0.000000002"),
+        ("1.0000000001", "1"),
+        ("+.5", "0.5"),
+        ("5.", "5"),
+        ("1e-999999", "0"),
+        ("9223372036.854775807", "9223372036.854775807"),
+    ],
 )
-def test_the_gateways_own_figure_is_kept_as_text(given_amount: object, text: str | None) -> None:
-    assert accepted(record(provider_amount=given_amount)).provider_amount == text
+def test_the_gateways_own_figure_is_rounded_once(given_amount: object, text: str | None) -> None:
+    assert accepted(record(provider_amount=given_amount)).provider_amount_nano == (text and parse_units(text, NANO))
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        "9223372036.854775808",
+        True,
+        10**50,
+        1e300,
+        float("inf"),
+        [],
+        {},
+        "0,5",
+        "1_0",
+        "$5",
+        "abc",
+        "NaN",
+        "1e9999999999",
+    ],
+    ids=str,
+)
+def test_a_figure_that_is_no_amount_costs_the_record_that_alone(figure: object) -> None:
+    found = accepted(record(provider_amount=figure))
+    assert (found.provider_amount_nano, found.lost_amount) == (None, True)
+    assert (found.input_tokens, found.output_tokens) == (10, 2)
+    assert accepted(record(provider_amount="0.5")).lost_amount is False
 
 
 def test_an_unknown_field_is_named() -> None:
@@ -147,7 +189,7 @@ def test_without_counts_only_what_did_not_complete_is_recorded(status: str) -> N
 TEXT = st.text(min_size=1, max_size=12).filter(lambda text: "\0" not in text and bool(text) and not text.isspace())
 MOMENTS = st.integers(0, 253_402_300_800 * SECOND - 2)
 TAGS = st.dictionaries(TEXT, st.text(max_size=20).filter(lambda text: "\0" not in text), max_size=4)
-AMOUNTS = st.integers(-(10**18), 10**18).map(lambda n: f"{'-' if n < 0 else ''}{abs(n) // 10**9}.{abs(n) % 10**9:09}")
+AMOUNTS = st.integers(-(10**18), 10**18)
 COUNT = st.integers(0, 2**63 - 1)
 
 
@@ -166,7 +208,7 @@ def usage_records(draw: st.DrawFn) -> UsageRecord:
         status=draw(st.sampled_from(STATUSES)),
         service_tier=draw(st.sampled_from([None, "auto", "default"])),
         tags=draw(TAGS),
-        provider_amount=draw(st.none() | AMOUNTS),
+        provider_amount_nano=draw(st.none() | AMOUNTS),
     )
     if kind == "cache_storage":
         found.storage_tokens = draw(COUNT)

@@ -10,7 +10,7 @@ from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import ResponseCompletedEvent
 
 from ledger.records import UsageRecord
-from ledger.sources import FORMATS, parse_object
+from ledger.sources import FORMATS, chat_streams, parse_object
 from ledger.sources import events as events_module
 from ledger.sources import sse as sse_module
 from tests.sources_help import (
@@ -234,8 +234,8 @@ def test_cumulative_usage_is_never_summed(stream: list[Any]) -> None:
         ([chunk(), chunk(finish="stop")], "missing_usage"),
         ([chunk(), "[DONE]"], "missing_usage"),
         ([chunk(usage=chat_usage(5)), chunk(), chunk(finish="stop"), "[DONE]"], "missing_usage"),
-        ([chunk(id=...), "[DONE]"], "no_terminal_event"),
-        ([chunk(""), final("")], "no_terminal_event"),
+        ([chunk(id=...), "[DONE]"], "missing_id"),
+        ([chunk(""), final("")], "missing_id"),
         ([{"error": {"message": "quota"}}], "no_terminal_event"),
     ],
     ids=range(11),
@@ -355,6 +355,7 @@ def test_no_more_streams_are_held_open_than_the_limit(monkeypatch: pytest.Monkey
     text = sse(*(started(str(n)) for n in range(5)), ended("4"))
     items = read(text)
     assert [word for _, word in told(items)] == ["no_terminal_event"] * 2 + ["4"] + ["no_terminal_event"] * 2
+    monkeypatch.setattr(chat_streams, "MAX_OPEN", 3)
     chats = sse(*(chunk(str(n)) for n in range(5)))
     assert [word for _, word in told(read(chats))] == ["no_terminal_event"] * 5
     late = sse(*(final(str(n)) for n in range(5)))
@@ -362,7 +363,7 @@ def test_no_more_streams_are_held_open_than_the_limit(monkeypatch: pytest.Monkey
 
 
 def test_closed_chat_streams_are_remembered_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse_module, "_MAX_CLOSED", 2)
+    monkeypatch.setattr(chat_streams, "_MAX_CLOSED", 2)
     streams = [event for n in range(5) for event in (chunk(str(n), finish="stop"), final(str(n)))]
     assert [word for _, word in told(read(sse(*streams)))] == ["0", "1", "2", "3", "4"]
 

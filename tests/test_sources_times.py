@@ -20,8 +20,6 @@ END = 253_402_300_800  # 10000-01-01T00:00Z
 @pytest.mark.parametrize(
     ("value", "microseconds"),
     [
-        (0, 0),
-        (-0.0, 0),
         (AT, AT * S),
         (1771486674.0, AT * S),
         (1771486674.5, AT * S + 500_000),
@@ -58,6 +56,9 @@ def test_times_are_exact(value: object, microseconds: int) -> None:
     [
         (None, "missing_time"),
         ("", "missing_time"),
+        (0, "missing_time"),
+        (-0.0, "missing_time"),
+        (Decimal(0), "missing_time"),
         ("  ", "missing_time"),
         (-1, "time_out_of_range"),
         (-0.001, "time_out_of_range"),
@@ -117,6 +118,6 @@ def test_iso_text_of_any_offset_means_what_python_means(moment: datetime, minute
     assert read_time(aware.isoformat(), "at") == expected
 
 
-@given(st.integers(0, 4_102_444_800), st.integers(0, 999_999))
+@given(st.integers(1, 4_102_444_800), st.integers(0, 999_999))
 def test_fractions_of_seconds_keep_each_microsecond_of_this_century(seconds: int, microseconds: int) -> None:
     assert read_time(float(f"{seconds}.{microseconds:06}"), "at") == seconds * S + microseconds

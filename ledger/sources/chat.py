@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from ledger.sources.base import Format, JsonObject
 from ledger.sources.payloads import PayloadReader
-from ledger.sources.usage import UsageNames, UsageReader
+from ledger.sources.usage import UsageReader
 
 READER = PayloadReader(
+    objects=("chat.completion", "text_completion"),
     time_key="created",
-    usage=UsageReader(
-        UsageNames("prompt_tokens", "completion_tokens", "prompt_tokens_details", "completion_tokens_details")
-    ),
+    usage=UsageReader("prompt_tokens", "completion_tokens"),
     has_status=False,
 )
 
@@ -23,4 +22,4 @@ def recognise(obj: JsonObject) -> bool:
     return "choices" in obj and "created" in obj
 
 
-FORMAT = Format("chat", recognise, READER.parse, objects=("chat.completion", "text_completion"))
+FORMAT = Format("chat", recognise, READER.parse, objects=READER.objects)

@@ -12,7 +12,7 @@ from ledger.sources.base import Item, rejection
 from ledger.sources.documents import is_document
 from ledger.sources.events import is_event_text
 from ledger.sources.lines import LineChunk
-from ledger.sources.registry import AUTO, FORMATS, recognise
+from ledger.sources.registry import AUTO, is_known, unrecognised
 from ledger.sources.strict_json import decode, decode_object
 from ledger.sources.tables import is_header
 
@@ -79,15 +79,10 @@ def binary_file(head: Head) -> Item:
     return rejection(1, head.data[:SAMPLE], "binary_file", message)
 
 
-def empty_file() -> Item:
-    """The one rejection of a file that holds nothing, or blanks alone."""
-    return rejection(1, None, "empty_file", "the file is empty: nothing to read; check what should have written it")
-
-
 def readable_lines(pieces: Iterable[LineChunk | Item], input_format: str) -> Iterator[LineChunk | Item]:
     """The lines, or one rejection where not one of them is in any format, as far as the first chunk reaches."""
     waiting: LineChunk | None = None
-    known = seen = False
+    known = False
     for piece in pieces:
         if waiting is not None:
             yield waiting
@@ -96,25 +91,22 @@ def readable_lines(pieces: Iterable[LineChunk | Item], input_format: str) -> Ite
             if not any(piece.lines):
                 continue
             if not known and not any(_is_readable(line, input_format) for line in piece.lines if line):
-                waiting, seen = piece, True
+                waiting = piece
                 continue
-        known = seen = True
+        known = True
         yield piece
     if waiting is not None:
         yield unrecognised_file(waiting)
-    elif not seen:
-        yield empty_file()
 
 
 def unrecognised_file(chunk: LineChunk) -> Item:
     """The one rejection of a text in which no line is in any format."""
-    first = next(number for number, line in enumerate(chunk.lines, chunk.first_line) if line)
-    return rejection(first, b"\n".join(chunk.lines), "unrecognised_format", unrecognised_message())
-
-
-def unrecognised_message() -> str:
-    """What to do about text that is in no format."""
-    return f"this is in none of the formats {', '.join(sorted(FORMATS))}: check the file, or name its --input-format"
+    number, line = next((number, line) for number, line in enumerate(chunk.lines, chunk.first_line) if line)
+    try:
+        error = unrecognised(decode_object(line))
+    except RecordError:
+        error = unrecognised(None)
+    return rejection(number, b"\n".join(chunk.lines), error.reason, str(error))
 
 
 def _lines_or_events(input_format: str) -> Container:
@@ -153,4 +145,4 @@ def _is_readable(line: bytes, input_format: str) -> bool:
         obj = decode_object(line)
     except RecordError:
         return line.lstrip().startswith(b"{")
-    return input_format != AUTO or recognise(obj) is not None
+    return input_format != AUTO or is_known(obj)

@@ -1,7 +1,8 @@
 """An envelope: {"request": ..., "response": ..., "project": ..., "tags": ..., "occurred_at": ...}.
 
-The response may be of either API. The request gives the requested model and its metadata alone; `project`, `tags` and
-`occurred_at` come before what the response says. Other keys are passed over.
+The response may be of either API. Of the request only the model, metadata and service tier it asked for are read;
+`project`, `tags` and `occurred_at` come before what the response says. Other keys are passed over, but a proxy's word
+that the answer came from its own cache. Lines that the Batch API wrote look alike: `custom_id` and `response.body`.
 """
 
 from __future__ import annotations
@@ -9,18 +10,33 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ledger.records import Parsed, RecordError, UsageRecord
+from ledger.records import Ignored, Parsed, RecordError, UsageRecord
 from ledger.sources import chat, responses
 from ledger.sources.base import Format, JsonObject
+from ledger.sources.kinds import is_cached_answer, unpriced_batch
 from ledger.sources.payloads import PayloadReader
 from ledger.sources.refusals import guarded, salvaged
 from ledger.sources.times import iso_text, read_time
 from ledger.sources.values import read_metadata, read_tags, read_text
+from pricing.usage import check_service_tier
 
 
 def recognise(obj: JsonObject) -> bool:
     """Whether an object holds a response, or a request to one."""
-    return isinstance(obj.get("response"), dict) or ("request" in obj and ("response" in obj or "error" in obj))
+    if isinstance(obj.get("response"), dict) or is_batch_line(obj):
+        return True
+    return "request" in obj and ("response" in obj or "error" in obj)
+
+
+def is_batch_line(obj: JsonObject) -> bool:
+    """Whether a line is of a batch job's output or errors."""
+    response = obj.get("response")
+    answered = "response" in obj or "result" in obj or "error" in obj
+    return (
+        "custom_id" in obj
+        and answered
+        and ("request" not in obj or (isinstance(response, dict) and "body" in response))
+    )
 
 
 def parse(obj: JsonObject) -> tuple[Parsed]:
@@ -29,6 +45,10 @@ def parse(obj: JsonObject) -> tuple[Parsed]:
 
 
 def _read(obj: JsonObject) -> Parsed:
+    if is_batch_line(obj):
+        raise unpriced_batch()
+    if is_cached_answer(obj):
+        return Ignored("cache_hit")
     request, response = _part(obj, "request"), _part(obj, "response")
     project = read_text(obj.get("project"), "project")
     tags = read_tags(obj.get("tags"), "tags")
@@ -36,6 +56,8 @@ def _read(obj: JsonObject) -> Parsed:
     found = reader_of(response).read(_dated(obj, response))
     if not isinstance(found, UsageRecord):
         return found
+    if found.has_usage and not found.service_tier:
+        check_service_tier(request.get("service_tier") or None)
     return replace(
         found,
         requested_model=requested_model,

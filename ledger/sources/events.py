@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from ledger.records import RecordError
 from ledger.sources.base import MAX_ITEM_BYTES, Item, JsonObject, rejection
 from ledger.sources.lines import LineChunk
-from ledger.sources.registry import recognise
+from ledger.sources.registry import is_known
 from ledger.sources.sse import StreamReader
 from ledger.sources.strict_json import decode_object
 
@@ -38,6 +38,8 @@ class EventReader:
         self._line = 0
         self.has_events = False
         """Whether any event was found, be it broken."""
+        self.first_unknown: JsonObject | None = None
+        """The first object that is no event of a known stream."""
 
     def items(self, pieces: Iterable[LineChunk | Item]) -> Iterator[Item]:
         """The items of all lines; streams that are still open afterwards are the caller's to finish."""
@@ -81,7 +83,7 @@ class EventReader:
             else:
                 yield from self._wait(number, data)
             return
-        if self._waiting and recognise(event) is None:
+        if self._waiting and not is_known(event):
             yield from self._wait(number, data)
             return
         yield from self._dispatch()
@@ -109,7 +111,10 @@ class EventReader:
         yield from self._take(self._line, raw, event)
 
     def _take(self, number: int, raw: bytes, event: JsonObject) -> Iterable[Item]:
-        self.has_events = self.has_events or "error" in event or recognise(event) is not None
+        if "error" in event or is_known(event):
+            self.has_events = True
+        elif self.first_unknown is None:
+            self.first_unknown = event
         return self._handle(number, raw, event)
 
     def _cut(self, number: int, data: bytes, error: RecordError) -> Iterator[Item]:

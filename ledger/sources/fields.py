@@ -8,7 +8,8 @@ from ledger.records import MAX_SOURCE, PENDING_STATUSES, Pending, RecordError, U
 from ledger.sources.base import JsonObject
 from ledger.sources.times import iso_text, read_time
 from ledger.sources.usage import check_priced_tier
-from ledger.sources.values import read_amount, read_count, read_id, read_status, read_tags, read_text, show
+from ledger.sources.values import read_count, read_figure, read_id, read_status, read_tags, read_text, show
+from pricing.money import format_nano
 from pricing.usage import TokenUsage
 
 COUNTS: Final = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
@@ -27,6 +28,7 @@ FIELDS: Final = (
     "tags",
     *STORAGE_FIELDS,
     "provider_amount",
+    "tool_calls",
 )
 _FIELDS = frozenset(FIELDS)
 
@@ -49,7 +51,8 @@ def to_fields(record: UsageRecord) -> dict[str, Any]:
         "status": record.status,
         "service_tier": record.service_tier,
         "tags": dict(record.tags) or None,
-        "provider_amount": record.provider_amount,
+        "provider_amount": amount_text(record.provider_amount_nano),
+        "tool_calls": record.tool_calls or None,
     }
     if storage:
         end_us = record.storage_end_us
@@ -61,6 +64,11 @@ def to_fields(record: UsageRecord) -> dict[str, Any]:
     elif record.has_usage:
         fields |= {name: getattr(record, name) for name in COUNTS}
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def amount_text(amount_nano: int | None) -> str | None:
+    """The amount as a plain decimal; None where there is none."""
+    return None if amount_nano is None else format_nano(amount_nano)
 
 
 def read_fields(obj: JsonObject) -> UsageRecord | Pending:
@@ -82,7 +90,7 @@ def read_fields(obj: JsonObject) -> UsageRecord | Pending:
     record.reported_model = read_text(obj.get("reported_model"), "reported_model")
     record.project = read_text(obj.get("project"), "project")
     record.tags = read_tags(obj.get("tags"), "tags")
-    record.provider_amount = read_amount(obj.get("provider_amount"), "provider_amount")
+    record.provider_amount_nano, record.lost_amount = read_figure(obj.get("provider_amount"), "provider_amount")
     return record
 
 
@@ -96,6 +104,7 @@ def _read_request(obj: JsonObject, record: UsageRecord) -> None:
     service_tier = obj.get("service_tier")
     check_priced_tier(service_tier, usage)
     record.service_tier = read_text(service_tier, "service_tier")
+    record.tool_calls = read_count(obj.get("tool_calls"), "tool_calls")
     record.has_usage = usage is not None
     if usage is not None:
         record.input_tokens = usage.input_tokens
@@ -118,7 +127,7 @@ def read_counts(obj: JsonObject, status: str) -> TokenUsage | None:
 
 
 def _read_storage(obj: JsonObject, record: UsageRecord) -> None:
-    for name in COUNTS:
+    for name in (*COUNTS, "tool_calls"):
         if read_count(obj.get(name), name):
             message = f"{name} {show(obj[name])} belongs to kind request: cache storage has tokens; leave it out"
             raise RecordError("unexpected_field", message)

@@ -6,19 +6,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.records import PENDING_STATUSES, STATUSES, Parsed, Pending, UsageRecord
+from ledger.records import PENDING_STATUSES, STATUSES, Ignored, Parsed, Pending, UsageRecord
 from ledger.sources.base import JsonObject
+from ledger.sources.kinds import check_other_usage, count_billed_calls, is_cached_answer, named_kind, unknown_object
 from ledger.sources.refusals import guarded, salvaged, salvaged_counts
 from ledger.sources.times import iso_text, read_time
 from ledger.sources.usage import UsageReader, check_priced_tier
-from ledger.sources.values import NOTHING, read_id, read_metadata, read_status, read_text
+from ledger.sources.values import NOTHING, read_figure, read_id, read_metadata, read_status, read_text
 from pricing.usage import TokenUsage
 
 
 @dataclass(frozen=True, slots=True)
 class PayloadReader:
-    """Reads the objects of one API; `has_status` is false where every object is a completed request."""
+    """Reads the objects of one API, which call themselves one of `objects`.
 
+    `has_status` is false where every object is a completed request.
+    """
+
+    objects: tuple[str, ...]
     time_key: str
     usage: UsageReader
     has_status: bool
@@ -27,19 +32,31 @@ class PayloadReader:
         """The one request an object states; never raises."""
         return guarded(self.read, obj, self.salvage)
 
-    def read(self, obj: JsonObject) -> UsageRecord | Pending:
+    def read(self, obj: JsonObject) -> UsageRecord | Pending | Ignored:
         """The one request an object states, or a `RecordError` or `PricingError`."""
+        kind = named_kind(obj, self.objects)
+        if kind is not None:
+            raise unknown_object(kind)
+        if is_cached_answer(obj):
+            return Ignored("cache_hit")
         status = self._status(obj)
         if status in PENDING_STATUSES:
             return Pending(status)
+        return self._read_final(obj, status)
+
+    def _read_final(self, obj: JsonObject, status: str) -> UsageRecord:
         request_id = read_id(obj.get("id"), "id")
         occurred_at_us = read_time(obj.get(self.time_key), self.time_key)
         usage = self.usage.read(obj.get("usage"), status)
+        check_other_usage(obj)
         service_tier = obj.get("service_tier")
+        if service_tier in (None, "", False):
+            service_tier = usage.service_tier
         if service_tier is not None:
-            check_priced_tier(service_tier, usage)
-        metadata, caching = obj.get("metadata"), obj.get("caching")
-        counts = usage or _NO_USAGE
+            check_priced_tier(service_tier, usage.tokens)
+        metadata, caching, output = obj.get("metadata"), obj.get("caching"), obj.get("output")
+        counts = usage.tokens or _NO_USAGE
+        cost_nano, lost = read_figure(usage.cost, "usage.cost")
         return UsageRecord(
             request_id,
             occurred_at_us,
@@ -50,8 +67,11 @@ class PayloadReader:
             cached_input_tokens=counts.cached_input_tokens,
             output_tokens=counts.output_tokens,
             reasoning_tokens=counts.reasoning_tokens,
-            has_usage=usage is not None,
+            has_usage=usage.tokens is not None,
             response_metadata=read_metadata(metadata) if metadata else NOTHING,
+            provider_amount_nano=cost_nano,
+            lost_amount=lost,
+            tool_calls=max(usage.tool_calls, count_billed_calls(output)) if output else usage.tool_calls,
             caching_expires_at_us=_caching_end(obj, caching, occurred_at_us) if caching else None,
         )
 
@@ -59,7 +79,7 @@ class PayloadReader:
         """The fields of a refused object that can be kept. Counts only where all of the usage holds together."""
         fields = salvaged(self.readers(obj))
         status = fields.get("status", "completed")
-        return fields | salvaged_counts(lambda: self.usage.read(obj.get("usage"), status))
+        return fields | salvaged_counts(lambda: self.usage.read(obj.get("usage"), status).tokens)
 
     def readers(self, obj: JsonObject) -> dict[str, Callable[[], object]]:
         """A reader for each field of the `records` format, apart from counts."""

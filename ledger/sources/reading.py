@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ledger.records import Parsed, RecordError, Rejected
+from ledger.records import Ignored, Parsed, RecordError, Rejected
 from ledger.sources import containers
 from ledger.sources.arrays import Element, elements
 from ledger.sources.base import Format, Item, JsonObject, rejection
 from ledger.sources.documents import documents
 from ledger.sources.events import EventReader
 from ledger.sources.files import Source
+from ledger.sources.kinds import carries_usage
 from ledger.sources.lines import LineChunk, line_chunks
-from ledger.sources.registry import AUTO, FORMATS, recognise
+from ledger.sources.registry import AUTO, FORMATS, is_known, list_elements, recognise, unrecognised
 from ledger.sources.sse import StreamReader
 from ledger.sources.strict_json import decode_lines, decode_object, encode
 from ledger.sources.tables import rows
+from ledger.sources.values import show
 
 _AT_ONCE = 50
 """Lines decoded at once: enough to be fast, few enough to need no memory."""
@@ -58,11 +60,17 @@ class LineReader:
 
     def value(self, number: int, raw: bytes, obj: JsonObject) -> list[Item]:
         """What one decoded object says; never raises. Events are kept until their stream ends."""
+        elements = list_elements(obj)
+        if elements is not None:
+            return [item for element in elements for item in self._listed(number, element)]
         found = self._format
-        if self._recognises:
+        if self._recognises and self._streams.is_chunk(obj):
+            found = FORMATS["sse"]
+        elif self._recognises:
             name = recognise(obj)
             if name is None:
-                return [rejection(number, raw, "unrecognised_format", containers.unrecognised_message())]
+                error = unrecognised(obj)
+                return [rejection(number, raw, error.reason, str(error))]
             found = FORMATS[name]
         if found is None or found.name == "sse":
             return list(self._streams.feed(number, raw, obj))
@@ -71,6 +79,13 @@ class LineReader:
         if self._recognises:
             return [Item(number, raw, parsed) for parsed in found.parse(obj)]
         return [Item(number, raw, _hinted(parsed, obj, found)) for parsed in found.parse(obj)]
+
+    def _listed(self, number: int, element: object) -> list[Item]:
+        """What an element of a list object says."""
+        if type(element) is dict:
+            return self.value(number, encode(element), element)
+        message = f"{show(element)} in a list is no JSON object: each request is one; correct the list"
+        return [rejection(number, encode(element), "not_an_object", message)]
 
     def finish(self) -> Iterator[Item]:
         """The streams that are still open at the end: each says something or is refused."""
@@ -123,7 +138,8 @@ class SourceReader(LineReader):
             reader = EventReader(self._streams, self._event)
             yield from reader.items(chunks)
             if not reader.has_events:
-                yield rejection(1, sample, "unrecognised_format", containers.unrecognised_message())
+                error = unrecognised(reader.first_unknown)
+                yield rejection(1, sample, error.reason, str(error))
         else:
             yield from containers.readable_lines(chunks, self._input_format)
 
@@ -147,7 +163,7 @@ class SourceReader(LineReader):
 
     def _is_partial(self, item: Item) -> bool:
         """Whether an item only tells of the end of damaged data, which the file's own rejection tells already."""
-        if not isinstance(item.parsed, Rejected) or item.parsed.reason not in ("truncated_json", "empty_file"):
+        if not isinstance(item.parsed, Rejected) or item.parsed.reason != "truncated_json":
             return False
         self._partial = (item.line, item.raw)
         return True
@@ -163,9 +179,12 @@ class SourceReader(LineReader):
 
     def _event(self, number: int, raw: bytes, obj: JsonObject) -> list[Item]:
         """An object in an event stream: an event, or a whole response. What is neither, as a ping, says nothing."""
-        if recognise(obj) is None:
+        if self._streams.is_chunk(obj, in_events=True):
             return list(self._streams.feed(number, raw, obj))
-        return self.value(number, raw, obj)
+        if is_known(obj):
+            return self.value(number, raw, obj)
+        unread = [Item(number, raw, Ignored("unknown_event"))] if carries_usage(obj) else []
+        return [*unread, *self._streams.feed(number, raw, obj)]
 
 
 def _hinted(parsed: Parsed, obj: JsonObject, named: Format) -> Parsed:

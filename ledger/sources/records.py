@@ -11,7 +11,7 @@ from typing import Any
 
 from ledger.records import MAX_SOURCE, Parsed
 from ledger.sources.base import Format, JsonObject
-from ledger.sources.fields import read_counts, read_fields, read_kind
+from ledger.sources.fields import amount_text, read_counts, read_fields, read_kind
 from ledger.sources.refusals import guarded, salvaged, salvaged_counts
 from ledger.sources.times import iso_text, read_time
 from ledger.sources.values import read_amount, read_count, read_id, read_status, read_tags, read_text
@@ -49,7 +49,7 @@ def _salvage(obj: JsonObject) -> dict[str, Any]:
         "tokens": lambda: read_count(obj["tokens"], "tokens") if obj.get("tokens") is not None else None,
         "start": time("start"),
         "end": time("end"),
-        "provider_amount": lambda: read_amount(obj.get("provider_amount"), "provider_amount"),
+        "provider_amount": lambda: amount_text(read_amount(obj.get("provider_amount"), "provider_amount")),
     }
     fields = salvaged(readers)
     return fields | salvaged_counts(lambda: read_counts(obj, fields.get("status", "completed")))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from ledger.sources.base import Format, JsonObject
 from ledger.sources.payloads import PayloadReader
-from ledger.sources.usage import UsageNames, UsageReader
+from ledger.sources.usage import UsageReader
 
 READER = PayloadReader(
+    objects=("response",),
     time_key="created_at",
-    usage=UsageReader(UsageNames("input_tokens", "output_tokens", "input_tokens_details", "output_tokens_details")),
+    usage=UsageReader("input_tokens", "output_tokens"),
     has_status=True,
 )
 
@@ -16,9 +17,9 @@ READER = PayloadReader(
 def recognise(obj: JsonObject) -> bool:
     """Whether an object without "object" reads like a response: by its usage, or by status and time."""
     usage = obj.get("usage")
-    if isinstance(usage, dict) and "input_tokens" in usage:
+    if isinstance(usage, dict) and "input_tokens" in usage and "choices" not in obj:
         return True
     return "created_at" in obj and ("status" in obj or "output" in obj)
 
 
-FORMAT = Format("responses", recognise, READER.parse, objects=("response",))
+FORMAT = Format("responses", recognise, READER.parse, objects=READER.objects)

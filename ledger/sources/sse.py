@@ -1,22 +1,19 @@
 """Captured event streams of either API, one or many, also interleaved: what each stream's terminal event says.
 
-A Responses stream ends with response.completed, .incomplete, .failed or .cancelled, which holds the whole response. A
-chat stream ends with its last chunk: the one with usage and no choices, else the one before `[DONE]` or the capture's
-end. Chunks may repeat usage as it grows; the last one counts, nothing is summed. A stream without an end is refused.
+A Responses stream ends with response.completed, .incomplete, .failed or .cancelled, which holds the whole response; a
+stream without an end is refused. Chunks of chat streams go to `chat_streams`.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from ledger.records import PENDING_STATUSES, Parsed, Rejected
-from ledger.sources import chat, responses
+from ledger.sources import responses
 from ledger.sources.base import Format, Item, JsonObject
-from ledger.sources.refusals import sealed
+from ledger.sources.chat_streams import CHUNK, TEXT, ChatStreams, is_chunk, mark, refused_stream
 
 TERMINAL = {
     "response.completed": "completed",
@@ -24,12 +21,8 @@ TERMINAL = {
     "response.failed": "failed",
     "response.cancelled": "cancelled",
 }
-CHUNK = "chat.completion.chunk"
 MAX_OPEN = 10_000
 """Streams that may be open at once; the oldest one beyond is taken for one without an end."""
-
-_MAX_CLOSED = 1_000
-_CHAT_FACTS = ("id", "created", "model", "service_tier", "metadata")
 
 
 @dataclass(slots=True)
@@ -41,59 +34,43 @@ class _Open:
     facts: JsonObject = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class _OpenChat(_Open):
-    """A chat stream: the last usage seen and where.
-
-    `finished` once a choice says why it ended; `ended` while the last chunk is usage that can't be a stream's first.
-    """
-
-    usage: object = None
-    usage_line: int = 0
-    usage_raw: bytes = b""
-    begun: bool = False
-    finished: bool = False
-    ended: bool = False
-
-
 class StreamReader:
     """Takes the events of streams one by one and yields an item for each stream that ends."""
 
     def __init__(self) -> None:
         self._responses: OrderedDict[str, _Open] = OrderedDict()
-        self._chats: OrderedDict[str, _OpenChat] = OrderedDict()
-        self._closed_chats: OrderedDict[str, None] = OrderedDict()
+        self._chats = ChatStreams()
         self._nameless: _Open | None = None
 
     @property
     def open_streams(self) -> int:
         """How many streams have begun and not ended."""
-        return len(self._responses) + len(self._chats) + (self._nameless is not None)
+        return len(self._responses) + self._chats.open_streams + (self._nameless is not None)
+
+    def is_chunk(self, obj: JsonObject, *, in_events: bool = False) -> bool:
+        """Whether an object is a chunk of a chat stream; in an event stream, text completions are."""
+        return self._chats.is_chunk(obj) or (in_events and obj.get("object") == TEXT)
 
     def feed(self, line: int, raw: bytes, event: JsonObject) -> Iterator[Item]:
         """The items that an event completes: mostly none. Events of no stream, such as pings, are passed over."""
         kind = event.get("type")
-        if event.get("object") == CHUNK:
-            yield from self._feed_chunk(line, raw, event)
-        elif isinstance(kind, str) and kind.startswith("response."):
+        if isinstance(kind, str) and kind.startswith("response."):
             yield from self._feed_response_event(line, raw, kind, event)
+        elif self.is_chunk(event, in_events=True):
+            yield from self._chats.feed(line, raw, event)
         elif kind == "error" or event.get("error"):
             self._note_nameless(line, raw)
 
     def done(self) -> Iterator[Item]:
         """`[DONE]`: the end of the one chat stream that is open; among several it can't be known whose."""
-        if len(self._chats) == 1:
-            _, stream = self._chats.popitem()
-            stream.finished = True
-            yield self._close_chat(stream)
-        elif not self._chats:
-            self._closed_chats.clear()
+        was_chat = self._chats.open_streams > 0
+        yield from self._chats.done()
+        if not was_chat:
             yield from self._close_nameless()
 
     def finish(self) -> Iterator[Item]:
         """The end of the capture: chat streams that are finished end here, all other open ones are refused."""
-        while self._chats:
-            yield self._end_chat(self._chats.popitem(last=False)[1])
+        yield from self._chats.finish()
         while self._responses:
             yield _endless(self._responses.popitem(last=False)[1])
         yield from self._close_nameless()
@@ -116,50 +93,20 @@ class StreamReader:
         elif isinstance(response_id, str) and response_id:
             if response_id not in self._responses:
                 facts = {key: response.get(key) for key in ("id", "created_at", "model", "service_tier", "metadata")}
-                self._responses[response_id] = _Open(line, _mark(raw), facts)
+                self._responses[response_id] = _Open(line, mark(raw), facts)
             if len(self._responses) > MAX_OPEN:
                 yield _endless(self._responses.popitem(last=False)[1])
         else:
             self._note_nameless(line, raw)
-
-    def _feed_chunk(self, line: int, raw: bytes, chunk: JsonObject) -> Iterator[Item]:
-        chunk_id, choices, usage = chunk.get("id"), chunk.get("choices"), chunk.get("usage")
-        if not isinstance(chunk_id, str) or not chunk_id:
-            if choices or usage:
-                self._note_nameless(line, raw)
-            return
-        stream = self._chats.get(chunk_id)
-        if stream is None:
-            if chunk_id in self._closed_chats and not _begins(choices):
-                return
-            stream = self._chats[chunk_id] = _OpenChat(line, _mark(raw))
-        for key in _CHAT_FACTS:
-            if chunk.get(key) is not None:
-                stream.facts[key] = chunk[key]
-        if _note_usage(stream, line, raw, chunk):
-            del self._chats[chunk_id]
-            yield self._close_chat(stream)
-        if len(self._chats) > MAX_OPEN:
-            yield self._end_chat(self._chats.popitem(last=False)[1])
-
-    def _end_chat(self, stream: _OpenChat) -> Item:
-        return self._close_chat(stream) if stream.finished or stream.ended else _endless(stream)
 
     def _close_nameless(self) -> Iterator[Item]:
         if self._nameless is not None:
             yield _endless(self._nameless)
             self._nameless = None
 
-    def _close_chat(self, stream: _OpenChat) -> Item:
-        self._closed_chats[stream.facts["id"]] = None
-        if len(self._closed_chats) > _MAX_CLOSED:
-            self._closed_chats.popitem(last=False)
-        (parsed,) = chat.READER.parse(stream.facts | {"usage": stream.usage})
-        return Item(stream.usage_line or stream.line, stream.usage_raw or stream.raw, parsed)
-
     def _note_nameless(self, line: int, raw: bytes) -> None:
-        if not self._responses and not self._chats and self._nameless is None:
-            self._nameless = _Open(line, _mark(raw))
+        if not self.open_streams:
+            self._nameless = _Open(line, mark(raw))
 
 
 def _final_response(kind: str, response: JsonObject, known: _Open | None) -> Parsed:
@@ -173,64 +120,22 @@ def _final_response(kind: str, response: JsonObject, known: _Open | None) -> Par
 
 
 def _endless(stream: _Open) -> Item:
-    reader = chat.READER if isinstance(stream, _OpenChat) else responses.READER
-    fields = {key: value for key, value in reader.salvage(stream.facts).items() if key != "status"}
     message = "the stream has no terminal event, so its usage is unknown: capture it to its end, or book it from a log"
-    return Item(stream.line, stream.raw, Rejected("no_terminal_event", message, sealed(fields)))
-
-
-def _note_usage(stream: _OpenChat, line: int, raw: bytes, chunk: JsonObject) -> bool:
-    """Whether a chunk is the stream's last: it has usage and no choices, and a chunk before it said finished.
-
-    Usage without choices may also come first, with nothing yet written, so by itself it ends no stream that goes on.
-    Usage that more choices came after is not the final one, unless they only say finished.
-    """
-    choices, usage = chunk.get("choices"), chunk.get("usage")
-    finishes = _finishes(choices)
-    if usage is not None:
-        stream.usage, stream.usage_line, stream.usage_raw = usage, line, raw
-    elif choices and not finishes:
-        stream.usage = None
-    alone = usage is not None and not choices
-    written = isinstance(usage, dict) and bool(usage.get("completion_tokens"))
-    last = alone and stream.finished
-    stream.ended = alone and (stream.begun or written)
-    stream.begun = stream.begun or bool(choices)
-    stream.finished = finishes or (stream.finished and not choices)
-    return last
-
-
-def _mark(raw: bytes) -> bytes:
-    """What tells a stream from another by its first event, without keeping that: events hold prompts of any size."""
-    return b"sha256:" + hashlib.sha256(raw).hexdigest().encode()
-
-
-def _begins(choices: Any) -> bool:  # noqa: ANN401 - any JSON
-    """Whether a chunk is a stream's first: it gives the role."""
-    return isinstance(choices, list) and any(
-        isinstance(choice, dict) and isinstance(choice.get("delta"), dict) and choice["delta"].get("role")
-        for choice in choices
-    )
-
-
-def _finishes(choices: Any) -> bool:  # noqa: ANN401 - any JSON
-    return isinstance(choices, list) and any(
-        isinstance(choice, dict) and choice.get("finish_reason") for choice in choices
-    )
+    return Item(stream.line, stream.raw, refused_stream(responses.READER.salvage(stream.facts), message))
 
 
 def recognise(obj: JsonObject) -> bool:
     """Whether an object is an event of a stream."""
     kind = obj.get("type")
-    return isinstance(kind, str) and (kind.startswith("response.") or (kind == "error" and "sequence_number" in obj))
+    named = isinstance(kind, str) and (kind.startswith("response.") or (kind == "error" and "sequence_number" in obj))
+    return named or is_chunk(obj)
 
 
 def parse(obj: JsonObject) -> Iterator[Parsed]:
     """What one event says as a capture of its own; never raises."""
-    if not recognise(obj) and obj.get("object") != CHUNK:
-        yield Rejected(
-            "unrecognised_format", "the object is no event of a stream: check the file or its --input-format"
-        )
+    if not recognise(obj):
+        message = "the object is no event of a stream: check the file or its --input-format"
+        yield Rejected("unrecognised_format", message)
         return
     streams = StreamReader()
     for item in [*streams.feed(1, b"", obj), *streams.finish()]:

@@ -21,7 +21,7 @@ TAG_COLUMN = "tag."
 MAX_ROW_LINES = 20
 """Lines a row may have, inclusive: an unclosed quote must not swallow the rows after it."""
 
-_NUMBERS = frozenset({*COUNTS, "tokens"})
+_NUMBERS = frozenset({*COUNTS, "tokens", "tool_calls"})
 _TIMES = frozenset({"occurred_at", "start", "end"})
 _WHOLE = re.compile(r"-?[0-9]{1,4000}")
 _DECIMAL = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?")

@@ -28,9 +28,11 @@ _OTHER_YEAR = re.compile(r"(?:[+-][0-9]{4,}|[0-9]{5,})-[0-9]{2}-[0-9]{2}")
 def read_time(value: object, name: str) -> int:
     """The instant as microseconds, from 1970-01-01 to 9999-12-31; digits below a microsecond are cut off.
 
-    Numbers are seconds since the epoch; text needs a zone. The shortest decimal text of a JSON fraction is what
-    counts, so 1771486674.123457 is 1_771_486_674_123_457.
+    Numbers are seconds since the epoch, and 0 is no time; text needs a zone. The shortest decimal text of a JSON
+    fraction is what counts, so 1771486674.123457 is 1_771_486_674_123_457.
     """
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool) and value == 0:
+        value = None  # gateways write 0 for a time that they don't know
     if isinstance(value, int | float) and not isinstance(value, bool):
         # Comparisons with NaN are false, so it is never in range.
         if not 0 <= value < _END_SECONDS:

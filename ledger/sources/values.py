@@ -16,7 +16,7 @@ from ledger.records import (
     STATUSES,
     RecordError,
 )
-from pricing.money import INT64_MAX, NANO, parse_units
+from pricing.money import INT64_MAX, NANO, round_units
 
 _SHOWN = 40
 NOTHING: Mapping[str, str] = {}
@@ -38,6 +38,11 @@ def show(value: object) -> str:
     if isinstance(value, dict | list):
         return "(an object)" if isinstance(value, dict) else "(a list)"
     return f"(a {type(value).__name__})"
+
+
+def is_nothing(value: object) -> bool:
+    """Whether a JSON value says nothing: null, false, an empty text, object or list. 0 is a number."""
+    return value is None or value is False or value in ("", {}, [])
 
 
 def read_count(value: object, name: str) -> int:
@@ -145,22 +150,29 @@ def read_metadata(value: object) -> Mapping[str, str]:
     }
 
 
-def read_amount(value: object, name: str) -> str | None:
-    """A decimal as text, exact to 10**-9 and within 64 bits: a JSON string, or a number in its shortest form."""
+def read_amount(value: object, name: str) -> int | None:
+    """Nano of a finite decimal, rounded once and within 64 bits: a JSON string, or a number in its shortest form."""
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         raise _no_amount(value, name)
     if isinstance(value, int) and value.bit_length() > 128:
         raise _no_amount(value, name)
-    text = value if isinstance(value, str) else format(Decimal(repr(value) if isinstance(value, float) else value), "f")
     try:
-        units = parse_units(text, NANO)
+        nano = round_units(repr(value) if isinstance(value, float) else str(value), NANO)
     except ValueError:
         raise _no_amount(value, name) from None
-    if abs(units) > INT64_MAX:
+    if abs(nano) > INT64_MAX:
         raise _no_amount(value, name)
-    return text
+    return nano
+
+
+def read_figure(value: object, name: str) -> tuple[int | None, bool]:
+    """Nano of a gateway's own figure, and whether one can't be read: it is only compared, so that is no error."""
+    try:
+        return (None, False) if value is None else (read_amount(value, name), False)
+    except RecordError:
+        return None, True
 
 
 def _scalar_text(value: object) -> str | None:
@@ -177,5 +189,5 @@ def _not_flat(name: str, value: object) -> RecordError:
 
 
 def _no_amount(value: object, name: str) -> RecordError:
-    message = f"{name} {show(value)} is no amount: give a plain decimal with at most 9 places, such as '0.0024'"
+    message = f"{name} {show(value)} is no amount: give a finite decimal below 9.2e9, such as '0.0024'"
     return RecordError("invalid_amount", message)

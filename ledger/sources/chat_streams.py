@@ -1,0 +1,284 @@
+"""Captured streams of chunks, chat or text completions, one or many, also interleaved: one request each.
+
+A stream ends with its last chunk: one with usage that writes nothing after a choice said why it ended, else that
+before `[DONE]` or the capture's end. Chunks may repeat usage as it grows, or say zeros; the last counts hold, and
+nothing is summed. Chunks of one stream have one id; where each has its own, they are put together at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger.records import Parsed, Rejected
+from ledger.sources import chat
+from ledger.sources.base import Item, JsonObject
+from ledger.sources.kinds import holds_counts, is_cached_answer, named_kind
+from ledger.sources.refusals import sealed
+
+CHUNK = "chat.completion.chunk"
+TEXT = "text_completion"
+MAX_OPEN = 10_000
+"""Streams that may be open at once; the oldest one beyond is taken for one without an end."""
+
+_MAX_CLOSED = 1_000
+_FACTS = ("id", "created", "model", "service_tier", "metadata")
+_ASK = "a stream says its usage where the request asks for it: stream_options {'include_usage': true}"
+
+
+@dataclass(slots=True)
+class _Stream:
+    """A stream whose end hasn't come: where it began, what it said so far, and the last usage seen.
+
+    `opens` says that its first chunk gave a role. `finished` once a choice says why it ended; `ended` while the last
+    chunk is usage that can't be a stream's first. `zeros` is a usage that counts nothing, for want of one that does.
+    """
+
+    line: int
+    raw: bytes
+    first: int
+    last: int = 0
+    chunks: int = 0
+    facts: JsonObject = field(default_factory=dict)
+    usage: object = None
+    zeros: object = None
+    usage_line: int = 0
+    usage_raw: bytes = b""
+    opens: bool = False
+    wrote: bool = False
+    begun: bool = False
+    finished: bool = False
+    ended: bool = False
+
+    def take(self, number: int, line: int, raw: bytes, chunk: JsonObject) -> bool:
+        """Take a chunk; whether it is the last: usage alone, after one that said finished.
+
+        Usage without choices may also come first, with nothing yet written, so by itself it ends no stream that goes
+        on. Usage that more text came after is not the final one, unless that only says finished.
+        """
+        choices = chunk.get("choices")
+        usage, writes, finishes = _usage_of(chunk), _writes(choices), _finishes(choices)
+        counts = usage is not None and (not isinstance(usage, dict) or holds_counts(usage))
+        self._take_facts(chunk)
+        if counts:
+            self.usage, self.usage_line, self.usage_raw = usage, line, raw
+        elif writes and not finishes:
+            self.usage = None
+        if usage is not None and not counts:
+            self.zeros = usage
+        alone = counts and not writes and not finishes
+        last = alone and self.finished
+        self.ended = alone and (self.begun or _has_output(usage))
+        self.opens = self.opens or (not self.chunks and _begins(choices))
+        self.wrote = self.wrote or writes
+        self.begun = self.begun or bool(choices)
+        self.finished = finishes or (self.finished and not writes)
+        self.last, self.chunks = number, self.chunks + 1
+        return last
+
+    def _take_facts(self, chunk: JsonObject) -> None:
+        for key in _FACTS:
+            # Gateways write a blank id or model, and 0 for a time, where they don't say it.
+            if chunk.get(key) not in (None, "", 0) and not (key == "id" and "id" in self.facts):
+                self.facts[key] = chunk[key]
+        if is_cached_answer(chunk):
+            self.facts["cache_hit"] = True
+
+    def absorb(self, other: _Stream) -> None:
+        """Go on with the chunks of another, which came after all of these."""
+        if other.usage is not None:
+            self.usage, self.usage_line, self.usage_raw = other.usage, other.usage_line, other.usage_raw
+        elif other.wrote and not other.finished:
+            self.usage = None
+        self.zeros = other.zeros or self.zeros
+        self.facts = other.facts | self.facts
+        self.ended, self.last, self.chunks = other.ended, other.last, self.chunks + other.chunks
+        self.finished = other.finished or (self.finished and not other.wrote)
+        self.wrote = self.wrote or other.wrote
+
+    def goes_on_with(self, other: _Stream, *, scattered: bool) -> bool:
+        """Whether a later stream is the rest of this one under another id.
+
+        That is so of usage alone, after a stream that ended without; of what has no role after a first chunk that gave
+        one; and where each chunk has an id of its own. A stream that was cut off goes on with nothing.
+        """
+        models = {stream.facts["model"] for stream in (self, other) if isinstance(stream.facts.get("model"), str)}
+        if len(models) > 1 or other.first < self.last:
+            return False
+        if self.finished or self.ended:
+            return self.usage is None and other.ended and not other.wrote
+        return scattered or (self.chunks == 1 and self.opens and not other.opens)
+
+
+class ChatStreams:
+    """Takes the chunks of streams one by one and yields an item for each stream that ends."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str, _Stream] = OrderedDict()
+        self._closed: OrderedDict[str, None] = OrderedDict()
+        self._number = 0
+
+    @property
+    def open_streams(self) -> int:
+        """How many streams have begun and not ended."""
+        return len(self._open)
+
+    def is_chunk(self, obj: JsonObject) -> bool:
+        """Whether an object is a chunk: by itself, or since it goes on with a stream that is open."""
+        if is_chunk(obj):
+            return True
+        stream_id = obj.get("id")
+        goes_on = isinstance(stream_id, str) and stream_id in self._open and isinstance(obj.get("choices"), list)
+        return goes_on and not any("message" in choice for choice in obj["choices"] if isinstance(choice, dict))
+
+    def feed(self, line: int, raw: bytes, chunk: JsonObject) -> Iterator[Item]:
+        """The items that a chunk completes: mostly none."""
+        choices, found = chunk.get("choices"), chunk.get("id")
+        chunk_id = found if isinstance(found, str) else ""
+        if not chunk_id and len(self._open) == 1:
+            (chunk_id,) = self._open
+        if not chunk_id and not choices and not holds_counts(_usage_of(chunk)):
+            return
+        self._number += 1
+        stream = self._open.get(chunk_id)
+        if stream is None:
+            if chunk_id in self._closed and not _begins(choices):
+                return
+            stream = self._open[chunk_id] = _Stream(line, mark(raw), self._number)
+        if stream.take(self._number, line, raw, chunk):
+            del self._open[chunk_id]
+            yield self._close(stream)
+        if len(self._open) > MAX_OPEN:
+            yield self._end(self._open.popitem(last=False)[1])
+
+    def done(self) -> Iterator[Item]:
+        """`[DONE]`: the end of the one stream that is open; among several it can't be known whose."""
+        streams = _joined(list(self._open.values()))
+        if len(streams) == 1:
+            self._open.clear()
+            streams[0].finished = True
+            yield self._close(streams[0])
+        elif not streams:
+            self._closed.clear()
+
+    def finish(self) -> Iterator[Item]:
+        """The end of the capture: streams that are finished end here, all other open ones are refused."""
+        streams = _joined(list(self._open.values()))
+        self._open.clear()
+        for stream in streams:
+            yield self._end(stream)
+
+    def _end(self, stream: _Stream) -> Item:
+        if stream.finished or stream.ended:
+            return self._close(stream)
+        message = (
+            "the stream has no terminal event, so its usage is unknown: capture it to its end, or book it from a log"
+        )
+        return Item(stream.line, stream.raw, refused_stream(chat.READER.salvage(stream.facts), f"{message}; {_ASK}"))
+
+    def _close(self, stream: _Stream) -> Item:
+        self._closed[str(stream.facts.get("id", ""))] = None
+        if len(self._closed) > _MAX_CLOSED:
+            self._closed.popitem(last=False)
+        usage = stream.zeros if stream.usage is None else stream.usage
+        (parsed,) = chat.READER.parse(stream.facts | {"usage": usage})
+        return Item(stream.usage_line or stream.line, stream.usage_raw or stream.raw, _advised(parsed))
+
+
+def refused_stream(fields: JsonObject, message: str) -> Rejected:
+    """A stream whose end is unknown, with the fields of it that can be kept."""
+    return Rejected("no_terminal_event", message, sealed({key: fields[key] for key in fields if key != "status"}))
+
+
+def mark(raw: bytes) -> bytes:
+    """What tells a stream from another by its first event, without keeping that: events hold prompts of any size."""
+    return b"sha256:" + hashlib.sha256(raw).hexdigest().encode()
+
+
+def is_chunk(obj: JsonObject) -> bool:
+    """Whether an object is a chunk by itself: it says so, has a delta, or text whose end is to come.
+
+    One without choices that says nothing else, such as a filter's first, is a chunk too.
+    """
+    if obj.get("object") == CHUNK:
+        return True
+    choices = obj.get("choices")
+    if not isinstance(choices, list) or named_kind(obj, chat.READER.objects) is not None:
+        return False
+    if not choices:
+        return not obj.get("id") and not holds_counts(obj.get("usage"))
+    return any(isinstance(choice, dict) and _is_piece(choice) for choice in choices)
+
+
+def _is_piece(choice: JsonObject) -> bool:
+    if "message" in choice:
+        return False
+    return "delta" in choice or ("text" in choice and "finish_reason" in choice and choice["finish_reason"] is None)
+
+
+def _joined(streams: list[_Stream]) -> list[_Stream]:
+    """Open streams in order, those put together that are one whose chunks changed their id."""
+    ends = any(stream.finished or stream.ended for stream in streams[-2:])
+    scattered = ends and len(streams) > 2 and all(stream.chunks == 1 for stream in streams)
+    joined: list[_Stream] = []
+    for stream in streams:
+        if joined and joined[-1].goes_on_with(stream, scattered=scattered):
+            joined[-1].absorb(stream)
+        else:
+            joined.append(stream)
+    return joined
+
+
+def _usage_of(chunk: JsonObject) -> object:
+    """The usage of a chunk: its own, else what stands in `x_groq` or in its choices; None where it has none."""
+    own, groq, choices = chunk.get("usage"), chunk.get("x_groq"), chunk.get("choices")
+    if own is not None and (not isinstance(own, dict) or holds_counts(own)):
+        return own
+    owners = [groq, *(choices if isinstance(choices, list) else [])]
+    stated = [owner["usage"] for owner in owners if isinstance(owner, dict) and holds_counts(owner.get("usage"))]
+    if not stated:
+        return own
+    # Choices that say different counts leave open which are the request's.
+    return stated[0] if all(usage == stated[0] for usage in stated) else {"choices": stated}
+
+
+def _has_output(usage: object) -> bool:
+    return isinstance(usage, dict) and bool(usage.get("completion_tokens") or usage.get("output_tokens"))
+
+
+def _writes(choices: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Whether any choice of a chunk says more than why it ended."""
+    if not isinstance(choices, list):
+        return bool(choices)
+    return any(
+        bool(choice.get("text")) or _says_something(choice.get("delta")) if isinstance(choice, dict) else bool(choice)
+        for choice in choices
+    )
+
+
+def _says_something(delta: object) -> bool:
+    return any(delta.values()) if isinstance(delta, dict) else bool(delta)
+
+
+def _begins(choices: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Whether a chunk is a stream's first: it gives the role."""
+    return isinstance(choices, list) and any(
+        isinstance(choice, dict) and isinstance(choice.get("delta"), dict) and choice["delta"].get("role")
+        for choice in choices
+    )
+
+
+def _finishes(choices: Any) -> bool:  # noqa: ANN401 - any JSON
+    return isinstance(choices, list) and any(
+        isinstance(choice, dict) and choice.get("finish_reason") for choice in choices
+    )
+
+
+def _advised(parsed: Parsed) -> Parsed:
+    """A refusal for want of usage, with how to ask for it."""
+    if not isinstance(parsed, Rejected) or parsed.reason != "missing_usage":
+        return parsed
+    return Rejected(parsed.reason, f"{parsed.message}; {_ASK}", parsed.fields)

@@ -1,0 +1,112 @@
+"""What an object says it is, and what else it says of itself before its usage is read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from ledger.records import RecordError
+from ledger.sources.base import JsonObject
+from ledger.sources.fields import COUNTS
+from ledger.sources.usage import shown_name, unknown_usage
+from ledger.sources.usage_names import is_usage_name
+from ledger.sources.values import show
+
+LIST = "list"
+# Calls that the client runs itself, or that are billed by their tokens alone (OpenAI API reference, pricing of tools).
+_UNBILLED_CALLS = frozenset(
+    {
+        "apply_patch_call",
+        "computer_call",
+        "custom_tool_call",
+        "function_call",
+        "local_shell_call",
+        "mcp_call",
+        "shell_call",
+        "tool_call",
+        "tool_search_call",
+    }
+)
+_TRUE = (True, "true", "True", "TRUE", "HIT", "hit", 1)
+
+
+def named_kind(obj: JsonObject, known: Collection[str] = ()) -> str | None:
+    """The text under "object", else "type", that is none of the known ones; None where neither says anything else."""
+    for key in ("object", "type"):
+        kind = obj.get(key)
+        if isinstance(kind, str) and kind and kind not in known:
+            return kind
+    return None
+
+
+def unknown_object(kind: str) -> RecordError:
+    """The refusal of an object that names itself as something that no format lists."""
+    wanted = ", ".join(("request_id", "occurred_at", "requested_model", *COUNTS))
+    message = (
+        f"{show(kind)} is no request of a known format, so its counts may mean something else: "
+        f"to book it, write it as a `records` line with {wanted}"
+    )
+    return RecordError("unknown_object", message)
+
+
+def unpriced_batch() -> RecordError:
+    """The refusal of a line that the Batch API wrote."""
+    message = (
+        "batch: this is a line of a batch job, a service with prices of its own that no card states; book it by hand"
+    )
+    return RecordError("unpriced_service", message)
+
+
+def is_cached_answer(obj: JsonObject) -> bool:
+    """Whether a proxy answered from its own cache (`cache_hit: true`), so that nothing was bought."""
+    hidden = obj.get("_hidden_params")
+    return is_true(obj.get("cache_hit")) or (isinstance(hidden, dict) and is_true(hidden.get("cache_hit")))
+
+
+def is_true(value: object) -> bool:
+    """Whether a flag is set, as JSON or as text."""
+    return isinstance(value, bool | str | int) and value in _TRUE
+
+
+def check_other_usage(obj: JsonObject) -> None:
+    """Refuse counts that stand beside `usage` under a name of their own, such as `bot_usage`."""
+    for key, value in obj.items():
+        if is_usage_name(key) and holds_counts(value):
+            raise unknown_usage(shown_name("", key), value)
+
+
+def holds_counts(value: object) -> bool:
+    """Whether a number above 0 stands anywhere inside."""
+    waiting = [value]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, dict | list):
+            waiting += inner.values() if isinstance(inner, dict) else inner
+        elif isinstance(inner, int | float) and not isinstance(inner, bool) and inner > 0:
+            return True
+    return False
+
+
+def carries_usage(obj: object) -> bool:
+    """Whether an object holds a usage with counts, at whatever depth."""
+    named = (value for key, value in _pairs(obj) if key == "usage" or is_usage_name(key))
+    return any(holds_counts(value) for value in named)
+
+
+def _pairs(obj: object) -> Iterator[tuple[str, Any]]:
+    waiting = [obj]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            yield from value.items()
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+
+
+def count_billed_calls(output: object) -> int:
+    """How many items of a response's output are calls of tools that the gateway runs, such as `web_search_call`."""
+    if not isinstance(output, list):
+        return 0
+    kinds = [item.get("type") for item in output if isinstance(item, dict)]
+    return sum(isinstance(kind, str) and kind.endswith("_call") and kind not in _UNBILLED_CALLS for kind in kinds)

@@ -1,0 +1,165 @@
+"""The spans of an OTLP export, and which of them are requests: others that carry token counts are known by a reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.records import RecordError
+from ledger.sources.base import JsonObject
+from ledger.sources.kinds import is_true
+from ledger.sources.values import show
+
+OPERATIONS = frozenset({"chat", "text_completion", "generate_content"})
+USAGE = "gen_ai.usage."
+RESPONSE_ID = "gen_ai.response.id"
+
+_OPERATION = "gen_ai.operation.name"
+# What instrumentations that name no operation call one in its place, and which of them is a request.
+_OTHER_NAMES = {
+    "llm.request.type": ("chat", "completion"),
+    "openinference.span.kind": ("LLM",),
+    "traceloop.span.kind": (),
+}
+# Limits and settings of a request count nothing that was used.
+_NO_COUNT = re.compile(r"max|limit|request\.|settings|price|cost")
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One span with its attributes and its resource's, by key."""
+
+    resource: Mapping[str, Any]
+    span: JsonObject
+    attributes: Mapping[str, Any]
+
+    @property
+    def has_usage(self) -> bool:
+        """Whether a count above 0 stands in gen_ai.usage."""
+        return counts_tokens({key: value for key, value in self.attributes.items() if key.startswith(USAGE)})
+
+    @property
+    def is_named_request(self) -> bool:
+        """Whether the operation it names is a request."""
+        operation = self.attributes.get(_OPERATION)
+        return isinstance(operation, str) and operation in OPERATIONS
+
+    @property
+    def is_unnamed_request(self) -> bool:
+        """Whether it names no operation, and is a request all the same: it has counts and a response's id."""
+        return not self.is_other_operation and self.has_usage and bool(self.attributes.get(RESPONSE_ID))
+
+    @property
+    def is_other_operation(self) -> bool:
+        """Whether it names an operation that is no request."""
+        if self.attributes.get(_OPERATION) not in (None, ""):
+            return not self.is_named_request
+        others = ((self.attributes.get(name), wanted) for name, wanted in _OTHER_NAMES.items())
+        return any(isinstance(kind, str) and kind and kind not in wanted for kind, wanted in others)
+
+
+class Spans:
+    """The spans of one export as a whole: who is whose parent, and which tell a request again."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        requests = [span for span in spans if span.is_named_request or span.is_unnamed_request]
+        self._parents = {
+            span.span.get("spanId"): span.span.get("parentSpanId")
+            for span in spans
+            if isinstance(span.span.get("spanId"), str) and isinstance(span.span.get("parentSpanId"), str)
+        }
+        named = [span for span in requests if span.is_named_request]
+        self._named = {span.span.get("spanId") for span in named if isinstance(span.span.get("spanId"), str)}
+        self._named_ids = [span.attributes.get(RESPONSE_ID) for span in named]
+        self._above = {above for span in requests for above in self._ancestors(span)}
+
+    def why_ignored(self, span: Span) -> str | None:
+        """Why a span isn't read: a slug, empty where it carries no counts; None for a request to be read."""
+        if any(key.endswith("cache_hit") and is_true(value) for key, value in span.attributes.items()):
+            return "cache_hit"
+        if span.is_named_request:
+            return None
+        if span.is_unnamed_request:
+            return "repeated_span" if self._is_told_again(span) else None
+        if not counts_tokens(span.attributes):
+            return ""
+        if span.is_other_operation:
+            return "other_operation"
+        return "no_response_id" if span.has_usage else "other_attributes"
+
+    def _is_told_again(self, span: Span) -> bool:
+        """Whether its counts stand in a span below it, or in one that names the operation: above it or of its id."""
+        return (
+            span.span.get("spanId") in self._above
+            or span.attributes.get(RESPONSE_ID) in self._named_ids
+            or any(above in self._named for above in self._ancestors(span))
+        )
+
+    def _ancestors(self, span: Span) -> Iterator[str]:
+        seen: set[str] = set()
+        above = span.span.get("parentSpanId")
+        while isinstance(above, str) and above and above not in seen:
+            seen.add(above)
+            yield above
+            above = self._parents.get(above)
+
+
+def counts_tokens(attributes: Mapping[str, Any]) -> bool:
+    """Whether an attribute is a count of tokens above 0, under whatever name."""
+    return any(
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and value > 0
+        and ("token" in key.lower() or "usage" in key.lower())
+        and not _NO_COUNT.search(key.lower())
+        for key, value in attributes.items()
+    )
+
+
+def objects_in(obj: Mapping[str, Any], *names: str) -> Iterator[JsonObject]:
+    """The objects of the lists of these names; RecordError where one is no list of objects."""
+    for name in names:
+        for found in list_in(obj, name):
+            if not isinstance(found, dict):
+                message = f"{name} holds {show(found)}: it is a list of objects; correct the export"
+                raise RecordError("invalid_otel", message)
+            yield found
+
+
+def list_in(obj: Mapping[str, Any], name: str) -> list[Any]:
+    """The list of this name, empty where there is none; RecordError where it is no list."""
+    found = obj.get(name)
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise RecordError("invalid_otel", f"{name} {show(found)} is no list: OTLP JSON has one; correct the export")
+    return found
+
+
+def attributes_of(owner: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes by key, integers as such; lists and maps are left out, an attribute given twice is refused."""
+    attributes: dict[str, Any] = {}
+    for entry in objects_in(owner, "attributes"):
+        key, value = entry.get("key"), entry.get("value")
+        if not isinstance(key, str) or not isinstance(value, dict):
+            continue
+        plain = _plain(value)
+        if attributes.setdefault(key, plain) != plain:
+            message = f"the attribute {show(key)} stands twice in one span: which value counts can't be known; keep one"
+            raise RecordError("duplicate_key", message)
+    return attributes
+
+
+def _plain(value: Mapping[str, Any]) -> object:
+    for kind in ("stringValue", "boolValue", "doubleValue"):
+        if kind in value:
+            return None if isinstance(value[kind], dict | list) else value[kind]
+    return whole_number(value.get("intValue"))
+
+
+def whole_number(value: object) -> object:
+    """64-bit integers are strings in OTLP JSON; numbers are taken as well."""
+    return int(value) if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value) else value

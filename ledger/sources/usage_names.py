@@ -1,0 +1,111 @@
+"""What the names inside a `usage` mean: the one table that every way of reading one goes by.
+
+A name is a dotted path such as `prompt_tokens_details.cached_tokens`, also of a span's attribute after `gen_ai.usage.`.
+Clients write one count under many names that differ in the order of their words, in the object they stand in and in
+filler, so a path is known by its set of words: `input_token_details.cache_read`, `cache_read.input_tokens` and
+`inputCacheReadTokens` are all {input, cache, read}. A name in no list means nothing here, and is refused where it has
+a value: what isn't known may be priced.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from itertools import product
+from typing import Final, Literal, TypeAlias
+
+Count: TypeAlias = Literal[
+    "input", "output", "total", "cached", "cached_maybe_outside", "uncached", "reasoning",
+    "input_text", "input_image", "output_text", "accepted_prediction", "rejected_prediction", "cached_text",
+    "cached_image",
+]  # fmt: skip
+Meaning: TypeAlias = (
+    Count | Literal["audio_tokens", "cache_write_tokens", "service_tier", "cost", "tool_calls", "harmless", "unknown"]
+)
+
+_INPUT_SIDE = ("input", "prompt")
+_OUTPUT_SIDE = ("output", "completion")
+_CACHE_READ = ("cached", "cache read", "cache hit")
+
+# Meaning -> the sets of words that have it; "" is a side that isn't named.
+_WORDS: Final[dict[Count, list[tuple[str, ...]]]] = {
+    "input": [_INPUT_SIDE],
+    "output": [_OUTPUT_SIDE],
+    "total": [("total",)],
+    # Gateways say how much of the input came from cache in a details object, beside the total, or by hit and miss.
+    "cached": [("", *_INPUT_SIDE, "prompt input"), _CACHE_READ],
+    "uncached": [("", *_INPUT_SIDE), ("cache miss", "uncached")],
+    "reasoning": [("", *_OUTPUT_SIDE), ("reasoning",)],
+    # Parts of a whole that is priced as text: they are held against it, and priced in it.
+    "input_text": [_INPUT_SIDE, ("text",)],
+    "input_image": [_INPUT_SIDE, ("image",)],
+    "output_text": [_OUTPUT_SIDE, ("text",)],
+    "cached_text": [("", *_INPUT_SIDE), _CACHE_READ, ("text",)],
+    "cached_image": [("", *_INPUT_SIDE), _CACHE_READ, ("image",)],
+    # Predicted tokens are output, those rejected too (OpenAI API reference, completion_tokens_details).
+    "accepted_prediction": [("", *_OUTPUT_SIDE), ("accepted prediction",)],
+    "rejected_prediction": [("", *_OUTPUT_SIDE), ("rejected prediction",)],
+}
+COUNTS: Final = frozenset((*_WORDS, "cached_maybe_outside"))
+_BY_WORDS: Final[dict[frozenset[str], Count]] = {
+    frozenset(" ".join(words).split()): meaning for meaning, parts in _WORDS.items() for words in product(*parts)
+}
+# Anthropic's name: its API reports cached tokens outside of the input, gateways that borrow the name inside of it.
+_MAYBE_OUTSIDE: Final = "cache_read_input_tokens"
+
+_TOKENS = frozenset({"token", "tokens"})
+# An object of parts: a number under its own name is none of them.
+_DETAILS = frozenset({"details", "detail"})
+_FILLER = _TOKENS | _DETAILS | {"content"}
+# Filler only where tokens are counted: `num_cached_tokens` is a count of tokens, `input_count` one of something else.
+_COUNTED = frozenset({"count", "num"})
+_CACHE_WRITE = frozenset({"write", "writes", "written", "creation", "created"})
+_MONEY = frozenset({"cost", "costs", "usd", "price", "discount", "currency"})
+_TIME = frozenset({"time", "latency", "duration", "ttft", "tbt", "ttlt", "ms"})
+_TOOLS = frozenset({"tool", "tools", "search", "searches", "queries", "sources", "fetch", "plugins", "plugin"})
+
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_WORD = re.compile(r"[a-z0-9]+")
+
+
+@lru_cache(maxsize=4_096)
+def meaning_of(path: str) -> Meaning:
+    """What a dotted name means; `unknown` where it is in no list."""
+    name = _HUMP.sub("_", path).lower()
+    if name == _MAYBE_OUTSIDE:
+        return "cached_maybe_outside"
+    words = _WORD.findall(name)
+    held = frozenset(words)
+    if words and words[-1] in _DETAILS:
+        return "unknown"
+    known = _BY_WORDS.get(held - _FILLER - (_COUNTED if held & _TOKENS else frozenset()))
+    return known if known is not None else _other_meaning(name, words, held)
+
+
+def _other_meaning(name: str, words: list[str], held: frozenset[str]) -> Meaning:
+    """What names mean that are no counts a card prices."""
+    if name == "cost":
+        return "cost"
+    # What the provider says it asks, in all or by part, is compared and never priced.
+    if words and (words[-1] in _MONEY or words[0] == "cost"):
+        return "harmless"
+    if "audio" in held:
+        return "audio_tokens"
+    if "cache" in held and held & _CACHE_WRITE:
+        return "cache_write_tokens"
+    if words[-2:] == ["service", "tier"]:
+        return "service_tier"
+    # How long it took, and how fast it was.
+    if (held & _TIME and "tokens" not in held) or name.endswith(("tokens_per_second", "token/s", "tokens/s")):
+        return "harmless"
+    if held & _TOOLS and not held & _TOKENS:
+        return "tool_calls"
+    return "unknown"
+
+
+@lru_cache(maxsize=4_096)
+def is_usage_name(key: object) -> bool:
+    """Whether a key beside `usage` names another usage, such as `bot_usage` or `usageMetadata`."""
+    if not isinstance(key, str) or key == "usage":
+        return False  # an application's own mapping may have other keys
+    return key.startswith("usage") or key.endswith(("usage", "Usage"))

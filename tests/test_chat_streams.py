@@ -1,0 +1,173 @@
+"""Streams of chunks as gateways and proxies really write them: one request each, from the end, or one refusal."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.sources_help import AT, counts, lines, only_record, only_rejection, read, told
+from tests.test_sources_sse import chat_usage, chunk, final, sse
+
+ZEROS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+FIRST = {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}
+EMPTY = {"index": 0, "delta": {}}
+
+
+def first(request_id: str = "chatcmpl-1", **changes: Any) -> dict[str, Any]:
+    return chunk(request_id, **{"choices": [FIRST]} | changes)
+
+
+def stop(request_id: str = "chatcmpl-1", **changes: Any) -> dict[str, Any]:
+    return chunk(request_id, text=None, finish="stop", **changes)
+
+
+def text_chunk(text: str = "x", finish: str | None = None, **changes: Any) -> dict[str, Any]:
+    choice = {"index": 0, "text": text, "finish_reason": finish, "logprobs": None}
+    return chunk("cmpl-1", **{"object": "text_completion", "choices": [choice]} | changes)
+
+
+def without(key: str, *chunks: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in found.items() if name != key} for found in chunks]
+
+
+WHOLE = chat_usage()
+FILTER = {"choices": [], "created": 0, "id": "", "model": "", "object": "", "prompt_filter_results": [{"x": 1}]}
+STREAMS: dict[str, list[Any]] = {
+    "no object": without("object", first(), chunk(), stop(usage=WHOLE)),
+    "blank object": [first(object=""), chunk(object=""), stop(object="", usage=WHOLE)],
+    "the object of a whole answer": [first(object="chat.completion"), stop(object="chat.completion", usage=WHOLE)],
+    "a filter's empty first": [FILTER, first(), chunk(), stop(), final()],
+    "a filter's empty first, then usage on the finish": [FILTER, first(), chunk(), stop(usage=WHOLE)],
+    "groq": [first(x_groq={"id": "r"}), chunk(), stop(x_groq={"id": "r", "usage": WHOLE | {"total_time": 0.5}})],
+    "usage in the choice": [first(), chunk(choices=[EMPTY | {"finish_reason": "stop", "usage": WHOLE}])],
+    "usage in each of two choices": [
+        first(), chunk(choices=[EMPTY | {"index": n, "finish_reason": "stop", "usage": WHOLE} for n in (0, 1)])
+    ],
+    "an empty delta at the end": [first(), chunk(), stop(), chunk(choices=[EMPTY], usage=WHOLE)],
+    "an empty delta with nulls": [
+        first(), stop(), chunk(choices=[EMPTY | {"delta": {"content": None, "role": None}}], usage=WHOLE)
+    ],
+    "zeros after the counts": [first(), chunk(), stop(usage=WHOLE), chunk(choices=[], usage=ZEROS)],
+    "zeros until the end": [first(usage=ZEROS), chunk(usage=ZEROS), stop(usage=ZEROS), final()],
+    "zeros after all": [first(), stop(), final(), chunk(choices=[], usage=ZEROS)],
+    "ids that change with each chunk": [first("a"), chunk("b"), chunk("c"), stop("d"), final("e")],
+    "ids that change, a role in each": [first("a"), first("b"), chunk("c"), stop("d", usage=WHOLE)],
+    "another id from the second chunk on": [first("a"), chunk("b"), chunk("b"), stop("b", usage=WHOLE)],
+    "another id for the usage": [first("a"), chunk("a"), stop("a"), final("u")],
+    "no id for the usage": [first("a"), chunk("a"), stop("a"), final("")],
+    "a time in the last chunk alone": [first(created=0), chunk(created=0), stop(created=0), final()],
+    "text": [text_chunk(usage=None), text_chunk(), text_chunk(finish="stop", usage=WHOLE)],
+    "text whose usage grows": [text_chunk(usage=chat_usage(1)), text_chunk("y", usage=chat_usage(5)),
+                               text_chunk(finish="length", usage=WHOLE)],
+    "text and usage apart": [text_chunk(), text_chunk(finish="stop"), text_chunk(choices=[], usage=WHOLE)],
+    "text, no object": without("object", text_chunk(), text_chunk(), text_chunk(finish="stop", usage=WHOLE)),
+    "the longer names": [first(), stop(), chunk(choices=[], usage={"input_tokens": 40, "output_tokens": 9})],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("end", [["[DONE]"], []], ids=["done", "cut"])
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_stream_is_one_request(name: str, end: list[str]) -> None:
+    items = read(sse(*STREAMS[name], *end))
+    (item,) = items
+    found = only_record([item.parsed])
+    assert counts(found) == (40, 0, 9, 0)
+    assert found.occurred_at_us == AT * 10**6
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_chunks_as_json_lines_are_the_same_request(name: str) -> None:
+    in_events = [only_record([item.parsed]) for item in read(sse(*STREAMS[name], "[DONE]"))]
+    assert [only_record([item.parsed]) for item in read(lines(STREAMS[name]))] == in_events
+    assert [only_record([item.parsed]) for item in read(json.dumps(STREAMS[name]))] == in_events
+
+
+@given(st.lists(st.sampled_from(sorted(STREAMS)), min_size=2, max_size=4, unique=True))
+def test_streams_one_after_the_other_are_as_many_requests(names: list[str]) -> None:
+    events: list[Any] = []
+    for place, name in enumerate(names):
+        renamed = [event | {"id": event.get("id") and f"{place}-{event['id']}"} for event in STREAMS[name]]
+        events += [*renamed, "[DONE]"]
+    found = [only_record([item.parsed]) for item in read(sse(*events))]
+    assert [counts(each) for each in found] == [(40, 0, 9, 0)] * len(names)
+    assert [each.request_id.partition("-")[0] for each in found] == [str(place) for place in range(len(names))]
+
+
+REFUSED: dict[str, tuple[list[Any], str]] = {
+    "no usage": ([first(), chunk(), stop()], "missing_usage"),
+    "zeros alone": ([first(usage=ZEROS), chunk(usage=ZEROS), stop(usage=ZEROS)], "missing_usage"),
+    "zeros and zeros": ([first(), stop(usage=ZEROS), chunk(choices=[], usage=ZEROS)], "missing_usage"),
+    "no usage, ids that change": ([first("a"), chunk("b"), stop("c")], "missing_usage"),
+    "no id at all": ([first(""), chunk(""), stop("", usage=WHOLE)], "missing_id"),
+    "no time at all": ([first(created=0), stop(created=0, usage=WHOLE)], "missing_time"),
+    "choices that say different counts": (
+        [first(), chunk(choices=[EMPTY | {"finish_reason": "stop", "usage": chat_usage(n)} for n in (1, 2)])],
+        "unknown_usage",
+    ),
+    "another tier": ([first(service_tier="flex"), stop(service_tier="flex", usage=WHOLE)], "unpriced_service_tier"),
+    "text without usage": ([text_chunk(), text_chunk(finish="stop")], "missing_usage"),
+}
+
+
+@pytest.mark.parametrize("end", [["[DONE]"], []], ids=["done", "cut"])
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_stream_leaves_one_refusal_at_most(name: str, end: list[str]) -> None:
+    events, reason = REFUSED[name]
+    (item,) = read(sse(*events, *end))
+    found = only_rejection([item.parsed])
+    assert found.reason == reason
+    if reason == "missing_usage":
+        assert "include_usage" in found.message
+
+
+def test_a_stream_that_was_cut_says_what_to_ask_for() -> None:
+    (item,) = read(sse(first(), chunk()))
+    found = only_rejection([item.parsed])
+    assert (found.reason, "include_usage" in found.message) == ("no_terminal_event", True)
+
+
+def test_a_stream_that_was_cut_never_takes_the_counts_of_the_next() -> None:
+    whole = [first("b"), chunk("b"), stop("b", usage=WHOLE)]
+    for cut in ([first("a")], [first("a"), chunk("a")], [chunk("a"), chunk("a")]):
+        for end in ([], ["[DONE]"]):
+            items = read(sse(*cut, *whole, *end))
+            assert sorted(word for _, word in told(items)) == ["b", "no_terminal_event"]
+    tail = [chunk("b"), chunk("b"), stop("b", usage=WHOLE)]
+    assert sorted(word for _, word in told(read(sse(first("a"), chunk("a"), *tail)))) == ["b", "no_terminal_event"]
+    other = [chunk("b", model="other"), stop("b", model="other", usage=WHOLE)]
+    assert sorted(word for _, word in told(read(sse(first("a"), *other)))) == ["b", "no_terminal_event"]
+
+
+def test_interleaved_streams_are_never_put_together() -> None:
+    events = [first("a"), first("b"), chunk("a"), chunk("b"), stop("b", usage=chat_usage(2)), stop("a", usage=WHOLE)]
+    found = [only_record([item.parsed]) for item in read(sse(*events))]
+    assert sorted((each.request_id, each.output_tokens) for each in found) == [("a", 9), ("b", 2)]
+
+
+def test_a_whole_text_completion_is_no_chunk() -> None:
+    whole = text_chunk(finish="stop", usage=WHOLE)
+    assert told(read(lines([whole, whole | {"id": "cmpl-2"}]))) == [(1, "cmpl-1"), (2, "cmpl-2")]
+    assert told(read(sse(whole, "[DONE]"))) == [(1, "cmpl-1")]
+
+
+def test_a_chunk_that_names_itself_as_something_else_is_none() -> None:
+    events = [first(object="x.chunk"), stop(object="x.chunk", usage=WHOLE)]
+    words = [word for _, word in told(read(sse(*events, "[DONE]")))]
+    assert words[-1] == "unknown_object"
+    assert set(words) <= {"ignored", "unknown_object"}
+
+
+def test_events_of_other_apis_that_carry_usage_are_told() -> None:
+    start = {"type": "message_start", "message": {"id": "m", "usage": {"input_tokens": 25, "output_tokens": 1}}}
+    end = {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 15}}
+    assert told(read(sse(start, {"type": "ping"}, end))) == [
+        (2, "ignored"),
+        (8, "ignored"),
+        (1, "unknown_object"),
+    ]
+    mixed = sse(first(), stop(usage=WHOLE), "[DONE]", start, end)
+    assert sorted(word for _, word in told(read(mixed))) == ["chatcmpl-1", "ignored", "ignored"]
