@@ -45,6 +45,8 @@ class IngestResult:
     batch_id: int | None = None
     seconds: float = 0.0
     rejections: list[Rejection] = field(default_factory=list)
+    without_usage: list[str] = field(default_factory=list)
+    """Names of the files that hold no usage at all."""
 
     @property
     def not_recorded(self) -> int:
@@ -106,7 +108,7 @@ class Ingest:
             with self._database.writing() as connection:
                 self._whole = connection
                 self._run_all(files)
-                if self._dry_run or self.result.not_recorded:
+                if self._dry_run or self.result.not_recorded or self.result.without_usage:
                     raise _Undo  # noqa: TRY301 - what rolls the transaction back
         except _Undo:
             self.result.committed = False
@@ -125,10 +127,13 @@ class Ingest:
             self._intake.prepare(connection)
             self._open_lines = OpenLines(connection)
         for file in files:
+            before = self._intake.tally.seen
             with file, without_collector():
                 for portion in self._read(file):
                     self._take(_plain(file.name), portion)
                     self._progress(self._intake.tally)
+            if self._intake.tally.seen == before:
+                self.result.without_usage.append(_plain(file.name))
 
     def _read(self, file: Source) -> Iterator[Portion]:
         """The file in portions; a large one is read ahead."""

@@ -25,7 +25,6 @@ from ledger.resolve import Resolver, RunOptions
 from ledger.sources.base import Item
 from ledger.sources.fields import to_fields
 from ledger.spend import Spend
-from pricing.money import format_nano
 from pricing.rate_card import RateCard
 
 COUNTS = ("accepted", "duplicate", "conflict", "rejected", "pending")
@@ -36,17 +35,25 @@ class Tally:
     """What became of a run's items. `counts` obeys read = accepted + duplicate + conflict + rejected + pending.
 
     `assumed` counts the storage records that --assume-cache-storage derives, which no item stands for. `spend` is
-    the money of what was accepted, by project.
+    the money of what was accepted, by project. `ignored` counts by reason what carries token counts and is no request
+    to book, outside of `read`; `lost_amounts` the records whose gateway's own figure can't be read.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     assumed: Counter[str] = field(default_factory=Counter)
     spend: defaultdict[str, Spend] = field(default_factory=lambda: defaultdict(Spend))
     differing_labels: int = 0
+    ignored: Counter[str] = field(default_factory=Counter)
+    lost_amounts: int = 0
 
     @property
     def read(self) -> int:
         return sum(self.counts[name] for name in COUNTS)
+
+    @property
+    def seen(self) -> int:
+        """All that was read or ignored."""
+        return self.read + self.ignored.total()
 
 
 class Intake:
@@ -75,6 +82,8 @@ class Intake:
         assert self._rater is not None, "prepare comes first"
         self.tally.counts["rejected"] += portion.rejected
         self.tally.counts["pending"] += portion.pending
+        self.tally.ignored.update(portion.ignored)
+        self.tally.lost_amounts += portion.lost_amounts
         rated, errors = self._rater.rate(portion.facts)
         for place, error in errors.items():
             self._hold(portion, place, error.reason, str(error))
@@ -143,6 +152,7 @@ def fields_of(facts: Facts) -> dict[str, object]:
         tags=msgspec.json.decode(facts.tags),
         storage_tokens=facts.storage_tokens,
         storage_end_us=facts.storage_end,
-        provider_amount=None if facts.provider_amount_nano is None else format_nano(facts.provider_amount_nano),
+        provider_amount_nano=facts.provider_amount_nano,
+        tool_calls=facts.tool_calls or 0,
     )
     return to_fields(record) | ({"assumed": True} if facts.assumed else {})

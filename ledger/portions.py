@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,10 @@ class Portion:
     held: list[Held] = field(default_factory=list)
     rejected: int = 0
     pending: int = 0
+    ignored: dict[str, int] = field(default_factory=dict)
+    """What carries counts and is no request to book, by reason."""
+    lost_amounts: int = 0
+    """Records without the gateway's own figure, since that can't be read."""
 
     def add(self, line: int, raw: bytes | None, facts: Facts) -> None:
         """Add the facts of one line."""
@@ -52,6 +57,8 @@ class Portion:
             self.held + other.held,
             self.rejected + other.rejected,
             self.pending + other.pending,
+            dict(Counter(self.ignored) + Counter(other.ignored)),
+            self.lost_amounts + other.lost_amounts,
         )
         both.keep(sorted(range(len(both.lines)), key=both.lines.__getitem__))
         return both
@@ -68,6 +75,8 @@ def resolved(items: Sequence[Item], resolver: Resolver) -> Portion:
             _refuse(item, parsed, resolver, portion)
         elif isinstance(parsed, Pending):
             portion.pending += 1
+        elif parsed.reason:
+            portion.ignored[parsed.reason] = portion.ignored.get(parsed.reason, 0) + 1
     return portion
 
 
@@ -78,6 +87,7 @@ def _resolve(item: Item, record: UsageRecord, resolver: Resolver, portion: Porti
         _refuse(item, Rejected(error.reason, str(error), to_fields(record)), resolver, portion)
         return
     portion.add(item.line, item.raw, facts)
+    portion.lost_amounts += record.lost_amount
     if resolver.options.assume_cache_storage and record.caching_expires_at_us is not None:
         portion.add(item.line, item.raw, assumed_storage(facts, record.caching_expires_at_us))
 
@@ -103,6 +113,7 @@ def assumed_storage(facts: Facts, expires_at_us: int) -> Facts:
         storage_end=expires_at_us,
         provider_amount_nano=None,
         assumed=1,
+        tool_calls=None,
     )
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from ledger.records import IGNORED
 from tests.conftest import Cli
 from tests.ledger_help import LITE, REFERENCE_NANO, counts, nano, report, requests_and_credits, responses, rows, value
 from tests.sources_help import AT, lines, record, response
+from tests.test_sources_otel import export, span
 
 # Credits and USD of the API reference's response.
 REFERENCE = "0.039616"
@@ -49,6 +51,64 @@ def test_money_in_several_currencies_is_told_apart(cli: Cli, sqlite_url: str) ->
     assert found["amounts"] == {"CNY": "0.0006", "CRD": REFERENCE}
     # 0.0006 CNY at 7.2 = 1 USD, on top of the credits at 72.
     assert nano(found["usd"]) == round(REFERENCE_NANO / 72 + 600_000 / 7.2)
+
+
+# --- what is told and not read --------------------------------------------------------------------------------------
+
+
+def test_what_carries_counts_and_is_not_read_is_counted_by_reason(db_cli: Cli) -> None:
+    spans = [
+        span(),
+        span({"gen_ai.operation.name": "embeddings"}),
+        span({"gen_ai.response.id": ...} | {"gen_ai.operation.name": ...}),
+    ]
+    outcome = db_cli("ingest", "-", "--json", stdin=lines([export(*spans), response("x", cache_hit=True)])).ok()
+    assert (outcome.json["read"], counts(outcome.json)) == (1, {"accepted": 1})
+    assert outcome.json["ignored"] == {"cache_hit": 1, "no_response_id": 1, "other_operation": 1}
+    for reason in ("cache_hit", "no_response_id", "other_operation"):
+        assert f"Note: not read: 1 {IGNORED[reason]} ({reason})" in outcome.stderr
+    assert db_cli("ingest", "-", "--json", stdin=lines([response("y")])).ok().json["ignored"] == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("empty.jsonl", ""),
+        ("blank.jsonl", "\n \n"),
+        ("empty.json", "[]"),
+        ("header.csv", "request_id,occurred_at,input_tokens,output_tokens\n"),
+        ("quiet.otlp.jsonl", '{"resourceSpans": []}\n'),
+        ("pings.sse", 'event: ping\ndata: {"type": "ping"}\n\ndata: [DONE]\n\n'),
+        ("list.json", '{"object": "list", "data": []}'),
+    ],
+)
+def test_a_quiet_night_is_a_note_and_under_strict_a_failure(cli: Cli, tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    (tmp_path / "usage.jsonl").write_text(lines([response("r1")]))
+    outcome = cli("ingest", name, "--json")
+    if name == "pings.sse":  # events of no known stream are no quiet night of a known one
+        assert outcome.exit_code == 3
+        return
+    assert (outcome.exit_code, outcome.json["read"], outcome.json["files_without_usage"]) == (0, 0, [name])
+    assert f"Note: {name}: holds no usage" in outcome.stderr
+    both = cli("ingest", name, "usage.jsonl", "--json").ok()
+    assert (both.json["accepted"], both.json["files_without_usage"]) == (1, [name])
+    strict = cli("ingest", name, "usage.jsonl", "--strict", "--source", "strict", "--json")
+    assert (strict.exit_code, strict.json["committed"]) == (1, False)
+    assert "--strict: nothing was recorded" in strict.stderr
+    assert cli("report", "--json").ok().json["total"]["requests"] == 1
+
+
+def test_a_figure_that_is_no_amount_is_told_and_the_usage_is_booked(db_cli: Cli, db_url: str) -> None:
+    made = [
+        record(f"r{n}", requested_model=LITE, provider_amount=figure) for n, figure in enumerate(["x", 1e-5, "1e-10"])
+    ]
+    made.append(response("s1", usage=response()["usage"] | {"cost": "n/a"}))
+    outcome = db_cli("ingest", "-", "--json", stdin=lines(made)).ok()
+    assert (outcome.json["accepted"], outcome.json["lost_provider_amounts"]) == (4, 2)
+    assert "2 stand without the gateway's own figure" in outcome.stderr
+    kept = rows(db_url, "SELECT request_id, provider_amount_nano FROM usage_records ORDER BY request_id")
+    assert kept == [("r0", None), ("r1", 10_000), ("r2", 0), ("s1", None)]
 
 
 # --- cut-off lines --------------------------------------------------------------------------------------------------

@@ -13,7 +13,9 @@ import click
 from ledger.cli.app import App, command_options, decide_exit, pass_app
 from ledger.cli.output import Output, note, output_options
 from ledger.cli.sheet import Column, Sheet
+from ledger.config import ToolFees
 from ledger.errors import LedgerError
+from ledger.records import IGNORED
 from pricing.money import format_nano
 
 if TYPE_CHECKING:
@@ -82,6 +84,11 @@ Examples:
     is_flag=True,
     help="Derive storage of the input from responses with caching enabled, from created_at to expire_at.",
 )
+@click.option(
+    "--tool-fees",
+    type=click.Choice(("refuse", "unbooked")),
+    help="Requests whose tools are billed apart: refused, or booked without those fees. Default: [ledger] tool_fees.",
+)
 @click.option("--strict", is_flag=True, help="One transaction: nothing is recorded if anything is rejected.")
 @click.option("--dry-run", is_flag=True, help="Counts and money by project; nothing is recorded.")
 @click.option(
@@ -104,6 +111,7 @@ def ingest(
     project: str | None,
     tags: Mapping[str, str],
     assume_cache_storage: bool,
+    tool_fees: ToolFees | None,
     strict: bool,
     dry_run: bool,
     tolerated: Callable[[int, int], bool],
@@ -120,7 +128,7 @@ def ingest(
 
     if strict and dry_run:
         raise LedgerError("--strict and --dry-run contradict each other: give one of them")
-    options = RunOptions(provider, source, project, tags, assume_cache_storage)
+    options = RunOptions(provider, source, project, tags, assume_cache_storage, tool_fees)
     section = app.config.ledger
     with ExitStack() as stack:
         opened = [stack.enter_context(file) for file in open_sources(files)]
@@ -136,7 +144,9 @@ def ingest(
             database, app.config, options, input_format=input_format, strict=strict, dry_run=dry_run, progress=progress
         )
         result = run.run(opened)
-        failed = result.not_recorded and (strict or not tolerated(result.not_recorded, result.tally.read))
+        failed = result.not_recorded > 0 and not tolerated(result.not_recorded, result.tally.read)
+        if strict:
+            failed = bool(result.not_recorded or result.without_usage)
         code = decide_exit((1 if strict else 3) if failed else 0)
         output.write(_sheet(result, dry_run=dry_run))
     _tell(result, strict=strict)
@@ -191,6 +201,7 @@ def _sheet(result: IngestResult, *, dry_run: bool) -> Sheet:
         "schema": 1,
         "read": result.tally.read,
         **{name: counts[name] for name in ("accepted", "duplicate", "conflict", "rejected", "pending")},
+        "ignored": dict(sorted(result.tally.ignored.items())),
         "committed": result.committed,
         "batch": result.batch_id,
         "credits": format_nano(spend.nano("CRD")),
@@ -201,6 +212,8 @@ def _sheet(result: IngestResult, *, dry_run: bool) -> Sheet:
         ],
         "assumed_cache_storage": dict(result.tally.assumed),
         "differing_labels": result.tally.differing_labels,
+        "lost_provider_amounts": result.tally.lost_amounts,
+        "files_without_usage": result.without_usage,
         "seconds": round(result.seconds, 3),
         "records_per_second": round(result.tally.read / seconds),
         "rejections": [
@@ -230,9 +243,15 @@ def _tell(result: IngestResult, *, strict: bool) -> None:
         note(f"cache storage assumed from responses with caching enabled: {said}")
     if result.tally.differing_labels:
         note(f"{result.tally.differing_labels:,} duplicates name another project or other tags: the first ones stand")
+    for reason, count in sorted(result.tally.ignored.items()):
+        note(f"not read: {count:,} {IGNORED[reason]} ({reason})")
+    if result.tally.lost_amounts:
+        note(f"{result.tally.lost_amounts:,} stand without the gateway's own figure, which is no finite amount")
+    for name in result.without_usage[:5]:
+        note(f"{name}: holds no usage")
     for item in result.rejections[:5]:
         note(f"{item.file}:{item.line}: {item.reason}: {item.message}")
     if result.not_recorded and result.committed:
         note(f"{result.not_recorded:,} in quarantine: tollbook quarantine list")
-    elif result.not_recorded and strict:
+    elif strict and (result.not_recorded or result.without_usage):
         note("--strict: nothing was recorded, and nothing quarantined")
