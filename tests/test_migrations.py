@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 from ledger.db import HEAD_REVISION
 from ledger.models import APPEND_ONLY, metadata
 from tests.conftest import ROOT, Cli
-from tests.ledger_help import apply_projects, connected, execute, responses, rows, value
+from tests.ledger_help import PRO, apply_projects, connected, execute, responses, rows, value
 from tests.sources_help import lines, record
 
 TOP_UP = ["wallet", "topup", "--credits", "5", "--grant", "--on", "2026-02-01", "--reference", "X"]
@@ -79,6 +79,17 @@ def test_down_to_base_leaves_nothing_and_up_again_builds_the_same(filled: str) -
     assert all("alembic_version" in str(row) for row in schema(filled))
     command.upgrade(alembic(filled), "head")
     assert schema(filled) == before
+
+
+def test_rows_from_before_calls_of_tools_were_counted_read_as_they_were_sealed(filled: str, db_cli: Cli) -> None:
+    command.downgrade(alembic(filled), "0005")
+    before = rows(filled, "SELECT * FROM usage_records ORDER BY id")
+    assert "run 'tollbook db upgrade'" in db_cli("verify").stderr
+    db_cli("db", "upgrade").ok()
+    assert rows(filled, "SELECT * FROM usage_records ORDER BY id") == [(*row, None) for row in before]
+    db_cli("verify").ok()
+    db_cli("ingest", "-", "--tool-fees", "unbooked", stdin=lines([record("t", requested_model=PRO, tool_calls=2)])).ok()
+    db_cli("verify").ok()
 
 
 def test_a_schema_that_alembic_built_becomes_a_ledger(empty_db_url: str, cli: Cli) -> None:
