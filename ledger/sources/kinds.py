@@ -13,6 +13,10 @@ from ledger.sources.usage_names import is_usage_name
 from ledger.sources.values import show
 
 LIST = "list"
+AS_RECORDS = (
+    "to book what another tool wrote, make `records` lines of it with "
+    f"{', '.join(('request_id', 'occurred_at', 'requested_model', *COUNTS))}"
+)
 # Calls that the client runs itself, or that are billed by their tokens alone (OpenAI API reference, pricing of tools).
 _UNBILLED_CALLS = frozenset(
     {
@@ -41,11 +45,7 @@ def named_kind(obj: JsonObject, known: Collection[str] = ()) -> str | None:
 
 def unknown_object(kind: str) -> RecordError:
     """The refusal of an object that names itself as something that no format lists."""
-    wanted = ", ".join(("request_id", "occurred_at", "requested_model", *COUNTS))
-    message = (
-        f"{show(kind)} is no request of a known format, so its counts may mean something else: "
-        f"to book it, write it as a `records` line with {wanted}"
-    )
+    message = f"{show(kind)} is no request of a known format, so its counts may mean something else: {AS_RECORDS}"
     return RecordError("unknown_object", message)
 
 

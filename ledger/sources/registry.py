@@ -7,7 +7,7 @@ from typing import Any, Final
 from ledger.records import RecordError
 from ledger.sources import chat, envelope, otel, records, responses, sse
 from ledger.sources.base import Format, JsonObject
-from ledger.sources.kinds import LIST, holds_counts, named_kind, unknown_object
+from ledger.sources.kinds import AS_RECORDS, LIST, holds_counts, named_kind, unknown_object
 
 # In the order they are asked: an event holds a response like an envelope, which may have the ledger's own time.
 FORMATS: Final[dict[str, Format]] = {
@@ -50,5 +50,5 @@ def unrecognised(obj: JsonObject | None) -> RecordError:
     if kind is not None:
         return unknown_object(kind)
     known = ", ".join(sorted(FORMATS))
-    message = f"this is in none of the formats {known}: check the file, or name its --input-format"
+    message = f"this is in none of the formats {known}: check the file, or name its --input-format; {AS_RECORDS}"
     return RecordError("unrecognised_format", message)
