@@ -102,8 +102,8 @@ class Resolver:
         if (self.options.tool_fees or self._config.ledger.tool_fees) != "unbooked":
             raise RecordError(
                 "unpriced_tool_fees",
-                f"{record.tool_calls} calls of tools are billed beside the tokens, and no card prices them: "
-                "--tool-fees unbooked books the tokens alone and counts the calls",
+                f"calls of tools are billed beside the tokens ({record.tool_calls} here), and no card prices them: "
+                "--tool-fees unbooked, or [ledger] tool_fees, books the tokens alone and counts the calls",
             )
         return record.tool_calls
 
