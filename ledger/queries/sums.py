@@ -33,12 +33,11 @@ from ledger.queries.selection import (
     period_parts,
 )
 from ledger.timespan import day_start
-from ledger.types import to_microseconds
+from ledger.types import HALF_BITS, LOWER_HALF, to_microseconds
 
 DAY_US = 86_400 * 1_000_000
 # Local times of 1970 may lie before the epoch and division in SQL truncates towards zero: days count from far before.
 DAYS_BEFORE_EPOCH = 1_000_000
-HALF_BITS = 32
 
 
 def narrowed(selection: Selection, project: ColumnElement[str], model: ColumnElement[str]) -> ColumnElement[bool]:
@@ -55,7 +54,7 @@ def terms_of(column: ColumnElement[int], *, halves: bool) -> list[ColumnElement[
     """What is summed of a column: itself, or its upper and its lower half."""
     if not halves:
         return [column]
-    return [column.bitwise_rshift(HALF_BITS), column.bitwise_and(2**HALF_BITS - 1)]
+    return [column.bitwise_rshift(HALF_BITS), column.bitwise_and(LOWER_HALF)]
 
 
 def joined(sums: Sequence[Any], *, halves: bool) -> list[int]:

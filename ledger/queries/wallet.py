@@ -12,10 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func
 from ledger.drawdown import Entry
 from ledger.models import rollup_days, rollup_keys, rollup_quarters, wallet_entries, wallet_moves
 from ledger.queries.selection import column_within, microseconds
-from ledger.types import to_microseconds
-
-# SQLite's sums end at 64 bits: there the upper and the lower half of each number are summed apart.
-HALF_BITS = 32
+from ledger.types import HALF_BITS, LOWER_HALF, to_microseconds
 
 
 def read_moves(connection: Connection, provider: str | None = None) -> list[Row[Any]]:
@@ -89,7 +86,8 @@ def _sums(connection: Connection, table: Table, condition: ColumnElement[bool], 
     amount = table.c.amount_nano
     parts: tuple[ColumnElement[Any], ColumnElement[Any]] = (literal_column("0"), func.sum(amount))
     if connection.dialect.name == "sqlite":
-        parts = (func.sum(amount.bitwise_rshift(HALF_BITS)), func.sum(amount.bitwise_and(2**HALF_BITS - 1)))
+        # Its sums end at 64 bits: the upper and the lower half of each number are summed apart.
+        parts = (func.sum(amount.bitwise_rshift(HALF_BITS)), func.sum(amount.bitwise_and(LOWER_HALF)))
     return (
         select(*by, *parts)
         .join_from(table, rollup_keys, rollup_keys.c.id == table.c.key_id)
