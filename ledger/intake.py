@@ -92,7 +92,8 @@ class Intake:
         return rated
 
     def post(self, connection: Connection, rated: Rated, portion: Portion) -> Posted:
-        """Post what was rated; contradictions of what stands are held back too."""
+        """Post what was rated; what the roll-ups have no room for, and contradictions of what stands, are held back."""
+        rated = self._with_room(connection, rated, portion)
         posted = self.poster.post_usage(connection, rated) if rated.facts else Posted([], None)
         outcomes = Counter(zip((facts.assumed for facts in rated.facts), posted.outcomes, strict=True))
         for (assumed, outcome), count in outcomes.items():
@@ -108,6 +109,17 @@ class Intake:
         self._sum_up(rated, posted)
         self.tally.differing_labels += posted.differing_labels
         return posted
+
+    def _with_room(self, connection: Connection, rated: Rated, portion: Portion) -> Rated:
+        """What the roll-ups have room for; the rest goes from `portion` to its `held`."""
+        refusals = self.poster.refusals(connection, rated)
+        if not refusals:
+            return rated
+        for place, message in refusals.items():
+            self._hold(portion, place, "sum_too_large", message)
+        left = [place for place in range(len(portion.facts)) if place not in refusals]
+        portion.keep(left)
+        return rated.take(left)
 
     def _sum_up(self, rated: Rated, posted: Posted) -> None:
         accepted: Counter[tuple[str, str, int | None]] = Counter()

@@ -20,6 +20,7 @@ from ledger.db import Database
 from ledger.digests import amounts_by_currency, batch_digest, sealed_conversions
 from ledger.errors import LedgerError
 from ledger.facts import Calendar, Columns, Facts, Rated, columns_of, same_facts
+from ledger.headroom import Headroom
 from ledger.models import batches, charges, sources, usage_records, wallet_moves
 from ledger.months import first_open_month, posted_month
 from ledger.rollups import RollUp
@@ -67,12 +68,26 @@ class Poster:
         self.run = run
         self.calendar = Calendar(database.zone)
         self._roll_up = RollUp(self.calendar, database.rollup_tags)
+        self._headroom = Headroom(self.calendar, database.rollup_tags)
         self._fresh = True
         self._database = database
         self._settings = database.settings
 
+    def refusals(self, connection: Connection, rated: Rated) -> dict[int, str]:
+        """Find the records that the roll-ups have no room for, by place, each with why: nearly always none."""
+        if not rated.facts or self._headroom.is_ample(connection, rated.facts, rated.amount_nano):
+            return {}
+        known = known_records(connection, list({facts.identity for facts in rated.facts}))
+        recorded = {identity for identity, record in known.items() if record.live_charge_id is not None}
+        facts = columns_of(rated.facts)
+        columns = self._charge_columns(connection, 0, range(len(rated.facts)), rated, facts)
+        return self._headroom.refusals(connection, columns, facts, recorded)
+
     def post_usage(self, connection: Connection, rated: Rated) -> Posted:
-        """Record what is new, each identity once; say of the rest whether it repeats or contradicts what stands."""
+        """Record what is new, each identity once; say of the rest whether it repeats or contradicts what stands.
+
+        What `refusals` finds must not be among it.
+        """
         posted = Posted(["accepted"] * len(rated.facts), None)
         identities = [(row.request_id, row.source, row.kind) for row in rated.facts]
         first_of = dict(zip(reversed(identities), range(len(identities) - 1, -1, -1), strict=True))
@@ -120,14 +135,23 @@ class Poster:
         """Charge records that were just appended as `added`, and close their batch."""
         facts = columns_of(rated.facts)
         usage: Any = Facts._make(facts)  # columns by name
+        columns = self._charge_columns(connection, batch_id, [row[0] for row in added], rated, facts)
+        self.seal(connection, batch_id, added, columns, facts, has_room=True)
+        note_sources(connection, usage.source, usage.occurred_at)
+
+    def _charge_columns(
+        self, connection: Connection, batch_id: int, usage_ids: Sequence[int], rated: Rated, facts: Columns
+    ) -> Columns:
+        """The charges of usage records, whose columns are `facts`."""
+        usage: Any = Facts._make(facts)  # columns by name
         count = len(rated.facts)
         first_id = next_id(connection, charges)
         months = list(map(self.calendar.month, usage.occurred_at))
         first_open = first_open_month(connection)
-        columns: Columns = (
+        return (
             range(first_id, first_id + count),
             [batch_id] * count,
-            [row[0] for row in added],
+            usage_ids,
             ["charge"] * count,
             [None] * count,
             months,
@@ -136,8 +160,6 @@ class Poster:
             usage.provider,
             *rated[1:],
         )
-        self.seal(connection, batch_id, added, columns, facts)
-        note_sources(connection, usage.source, usage.occurred_at)
 
     def _settle_known(
         self,
@@ -175,14 +197,19 @@ class Poster:
         added: Sequence[Sequence[Any]],
         columns: Columns,
         facts: Columns,
+        *,
+        has_room: bool = False,
     ) -> None:
         """Append charges, add them to the roll-ups and close the batch.
 
         `columns` are those of ChargeRow, `facts` those of each charge's usage record. `added` are the rows of
-        `usage_records` that this batch appended, by id; none where it only corrects.
+        `usage_records` that this batch appended, by id; none where it only corrects. LedgerError where a roll-up has
+        no room for the charges, which is looked up unless it is known that it has.
         """
         if self._database.settings != self._settings:
             raise LedgerError("the ledger's zone or rolled-up tags were changed meanwhile: run the command again")
+        if not has_room:
+            self._headroom.check(connection, columns, facts)
         rows = list(zip(*columns, strict=True))
         append_rows(connection, charges, rows)
         self._roll_up.add(connection, columns, facts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -11,10 +11,10 @@ from sqlalchemy import Connection, Table, select
 
 from ledger.bulk import append_rows, in_chunks, upsert
 from ledger.cards import next_id
-from ledger.errors import LedgerError
 from ledger.facts import QUARTER_US, Calendar, ChargeRow, Columns, Facts
-from ledger.models import MEASURES, rollup_days, rollup_keys, rollup_quarters
-from ledger.types import from_microseconds
+from ledger.models import rollup_days, rollup_keys, rollup_quarters
+from ledger.types import HALF_BITS, LOWER_HALF, from_microseconds
+from pricing.money import INT64_MAX
 from pricing.usage import clock_hours
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def summed(
 class RollUp:
     """Adds charges to both roll-ups within a transaction, remembering the ids of keys from one to the next.
 
-    `tables` are the roll-ups by day and by quarter-hour; others of the same columns serve to work them out anew.
+    `tables` are the roll-ups by day and by quarter-hour. With `halves`, others that have two columns for each measure:
+    see `rebuilt`.
     """
 
     def __init__(
@@ -93,21 +94,27 @@ class RollUp:
         calendar: Calendar,
         rollup_tags: Sequence[str],
         tables: tuple[Table, Table] = (rollup_days, rollup_quarters),
+        *,
+        halves: bool = False,
     ) -> None:
         self._calendar = calendar
         self._tags = TagSubset(rollup_tags)
         self._days, self._quarters = tables
+        self._halves = halves
         self._key_ids: dict[Dimensions, int] = {}
 
     def add(self, connection: Connection, charges: Columns, facts: Columns) -> None:
         """Add charges, given as columns; `facts` are the columns of each one's usage record."""
-        cells = sum_by_quarter(charges, facts, self._tags)
+        cells = sum_by_quarter(charges, facts, self._tags, halves=self._halves)
         ids = self._ids(connection, cells.keys)
-        rows = cells.rows(ids, [quarter * QUARTER_US for quarter in cells.time.tolist()])
-        upsert(connection, self._quarters, ("quarter", "key_id"), rows, sums=MEASURES, latest=("last_occurred_at",))
+        self._upsert(connection, self._quarters, cells.rows(ids, [time * QUARTER_US for time in cells.time.tolist()]))
         days, by_day = self._sum_by_day(cells)
-        rows = by_day.rows(ids, [days[place] for place in by_day.time.tolist()])
-        upsert(connection, self._days, ("day", "key_id"), rows, sums=MEASURES, latest=("last_occurred_at",))
+        self._upsert(connection, self._days, by_day.rows(ids, [days[place] for place in by_day.time.tolist()]))
+
+    @staticmethod
+    def _upsert(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+        time, key, *sums, latest = (column.name for column in table.c)
+        upsert(connection, table, (time, key), rows, sums=sums, latest=(latest,))
 
     def _sum_by_day(self, cells: Cells) -> tuple[list[str], Cells]:
         """Days in order, and the cells summed by them: their time is a place among the days."""
@@ -159,15 +166,11 @@ class TagSubset:
 SIGNS = {"charge": 1, "replacement": 1, "reversal": -1, "adjustment": 0}
 
 
-def sum_by_quarter(charges: Columns, facts: Columns, tags: TagSubset) -> Cells:
-    """The charges summed by dimensions and quarter-hour, exactly; LedgerError where a sum passes 64 bits."""
-    import numpy as np  # noqa: PLC0415 - start-up time
-
+def dimensions_of(charges: Columns, facts: Columns, tags: TagSubset) -> Iterator[tuple[Any, ...]]:
+    """Each charge's dimensions, in the order of Dimensions; plain tuples hash and compare as the named ones do."""
     charge: Any = ChargeRow._make(charges)  # columns by name, and so is usage
     usage: Any = Facts._make(facts)
-    places: dict[Any, int] = {}
-    # In the order of Dimensions; plain tuples hash and compare as the named ones do.
-    dimensions = zip(
+    return zip(
         charge.posted_month,
         charge.occurred_month,
         usage.source,
@@ -184,25 +187,57 @@ def sum_by_quarter(charges: Columns, facts: Columns, tags: TagSubset) -> Cells:
         charge.conversion_id,
         strict=True,
     )
-    key_place = np.array([places.setdefault(key, len(places)) for key in dimensions], dtype=np.int64)
-    occurred = np.array(usage.occurred_at, dtype=np.int64)
-    sign = np.array([SIGNS[name] for name in charge.charge_class], dtype=np.int64)
-    measures = np.array(
-        [sign * np.array([kind == "request" for kind in usage.kind])]
-        + [sign * np.array(column, dtype=np.int64) for column in facts[11:15]]
-        + [sign * _token_hours(usage)]
-        + [np.array(column, dtype=np.int64) for column in charges[15:20]]
-    )
-    if np.abs(measures.astype(np.float64)).sum(axis=1).max() >= 2**63:
-        raise LedgerError("the amounts or tokens of one batch pass 64 bits: record them in smaller parts")
-    return summed([Dimensions(*key) for key in places], key_place, occurred // QUARTER_US, measures, occurred)
 
 
-def _token_hours(usage: Any) -> npt.NDArray[np.int64]:  # noqa: ANN401 - Facts, with columns for fields
-    """Tokens x clock hours of stored records, 0 for requests."""
+def sum_by_quarter(charges: Columns, facts: Columns, tags: TagSubset, *, halves: bool = False) -> Cells:
+    """Sum the charges by dimensions and quarter-hour: each measure whole, or as its upper and its lower half.
+
+    Whole sums must fit into 64 bits, which `headroom` sees to before charges are posted; those of halves always do.
+    """
     import numpy as np  # noqa: PLC0415 - start-up time
 
-    hours = np.zeros(len(usage.kind), dtype=np.int64)
+    places: dict[Any, int] = {}
+    keys = dimensions_of(charges, facts, tags)
+    key_place = np.array([places.setdefault(key, len(places)) for key in keys], dtype=np.int64)
+    usage: Any = Facts._make(facts)  # columns by name
+    occurred = np.array(usage.occurred_at, dtype=np.int64)
+    measures = _measures(charges, facts)
+    if halves:
+        measures = [half for measure in measures for half in _halves(measure)]
+    columns = np.array(measures, dtype=np.int64)
+    return summed([Dimensions(*key) for key in places], key_place, occurred // QUARTER_US, columns, occurred)
+
+
+def _measures(charges: Columns, facts: Columns) -> list[npt.NDArray[Any]]:
+    """A column for each of MEASURES, negative where a reversal takes back; of Python integers past 64 bits."""
+    import numpy as np  # noqa: PLC0415 - start-up time
+
+    charge: Any = ChargeRow._make(charges)  # columns by name, and so is usage
+    usage: Any = Facts._make(facts)
+    sign = np.array([SIGNS[name] for name in charge.charge_class], dtype=np.int64)
+    hours = token_hours(facts)
+    wide = max(hours, default=0) > INT64_MAX
+    return [
+        sign * np.array([kind == "request" for kind in usage.kind]),
+        *(sign * np.array(column, dtype=np.int64) for column in facts[11:15]),
+        sign * np.array(hours, dtype=object if wide else np.int64),
+        *(np.array(column, dtype=np.int64) for column in charges[15:20]),
+    ]
+
+
+def _halves(measure: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The upper half of each number and its lower 32 bits."""
+    import numpy as np  # noqa: PLC0415 - start-up time
+
+    return (measure >> HALF_BITS).astype(np.int64), (measure & LOWER_HALF).astype(np.int64)
+
+
+def token_hours(facts: Columns) -> list[int]:
+    """Tokens x clock hours of stored records, 0 for requests; one record alone may pass 64 bits."""
+    usage: Any = Facts._make(facts)  # columns by name
+    hours = [0] * len(usage.kind)
+    if "cache_storage" not in usage.kind:
+        return hours
     for place, kind in enumerate(usage.kind):
         if kind == "cache_storage":
             start, end = from_microseconds(usage.occurred_at[place]), from_microseconds(usage.storage_end[place])

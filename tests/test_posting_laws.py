@@ -19,8 +19,8 @@ from ledger.ingest import Ingest
 from ledger.resolve import RunOptions
 from ledger.verify import verify
 from tests.conftest import ROOT, Cli
-from tests.ledger_help import REFERENCE_NANO, charges, counts, nano, report, responses, value
-from tests.sources_help import lines, record, response, source, usage
+from tests.ledger_help import REFERENCE_NANO, charges, counts, nano, report, responses
+from tests.sources_help import lines, response, source, usage
 
 
 @dataclass(frozen=True)
@@ -138,17 +138,3 @@ def test_the_first_and_last_moments_are_booked_in_every_zone(cli: Cli, empty_db_
         total = at("report", "--by", by, "--json").ok().json["total"]
         assert (total["requests"], nano(total["credits"])) == (2, 2 * REFERENCE_NANO)
     at("verify").ok()
-
-
-def test_sums_of_one_portion_past_64_bits_are_refused_whole(cli: Cli, sqlite_url: str, tmp_path: Path) -> None:
-    (tmp_path / "dear.toml").write_text(
-        'provider = "dear"\ncurrency = "USD"\nper_tokens = 1\n[[model]]\nid = "m"\n[[model.price]]\n'
-        'effective_from = 2026-01-01\ntiers = [{ input = "9000000", output = "1" }]\n'
-    )
-    cli("rates", "add", "dear.toml").ok()
-    one = {"requested_model": "m", "provider": "dear", "input_tokens": 1, "output_tokens": 0}
-    made = [record(f"r{number}", **one) for number in range(1_100)]
-    outcome = cli("ingest", "-", stdin=lines(made))
-    assert outcome.exit_code == 2
-    assert "pass 64 bits: record them in smaller parts" in outcome.stderr
-    assert value(sqlite_url, "SELECT count(*) FROM usage_records") == 0

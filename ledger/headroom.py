@@ -1,0 +1,149 @@
+"""Whether charges fit into the roll-ups, whose sums end at 64 bits: found out before anything is appended.
+
+Only days and the measures in BOUNDING are looked at. Charges, replacements and reversals have cells of their own, in
+which no two amounts differ in sign: so a quarter-hour never passes its day, cached input never the input, and a meter
+never the amount. An adjustment is an amount in the first quarter-hour of its month, and the only one of its day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from operator import add, itemgetter, mul
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, or_, select
+
+from ledger.bulk import rows_by_key
+from ledger.errors import LedgerError
+from ledger.facts import QUARTER_US, Calendar, ChargeRow, Columns, Facts, columns_of
+from ledger.models import rollup_days
+from ledger.rollups import SIGNS, Dimensions, TagSubset, dimensions_of, token_hours
+from pricing.money import INT64_MAX, format_nano
+
+BOUNDING = ("input_tokens", "output_tokens", "storage_token_hours", "amount_nano")
+INT64_MIN = -(2**63)
+LISTED_DAYS = 400
+
+_OCCURRED_AT, _INPUT, _OUTPUT, _STORED = (
+    Facts._fields.index(name) for name in ("occurred_at", "input_tokens", "output_tokens", "storage_tokens")
+)
+_STANDING = f"""
+    SELECT k0, k1, {", ".join(f"d.{name}" for name in BOUNDING)}
+    FROM {{keys}} JOIN rollup_keys k ON k.digest = k0 JOIN rollup_days d ON d.key_id = k.id AND d.day = k1
+"""
+
+
+class Cell(NamedTuple):
+    """A day's sums: dimensions in the order of Dimensions, and the day YYYY-MM-DD in the ledger's zone."""
+
+    key: tuple[Any, ...]
+    day: str
+
+
+Sums = tuple[int, ...]  # in the order of BOUNDING
+
+
+class Headroom:
+    """Compares charges that are about to be posted with what the cells hold; the caller holds the write lock."""
+
+    def __init__(self, calendar: Calendar, rollup_tags: Sequence[str]) -> None:
+        self._calendar = calendar
+        self._tags = TagSubset(rollup_tags)
+
+    def is_ample(self, connection: Connection, facts: Sequence[Sequence[Any]], amounts_nano: Sequence[int]) -> bool:
+        """Whether all of it would fit even into the fullest cell of its days, which is quickly found out."""
+        room = [INT64_MAX - total for total in _totals(facts, amounts_nano)]
+        if min(room) < 0:
+            return False
+        full = [~rollup_days.c[name].between(-most, most) for name, most in zip(BOUNDING, room, strict=True)]
+        query = select(rollup_days.c.day).where(self._on_days_of(facts), or_(*full)).limit(1)
+        return connection.execute(query).first() is None
+
+    def _on_days_of(self, facts: Sequence[Sequence[Any]]) -> ColumnElement[bool]:
+        """Cells of the days that the usage is of; where these are many, those between them too."""
+        quarters = {time // QUARTER_US for time in map(itemgetter(_OCCURRED_AT), facts)}
+        days = sorted({self._calendar.day(quarter * QUARTER_US) for quarter in quarters})
+        day = rollup_days.c.day
+        return day.in_(days) if len(days) <= LISTED_DAYS else day.between(days[0], days[-1])
+
+    def refusals(
+        self, connection: Connection, charges: Columns, facts: Columns, recorded: AbstractSet[tuple[str, str, str]]
+    ) -> dict[int, str]:
+        """Find the records, in order, that a cell has no room for after those before them: by place, why.
+
+        Identities that are `recorded`, or come a second time, add nothing.
+        """
+        usage: Any = Facts._make(facts)  # columns by name
+        parts = self._parts(charges, facts)
+        sums = self._standing(connection, {cell for cell, _part in parts})
+        taken, refused = set(recorded), {}
+        identities = zip(usage.request_id, usage.source, usage.kind, strict=True)
+        for place, (identity, (cell, part)) in enumerate(zip(identities, parts, strict=True)):
+            if identity in taken:
+                continue
+            total = tuple(map(add, sums[cell], part))
+            passed = _passed(cell, total)
+            if passed is None:
+                sums[cell] = total
+                taken.add(identity)
+            else:
+                refused[place] = f"{passed}; correct the record, or record it under another project"
+        return refused
+
+    def check(self, connection: Connection, charges: Columns, facts: Columns) -> None:
+        """Raise a LedgerError where a cell would end up past 64 bits; what it comes to on the way doesn't matter."""
+        if self.is_ample(connection, list(zip(*facts, strict=True)), ChargeRow._make(charges).amount_nano):  # type: ignore[arg-type]
+            return
+        parts = self._parts(charges, facts)
+        sums = self._standing(connection, {cell for cell, _part in parts})
+        for cell, part in parts:
+            sums[cell] = tuple(map(add, sums[cell], part))
+        for cell, total in sums.items():
+            passed = _passed(cell, total)
+            if passed is not None:
+                month = Dimensions(*cell.key).posted_month
+                raise LedgerError(
+                    f"{passed}; nothing was changed: give less, or another project, or do it once {month} is closed"
+                )
+
+    def _parts(self, charges: Columns, facts: Columns) -> list[tuple[Cell, Sums]]:
+        """The cell of each charge, and what it adds to it."""
+        charge: Any = ChargeRow._make(charges)  # columns by name, and so is usage
+        usage: Any = Facts._make(facts)
+        signs = [SIGNS[name] for name in charge.charge_class]
+        counts = (usage.input_tokens, usage.output_tokens, token_hours(facts))
+        cells = map(Cell, dimensions_of(charges, facts, self._tags), map(self._calendar.day, usage.occurred_at))
+        parts = zip(*(map(mul, signs, column) for column in counts), charge.amount_nano, strict=True)
+        return list(zip(cells, parts, strict=True))
+
+    @staticmethod
+    def _standing(connection: Connection, cells: AbstractSet[Cell]) -> dict[Cell, Sums]:
+        by_digest = {(Dimensions(*cell.key).digest, cell.day): cell for cell in cells}
+        sums: dict[Cell, Sums] = dict.fromkeys(sorted(cells, key=str), (0,) * len(BOUNDING))
+        for digest, day, *total in rows_by_key(connection, _STANDING, list(by_digest)):
+            sums[by_digest[digest, day]] = tuple(total)
+        return sums
+
+
+def _totals(facts: Sequence[Sequence[Any]], amounts_nano: Sequence[int]) -> Sums:
+    """Absolute values added up, in the order of BOUNDING."""
+    stored = [row for row in facts if row[_STORED]]
+    hours = token_hours(columns_of(stored)) if stored else ()
+    counts = (map(itemgetter(_INPUT), facts), map(itemgetter(_OUTPUT), facts), hours, map(abs, amounts_nano))
+    return tuple(map(sum, counts))
+
+
+def _passed(cell: Cell, total: Sums) -> str | None:
+    """Which sum ends past 64 bits, in words; None where all of them fit."""
+    for name, value in zip(BOUNDING, total, strict=True):
+        if not INT64_MIN <= value <= INT64_MAX:
+            key = Dimensions(*cell.key)
+            is_money = name == "amount_nano"
+            what = f"the amount in {key.currency}" if is_money else name
+            said, most = (format_nano(value), format_nano(INT64_MAX)) if is_money else (str(value), str(INT64_MAX))
+            return (
+                f"{what} of project {key.project!r} and {key.billed_model} on {cell.day} would come to {said}: "
+                f"a day's sum holds at most {most}"
+            )
+    return None
