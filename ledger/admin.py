@@ -10,9 +10,9 @@ from ledger.bulk import in_chunks
 from ledger.charged import posted_charges
 from ledger.db import Database, joined_tags, zone_named
 from ledger.errors import LedgerError
-from ledger.facts import Calendar, columns_of
+from ledger.facts import Calendar
 from ledger.models import APPEND_ONLY, charges, ledger_settings, metadata, rollup_days, rollup_keys, rollup_quarters
-from ledger.rollups import RollUp
+from ledger.rebuilt import RebuiltRollUps, TooLarge
 
 
 def set_timezone(database: Database, timezone: str) -> None:
@@ -33,19 +33,35 @@ def _set(database: Database, connection: Connection, name: str, value: str) -> N
 
 
 def rebuild_rollups(database: Database, tags: Sequence[str]) -> None:
-    """Store the tags to roll up and sum every charge again by them, in one transaction."""
+    """Store the tags to roll up and sum every charge again by them, in one transaction.
+
+    LedgerError where a sum by these tags passes 64 bits; by those that stand none does, whatever was accepted.
+    """
     names = joined_tags(tags)
     with database.writing() as connection:
         # Writers that run meanwhile remember ids of keys; they notice where the tags change, and stop.
         keys = [] if names == database.settings["rollup_tags"] else [rollup_keys]
         for table in (rollup_days, rollup_quarters, *keys):
             connection.execute(delete(table))
-        _set(database, connection, "rollup_tags", names)
         calendar = Calendar(database.zone)
-        roll_up = RollUp(calendar, tags)
+        rebuilt = RebuiltRollUps(connection, calendar, tags)
         for chunk in in_chunks(posted_charges(connection, calendar), 20_000):
-            rows, facts = zip(*chunk, strict=True)
-            roll_up.add(connection, columns_of(rows), columns_of(facts))
+            rebuilt.add(chunk)
+        for cell in rebuilt.too_large():
+            raise LedgerError(_no_room(connection, cell, names, database.settings["rollup_tags"]))
+        for table in (rollup_days, rollup_quarters):
+            connection.execute(text(f"INSERT INTO {table.name} {rebuilt.cells(table)}"))
+        rebuilt.drop()
+        _set(database, connection, "rollup_tags", names)
+
+
+def _no_room(connection: Connection, cell: TooLarge, tags: str, standing: str) -> str:
+    key = connection.execute(select(rollup_keys).where(rollup_keys.c.id == cell.key_id)).one()
+    return (
+        f"rolled up by {tags or 'no tag'}, {cell.measure} of project {key.project!r} and {key.billed_model} at "
+        f"{cell.time} pass 2**63 - 1, the most that a sum holds. Nothing was changed: roll up more tags, or those that "
+        f"are: {standing or 'none'}"
+    )
 
 
 def check_database(database: Database) -> list[str]:

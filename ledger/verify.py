@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Column, Connection, MetaData, Table, func, select, text
+from sqlalchemy import Connection, Table, func, select, text
 
 from ledger.bulk import in_chunks
 from ledger.charged import posted_charges
 from ledger.closing import check_closings
 from ledger.db import Database
-from ledger.facts import Calendar, ChargeRow, Facts, columns_of
+from ledger.facts import Calendar, ChargeRow, Facts
 from ledger.models import (
     card_versions,
     charges,
@@ -27,7 +27,8 @@ from ledger.models import (
     wallet_moves,
 )
 from ledger.projects import check_projects
-from ledger.rollups import Dimensions, RollUp
+from ledger.rebuilt import RebuiltRollUps
+from ledger.rollups import Dimensions
 from ledger.sealed import LISTED_PROBLEMS, PAGE_ROWS, Chain, Verification, added_in, pages, posted_in
 from ledger.types import from_microseconds, to_microseconds
 from ledger.wallet_closing import check_wallets
@@ -42,15 +43,13 @@ def verify(database: Database, month: str | None = None) -> Verification:
     result = Verification()
     calendar = Calendar(database.zone)
     with database.scratch() as connection:
-        tables = _scratch_tables(connection)
-        roll_up = RollUp(calendar, database.rollup_tags, tables)
+        rebuilt = RebuiltRollUps(connection, calendar, database.rollup_tags)
         rules = _Rules(connection, calendar, result)
         for posted in _posted(connection, calendar, month, result):
             for charge, facts in posted:
                 rules.check(charge, facts, result)
             _check_reversals(connection, posted, result)
-            if posted:
-                roll_up.add(connection, *(columns_of(rows) for rows in zip(*posted, strict=True)))
+            rebuilt.add(posted)
         _check_replacements(connection, result)
         if month is None:
             _check_counts(connection, result)
@@ -63,8 +62,10 @@ def verify(database: Database, month: str | None = None) -> Verification:
             result.problem(problem)
         for table in (closings, wallet_moves, wallet_entries, projects):
             result.checked[table.name] = int(connection.execute(select(func.count()).select_from(table)).scalar_one())
-        for kept, worked_out in zip((rollup_days, rollup_quarters), tables, strict=True):
-            _compare(connection, kept, worked_out, month, result)
+        for cell in rebuilt.too_large():
+            result.problem(f"{cell.table}: {cell.measure} of key {cell.key_id} at {cell.time} pass 64 bits")
+        for kept in (rollup_days, rollup_quarters):
+            _compare(connection, kept, rebuilt.cells(kept), month, result)
     return result
 
 
@@ -213,18 +214,7 @@ def _check_counts(connection: Connection, result: Verification) -> None:
         result.checked[table.name] = count
 
 
-def _scratch_tables(connection: Connection) -> tuple[Table, Table]:
-    """Empty temporary tables of the roll-ups' columns."""
-    metadata = MetaData()
-    made = []
-    for table in (rollup_days, rollup_quarters):
-        columns = [Column(name, column.type, primary_key=column.primary_key) for name, column in table.c.items()]
-        made.append(Table(f"rebuilt_{table.name}", metadata, *columns, prefixes=["TEMPORARY"]))
-    metadata.create_all(connection)
-    return made[0], made[1]
-
-
-def _compare(connection: Connection, kept: Table, worked_out: Table, month: str | None, result: Verification) -> None:
+def _compare(connection: Connection, kept: Table, worked_out: str, month: str | None, result: Verification) -> None:
     """Cells that differ between a roll-up, or the part of it posted in a month, and what the rows make of it."""
     names = ", ".join(column.name for column in kept.c)
     cell = ", ".join(column.name for column in kept.primary_key)
@@ -233,7 +223,7 @@ def _compare(connection: Connection, kept: Table, worked_out: Table, month: str 
         text(
             f"SELECT {cell}, count(*) AS sides FROM ("
             f"SELECT {names} FROM (SELECT {names}, 1 AS side FROM {kept.name} {of_month}"
-            f"UNION ALL SELECT {names}, -1 FROM {worked_out.name}) AS both_sides "
+            f"UNION ALL SELECT {names}, -1 FROM ({worked_out}) AS rebuilt) AS both_sides "
             f"GROUP BY {names} HAVING sum(side) <> 0) AS differing GROUP BY {cell} ORDER BY {cell}"
         ),
         {} if month is None else {"month": month},

@@ -1,0 +1,87 @@
+"""Roll-ups summed anew from charges, in temporary tables that no order of adding can overflow.
+
+Each measure is two columns there, its upper and its lower half: only what a cell comes to in the end has to fit into
+64 bits, whatever it came to on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Column, Connection, MetaData, Table, text
+
+from ledger.facts import Calendar, ChargeRow, Facts, columns_of
+from ledger.models import MEASURES, rollup_days, rollup_quarters
+from ledger.rollups import RollUp
+from ledger.types import HALF_BITS, LOWER_HALF, BigInt
+
+UPPER_MOST = 2 ** (63 - HALF_BITS) - 1
+
+
+class TooLarge(NamedTuple):
+    """A cell that the roll-up `table` can't hold: its time as the table has it, its key, and what passes 64 bits."""
+
+    table: str
+    time: str | int
+    key_id: int
+    measure: str
+
+
+class RebuiltRollUps:
+    """Both roll-ups as the charges that are added make them. The tables last as long as the transaction, or `drop`."""
+
+    def __init__(self, connection: Connection, calendar: Calendar, rollup_tags: Sequence[str]) -> None:
+        self._connection = connection
+        self._metadata = MetaData()
+        self._tables = {kept.name: _in_halves(kept, self._metadata) for kept in (rollup_days, rollup_quarters)}
+        self._metadata.create_all(connection)
+        days, quarters = self._tables.values()
+        self._roll_up = RollUp(calendar, rollup_tags, (days, quarters), halves=True)
+
+    def add(self, posted: Sequence[tuple[ChargeRow, Facts]]) -> None:
+        """Add charges, each with its usage."""
+        if posted:
+            rows, facts = zip(*posted, strict=True)
+            self._roll_up.add(self._connection, columns_of(rows), columns_of(facts))
+
+    def too_large(self) -> Iterator[TooLarge]:
+        """Cells whose sums don't fit into 64 bits."""
+        uppers = [_upper(name) for name in MEASURES]
+        outside = " OR ".join(f"{upper} NOT BETWEEN {-UPPER_MOST - 1} AND {UPPER_MOST}" for upper in uppers)
+        for name, table in self._tables.items():
+            time = next(iter(table.c)).name
+            query = text(f"SELECT {time}, key_id, {', '.join(uppers)} FROM {table.name} WHERE {outside}")
+            for at, key_id, *sums in self._connection.execute(query):
+                for measure, upper in zip(MEASURES, sums, strict=True):
+                    if not -UPPER_MOST - 1 <= upper <= UPPER_MOST:
+                        yield TooLarge(name, at, key_id, measure)
+
+    def cells(self, kept: Table) -> str:
+        """A SELECT of the roll-up's columns, in its order; of a cell that is `too_large`, its lower 64 bits."""
+        columns = ", ".join(_whole(column.name) if column.name in MEASURES else column.name for column in kept.c)
+        return f"SELECT {columns} FROM {self._tables[kept.name].name}"
+
+    def drop(self) -> None:
+        """Drop the tables, where the transaction is kept."""
+        self._metadata.drop_all(self._connection)
+
+
+def _in_halves(kept: Table, metadata: MetaData) -> Table:
+    """A temporary table of the roll-up's columns, but two for each measure."""
+    columns: list[Column[int]] = []
+    for name, column in kept.c.items():
+        if name in MEASURES:
+            columns += [Column(f"{name}_{half}", BigInt, nullable=False) for half in ("upper", "lower")]
+        else:
+            columns.append(Column(name, column.type, primary_key=column.primary_key))
+    return Table(f"rebuilt_{kept.name}", metadata, *columns, prefixes=["TEMPORARY"])
+
+
+def _upper(name: str) -> str:
+    """The upper half with what lower halves came to beyond their 32 bits."""
+    return f"({name}_upper + ({name}_lower >> {HALF_BITS}))"
+
+
+def _whole(name: str) -> str:
+    return f"({_upper(name)} << {HALF_BITS}) | ({name}_lower & {LOWER_HALF}) AS {name}"
