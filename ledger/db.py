@@ -1,4 +1,4 @@
-"""Opening and creating ledgers: one write lock, read snapshots, the schema's revision.
+"""Opening and creating ledgers: the schema's revision, and who may make one.
 
 Nothing happens at import. `open_ledger` only reads unless it is told to create.
 """
@@ -6,19 +6,29 @@ Nothing happens at import. `open_ledger` only reads unless it is told to create.
 from __future__ import annotations
 
 import sqlite3
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import Connection, Engine, inspect, select, text
+from sqlalchemy import Connection, Engine, inspect, text
 
-from ledger.engines import LOCK_WAIT_SECONDS, WRITE, first_line, is_database_error, make_engine, parse_url, shown
+from ledger import forks
+from ledger.database import Database, DatabaseFailure, settings_in, zone_named
+from ledger.engines import WRITE, first_line, is_database_error, make_engine, parse_url, shown
 from ledger.errors import LedgerError
 from ledger.models import ledger_settings
+
+__all__ = [
+    "HEAD_REVISION",
+    "Database",
+    "DatabaseFailure",
+    "create_database",
+    "ledger_exists",
+    "open_ledger",
+    "upgrade_database",
+    "zone_named",
+]
 
 HEAD_REVISION = "0006"
 MAX_ROLLUP_TAGS = 4
@@ -26,108 +36,11 @@ MAX_ROLLUP_TAGS = 4
 CREATION_LOCK = 7_405_261
 
 
-class DatabaseFailure(LedgerError):  # noqa: N818 - a failure of the database, not of its use
-    """The database refused a statement or went away; nothing of its transaction is kept."""
-
-
-class Database:
-    """An open ledger of the right revision. Its settings are read once, and again by each writer under the lock."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        # Whoever lets go of a ledger lets go of its connections, without having to say so.
-        weakref.finalize(self, engine.dispose).atexit = False
-
-    def close(self) -> None:
-        """Let go of all connections; whoever goes on gets new ones."""
-        self.engine.dispose()
-
-    @property
-    def url(self) -> str:
-        """The URL without its password, fit to print."""
-        return self.engine.url.render_as_string(hide_password=True)
-
-    @cached_property
-    def settings(self) -> dict[str, str]:
-        with self.reading() as connection:
-            return _settings_in(connection)
-
-    @property
-    def zone_name(self) -> str:
-        return self.settings["timezone"]
-
-    @property
-    def zone(self) -> ZoneInfo:
-        return zone_named(self.zone_name)
-
-    @property
-    def rollup_tags(self) -> tuple[str, ...]:
-        return tuple(key for key in self.settings["rollup_tags"].split(",") if key)
-
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A connection in one read-only snapshot."""
-        options = (
-            {}
-            if self.engine.dialect.name == "sqlite"
-            else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        )
-        with _failures(), self.engine.connect().execution_options(**options) as connection, connection.begin():
-            yield connection
-
-    @contextmanager
-    def scratch(self) -> Iterator[Connection]:
-        """A connection in one snapshot that may make temporary tables; rolled back at the end."""
-        options = {} if self.engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
-        with _failures(), self.engine.connect().execution_options(**options) as connection:
-            transaction = connection.begin()
-            try:
-                yield connection
-            finally:
-                transaction.rollback()
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A connection that holds the ledger's one write lock; commits at the end, rolls back on an exception."""
-        options = {WRITE: True}
-        with _failures(), self.engine.connect().execution_options(**options) as connection, connection.begin():
-            if connection.dialect.name != "sqlite":
-                # Settings of the transaction alone: a writer waits its turn, but not for ever.
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'")
-                connection.execute(select(ledger_settings).where(ledger_settings.c.name == "lock").with_for_update())
-            self.settings = _settings_in(connection)
-            yield connection
-
-
-def _settings_in(connection: Connection) -> dict[str, str]:
-    rows = connection.execute(select(ledger_settings.c.name, ledger_settings.c.value))
-    return {row.name: row.value for row in rows}
-
-
-@contextmanager
-def _failures() -> Iterator[None]:
-    """The database's errors in one line: SQLAlchemy's, and those of the drivers that bulk work calls itself."""
-    try:
-        yield
-    except Exception as error:
-        if not is_database_error(error):
-            raise
-        raise DatabaseFailure(f"the database failed: {first_line(error)}") from error
-
-
-def zone_named(name: str) -> ZoneInfo:
-    """The IANA zone of that name; LedgerError where there is none."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise LedgerError(f"time zone {name!r} is not known: give an IANA name such as Asia/Shanghai or UTC") from error
-
-
 def open_ledger(url: str, *, create: bool = False, timezone: str = "UTC", rollup_tags: Sequence[str] = ()) -> Database:
     """Open a ledger; make it first where `create` says so and there is none. LedgerError names what is wrong."""
     engine = make_engine(parse_url(url))
     try:
-        with _refusals(engine, "opened"):
+        with forks.passing(is_sqlite=engine.dialect.name == "sqlite"), _refusals(engine, "opened"):
             revision = _revision(engine)
             if revision is None and create:
                 create_database(url, timezone=timezone, rollup_tags=rollup_tags)
@@ -165,7 +78,7 @@ def _engine_of(url: str, done: str) -> Iterator[Engine]:
     """An engine for one look or change, with no connection left afterwards."""
     engine = make_engine(parse_url(url))
     try:
-        with _refusals(engine, done):
+        with forks.passing(is_sqlite=engine.dialect.name == "sqlite"), _refusals(engine, done):
             yield engine
     finally:
         engine.dispose()
@@ -200,7 +113,7 @@ def _revision_in(connection: Connection) -> str | None:
         rows = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
         if len(rows) == 1 and ("ledger_settings" in tables):
             # A schema made by alembic alone has no settings yet, and so no row for writers to queue on.
-            return str(rows[0]) if _settings_in(connection) else None
+            return str(rows[0]) if settings_in(connection) else None
         if not rows and "ledger_settings" not in tables:
             return None
         raise LedgerError("this database is another application's: give the ledger one of its own")

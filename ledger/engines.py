@@ -7,9 +7,10 @@ import sqlite3
 import sys
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
+from ledger import forks
 from ledger.errors import LedgerError
 
 LOCK_WAIT_SECONDS = 120
@@ -48,9 +49,14 @@ def make_engine(url: URL) -> Engine:
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise LedgerError("PostgreSQL needs the psycopg driver: pip install 'tollbook[postgres]'") from error
     if engine.dialect.name == "sqlite":
+        event.listen(engine, "do_connect", _before_sqlite)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _before_sqlite(_dialect: Dialect, _record: object, _arguments: object, _options: object) -> None:
+    forks.refuse_inherited_sqlite()
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ledger import forks
 from ledger.config import load_config
 from ledger.db import open_ledger
 from ledger.errors import LedgerError
@@ -42,7 +42,7 @@ class Recorded:
 
 
 class Ledger:
-    """Books SDK responses into the ledger of a URL, made on first use. Safe to share between threads.
+    """Books SDK responses into the ledger of a URL, made on first use. Safe to share between threads and across forks.
 
     Nothing of a response is kept but its id, time, models, status, service tier and counts, and the tags given.
     """
@@ -54,7 +54,7 @@ class Ledger:
         self._database = open_ledger(url, create=True, timezone=section.timezone, rollup_tags=section.rollup_tags)
         self._provider = provider
         self._source = source
-        self._lock = threading.Lock()
+        self._lock = forks.Lock()
 
     def close(self) -> None:
         """Let go of the database's connections; recording again opens new ones."""

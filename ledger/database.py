@@ -1,0 +1,165 @@
+"""An open ledger: its settings, its one write lock, read snapshots, and what becomes of them in a fork."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import Connection, Engine, RootTransaction, select
+from sqlalchemy.exc import PendingRollbackError
+
+from ledger import forks
+from ledger.engines import LOCK_WAIT_SECONDS, WRITE, first_line, is_database_error, make_engine
+from ledger.errors import LedgerError
+from ledger.models import ledger_settings
+
+
+class DatabaseFailure(LedgerError):  # noqa: N818 - a failure of the database, not of its use
+    """The database refused a statement or went away; nothing of its transaction is kept."""
+
+
+class Database:
+    """An open ledger of the right revision. Its settings are read once, and again by each writer under the lock.
+
+    Threads share it. A child made by a fork has connections of its own; see `ledger.forks`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        self._settings: dict[str, str] | None = None
+        self._in_use: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._adopt(engine)
+        forks.follow(self)
+
+    def _adopt(self, engine: Engine) -> None:
+        self.engine = engine
+        # Whoever lets go of a ledger lets go of its connections, without having to say so.
+        self._end = weakref.finalize(self, engine.dispose)
+        self._end.atexit = False
+
+    def close(self) -> None:
+        """Let go of all connections; whoever goes on gets new ones."""
+        self.engine.dispose()
+
+    def prepare_for_fork(self) -> None:
+        """Close idle SQLite connections, which a child could neither use nor close."""
+        if self.is_sqlite:
+            self.engine.dispose()
+
+    def renew_after_fork(self) -> None:
+        """Begin anew in a child: an engine of its own, and no way to the parent's connections."""
+        self._end.detach()
+        forks.keep(self.engine)
+        for connection in list(self._in_use):
+            _sever(connection)
+        # An engine whose locks and pool nobody holds; SQLAlchemy's dispose(close=False) would keep some of the locks.
+        self._adopt(make_engine(self.engine.url))
+
+    @property
+    def url(self) -> str:
+        """The URL without its password, fit to print."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        if self._settings is None:
+            with self.reading() as connection:
+                self._settings = settings_in(connection)
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: dict[str, str]) -> None:
+        self._settings = settings
+
+    @property
+    def zone_name(self) -> str:
+        return self.settings["timezone"]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return zone_named(self.zone_name)
+
+    @property
+    def rollup_tags(self) -> tuple[str, ...]:
+        return tuple(key for key in self.settings["rollup_tags"].split(",") if key)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection in one read-only snapshot."""
+        options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with self._transaction(options) as transaction:
+            yield transaction.connection
+
+    @contextmanager
+    def scratch(self) -> Iterator[Connection]:
+        """A connection in one snapshot that may make temporary tables; rolled back at the end."""
+        with self._transaction({} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}) as transaction:
+            try:
+                yield transaction.connection
+            finally:
+                transaction.rollback()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection that holds the ledger's one write lock; commits at the end, rolls back on an exception."""
+        with self._transaction({WRITE: True}) as transaction:
+            connection = transaction.connection
+            if not self.is_sqlite:
+                # Settings of the transaction alone: a writer waits its turn, but not for ever.
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'")
+                connection.execute(select(ledger_settings).where(ledger_settings.c.name == "lock").with_for_update())
+            self.settings = settings_in(connection)
+            yield connection
+
+    @contextmanager
+    def _transaction(self, options: Mapping[str, Any]) -> Iterator[RootTransaction]:
+        """A transaction on a connection with these options; the one place where a ledger's connections are used."""
+        process = os.getpid()
+        with (
+            forks.passing(is_sqlite=self.is_sqlite),
+            _failures(process),
+            self.engine.connect().execution_options(**options) as connection,
+            connection.begin() as transaction,
+        ):
+            self._in_use.add(connection)
+            yield transaction
+            if os.getpid() != process and transaction.is_active:
+                transaction.rollback()  # only forgets it: the transaction is the parent's, to commit or not
+
+
+def _sever(connection: Connection) -> None:
+    """Take its driver's connection from one that is in use: what is run on it fails, and its end changes nothing."""
+    forks.keep(connection._dbapi_connection)  # noqa: SLF001 - every public way closes the driver's connection
+    connection._dbapi_connection = None  # noqa: SLF001
+
+
+def settings_in(connection: Connection) -> dict[str, str]:
+    rows = connection.execute(select(ledger_settings.c.name, ledger_settings.c.value))
+    return {row.name: row.value for row in rows}
+
+
+@contextmanager
+def _failures(process: int) -> Iterator[None]:
+    """The database's errors in one line: SQLAlchemy's, and those of the drivers that bulk work calls itself."""
+    try:
+        yield
+    except Exception as error:
+        if os.getpid() != process and isinstance(error, PendingRollbackError):
+            raise LedgerError(
+                "this transaction is the parent process's: in a child made by fork, begin one of its own"
+            ) from error
+        if not is_database_error(error):
+            raise
+        raise DatabaseFailure(f"the database failed: {first_line(error)}") from error
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """The IANA zone of that name; LedgerError where there is none."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise LedgerError(f"time zone {name!r} is not known: give an IANA name such as Asia/Shanghai or UTC") from error
