@@ -10,10 +10,20 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Connection, Engine, RootTransaction, select
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import PendingRollbackError
 
 from ledger import forks
-from ledger.engines import LOCK_WAIT_SECONDS, WRITE, first_line, is_database_error, make_engine
+from ledger.engines import (
+    LOCK_WAIT_SECONDS,
+    WRITE,
+    cause_to_show,
+    connect,
+    first_line,
+    is_database_error,
+    make_engine,
+    masked,
+)
 from ledger.errors import LedgerError
 from ledger.models import ledger_settings
 
@@ -61,8 +71,8 @@ class Database:
 
     @property
     def url(self) -> str:
-        """The URL without its password, fit to print."""
-        return self.engine.url.render_as_string(hide_password=True)
+        """The URL without its secrets, fit to print."""
+        return masked(self.engine.url)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -121,8 +131,8 @@ class Database:
         process = os.getpid()
         with (
             forks.passing(is_sqlite=self.is_sqlite),
-            _failures(process),
-            self.engine.connect().execution_options(**options) as connection,
+            _failures(process, self.engine.url),
+            connect(self.engine).execution_options(**options) as connection,
             connection.begin() as transaction,
         ):
             self._in_use.add(connection)
@@ -143,7 +153,7 @@ def settings_in(connection: Connection) -> dict[str, str]:
 
 
 @contextmanager
-def _failures(process: int) -> Iterator[None]:
+def _failures(process: int, url: URL) -> Iterator[None]:
     """The database's errors in one line: SQLAlchemy's, and those of the drivers that bulk work calls itself."""
     try:
         yield
@@ -154,7 +164,7 @@ def _failures(process: int) -> Iterator[None]:
             ) from error
         if not is_database_error(error):
             raise
-        raise DatabaseFailure(f"the database failed: {first_line(error)}") from error
+        raise DatabaseFailure(f"the database failed: {first_line(error, url)}") from cause_to_show(error, url)
 
 
 def zone_named(name: str) -> ZoneInfo:

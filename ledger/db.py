@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from ledger import forks
 from ledger.database import Database, DatabaseFailure, settings_in, zone_named
-from ledger.engines import WRITE, first_line, is_database_error, make_engine, parse_url, shown
+from ledger.engines import WRITE, cause_to_show, connect, first_line, is_database_error, make_engine, parse_url, shown
 from ledger.errors import LedgerError
 from ledger.models import ledger_settings
 
@@ -92,7 +92,8 @@ def _refusals(engine: Engine, done: str) -> Iterator[None]:
     except Exception as error:
         if not is_database_error(error):
             raise
-        raise LedgerError(f"{shown(engine)} can't be {done}: {first_line(error)}") from error
+        told = f"{shown(engine)} can't be {done}: {first_line(error, engine.url)}"
+        raise LedgerError(told) from cause_to_show(error, engine.url)
 
 
 def _revision(engine: Engine) -> str | None:
@@ -103,7 +104,7 @@ def _revision(engine: Engine) -> str | None:
             raise LedgerError(f"{path} is a folder: give a database file")
         if not path.exists() or path.stat().st_size == 0:
             return None
-    with engine.connect() as connection:
+    with connect(engine) as connection:
         return _revision_in(connection)
 
 
@@ -129,7 +130,7 @@ def create_database(url: str, timezone: str = "UTC", rollup_tags: Sequence[str] 
     with _engine_of(url, "created") as engine:
         if engine.dialect.name == "sqlite":
             _prepare_file(engine)
-        with engine.connect().execution_options(**{WRITE: True}) as connection, connection.begin():
+        with connect(engine).execution_options(**{WRITE: True}) as connection, connection.begin():
             if connection.dialect.name != "sqlite":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CREATION_LOCK})
             if _revision_in(connection) is None:
@@ -141,7 +142,7 @@ def _prepare_file(engine: Engine) -> None:
     folder = Path(str(engine.url.database)).parent
     if not folder.is_dir():
         raise LedgerError(f"{folder} is no folder: make it first")
-    with engine.connect() as connection:  # outside any transaction, as WAL requires
+    with connect(engine) as connection:  # outside any transaction, as WAL requires
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
         driver.execute("PRAGMA journal_mode = WAL")
@@ -175,7 +176,7 @@ def upgrade_database(url: str) -> tuple[str, str]:
             _check_revision(before, shown(engine))
         assert before is not None
         if before < HEAD_REVISION:
-            with engine.connect().execution_options(**{WRITE: True}) as connection, connection.begin():
+            with connect(engine).execution_options(**{WRITE: True}) as connection, connection.begin():
                 if connection.dialect.name != "sqlite":
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CREATION_LOCK})
                 migrate(connection, "head")

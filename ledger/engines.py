@@ -1,58 +1,75 @@
-"""Engines from database URLs: which URLs serve, how connections are set up, and what the database's errors say."""
+"""Engines from database URLs: how connections are set up, and what the database's errors say."""
 
 from __future__ import annotations
 
-import re
 import sqlite3
 import sys
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL, Dialect, make_url
+from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from ledger import forks
 from ledger.errors import LedgerError
+from ledger.urls import check_options, masked, parse_url, without_secrets
+
+__all__ = [
+    "LOCK_WAIT_SECONDS",
+    "WRITE",
+    "cause_to_show",
+    "connect",
+    "first_line",
+    "is_database_error",
+    "make_engine",
+    "masked",
+    "parse_url",
+    "refusal",
+    "shown",
+]
 
 LOCK_WAIT_SECONDS = 120
 # Execution option of connections whose transactions take the write lock as they begin.
 WRITE = "ledger_write"
 
 
-def parse_url(url: str) -> URL:
-    """A SQLAlchemy URL from a URL or a plain SQLite path; PostgreSQL always means psycopg 3."""
-    try:
-        if "://" not in url:
-            parsed = URL.create("sqlite", database=url)
-        else:
-            parsed = make_url(re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql+psycopg://", url))
-    except (ArgumentError, ValueError) as error:
-        shown = re.sub(r"://.*@", "://***@", url)
-        raise LedgerError(
-            f"database URL {shown!r} can't be read: give sqlite:///FILE or postgresql://USER@HOST/NAME"
-        ) from error
-    if parsed.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
-        raise LedgerError(f"database {parsed.drivername!r} is not supported: use sqlite or postgresql")
-    if parsed.get_backend_name() == "sqlite":
-        # SQLite reads names that start with "file:" as URIs, which may name memory or forbid what a ledger needs.
-        if parsed.database in (None, "", ":memory:") or str(parsed.database).startswith("file:"):
-            raise LedgerError("a ledger can't live in memory: give a file, such as sqlite:///tollbook.db")
-        if parsed.query:
-            raise LedgerError(f"database URL {url!r}: a SQLite file takes no options; leave out what follows the ?")
-    return parsed
-
-
 def make_engine(url: URL) -> Engine:
     """An engine whose transactions begin as reads unless `Database.writing` asks otherwise."""
+    is_sqlite = url.get_backend_name() == "sqlite"
     try:
+        if not is_sqlite:
+            check_options(url, _postgresql_options())
         # A server that was restarted between two calls of a running application is noticed before it matters.
-        engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
+        engine = create_engine(url, pool_pre_ping=not is_sqlite)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise LedgerError("PostgreSQL needs the psycopg driver: pip install 'tollbook[postgres]'") from error
-    if engine.dialect.name == "sqlite":
+    except (ArgumentError, ValueError, TypeError) as error:
+        raise _unusable(url, error) from None
+    if is_sqlite:
         event.listen(engine, "do_connect", _before_sqlite)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _postgresql_options() -> frozenset[str]:
+    """The names that libpq knows; psycopg itself and SQLAlchemy take others, which would change what a ledger does."""
+    from psycopg.pq import Conninfo  # noqa: PLC0415 - not everybody has it, and who uses SQLite doesn't need it
+
+    return frozenset(option.keyword.decode() for option in Conninfo.get_defaults())
+
+
+def connect(engine: Engine) -> Connection:
+    """Connect; LedgerError where the driver can't even make something of the URL."""
+    try:
+        return engine.connect()
+    except (ArgumentError, ValueError, TypeError, OverflowError, OSError) as error:
+        if is_database_error(error):
+            raise
+        raise _unusable(engine.url, error) from None
+
+
+def _unusable(url: URL, error: Exception) -> LedgerError:
+    return LedgerError(f"{masked(url)} can't be opened: {first_line(error, url)}")
 
 
 def _before_sqlite(_dialect: Dialect, _record: object, _arguments: object, _options: object) -> None:
@@ -83,11 +100,16 @@ def is_database_error(error: BaseException) -> bool:
     return psycopg is not None and isinstance(error, psycopg.Error)
 
 
-def first_line(error: BaseException) -> str:
-    """The database's own words, without SQLAlchemy's statement and link."""
+def first_line(error: BaseException, url: URL | None = None) -> str:
+    """The database's own words, without SQLAlchemy's statement and link, and without the secrets of the URL."""
     original = getattr(error, "orig", None) or error
-    lines = str(original).strip().splitlines()
+    lines = without_secrets(str(original), url).strip().splitlines()
     return lines[0] if lines else type(original).__name__
+
+
+def cause_to_show(error: Exception, url: URL) -> Exception | None:
+    """The error to name as the cause of ours, for tracebacks to show; None where its words hold a secret of the URL."""
+    return error if without_secrets(str(error), url) == str(error) else None
 
 
 def refusal(error: Exception) -> str | None:
@@ -96,7 +118,5 @@ def refusal(error: Exception) -> str | None:
 
 
 def shown(engine: Engine) -> str:
-    """Where an engine leads, fit to print: the file, or the URL without its password."""
-    if engine.dialect.name == "sqlite":
-        return str(engine.url.database)
-    return engine.url.render_as_string(hide_password=True)
+    """Where an engine leads, fit to print: the file, or the URL without its secrets."""
+    return str(engine.url.database) if engine.dialect.name == "sqlite" else masked(engine.url)

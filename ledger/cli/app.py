@@ -82,11 +82,13 @@ class App:
     def _has_no_file(self) -> bool:
         """Whether the URL is a SQLite file's that isn't there, which is known without loading sqlalchemy."""
         scheme, separator, path = self.db_url.rpartition("://")
-        return (
-            scheme in ("", "sqlite")
-            and "?" not in path
-            and not Path(path.removeprefix("/") if separator else path).exists()
-        )
+        try:
+            is_there = Path(path.removeprefix("/") if separator else path).exists()
+        except OSError:
+            return (
+                False  # no name of a file, or of one out of reach: opening it says so, without a secret that it holds
+            )
+        return scheme in ("", "sqlite") and "?" not in path and not is_there
 
 
 # Key of the context's meta: the exit code that a result decided, before it was shown.
