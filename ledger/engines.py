@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, Dialect
@@ -72,8 +75,24 @@ def _unusable(url: URL, error: Exception) -> LedgerError:
     return LedgerError(f"{masked(url)} can't be opened: {first_line(error, url)}")
 
 
-def _before_sqlite(_dialect: Dialect, _record: object, _arguments: object, _options: object) -> None:
+def _before_sqlite(_dialect: Dialect, _record: object, arguments: Sequence[str], _options: object) -> None:
     forks.refuse_inherited_sqlite()
+    _create_privately(arguments[0])
+
+
+def _create_privately(path: str) -> None:
+    """Create a file that only its owner can read, whatever the umask; one that is there keeps its mode.
+
+    SQLite gives its log and the log's index the mode of the database.
+    """
+    # What can't be created here SQLite can't create either, and says so. A link to nowhere is followed, as SQLite does.
+    with suppress(OSError):
+        file = os.open(os.path.realpath(path), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        try:
+            if hasattr(os, "fchmod"):  # a umask may have taken the owner's rights too
+                os.fchmod(file, 0o600)
+        finally:
+            os.close(file)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
