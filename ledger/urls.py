@@ -27,7 +27,7 @@ _PLAIN = re.compile(r"[\w ./,+-]*")
 _REPEATED = frozenset({"host", "port"})
 # `password=`, `sslpassword =`, `api_key=`, `host=`: what connection strings of other kinds consist of.
 _ASSIGNMENT = re.compile(
-    r"(?:^|[^\w])(?P<name>\w*(?:pass|pwd|secret|token|key|credential)\w*|host|hostaddr|port|dbname|user|service|uid"
+    r"(?:^|[\s;,&?])(?P<name>\w*(?:pass|pwd|secret|token|key|credential)\w*|host|hostaddr|port|dbname|user|service|uid"
     r"|server|data source)\s*=",
     re.IGNORECASE,
 )

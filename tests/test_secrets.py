@@ -194,7 +194,18 @@ def test_how_a_url_is_printed(url: str, printed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["x@y:z.db", "C:\\data@1\\x.db", "C:/a@b.db", "what?.db", "a=b.db", "a:b.db", "key.db"]
+    "path",
+    [
+        "/data/host=a/x.db",
+        "runs/key=1/x.db",
+        "x@y:z.db",
+        "C:\\data@1\\x.db",
+        "C:/a@b.db",
+        "what?.db",
+        "a=b.db",
+        "a:b.db",
+        "key.db",
+    ],
 )
 def test_names_of_files_that_are_no_connection_strings_stay_names(path: str) -> None:
     assert parse_url(path).database == path
