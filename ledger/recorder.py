@@ -20,8 +20,8 @@ from ledger.records import IGNORED, Ignored, Parsed, RecordError, Rejected, Usag
 from ledger.resolve import Resolver, RunOptions
 from ledger.sources.base import Item
 from ledger.sources.fields import to_fields
-from ledger.sources.kinds import named_kind, unknown_object
-from ledger.sources.registry import FORMATS, recognise
+from ledger.sources.kinds import carries_usage, named_kind
+from ledger.sources.registry import FORMATS, recognise, unrecognised
 from ledger.sources.values import read_text
 from pricing.money import format_nano
 
@@ -132,11 +132,10 @@ def _parse(response: object, requested_model: str | None) -> tuple[Parsed, bytes
     """What the formats make of an SDK object or dict, and bytes to know it by."""
     payload = dict(response) if isinstance(response, Mapping) else _dump(response)
     name = recognise(payload)
-    kind = named_kind(payload)
     if name in ("responses", "chat"):
         (parsed,) = FORMATS[name].parse(payload)
-    elif name is None and kind is not None:
-        error = unknown_object(kind)
+    elif name is None and (named_kind(payload) is not None or carries_usage(payload)):
+        error = unrecognised(payload)
         parsed = Rejected(error.reason, str(error))
     else:
         raise LedgerError(

@@ -171,3 +171,95 @@ def test_events_of_other_apis_that_carry_usage_are_told() -> None:
     ]
     mixed = sse(first(), stop(usage=WHOLE), "[DONE]", start, end)
     assert sorted(word for _, word in told(read(mixed))) == ["chatcmpl-1", "ignored", "ignored"]
+
+
+# --- several choices, parts that count for themselves ---------------------------------------------------------------
+
+
+def choice(index: int, content: str | None = "x", finish: str | None = None) -> dict[str, Any]:
+    return {"index": index, "delta": {} if content is None else {"content": content}, "finish_reason": finish}
+
+
+def of(index: int, completion: int, content: str | None = "x", finish: str | None = None) -> dict[str, Any]:
+    """A chunk of one choice with the usage of that choice so far, as continuous_usage_stats writes it."""
+    return chunk(choices=[choice(index, content, finish)], usage=chat_usage(completion))
+
+
+def test_what_each_of_several_choices_counts_is_not_the_requests() -> None:
+    whole = [of(0, 1), of(1, 1), of(0, 4, finish="stop"), of(1, 2, ""), of(1, 5, finish="stop"), final(completion=9)]
+    for events in (sse(*whole, "[DONE]"), lines(whole)):
+        (item,) = read(events)
+        assert counts(only_record([item.parsed])) == (40, 0, 9, 0)
+    for end in ([], ["[DONE]"]):
+        (item,) = read(sse(*whole[:-1], *end))
+        assert only_rejection([item.parsed]).reason == "missing_usage"
+
+
+def test_a_stream_cut_before_its_end_never_takes_counts_so_far() -> None:
+    for events in ([first(), of(0, 2), of(0, 3, "")], [of(0, 1), of(0, 2, None)], [first(usage=chat_usage(1))]):
+        (item,) = read(sse(*events))
+        assert only_rejection([item.parsed]).reason == "no_terminal_event"
+
+
+def test_counts_beside_the_usage_of_a_chunk_are_refused_by_name() -> None:
+    for key in ("bot_usage", "usage_breakdown", "copilot_usage"):
+        other: dict[str, Any] = {key: {"model_usage": [{"prompt_tokens": 5}]}}
+        for events in ([first(), stop(), final(**other)], [first(**other), stop(), final()], [first(), stop(**other)]):
+            (item,) = read(sse(*events, "[DONE]"))
+            found = only_rejection([item.parsed])
+            assert (found.reason, key in found.message) == ("unknown_usage", True)
+
+
+MESSAGE = {"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": None}
+WHOLE_AGAIN: dict[str, list[Any]] = {
+    "each event the whole answer so far": [
+        chunk(object="chat.completion", choices=[MESSAGE | {"delta": {"content": "x"}}], usage=chat_usage(1)),
+        chunk(object="chat.completion", choices=[MESSAGE], usage=chat_usage(2)),
+        chunk(object="chat.completion", choices=[MESSAGE | {"finish_reason": "stop"}], usage=WHOLE),
+    ],
+    "without choices": [
+        chunk(object="chat.completion", choices=..., is_end=n == 9, usage=chat_usage(n)) for n in (1, 2, 9)
+    ],
+    "the whole answer at the end": [
+        first(), chunk(), chunk(object="chat.completion", choices=[MESSAGE | {"finish_reason": "stop"}], usage=WHOLE)
+    ],
+    "a role with the usage": [first(), chunk(), stop(), chunk(choices=[FIRST], usage=WHOLE)],
+    "a filter's results between": [
+        first(), chunk(),
+        {"id": "", "object": "", "created": 0, "model": "", "usage": None,
+         "choices": [{"index": 0, "finish_reason": None, "content_filter_results": {}, "content_filter_offsets": {}}]},
+        stop(), final(),
+    ],
+    "a filter's results after the end": [
+        first(), stop(), final(),
+        {"id": "", "object": "", "created": 0, "model": "", "choices": [{"index": 0, "content_filter_results": {}}]},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("end", [["[DONE]"], []], ids=["done", "cut"])
+@pytest.mark.parametrize("name", WHOLE_AGAIN)
+def test_an_answer_told_again_and_again_is_one_request(name: str, end: list[str]) -> None:
+    (item,) = read(sse(*WHOLE_AGAIN[name], *end))
+    assert counts(only_record([item.parsed])) == (40, 0, 9, 0)
+
+
+@pytest.mark.parametrize("name", sorted(set(WHOLE_AGAIN) - {"without choices", "each event the whole answer so far"}))
+def test_lines_of_it_are_one_request_too(name: str) -> None:
+    (item,) = read(lines(WHOLE_AGAIN[name]))
+    assert counts(only_record([item.parsed])) == (40, 0, 9, 0)
+
+
+def test_signs_of_life_and_errors_among_lines_are_no_requests() -> None:
+    alive = [{"type": "keepalive", "sequence_number": 3}, {"type": "ping", "cost": "0.1"}, {"type": "heartbeat"}]
+    assert told(read(lines([*alive, first(), *alive, stop(usage=WHOLE)]))) == [(8, "chatcmpl-1")]
+    assert read(lines(alive)) == []
+    failed = lines([first(), {"error": {"message": "overloaded"}}])
+    assert [word for _, word in told(read(failed))] == ["no_terminal_event"]
+    assert [word for _, word in told(read(lines([{"error": {"message": "overloaded"}}])))] == ["unrecognised_format"]
+
+
+def test_counts_of_other_servers_in_a_stream_are_told() -> None:
+    native = {"content": "x", "stop": True, "tokens_predicted": 200, "tokens_evaluated": 1_000}
+    words = [word for _, word in told(read(sse(first(), stop(usage=WHOLE), "[DONE]", native)))]
+    assert words == ["chatcmpl-1", "ignored"]

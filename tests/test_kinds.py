@@ -151,6 +151,7 @@ def test_the_tier_asked_for_counts_where_the_response_names_none() -> None:
     ("obj", "reason"),
     [
         (response(object="batch"), "unknown_object"),
+        ({"usageMetadata": {"promptTokenCount": 5}, "candidates": []}, "unrecognised_format"),
         (response(type="message", object=...), "unknown_object"),
         (response(usage={"input_tokens": 5, "output_tokens": 5, "x_tokens": 5}), "unknown_usage"),
         (response(usage={"input_tokens": 0, "output_tokens": 0}), "missing_usage"),

@@ -131,3 +131,88 @@ def test_a_cost_that_an_instrumentation_worked_out_is_no_gateways_figure() -> No
 def test_the_page_on_formats_lists_every_reason() -> None:
     page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
     assert [reason for reason in IGNORED if f"`{reason}`" not in page] == []
+
+
+# --- counts in other places, and as text ----------------------------------------------------------------------------
+
+TOTALS = {"gen_ai.usage.input_tokens": 88, "gen_ai.usage.output_tokens": 230}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"ai.usage.cachedInputTokens": 40},
+        {"ai.usage.inputTokenDetails.cacheReadTokens": 40, "ai.usage.inputTokenDetails.noCacheTokens": 48},
+        {"ai.usage.promptTokens": 88, "ai.usage.completionTokens": 230, "ai.usage.cachedInputTokens": 40},
+        {"llm.token_count.prompt": 88, "llm.token_count.prompt_details.cache_read": 40, "llm.token_count.total": 318},
+        {"llm.usage.total_tokens": 318, "gen_ai.usage.cache_read_input_tokens": 40},
+        {"gen_ai.usage.cache_read.input_tokens": "40"},
+        {"gen_ai.usage.input_tokens": "88", "gen_ai.usage.output_tokens": "230", "gen_ai.usage.cached_tokens": "40"},
+    ],
+    ids=str,
+)
+def test_counts_beside_those_in_gen_ai_usage_are_read_too(more: dict[str, Any]) -> None:
+    assert counts(only_record(parse_object(export(span(more))))) == (88, 40, 230, 0)
+    assert counts(only_record(parse_object(export(span(NO_NAME | more))))) == (88, 40, 230, 0)
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"ai.usage.promptTokens": 89}, "count_mismatch"),
+        ({"llm.token_count.completion_details.audio": 5}, "audio_tokens"),
+        ({"ai.usage.inputTokenDetails.cacheWriteTokens": 5}, "cache_write_tokens"),
+        ({"llm.token_count.x": 5}, "unknown_usage"),
+    ],
+    ids=str,
+)
+def test_counts_beside_those_in_gen_ai_usage_are_refused_by_name_too(more: dict[str, Any], reason: str) -> None:
+    assert only_rejection(parse_object(export(span(more)))).reason == reason
+
+
+def kvlist(**values: int) -> dict[str, Any]:
+    return {"kvlistValue": {"values": [{"key": key, "value": {"intValue": str(n)}} for key, n in values.items()]}}
+
+
+def with_map(key: str, held: dict[str, Any], changes: dict[str, Any] | None = None) -> dict[str, Any]:
+    made = span(changes)
+    made["attributes"] = [*made["attributes"], {"key": key, "value": held}]
+    return made
+
+
+def test_counts_in_a_map_are_read_or_told() -> None:
+    held = with_map("gen_ai.usage.input_token_details", kvlist(cache_read=40))
+    assert counts(only_record(parse_object(export(held)))) == (88, 40, 230, 0)
+    unknown = with_map("gen_ai.usage.details", kvlist(video_tokens=5))
+    assert only_rejection(parse_object(export(unknown))).reason == "unknown_usage"
+    listed = with_map("gen_ai.usage.parts", {"arrayValue": {"values": [{"intValue": "5"}]}})
+    assert only_rejection(parse_object(export(listed))).reason == "unknown_usage"
+    elsewhere = with_map("mlflow.chat.tokenUsage", kvlist(input_tokens=5), NO_NAME | NO_USAGE)
+    assert parse_object(export(elsewhere)) == [Ignored("other_attributes")]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"langfuse.observation.usage_details": '{"prompt_tokens": 1000}'},
+        {"mlflow.chat.tokenUsage": '{"input_tokens": 1000, "output_tokens": 5}'},
+        {"llm.token_count.prompt": "1000"},
+        {"x.total_tokens": " 5"},
+    ],
+    ids=str,
+)
+def test_counts_as_text_are_told_where_they_are_not_read(more: dict[str, Any]) -> None:
+    assert parse_object(export(span(NO_NAME | NO_USAGE | more))) == [Ignored("other_attributes")]
+    record = {"attributes": attributes(more)}
+    assert parse_object({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}) == [Ignored("otel_logs")]
+
+
+def test_text_that_counts_nothing_is_no_matter() -> None:
+    nothing = {
+        "x.usage": '{"prompt_tokens": 0}',
+        "y.tokens": "many",
+        "z.tokens": "{5",
+        "max_tokens": "5",
+        "a.usage": "0",
+    }
+    assert parse_object(export(span(NO_NAME | NO_USAGE | nothing))) == [Ignored()]

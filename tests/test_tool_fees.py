@@ -39,6 +39,7 @@ CALLS: list[tuple[dict[str, Any], int]] = [
     (chat(usage={"prompt_tokens": 9, "completion_tokens": 1, "plugins": {"search": {"count": 1}}}), 1),
     ({"request": {}, "response": response(output=[SEARCH])}, 1),
     (record(tool_calls=6), 6),
+    (response(tool_usage={"web_search": {"num_requests": 2}}, output=[SEARCH]), 2),
     (export(span({"gen_ai.usage.server_tool_use.web_search_requests": 2})), 2),
 ]
 FREE = [

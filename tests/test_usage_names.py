@@ -156,6 +156,10 @@ def test_what_anthropic_calls_cached_is_inside_or_outside_the_input_or_refused(n
 # --- what costs nothing, what isn't priced --------------------------------------------------------------------------
 
 HARMLESS = [
+    ("input_tokens_details.input_tokens_per_turn", [IN - 1, 1]), ("output_tokens_per_turn", [OUT]),
+    ("output_tokens_details.tool_output_tokens_per_turn", [0]), ("usage_semantic", "openai"),
+    ("usage_source", "upstream"), ("timing_token_generation", 900.2), ("completion_tokens_per_sec", 88.5),
+    ("inputTokenDetails.noCacheTokens", IN),
     ("prompt_tokens_details.text_tokens", IN), ("input_tokens_details.image_tokens", 500),
     ("completion_tokens_details.text_tokens", OUT), ("completion_tokens_details.accepted_prediction_tokens", 5),
     ("completion_tokens_details.rejected_prediction_tokens", 5), ("queue_time", 0.01), ("total_time", 1.5),
@@ -166,6 +170,8 @@ HARMLESS = [
     ("server_tool_use.web_search_requests", 0), ("note", ""),
 ]  # fmt: skip
 REFUSED = [
+    ("input_tokens_per_turn", [IN, 1], "count_mismatch"), ("tool_output_tokens_per_turn", [5], "unknown_usage"),
+    ("usage_semantic", "anthropic", "unknown_usage"), ("usage_source", 5, "unknown_usage"),
     ("audio_tokens", 5, "audio_tokens"), ("input_tokens_details.audio_tokens", 5, "audio_tokens"),
     ("prompt_audio_seconds", 2.5, "unknown_usage"), ("cache_write_tokens", 5, "cache_write_tokens"),
     ("cache_creation_input_tokens", 5, "cache_write_tokens"),

@@ -11,16 +11,15 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from ledger.records import Parsed, Rejected
 from ledger.sources import chat
 from ledger.sources.base import Item, JsonObject
+from ledger.sources.chunks import begins, finishes, has_output, is_chunk, usage_of, writes_on
 from ledger.sources.kinds import holds_counts, is_cached_answer, named_kind
 from ledger.sources.refusals import sealed
+from ledger.sources.usage_names import is_usage_name
 
-CHUNK = "chat.completion.chunk"
-TEXT = "text_completion"
 MAX_OPEN = 10_000
 """Streams that may be open at once; the oldest one beyond is taken for one without an end."""
 
@@ -33,7 +32,8 @@ _ASK = "a stream says its usage where the request asks for it: stream_options {'
 class _Stream:
     """A stream whose end hasn't come: where it began, what it said so far, and the last usage seen.
 
-    `opens` says that its first chunk gave a role. `finished` once a choice says why it ended; `ended` while the last
+    `opens` says that its first chunk gave a role; `choices` are those seen, `open_choices` those that have not ended.
+    `finished` once a choice says why it ended; `ended` while the last
     chunk is usage that can't be a stream's first. `zeros` is a usage that counts nothing, for want of one that does.
     """
 
@@ -52,6 +52,8 @@ class _Stream:
     begun: bool = False
     finished: bool = False
     ended: bool = False
+    choices: set[str] = field(default_factory=set)
+    open_choices: set[str] = field(default_factory=set)
 
     def take(self, number: int, line: int, raw: bytes, chunk: JsonObject) -> bool:
         """Take a chunk; whether it is the last: usage alone, after one that said finished.
@@ -60,27 +62,42 @@ class _Stream:
         on. Usage that more text came after is not the final one, unless that only says finished.
         """
         choices = chunk.get("choices")
-        usage, writes, finishes = _usage_of(chunk), _writes(choices), _finishes(choices)
+        usage, writes, ends = usage_of(chunk), writes_on(choices), finishes(chunk)
         counts = usage is not None and (not isinstance(usage, dict) or holds_counts(usage))
         self._take_facts(chunk)
-        if counts:
+        of_all = self._take_choices(choices)
+        if counts and of_all:
             self.usage, self.usage_line, self.usage_raw = usage, line, raw
-        elif writes and not finishes:
+        elif writes and not ends:
             self.usage = None
         if usage is not None and not counts:
             self.zeros = usage
-        alone = counts and not writes and not finishes
-        last = alone and self.finished
-        self.ended = alone and (self.begun or _has_output(usage))
-        self.opens = self.opens or (not self.chunks and _begins(choices))
+        alone = counts and not writes and not ends
+        last = alone and of_all and self.finished and not self.open_choices
+        self.ended = alone and not choices and (self.begun or has_output(usage))
+        self.opens = self.opens or (not self.chunks and begins(choices))
         self.wrote = self.wrote or writes
         self.begun = self.begun or bool(choices)
-        self.finished = finishes or (self.finished and not writes)
+        self.finished = ends or (self.finished and not writes)
         self.last, self.chunks = number, self.chunks + 1
         return last
 
+    def _take_choices(self, choices: object) -> bool:
+        """Note which choices have begun and which ended; whether a usage beside these is of the whole request.
+
+        Where there are several choices, one that stands with a part of them may count that part alone.
+        """
+        told = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+        numbers = {str(choice.get("index", 0)) for choice in told}
+        self.choices |= numbers
+        self.open_choices |= numbers
+        self.open_choices -= {str(choice.get("index", 0)) for choice in told if choice.get("finish_reason")}
+        return not told or self.choices <= numbers
+
     def _take_facts(self, chunk: JsonObject) -> None:
-        for key in _FACTS:
+        # Counts that stand beside the usage are the reader's to refuse.
+        others = [key for key in chunk if is_usage_name(key)] if len(chunk) > len(_FACTS) else []
+        for key in (*_FACTS, *others):
             # Gateways write a blank id or model, and 0 for a time, where they don't say it.
             if chunk.get(key) not in (None, "", 0) and not (key == "id" and "id" in self.facts):
                 self.facts[key] = chunk[key]
@@ -131,8 +148,8 @@ class ChatStreams:
         if is_chunk(obj):
             return True
         stream_id = obj.get("id")
-        goes_on = isinstance(stream_id, str) and stream_id in self._open and isinstance(obj.get("choices"), list)
-        return goes_on and not any("message" in choice for choice in obj["choices"] if isinstance(choice, dict))
+        known = isinstance(stream_id, str) and stream_id in self._open
+        return known and named_kind(obj, chat.READER.objects) is None and isinstance(obj.get("choices"), list)
 
     def feed(self, line: int, raw: bytes, chunk: JsonObject) -> Iterator[Item]:
         """The items that a chunk completes: mostly none."""
@@ -140,12 +157,12 @@ class ChatStreams:
         chunk_id = found if isinstance(found, str) else ""
         if not chunk_id and len(self._open) == 1:
             (chunk_id,) = self._open
-        if not chunk_id and not choices and not holds_counts(_usage_of(chunk)):
+        if not chunk_id and not (writes_on(choices) or finishes(chunk) or holds_counts(usage_of(chunk))):
             return
         self._number += 1
         stream = self._open.get(chunk_id)
         if stream is None:
-            if chunk_id in self._closed and not _begins(choices):
+            if chunk_id in self._closed and not begins(choices):
                 return
             stream = self._open[chunk_id] = _Stream(line, mark(raw), self._number)
         if stream.take(self._number, line, raw, chunk):
@@ -198,27 +215,6 @@ def mark(raw: bytes) -> bytes:
     return b"sha256:" + hashlib.sha256(raw).hexdigest().encode()
 
 
-def is_chunk(obj: JsonObject) -> bool:
-    """Whether an object is a chunk by itself: it says so, has a delta, or text whose end is to come.
-
-    One without choices that says nothing else, such as a filter's first, is a chunk too.
-    """
-    if obj.get("object") == CHUNK:
-        return True
-    choices = obj.get("choices")
-    if not isinstance(choices, list) or named_kind(obj, chat.READER.objects) is not None:
-        return False
-    if not choices:
-        return not obj.get("id") and not holds_counts(obj.get("usage"))
-    return any(isinstance(choice, dict) and _is_piece(choice) for choice in choices)
-
-
-def _is_piece(choice: JsonObject) -> bool:
-    if "message" in choice:
-        return False
-    return "delta" in choice or ("text" in choice and "finish_reason" in choice and choice["finish_reason"] is None)
-
-
 def _joined(streams: list[_Stream]) -> list[_Stream]:
     """Open streams in order, those put together that are one whose chunks changed their id."""
     ends = any(stream.finished or stream.ended for stream in streams[-2:])
@@ -230,51 +226,6 @@ def _joined(streams: list[_Stream]) -> list[_Stream]:
         else:
             joined.append(stream)
     return joined
-
-
-def _usage_of(chunk: JsonObject) -> object:
-    """The usage of a chunk: its own, else what stands in `x_groq` or in its choices; None where it has none."""
-    own, groq, choices = chunk.get("usage"), chunk.get("x_groq"), chunk.get("choices")
-    if own is not None and (not isinstance(own, dict) or holds_counts(own)):
-        return own
-    owners = [groq, *(choices if isinstance(choices, list) else [])]
-    stated = [owner["usage"] for owner in owners if isinstance(owner, dict) and holds_counts(owner.get("usage"))]
-    if not stated:
-        return own
-    # Choices that say different counts leave open which are the request's.
-    return stated[0] if all(usage == stated[0] for usage in stated) else {"choices": stated}
-
-
-def _has_output(usage: object) -> bool:
-    return isinstance(usage, dict) and bool(usage.get("completion_tokens") or usage.get("output_tokens"))
-
-
-def _writes(choices: Any) -> bool:  # noqa: ANN401 - any JSON
-    """Whether any choice of a chunk says more than why it ended."""
-    if not isinstance(choices, list):
-        return bool(choices)
-    return any(
-        bool(choice.get("text")) or _says_something(choice.get("delta")) if isinstance(choice, dict) else bool(choice)
-        for choice in choices
-    )
-
-
-def _says_something(delta: object) -> bool:
-    return any(delta.values()) if isinstance(delta, dict) else bool(delta)
-
-
-def _begins(choices: Any) -> bool:  # noqa: ANN401 - any JSON
-    """Whether a chunk is a stream's first: it gives the role."""
-    return isinstance(choices, list) and any(
-        isinstance(choice, dict) and isinstance(choice.get("delta"), dict) and choice["delta"].get("role")
-        for choice in choices
-    )
-
-
-def _finishes(choices: Any) -> bool:  # noqa: ANN401 - any JSON
-    return isinstance(choices, list) and any(
-        isinstance(choice, dict) and choice.get("finish_reason") for choice in choices
-    )
 
 
 def _advised(parsed: Parsed) -> Parsed:

@@ -23,7 +23,8 @@ from pricing.usage import check_service_tier
 
 def recognise(obj: JsonObject) -> bool:
     """Whether an object holds a response, or a request to one."""
-    if isinstance(obj.get("response"), dict) or is_batch_line(obj):
+    response = obj.get("response")
+    if (isinstance(response, dict) and response) or is_batch_line(obj):
         return True
     return "request" in obj and ("response" in obj or "error" in obj)
 

@@ -9,7 +9,7 @@ from ledger.records import RecordError
 from ledger.sources.base import MAX_ITEM_BYTES, Item, JsonObject, rejection
 from ledger.sources.lines import LineChunk
 from ledger.sources.registry import is_known
-from ledger.sources.sse import StreamReader
+from ledger.sources.sse import StreamReader, is_sign_of_life
 from ledger.sources.strict_json import decode_object
 
 Handle = Callable[[int, bytes, JsonObject], Iterable[Item]]
@@ -111,9 +111,9 @@ class EventReader:
         yield from self._take(self._line, raw, event)
 
     def _take(self, number: int, raw: bytes, event: JsonObject) -> Iterable[Item]:
-        if "error" in event or is_known(event):
+        if "error" in event or (is_known(event) and not is_sign_of_life(event)):
             self.has_events = True
-        elif self.first_unknown is None:
+        elif self.first_unknown is None and not is_sign_of_life(event):
             self.first_unknown = event
         return self._handle(number, raw, event)
 

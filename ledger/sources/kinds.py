@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ledger.records import RecordError
 from ledger.sources.base import JsonObject
 from ledger.sources.fields import COUNTS
+from ledger.sources.strict_json import decode
 from ledger.sources.usage import shown_name, unknown_usage
 from ledger.sources.usage_names import is_usage_name
 from ledger.sources.values import show
 
 LIST = "list"
+# Calls of tools, beside the usage as in it.
+TOOL_USAGE = "tool_usage"
 AS_RECORDS = (
     "to book what another tool wrote, make `records` lines of it with "
     f"{', '.join(('request_id', 'occurred_at', 'requested_model', *COUNTS))}"
@@ -31,6 +35,9 @@ _UNBILLED_CALLS = frozenset(
         "tool_search_call",
     }
 )
+# Limits and settings of a request count nothing that was used.
+_NO_COUNT = re.compile(r"max|limit|request\.|settings|price|cost")
+_NUMBER_OR_OBJECT = re.compile(r"\s*[0-9{]")
 _TRUE = (True, "true", "True", "TRUE", "HIT", "hit", 1)
 
 
@@ -71,7 +78,7 @@ def is_true(value: object) -> bool:
 def check_other_usage(obj: JsonObject) -> None:
     """Refuse counts that stand beside `usage` under a name of their own, such as `bot_usage`."""
     for key, value in obj.items():
-        if is_usage_name(key) and holds_counts(value):
+        if key != TOOL_USAGE and is_usage_name(key) and holds_counts(value):
             raise unknown_usage(shown_name("", key), value)
 
 
@@ -88,9 +95,31 @@ def holds_counts(value: object) -> bool:
 
 
 def carries_usage(obj: object) -> bool:
-    """Whether an object holds a usage with counts, at whatever depth."""
-    named = (value for key, value in _pairs(obj) if key == "usage" or is_usage_name(key))
-    return any(holds_counts(value) for value in named)
+    """Whether an object holds a usage with counts or a count of tokens, at whatever depth."""
+    return any(
+        counts_tokens({key: value}) or ((key == "usage" or is_usage_name(key)) and holds_counts(value))
+        for key, value in _pairs(obj)
+    )
+
+
+def counts_tokens(attributes: Mapping[str, Any]) -> bool:
+    """Whether a value is a count of tokens above 0, under whatever name, as a number, as text or inside."""
+    return any(
+        ("token" in key.lower() or "usage" in key.lower())
+        and not _NO_COUNT.search(key.lower())
+        and holds_counts(_decoded(value))
+        for key, value in attributes.items()
+    )
+
+
+def _decoded(value: object) -> object:
+    """What a text holds that is a number or an object; anything else as it is."""
+    if not isinstance(value, str) or not _NUMBER_OR_OBJECT.match(value):
+        return value
+    try:
+        return decode(value.encode())
+    except (RecordError, UnicodeEncodeError):
+        return value
 
 
 def _pairs(obj: object) -> Iterator[tuple[str, Any]]:

@@ -11,21 +11,23 @@ from typing import Any
 
 from ledger.records import Ignored, Parsed, RecordError, Rejected, UsageRecord
 from ledger.sources.base import Format, JsonObject
+from ledger.sources.kinds import counts_tokens
 from ledger.sources.refusals import guarded, salvaged, salvaged_counts
 from ledger.sources.spans import (
     RESPONSE_ID,
     USAGE,
+    USAGE_TOO,
     Span,
     Spans,
     attributes_of,
-    counts_tokens,
     list_in,
     objects_in,
+    plain_value,
     whole_number,
 )
 from ledger.sources.strict_json import encode
 from ledger.sources.times import iso_text, read_time
-from ledger.sources.usage import Reported, UsageReader, check_priced_tier
+from ledger.sources.usage import Reported, UsageReader, check_priced_tier, leaves
 from ledger.sources.values import read_id, read_metadata, read_text, show
 from pricing.usage import TokenUsage
 
@@ -95,16 +97,16 @@ def _read(span: Span, known: Spans) -> tuple[bytes, Parsed]:
 
 
 def _counts_anything(signal: object) -> bool:
-    """Whether logs or metrics hold attributes, or a metric of that name, that count tokens."""
+    """Whether logs or metrics hold an attribute that counts tokens, or a metric named so."""
     waiting = [signal]
     while waiting:
         value = waiting.pop()
         if isinstance(value, list):
             waiting += value
         elif isinstance(value, dict):
-            name, held = value.get("key", value.get("name")), value.get("value", value)
-            counted = whole_number(held.get("intValue", 1 if "name" in value else 0)) if isinstance(held, dict) else 0
-            if isinstance(name, str) and counts_tokens({name: counted}):
+            key, held, name = value.get("key"), value.get("value"), value.get("name")
+            found = {key: plain_value(held)} if isinstance(key, str) and isinstance(held, dict) else {name: 1}
+            if counts_tokens({key: count for key, count in found.items() if isinstance(key, str)}):
                 return True
             waiting += value.values()
     return False
@@ -190,9 +192,14 @@ class _SpanReader:
         return next((value for value in values if value is not None), None)
 
     def _usage(self) -> Reported:
-        counts = [(key.removeprefix(USAGE), value) for key, value in self._attributes.items() if key.startswith(USAGE)]
-        # OpenLLMetry's name of the total, which stands beside counts in gen_ai.usage.
-        counts.append(("total_tokens", self._attributes.get("llm.usage.total_tokens")))
+        """What gen_ai.usage says, and attributes in which instrumentations count more of the same request."""
+        counts = [
+            (path, whole_number(value))
+            for key, held in self._attributes.items()
+            for prefix in (USAGE, *USAGE_TOO)
+            if key.startswith(prefix)
+            for path, value in leaves({key.removeprefix(prefix): held})
+        ]
         return _READER.read_leaves(counts, self._status())
 
 

@@ -8,7 +8,14 @@ from typing import Any
 
 from ledger.records import PENDING_STATUSES, STATUSES, Ignored, Parsed, Pending, UsageRecord
 from ledger.sources.base import JsonObject
-from ledger.sources.kinds import check_other_usage, count_billed_calls, is_cached_answer, named_kind, unknown_object
+from ledger.sources.kinds import (
+    TOOL_USAGE,
+    check_other_usage,
+    count_billed_calls,
+    is_cached_answer,
+    named_kind,
+    unknown_object,
+)
 from ledger.sources.refusals import guarded, salvaged, salvaged_counts
 from ledger.sources.times import iso_text, read_time
 from ledger.sources.usage import UsageReader, check_priced_tier
@@ -47,8 +54,8 @@ class PayloadReader:
     def _read_final(self, obj: JsonObject, status: str) -> UsageRecord:
         request_id = read_id(obj.get("id"), "id")
         occurred_at_us = read_time(obj.get(self.time_key), self.time_key)
-        usage = self.usage.read(obj.get("usage"), status)
         check_other_usage(obj)
+        usage = self.usage.read(_whole_usage(obj), status)
         service_tier = obj.get("service_tier")
         if service_tier in (None, "", False):
             service_tier = usage.service_tier
@@ -79,7 +86,7 @@ class PayloadReader:
         """The fields of a refused object that can be kept. Counts only where all of the usage holds together."""
         fields = salvaged(self.readers(obj))
         status = fields.get("status", "completed")
-        return fields | salvaged_counts(lambda: self.usage.read(obj.get("usage"), status).tokens)
+        return fields | salvaged_counts(lambda: self.usage.read(_whole_usage(obj), status).tokens)
 
     def readers(self, obj: JsonObject) -> dict[str, Callable[[], object]]:
         """A reader for each field of the `records` format, apart from counts."""
@@ -101,6 +108,12 @@ class PayloadReader:
 
 
 _NO_USAGE = TokenUsage(0)
+
+
+def _whole_usage(obj: JsonObject) -> object:
+    """The usage, with the calls of tools that some APIs state beside it."""
+    usage, tools = obj.get("usage"), obj.get(TOOL_USAGE)
+    return {TOOL_USAGE: tools} | usage if isinstance(usage, dict) and isinstance(tools, dict) else usage
 
 
 def _caching_end(obj: JsonObject, caching: object, occurred_at_us: int) -> int | None:

@@ -68,6 +68,8 @@ class LineReader:
             found = FORMATS["sse"]
         elif self._recognises:
             name = recognise(obj)
+            if name is None and obj.get("error") and self._streams.open_streams:
+                name = "sse"  # what ended a stream that is open
             if name is None:
                 error = unrecognised(obj)
                 return [rejection(number, raw, error.reason, str(error))]

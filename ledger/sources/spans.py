@@ -9,11 +9,13 @@ from typing import Any
 
 from ledger.records import RecordError
 from ledger.sources.base import JsonObject
-from ledger.sources.kinds import is_true
+from ledger.sources.kinds import counts_tokens, is_true
 from ledger.sources.values import show
 
 OPERATIONS = frozenset({"chat", "text_completion", "generate_content"})
 USAGE = "gen_ai.usage."
+# Where instrumentations put counts of the same request beside those in gen_ai.usage, or more of its parts.
+USAGE_TOO = ("ai.usage.", "llm.usage.", "llm.token_count.")
 RESPONSE_ID = "gen_ai.response.id"
 
 _OPERATION = "gen_ai.operation.name"
@@ -23,8 +25,6 @@ _OTHER_NAMES = {
     "openinference.span.kind": ("LLM",),
     "traceloop.span.kind": (),
 }
-# Limits and settings of a request count nothing that was used.
-_NO_COUNT = re.compile(r"max|limit|request\.|settings|price|cost")
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,40}")
 
 
@@ -107,18 +107,6 @@ class Spans:
             above = self._parents.get(above)
 
 
-def counts_tokens(attributes: Mapping[str, Any]) -> bool:
-    """Whether an attribute is a count of tokens above 0, under whatever name."""
-    return any(
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and value > 0
-        and ("token" in key.lower() or "usage" in key.lower())
-        and not _NO_COUNT.search(key.lower())
-        for key, value in attributes.items()
-    )
-
-
 def objects_in(obj: Mapping[str, Any], *names: str) -> Iterator[JsonObject]:
     """The objects of the lists of these names; RecordError where one is no list of objects."""
     for name in names:
@@ -140,24 +128,37 @@ def list_in(obj: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def attributes_of(owner: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes by key, integers as such; lists and maps are left out, an attribute given twice is refused."""
+    """Attributes by key, integers as such, maps and lists too; an attribute given twice is refused."""
     attributes: dict[str, Any] = {}
     for entry in objects_in(owner, "attributes"):
         key, value = entry.get("key"), entry.get("value")
         if not isinstance(key, str) or not isinstance(value, dict):
             continue
-        plain = _plain(value)
+        plain = plain_value(value)
         if attributes.setdefault(key, plain) != plain:
             message = f"the attribute {show(key)} stands twice in one span: which value counts can't be known; keep one"
             raise RecordError("duplicate_key", message)
     return attributes
 
 
-def _plain(value: Mapping[str, Any]) -> object:
+def plain_value(value: Mapping[str, Any]) -> object:
+    """An attribute's value as such; None where it has none."""
     for kind in ("stringValue", "boolValue", "doubleValue"):
         if kind in value:
             return None if isinstance(value[kind], dict | list) else value[kind]
+    for kind in ("kvlistValue", "arrayValue"):
+        if isinstance(value.get(kind), dict):
+            return _plain_values(value[kind])
     return whole_number(value.get("intValue"))
+
+
+def _plain_values(value: Mapping[str, Any]) -> object:
+    """A map's values by key, or a list's."""
+    values = [entry for entry in list_in(value, "values") if isinstance(entry, dict)]
+    if any("key" in entry for entry in values):
+        pairs = ((entry.get("key"), entry.get("value")) for entry in values)
+        return {key: plain_value(held) for key, held in pairs if isinstance(key, str) and isinstance(held, dict)}
+    return [plain_value(entry) for entry in values]
 
 
 def whole_number(value: object) -> object:

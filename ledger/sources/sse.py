@@ -11,16 +11,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ledger.records import PENDING_STATUSES, Parsed, Rejected
-from ledger.sources import responses
+from ledger.sources import chat, responses
 from ledger.sources.base import Format, Item, JsonObject
-from ledger.sources.chat_streams import CHUNK, TEXT, ChatStreams, is_chunk, mark, refused_stream
+from ledger.sources.chat_streams import ChatStreams, mark, refused_stream
+from ledger.sources.chunks import CHUNK, is_chunk
+from ledger.sources.kinds import named_kind
 
 TERMINAL = {
     "response.completed": "completed",
     "response.incomplete": "incomplete",
     "response.failed": "failed",
     "response.cancelled": "cancelled",
+    "response.done": "completed",  # as the API was first described, and as Realtime ends an answer
 }
+# Events that keep a connection open.
+_SIGNS_OF_LIFE = frozenset({"ping", "keepalive", "keep-alive", "heartbeat"})
 MAX_OPEN = 10_000
 """Streams that may be open at once; the oldest one beyond is taken for one without an end."""
 
@@ -48,8 +53,11 @@ class StreamReader:
         return len(self._responses) + self._chats.open_streams + (self._nameless is not None)
 
     def is_chunk(self, obj: JsonObject, *, in_events: bool = False) -> bool:
-        """Whether an object is a chunk of a chat stream; in an event stream, text completions are."""
-        return self._chats.is_chunk(obj) or (in_events and obj.get("object") == TEXT)
+        """Whether an object is a chunk of a chat stream; in an event stream, chat objects are, which may repeat."""
+        if self._chats.is_chunk(obj):
+            return True
+        is_chat = in_events and named_kind(obj, chat.READER.objects) is None
+        return is_chat and (obj.get("object") in chat.READER.objects or chat.recognise(obj))
 
     def feed(self, line: int, raw: bytes, event: JsonObject) -> Iterator[Item]:
         """The items that an event completes: mostly none. Events of no stream, such as pings, are passed over."""
@@ -127,8 +135,15 @@ def _endless(stream: _Open) -> Item:
 def recognise(obj: JsonObject) -> bool:
     """Whether an object is an event of a stream."""
     kind = obj.get("type")
-    named = isinstance(kind, str) and (kind.startswith("response.") or (kind == "error" and "sequence_number" in obj))
-    return named or is_chunk(obj)
+    if isinstance(kind, str) and (kind.startswith("response.") or is_sign_of_life(obj)):
+        return True
+    return (kind == "error" and "sequence_number" in obj) or is_chunk(obj)
+
+
+def is_sign_of_life(obj: JsonObject) -> bool:
+    """Whether an event only keeps its connection open."""
+    kind = obj.get("type")
+    return isinstance(kind, str) and kind in _SIGNS_OF_LIFE
 
 
 def parse(obj: JsonObject) -> Iterator[Parsed]:

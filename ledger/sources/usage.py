@@ -16,6 +16,7 @@ from pricing.usage import TokenUsage, check_service_tier, check_total, check_unp
 # Statuses whose usage must be reported; the others are billed on what they report.
 _COMPLETE = ("completed", "incomplete")
 _DETAILS = re.compile(r"(?:input|prompt|output|completion)_tokens?_details")
+_PER_TURN = "_per_turn"
 _WHOLES = frozenset({"input", "output", "total", "cached", "reasoning"})
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_./-]{1,100}")
 
@@ -126,6 +127,9 @@ def leaves(usage: Mapping[str, Any], parent: str = "") -> Iterator[tuple[str, ob
         path = f"{parent}{key}"
         if type(value) is dict:
             yield from leaves(value, f"{path}.")
+        elif path.endswith(_PER_TURN) and type(value) is list and all(type(count) is int for count in value):
+            # vLLM tells the counts of each turn of a request beside those of all of it.
+            yield path, sum(value)
         elif not parent and value and _DETAILS.fullmatch(path):
             raise _no_object(f"usage.{path}", value)
         else:
@@ -170,6 +174,8 @@ def _note(found: _Found, path: str, value: object) -> None:
         found.cost = value
     elif meaning == "tool_calls":
         found.add_calls(path, value)
+    elif meaning == "wording" and isinstance(value, str) and value != "anthropic":
+        return  # in Anthropic's sense the input leaves cached tokens out
     elif meaning != "harmless" or isinstance(value, list):
         raise unknown_usage(shown_name(found.prefix, path), value)
 

@@ -20,7 +20,10 @@ Count: TypeAlias = Literal[
     "cached_image",
 ]  # fmt: skip
 Meaning: TypeAlias = (
-    Count | Literal["audio_tokens", "cache_write_tokens", "service_tier", "cost", "tool_calls", "harmless", "unknown"]
+    Count
+    | Literal[
+        "audio_tokens", "cache_write_tokens", "service_tier", "cost", "tool_calls", "wording", "harmless", "unknown"
+    ]
 )
 
 _INPUT_SIDE = ("input", "prompt")
@@ -34,7 +37,7 @@ _WORDS: Final[dict[Count, list[tuple[str, ...]]]] = {
     "total": [("total",)],
     # Gateways say how much of the input came from cache in a details object, beside the total, or by hit and miss.
     "cached": [("", *_INPUT_SIDE, "prompt input"), _CACHE_READ],
-    "uncached": [("", *_INPUT_SIDE), ("cache miss", "uncached")],
+    "uncached": [("", *_INPUT_SIDE), ("cache miss", "uncached", "no cache")],
     "reasoning": [("", *_OUTPUT_SIDE), ("reasoning",)],
     # Parts of a whole that is priced as text: they are held against it, and priced in it.
     "input_text": [_INPUT_SIDE, ("text",)],
@@ -56,12 +59,15 @@ _MAYBE_OUTSIDE: Final = "cache_read_input_tokens"
 _TOKENS = frozenset({"token", "tokens"})
 # An object of parts: a number under its own name is none of them.
 _DETAILS = frozenset({"details", "detail"})
-_FILLER = _TOKENS | _DETAILS | {"content"}
+_FILLER = _TOKENS | _DETAILS | {"content", "per", "turn"}
 # Filler only where tokens are counted: `num_cached_tokens` is a count of tokens, `input_count` one of something else.
 _COUNTED = frozenset({"count", "num"})
 _CACHE_WRITE = frozenset({"write", "writes", "written", "creation", "created"})
 _MONEY = frozenset({"cost", "costs", "usd", "price", "discount", "currency"})
-_TIME = frozenset({"time", "latency", "duration", "ttft", "tbt", "ttlt", "ms"})
+_TIME = frozenset({"time", "timing", "latency", "duration", "ttft", "tbt", "ttlt", "ms"})
+_SPEED = re.compile(r"(?:per_sec|per_second|tokens?/s)$")
+# Where a gateway got its counts from, in words.
+_WORDING = frozenset({"usage_source", "usage_semantic"})
 _TOOLS = frozenset({"tool", "tools", "search", "searches", "queries", "sources", "fetch", "plugins", "plugin"})
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -86,8 +92,9 @@ def _other_meaning(name: str, words: list[str], held: frozenset[str]) -> Meaning
     """What names mean that are no counts a card prices."""
     if name == "cost":
         return "cost"
-    # What the provider says it asks, in all or by part, is compared and never priced.
-    if words and (words[-1] in _MONEY or words[0] == "cost"):
+    if name in _WORDING:
+        return "wording"
+    if _costs_nothing(name, words, held):
         return "harmless"
     if "audio" in held:
         return "audio_tokens"
@@ -95,12 +102,14 @@ def _other_meaning(name: str, words: list[str], held: frozenset[str]) -> Meaning
         return "cache_write_tokens"
     if words[-2:] == ["service", "tier"]:
         return "service_tier"
-    # How long it took, and how fast it was.
-    if (held & _TIME and "tokens" not in held) or name.endswith(("tokens_per_second", "token/s", "tokens/s")):
-        return "harmless"
-    if held & _TOOLS and not held & _TOKENS:
-        return "tool_calls"
-    return "unknown"
+    return "tool_calls" if held & _TOOLS and not held & _TOKENS else "unknown"
+
+
+def _costs_nothing(name: str, words: list[str], held: frozenset[str]) -> bool:
+    """Whether it is money, which is compared and never priced, or how long it took and how fast it was."""
+    is_money = bool(words) and (words[-1] in _MONEY or words[0] == "cost")
+    is_time = bool(held & _TIME) and not held & {"tokens", "audio", "video"}
+    return is_money or is_time or _SPEED.search(name) is not None
 
 
 @lru_cache(maxsize=4_096)
