@@ -9,12 +9,13 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, cast
+from typing import Annotated, Any, TypeAlias, cast, get_args
 
 import msgspec
 
 from ledger.errors import LedgerError
 from ledger.limits import Amount, parse_amount
+from ledger.records import ToolFees
 from pricing.errors import shown
 from pricing.money import INT64_MAX, NANO
 
@@ -22,10 +23,6 @@ FILE_NAME = "tollbook.toml"
 DEFAULT_KEEP_TAGS = ("team", "env", "feature", "user")
 DEFAULT_PROVIDER = "evolink"
 UNASSIGNED = "unassigned"
-
-
-ToolFees: TypeAlias = Literal["refuse", "unbooked"]
-"""What becomes of a request whose tools are billed apart: refused, or booked without those fees, which are counted."""
 
 
 class LedgerSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -220,7 +217,7 @@ _RULES = {
     "Expected `str": "is no text; write it in quotes",
     "Expected `decimal": "is no amount of USD; give a number such as 0.05",
     "Invalid decimal": "is no amount of USD; give a number such as 0.05",
-    "Invalid enum value": "is none of its choices; tool_fees is 'refuse' or 'unbooked'",
+    "Invalid enum value": f"is none of its choices; give {' or '.join(get_args(ToolFees))}",
     "Expected `array": "is no list; write texts in [brackets], and tables under [[double brackets]]",
     "Expected `object": "is no table of keys and values",
 }

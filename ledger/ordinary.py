@@ -73,7 +73,8 @@ _USAGE_KEYS = 5
 # Keys that decide something: a line of this way may have each once only.
 _KEYS = (b'"id"', b'"object"', b'"created_at"', b'"model"', b'"status"', b'"usage', b'sage"')
 # Where an item of the output may be a call that is billed apart: its type ends so, but for a function's; or is escaped.
-_BILLED_CALL = re.compile(rb'(?<!"function)_call"|\\u00[4-7]')
+_BILLED_CALL = re.compile(rb'(?<!"function)_call"|web_search"|web_fetch"|server_tool_use"|\\u00[4-7]')
+_SIGNS_OF_CALLS = (b'_call"', b"web_", b"server_tool", b"\\u00")
 _OPTIONAL_KEYS = (b'"service_tier"', b'"metadata"', b'"output"')
 _MEMORY = 10_000
 _SAMPLE = 100
@@ -155,7 +156,7 @@ def _decoded(place: int, line: bytes) -> _Line | None:
     rest = line
     if response.output is not UNSET:
         output = bytes(response.output)
-        if (b'_call"' in output or b"\\u00" in output) and _BILLED_CALL.search(output):
+        if any(sign in output for sign in _SIGNS_OF_CALLS) and _BILLED_CALL.search(output):
             return None
         before, _output, after = line.partition(output)
         rest = before + after

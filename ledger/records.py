@@ -21,6 +21,9 @@ MAX_TAG_KEY = 64
 MAX_TAG_VALUE = 512
 
 
+ToolFees = Literal["refuse", "unbooked"]
+"""What becomes of a request whose tools are billed apart: refused, or booked without those fees, which are counted."""
+
 # Why something that carries token counts is no request to book.
 IGNORED = {
     "cache_hit": "answered from a proxy's own cache, so that nothing was bought",

@@ -39,7 +39,7 @@ CURRENCIES = frozenset(
     """.split()  # noqa: SIM905
 )
 
-_FINITE = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?", re.ASCII)
+_FINITE = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,18})?", re.ASCII)
 _DECIMAL = re.compile(r"(-?)([0-9]{1,40})(?:\.([0-9]{1,40}))?")
 
 
@@ -67,7 +67,7 @@ def round_units(text: str, scale: int) -> int:
     For figures that are compared and never priced: `round_units("1.7e-10", NANO)` is 0, "9.33333333333e-05" is 93_333.
     """
     plain = text.strip()
-    if len(plain) > 100 or not _FINITE.fullmatch(plain):
+    if len(plain) > 400 or not _FINITE.fullmatch(plain):
         message = f"{text[:50]!r} is not a finite decimal such as '6.4' or '9.33e-05'"
         raise ValueError(message)
     value = Decimal(plain)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.sources_help import AT, counts, lines, only_record, only_rejection, read, told
+from ledger.sources import parse_object
+from tests.sources_help import AT, chat, counts, lines, only_record, only_rejection, read, told
 from tests.test_sources_sse import chat_usage, chunk, final, sse
 
 ZEROS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
@@ -65,6 +66,8 @@ STREAMS: dict[str, list[Any]] = {
                                text_chunk(finish="length", usage=WHOLE)],
     "text and usage apart": [text_chunk(), text_chunk(finish="stop"), text_chunk(choices=[], usage=WHOLE)],
     "text, no object": without("object", text_chunk(), text_chunk(), text_chunk(finish="stop", usage=WHOLE)),
+    "counts that grow after the end": [first(), stop(), final(completion=5), final()],
+    "counts on the finish and again": [first(), stop(usage=chat_usage(5)), final(), final()],
     "the longer names": [first(), stop(), chunk(choices=[], usage={"input_tokens": 40, "output_tokens": 9})],
 }  # fmt: skip
 
@@ -98,6 +101,28 @@ def test_streams_one_after_the_other_are_as_many_requests(names: list[str]) -> N
 
 
 REFUSED: dict[str, tuple[list[Any], str]] = {
+    "counts before the text that finishes": (
+        [first(usage=chat_usage(0)), chunk(text="the whole answer", finish="stop")],
+        "missing_usage",
+    ),
+    "counts before the rest of the text": (
+        [first(), chunk(usage=chat_usage(1)), chunk(text="more", finish="stop")],
+        "missing_usage",
+    ),
+    "ids that change, counts before the text": (
+        [first("a"), chunk("b", usage=chat_usage(1)), chunk("c"), stop("d")],
+        "missing_usage",
+    ),
+    "another count in x_groq": (
+        [
+            first(),
+            stop(
+                usage=WHOLE,
+                x_groq={"usage": WHOLE | {"prompt_tokens_details": {"cached_tokens": 30}} | {"total_tokens": 5}},
+            ),
+        ],
+        "unknown_usage",
+    ),
     "no usage": ([first(), chunk(), stop()], "missing_usage"),
     "zeros alone": ([first(usage=ZEROS), chunk(usage=ZEROS), stop(usage=ZEROS)], "missing_usage"),
     "zeros and zeros": ([first(), stop(usage=ZEROS), chunk(choices=[], usage=ZEROS)], "missing_usage"),
@@ -263,3 +288,17 @@ def test_counts_of_other_servers_in_a_stream_are_told() -> None:
     native = {"content": "x", "stop": True, "tokens_predicted": 200, "tokens_evaluated": 1_000}
     words = [word for _, word in told(read(sse(first(), stop(usage=WHOLE), "[DONE]", native)))]
     assert words == ["chatcmpl-1", "ignored"]
+
+
+def test_counts_of_all_places_are_one_usage() -> None:
+    cached = WHOLE | {"prompt_tokens_details": {"cached_tokens": 30}}
+    (item,) = read(sse(first(), stop(usage=WHOLE, x_groq={"usage": cached}), "[DONE]"))
+    assert counts(only_record([item.parsed])) == (40, 30, 9, 0)
+    whole = chat(choices=[{"message": {}, "usage": chat_usage(1)}, {"message": {}, "usage": chat_usage(2)}])
+    assert only_rejection(parse_object(whole)).reason == "unknown_usage"
+
+
+def test_a_stream_captured_twice_is_twice_the_same_also_without_its_end() -> None:
+    once = [first(), chunk(), stop(usage=WHOLE)]
+    for end in ([], ["[DONE]"]):
+        assert [word for _, word in told(read(sse(*once, *end, *once, *end)))] == ["chatcmpl-1"] * 2

@@ -265,8 +265,8 @@ def test_chat_streams_may_be_interleaved() -> None:
         chunk("c"),
     )
     items = read(text)
-    assert [word for _, word in told(items)] == ["b", "a", "no_terminal_event"]
-    assert counts(only_record([items[1].parsed])) == (40, 0, 3, 0)
+    assert [word for _, word in told(items)] == ["a", "b", "no_terminal_event"]
+    assert counts(only_record([items[0].parsed])) == (40, 0, 3, 0)
 
 
 def test_a_stream_captured_twice_says_the_same_twice() -> None:

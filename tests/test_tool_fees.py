@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from ledger.db import open_ledger
+from ledger.models import charges
+from ledger.queries.unbooked import charges_of_calls
 from ledger.recorder import Ledger
 from ledger.sources import parse_object
 from tests.conftest import Cli
@@ -32,10 +35,11 @@ CALLS: list[tuple[dict[str, Any], int]] = [
     # The parts again, and the items too: the largest of several statements of the same calls.
     (response(usage=usage(tool_usage={"web_search": 3}, tool_usage_details={"web_search": {"engine": 3}})), 3),
     (response(usage=usage(tool_usage={"web_search": 3}), output=[SEARCH]), 3),
-    (response(usage=usage(server_tool_use={"web_search_requests": 2, "web_fetch_requests": 0})), 2),
+    (response(usage=usage(server_tool_use={"web_search_requests": 2, "web_fetch_requests": 3})), 5),
+    (response(usage=usage(web_search_requests=2, web_fetch_requests=3)), 5),
     (chat(usage={"prompt_tokens": 9, "completion_tokens": 1, "server_tool_use": {"web_search_requests": 2}}), 2),
     (chat(usage={"prompt_tokens": 9, "completion_tokens": 1, "num_search_queries": 4}), 4),
-    (chat(usage={"prompt_tokens": 9, "completion_tokens": 1, "num_sources_used": 7}), 7),
+    (response(output=[{"type": "openrouter:web_search"}, {"type": "server_tool_use"}, {"type": "web_search"}]), 3),
     (chat(usage={"prompt_tokens": 9, "completion_tokens": 1, "plugins": {"search": {"count": 1}}}), 1),
     ({"request": {}, "response": response(output=[SEARCH])}, 1),
     (record(tool_calls=6), 6),
@@ -179,3 +183,13 @@ def test_a_choice_that_is_none_is_refused(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "tollbook.toml").write_text('[ledger]\ntool_fees = "free"\n')
     outcome = cli("ingest", "-", stdin=lines([response()]))
     assert (outcome.exit_code, "ledger.tool_fees" in outcome.stderr, "unbooked" in outcome.stderr) == (2, True, True)
+
+
+def test_no_report_looks_through_all_charges_for_calls(cli: Cli, sqlite_url: str) -> None:
+    cli("ingest", "-", "--tool-fees", "unbooked", stdin=lines([record("a", requested_model=LITE, tool_calls=1)])).ok()
+    with open_ledger(sqlite_url).reading() as connection:
+        for query, _sign in charges_of_calls():
+            text = query.add_columns(charges.c.id).compile(connection, compile_kwargs={"literal_binds": True})
+            plan = [str(row[3]) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+            scans = [step for step in plan if step.startswith("SCAN")]
+            assert [step for step in scans if "ix_usage_records_tool_calls" not in step and "stated" not in step] == []

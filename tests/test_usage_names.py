@@ -16,7 +16,7 @@ from ledger.recorder import _parse
 from ledger.records import Parsed, Rejected, UsageRecord
 from ledger.resolve import Resolver, RunOptions
 from ledger.sources import parse_line, parse_object
-from ledger.sources.usage_names import COUNTS, meaning_of
+from ledger.sources.usage_names import COUNT_MEANINGS, meaning_of
 from tests.sources_help import chat, counts, only_record, only_rejection, response
 from tests.test_sources_otel import BASE, export, span
 
@@ -131,7 +131,7 @@ def test_hit_and_miss_are_the_whole_input(way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", ["cache_read_input_tokens", "cacheReadInputTokens"])
+@pytest.mark.parametrize("name", ["cache_read_input_tokens", "cacheReadInputTokenCount", "cache-read-input-tokens"])
 def test_what_anthropic_calls_cached_is_inside_or_outside_the_input_or_refused(name: str, way: str) -> None:
     read, cached = WAYS[way], {name: CACHED}
     inside = [
@@ -158,7 +158,8 @@ def test_what_anthropic_calls_cached_is_inside_or_outside_the_input_or_refused(n
 HARMLESS = [
     ("input_tokens_details.input_tokens_per_turn", [IN - 1, 1]), ("output_tokens_per_turn", [OUT]),
     ("output_tokens_details.tool_output_tokens_per_turn", [0]), ("usage_semantic", "openai"),
-    ("usage_source", "upstream"), ("timing_token_generation", 900.2), ("completion_tokens_per_sec", 88.5),
+    ("usage_source", "upstream"), ("timing_token_generation", 900.2),
+    ("time_to_first_token", 0.3), ("completion_tokens_per_sec", 88.5),
     ("inputTokenDetails.noCacheTokens", IN),
     ("prompt_tokens_details.text_tokens", IN), ("input_tokens_details.image_tokens", 500),
     ("completion_tokens_details.text_tokens", OUT), ("completion_tokens_details.accepted_prediction_tokens", 5),
@@ -170,6 +171,11 @@ HARMLESS = [
     ("server_tool_use.web_search_requests", 0), ("note", ""),
 ]  # fmt: skip
 REFUSED = [
+    ("real_time_token_count", 5, "unknown_usage"), ("realTimeTokenCount", 5, "unknown_usage"),
+    ("video_duration", 5, "unknown_usage"), ("session_duration", 5, "unknown_usage"),
+    ("cost_tokens", 5, "unknown_usage"),
+    ("tool_usage.web_search.cost", 0.01, "unknown_usage"), ("num_sources_used", 7, "unknown_usage"),
+    ("cache_read_input_audio_tokens", 5, "unknown_usage"),
     ("input_tokens_per_turn", [IN, 1], "count_mismatch"), ("tool_output_tokens_per_turn", [5], "unknown_usage"),
     ("usage_semantic", "anthropic", "unknown_usage"), ("usage_source", 5, "unknown_usage"),
     ("audio_tokens", 5, "audio_tokens"), ("input_tokens_details.audio_tokens", 5, "audio_tokens"),
@@ -297,10 +303,9 @@ def test_no_accepted_record_ignores_a_count(base: dict[str, Any], container: str
     else:
         # Passed over: a part of a whole that is priced as text, or a time; never anything else that counts tokens.
         assert counts(parsed) == (IN, 0, OUT, 0)
-        assert words & PARTS or ("time" in words and not words & {"tokens", "audio", "video"})
-        assert not words & {"audio", "video", "write", "creation", "provisioned", "citation", "search", "batch"} or (
-            "time" in words
-        )
+        assert words & PARTS or ("time" in words and not words & {"token", "tokens"})
+        assert not words & {"audio", "video", "search", "tool"}
+        assert "time" in words or not words & {"write", "creation", "provisioned", "citation", "batch"}
 
 
 @given(name=st.text(min_size=1, max_size=12), value=st.integers(1, 10**6), way=st.sampled_from(["response", "chat"]))
@@ -316,7 +321,7 @@ def test_the_short_way_knows_names_of_the_table_alone() -> None:
         *(f"output_tokens_details.{name}" for name in _OutputDetails.__struct_fields__),
     ]
     meanings = {name: meaning_of(name) for name in names}
-    assert {name for name, meaning in meanings.items() if meaning not in COUNTS} == {
+    assert {name for name, meaning in meanings.items() if meaning not in COUNT_MEANINGS} == {
         "input_tokens_details",
         "output_tokens_details",
     }

@@ -10,8 +10,7 @@ import click
 
 from ledger.cli.app import App, command_options, decide_exit, pass_app
 from ledger.cli.output import Output, note, output_options
-from ledger.cli.report import without_fees
-from ledger.cli.sheet import Column, Sheet
+from ledger.cli.sheet import Column, Sheet, without_fees
 from ledger.errors import LedgerError
 from pricing.money import format_nano
 

@@ -6,16 +6,15 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import click
 
 from ledger.cli.app import App, command_options, decide_exit, pass_app
 from ledger.cli.output import Output, note, output_options
 from ledger.cli.sheet import Column, Sheet
-from ledger.config import ToolFees
 from ledger.errors import LedgerError
-from ledger.records import IGNORED
+from ledger.records import IGNORED, ToolFees
 from pricing.money import format_nano
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ Examples:
 )
 @click.option(
     "--tool-fees",
-    type=click.Choice(("refuse", "unbooked")),
+    type=click.Choice(get_args(ToolFees)),
     help="Requests whose tools are billed apart: refused, or booked without those fees. Default: [ledger] tool_fees.",
 )
 @click.option("--strict", is_flag=True, help="One transaction: nothing is recorded if anything is rejected.")
@@ -246,7 +245,7 @@ def _tell(result: IngestResult, *, strict: bool) -> None:
     for reason, count in sorted(result.tally.ignored.items()):
         note(f"not read: {count:,} {IGNORED[reason]} ({reason})")
     if result.tally.lost_amounts:
-        note(f"{result.tally.lost_amounts:,} stand without the gateway's own figure, which is no finite amount")
+        note(f"booked without the gateway's own figure, which is no finite amount: {result.tally.lost_amounts:,}")
     for name in result.without_usage[:5]:
         note(f"{name}: holds no usage")
     for item in result.rejections[:5]:

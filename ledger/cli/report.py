@@ -10,7 +10,7 @@ import click
 from ledger.cli.app import App, command_options, pass_app
 from ledger.cli.output import Output, note, output_options
 from ledger.cli.periods import period_options
-from ledger.cli.sheet import Column, Sheet
+from ledger.cli.sheet import Column, Sheet, without_fees
 
 if TYPE_CHECKING:
     from ledger.reports import Report
@@ -75,11 +75,6 @@ def report(app: App, /, *, output: Output, **options: Any) -> None:
         note(text)
     if found.unbooked_calls and output.format == "csv":
         note(without_fees(found.unbooked_calls))
-
-
-def without_fees(calls: int) -> str:
-    """What is to be said of calls of tools whose fees are not booked."""
-    return f"without fees of {calls:,} {'call' if calls == 1 else 'calls'} of tools"
 
 
 def _sheet(report: Report) -> Sheet:

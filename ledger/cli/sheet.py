@@ -214,3 +214,8 @@ def _markdown_row(cells: Sequence[str]) -> str:
 def markdown_text(text: str) -> str:
     """Text that GitHub shows as it is: no cell border, markup, link, image or HTML can come of it."""
     return _MARKDOWN.sub(lambda found: "\\" + found[0], visible(text)).translate(_HTML)
+
+
+def without_fees(calls: int) -> str:
+    """What is to be said of calls of tools whose fees are not booked."""
+    return f"without fees of {calls:,} {'call' if calls == 1 else 'calls'} of tools"

@@ -8,8 +8,7 @@ import click
 
 from ledger.cli.app import App, command_options, pass_app
 from ledger.cli.output import Output, note, output_options
-from ledger.cli.report import without_fees
-from ledger.cli.sheet import Column, Sheet
+from ledger.cli.sheet import Column, Sheet, without_fees
 from pricing.money import format_nano
 
 STALE_DAYS = 90
@@ -46,7 +45,7 @@ def status(app: App, output: Output) -> None:
     ]
     rows = [("database", found.url), ("timezone", found.zone), ("requests", f"{found.requests:,}")]
     if found.unbooked_calls:
-        rows += [("not booked", without_fees(found.unbooked_calls))]
+        rows += [("tool fees", without_fees(found.unbooked_calls))]
     rows += [
         (
             f"conversion {item['provider']}",

@@ -1,8 +1,8 @@
 """Captured streams of chunks, chat or text completions, one or many, also interleaved: one request each.
 
-A stream ends with its last chunk: one with usage that writes nothing after a choice said why it ended, else that
-before `[DONE]` or the capture's end. Chunks may repeat usage as it grows, or say zeros; the last counts hold, and
-nothing is summed. Chunks of one stream have one id; where each has its own, they are put together at the end.
+A stream ends at `[DONE]`, where it begins again, or at the capture's end; if its choices said why they ended, or its
+last chunk is usage alone. Chunks may repeat usage as it grows, or say zeros; the last counts hold, nothing is summed.
+Chunks of one stream have one id; where each has its own, they are put together at the end.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from ledger.records import Parsed, Rejected
 from ledger.sources import chat
 from ledger.sources.base import Item, JsonObject
-from ledger.sources.chunks import begins, finishes, has_output, is_chunk, usage_of, writes_on
-from ledger.sources.kinds import holds_counts, is_cached_answer, named_kind
+from ledger.sources.chunks import begins, finishes, has_output, is_chunk, writes_on
+from ledger.sources.kinds import holds_counts, is_cached_answer, named_kind, stated_usage
 from ledger.sources.refusals import sealed
 from ledger.sources.usage_names import is_usage_name
 
@@ -55,32 +55,31 @@ class _Stream:
     choices: set[str] = field(default_factory=set)
     open_choices: set[str] = field(default_factory=set)
 
-    def take(self, number: int, line: int, raw: bytes, chunk: JsonObject) -> bool:
-        """Take a chunk; whether it is the last: usage alone, after one that said finished.
-
-        Usage without choices may also come first, with nothing yet written, so by itself it ends no stream that goes
-        on. Usage that more text came after is not the final one, unless that only says finished.
-        """
+    def take(self, number: int, line: int, raw: bytes, chunk: JsonObject) -> None:
+        """Take a chunk. Usage that more text came with, or after, without saying it again is not the final one."""
         choices = chunk.get("choices")
-        usage, writes, ends = usage_of(chunk), writes_on(choices), finishes(chunk)
+        usage, writes, ends = stated_usage(chunk), writes_on(choices), finishes(chunk)
         counts = usage is not None and (not isinstance(usage, dict) or holds_counts(usage))
         self._take_facts(chunk)
         of_all = self._take_choices(choices)
         if counts and of_all:
             self.usage, self.usage_line, self.usage_raw = usage, line, raw
-        elif writes and not ends:
+        elif writes:
             self.usage = None
         if usage is not None and not counts:
             self.zeros = usage
-        alone = counts and not writes and not ends
-        last = alone and of_all and self.finished and not self.open_choices
-        self.ended = alone and not choices and (self.begun or has_output(usage))
+        # Usage alone may also come first, with nothing yet written: by itself it ends no stream that goes on.
+        self.ended = counts and not choices and (self.begun or has_output(usage))
         self.opens = self.opens or (not self.chunks and begins(choices))
         self.wrote = self.wrote or writes
         self.begun = self.begun or bool(choices)
         self.finished = ends or (self.finished and not writes)
         self.last, self.chunks = number, self.chunks + 1
-        return last
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is missing: each choice said why it ended, and counts were stated."""
+        return self.finished and not self.open_choices and self.usage is not None
 
     def _take_choices(self, choices: object) -> bool:
         """Note which choices have begun and which ended; whether a usage beside these is of the whole request.
@@ -108,7 +107,7 @@ class _Stream:
         """Go on with the chunks of another, which came after all of these."""
         if other.usage is not None:
             self.usage, self.usage_line, self.usage_raw = other.usage, other.usage_line, other.usage_raw
-        elif other.wrote and not other.finished:
+        elif other.wrote:
             self.usage = None
         self.zeros = other.zeros or self.zeros
         self.facts = other.facts | self.facts
@@ -157,28 +156,35 @@ class ChatStreams:
         chunk_id = found if isinstance(found, str) else ""
         if not chunk_id and len(self._open) == 1:
             (chunk_id,) = self._open
-        if not chunk_id and not (writes_on(choices) or finishes(chunk) or holds_counts(usage_of(chunk))):
+        if not chunk_id and not (writes_on(choices) or finishes(chunk) or holds_counts(stated_usage(chunk))):
             return
         self._number += 1
         stream = self._open.get(chunk_id)
+        if stream is not None and stream.is_complete and begins(choices) and not holds_counts(stated_usage(chunk)):
+            yield self._close(self._open.pop(chunk_id))  # the same stream, captured again
+            stream = None
         if stream is None:
             if chunk_id in self._closed and not begins(choices):
                 return
             stream = self._open[chunk_id] = _Stream(line, mark(raw), self._number)
-        if stream.take(self._number, line, raw, chunk):
-            del self._open[chunk_id]
-            yield self._close(stream)
+        stream.take(self._number, line, raw, chunk)
         if len(self._open) > MAX_OPEN:
             yield self._end(self._open.popitem(last=False)[1])
 
     def done(self) -> Iterator[Item]:
-        """`[DONE]`: the end of the one stream that is open; among several it can't be known whose."""
+        """`[DONE]`: the end of the streams that miss nothing, else of the one that is open.
+
+        Among several that miss something it can't be known whose end it is.
+        """
         streams = _joined(list(self._open.values()))
-        if len(streams) == 1:
+        ended = [stream for stream in streams if stream.is_complete] or (streams if len(streams) == 1 else [])
+        if len(ended) == len(streams):
             self._open.clear()
-            streams[0].finished = True
-            yield self._close(streams[0])
-        elif not streams:
+        for stream in ended:
+            self._open.pop(str(stream.facts.get("id", "")), None)
+            stream.finished = True
+            yield self._close(stream)
+        if not self._open:
             self._closed.clear()
 
     def finish(self) -> Iterator[Item]:

@@ -33,19 +33,6 @@ def _is_text(choice: JsonObject) -> bool:
     return "text" in choice and "finish_reason" in choice and choice["finish_reason"] is None
 
 
-def usage_of(chunk: JsonObject) -> object:
-    """The usage of a chunk: its own, else what stands in `x_groq` or in its choices; None where it has none."""
-    own, groq, choices = chunk.get("usage"), chunk.get("x_groq"), chunk.get("choices")
-    if own is not None and (not isinstance(own, dict) or holds_counts(own)):
-        return own
-    owners = [groq, *(choices if isinstance(choices, list) else [])]
-    stated = [owner["usage"] for owner in owners if isinstance(owner, dict) and holds_counts(owner.get("usage"))]
-    if not stated:
-        return own
-    # Choices that say different counts leave open which are the request's.
-    return stated[0] if all(usage == stated[0] for usage in stated) else {"choices": stated}
-
-
 def has_output(usage: object) -> bool:
     """Whether a usage counts anything that was written."""
     return isinstance(usage, dict) and bool(usage.get("completion_tokens") or usage.get("output_tokens"))

@@ -13,10 +13,18 @@ from typing import Any
 from ledger.records import Ignored, Parsed, RecordError, UsageRecord
 from ledger.sources import chat, responses
 from ledger.sources.base import Format, JsonObject
-from ledger.sources.kinds import is_cached_answer, unpriced_batch
+from ledger.sources.kinds import (
+    check_other_usage,
+    holds_counts,
+    is_cached_answer,
+    named_kind,
+    unknown_object,
+    unpriced_batch,
+)
 from ledger.sources.payloads import PayloadReader
 from ledger.sources.refusals import guarded, salvaged
 from ledger.sources.times import iso_text, read_time
+from ledger.sources.usage import unknown_usage
 from ledger.sources.values import read_metadata, read_tags, read_text
 from pricing.usage import check_service_tier
 
@@ -48,6 +56,9 @@ def parse(obj: JsonObject) -> tuple[Parsed]:
 def _read(obj: JsonObject) -> Parsed:
     if is_batch_line(obj):
         raise unpriced_batch()
+    kind = named_kind(obj)
+    if kind is not None:
+        raise unknown_object(kind)
     if is_cached_answer(obj):
         return Ignored("cache_hit")
     request, response = _part(obj, "request"), _part(obj, "response")
@@ -57,8 +68,10 @@ def _read(obj: JsonObject) -> Parsed:
     found = reader_of(response).read(_dated(obj, response))
     if not isinstance(found, UsageRecord):
         return found
+    _check_own_usage(obj, response)
     if found.has_usage and not found.service_tier:
-        check_service_tier(request.get("service_tier") or None)
+        for asked in (request, obj):
+            check_service_tier(asked.get("service_tier") or None)
     return replace(
         found,
         requested_model=requested_model,
@@ -66,6 +79,14 @@ def _read(obj: JsonObject) -> Parsed:
         tags=tags,
         request_metadata=read_metadata(request.get("metadata")),
     )
+
+
+def _check_own_usage(obj: JsonObject, response: JsonObject) -> None:
+    """Refuse counts beside the response that aren't its own again."""
+    check_other_usage(obj)
+    usage = obj.get("usage")
+    if holds_counts(usage) and usage != response.get("usage"):
+        raise unknown_usage("usage beside the response", usage)
 
 
 def reader_of(response: JsonObject) -> PayloadReader:

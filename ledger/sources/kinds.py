@@ -15,13 +15,15 @@ from ledger.sources.usage_names import is_usage_name
 from ledger.sources.values import show
 
 LIST = "list"
+CACHE_HIT = "cache_hit"
 # Calls of tools, beside the usage as in it.
 TOOL_USAGE = "tool_usage"
 AS_RECORDS = (
     "to book what another tool wrote, make `records` lines of it with "
     f"{', '.join(('request_id', 'occurred_at', 'requested_model', *COUNTS))}"
 )
-# Calls that the client runs itself, or that are billed by their tokens alone (OpenAI API reference, pricing of tools).
+# Calls that the client runs, or that are billed by their tokens alone (OpenAI API reference, pricing of tools).
+_CALLS = ("_call", "web_search", "web_fetch", "server_tool_use")
 _UNBILLED_CALLS = frozenset(
     {
         "apply_patch_call",
@@ -67,12 +69,33 @@ def unpriced_batch() -> RecordError:
 def is_cached_answer(obj: JsonObject) -> bool:
     """Whether a proxy answered from its own cache (`cache_hit: true`), so that nothing was bought."""
     hidden = obj.get("_hidden_params")
-    return is_true(obj.get("cache_hit")) or (isinstance(hidden, dict) and is_true(hidden.get("cache_hit")))
+    return is_true(obj.get(CACHE_HIT)) or (isinstance(hidden, dict) and is_true(hidden.get(CACHE_HIT)))
 
 
 def is_true(value: object) -> bool:
     """Whether a flag is set, as JSON or as text."""
     return isinstance(value, bool | str | int) and value in _TRUE
+
+
+def stated_usage(obj: JsonObject) -> object:
+    """The usage of an object or chunk, with what stands in `x_groq`, in its choices and, of calls, in `tool_usage`.
+
+    Where they say different things it can't be known which are the request's: what comes back is refused then.
+    """
+    own, groq, choices = obj.get("usage"), obj.get("x_groq"), obj.get("choices")
+    if own is not None and not isinstance(own, dict):
+        return own
+    owners = [groq, *(choices if isinstance(choices, list) else [])]
+    stated = [owner["usage"] for owner in owners if isinstance(owner, dict) and isinstance(owner.get("usage"), dict)]
+    whole: JsonObject = {}
+    for usage in [own or {}, *filter(holds_counts, stated)]:
+        if any(whole[key] != value for key, value in usage.items() if whole.get(key)):
+            return {"choices": [own, *stated]}
+        whole |= {key: value for key, value in usage.items() if not whole.get(key)}
+    tools = obj.get(TOOL_USAGE)
+    if own is None and not whole:
+        return None
+    return {TOOL_USAGE: tools} | whole if isinstance(tools, dict) else whole
 
 
 def check_other_usage(obj: JsonObject) -> None:
@@ -138,4 +161,4 @@ def count_billed_calls(output: object) -> int:
     if not isinstance(output, list):
         return 0
     kinds = [item.get("type") for item in output if isinstance(item, dict)]
-    return sum(isinstance(kind, str) and kind.endswith("_call") and kind not in _UNBILLED_CALLS for kind in kinds)
+    return sum(isinstance(kind, str) and kind.endswith(_CALLS) and kind not in _UNBILLED_CALLS for kind in kinds)

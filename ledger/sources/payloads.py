@@ -9,11 +9,11 @@ from typing import Any
 from ledger.records import PENDING_STATUSES, STATUSES, Ignored, Parsed, Pending, UsageRecord
 from ledger.sources.base import JsonObject
 from ledger.sources.kinds import (
-    TOOL_USAGE,
     check_other_usage,
     count_billed_calls,
     is_cached_answer,
     named_kind,
+    stated_usage,
     unknown_object,
 )
 from ledger.sources.refusals import guarded, salvaged, salvaged_counts
@@ -55,7 +55,7 @@ class PayloadReader:
         request_id = read_id(obj.get("id"), "id")
         occurred_at_us = read_time(obj.get(self.time_key), self.time_key)
         check_other_usage(obj)
-        usage = self.usage.read(_whole_usage(obj), status)
+        usage = self.usage.read(stated_usage(obj), status)
         service_tier = obj.get("service_tier")
         if service_tier in (None, "", False):
             service_tier = usage.service_tier
@@ -86,7 +86,7 @@ class PayloadReader:
         """The fields of a refused object that can be kept. Counts only where all of the usage holds together."""
         fields = salvaged(self.readers(obj))
         status = fields.get("status", "completed")
-        return fields | salvaged_counts(lambda: self.usage.read(_whole_usage(obj), status).tokens)
+        return fields | salvaged_counts(lambda: self.usage.read(stated_usage(obj), status).tokens)
 
     def readers(self, obj: JsonObject) -> dict[str, Callable[[], object]]:
         """A reader for each field of the `records` format, apart from counts."""
@@ -108,12 +108,6 @@ class PayloadReader:
 
 
 _NO_USAGE = TokenUsage(0)
-
-
-def _whole_usage(obj: JsonObject) -> object:
-    """The usage, with the calls of tools that some APIs state beside it."""
-    usage, tools = obj.get("usage"), obj.get(TOOL_USAGE)
-    return {TOOL_USAGE: tools} | usage if isinstance(usage, dict) and isinstance(tools, dict) else usage
 
 
 def _caching_end(obj: JsonObject, caching: object, occurred_at_us: int) -> int | None:

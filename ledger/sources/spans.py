@@ -9,7 +9,7 @@ from typing import Any
 
 from ledger.records import RecordError
 from ledger.sources.base import JsonObject
-from ledger.sources.kinds import counts_tokens, is_true
+from ledger.sources.kinds import CACHE_HIT, counts_tokens, is_true
 from ledger.sources.values import show
 
 OPERATIONS = frozenset({"chat", "text_completion", "generate_content"})
@@ -40,6 +40,12 @@ class Span:
     def has_usage(self) -> bool:
         """Whether a count above 0 stands in gen_ai.usage."""
         return counts_tokens({key: value for key, value in self.attributes.items() if key.startswith(USAGE)})
+
+    @property
+    def is_cached_answer(self) -> bool:
+        """Whether a proxy answered from its own cache: an attribute of that name says so, and no count of tokens."""
+        named = (value for key, value in self.attributes.items() if key.rpartition(".")[2] == CACHE_HIT)
+        return any(is_true(value) for value in named if not isinstance(value, int) or isinstance(value, bool))
 
     @property
     def is_named_request(self) -> bool:
@@ -78,7 +84,7 @@ class Spans:
 
     def why_ignored(self, span: Span) -> str | None:
         """Why a span isn't read: a slug, empty where it carries no counts; None for a request to be read."""
-        if any(key.endswith("cache_hit") and is_true(value) for key, value in span.attributes.items()):
+        if span.is_cached_answer:
             return "cache_hit"
         if span.is_named_request:
             return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ledger.records import RecordError
-from ledger.sources.usage_names import COUNTS, Count, meaning_of
+from ledger.sources.usage_names import COUNT_MEANINGS, Count, meaning_of
 from ledger.sources.values import is_nothing, read_count, show
 from pricing.money import INT64_MAX
 from pricing.usage import TokenUsage, check_service_tier, check_total, check_unpriced_tokens
@@ -60,11 +60,19 @@ class _Found:
             raise _mismatch(f"{self.shown(known)} and {self.shown(stated)} are one count")
 
     def add_calls(self, path: str, value: object) -> None:
-        """Add calls of a tool: some gateways tell them again by part, so those of one object are one statement."""
+        """Add calls of a tool, by the object that states them."""
         if type(value) is not int or value < 0:
             raise unknown_usage(shown_name(self.prefix, path), value)
         statement = path.partition(".")[0]
         self.calls[statement] = self.calls.get(statement, 0) + value
+
+    def count_calls(self) -> int:
+        """All calls; `tool_usage_details` tell those of `tool_usage` again by part."""
+        calls: dict[str, int] = {}
+        for statement, count in self.calls.items():
+            name = statement.removesuffix("_details")
+            calls[name] = max(count, calls.get(name, 0))
+        return sum(calls.values())
 
     def shown(self, stated: Stated) -> str:
         """A count for a message, such as `usage.cached_tokens 40`."""
@@ -100,8 +108,7 @@ class UsageReader:
         tokens = self._tokens(found, status)
         for service_tier in found.service_tiers:
             check_priced_tier(service_tier, tokens)
-        calls = max(found.calls.values(), default=0)
-        return Reported(tokens, next(iter(found.service_tiers), None), calls, found.cost)
+        return Reported(tokens, next(iter(found.service_tiers), None), found.count_calls(), found.cost)
 
     def _tokens(self, found: _Found, status: str) -> TokenUsage | None:
         if not any(stated.tokens for stated in found.counts.values()):
@@ -121,16 +128,17 @@ class UsageReader:
         return RecordError("missing_usage", message)
 
 
-def leaves(usage: Mapping[str, Any], parent: str = "") -> Iterator[tuple[str, object]]:
+def leaves(usage: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     """The values of a usage by dotted name."""
-    for key, value in usage.items():
-        path = f"{parent}{key}"
+    waiting: list[tuple[str, object]] = [(str(key), value) for key, value in reversed(list(usage.items()))]
+    while waiting:
+        path, value = waiting.pop()
         if type(value) is dict:
-            yield from leaves(value, f"{path}.")
+            waiting += [(f"{path}.{key}", inner) for key, inner in reversed(value.items())]
         elif path.endswith(_PER_TURN) and type(value) is list and all(type(count) is int for count in value):
             # vLLM tells the counts of each turn of a request beside those of all of it.
             yield path, sum(value)
-        elif not parent and value and _DETAILS.fullmatch(path):
+        elif value and _DETAILS.fullmatch(path):
             raise _no_object(f"usage.{path}", value)
         else:
             yield path, value
@@ -156,7 +164,7 @@ def unknown_usage(name: str, value: object) -> RecordError:
 def _note(found: _Found, path: str, value: object) -> None:
     """Take one name that has a value."""
     meaning = meaning_of(path)
-    if meaning in COUNTS:
+    if meaning in COUNT_MEANINGS:
         if type(value) is int and 0 <= value <= INT64_MAX:
             count = value
         else:

@@ -49,12 +49,13 @@ _WORDS: Final[dict[Count, list[tuple[str, ...]]]] = {
     "accepted_prediction": [("", *_OUTPUT_SIDE), ("accepted prediction",)],
     "rejected_prediction": [("", *_OUTPUT_SIDE), ("rejected prediction",)],
 }
-COUNTS: Final = frozenset((*_WORDS, "cached_maybe_outside"))
+COUNT_MEANINGS: Final = frozenset((*_WORDS, "cached_maybe_outside"))
 _BY_WORDS: Final[dict[frozenset[str], Count]] = {
     frozenset(" ".join(words).split()): meaning for meaning, parts in _WORDS.items() for words in product(*parts)
 }
-# Anthropic's name: its API reports cached tokens outside of the input, gateways that borrow the name inside of it.
-_MAYBE_OUTSIDE: Final = "cache_read_input_tokens"
+# Anthropic's name, and Bedrock's: their APIs report cached tokens outside of the input, gateways that borrow the name
+# inside of it. OpenTelemetry's `cache_read.input_tokens` is inside by its convention.
+_MAYBE_OUTSIDE: Final = ["cache", "read", "input"]
 
 _TOKENS = frozenset({"token", "tokens"})
 # An object of parts: a number under its own name is none of them.
@@ -68,7 +69,9 @@ _TIME = frozenset({"time", "timing", "latency", "duration", "ttft", "tbt", "ttlt
 _SPEED = re.compile(r"(?:per_sec|per_second|tokens?/s)$")
 # Where a gateway got its counts from, in words.
 _WORDING = frozenset({"usage_source", "usage_semantic"})
-_TOOLS = frozenset({"tool", "tools", "search", "searches", "queries", "sources", "fetch", "plugins", "plugin"})
+_TOOLS = frozenset({"tool", "tools", "search", "searches", "queries", "fetch", "plugins", "plugin"})
+# What is sold by its length.
+_BILLED_BY_TIME = frozenset({"audio", "video", "image", "session", "container", "gpu", "speech"})
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORD = re.compile(r"[a-z0-9]+")
@@ -78,12 +81,12 @@ _WORD = re.compile(r"[a-z0-9]+")
 def meaning_of(path: str) -> Meaning:
     """What a dotted name means; `unknown` where it is in no list."""
     name = _HUMP.sub("_", path).lower()
-    if name == _MAYBE_OUTSIDE:
-        return "cached_maybe_outside"
     words = _WORD.findall(name)
     held = frozenset(words)
     if words and words[-1] in _DETAILS:
         return "unknown"
+    if "." not in name and words[:3] == _MAYBE_OUTSIDE and held & _TOKENS:
+        return "cached_maybe_outside" if held <= {*_MAYBE_OUTSIDE, *_FILLER, *_COUNTED} else "unknown"
     known = _BY_WORDS.get(held - _FILLER - (_COUNTED if held & _TOKENS else frozenset()))
     return known if known is not None else _other_meaning(name, words, held)
 
@@ -94,22 +97,24 @@ def _other_meaning(name: str, words: list[str], held: frozenset[str]) -> Meaning
         return "cost"
     if name in _WORDING:
         return "wording"
+    if words[-2:] == ["service", "tier"]:
+        return "service_tier"
+    if held & _TOOLS:
+        return "unknown" if held & _TOKENS else "tool_calls"
     if _costs_nothing(name, words, held):
         return "harmless"
     if "audio" in held:
         return "audio_tokens"
-    if "cache" in held and held & _CACHE_WRITE:
-        return "cache_write_tokens"
-    if words[-2:] == ["service", "tier"]:
-        return "service_tier"
-    return "tool_calls" if held & _TOOLS and not held & _TOKENS else "unknown"
+    return "cache_write_tokens" if "cache" in held and held & _CACHE_WRITE else "unknown"
 
 
 def _costs_nothing(name: str, words: list[str], held: frozenset[str]) -> bool:
     """Whether it is money, which is compared and never priced, or how long it took and how fast it was."""
-    is_money = bool(words) and (words[-1] in _MONEY or words[0] == "cost")
-    is_time = bool(held & _TIME) and not held & {"tokens", "audio", "video"}
-    return is_money or is_time or _SPEED.search(name) is not None
+    if words and (words[-1] in _MONEY or (words[0] == "cost" and not held & _TOKENS)):
+        return True
+    is_latency = held >= {"time", "first"} or words[:1] == ["timing"]
+    is_time = bool(held & _TIME) and not held & _BILLED_BY_TIME and (is_latency or not held & _TOKENS)
+    return is_time or _SPEED.search(name) is not None
 
 
 @lru_cache(maxsize=4_096)
