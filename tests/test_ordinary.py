@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,10 @@ from ledger.resolve import Resolver, RunOptions
 from ledger.sources import parse_line
 from tests.ledger_help import responses
 from tests.sources_help import response, usage
+from tests.test_kinds import OTHERS as OTHER_OBJECTS
+from tests.test_kinds import TYPES
+from tests.test_tool_fees import CALLS
+from tests.test_usage_names import HARMLESS, REFUSED, nested
 
 CONFIG = Config(LedgerSection(keep_tags=("team", "env")), (ProjectRule("by-rule", {"model": "doubao-seed-2-0-lite*"}),))
 USAGE = json.dumps(
@@ -222,3 +227,28 @@ def test_labels_are_resolved_by_model_and_metadata() -> None:
     assert found is not None
     assert [repr(facts) for facts in found] == [repr(general_way(line)) for line in lines]
     assert {facts.project for facts in found if facts is not None} == {"by-rule", "unassigned", "p"}
+
+
+ZEROS = usage(input_tokens=0, output_tokens=0, total_tokens=0, input_tokens_details={}, output_tokens_details={})
+OF_OTHER_TESTS: list[dict[str, Any]] = [
+    *(response(usage=usage(**nested(path, value))) for path, value in HARMLESS),
+    *(response(usage=usage(**nested(path, value))) for path, value, _reason in REFUSED),
+    *(response(object=kind) for kind in OTHER_OBJECTS),
+    *(response(type=kind) for kind in TYPES),
+    *(obj for obj, _calls in CALLS if obj.get("object") == "response"),
+    *(response() | {key: {"n": 1}} for key in ("bot_usage", "usage_metadata", "usageMetadata", "toolUsage")),
+    response(tool_usage={"web_search": {"num_requests": 1}}),
+    *(response(cache_hit=flag) for flag in (True, "true", 1, False, None)),
+    *(response(_hidden_params={"cache_hit": flag}) for flag in (True, False)),
+    response(usage=ZEROS),
+    *(response(created_at=time) for time in (0, 0.0, 1, 0.5)),
+    *(response(service_tier=tier) for tier in ("", "flex", "auto", None)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("obj", OF_OTHER_TESTS, ids=lambda obj: str(obj)[-50:])
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")], ids=["compact", "spaced"])
+def test_no_payload_of_the_other_tests_slips_through(obj: dict[str, Any], separators: tuple[str, str]) -> None:
+    line = json.dumps(obj, separators=separators).encode()
+    facts = short_way(line)
+    assert facts is None or repr(facts) == repr(general_way(line))

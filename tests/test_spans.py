@@ -9,7 +9,7 @@ import pytest
 from ledger.records import IGNORED, Ignored, UsageRecord
 from ledger.sources import parse_object
 from tests.conftest import ROOT
-from tests.sources_help import counts, lines, only_record, only_rejection, read
+from tests.sources_help import counts, lines, only_record, only_rejection, read, word
 from tests.test_sources_otel import attributes, export, span
 
 NO_NAME = {"gen_ai.operation.name": ...}
@@ -90,6 +90,21 @@ def test_parents_that_repeat_the_counts_of_their_children_stay_out() -> None:
     assert what(related("c", "elsewhere", NO_NAME)) == ["resp_1"]
     assert what(related("c", "c", NO_NAME | {"gen_ai.response.id": "x"})) in (["x"], ["repeated_span"])
     assert what(related("a", "b", NO_NAME), related("b", "a", NO_NAME)) == ["repeated_span"] * 2
+
+
+def test_parents_and_children_may_come_in_exports_of_their_own() -> None:
+    child, parent = related("c", "b", NO_NAME), related("a", None, NO_NAME | {"gen_ai.response.id": "resp_0"})
+    between = {"spanId": "b", "parentSpanId": "a", "name": "step"}
+
+    def words(*spans: dict[str, Any]) -> list[str]:
+        return [word(item.parsed) for item in read(lines(export(each) for each in spans))]
+
+    assert words(between, child, parent) == ["ignored", "resp_1", "ignored"]
+    assert words(child | {"parentSpanId": "a"}, parent) == ["resp_1", "ignored"]
+    # The other way round the parent is read before anything is known of its child, which then stays out.
+    assert words(parent, child | {"parentSpanId": "a"}) == ["resp_0", "ignored"]
+    assert words(related("x", None), related("y", None, NO_NAME), parent) == ["resp_1", "ignored", "resp_0"]
+    assert words(parent, parent) == ["resp_0", "resp_0"]
 
 
 def test_what_a_named_span_tells_is_not_read_again_without_a_name() -> None:

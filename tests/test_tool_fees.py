@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from ledger.db import open_ledger
-from ledger.models import charges
+from ledger.digests import batch_digest
+from ledger.facts import Calendar, ChargeRow, adjustment_facts
+from ledger.models import batches, charges
 from ledger.queries.unbooked import charges_of_calls
 from ledger.recorder import Ledger
 from ledger.sources import parse_object
@@ -193,3 +198,18 @@ def test_no_report_looks_through_all_charges_for_calls(cli: Cli, sqlite_url: str
             plan = [str(row[3]) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
             scans = [step for step in plan if step.startswith("SCAN")]
             assert [step for step in scans if "ix_usage_records_tool_calls" not in step and "stated" not in step] == []
+
+
+def test_a_record_without_calls_is_digested_as_before_they_were_counted() -> None:
+    batch = {column.name: 1 for column in batches.c}
+    charge = ChargeRow._make(["2026-02" if name == "occurred_month" else "x" for name in ChargeRow._fields])
+    facts = adjustment_facts(charge, Calendar(ZoneInfo("UTC")))
+    old, new = (1, 1, *facts[:-1]), (1, 1, *facts)
+
+    def digest(row: tuple[object, ...]) -> str:
+        lines = [[batch[column.name] for column in batches.c if column.name != "digest"], list(row)]
+        return hashlib.sha256(b"".join(msgspec.json.encode(line) + b"\n" for line in lines)).hexdigest()
+
+    assert batch_digest(batch, [new], [], {}) == digest(old)
+    with_calls = (*new[:-1], 3)
+    assert batch_digest(batch, [with_calls], [], {}) == digest(with_calls)

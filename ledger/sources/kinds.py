@@ -87,6 +87,8 @@ def stated_usage(obj: JsonObject) -> object:
         return own
     owners = [groq, *(choices if isinstance(choices, list) else [])]
     stated = [owner["usage"] for owner in owners if isinstance(owner, dict) and isinstance(owner.get("usage"), dict)]
+    if not stated and TOOL_USAGE not in obj:
+        return own
     whole: JsonObject = {}
     for usage in [own or {}, *filter(holds_counts, stated)]:
         if any(whole[key] != value for key, value in usage.items() if whole.get(key)):

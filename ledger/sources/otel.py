@@ -46,8 +46,9 @@ def parse(obj: JsonObject) -> Iterator[Parsed]:
         yield parsed
 
 
-def parts(obj: JsonObject) -> Iterator[tuple[bytes, Parsed]]:
-    """Each span, canonically encoded, and what it says; never raises."""
+def parts(obj: JsonObject, known: Spans | None = None) -> Iterator[tuple[bytes, Parsed]]:
+    """Each span, canonically encoded, and what it says, `known` being those before it; never raises."""
+    known = known or Spans()
     found: list[Span | tuple[bytes, Rejected]] = []
     fault: RecordError | None = None
     try:
@@ -55,7 +56,7 @@ def parts(obj: JsonObject) -> Iterator[tuple[bytes, Parsed]]:
             found.append(_span(resource, span))  # those before a fault are kept
     except RecordError as error:
         fault = error
-    known = Spans([span for span in found if isinstance(span, Span)])
+    known.add([span for span in found if isinstance(span, Span)])
     for span in found:
         yield _read(span, known) if isinstance(span, Span) else span
     for signal in (_LOGS, _METRICS):
@@ -203,4 +204,4 @@ class _SpanReader:
         return _READER.read_leaves(counts, self._status())
 
 
-FORMAT = Format("otel", recognise, parse, parts=parts)
+FORMAT = Format("otel", recognise, parse, parts=parts, memory=Spans)

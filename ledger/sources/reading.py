@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from ledger.records import Ignored, Parsed, RecordError, Rejected
 from ledger.sources import containers
@@ -33,6 +34,7 @@ class LineReader:
         self._format: Format | None = FORMATS.get(input_format)
         self._recognises = input_format in (AUTO, "sse")
         self._streams = StreamReader()
+        self._memories: dict[str, Any] = {}
 
     def items(self, chunk: LineChunk) -> Iterator[Item]:
         """What the lines of a chunk say, in order."""
@@ -77,7 +79,9 @@ class LineReader:
         if found is None or found.name == "sse":
             return list(self._streams.feed(number, raw, obj))
         if found.parts is not None:
-            return [Item(number, part, parsed) for part, parsed in found.parts(obj)]
+            if found.name not in self._memories:
+                self._memories[found.name] = found.memory()
+            return [Item(number, part, parsed) for part, parsed in found.parts(obj, self._memories[found.name])]
         if self._recognises:
             return [Item(number, raw, parsed) for parsed in found.parse(obj)]
         return [Item(number, raw, _hinted(parsed, obj, found)) for parsed in found.parse(obj)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,9 @@ USAGE_TOO = ("ai.usage.", "llm.usage.", "llm.token_count.")
 RESPONSE_ID = "gen_ai.response.id"
 
 _OPERATION = "gen_ai.operation.name"
+MAX_SPANS = 200_000
+"""Spans of one source that are remembered, to know who is whose parent."""
+
 # What instrumentations that name no operation call one in its place, and which of them is a request.
 _OTHER_NAMES = {
     "llm.request.type": ("chat", "completion"),
@@ -68,19 +72,33 @@ class Span:
 
 
 class Spans:
-    """The spans of one export as a whole: who is whose parent, and which tell a request again."""
+    """The spans of one source, export after export: who is whose parent, and which tell a request again.
 
-    def __init__(self, spans: Iterable[Span]) -> None:
-        requests = [span for span in spans if span.is_named_request or span.is_unnamed_request]
-        self._parents = {
-            span.span.get("spanId"): span.span.get("parentSpanId")
-            for span in spans
-            if isinstance(span.span.get("spanId"), str) and isinstance(span.span.get("parentSpanId"), str)
-        }
-        named = [span for span in requests if span.is_named_request]
-        self._named = {span.span.get("spanId") for span in named if isinstance(span.span.get("spanId"), str)}
-        self._named_ids = [span.attributes.get(RESPONSE_ID) for span in named]
-        self._above = {above for span in requests for above in self._ancestors(span)}
+    Children end, and are mostly exported, before their parents; what came before is remembered, up to MAX_SPANS.
+    """
+
+    def __init__(self) -> None:
+        self._parents: OrderedDict[str, str] = OrderedDict()
+        self._above: OrderedDict[str, None] = OrderedDict()
+        self._named: OrderedDict[str, None] = OrderedDict()
+        self._unnamed: OrderedDict[str, None] = OrderedDict()
+        self._named_ids: OrderedDict[str, None] = OrderedDict()
+
+    def add(self, spans: Sequence[Span]) -> None:
+        """Take the spans of one export, before any of them is asked about."""
+        for span in spans:
+            own, parent = span.span.get("spanId"), span.span.get("parentSpanId")
+            if isinstance(own, str) and isinstance(parent, str):
+                self._parents[own] = parent
+        for span in spans:
+            if span.is_named_request or span.is_unnamed_request:
+                self._above.update(dict.fromkeys(self._ancestors(span)))
+            if span.is_named_request:
+                self._named.update(_texts(span.span.get("spanId")))
+                self._named_ids.update(_texts(span.attributes.get(RESPONSE_ID)))
+        for known in (self._parents, self._above, self._named, self._unnamed, self._named_ids):
+            while len(known) > MAX_SPANS:
+                known.popitem(last=False)
 
     def why_ignored(self, span: Span) -> str | None:
         """Why a span isn't read: a slug, empty where it carries no counts; None for a request to be read."""
@@ -89,19 +107,22 @@ class Spans:
         if span.is_named_request:
             return None
         if span.is_unnamed_request:
-            return "repeated_span" if self._is_told_again(span) else None
+            if self._is_repeated(span):
+                return "repeated_span"
+            self._unnamed.update(_texts(span.span.get("spanId")))
+            return None
         if not counts_tokens(span.attributes):
             return ""
         if span.is_other_operation:
             return "other_operation"
         return "no_response_id" if span.has_usage else "other_attributes"
 
-    def _is_told_again(self, span: Span) -> bool:
-        """Whether its counts stand in a span below it, or in one that names the operation: above it or of its id."""
+    def _is_repeated(self, span: Span) -> bool:
+        """Whether its counts are those of a span below it, of a request above it, or of a named one of its id."""
         return (
             span.span.get("spanId") in self._above
             or span.attributes.get(RESPONSE_ID) in self._named_ids
-            or any(above in self._named for above in self._ancestors(span))
+            or any(above in self._named or above in self._unnamed for above in self._ancestors(span))
         )
 
     def _ancestors(self, span: Span) -> Iterator[str]:
@@ -111,6 +132,10 @@ class Spans:
             seen.add(above)
             yield above
             above = self._parents.get(above)
+
+
+def _texts(value: object) -> dict[str, None]:
+    return {value: None} if isinstance(value, str) and value else {}
 
 
 def objects_in(obj: Mapping[str, Any], *names: str) -> Iterator[JsonObject]:
