@@ -138,7 +138,7 @@ def leaves(usage: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         elif path.endswith(_PER_TURN) and type(value) is list and all(type(count) is int for count in value):
             # vLLM tells the counts of each turn of a request beside those of all of it.
             yield path, sum(value)
-        elif value and _DETAILS.fullmatch(path):
+        elif path.endswith("_details") and value and _DETAILS.fullmatch(path):
             raise _no_object(f"usage.{path}", value)
         else:
             yield path, value
