@@ -22,7 +22,7 @@ from ledger.db import Database, open_ledger
 from ledger.models import rollup_days, rollup_keys
 from ledger.reports import ReportOptions, run_report
 from ledger.rollups import Dimensions
-from ledger.types import to_microseconds
+from ledger.values.instants import to_microseconds
 from pricing.rate_card import RateCard
 
 MONTH = "2026-03"

@@ -10,11 +10,11 @@ from ledger.cards import PinnedIds, cards_in_force, next_id
 from ledger.db import Database
 from ledger.errors import LedgerError
 from ledger.facts import ChargeRow, adjustment_facts, columns_of
-from ledger.limits import Amount
 from ledger.models import batches, charges
 from ledger.months import first_open_month, posted_month
 from ledger.posting import Poster, Run, already_posted
-from ledger.types import from_microseconds
+from ledger.values.amounts import Amount
+from ledger.values.instants import from_microseconds
 
 MODEL = "adjustment"
 

@@ -10,9 +10,9 @@ from ledger.bulk import in_chunks
 from ledger.charged import posted_charges
 from ledger.db import Database, joined_tags, zone_named
 from ledger.errors import LedgerError
-from ledger.facts import Calendar
 from ledger.models import APPEND_ONLY, charges, ledger_settings, metadata, rollup_days, rollup_keys, rollup_quarters
 from ledger.rebuilt import RebuiltRollUps, TooLarge
+from ledger.values.calendar import Calendar
 
 
 def set_timezone(database: Database, timezone: str) -> None:

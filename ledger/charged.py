@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, true, type_coerce, union_all
 
 from ledger.cards import next_id
-from ledger.facts import Calendar, ChargeRow, Facts, adjustment_facts
+from ledger.facts import ChargeRow, Facts, adjustment_facts
 from ledger.models import charges, usage_records
 from ledger.types import BigInt
+from ledger.values.calendar import Calendar
 
 CHUNK = 8_000
 _WIDTH = len(ChargeRow._fields)

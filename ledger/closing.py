@@ -25,7 +25,7 @@ from ledger.facts import ChargeRow
 from ledger.models import charges, closings, quarantine, rollup_keys, sources
 from ledger.months import last_closed, standing_close, standing_closes
 from ledger.queries import Selection, read_unbooked_calls
-from ledger.timespan import month_start, shift_month
+from ledger.values.calendar import month_start, shift_month
 from ledger.wallet import wallet_providers
 from ledger.wallet_closing import first_wallet_month, write_entries
 

@@ -14,8 +14,8 @@ from typing import Annotated, Any, TypeAlias, cast, get_args
 import msgspec
 
 from ledger.errors import LedgerError
-from ledger.limits import Amount, parse_amount
 from ledger.records import ToolFees
+from ledger.values.amounts import Amount, parse_amount
 from pricing.errors import shown
 from pricing.money import INT64_MAX, NANO
 

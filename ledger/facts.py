@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from ledger.records import Kind
-from ledger.timespan import month_start
-from ledger.types import to_microseconds
-
-QUARTER_US = 900 * 1_000_000
+from ledger.values.calendar import Calendar
 
 
 class Facts(NamedTuple):
@@ -128,31 +123,6 @@ class Rated(NamedTuple):
 def columns_of(rows: Sequence[Sequence[Any]]) -> Columns:
     """Rows as columns."""
     return list(zip(*rows, strict=True))
-
-
-class Calendar:
-    """Months and days of a zone, by quarter-hour: every IANA zone since 1980 changes days on one."""
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        self._zone = zone
-        self._days: dict[int, str] = {}
-
-    def day(self, occurred_us: int) -> str:
-        """YYYY-MM-DD of an instant in microseconds."""
-        quarter = occurred_us // QUARTER_US
-        found = self._days.get(quarter)
-        if found is None:
-            moment = datetime.fromtimestamp(quarter * 900, UTC).astimezone(self._zone)
-            found = self._days[quarter] = f"{moment.year:04}-{moment.month:02}-{moment.day:02}"
-        return found
-
-    def month(self, occurred_us: int) -> str:
-        """YYYY-MM of an instant in microseconds."""
-        return self.day(occurred_us)[:7]
-
-    def month_start_us(self, month: str) -> int:
-        """The first instant of a month YYYY-MM, in microseconds."""
-        return to_microseconds(month_start(month, self._zone))
 
 
 def adjustment_facts(charge: ChargeRow, calendar: Calendar) -> Facts:

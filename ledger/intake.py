@@ -24,7 +24,7 @@ from ledger.records import Held, UsageRecord
 from ledger.resolve import Resolver, RunOptions
 from ledger.sources.base import Item
 from ledger.sources.fields import to_fields
-from ledger.spend import Spend
+from ledger.values.spend import Spend
 from pricing.rate_card import RateCard
 
 COUNTS = ("accepted", "duplicate", "conflict", "rejected", "pending")

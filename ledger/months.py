@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, Row, select
 
 from ledger.models import closings
-from ledger.timespan import shift_month
+from ledger.values.calendar import shift_month
 
 # Below every month: where nothing was closed, every month takes its own charges.
 ALL_OPEN = ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ledger.config import Budget
 from ledger.errors import LedgerError
-from ledger.timespan import month_span, parse_last, time_with_usage
+from ledger.values.periods import month_span, parse_last, time_with_usage
 from pricing.errors import shown
 from pricing.money import NANO, format_nano, usd_fraction
 

@@ -19,12 +19,13 @@ from ledger.cards import next_id
 from ledger.db import Database
 from ledger.digests import amounts_by_currency, batch_digest, sealed_conversions
 from ledger.errors import LedgerError
-from ledger.facts import Calendar, Columns, Facts, Rated, columns_of, same_facts
+from ledger.facts import Columns, Facts, Rated, columns_of, same_facts
 from ledger.headroom import Headroom
 from ledger.models import batches, charges, sources, usage_records, wallet_moves
 from ledger.months import first_open_month, posted_month
 from ledger.rollups import RollUp
-from ledger.types import to_microseconds
+from ledger.values.calendar import Calendar
+from ledger.values.instants import to_microseconds
 
 Outcome = Literal["accepted", "duplicate", "conflict"]
 BatchKind = Literal["ingest", "record", "retry", "accept", "void", "reassign", "reprice", "adjust"]

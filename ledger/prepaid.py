@@ -16,7 +16,8 @@ from ledger.errors import LedgerError
 from ledger.lot_costs import MonthCosts, month_costs
 from ledger.months import standing_close
 from ledger.queries.focus import last_day_posted
-from ledger.wallet import Until, WalletBook, drawn_until, last_day, read_book, split_at, wallet_providers
+from ledger.values.calendar import last_day
+from ledger.wallet import Until, WalletBook, drawn_until, read_book, split_at, wallet_providers
 
 BillingMode: TypeAlias = Literal["prepaid", "postpaid"]
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import msgspec
 
 from ledger.errors import LedgerError
-from ledger.timespan import day_start, time_with_usage
+from ledger.values.calendar import day_start
+from ledger.values.periods import time_with_usage
 from pricing.errors import shown
 from pricing.money import INT64_MAX, divide_half_even, format_nano, parse_units
 

@@ -18,7 +18,7 @@ from ledger.models import quarantine
 from ledger.records import Held, RecordError
 from ledger.resolve import RunOptions
 from ledger.sources.times import read_time
-from ledger.types import from_microseconds
+from ledger.values.instants import from_microseconds
 
 CUT = "truncated_json"
 ENDLESS = "no_terminal_event"

@@ -9,7 +9,7 @@ from typing import Any
 
 from ledger.cards import PinnedIds
 from ledger.facts import Facts, Rated, columns_of
-from ledger.types import from_microseconds, to_microseconds
+from ledger.values.instants import from_microseconds, to_microseconds
 from pricing.charge import price_batch, price_storage
 from pricing.columns import ModelColumn
 from pricing.errors import NoConversionInEffect, PricingError, UnknownModel

@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 from sqlalchemy import Column, Connection, MetaData, Table, text
 
-from ledger.facts import Calendar, ChargeRow, Facts, columns_of
+from ledger.facts import ChargeRow, Facts, columns_of
 from ledger.models import MEASURES, rollup_days, rollup_quarters
 from ledger.rollups import RollUp
 from ledger.types import HALF_BITS, LOWER_HALF, BigInt
+from ledger.values.calendar import Calendar
 
 UPPER_MOST = 2 ** (63 - HALF_BITS) - 1
 

@@ -18,7 +18,7 @@ from ledger.models import batches, charges
 from ledger.months import first_open_month, posted_month
 from ledger.posting import Poster, Run, already_posted
 from ledger.rating import Rater
-from ledger.spend import Spend
+from ledger.values.spend import Spend
 
 KIND = "reprice"
 

@@ -11,9 +11,11 @@ from sqlalchemy import Connection, Table, select
 
 from ledger.bulk import append_rows, in_chunks, upsert
 from ledger.cards import next_id
-from ledger.facts import QUARTER_US, Calendar, ChargeRow, Columns, Facts
+from ledger.facts import ChargeRow, Columns, Facts
 from ledger.models import rollup_days, rollup_keys, rollup_quarters
-from ledger.types import HALF_BITS, LOWER_HALF, from_microseconds
+from ledger.types import HALF_BITS, LOWER_HALF
+from ledger.values.calendar import QUARTER_US, Calendar
+from ledger.values.instants import from_microseconds
 from pricing.money import INT64_MAX
 from pricing.usage import clock_hours
 

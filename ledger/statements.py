@@ -16,8 +16,8 @@ from ledger.db import Database
 from ledger.drawdown import Entry, Lot, Wallet, days_left
 from ledger.errors import LedgerError
 from ledger.queries.wallet import usage_of_days
-from ledger.timespan import QUARTER, day_start
-from ledger.types import EPOCH
+from ledger.values.calendar import QUARTER, day_start
+from ledger.values.instants import EPOCH
 from ledger.wallet import DRAW, Until, WalletBook, drawn_until, month_until, read_book, split_at
 
 # The trailing days whose rate says how long a balance lasts.

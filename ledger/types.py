@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import BigInteger, Integer, SmallInteger
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
+from ledger.values.instants import from_microseconds, to_microseconds
 
 # SQLite's STRICT tables know INTEGER alone; it holds the same signed 64 bits as BIGINT.
 BigInt = BigInteger().with_variant(Integer(), "sqlite")
@@ -19,18 +18,6 @@ Flag = SmallInteger().with_variant(Integer(), "sqlite")
 # apart: each of either is 32 bits long, so that billions of them fit.
 HALF_BITS = 32
 LOWER_HALF = 2**HALF_BITS - 1
-
-
-def to_microseconds(moment: datetime) -> int:
-    """Whole microseconds from 1970-01-01T00:00Z to an aware datetime; naive ones raise ValueError."""
-    if moment.tzinfo is None:
-        raise ValueError(f"{moment.isoformat()} has no time zone: add Z or an offset such as +08:00")
-    return (moment - EPOCH) // MICROSECOND
-
-
-def from_microseconds(microseconds: int) -> datetime:
-    """The aware UTC datetime that many microseconds after 1970-01-01T00:00Z."""
-    return EPOCH + timedelta(microseconds=microseconds)
 
 
 class UtcTime(TypeDecorator[datetime]):

@@ -11,7 +11,7 @@ from ledger.bulk import in_chunks
 from ledger.charged import posted_charges
 from ledger.closing import check_closings
 from ledger.db import Database
-from ledger.facts import Calendar, ChargeRow, Facts
+from ledger.facts import ChargeRow, Facts
 from ledger.models import (
     card_versions,
     charges,
@@ -30,7 +30,8 @@ from ledger.projects import check_projects
 from ledger.rebuilt import RebuiltRollUps
 from ledger.rollups import Dimensions
 from ledger.sealed import LISTED_PROBLEMS, PAGE_ROWS, Chain, Verification, added_in, pages, posted_in
-from ledger.types import from_microseconds, to_microseconds
+from ledger.values.calendar import Calendar
+from ledger.values.instants import from_microseconds, to_microseconds
 from ledger.wallet_closing import check_wallets
 from pricing.charge import price_entry, price_storage
 from pricing.errors import PricingError

@@ -7,7 +7,6 @@ was not prepaid. Usage in another currency, as an adjustment in USD is, doesn't 
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from ledger.lot_costs import MonthCosts, month_costs
 from ledger.models import batches, wallet_moves
 from ledger.months import first_open_month, standing_closes
 from ledger.queries.wallet import read_entries, read_moves, usage_after, usage_by_day
-from ledger.timespan import shift_month
+from ledger.values.calendar import last_day, shift_month
 
 DRAW = "draw"
 
@@ -208,11 +207,6 @@ def month_until(month: str, zone: ZoneInfo, now: datetime) -> Until:
     if today < month:
         raise LedgerError(f"{month} has not begun: give a month up to {today[:7]}")
     return Until(last_day(month)) if today[:7] > month else Until(today, over=False)
-
-
-def last_day(month: str) -> str:
-    """The last day, YYYY-MM-DD, of a month YYYY-MM."""
-    return f"{month}-{monthrange(int(month[:4]), int(month[5:]))[1]:02}"
 
 
 def read_month_costs(connection: Connection, provider: str, until: Until) -> MonthCosts | None:

@@ -13,7 +13,8 @@ from ledger.drawdown import Entry, Wallet, merged
 from ledger.models import batches, wallet_entries, wallet_moves
 from ledger.months import standing_closes
 from ledger.queries.wallet import read_moves, usage_by_day
-from ledger.wallet import WalletBook, last_day, move_words, read_book, wallet_providers
+from ledger.values.calendar import last_day
+from ledger.wallet import WalletBook, move_words, read_book, wallet_providers
 from pricing.money import INT64_MAX, format_nano
 
 

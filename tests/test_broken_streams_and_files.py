@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.exports.safe_csv import guard
+from ledger.values.safe_csv import guard
 from tests.conftest import Cli
 from tests.sources_help import lines, response
 

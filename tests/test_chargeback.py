@@ -18,7 +18,7 @@ from ledger.exports.chargeback import Chargeback, columns_by, export_chargeback,
 from ledger.exports.files import ExportFile
 from ledger.queries import SpendRow, Sums
 from ledger.reports import ReportOptions, run_report
-from ledger.timespan import month_span
+from ledger.values.periods import month_span
 from tests.book import NOON, Book
 from tests.conftest import Cli
 from tests.ledger_help import LITE, apply_projects

@@ -9,7 +9,8 @@ import pytest
 from ledger.db import HEAD_REVISION, create_database, ledger_exists, open_ledger
 from ledger.engines import parse_url
 from ledger.errors import LedgerError
-from ledger.types import UtcTime, from_microseconds, to_microseconds
+from ledger.types import UtcTime
+from ledger.values.instants import from_microseconds, to_microseconds
 from tests.conftest import Cli
 from tests.ledger_help import execute, responses, rows
 

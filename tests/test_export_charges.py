@@ -21,7 +21,7 @@ from ledger.exports.files import ExportFile, FileOptions, Format
 from ledger.exports.manifest import Exported
 from ledger.queries import BookedCharge
 from ledger.reports import ReportOptions, run_report
-from ledger.timespan import ALL_TIME, Span, month_span
+from ledger.values.periods import ALL_TIME, Span, month_span
 from pricing.catalog import load_rate_cards
 from tests.book import CODE, LITE, MINI, NOON, PRO, Book, Booked
 from tests.test_queries import random_charges, with_corrections

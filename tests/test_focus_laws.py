@@ -23,7 +23,7 @@ from ledger.exports.focus.export import FocusOptions, export_focus
 from ledger.lot_costs import month_costs
 from ledger.prepaid import used_up
 from ledger.reports import ReportOptions, run_report
-from ledger.timespan import shift_month
+from ledger.values.calendar import shift_month
 from pricing.money import NANO, round_usd
 from tests.book import NOON, Book
 from tests.conftest import Cli

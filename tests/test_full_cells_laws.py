@@ -21,10 +21,10 @@ from ledger.db import open_ledger
 from ledger.errors import LedgerError
 from ledger.ingest import Ingest
 from ledger.intake import Tally
-from ledger.limits import Amount
 from ledger.posting import Run
 from ledger.queries import Selection, read_spend
 from ledger.resolve import RunOptions
+from ledger.values.amounts import Amount
 from ledger.verify import verify
 from tests.conftest import Cli
 from tests.sources_help import lines, source

@@ -15,8 +15,8 @@ from ledger.estimates.causes import Side
 from ledger.estimates.diff import compare
 from ledger.estimates.documents import GateResult, Level, Total
 from ledger.estimates.gates import Limits, all_passed, gate_message, run_gates
-from ledger.limits import parse_amount, parse_increase
 from ledger.pace import BudgetPace
+from ledger.values.amounts import parse_amount, parse_increase
 from pricing.money import format_usd
 from tests.diff_help import LITE, MINI, VOLCENGINE, side, workload
 

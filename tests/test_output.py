@@ -22,8 +22,8 @@ from ledger.cli.output import Output, chosen_output, output_options, replacing, 
 from ledger.cli.sheet import Column, Sheet, common_places, rounded, shown_cell, to_csv, to_json, to_markdown
 from ledger.cli.tables import to_table
 from ledger.errors import LedgerError
-from ledger.exports.safe_csv import guard
-from ledger.exports.safe_text import UNSAFE, json_text, visible
+from ledger.values.safe_csv import guard
+from ledger.values.safe_text import UNSAFE, json_text, visible
 from tests.conftest import Cli
 from tests.ledger_help import responses, tamper
 

@@ -16,7 +16,7 @@ from ledger.errors import LedgerError
 from ledger.queries import SelectedSpend, Selection, SpendRow, Sums
 from ledger.reports import Report, ReportOptions, build_report, report_columns, run_report
 from ledger.reports.table import Earlier, Layout
-from ledger.timespan import ALL_TIME, Span, month_span
+from ledger.values.periods import ALL_TIME, Span, month_span
 from pricing.catalog import load_rate_cards
 from tests.book import CODE, MINI, PRO, Book, Booked
 

@@ -16,7 +16,7 @@ import pytest
 
 from ledger.closing import close_months, reopen_month
 from ledger.db import open_ledger
-from ledger.types import from_microseconds
+from ledger.values.instants import from_microseconds
 from pricing.money import format_nano
 from tests.conftest import Cli
 from tests.ledger_help import CODE, LITE, MINI, PRO, rows

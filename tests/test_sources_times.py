@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.records import RecordError
-from ledger.sources.times import iso_text, read_time
+from ledger.sources.times import read_time
+from ledger.values.instants import iso_text
 
 S = 1_000_000
 AT = 1_771_486_674  # 2026-02-19T07:37:54Z

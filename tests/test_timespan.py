@@ -11,17 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import LedgerError
-from ledger.timespan import (
-    Span,
-    day_start,
-    is_day_start,
-    offset_changes,
-    parse_moment,
-    parse_recent,
-    parse_span,
-    previous_span,
-    time_with_usage,
-)
+from ledger.values.calendar import day_start, is_day_start, offset_changes
+from ledger.values.periods import Span, parse_moment, parse_recent, parse_span, previous_span, time_with_usage
 
 UTC_ZONE, SHANGHAI, NEW_YORK = ZoneInfo("UTC"), ZoneInfo("Asia/Shanghai"), ZoneInfo("America/New_York")
 # In spring Beirut's clocks go from 23:59:59 to 01:00: there is no midnight.

@@ -10,7 +10,8 @@ import pytest
 
 from ledger.db import open_ledger
 from ledger.lot_costs import MonthCosts
-from ledger.wallet import Until, last_day, month_until, read_month_costs
+from ledger.values.calendar import last_day
+from ledger.wallet import Until, month_until, read_month_costs
 from ledger.wallet_closing import _parts
 from pricing.money import format_nano
 from tests.conftest import Cli, Outcome

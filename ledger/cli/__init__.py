@@ -108,7 +108,7 @@ def _wrong_use(error: Exception) -> str | None:
     """The line to print for an error that is the user's to mend; None for any other."""
     if isinstance(error, (click.ClickException, click.exceptions.Exit, click.Abort)):
         return None
-    from ledger.exports.safe_text import visible  # noqa: PLC0415 - only once something is wrong
+    from ledger.values.safe_text import visible  # noqa: PLC0415 - only once something is wrong
 
     message = _words(error)
     return None if message is None else visible(message)

@@ -10,7 +10,7 @@ from ledger.cli.app import App, command_options, pass_app
 from ledger.cli.output import Output, note, output_options
 from ledger.cli.sheet import Column, Sheet
 from ledger.errors import LedgerError
-from ledger.limits import parse_amount
+from ledger.values.amounts import parse_amount
 
 
 @click.command(
@@ -44,7 +44,7 @@ def adjust(
     from ledger.adjusting import adjust as post  # noqa: PLC0415 - start-up time
     from ledger.posting import Run  # noqa: PLC0415
     from ledger.records import MAX_NAME  # noqa: PLC0415
-    from ledger.timespan import parse_month  # noqa: PLC0415
+    from ledger.values.periods import parse_month  # noqa: PLC0415
 
     parsed = parse_amount(amount, "--amount", signed=True)
     if parsed.nano == 0 or abs(parsed.nano) >= 2**62:

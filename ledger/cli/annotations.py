@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from ledger.cli.output import note
-from ledger.exports.safe_text import visible
+from ledger.values.safe_text import visible
 
 
 def announce(level: Literal["warning", "error"], text: str) -> None:

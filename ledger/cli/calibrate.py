@@ -85,7 +85,7 @@ def calibrate(
     "text"; or envelopes {"request", "response"} whose response has its usage. A model needs 8 pairs of different texts.
     """
     from ledger.estimates.pairs import read_pairs  # noqa: PLC0415 - start-up time
-    from ledger.exports.safe_text import json_text  # noqa: PLC0415
+    from ledger.values.safe_text import json_text  # noqa: PLC0415
 
     output = chosen_output(FORMATS, format_name, as_json=as_json, path=None)
     if path is not None:

@@ -50,7 +50,7 @@ def close(
     Usage that comes later, and corrections, post in the earliest open month.
     """
     from ledger.closing import close_months, undated_quarantine  # noqa: PLC0415 - start-up time
-    from ledger.timespan import parse_month  # noqa: PLC0415
+    from ledger.values.periods import parse_month  # noqa: PLC0415
 
     if (month is None) == (through is None):
         raise LedgerError("give a month to close, such as 2026-03, or --through YYYY-MM")

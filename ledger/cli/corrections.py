@@ -189,7 +189,7 @@ def reassign(
 def _times(database: Database, since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
     from datetime import UTC  # noqa: PLC0415
 
-    from ledger.timespan import parse_span  # noqa: PLC0415
+    from ledger.values.periods import parse_span  # noqa: PLC0415
 
     span = parse_span(since=since, until=until, zone=database.zone, now=datetime.now(UTC))
     return span.start, span.end

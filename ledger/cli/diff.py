@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ledger.estimates.diff_documents import DiffDocument
     from ledger.estimates.documents import Level
     from ledger.estimates.gates import Limits
-    from ledger.limits import Amount, Increase
     from ledger.pace import BudgetPace
+    from ledger.values.amounts import Amount, Increase
 
 
 @click.command(
@@ -105,7 +105,7 @@ class LimitsAsked:
     def read(self, app: App, config: str) -> Limits:
         """The limits; budgets are held against the ledger's own pace."""
         from ledger.estimates.gates import Limits  # noqa: PLC0415 - start-up time
-        from ledger.limits import parse_amount, parse_increase  # noqa: PLC0415
+        from ledger.values.amounts import parse_amount, parse_increase  # noqa: PLC0415
 
         increases: list[tuple[Increase, Level]] = []
         increases += [(parse_increase(text, "--fail-increase"), "fail") for text in self.fail_increase]
@@ -132,7 +132,7 @@ def _pace_of(app: App, config: str, name: str, option: str) -> BudgetPace:
 
 def _quiet_below(text: str | None) -> int:
     """Nano-USD below which a change is worth no word."""
-    from ledger.limits import parse_amount, unit_of  # noqa: PLC0415 - start-up time
+    from ledger.values.amounts import parse_amount, unit_of  # noqa: PLC0415 - start-up time
 
     if text is None:
         return 0

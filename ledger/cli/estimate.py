@@ -123,7 +123,7 @@ def _estimate_prompts(app: App, asked: Asked, reporting: Reporting) -> None:
     from ledger.cli.estimate_inputs import counting_of, moment_of  # noqa: PLC0415 - start-up time
     from ledger.cli.estimate_sheet import PromptsEstimate, rendering, tell  # noqa: PLC0415
     from ledger.estimates.prompts import Settings, check_unit, estimate_prompts, hold, total_of  # noqa: PLC0415
-    from ledger.limits import parse_amount  # noqa: PLC0415
+    from ledger.values.amounts import parse_amount  # noqa: PLC0415
 
     assert asked.model is not None
     encoding, calibration = counting_of(asked.encoding, asked.calibration)

@@ -17,7 +17,7 @@ def moment_of(at: str | None) -> datetime:
     """The time of `--at`, now without it."""
     if at is None:
         return datetime.now(UTC)
-    from ledger.timespan import parse_moment  # noqa: PLC0415 - start-up time
+    from ledger.values.periods import parse_moment  # noqa: PLC0415 - start-up time
 
     return parse_moment(at, UTC, "--at")
 

@@ -15,7 +15,7 @@ from ledger.cli.reporting import Rendering
 from ledger.cli.sheet import Cell, Column, Sheet, grouped
 from ledger.estimates.documents import OutputBasis
 from ledger.estimates.prompts import EstimatedPrompt, EstimateTotal, Gate, RequestFacts, Settings
-from ledger.limits import unit_of
+from ledger.values.amounts import unit_of
 from pricing.money import NANO, format_nano, format_usd, parse_units, round_usd
 
 MAX_NOTES = 20

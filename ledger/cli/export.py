@@ -55,7 +55,7 @@ def charges(
     """
     from ledger.db import zone_named  # noqa: PLC0415 - start-up time
     from ledger.exports.charges import export_charges  # noqa: PLC0415
-    from ledger.timespan import parse_span  # noqa: PLC0415
+    from ledger.values.periods import parse_span  # noqa: PLC0415
 
     database = app.open()
     zone = database.zone if timezone is None else zone_named(timezone)
@@ -87,7 +87,7 @@ def chargeback(app: App, *, month: str, dimension: str, destination: Destination
     with nothing in it, and the columns that describe a project are empty.
     """
     from ledger.exports.chargeback import export_chargeback  # noqa: PLC0415 - start-up time
-    from ledger.timespan import parse_month  # noqa: PLC0415
+    from ledger.values.periods import parse_month  # noqa: PLC0415
 
     database = app.open()
     span = parse_month(month, zone=database.zone, now=datetime.now(UTC))
@@ -129,7 +129,7 @@ def focus(
     at 0 and has the cost of the credits that it drew; top-ups and expired credits are rows of their own.
     """
     from ledger.exports.focus.export import FocusOptions, export_focus  # noqa: PLC0415 - start-up time
-    from ledger.timespan import parse_month  # noqa: PLC0415
+    from ledger.values.periods import parse_month  # noqa: PLC0415
 
     now = datetime.now(UTC)
     database = app.open()

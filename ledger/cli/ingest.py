@@ -190,7 +190,7 @@ class _Progress:
 
 
 def _sheet(result: IngestResult, *, dry_run: bool) -> Sheet:
-    from ledger.spend import total  # noqa: PLC0415
+    from ledger.values.spend import total  # noqa: PLC0415
 
     by_project = sorted(result.tally.spend.items())
     spend = total([row for _name, row in by_project])

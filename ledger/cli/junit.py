@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger.exports.safe_text import visible
+from ledger.values.safe_text import visible
 
 if TYPE_CHECKING:
     import junitparser

@@ -21,7 +21,7 @@ import click
 
 from ledger.cli.sheet import Sheet, to_csv, to_json, to_markdown
 from ledger.errors import LedgerError
-from ledger.exports.safe_text import visible
+from ledger.values.safe_text import visible
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -9,7 +9,7 @@ import click
 from ledger.cli.app import App, command_options, pass_app
 from ledger.cli.output import Output, output_options
 from ledger.cli.sheet import Column, Sheet
-from ledger.timespan import parse_moment
+from ledger.values.periods import parse_moment
 from pricing.charge import Charge, price_usage
 from pricing.money import Conversion, format_nano, format_pico, format_usd, usd_fraction
 from pricing.rate_card import format_instant

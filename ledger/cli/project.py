@@ -81,7 +81,7 @@ Examples:
 def list_(app: App, *, month: str | None, output: Output) -> None:
     """List the ledger's projects, and since when they are as they are."""
     from ledger.projects import read_projects  # noqa: PLC0415 - start-up time
-    from ledger.timespan import parse_month  # noqa: PLC0415
+    from ledger.values.periods import parse_month  # noqa: PLC0415
 
     database = app.open()
     asked = None if month is None else parse_month(month, zone=database.zone, now=datetime.now(UTC)).month

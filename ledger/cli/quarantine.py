@@ -214,7 +214,7 @@ Examples:
 @pass_app
 def export(app: App, state: str, reason: str | None, path: str | None) -> None:
     """Write entries as JSON Lines, everything that is kept of them."""
-    from ledger.exports.safe_text import json_text  # noqa: PLC0415
+    from ledger.values.safe_text import json_text  # noqa: PLC0415
 
     rows = _entries(app, state, reason)
     with Output("json", None if path == "-" else path).stream() as out:

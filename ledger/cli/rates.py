@@ -217,7 +217,7 @@ def add_conversion(
 ) -> None:
     """Add a conversion from a date on. No posted charge changes."""
     from ledger.cards import add_user_conversion, cards_in_force, charges_priced_otherwise  # noqa: PLC0415
-    from ledger.timespan import parse_moment  # noqa: PLC0415
+    from ledger.values.periods import parse_moment  # noqa: PLC0415
     from pricing.money import INT64_MAX, NANO, Conversion, parse_units  # noqa: PLC0415
 
     reason_to_replace = _reason(replace, reason)

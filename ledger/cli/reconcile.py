@@ -12,7 +12,7 @@ from ledger.cli.app import App, command_options, pass_app
 from ledger.cli.output import Output, note, output_options
 from ledger.cli.sheet import Cell, Column, Sheet, json_cell
 from ledger.errors import LedgerError
-from ledger.limits import Amount, parse_amount, parse_number, unit_of
+from ledger.values.amounts import Amount, parse_amount, parse_number, unit_of
 from pricing.money import NANO, format_nano, format_usd, round_usd
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _statement(app: App, provider: str, asked: _Asked, file: str, *, everything:
     from ledger.reconcile.comparing import reconcile_statement  # noqa: PLC0415
     from ledger.reconcile.statement import Statement, parse_columns  # noqa: PLC0415
     from ledger.sources.files import open_source  # noqa: PLC0415
-    from ledger.timespan import parse_month  # noqa: PLC0415
+    from ledger.values.periods import parse_month  # noqa: PLC0415
 
     mapped = parse_columns(asked.columns)
     database = app.open()
@@ -162,7 +162,7 @@ def _statement(app: App, provider: str, asked: _Asked, file: str, *, everything:
 def _stored(app: App, provider: str, asked: _Asked, *, everything: bool) -> Reconciliation:
     from ledger.db import zone_named  # noqa: PLC0415 - start-up time
     from ledger.reconcile.comparing import reconcile_stored  # noqa: PLC0415
-    from ledger.timespan import parse_span  # noqa: PLC0415
+    from ledger.values.periods import parse_span  # noqa: PLC0415
 
     database = app.open()
     zone = database.zone if asked.timezone is None else zone_named(asked.timezone)

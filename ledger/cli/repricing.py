@@ -11,7 +11,7 @@ from ledger.cli.app import ROW_NUMBER, App, command_options, pass_app
 from ledger.cli.output import Output, note, output_options
 from ledger.cli.sheet import Column, Sheet
 from ledger.errors import LedgerError
-from ledger.spend import total
+from ledger.values.spend import total
 
 if TYPE_CHECKING:
     from ledger.db import Database
@@ -74,7 +74,7 @@ def _reprice(
 ) -> Repriced:
     from ledger.corrections import Selection  # noqa: PLC0415
     from ledger.repricing import reprice as post  # noqa: PLC0415
-    from ledger.timespan import parse_span  # noqa: PLC0415
+    from ledger.values.periods import parse_span  # noqa: PLC0415
 
     span = parse_span(since=since, until=until, zone=database.zone, now=datetime.now(UTC))
     return post(database, Selection(model=model, since=span.start, until=span.end), run, dry_run=dry_run)

@@ -20,8 +20,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from ledger.exports.safe_csv import CsvWriter, guard
-from ledger.exports.safe_text import json_text, visible
+from ledger.values.safe_csv import CsvWriter, guard
+from ledger.values.safe_text import json_text, visible
 from pricing.money import NANO, divide_half_even, format_nano
 
 Kind: TypeAlias = Literal["text", "count", "money", "usd", "decimal", "percent", "flag", "facts"]

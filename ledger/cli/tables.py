@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ledger.cli.sheet import LEFT_ALIGNED, Cell, Column, Sheet, common_places, shown_cell, total_row
-from ledger.exports.safe_text import visible
+from ledger.values.safe_text import visible
 
 GAP = 2
 # A name may break over lines to make room for numbers, but not below these widths while a number can still be left out

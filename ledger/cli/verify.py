@@ -10,7 +10,7 @@ import click
 from ledger.cli.app import App, command_options, decide_exit, pass_app
 from ledger.cli.output import Output, output_options
 from ledger.cli.sheet import Column, Sheet
-from ledger.exports.safe_text import visible
+from ledger.values.safe_text import visible
 
 
 @click.command(
@@ -31,7 +31,7 @@ def verify(app: App, month: str | None, output: Output) -> None:
     Each charge is priced again from its stored facts and the card entry it is pinned to; each batch is held
     against its digest; both roll-ups are summed anew from the rows and compared. Closed months are held against theirs.
     """
-    from ledger.timespan import parse_month  # noqa: PLC0415
+    from ledger.values.periods import parse_month  # noqa: PLC0415
     from ledger.verify import verify as check  # noqa: PLC0415 - start-up time
 
     database = app.open()

@@ -14,7 +14,7 @@ from ledger.cli.output import Output, note, output_options
 from ledger.cli.sheet import Cell, Column, Sheet, json_cell
 from ledger.cli.wallet_sheets import balance_sheet, statement_sheet
 from ledger.errors import LedgerError
-from ledger.limits import parse_amount, parse_number
+from ledger.values.amounts import parse_amount, parse_number
 
 if TYPE_CHECKING:
     from ledger.wallet import Movement, Until
@@ -82,7 +82,7 @@ def topup(
     output: Output,
 ) -> None:
     """Record credits that were bought or granted. Makes the ledger where there is none."""
-    from ledger.timespan import parse_day  # noqa: PLC0415 - start-up time
+    from ledger.values.periods import parse_day  # noqa: PLC0415 - start-up time
     from ledger.wallet import Movement  # noqa: PLC0415
 
     paid_nano = _paid(paid, grant=grant)
@@ -110,7 +110,7 @@ Example:
 @pass_app
 def draw(app: App, *, credits: str, on: str, reference: str, provider: str | None, reason: str, output: Output) -> None:
     """Record what the same balance paid for elsewhere. Makes the ledger where there is none."""
-    from ledger.timespan import parse_day  # noqa: PLC0415 - start-up time
+    from ledger.values.periods import parse_day  # noqa: PLC0415 - start-up time
     from ledger.wallet import DRAW, Movement  # noqa: PLC0415
 
     text = _text(reason, "--reason")
@@ -225,7 +225,7 @@ def balance(app: App, *, at: str | None, provider: str | None, output: Output) -
 def until_option(at: str | None, zone: ZoneInfo) -> Until:
     """What `--at` asks for: now where it is left out."""
     from ledger.statements import until_moment  # noqa: PLC0415 - start-up time
-    from ledger.timespan import parse_day, parse_moment  # noqa: PLC0415
+    from ledger.values.periods import parse_day, parse_moment  # noqa: PLC0415
     from ledger.wallet import Until  # noqa: PLC0415
 
     if at is None:
@@ -257,7 +257,7 @@ def statement(app: App, *, month: str, provider: str | None, output: Output) -> 
     in its own month counts on the first day.
     """
     from ledger.statements import statement as statement_of  # noqa: PLC0415 - start-up time
-    from ledger.timespan import parse_month  # noqa: PLC0415
+    from ledger.values.periods import parse_month  # noqa: PLC0415
 
     now = datetime.now(UTC)
     database = app.open()

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ledger.cli.sheet import Cell, Column, Sheet, shown_cell
-from ledger.limits import unit_of
+from ledger.values.amounts import unit_of
 from pricing.money import NANO, format_nano, round_usd
 
 if TYPE_CHECKING:

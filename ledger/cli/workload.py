@@ -66,7 +66,7 @@ def pull(app: App, since: str, until: str | None, projects: tuple[str, ...], out
     day at least.
     """
     from ledger.profiles import pull_profile  # noqa: PLC0415 - start-up time
-    from ledger.timespan import parse_recent  # noqa: PLC0415
+    from ledger.values.periods import parse_recent  # noqa: PLC0415
 
     database = app.open()
     span = parse_recent(since, until, zone=database.zone, now=datetime.now(UTC).replace(microsecond=0))

@@ -14,8 +14,8 @@ from ledger.errors import LedgerError
 from ledger.estimates.causes import Side
 from ledger.estimates.diff import Comparison
 from ledger.estimates.documents import GateResult, Level, Total, WorkloadEntry
-from ledger.limits import Amount, Increase, unit_of
 from ledger.pace import BudgetPace
+from ledger.values.amounts import Amount, Increase, unit_of
 from pricing.money import NANO, divide_half_even, format_nano, parse_units, round_usd
 
 USD = "USD"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from ledger.errors import LedgerError
 from ledger.estimates.documents import OutputBasis, PromptEntry
 from ledger.estimates.request_text import Prompt
-from ledger.limits import Amount, unit_of
+from ledger.values.amounts import Amount, unit_of
 from pricing.calibration import PromptText, TokenRange, count_ranges
 from pricing.errors import InvalidUsage, shown
 from pricing.estimate import NOTHING, PromptEstimate, estimate_prompt

@@ -18,7 +18,7 @@ from ledger.estimates.documents import GateResult, Total, WorkloadEntry, Workloa
 from ledger.estimates.prompts import EstimatedPrompt, Means, RequestFacts, Settings, price_counted, texts_of
 from ledger.estimates.workload_files import WorkloadRequests, requests_of
 from ledger.estimates.workload_inputs import NO_REQUESTS, WorkloadInputs, inputs_of
-from ledger.limits import Amount
+from ledger.values.amounts import Amount
 from pricing.calibration import PromptText, TokenRange, count_ranges
 from pricing.errors import PricingError, shown
 from pricing.estimate import PromptEstimate, top_tokens_of

@@ -16,7 +16,7 @@ from ledger.exports.files import ExportFile
 from ledger.exports.manifest import Exported
 from ledger.projects import Projects, read_projects
 from ledger.queries import Selection, SpendRow, read_spend
-from ledger.timespan import Span
+from ledger.values.periods import Span
 from pricing.money import NANO, RunningUsd, divide_half_even, format_nano, round_usd, usd_fraction
 
 BY_PROJECT = "project"

@@ -14,8 +14,8 @@ from ledger.exports.columns import Column, Row
 from ledger.exports.files import ExportFile
 from ledger.exports.manifest import Exported
 from ledger.queries import BookedCharge, Selection, read_charges, read_rate_entries, read_usd_rates
-from ledger.timespan import Span
-from ledger.types import from_microseconds
+from ledger.values.instants import from_microseconds
+from ledger.values.periods import Span
 from pricing.charge import METERS
 from pricing.money import NANO, RunningUsd, format_nano, format_pico
 from pricing.rate_card import RateEntry

@@ -12,8 +12,8 @@ from typing import IO, Literal, TypeAlias
 
 from ledger.errors import LedgerError
 from ledger.exports.columns import Cell, Column, Row
-from ledger.exports.safe_csv import CsvWriter, begins_formula, guard, without_controls
-from ledger.exports.safe_text import json_text, safe_json
+from ledger.values.safe_csv import CsvWriter, begins_formula, guard, without_controls
+from ledger.values.safe_text import json_text, safe_json
 
 SCHEMA = 1
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"

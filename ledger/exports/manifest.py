@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ledger.closing import MonthVersion
 from ledger.exports.files import SCHEMA, ExportFile
-from ledger.exports.safe_text import json_text
+from ledger.values.safe_text import json_text
 
 
 class Exported(NamedTuple):

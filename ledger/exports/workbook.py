@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ledger.errors import LedgerError
 from ledger.exports.columns import Cell, Column, Kind, Row
-from ledger.exports.safe_csv import without_controls
+from ledger.values.safe_csv import without_controls
 
 if TYPE_CHECKING:
     from xlsxwriter.workbook import Workbook

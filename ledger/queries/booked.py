@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, select, true
 from ledger.models import charges, conversions, usage_records
 from ledger.queries.charge_rows import ROWS_AT_ONCE
 from ledger.queries.selection import column_within, microseconds
-from ledger.types import to_microseconds
+from ledger.values.instants import to_microseconds
 
 
 class Booked(NamedTuple):

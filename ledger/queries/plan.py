@@ -12,8 +12,8 @@ from sqlalchemy import Connection, func, select
 
 from ledger.models import rollup_keys
 from ledger.queries.selection import Selection
-from ledger.timespan import QUARTER, QUARTER_US, month_start, offset_changes, shift_month
-from ledger.types import to_microseconds
+from ledger.values.calendar import QUARTER, QUARTER_US, month_start, offset_changes, shift_month
+from ledger.values.instants import to_microseconds
 
 Grain: TypeAlias = Literal["days", "quarters", "charges"]
 Changes: TypeAlias = Sequence[tuple[datetime, timedelta]]

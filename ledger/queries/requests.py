@@ -12,7 +12,7 @@ from sqlalchemy import Column, Connection, Select, Table, case, func, literal_co
 from ledger.models import charges, rollup_days, rollup_keys, rollup_quarters, usage_records
 from ledger.queries.selection import Selection, charges_in_period, column_within, microseconds
 from ledger.queries.sums import joined, narrowed, terms_of
-from ledger.timespan import day_start
+from ledger.values.calendar import day_start
 
 ROWS_AT_ONCE = 10_000
 

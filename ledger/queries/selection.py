@@ -16,8 +16,8 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, literal_colu
 from sqlalchemy.types import BigInteger
 
 from ledger.models import charges, rollup_keys, usage_records
-from ledger.timespan import QUARTER_US, is_day_start, month_start, shift_month
-from ledger.types import to_microseconds
+from ledger.values.calendar import QUARTER_US, is_day_start, month_start, shift_month
+from ledger.values.instants import to_microseconds
 
 Basis: TypeAlias = Literal["posted", "occurred"]
 

@@ -16,7 +16,7 @@ from ledger.queries.charge_rows import read_rate_entries, read_usd_rates
 from ledger.queries.plan import FIXED_COLUMNS, KEY_COLUMN, Grain, Plan, Sums, make_plan
 from ledger.queries.selection import TAG_PREFIX, Selection
 from ledger.queries.sums import DAYS_BEFORE_EPOCH, joined, sums_of_charges, sums_of_rollups
-from ledger.timespan import month_start
+from ledger.values.calendar import month_start
 from pricing.rate_card import RateEntry
 
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()

@@ -32,8 +32,9 @@ from ledger.queries.selection import (
     microseconds,
     period_parts,
 )
-from ledger.timespan import day_start
-from ledger.types import HALF_BITS, LOWER_HALF, to_microseconds
+from ledger.types import HALF_BITS, LOWER_HALF
+from ledger.values.calendar import day_start
+from ledger.values.instants import to_microseconds
 
 DAY_US = 86_400 * 1_000_000
 # Local times of 1970 may lie before the epoch and division in SQL truncates towards zero: days count from far before.

@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func
 from ledger.drawdown import Entry
 from ledger.models import rollup_days, rollup_keys, rollup_quarters, wallet_entries, wallet_moves
 from ledger.queries.selection import column_within, microseconds
-from ledger.types import HALF_BITS, LOWER_HALF, to_microseconds
+from ledger.types import HALF_BITS, LOWER_HALF
+from ledger.values.instants import to_microseconds
 
 
 def read_moves(connection: Connection, provider: str | None = None) -> list[Row[Any]]:

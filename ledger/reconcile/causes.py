@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 from ledger.facts import ChargeRow, Facts
 from ledger.rating import STORAGE_TIER
 from ledger.reconcile.sides import Measure
-from ledger.types import from_microseconds
+from ledger.values.instants import from_microseconds
 from pricing.charge import price_entry
 from pricing.errors import PricingError
 from pricing.money import NANO, divide_half_even

@@ -14,7 +14,6 @@ from sqlalchemy import Connection
 from ledger.cards import cards_in_force
 from ledger.db import Database
 from ledger.errors import LedgerError
-from ledger.facts import Calendar
 from ledger.queries.booked import (
     Booked,
     occurred_within,
@@ -29,7 +28,8 @@ from ledger.reconcile.results import Basis, Reconciliation, Result, collect
 from ledger.reconcile.sides import Measure, Sides, day_key
 from ledger.reconcile.statement import Line, Statement
 from ledger.statements import balance
-from ledger.timespan import Span, day_start
+from ledger.values.calendar import Calendar, day_start
+from ledger.values.periods import Span
 from ledger.wallet import Until
 from pricing.money import format_nano
 from pricing.rate_card import RateCard

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from ledger.reconcile.causes import Cause, Difference
 from ledger.reconcile.sides import Measure, Sides
-from ledger.timespan import Span
+from ledger.values.periods import Span
 from pricing.money import usd_fraction
 
 Status: TypeAlias = Literal["matched", "only_ledger", "only_provider", "differs"]

@@ -14,15 +14,15 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from ledger.errors import LedgerError
-from ledger.facts import Calendar
-from ledger.limits import CREDITS
 from ledger.records import RecordError
 from ledger.sources.base import Item
 from ledger.sources.files import Source
 from ledger.sources.lines import line_chunks
 from ledger.sources.times import read_time
-from ledger.timespan import parse_day
-from ledger.types import to_microseconds
+from ledger.values.amounts import CREDITS
+from ledger.values.calendar import Calendar
+from ledger.values.instants import to_microseconds
+from ledger.values.periods import parse_day
 from pricing.money import CURRENCIES, INT64_MAX, NANO, parse_units
 
 COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens")

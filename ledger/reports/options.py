@@ -11,7 +11,7 @@ from ledger.db import Database, zone_named
 from ledger.errors import LedgerError
 from ledger.queries import Basis, SelectedSpend, Selection, read_spend, read_unbooked_calls
 from ledger.reports.table import Earlier, Layout, Report, build_report, report_columns
-from ledger.timespan import Span, parse_month, parse_span, previous_span
+from ledger.values.periods import Span, parse_month, parse_span, previous_span
 
 
 @dataclass(frozen=True, slots=True)

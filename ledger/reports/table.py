@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple, TypeAlias
 from ledger.errors import LedgerError
 from ledger.queries import DIMENSIONS, SelectedSpend, Selection
 from ledger.reports.tally import Dimensions, Tally, tallied
-from ledger.timespan import Span
-from ledger.types import from_microseconds
+from ledger.values.instants import from_microseconds
+from ledger.values.periods import Span
 from pricing.money import divide_half_even
 
 TAG_PREFIX = "tag:"

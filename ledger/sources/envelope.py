@@ -23,9 +23,10 @@ from ledger.sources.kinds import (
 )
 from ledger.sources.payloads import PayloadReader
 from ledger.sources.refusals import guarded, salvaged
-from ledger.sources.times import iso_text, read_time
+from ledger.sources.times import read_time
 from ledger.sources.usage import unknown_usage
 from ledger.sources.values import read_metadata, read_tags, read_text
+from ledger.values.instants import iso_text
 from pricing.usage import check_service_tier
 
 

@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from ledger.records import MAX_SOURCE, PENDING_STATUSES, Pending, RecordError, UsageRecord
 from ledger.sources.base import JsonObject
-from ledger.sources.times import iso_text, read_time
+from ledger.sources.times import read_time
 from ledger.sources.usage import check_priced_tier
 from ledger.sources.values import read_count, read_figure, read_id, read_status, read_tags, read_text, show
+from ledger.values.instants import iso_text
 from pricing.money import format_nano
 from pricing.usage import TokenUsage
 

@@ -26,9 +26,10 @@ from ledger.sources.spans import (
     whole_number,
 )
 from ledger.sources.strict_json import encode
-from ledger.sources.times import iso_text, read_time
+from ledger.sources.times import read_time
 from ledger.sources.usage import Reported, UsageReader, check_priced_tier, leaves
 from ledger.sources.values import read_id, read_metadata, read_text, show
+from ledger.values.instants import iso_text
 from pricing.usage import TokenUsage
 
 _READER = UsageReader("input_tokens", "output_tokens", USAGE)

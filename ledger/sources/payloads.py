@@ -17,9 +17,10 @@ from ledger.sources.kinds import (
     unknown_object,
 )
 from ledger.sources.refusals import guarded, salvaged, salvaged_counts
-from ledger.sources.times import iso_text, read_time
+from ledger.sources.times import read_time
 from ledger.sources.usage import UsageReader, check_priced_tier
 from ledger.sources.values import NOTHING, read_figure, read_id, read_metadata, read_status, read_text
+from ledger.values.instants import iso_text
 from pricing.usage import TokenUsage
 
 

@@ -13,8 +13,9 @@ from ledger.records import MAX_SOURCE, Parsed
 from ledger.sources.base import Format, JsonObject
 from ledger.sources.fields import amount_text, read_counts, read_fields, read_kind
 from ledger.sources.refusals import guarded, salvaged, salvaged_counts
-from ledger.sources.times import iso_text, read_time
+from ledger.sources.times import read_time
 from ledger.sources.values import read_amount, read_count, read_id, read_status, read_tags, read_text
+from ledger.values.instants import iso_text
 
 
 def recognise(obj: JsonObject) -> bool:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from decimal import ROUND_DOWN, Context, Decimal
 
 from ledger.records import RecordError
 from ledger.sources.values import show
+from ledger.values.instants import EPOCH
 
 US = 1_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_DAY = _EPOCH.toordinal()
+_EPOCH_DAY = EPOCH.toordinal()
 _END_SECONDS = 253_402_300_800  # 10000-01-01T00:00Z, exclusive
 _END_US = _END_SECONDS * US
 
@@ -48,11 +48,6 @@ def read_time(value: object, name: str) -> int:
         raise RecordError("missing_time", message)
     message = f"{name} {show(value)} is no time: give epoch seconds or ISO 8601 text with a zone"
     raise RecordError("invalid_time", message)
-
-
-def iso_text(microseconds: int) -> str:
-    """The instant as ISO 8601 text in UTC: 0 is 1970-01-01T00:00:00Z; six fraction digits where there are any."""
-    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat().replace("+00:00", "Z")
 
 
 def _read_decimal(value: Decimal, name: str) -> int:

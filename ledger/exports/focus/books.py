@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from ledger.exports.charges import charged_at_pico
 from ledger.exports.focus.items import Rate
-from ledger.facts import Calendar
 from ledger.projects import Projects
 from ledger.rollups import TagSubset
+from ledger.values.calendar import Calendar
 from pricing.rate_card import UNBOUNDED, RateEntry
 
 _TIERS_LAST = {UNBOUNDED: 1, "none": 2}

@@ -23,7 +23,6 @@ from ledger.exports.focus.lines import adjustment_item, line_items
 from ledger.exports.focus.prepaid import wallet_rows
 from ledger.exports.focus.rows import Rows
 from ledger.exports.manifest import Exported
-from ledger.facts import Calendar
 from ledger.prepaid import BillingMode, MonthWallet, month_wallets
 from ledger.projects import read_projects
 from ledger.queries import read_rate_entries, read_usd_rates
@@ -35,6 +34,7 @@ from ledger.queries.focus import (
     read_rolled_up,
 )
 from ledger.rollups import TagSubset
+from ledger.values.calendar import Calendar
 from pricing.money import format_nano
 
 # Items that charges come to; the others are of wallets.

@@ -10,8 +10,8 @@ from ledger.exports.focus.items import PICO_PER_NANO, Item, usage_items
 from ledger.exports.focus.prepaid import day_after
 from ledger.queries.focus import CORRECTING, PostedCharge
 from ledger.queries.wallet import wallet_day
-from ledger.timespan import shift_month
-from ledger.types import from_microseconds
+from ledger.values.calendar import shift_month
+from ledger.values.instants import from_microseconds
 from pricing.charge import METERS
 from pricing.usage import clock_hours
 

@@ -15,7 +15,8 @@ from ledger.exports.focus.items import PICO_PER_NANO, Costs, Item
 from ledger.exports.focus.names import names_of
 from ledger.exports.focus.parts import TOKENS, Cells, nature, prices, sku, tokens_priced, top_up_prices
 from ledger.projects import Projects
-from ledger.timespan import day_start, month_span
+from ledger.values.calendar import day_start
+from ledger.values.periods import month_span
 
 PLACE = {column.name: place for place, column in enumerate(COLUMNS)}
 # The cells that differ between rows of otherwise one kind, in the order of `_varying`.

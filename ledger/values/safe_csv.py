@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 
-from ledger.exports.safe_text import UNSAFE, visible
+from ledger.values.safe_text import UNSAFE, visible
 
 # What a spreadsheet takes for the start of a formula, also after it has dropped a leading blank or control character.
 _FORMULA = re.compile(" *[=+\\-@\t\r\n\x00\uff1d\uff0b\uff0d\uff20]")

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from ledger.errors import LedgerError
+from ledger.values.calendar import QUARTER, day_start, is_day_start, month_start, shift_month
 
-QUARTER = timedelta(minutes=15)
-QUARTER_US = 15 * 60 * 1_000_000
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
@@ -72,27 +71,6 @@ def parse_month(text: str, *, zone: tzinfo, now: datetime, option: str = "--mont
 def month_span(month: str, zone: tzinfo) -> Span:
     """The month YYYY-MM of the zone as a span."""
     return Span(month_start(month, zone), month_start(shift_month(month, 1), zone), month, month)
-
-
-def month_start(month: str, zone: tzinfo) -> datetime:
-    """The first instant, UTC, of the month YYYY-MM in the zone."""
-    return day_start(date(int(month[:4]), int(month[5:]), 1), zone)
-
-
-def shift_month(month: str, months: int) -> str:
-    """The month so many months later: 2026-01 and -1 is 2025-12."""
-    number = int(month[:4]) * 12 + int(month[5:]) - 1 + months
-    return f"{number // 12:04d}-{number % 12 + 1:02d}"
-
-
-def day_start(day: date, zone: tzinfo) -> datetime:
-    """The first instant, UTC, of a calendar day in the zone: midnight, or the end of a gap over midnight."""
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
-
-
-def is_day_start(moment: datetime, zone: tzinfo) -> bool:
-    """Whether a calendar day of the zone starts at that instant."""
-    return day_start(moment.astimezone(zone).date(), zone) == moment
 
 
 def parse_day(text: str, option: str) -> str:
@@ -225,25 +203,3 @@ def _moment_label(moment: datetime, zone: tzinfo) -> str:
     if is_day_start(moment, zone):
         return f"{local:%Y-%m-%d}"
     return local.isoformat(timespec="minutes" if not (local.second or local.microsecond) else "auto")
-
-
-def offset_changes(zone: tzinfo, start: datetime, end: datetime) -> list[tuple[datetime, timedelta]]:
-    """The zone's UTC offsets in [start, end), each with the instant, to the second, from which it holds."""
-    moment = start.astimezone(UTC)
-    offset = _offset(zone, moment)
-    changes = [(moment, offset)]
-    while moment < end:
-        later = min(moment + timedelta(days=1), end)
-        if _offset(zone, later) != offset:
-            low, high = moment, later
-            while high - low > timedelta(seconds=1):
-                middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
-                low, high = (middle, high) if _offset(zone, middle) == offset else (low, middle)
-            later, offset = high, _offset(zone, high)
-            changes.append((later, offset))
-        moment = later
-    return changes
-
-
-def _offset(zone: tzinfo, moment: datetime) -> timedelta:
-    return moment.astimezone(zone).utcoffset() or timedelta()

@@ -1,0 +1,1 @@
+"""Money, time and text as the ledger writes them; nothing here knows a table."""
