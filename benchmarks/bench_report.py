@@ -16,12 +16,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from ledger.bulk import append_rows
 from ledger.cards import PinnedIds, cards_in_force
-from ledger.db import Database, open_ledger
-from ledger.models import rollup_days, rollup_keys
 from ledger.reports import ReportOptions, run_report
 from ledger.rollups import Dimensions
+from ledger.store.bulk import append_rows
+from ledger.store.database import Database
+from ledger.store.opening import open_ledger
+from ledger.store.tables import rollup_days, rollup_keys
 from ledger.values.instants import to_microseconds
 from pricing.rate_card import RateCard
 

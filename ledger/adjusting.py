@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from ledger.cards import PinnedIds, cards_in_force, next_id
-from ledger.db import Database
+from ledger.cards import PinnedIds, cards_in_force
 from ledger.errors import LedgerError
 from ledger.facts import ChargeRow, adjustment_facts, columns_of
-from ledger.models import batches, charges
 from ledger.months import first_open_month, posted_month
 from ledger.posting import Poster, Run, already_posted
+from ledger.store.bulk import next_id
+from ledger.store.database import Database
+from ledger.store.tables import batches, charges
 from ledger.values.amounts import Amount
 from ledger.values.instants import from_microseconds
 

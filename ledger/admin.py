@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, inspect, select, text, update
+from sqlalchemy import Connection, delete, select, text, update
 
-from ledger.bulk import in_chunks
 from ledger.charged import posted_charges
-from ledger.db import Database, joined_tags, zone_named
 from ledger.errors import LedgerError
-from ledger.models import APPEND_ONLY, charges, ledger_settings, metadata, rollup_days, rollup_keys, rollup_quarters
 from ledger.rebuilt import RebuiltRollUps, TooLarge
+from ledger.store.bulk import in_chunks
+from ledger.store.database import Database, zone_named
+from ledger.store.opening import joined_tags
+from ledger.store.tables import (
+    charges,
+    ledger_settings,
+    rollup_days,
+    rollup_keys,
+    rollup_quarters,
+)
 from ledger.values.calendar import Calendar
 
 
@@ -62,40 +69,3 @@ def _no_room(connection: Connection, cell: TooLarge, tags: str, standing: str) -
         f"{cell.time} pass 2**63 - 1, the most that a sum holds. Nothing was changed: roll up more tags, or those that "
         f"are: {standing or 'none'}"
     )
-
-
-def check_database(database: Database) -> list[str]:
-    """What is wrong with tables, guards and, on SQLite, the file; empty where all is sound."""
-    problems: list[str] = []
-    with database.reading() as connection:
-        missing = set(metadata.tables) - set(inspect(connection).get_table_names())
-        problems += [f"table {name} is missing" for name in sorted(missing)]
-        guards = _triggers(connection)
-        problems += [
-            f"table {name} isn't guarded against changes"
-            for name in APPEND_ONLY
-            if guards.get(name, 0) < _guards(connection)
-        ]
-        if connection.dialect.name == "sqlite":
-            found = [row[0] for row in connection.execute(text("PRAGMA integrity_check"))]
-            problems += [f"integrity: {message}" for message in found if message != "ok"]
-            problems += [
-                f"foreign key of {row[0]} row {row[1]}: {row[2]} is missing"
-                for row in connection.execute(text("PRAGMA foreign_key_check"))
-            ]
-    return problems
-
-
-def _guards(connection: Connection) -> int:
-    return 3 if connection.dialect.name == "sqlite" else 2
-
-
-def _triggers(connection: Connection) -> dict[str, int]:
-    if connection.dialect.name == "sqlite":
-        query = "SELECT tbl_name, count(*) FROM sqlite_master WHERE type = 'trigger' GROUP BY tbl_name"
-    else:
-        query = (
-            "SELECT c.relname, count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
-            "WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' GROUP BY c.relname"
-        )
-    return {row[0]: row[1] for row in connection.execute(text(query))}

@@ -9,19 +9,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from sqlalchemy import Connection, Table, func, or_, select
+from sqlalchemy import Connection, func, or_, select
 
 from ledger.errors import LedgerError
-from ledger.models import card_versions, charges, conversions, rate_entries, usage_records
+from ledger.store.bulk import next_id
+from ledger.store.tables import card_versions, charges, conversions, rate_entries, usage_records
 from pricing.catalog import CardFile, built_in_card_files, changed_entries, merge_cards, parse_card
 from pricing.errors import PricingError
 from pricing.money import Conversion, format_nano
 from pricing.rate_card import RateCard, RateEntry
-
-
-def next_id(connection: Connection, table: Table) -> int:
-    """One more than the highest id; only the holder of the write lock may ask."""
-    return int(connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()) + 1
 
 
 def cards_in_force(connection: Connection, files: Sequence[CardFile] = ()) -> dict[str, RateCard]:

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, true, type_coerce, union_all
 
-from ledger.cards import next_id
 from ledger.facts import ChargeRow, Facts, adjustment_facts
-from ledger.models import charges, usage_records
-from ledger.types import BigInt
+from ledger.store.bulk import next_id
+from ledger.store.tables import charges, usage_records
+from ledger.store.tables.columns import BigInt
 from ledger.values.calendar import Calendar
 
 CHUNK = 8_000

@@ -16,15 +16,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy import Connection, func, select
 
-from ledger.cards import next_id
 from ledger.config import FocusSection
-from ledger.db import Database
 from ledger.digests import row_digest, sealed_conversions
 from ledger.errors import LedgerError
 from ledger.facts import ChargeRow
-from ledger.models import charges, closings, quarantine, rollup_keys, sources
 from ledger.months import last_closed, standing_close, standing_closes
 from ledger.queries import Selection, read_unbooked_calls
+from ledger.store.bulk import next_id
+from ledger.store.database import Database
+from ledger.store.tables import charges, closings, quarantine, rollup_keys, sources
 from ledger.values.calendar import month_start, shift_month
 from ledger.wallet import wallet_providers
 from ledger.wallet_closing import first_wallet_month, write_entries

@@ -9,14 +9,14 @@ from typing import TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, true
 
-from ledger.cards import next_id
 from ledger.charged import live_chunks
-from ledger.db import Database
 from ledger.errors import LedgerError
 from ledger.facts import ChargeRow, Facts, columns_of
-from ledger.models import batches, charges, usage_records
 from ledger.months import first_open_month, posted_month
 from ledger.posting import Poster, Run
+from ledger.store.bulk import next_id
+from ledger.store.database import Database
+from ledger.store.tables import batches, charges, usage_records
 
 # Batches whose usage records can be voided; corrections themselves are undone by their opposite.
 VOIDABLE = ("ingest", "record", "retry", "accept")

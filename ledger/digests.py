@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Connection, Table, select
 
 from ledger.facts import ChargeRow, Columns, Facts
-from ledger.models import batches, conversions
+from ledger.store.tables import batches, conversions
 
 _CONVERSION = ChargeRow._fields.index("conversion_id")
 _TOOL_CALLS = 2 + Facts._fields.index("tool_calls")  # after the record's id and batch

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
-from ledger.bulk import rows_by_key
 from ledger.errors import LedgerError
 from ledger.facts import ChargeRow, Columns, Facts, columns_of
-from ledger.models import rollup_days
 from ledger.rollups import SIGNS, Dimensions, TagSubset, dimensions_of, token_hours
+from ledger.store.bulk import rows_by_key
+from ledger.store.tables import rollup_days
 from ledger.values.calendar import QUARTER_US, Calendar
 from pricing.money import INT64_MAX, format_nano
 

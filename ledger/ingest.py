@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 
 from ledger.ahead import is_worthwhile, portions_ahead
 from ledger.config import Config
-from ledger.db import Database, ledger_exists, open_ledger
 from ledger.errors import LedgerError
 from ledger.intake import Intake, Tally
 from ledger.portions import Portion, portions, without_collector
@@ -22,6 +21,8 @@ from ledger.quarantine import CUT, ENDLESS, OpenLines, hold, line_of
 from ledger.records import Held
 from ledger.resolve import RunOptions
 from ledger.sources import Source
+from ledger.store.database import Database
+from ledger.store.opening import ledger_exists, open_ledger
 
 LISTED_REJECTIONS = 20
 

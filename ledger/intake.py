@@ -14,7 +14,6 @@ from sqlalchemy import Connection
 
 from ledger.cards import PinnedIds, cards_in_force
 from ledger.config import Config
-from ledger.db import Database
 from ledger.facts import Facts, Rated
 from ledger.portions import Portion, resolved
 from ledger.posting import Posted, Poster, Run
@@ -24,6 +23,7 @@ from ledger.records import Held, UsageRecord
 from ledger.resolve import Resolver, RunOptions
 from ledger.sources.base import Item
 from ledger.sources.fields import to_fields
+from ledger.store.database import Database
 from ledger.values.spend import Spend
 from pricing.rate_card import RateCard
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, Row, select
 
-from ledger.models import closings
+from ledger.store.tables import closings
 from ledger.values.calendar import shift_month
 
 # Below every month: where nothing was closed, every month takes its own charges.

@@ -11,11 +11,11 @@ import msgspec
 from sqlalchemy import Connection, func, select
 
 from ledger.cards import cards_in_force
-from ledger.db import Database
-from ledger.models import batches, rollup_days, rollup_keys, sources
 from ledger.months import first_open_month, last_closed
 from ledger.quarantine import count_open
 from ledger.queries import Selection, read_unbooked_calls
+from ledger.store.database import Database
+from ledger.store.tables import batches, rollup_days, rollup_keys, sources
 from pricing.money import Conversion
 
 

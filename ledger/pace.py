@@ -15,7 +15,7 @@ from pricing.errors import shown
 from pricing.money import NANO, format_nano, usd_fraction
 
 if TYPE_CHECKING:
-    from ledger.db import Database
+    from ledger.store.database import Database
     from pricing.rate_card import RateCard
 
 MONTH_DAYS = 30

@@ -14,16 +14,15 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection, select
 
-from ledger.bulk import append_new_rows, append_rows, rows_by_key, upsert
-from ledger.cards import next_id
-from ledger.db import Database
 from ledger.digests import amounts_by_currency, batch_digest, sealed_conversions
 from ledger.errors import LedgerError
 from ledger.facts import Columns, Facts, Rated, columns_of, same_facts
 from ledger.headroom import Headroom
-from ledger.models import batches, charges, sources, usage_records, wallet_moves
 from ledger.months import first_open_month, posted_month
 from ledger.rollups import RollUp
+from ledger.store.bulk import append_new_rows, append_rows, next_id, rows_by_key, upsert
+from ledger.store.database import Database
+from ledger.store.tables import batches, charges, sources, usage_records, wallet_moves
 from ledger.values.calendar import Calendar
 from ledger.values.instants import to_microseconds
 

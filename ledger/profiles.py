@@ -23,8 +23,8 @@ from pricing.errors import shown
 from pricing.money import INT64_MAX, divide_half_even, format_nano, parse_units
 
 if TYPE_CHECKING:
-    from ledger.db import Database
     from ledger.queries import OutputCount
+    from ledger.store.database import Database
 
 SCHEMA = 1
 MONTH_DAYS = 30

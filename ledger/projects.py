@@ -14,13 +14,13 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 from sqlalchemy import Connection, Row, func, select
 
-from ledger.cards import next_id
 from ledger.config import Project
-from ledger.db import Database
 from ledger.digests import row_digest
 from ledger.errors import LedgerError
-from ledger.models import closings, projects
 from ledger.months import standing_close
+from ledger.store.bulk import next_id
+from ledger.store.database import Database
+from ledger.store.tables import closings, projects
 
 Change: TypeAlias = Literal["added", "changed", "removed"]
 

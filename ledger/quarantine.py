@@ -10,14 +10,13 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, func, select, update
 
-from ledger.bulk import in_chunks
-from ledger.cards import next_id
 from ledger.errors import LedgerError
 from ledger.facts import Facts
-from ledger.models import quarantine
 from ledger.records import Held, RecordError
 from ledger.resolve import RunOptions
 from ledger.sources.times import read_time
+from ledger.store.bulk import in_chunks, next_id
+from ledger.store.tables import quarantine
 from ledger.values.instants import from_microseconds
 
 CUT = "truncated_json"

@@ -12,9 +12,10 @@ from typing import NamedTuple
 from sqlalchemy import Column, Connection, MetaData, Table, text
 
 from ledger.facts import ChargeRow, Facts, columns_of
-from ledger.models import MEASURES, rollup_days, rollup_quarters
 from ledger.rollups import RollUp
-from ledger.types import HALF_BITS, LOWER_HALF, BigInt
+from ledger.store.expressions import HALF_BITS, LOWER_HALF
+from ledger.store.tables import MEASURES, rollup_days, rollup_quarters
+from ledger.store.tables.columns import BigInt
 from ledger.values.calendar import Calendar
 
 UPPER_MOST = 2 ** (63 - HALF_BITS) - 1

@@ -9,9 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ledger import forks
 from ledger.config import load_config
-from ledger.db import open_ledger
 from ledger.errors import LedgerError
 from ledger.intake import Intake
 from ledger.posting import Run
@@ -23,6 +21,8 @@ from ledger.sources.fields import to_fields
 from ledger.sources.kinds import carries_usage, named_kind
 from ledger.sources.registry import FORMATS, recognise, unrecognised
 from ledger.sources.values import read_text
+from ledger.store import forks
+from ledger.store.opening import open_ledger
 from pricing.money import format_nano
 
 

@@ -11,13 +11,13 @@ from sqlalchemy import Connection, select
 from ledger.cards import PinnedIds, cards_in_force
 from ledger.charged import live_chunks, posted_charges
 from ledger.corrections import Correction, Selection, post_corrections
-from ledger.db import Database
 from ledger.errors import LedgerError
 from ledger.facts import ChargeRow, Facts
-from ledger.models import batches, charges
 from ledger.months import first_open_month, posted_month
 from ledger.posting import Poster, Run, already_posted
 from ledger.rating import Rater
+from ledger.store.database import Database
+from ledger.store.tables import batches, charges
 from ledger.values.spend import Spend
 
 KIND = "reprice"

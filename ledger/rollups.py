@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Table, select
 
-from ledger.bulk import append_rows, in_chunks, upsert
-from ledger.cards import next_id
 from ledger.facts import ChargeRow, Columns, Facts
-from ledger.models import rollup_days, rollup_keys, rollup_quarters
-from ledger.types import HALF_BITS, LOWER_HALF
+from ledger.store.bulk import append_rows, in_chunks, next_id, upsert
+from ledger.store.expressions import HALF_BITS, LOWER_HALF
+from ledger.store.tables import rollup_days, rollup_keys, rollup_quarters
 from ledger.values.calendar import QUARTER_US, Calendar
 from ledger.values.instants import from_microseconds
 from pricing.money import INT64_MAX

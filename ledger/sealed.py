@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, select
 from ledger.charged import facts_columns, posted_charges
 from ledger.digests import amounts_by_currency, batch_digest, sealed_conversions
 from ledger.facts import ChargeRow, Facts, columns_of
-from ledger.models import batches, usage_records
+from ledger.store.tables import batches, usage_records
 from ledger.values.calendar import Calendar
 
 PAGE_ROWS = 8_000

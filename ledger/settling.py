@@ -10,16 +10,12 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, update
 
-from ledger.bulk import append_rows
-from ledger.cards import next_id
 from ledger.charged import posted_charges
 from ledger.config import Config
 from ledger.corrections import reversal
-from ledger.db import Database
 from ledger.errors import LedgerError
 from ledger.facts import Rated, columns_of
 from ledger.intake import Intake, fields_of
-from ledger.models import batches, charges, quarantine, usage_records
 from ledger.months import first_open_month, posted_month
 from ledger.portions import Portion
 from ledger.posting import Known, Poster, Run, known_records, note_sources
@@ -27,6 +23,9 @@ from ledger.quarantine import entries, get_entry, settle
 from ledger.resolve import RunOptions
 from ledger.sources.base import Item
 from ledger.sources.records import parse
+from ledger.store.bulk import append_rows, next_id
+from ledger.store.database import Database
+from ledger.store.tables import batches, charges, quarantine, usage_records
 
 CONFLICT = "conflict"
 

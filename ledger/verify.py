@@ -7,12 +7,16 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, Table, func, select, text
 
-from ledger.bulk import in_chunks
 from ledger.charged import posted_charges
 from ledger.closing import check_closings
-from ledger.db import Database
 from ledger.facts import ChargeRow, Facts
-from ledger.models import (
+from ledger.projects import check_projects
+from ledger.rebuilt import RebuiltRollUps
+from ledger.rollups import Dimensions
+from ledger.sealed import LISTED_PROBLEMS, PAGE_ROWS, Chain, Verification, added_in, pages, posted_in
+from ledger.store.bulk import in_chunks
+from ledger.store.database import Database
+from ledger.store.tables import (
     card_versions,
     charges,
     closings,
@@ -26,10 +30,6 @@ from ledger.models import (
     wallet_entries,
     wallet_moves,
 )
-from ledger.projects import check_projects
-from ledger.rebuilt import RebuiltRollUps
-from ledger.rollups import Dimensions
-from ledger.sealed import LISTED_PROBLEMS, PAGE_ROWS, Chain, Verification, added_in, pages, posted_in
 from ledger.values.calendar import Calendar
 from ledger.values.instants import from_microseconds, to_microseconds
 from ledger.wallet_closing import check_wallets

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, func, select
 
-from ledger.bulk import append_rows
-from ledger.cards import next_id
 from ledger.digests import row_digest
 from ledger.drawdown import Entry, Wallet, merged
-from ledger.models import batches, wallet_entries, wallet_moves
 from ledger.months import standing_closes
 from ledger.queries.wallet import read_moves, usage_by_day
+from ledger.store.bulk import append_rows, next_id
+from ledger.store.tables import batches, wallet_entries, wallet_moves
 from ledger.values.calendar import last_day
 from ledger.wallet import WalletBook, move_words, read_book, wallet_providers
 from pricing.money import INT64_MAX, format_nano

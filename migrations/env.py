@@ -1,4 +1,4 @@
-"""Runs the migrations, on a connection handed in by `ledger.db` or on the URL of -x db=, TOLLBOOK_DB or alembic.ini."""
+"""Runs the migrations, on a connection handed in by the ledger or on the URL of -x db=, TOLLBOOK_DB or alembic.ini."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
-from ledger.models import metadata
+from ledger.store.tables import metadata
 
 
 def run(connection: Connection) -> None:
@@ -22,7 +22,7 @@ def main() -> None:
         run(handed_in)
         return
     # Only a command line comes here: the engine's set-up is the ledger's own.
-    from ledger.engines import make_engine, parse_url  # noqa: PLC0415
+    from ledger.store.engines import make_engine, parse_url  # noqa: PLC0415
 
     arguments = context.get_x_argument(as_dictionary=True)
     url = arguments.get("db") or os.environ.get("TOLLBOOK_DB") or context.config.get_main_option("sqlalchemy.url")

@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from ledger import models
-from ledger.db import Database, create_database, open_ledger
+from ledger.store import tables as models
+from ledger.store.database import Database
+from ledger.store.opening import create_database, open_ledger
 from pricing.catalog import load_rate_cards
 from pricing.charge import price_entry, price_storage
 from pricing.rate_card import RateCard, RateEntry

@@ -118,7 +118,7 @@ def postgres_server() -> PostgresServer:
 
 def migrate(url: str) -> None:
     """`upgrade head` and the settings of a new ledger in UTC."""
-    from ledger.db import create_database
+    from ledger.store.opening import create_database
 
     create_database(url)
     close_connections()

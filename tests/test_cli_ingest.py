@@ -184,9 +184,9 @@ def test_a_conflict_fails_strict_too(db_cli: Cli) -> None:
 def test_runs_of_one_process_remember_nothing_of_one_that_was_rolled_back(cli: Cli, sqlite_url: str) -> None:
     """Ids of roll-up keys that the strict run handed out are handed out again, to other keys."""
     from ledger.config import Config
-    from ledger.db import open_ledger
     from ledger.ingest import Ingest
     from ledger.resolve import RunOptions
+    from ledger.store.opening import open_ledger
     from ledger.verify import verify
     from tests.sources_help import source
 

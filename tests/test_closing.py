@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ledger.closing import close_months
-from ledger.db import open_ledger
+from ledger.store.opening import open_ledger
 from tests.conftest import Cli
 from tests.ledger_help import LITE, nano, rows, tamper, value
 from tests.sources_help import lines, record

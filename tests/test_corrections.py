@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from ledger.config import Config
 from ledger.corrections import Selection, reassign, void
-from ledger.db import Database, open_ledger
 from ledger.ingest import Ingest
 from ledger.resolve import RunOptions
+from ledger.store.database import Database
+from ledger.store.opening import open_ledger
 from ledger.verify import verify
 from tests.conftest import Cli
 from tests.ledger_help import CODE, REFERENCE_NANO, counts, nano, report, responses, rows, value

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ledger.db import HEAD_REVISION, create_database, ledger_exists, open_ledger
-from ledger.engines import parse_url
 from ledger.errors import LedgerError
-from ledger.types import UtcTime
+from ledger.store.engines import parse_url
+from ledger.store.opening import HEAD_REVISION, create_database, ledger_exists, open_ledger
+from ledger.store.tables.columns import UtcTime
 from ledger.values.instants import from_microseconds, to_microseconds
 from tests.conftest import Cli
 from tests.ledger_help import execute, responses, rows

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import select
 
-from ledger.db import open_ledger
 from ledger.digests import row_digest
 from ledger.exports.focus.columns import COLUMNS, LINE_COLUMNS
-from ledger.models import closings
+from ledger.store.opening import open_ledger
+from ledger.store.tables import closings
 from tests.conftest import Cli
 from tests.focus_help import (
     APRIL,

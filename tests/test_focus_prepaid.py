@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from ledger.config import FocusSection
-from ledger.db import open_ledger
 from ledger.exports.files import ExportFile
 from ledger.exports.focus.columns import COLUMNS, LINE_COLUMNS
 from ledger.exports.focus.export import FocusOptions, export_focus
+from ledger.store.opening import open_ledger
 from tests.conftest import ROOT, Cli
 from tests.focus_help import APRIL, FEBRUARY, MARCH, Row, cells, export, lines_of, rows, total
 from tests.ledger_help import MINI

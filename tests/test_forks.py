@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from ledger import Ledger, forks
-from ledger.db import Database, open_ledger
+from ledger import Ledger
 from ledger.errors import LedgerError
+from ledger.store import forks
+from ledger.store.database import Database
+from ledger.store.opening import open_ledger
 from tests.conftest import Cli
 from tests.ledger_help import finish, rows, start, value
 from tests.sources_help import response

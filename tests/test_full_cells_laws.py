@@ -17,13 +17,13 @@ from ledger.admin import rebuild_rollups
 from ledger.config import Config
 from ledger.corrections import Selection as Corrected
 from ledger.corrections import reassign, void
-from ledger.db import open_ledger
 from ledger.errors import LedgerError
 from ledger.ingest import Ingest
 from ledger.intake import Tally
 from ledger.posting import Run
 from ledger.queries import Selection, read_spend
 from ledger.resolve import RunOptions
+from ledger.store.opening import open_ledger
 from ledger.values.amounts import Amount
 from ledger.verify import verify
 from tests.conftest import Cli

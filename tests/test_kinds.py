@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from ledger.db import open_ledger
 from ledger.errors import LedgerError
 from ledger.recorder import Ledger, usage_record
 from ledger.records import Ignored, UsageRecord
 from ledger.sources import parse_line, parse_object
+from ledger.store.opening import open_ledger
 from tests.sources_help import chat, lines, only_record, only_rejection, read, record, response, told
 from tests.test_sources_sse import chunk, final, sse
 

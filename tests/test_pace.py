@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from ledger.config import Budget, read_config
-from ledger.db import Database, open_ledger
 from ledger.errors import LedgerError
 from ledger.pace import BudgetPace, budget_pace
 from ledger.reports import ReportOptions, run_report
+from ledger.store.database import Database
+from ledger.store.opening import open_ledger
 from tests.book import CODE, MINI, PRO, Book, Booked
 from tests.conftest import Cli
 

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger.config import Config
-from ledger.db import open_ledger
 from ledger.ingest import Ingest
 from ledger.resolve import RunOptions
+from ledger.store.opening import open_ledger
 from ledger.verify import verify
 from tests.conftest import ROOT, Cli
 from tests.ledger_help import REFERENCE_NANO, charges, counts, nano, report, responses

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from ledger import Ledger
-from ledger.db import open_ledger
+from ledger.store.opening import open_ledger
 from tests.conftest import Cli
 from tests.ledger_help import responses
 from tests.sources_help import response
@@ -84,10 +84,10 @@ def test_the_file_is_private_from_the_moment_it_is_there(tmp_path: Path, monkeyp
 
 @pytest.mark.parametrize("mode", [0o644, 0o660, 0o400])
 def test_a_file_that_is_there_keeps_its_mode(cli: Cli, tmp_path: Path, mode: int) -> None:
-    for name in ("empty.db", "ledger.db"):
+    for name in ("empty.db", "ledger.store.opening"):
         path = tmp_path / name
         path.touch()
-        if name == "ledger.db":
+        if name == "ledger.store.opening":
             cli("db", "init", "--db", path).ok()
         path.chmod(mode)
         if mode & 0o200:

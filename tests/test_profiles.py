@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from ledger import models
 from ledger.errors import LedgerError
 from ledger.profiles import LedgerMeans, Profile, ProfileRow, pull_profile, read_profile
 from ledger.queries import OutputCount, Selection, first_request, read_output_counts
+from ledger.store import tables as models
 from tests.book import CODE, LITE, MINI, PRO, Book, Booked
 from tests.ledger_help import tamper
 

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ledger import models
 from ledger.queries import Basis, SelectedSpend, Selection, Sums, read_charges, read_spend
+from ledger.store import tables as models
 from tests.book import CODE, LITE, MINI, PRO, Book, Booked, Priced
 
 SHANGHAI, NEW_YORK, UTC_ZONE = ZoneInfo("Asia/Shanghai"), ZoneInfo("America/New_York"), ZoneInfo("UTC")

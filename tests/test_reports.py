@@ -312,7 +312,7 @@ def test_compared_with_the_month_before(db_url: str) -> None:
 
 
 def book_again(url: str) -> Any:
-    from ledger.db import open_ledger
+    from ledger.store.opening import open_ledger
 
     return open_ledger(url)
 

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ledger import Ledger
-from ledger.db import open_ledger
 from ledger.errors import LedgerError
-from ledger.urls import masked, parse_url, without_secrets
+from ledger.store.opening import open_ledger
+from ledger.store.urls import masked, parse_url, without_secrets
 from tests.conftest import Cli, Outcome
 from tests.ledger_help import responses
 

@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from ledger.db import open_ledger
 from ledger.digests import batch_digest
 from ledger.facts import ChargeRow, adjustment_facts
-from ledger.models import batches, charges
 from ledger.queries.unbooked import charges_of_calls
 from ledger.recorder import Ledger
 from ledger.sources import parse_object
+from ledger.store.opening import open_ledger
+from ledger.store.tables import batches, charges
 from ledger.values.calendar import Calendar
 from tests.conftest import Cli
 from tests.ledger_help import LITE, PRO, counts, tamper, value

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger.models import charges, rollup_days
+from ledger.store.tables import charges, rollup_days
 from tests.conftest import Cli
 from tests.ledger_help import CODE, REFERENCE_NANO, rows, tamper, value
 from tests.sources_help import AT, lines, record, response

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ledger.db import open_ledger
 from ledger.lot_costs import MonthCosts
+from ledger.store.opening import open_ledger
 from ledger.values.calendar import last_day
 from ledger.wallet import Until, month_until, read_month_costs
 from ledger.wallet_closing import _parts

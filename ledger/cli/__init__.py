@@ -124,8 +124,8 @@ def _words(error: Exception) -> str | None:
         return f"{error.filename or 'input or output'}: {error.strerror or error}"
     if isinstance(error, UnicodeEncodeError):
         return f"{error.object[:60]!r} can't be written as {error.encoding}: give plain text"
-    if "ledger.engines" in sys.modules:
-        from ledger.engines import refusal  # noqa: PLC0415
+    if "ledger.store.engines" in sys.modules:
+        from ledger.store.engines import refusal  # noqa: PLC0415
 
         return refusal(error)
     return None

@@ -14,7 +14,7 @@ from ledger.errors import LedgerError
 
 if TYPE_CHECKING:
     from ledger.config import Config
-    from ledger.db import Database
+    from ledger.store.database import Database
     from pricing.rate_card import RateCard
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,7 +42,7 @@ class App:
 
     def open(self, *, create: bool = False) -> Database:
         """The ledger of `db_url`, made first where a command that may create one says so."""
-        from ledger.db import open_ledger  # noqa: PLC0415 - sqlalchemy takes a while to import
+        from ledger.store.opening import open_ledger  # noqa: PLC0415 - sqlalchemy takes a while to import
 
         section = self.config.ledger
         database = open_ledger(self.db_url, create=create, timezone=section.timezone, rollup_tags=section.rollup_tags)
@@ -74,7 +74,7 @@ class App:
         """Whether there is a ledger at `db_url`."""
         if self._has_no_file:
             return False
-        from ledger.db import ledger_exists  # noqa: PLC0415 - sqlalchemy takes a while to import
+        from ledger.store.opening import ledger_exists  # noqa: PLC0415 - sqlalchemy takes a while to import
 
         return ledger_exists(self.db_url)
 

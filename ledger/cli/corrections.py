@@ -15,7 +15,7 @@ from pricing.money import format_nano
 
 if TYPE_CHECKING:
     from ledger.corrections import Corrected
-    from ledger.db import Database
+    from ledger.store.database import Database
 
 
 @click.command(

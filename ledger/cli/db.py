@@ -37,7 +37,7 @@ Examples:
 @pass_app
 def init(app: App, timezone: str | None) -> None:
     """Create a ledger; one that is there already is left as it is."""
-    from ledger.db import create_database, ledger_exists  # noqa: PLC0415 - start-up time
+    from ledger.store.opening import create_database, ledger_exists  # noqa: PLC0415 - start-up time
 
     existed = ledger_exists(app.db_url)
     section = app.config.ledger
@@ -66,7 +66,7 @@ Example:
 @pass_app
 def upgrade(app: App) -> None:
     """Bring a ledger to this tollbook's schema."""
-    from ledger.db import upgrade_database  # noqa: PLC0415
+    from ledger.store.opening import upgrade_database  # noqa: PLC0415
 
     before, after = upgrade_database(app.db_url)
     click.echo(
@@ -85,7 +85,7 @@ Example:
 @pass_app
 def current(app: App, output: Output) -> None:
     """Show the ledger's schema, zone and rolled-up tags."""
-    from ledger.db import HEAD_REVISION  # noqa: PLC0415
+    from ledger.store.opening import HEAD_REVISION  # noqa: PLC0415
 
     database = app.open()
     rows = [
@@ -116,7 +116,7 @@ Example:
 @pass_app
 def check(app: App) -> None:
     """Check file and schema: right revision, guards in place, nothing damaged. Exit 1 where something is wrong."""
-    from ledger.admin import check_database  # noqa: PLC0415
+    from ledger.store.health import check_database  # noqa: PLC0415
 
     database = app.open()
     problems = check_database(database)

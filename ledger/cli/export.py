@@ -53,8 +53,8 @@ def charges(
     Rates are for 1M tokens (storage: and an hour). The usd column adds up to the total of `tollbook report` for the
     same period. The control total goes to standard error.
     """
-    from ledger.db import zone_named  # noqa: PLC0415 - start-up time
     from ledger.exports.charges import export_charges  # noqa: PLC0415
+    from ledger.store.database import zone_named  # noqa: PLC0415 - start-up time
     from ledger.values.periods import parse_span  # noqa: PLC0415
 
     database = app.open()

@@ -18,9 +18,9 @@ from ledger.records import IGNORED, ToolFees
 from pricing.money import format_nano
 
 if TYPE_CHECKING:
-    from ledger.db import Database
     from ledger.ingest import IngestResult
     from ledger.intake import Tally
+    from ledger.store.database import Database
 
 INPUT_FORMATS = ("auto", "responses", "chat", "sse", "envelope", "records", "otel")
 

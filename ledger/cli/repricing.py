@@ -14,9 +14,9 @@ from ledger.errors import LedgerError
 from ledger.values.spend import total
 
 if TYPE_CHECKING:
-    from ledger.db import Database
     from ledger.posting import Run
     from ledger.repricing import Repriced
+    from ledger.store.database import Database
 
 
 @click.command(

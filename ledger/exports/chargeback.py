@@ -8,7 +8,6 @@ from fractions import Fraction
 
 from ledger.closing import month_version
 from ledger.config import Project
-from ledger.db import Database
 from ledger.errors import LedgerError
 from ledger.exports.apportion import apportion
 from ledger.exports.columns import Column, Row
@@ -16,6 +15,7 @@ from ledger.exports.files import ExportFile
 from ledger.exports.manifest import Exported
 from ledger.projects import Projects, read_projects
 from ledger.queries import Selection, SpendRow, read_spend
+from ledger.store.database import Database
 from ledger.values.periods import Span
 from pricing.money import NANO, RunningUsd, divide_half_even, format_nano, round_usd, usd_fraction
 

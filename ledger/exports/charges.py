@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from ledger.closing import month_version
-from ledger.db import Database
 from ledger.errors import LedgerError
 from ledger.exports.columns import Column, Row
 from ledger.exports.files import ExportFile
 from ledger.exports.manifest import Exported
 from ledger.queries import BookedCharge, Selection, read_charges, read_rate_entries, read_usd_rates
+from ledger.store.database import Database
 from ledger.values.instants import from_microseconds
 from ledger.values.periods import Span
 from pricing.charge import METERS

@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, select, true
 
-from ledger.models import charges, conversions, usage_records
-from ledger.queries.charge_rows import ROWS_AT_ONCE
-from ledger.queries.selection import column_within, microseconds
+from ledger.store.expressions import ROWS_AT_ONCE, column_within, microseconds
+from ledger.store.tables import charges, conversions, usage_records
 from ledger.values.instants import to_microseconds
 
 

@@ -8,11 +8,10 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
-from ledger.models import batches, charges, conversions, rate_entries, usage_records
-from ledger.queries.selection import Selection, charge_instant, charges_in_period, microseconds
+from ledger.queries.selection import Selection, charge_instant, charges_in_period
+from ledger.store.expressions import ROWS_AT_ONCE, microseconds
+from ledger.store.tables import batches, charges, conversions, rate_entries, usage_records
 from pricing.rate_card import RateEntry
-
-ROWS_AT_ONCE = 5_000
 
 
 class BookedCharge(NamedTuple):

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
 
-from ledger.models import batches, charges, rollup_days, rollup_keys, usage_records
-from ledger.queries.selection import microseconds
+from ledger.store.expressions import microseconds
+from ledger.store.tables import batches, charges, rollup_days, rollup_keys, usage_records
 
 ROWS_AT_ONCE = 5_000
 CORRECTING = ("reversal", "replacement")

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, func, select
 
-from ledger.models import rollup_keys
 from ledger.queries.selection import Selection
+from ledger.store.tables import rollup_keys
 from ledger.values.calendar import QUARTER, QUARTER_US, month_start, offset_changes, shift_month
 from ledger.values.instants import to_microseconds
 

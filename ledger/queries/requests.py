@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Column, Connection, Select, Table, case, func, literal_column, select
 
-from ledger.models import charges, rollup_days, rollup_keys, rollup_quarters, usage_records
-from ledger.queries.selection import Selection, charges_in_period, column_within, microseconds
-from ledger.queries.sums import joined, narrowed, terms_of
+from ledger.queries.selection import Selection, charges_in_period
+from ledger.queries.sums import narrowed
+from ledger.store.expressions import column_within, joined, microseconds, terms_of
+from ledger.store.tables import charges, rollup_days, rollup_keys, rollup_quarters, usage_records
 from ledger.values.calendar import day_start
 
 ROWS_AT_ONCE = 10_000

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal_column, or_, select, true, type_coerce
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal_column, or_, select
 from sqlalchemy.types import BigInteger
 
-from ledger.models import charges, rollup_keys, usage_records
+from ledger.store.expressions import column_within, microseconds
+from ledger.store.tables import charges, rollup_keys, usage_records
 from ledger.values.calendar import QUARTER_US, is_day_start, month_start, shift_month
 from ledger.values.instants import to_microseconds
 
@@ -141,18 +142,3 @@ def charges_in_period(selection: Selection, ledger_zone: ZoneInfo, instant: Colu
     within = column_within(instant, *bounds)
     parts = period_parts(selection, ledger_zone, charges.c.posted_month, charges.c.occurred_month)
     return or_(*(and_(part.months, within) if part.timed else part.months for part in parts))
-
-
-def column_within(column: ColumnElement[Any], start: object, end: object) -> ColumnElement[bool]:
-    """The column lies in [start, end); None is open."""
-    conditions: list[ColumnElement[bool]] = [true()]
-    if start is not None:
-        conditions.append(column >= start)
-    if end is not None:
-        conditions.append(column < end)
-    return and_(*conditions)
-
-
-def microseconds(instant: ColumnElement[datetime]) -> ColumnElement[int]:
-    """The instant column as the integer that is stored."""
-    return type_coerce(instant, BigInteger)

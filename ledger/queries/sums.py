@@ -22,17 +22,10 @@ from sqlalchemy import (
     union_all,
 )
 
-from ledger.models import charges, rollup_days, rollup_keys, rollup_quarters, usage_records
 from ledger.queries.plan import Changes, Plan, Sums
-from ledger.queries.selection import (
-    Selection,
-    charge_instant,
-    charges_in_period,
-    column_within,
-    microseconds,
-    period_parts,
-)
-from ledger.types import HALF_BITS, LOWER_HALF
+from ledger.queries.selection import Selection, charge_instant, charges_in_period, period_parts
+from ledger.store.expressions import column_within, microseconds, terms_of
+from ledger.store.tables import charges, rollup_days, rollup_keys, rollup_quarters, usage_records
 from ledger.values.calendar import day_start
 from ledger.values.instants import to_microseconds
 
@@ -49,20 +42,6 @@ def narrowed(selection: Selection, project: ColumnElement[str], model: ColumnEle
     if selection.models:
         conditions.append(model.in_(selection.models))
     return and_(*conditions)
-
-
-def terms_of(column: ColumnElement[int], *, halves: bool) -> list[ColumnElement[Any]]:
-    """What is summed of a column: itself, or its upper and its lower half."""
-    if not halves:
-        return [column]
-    return [column.bitwise_rshift(HALF_BITS), column.bitwise_and(LOWER_HALF)]
-
-
-def joined(sums: Sequence[Any], *, halves: bool) -> list[int]:
-    """The whole sums of columns whose `terms_of` were summed."""
-    if not halves:
-        return [int(value) for value in sums]
-    return [(upper << HALF_BITS) + lower for upper, lower in zip(sums[::2], sums[1::2], strict=True)]
 
 
 class KeyRange(NamedTuple):

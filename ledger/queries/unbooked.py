@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Connection, Select, func, literal_column, select
 
-from ledger.models import charges, usage_records
 from ledger.queries.selection import Selection, charge_instant, charges_in_period
 from ledger.queries.spend import tag_filter
 from ledger.queries.sums import narrowed
+from ledger.store.tables import charges, usage_records
 
 
 def read_unbooked_calls(connection: Connection, selection: Selection, ledger_zone: ZoneInfo) -> int:

@@ -10,9 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, literal_column, select
 
 from ledger.drawdown import Entry
-from ledger.models import rollup_days, rollup_keys, rollup_quarters, wallet_entries, wallet_moves
-from ledger.queries.selection import column_within, microseconds
-from ledger.types import HALF_BITS, LOWER_HALF
+from ledger.store.expressions import HALF_BITS, LOWER_HALF, column_within, microseconds
+from ledger.store.tables import rollup_days, rollup_keys, rollup_quarters, wallet_entries, wallet_moves
 from ledger.values.instants import to_microseconds
 
 

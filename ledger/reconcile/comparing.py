@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from ledger.cards import cards_in_force
-from ledger.db import Database
 from ledger.errors import LedgerError
 from ledger.queries.booked import (
     Booked,
@@ -28,6 +27,7 @@ from ledger.reconcile.results import Basis, Reconciliation, Result, collect
 from ledger.reconcile.sides import Measure, Sides, day_key
 from ledger.reconcile.statement import Line, Statement
 from ledger.statements import balance
+from ledger.store.database import Database
 from ledger.values.calendar import Calendar, day_start
 from ledger.values.periods import Span
 from ledger.wallet import Until

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from ledger.db import Database, zone_named
 from ledger.errors import LedgerError
 from ledger.queries import Basis, SelectedSpend, Selection, read_spend, read_unbooked_calls
 from ledger.reports.table import Earlier, Layout, Report, build_report, report_columns
+from ledger.store.database import Database, zone_named
 from ledger.values.periods import Span, parse_month, parse_span, previous_span
 
 

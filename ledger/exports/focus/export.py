@@ -10,7 +10,6 @@ from itertools import chain
 
 from ledger.closing import MonthSettings, month_settings, month_version
 from ledger.config import FocusSection
-from ledger.db import Database
 from ledger.errors import LedgerError
 from ledger.exports.columns import Row
 from ledger.exports.files import ExportFile
@@ -34,6 +33,7 @@ from ledger.queries.focus import (
     read_rolled_up,
 )
 from ledger.rollups import TagSubset
+from ledger.store.database import Database
 from ledger.values.calendar import Calendar
 from pricing.money import format_nano
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text, UniqueConstraint
 
-from ledger.models.base import metadata
-from ledger.types import BigInt, UtcTime
+from ledger.store.tables.base import metadata
+from ledger.store.tables.columns import BigInt, UtcTime
 
 wallet_moves = Table(
     "wallet_moves",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Column, Connection, Table, Text
+from sqlalchemy import Column, Connection, Table, Text, func, select
 
 if TYPE_CHECKING:
     import sqlite3
@@ -152,3 +152,8 @@ def postgres_connection(connection: Connection) -> psycopg.Connection[Any]:
     """The driver's connection, inside SQLAlchemy's transaction."""
     driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
     return driver
+
+
+def next_id(connection: Connection, table: Table) -> int:
+    """One more than the highest id; only the holder of the write lock may ask."""
+    return int(connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()) + 1

@@ -13,22 +13,20 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from ledger import forks
-from ledger.database import Database, DatabaseFailure, settings_in, zone_named
-from ledger.engines import WRITE, cause_to_show, connect, first_line, is_database_error, make_engine, parse_url, shown
 from ledger.errors import LedgerError
-from ledger.models import ledger_settings
-
-__all__ = [
-    "HEAD_REVISION",
-    "Database",
-    "DatabaseFailure",
-    "create_database",
-    "ledger_exists",
-    "open_ledger",
-    "upgrade_database",
-    "zone_named",
-]
+from ledger.store import forks
+from ledger.store.database import Database, settings_in, zone_named
+from ledger.store.engines import (
+    WRITE,
+    cause_to_show,
+    connect,
+    first_line,
+    is_database_error,
+    make_engine,
+    parse_url,
+    shown,
+)
+from ledger.store.tables import ledger_settings
 
 HEAD_REVISION = "0006"
 MAX_ROLLUP_TAGS = 4
@@ -185,8 +183,8 @@ def upgrade_database(url: str) -> tuple[str, str]:
 
 def migrations_folder() -> Path:
     """Where the migrations are: inside the package when installed, beside it in a checkout."""
-    inside = Path(__file__).parent / "migrations"
-    return inside if inside.is_dir() else Path(__file__).parents[1] / "migrations"
+    inside = Path(__file__).parents[1] / "migrations"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "migrations"
 
 
 def migrate(connection: Connection, revision: str) -> None:

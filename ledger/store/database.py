@@ -13,8 +13,9 @@ from sqlalchemy import Connection, Engine, RootTransaction, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import PendingRollbackError
 
-from ledger import forks
-from ledger.engines import (
+from ledger.errors import LedgerError
+from ledger.store import forks
+from ledger.store.engines import (
     LOCK_WAIT_SECONDS,
     WRITE,
     cause_to_show,
@@ -24,8 +25,7 @@ from ledger.engines import (
     make_engine,
     masked,
 )
-from ledger.errors import LedgerError
-from ledger.models import ledger_settings
+from ledger.store.tables import ledger_settings
 
 
 class DatabaseFailure(LedgerError):  # noqa: N818 - a failure of the database, not of its use
@@ -35,7 +35,7 @@ class DatabaseFailure(LedgerError):  # noqa: N818 - a failure of the database, n
 class Database:
     """An open ledger of the right revision. Its settings are read once, and again by each writer under the lock.
 
-    Threads share it. A child made by a fork has connections of its own; see `ledger.forks`.
+    Threads share it. A child made by a fork has connections of its own; see `ledger.store.forks`.
     """
 
     def __init__(self, engine: Engine) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ledger.models.base import metadata
-from ledger.models.book import batches, charges, closings, ledger_settings, usage_records
-from ledger.models.intake import quarantine, sources
-from ledger.models.prices import card_versions, conversions, rate_entries
-from ledger.models.projects import projects
-from ledger.models.rollups import MEASURES, rollup_days, rollup_keys, rollup_quarters
-from ledger.models.wallet import wallet_entries, wallet_moves
+from ledger.store.tables.base import metadata
+from ledger.store.tables.book import batches, charges, closings, ledger_settings, usage_records
+from ledger.store.tables.prices import card_versions, conversions, rate_entries
+from ledger.store.tables.projects import projects
+from ledger.store.tables.quarantine import quarantine, sources
+from ledger.store.tables.rollups import MEASURES, rollup_days, rollup_keys, rollup_quarters
+from ledger.store.tables.wallet import wallet_entries, wallet_moves
 
 __all__ = [
     "APPEND_ONLY",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import CheckConstraint, Column, Table, Text
 
-from ledger.models.base import metadata
-from ledger.types import BigInt, Flag, UtcTime
+from ledger.store.tables.base import metadata
+from ledger.store.tables.columns import BigInt, Flag, UtcTime
 
 projects = Table(
     "projects",

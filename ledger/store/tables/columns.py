@@ -14,10 +14,6 @@ from ledger.values.instants import from_microseconds, to_microseconds
 BigInt = BigInteger().with_variant(Integer(), "sqlite")
 # 0 or 1 on both databases, so that a row digests alike.
 Flag = SmallInteger().with_variant(Integer(), "sqlite")
-# Where a sum may pass 64 bits, the upper halves of its numbers, which have their signs, and the lower ones are summed
-# apart: each of either is 32 bits long, so that billions of them fit.
-HALF_BITS = 32
-LOWER_HALF = 2**HALF_BITS - 1
 
 
 class UtcTime(TypeDecorator[datetime]):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import CheckConstraint, Column, Index, Table, Text, UniqueConstraint, text
 
-from ledger.models.base import metadata
-from ledger.types import BigInt, Flag, UtcTime
+from ledger.store.tables.base import metadata
+from ledger.store.tables.columns import BigInt, Flag, UtcTime
 
 ledger_settings = Table(
     "ledger_settings",

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from ledger import forks
 from ledger.errors import LedgerError
-from ledger.urls import check_options, masked, parse_url, without_secrets
+from ledger.store import forks
+from ledger.store.urls import check_options, masked, parse_url, without_secrets
 
 __all__ = [
     "LOCK_WAIT_SECONDS",

@@ -1,0 +1,49 @@
+"""Pieces of SQL that several rooms write alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, true, type_coerce
+from sqlalchemy.types import BigInteger
+
+ROWS_AT_ONCE = 5_000
+
+
+def column_within(column: ColumnElement[Any], start: object, end: object) -> ColumnElement[bool]:
+    """The column lies in [start, end); None is open."""
+    conditions: list[ColumnElement[bool]] = [true()]
+    if start is not None:
+        conditions.append(column >= start)
+    if end is not None:
+        conditions.append(column < end)
+    return and_(*conditions)
+
+
+def microseconds(instant: ColumnElement[datetime]) -> ColumnElement[int]:
+    """The instant column as the integer that is stored."""
+    return type_coerce(instant, BigInteger)
+
+
+def terms_of(column: ColumnElement[int], *, halves: bool) -> list[ColumnElement[Any]]:
+    """What is summed of a column: itself, or its upper and its lower half."""
+    if not halves:
+        return [column]
+    return [column.bitwise_rshift(HALF_BITS), column.bitwise_and(LOWER_HALF)]
+
+
+def joined(sums: Sequence[Any], *, halves: bool) -> list[int]:
+    """The whole sums of columns whose `terms_of` were summed."""
+    if not halves:
+        return [int(value) for value in sums]
+    return [(upper << HALF_BITS) + lower for upper, lower in zip(sums[::2], sums[1::2], strict=True)]
+
+
+# Where a sum may pass 64 bits, the upper halves of its numbers, which have their signs, and the lower ones are summed
+# apart: each of either is 32 bits long, so that billions of them fit.
+HALF_BITS = 32
+
+
+LOWER_HALF = 2**HALF_BITS - 1
