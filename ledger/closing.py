@@ -16,11 +16,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy import Connection, func, select
 
+from ledger.book.open_months import last_closed, standing_close, standing_closes
+from ledger.book.rows import ChargeRow
+from ledger.book.seals import row_digest, sealed_conversions
 from ledger.config import FocusSection
-from ledger.digests import row_digest, sealed_conversions
 from ledger.errors import LedgerError
-from ledger.facts import ChargeRow
-from ledger.months import last_closed, standing_close, standing_closes
 from ledger.queries import Selection, read_unbooked_calls
 from ledger.store.bulk import next_id
 from ledger.store.database import Database

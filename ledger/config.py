@@ -9,12 +9,11 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, cast, get_args
+from typing import Annotated, Any, Literal, TypeAlias, cast, get_args
 
 import msgspec
 
 from ledger.errors import LedgerError
-from ledger.records import ToolFees
 from ledger.values.amounts import Amount, parse_amount
 from pricing.errors import shown
 from pricing.money import INT64_MAX, NANO
@@ -23,6 +22,10 @@ FILE_NAME = "tollbook.toml"
 DEFAULT_KEEP_TAGS = ("team", "env", "feature", "user")
 DEFAULT_PROVIDER = "evolink"
 UNASSIGNED = "unassigned"
+
+
+ToolFees: TypeAlias = Literal["refuse", "unbooked"]
+"""What becomes of a request whose tools are billed apart: refused, or booked without those fees, which are counted."""
 
 
 class LedgerSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

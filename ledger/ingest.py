@@ -12,11 +12,11 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from ledger.ahead import is_worthwhile, portions_ahead
+from ledger.book.posting import Posted, Run
 from ledger.config import Config
 from ledger.errors import LedgerError
 from ledger.intake import Intake, Tally
 from ledger.portions import Portion, portions, without_collector
-from ledger.posting import Posted, Run
 from ledger.quarantine import CUT, ENDLESS, OpenLines, hold, line_of
 from ledger.records import Held
 from ledger.resolve import RunOptions

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 import msgspec
 from sqlalchemy import Connection
 
-from ledger.cards import PinnedIds, cards_in_force
+from ledger.book.posting import Posted, Poster, Run
+from ledger.book.prices.in_force import cards_in_force
+from ledger.book.prices.pins import PinnedIds
+from ledger.book.prices.rating import Rater
+from ledger.book.rows import Facts, Rated
 from ledger.config import Config
-from ledger.facts import Facts, Rated
 from ledger.portions import Portion, resolved
-from ledger.posting import Posted, Poster, Run
 from ledger.quarantine import line_of
-from ledger.rating import Rater
 from ledger.records import Held, UsageRecord
 from ledger.resolve import Resolver, RunOptions
 from ledger.sources.base import Item

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
-from ledger.facts import Facts
+from ledger.book.rows import Facts
 from ledger.records import MAX_NAME, MAX_REQUEST_ID, RecordError, UsageRecord
 from ledger.resolve import MAX_OCCURRED_US, Resolver
 from ledger.sources.strict_json import decode_object

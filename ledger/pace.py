@@ -53,7 +53,7 @@ def budget_pace(database: Database, budget: Budget, *, now: datetime) -> BudgetP
     The run rate is of what occurred in the 28 days up to the end of this quarter-hour. Where the budget's projects and
     models had their first request within them, it is of the time since; a day at least.
     """
-    from ledger.cards import cards_in_force  # noqa: PLC0415 - start-up time
+    from ledger.book.prices.in_force import cards_in_force  # noqa: PLC0415 - start-up time
     from ledger.queries import Selection, first_request, read_spend  # noqa: PLC0415
 
     zone = database.zone

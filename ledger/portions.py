@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ledger.facts import Facts
+from ledger.book.rows import Facts
 from ledger.ordinary import OrdinaryLines
 from ledger.records import Held, Pending, RecordError, Rejected, UsageRecord
 from ledger.resolve import Resolver

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, func, select, update
 
+from ledger.book.rows import Facts
 from ledger.errors import LedgerError
-from ledger.facts import Facts
 from ledger.records import Held, RecordError
 from ledger.resolve import RunOptions
 from ledger.sources.times import read_time

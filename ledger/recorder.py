@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
+from ledger.book.posting import Run
 from ledger.config import load_config
 from ledger.errors import LedgerError
 from ledger.intake import Intake
-from ledger.posting import Run
 from ledger.quarantine import hold
 from ledger.records import IGNORED, Ignored, Parsed, RecordError, Rejected, UsageRecord
 from ledger.resolve import Resolver, RunOptions

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-# An adjustment is of no usage: it comes in by command alone.
-Kind = Literal["request", "cache_storage", "adjustment"]
+from ledger.book.rows import Kind
 
 STATUSES = ("completed", "incomplete", "failed", "cancelled")
 PENDING_STATUSES = ("in_progress", "queued")
@@ -20,9 +19,6 @@ MAX_TAGS = 64
 MAX_TAG_KEY = 64
 MAX_TAG_VALUE = 512
 
-
-ToolFees = Literal["refuse", "unbooked"]
-"""What becomes of a request whose tools are billed apart: refused, or booked without those fees, which are counted."""
 
 # Why something that carries token counts is no request to book.
 IGNORED = {

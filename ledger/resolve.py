@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from ledger.config import UNASSIGNED, Config
+from ledger.book.rows import Facts
+from ledger.config import UNASSIGNED, Config, ToolFees
 from ledger.errors import LedgerError
-from ledger.facts import Facts
-from ledger.records import MAX_NAME, MAX_SOURCE, MAX_TAGS, RecordError, ToolFees, UsageRecord
+from ledger.records import MAX_NAME, MAX_SOURCE, MAX_TAGS, RecordError, UsageRecord
 from ledger.sources.values import check_tag, check_text
 
 # A day short of year 10000, so that every zone can say which day it is.

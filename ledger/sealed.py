@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, select
 
-from ledger.charged import facts_columns, posted_charges
-from ledger.digests import amounts_by_currency, batch_digest, sealed_conversions
-from ledger.facts import ChargeRow, Facts, columns_of
+from ledger.book.charges import facts_columns, posted_charges
+from ledger.book.rows import ChargeRow, Facts, columns_of
+from ledger.book.seals import amounts_by_currency, batch_digest, sealed_conversions
 from ledger.store.tables import batches, usage_records
 from ledger.values.calendar import Calendar
 

@@ -10,15 +10,15 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, update
 
-from ledger.charged import posted_charges
+from ledger.book.charges import Known, known_records, posted_charges
+from ledger.book.corrections.reversing import reversal
+from ledger.book.open_months import first_open_month, posted_month
+from ledger.book.posting import Poster, Run, note_sources
+from ledger.book.rows import Rated, columns_of
 from ledger.config import Config
-from ledger.corrections import reversal
 from ledger.errors import LedgerError
-from ledger.facts import Rated, columns_of
 from ledger.intake import Intake, fields_of
-from ledger.months import first_open_month, posted_month
 from ledger.portions import Portion
-from ledger.posting import Known, Poster, Run, known_records, note_sources
 from ledger.quarantine import entries, get_entry, settle
 from ledger.resolve import RunOptions
 from ledger.sources.base import Item

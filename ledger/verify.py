@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, Table, func, select, text
 
-from ledger.charged import posted_charges
+from ledger.book.charges import posted_charges
+from ledger.book.projects import check_projects
+from ledger.book.rebuilt_rollups import RebuiltRollUps
+from ledger.book.rollups import Dimensions
+from ledger.book.rows import ChargeRow, Facts
 from ledger.closing import check_closings
-from ledger.facts import ChargeRow, Facts
-from ledger.projects import check_projects
-from ledger.rebuilt import RebuiltRollUps
-from ledger.rollups import Dimensions
 from ledger.sealed import LISTED_PROBLEMS, PAGE_ROWS, Chain, Verification, added_in, pages, posted_in
 from ledger.store.bulk import in_chunks
 from ledger.store.database import Database

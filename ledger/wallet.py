@@ -16,12 +16,12 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, func, select
 
-from ledger.cards import cards_in_force
-from ledger.digests import row_digest
+from ledger.book.open_months import first_open_month, standing_closes
+from ledger.book.prices.in_force import cards_in_force
+from ledger.book.seals import row_digest
 from ledger.drawdown import Entry, Lot, Wallet
 from ledger.errors import LedgerError
 from ledger.lot_costs import MonthCosts, month_costs
-from ledger.months import first_open_month, standing_closes
 from ledger.queries.wallet import read_entries, read_moves, usage_after, usage_by_day
 from ledger.store.bulk import next_id
 from ledger.store.database import Database

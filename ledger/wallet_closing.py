@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, func, select
 
-from ledger.digests import row_digest
+from ledger.book.open_months import standing_closes
+from ledger.book.seals import row_digest
 from ledger.drawdown import Entry, Wallet, merged
-from ledger.months import standing_closes
 from ledger.queries.wallet import read_moves, usage_by_day
 from ledger.store.bulk import append_rows, next_id
 from ledger.store.tables import batches, wallet_entries, wallet_moves

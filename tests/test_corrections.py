@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ledger.book.corrections.reversing import Selection, reassign, void
 from ledger.config import Config
-from ledger.corrections import Selection, reassign, void
 from ledger.ingest import Ingest
 from ledger.resolve import RunOptions
 from ledger.store.database import Database
@@ -215,7 +215,7 @@ def test_a_reassignment_that_says_too_little_is_wrong_use(book: Cli, args: list[
 def test_many_charges_are_corrected_in_several_batches_of_one_run(
     db_cli: Cli, monkeypatch: pytest.MonkeyPatch, db_url: str
 ) -> None:
-    monkeypatch.setattr("ledger.charged.CHUNK", 7)
+    monkeypatch.setattr("ledger.book.charges.CHUNK", 7)
     db_cli("ingest", "-", "--project", "a", stdin=responses(range(30))).ok()
     assert corrected(db_cli, "reassign", "--project", "a", "--to", "b")["charges"] == 30
     assert rows(db_url, "SELECT run_id, count(*) FROM batches GROUP BY run_id ORDER BY run_id") == [(1, 1), (2, 5)]

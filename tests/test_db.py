@@ -246,7 +246,7 @@ def test_a_ledger_is_not_made_by_a_wrong_configuration(cli: Cli, tmp_path: Path,
 
 
 def test_a_writer_notices_that_the_rolled_up_tags_changed_meanwhile(db_url: str, db_cli: Cli) -> None:
-    from ledger.posting import Poster, Run
+    from ledger.book.posting import Poster, Run
 
     database = open_ledger(db_url)
     poster = Poster(database, Run("ingest"))

@@ -228,7 +228,7 @@ def test_a_connection_dropped_inside_a_transaction_ends_in_one_line_and_a_second
     cli: Cli, postgres_url: str, usage_file: Path, undisturbed: Callable[[Cli], None], small_portions: None,
     monkeypatch: pytest.MonkeyPatch, at: str,
 ) -> None:  # fmt: skip
-    from ledger import posting, rollups
+    from ledger.book import posting, rollups
 
     module = rollups if at == "upsert" else posting
     wrapped, calls = getattr(module, at), 0

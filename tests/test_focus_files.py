@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import select
 
-from ledger.digests import row_digest
+from ledger.book.seals import row_digest
 from ledger.exports.focus.columns import COLUMNS, LINE_COLUMNS
 from ledger.store.opening import open_ledger
 from ledger.store.tables import closings

@@ -242,7 +242,7 @@ def test_portions_of_one_run_see_each_other(book: Cli, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("listed", [1, 400])
 def test_a_full_day_is_found_among_many(book: Cli, monkeypatch: pytest.MonkeyPatch, listed: int) -> None:
-    monkeypatch.setattr("ledger.headroom.LISTED_DAYS", listed)
+    monkeypatch.setattr("ledger.book.headroom.LISTED_DAYS", listed)
     ingest(book, used(1, MOST)).ok()
     around = [used(day, 1, occurred_at=f"2026-02-{day}T12:00:00Z") for day in range(17, 22)]
     found = ingest(book, *around)

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger.adjusting import adjust
-from ledger.admin import rebuild_rollups
+from ledger.book.corrections.adjust import adjust
+from ledger.book.corrections.reversing import Selection as Corrected
+from ledger.book.corrections.reversing import reassign, void
+from ledger.book.posting import Run
+from ledger.book.settings import rebuild_rollups
 from ledger.config import Config
-from ledger.corrections import Selection as Corrected
-from ledger.corrections import reassign, void
 from ledger.errors import LedgerError
 from ledger.ingest import Ingest
 from ledger.intake import Tally
-from ledger.posting import Run
 from ledger.queries import Selection, read_spend
 from ledger.resolve import RunOptions
 from ledger.store.opening import open_ledger

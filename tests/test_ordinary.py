@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger.book.rows import Facts
 from ledger.config import Config, LedgerSection, ProjectRule
-from ledger.facts import Facts
 from ledger.ordinary import OrdinaryLines
 from ledger.records import RecordError, UsageRecord
 from ledger.resolve import Resolver, RunOptions

@@ -190,7 +190,7 @@ def test_only_reprices_can_be_undone(book: Cli, batch: int, words: str) -> None:
 def test_many_charges_are_repriced_and_undone_in_several_batches(
     db_cli: Cli, db_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledger.charged.CHUNK", 3)
+    monkeypatch.setattr("ledger.book.charges.CHUNK", 3)
     ids = [f"m{number}" for number in range(10)]
     made = "".join(usage("2026-03-31", request_id=name, input_tokens=1_000 + place) for place, name in enumerate(ids))
     db_cli("ingest", "-", stdin=made).ok()

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from ledger.book.rows import Facts
 from ledger.config import Config, LedgerSection, ProjectRule, load_config
 from ledger.errors import LedgerError
-from ledger.facts import Facts
 from ledger.records import RecordError, UsageRecord
 from ledger.resolve import MAX_OCCURRED_US, Resolver, RunOptions
 from tests.conftest import Cli

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from ledger.digests import batch_digest
-from ledger.facts import ChargeRow, adjustment_facts
+from ledger.book.rows import ChargeRow, adjustment_facts
+from ledger.book.seals import batch_digest
 from ledger.queries.unbooked import charges_of_calls
 from ledger.recorder import Ledger
 from ledger.sources import parse_object

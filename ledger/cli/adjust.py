@@ -41,8 +41,8 @@ def adjust(
     output: Output,
 ) -> None:
     """Book an amount that no usage stands behind, as model `adjustment`."""
-    from ledger.adjusting import adjust as post  # noqa: PLC0415 - start-up time
-    from ledger.posting import Run  # noqa: PLC0415
+    from ledger.book.corrections.adjust import adjust as post  # noqa: PLC0415 - start-up time
+    from ledger.book.posting import Run  # noqa: PLC0415
     from ledger.records import MAX_NAME  # noqa: PLC0415
     from ledger.values.periods import parse_month  # noqa: PLC0415
 

@@ -55,7 +55,7 @@ class App:
 
         if not self.has_ledger:
             return load_rate_cards(*files)
-        from ledger.cards import cards_in_force  # noqa: PLC0415
+        from ledger.book.prices.in_force import cards_in_force  # noqa: PLC0415
 
         with self.open().reading() as connection:
             return cards_in_force(connection, [read_card_file(file) for file in files])

@@ -14,7 +14,7 @@ from ledger.errors import LedgerError
 from pricing.money import format_nano
 
 if TYPE_CHECKING:
-    from ledger.corrections import Corrected
+    from ledger.book.corrections.reversing import Corrected
     from ledger.store.database import Database
 
 
@@ -31,7 +31,7 @@ Examples:
 @pass_app
 def batches(app: App, limit: int, output: Output) -> None:
     """Show what each command posted, the latest first."""
-    from ledger.overview import batch_rows  # noqa: PLC0415 - start-up time
+    from ledger.book.corrections.batches import batch_rows  # noqa: PLC0415 - start-up time
 
     database = app.open()
     rows = batch_rows(database, limit)
@@ -103,8 +103,8 @@ def void(
     output: Output,
 ) -> None:
     """Reverse a batch or one request; its ids may be recorded again."""
-    from ledger.corrections import Selection  # noqa: PLC0415 - start-up time
-    from ledger.corrections import void as post_void  # noqa: PLC0415
+    from ledger.book.corrections.reversing import Selection  # noqa: PLC0415 - start-up time
+    from ledger.book.corrections.reversing import void as post_void  # noqa: PLC0415
 
     if (batch is None) == (request_id is None):
         raise LedgerError("give either --batch B or --id ID")
@@ -118,7 +118,7 @@ def void(
 
 
 def _one_source(database: Database, request_id: str) -> None:
-    from ledger.corrections import sources_of  # noqa: PLC0415
+    from ledger.book.corrections.reversing import sources_of  # noqa: PLC0415
 
     found = sources_of(database, request_id)
     if not found:
@@ -165,8 +165,8 @@ def reassign(
     output: Output,
 ) -> None:
     """Move usage from one project to another: each charge is reversed and replaced."""
-    from ledger.corrections import Selection  # noqa: PLC0415
-    from ledger.corrections import reassign as post_reassign  # noqa: PLC0415
+    from ledger.book.corrections.reversing import Selection  # noqa: PLC0415
+    from ledger.book.corrections.reversing import reassign as post_reassign  # noqa: PLC0415
     from ledger.records import MAX_NAME  # noqa: PLC0415
 
     if not to_project.strip() or len(to_project) > MAX_NAME or "\0" in to_project:

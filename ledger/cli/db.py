@@ -51,7 +51,7 @@ def init(app: App, timezone: str | None) -> None:
 
 
 def _change_zone(app: App, timezone: str) -> None:
-    from ledger.admin import set_timezone  # noqa: PLC0415
+    from ledger.book.settings import set_timezone  # noqa: PLC0415
 
     set_timezone(app.open(), timezone)
 
@@ -140,7 +140,7 @@ Examples:
 @pass_app
 def rollups(app: App, tags: tuple[str, ...], no_tags: bool) -> None:
     """Choose the tags that reports read from roll-ups, and work all roll-ups out anew from the rows."""
-    from ledger.admin import rebuild_rollups  # noqa: PLC0415
+    from ledger.book.settings import rebuild_rollups  # noqa: PLC0415
 
     if bool(tags) == no_tags:
         raise LedgerError("give the tags to roll up with --tag KEY, or --none")

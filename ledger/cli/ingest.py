@@ -13,8 +13,9 @@ import click
 from ledger.cli.app import App, command_options, decide_exit, pass_app
 from ledger.cli.output import Output, note, output_options
 from ledger.cli.sheet import Column, Sheet
+from ledger.config import ToolFees
 from ledger.errors import LedgerError
-from ledger.records import IGNORED, ToolFees
+from ledger.records import IGNORED
 from pricing.money import format_nano
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def ingest(
 
 def check_provider(database: Database, provider: str) -> None:
     """LedgerError where no card of that name is in force."""
-    from ledger.cards import cards_in_force  # noqa: PLC0415
+    from ledger.book.prices.in_force import cards_in_force  # noqa: PLC0415
 
     with database.reading() as connection:
         known = sorted(cards_in_force(connection))

@@ -14,8 +14,8 @@ from ledger.errors import LedgerError
 from ledger.values.spend import total
 
 if TYPE_CHECKING:
-    from ledger.posting import Run
-    from ledger.repricing import Repriced
+    from ledger.book.corrections.reprice import Repriced
+    from ledger.book.posting import Run
     from ledger.store.database import Database
 
 
@@ -53,8 +53,8 @@ def reprice(
 
     What is corrected of closed months posts in the earliest open one.
     """
-    from ledger.posting import Run  # noqa: PLC0415 - start-up time
-    from ledger.repricing import undo_reprice  # noqa: PLC0415
+    from ledger.book.corrections.reprice import undo_reprice  # noqa: PLC0415
+    from ledger.book.posting import Run  # noqa: PLC0415 - start-up time
 
     if (undo is None) == (since is None) or (undo is not None and (until or model)):
         raise LedgerError("give --since TIME, perhaps with --until and --model, or --undo BATCH alone")
@@ -72,8 +72,8 @@ def reprice(
 def _reprice(
     database: Database, run: Run, since: str | None, until: str | None, model: str | None, *, dry_run: bool
 ) -> Repriced:
-    from ledger.corrections import Selection  # noqa: PLC0415
-    from ledger.repricing import reprice as post  # noqa: PLC0415
+    from ledger.book.corrections.reprice import reprice as post  # noqa: PLC0415
+    from ledger.book.corrections.reversing import Selection  # noqa: PLC0415
     from ledger.values.periods import parse_span  # noqa: PLC0415
 
     span = parse_span(since=since, until=until, zone=database.zone, now=datetime.now(UTC))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from ledger.book.projects import Projects, read_projects
 from ledger.closing import month_version
 from ledger.config import Project
 from ledger.errors import LedgerError
@@ -13,7 +14,6 @@ from ledger.exports.apportion import apportion
 from ledger.exports.columns import Column, Row
 from ledger.exports.files import ExportFile
 from ledger.exports.manifest import Exported
-from ledger.projects import Projects, read_projects
 from ledger.queries import Selection, SpendRow, read_spend
 from ledger.store.database import Database
 from ledger.values.periods import Span

@@ -7,8 +7,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
+from ledger.book.prices.pins import charged_at_pico
 from ledger.closing import month_version
-from ledger.errors import LedgerError
 from ledger.exports.columns import Column, Row
 from ledger.exports.files import ExportFile
 from ledger.exports.manifest import Exported
@@ -182,17 +182,6 @@ def _corrected_line(charge: BookedCharge, meter: str | None) -> str | None:
         charge.corrected_storage_tokens,
     )
     return f"{charge.corrects_id}-{meter}" if tokens[METERS.index(meter)] else None
-
-
-def charged_at_pico(entry: RateEntry, tier_label: str, meter: str) -> int:
-    """Pico per token (storage: and an hour) that a line with tokens was charged at."""
-    tier = next((tier for tier in entry.tiers if tier.label == tier_label), None)
-    rate_pico = entry.cache_storage_pico
-    if tier is not None:
-        rate_pico = getattr(tier, f"{meter}_pico")
-    if rate_pico is None:
-        raise LedgerError(f"{entry.key} has no {meter} rate in tier {tier_label}: run 'tollbook verify'")
-    return rate_pico
 
 
 def _hours(charge: BookedCharge) -> int | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ledger.queries.charge_rows import BookedCharge, read_charges, read_rate_entries, read_usd_rates
+from ledger.book.prices.pins import read_rate_entries, read_usd_rates
+from ledger.queries.charge_rows import BookedCharge, read_charges
 from ledger.queries.plan import Sums
 from ledger.queries.requests import OutputCount, first_request, latest_day, read_output_counts
 from ledger.queries.selection import DIMENSIONS, Basis, Selection

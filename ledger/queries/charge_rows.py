@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator
+from collections.abc import Generator
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -10,8 +10,7 @@ from sqlalchemy import Connection, select
 
 from ledger.queries.selection import Selection, charge_instant, charges_in_period
 from ledger.store.expressions import ROWS_AT_ONCE, microseconds
-from ledger.store.tables import batches, charges, conversions, rate_entries, usage_records
-from pricing.rate_card import RateEntry
+from ledger.store.tables import batches, charges, usage_records
 
 
 class BookedCharge(NamedTuple):
@@ -88,15 +87,3 @@ def read_charges(connection: Connection, selection: Selection, *, ledger_zone: Z
     with connection.execute(statement, execution_options={"yield_per": ROWS_AT_ONCE}) as result:
         for rows in result.partitions():
             yield from map(BookedCharge._make, rows)
-
-
-def read_usd_rates(connection: Connection) -> dict[int | None, int | None]:
-    """Conversion id -> nano of its currency for 1 USD; None -> None, as charges in USD have no conversion."""
-    rows = connection.execute(select(conversions.c.id, conversions.c.per_usd_nano))
-    return {None: None, **{number: int(per_usd_nano) for number, per_usd_nano in rows}}
-
-
-def read_rate_entries(connection: Connection, ids: Collection[int] | None = None) -> dict[int, RateEntry]:
-    """Price entries by id: those asked for, or all that the ledger has pinned."""
-    rows = connection.execute(select(rate_entries.c.id, rate_entries.c.content))
-    return {number: RateEntry.from_content(content) for number, content in rows if ids is None or number in ids}

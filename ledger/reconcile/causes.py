@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
-from ledger.facts import ChargeRow, Facts
-from ledger.rating import STORAGE_TIER
+from ledger.book.prices.rating import STORAGE_TIER
+from ledger.book.rows import ChargeRow, Facts
 from ledger.reconcile.sides import Measure
 from ledger.values.instants import from_microseconds
 from pricing.charge import price_entry

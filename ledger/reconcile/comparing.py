@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from ledger.cards import cards_in_force
+from ledger.book.prices.in_force import cards_in_force
+from ledger.book.prices.pins import read_usd_rates
 from ledger.errors import LedgerError
 from ledger.queries.booked import (
     Booked,
@@ -21,7 +22,6 @@ from ledger.queries.booked import (
     read_adjustments,
     read_booked,
 )
-from ledger.queries.charge_rows import read_usd_rates
 from ledger.reconcile.differing import DAY, IDS_AT_ONCE, Reader, per_usd_at
 from ledger.reconcile.results import Basis, Reconciliation, Result, collect
 from ledger.reconcile.sides import Measure, Sides, day_key

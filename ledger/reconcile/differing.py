@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_
 
-from ledger.charged import live_chunks
-from ledger.facts import ChargeRow, Facts
+from ledger.book.charges import live_chunks
+from ledger.book.prices.pins import read_rate_entries
+from ledger.book.rows import ChargeRow, Facts
 from ledger.queries.booked import occurred_within, of_provider, of_requests, read_per_usd
-from ledger.queries.charge_rows import read_rate_entries
 from ledger.reconcile.causes import Cause, Difference, Repriced, Repricing, explained_by_model, likely_cause
 from ledger.reconcile.results import Basis
 from ledger.reconcile.sides import Measure, day_key

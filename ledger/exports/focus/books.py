@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ledger.exports.charges import charged_at_pico
+from ledger.book.prices.pins import charged_at_pico
+from ledger.book.projects import Projects
+from ledger.book.rollups import TagSubset
 from ledger.exports.focus.items import Rate
-from ledger.projects import Projects
-from ledger.rollups import TagSubset
 from ledger.values.calendar import Calendar
 from pricing.rate_card import UNBOUNDED, RateEntry
 

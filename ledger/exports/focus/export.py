@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 
+from ledger.book.projects import read_projects
+from ledger.book.rollups import TagSubset
 from ledger.closing import MonthSettings, month_settings, month_version
 from ledger.config import FocusSection
 from ledger.errors import LedgerError
@@ -23,7 +25,6 @@ from ledger.exports.focus.prepaid import wallet_rows
 from ledger.exports.focus.rows import Rows
 from ledger.exports.manifest import Exported
 from ledger.prepaid import BillingMode, MonthWallet, month_wallets
-from ledger.projects import read_projects
 from ledger.queries import read_rate_entries, read_usd_rates
 from ledger.queries.focus import (
     corrects_earlier_usage,
@@ -32,7 +33,6 @@ from ledger.queries.focus import (
     read_posted,
     read_rolled_up,
 )
-from ledger.rollups import TagSubset
 from ledger.store.database import Database
 from ledger.values.calendar import Calendar
 from pricing.money import format_nano

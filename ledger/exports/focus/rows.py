@@ -7,6 +7,7 @@ from fractions import Fraction
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from ledger.book.projects import Projects
 from ledger.config import FocusSection
 from ledger.exports.columns import Cell, Row
 from ledger.exports.focus.columns import COLUMNS
@@ -14,7 +15,6 @@ from ledger.exports.focus.figures import decimal_text, nano_text, pico_text, usd
 from ledger.exports.focus.items import PICO_PER_NANO, Costs, Item
 from ledger.exports.focus.names import names_of
 from ledger.exports.focus.parts import TOKENS, Cells, nature, prices, sku, tokens_priced, top_up_prices
-from ledger.projects import Projects
 from ledger.values.calendar import day_start
 from ledger.values.periods import month_span
 

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from ledger.cards import PinnedIds, cards_in_force
+from ledger.book.open_months import first_open_month, posted_month
+from ledger.book.posting import Poster, Run, already_posted
+from ledger.book.prices.in_force import cards_in_force
+from ledger.book.prices.pins import PinnedIds
+from ledger.book.rows import ChargeRow, adjustment_facts, columns_of
 from ledger.errors import LedgerError
-from ledger.facts import ChargeRow, adjustment_facts, columns_of
-from ledger.months import first_open_month, posted_month
-from ledger.posting import Poster, Run, already_posted
 from ledger.store.bulk import next_id
 from ledger.store.database import Database
 from ledger.store.tables import batches, charges

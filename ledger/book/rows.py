@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from ledger.records import Kind
 from ledger.values.calendar import Calendar
 
 
@@ -150,3 +149,7 @@ def adjustment_facts(charge: ChargeRow, calendar: Calendar) -> Facts:
         assumed=0,
         tool_calls=None,
     )
+
+
+# An adjustment is of no usage: it comes in by command alone.
+Kind = Literal["request", "cache_storage", "adjustment"]

@@ -9,11 +9,11 @@ from typing import TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, true
 
-from ledger.charged import live_chunks
+from ledger.book.charges import live_chunks
+from ledger.book.open_months import first_open_month, posted_month
+from ledger.book.posting import Poster, Run
+from ledger.book.rows import ChargeRow, Facts, columns_of
 from ledger.errors import LedgerError
-from ledger.facts import ChargeRow, Facts, columns_of
-from ledger.months import first_open_month, posted_month
-from ledger.posting import Poster, Run
 from ledger.store.bulk import next_id
 from ledger.store.database import Database
 from ledger.store.tables import batches, charges, usage_records

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from itertools import chain, groupby
 from typing import Any
 
-from ledger.cards import PinnedIds
-from ledger.facts import Facts, Rated, columns_of
+from ledger.book.prices.pins import PinnedIds
+from ledger.book.rows import Facts, Rated, columns_of
 from ledger.values.instants import from_microseconds, to_microseconds
 from pricing.charge import price_batch, price_storage
 from pricing.columns import ModelColumn

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, select, text, update
 
-from ledger.charged import posted_charges
+from ledger.book.charges import posted_charges
+from ledger.book.rebuilt_rollups import RebuiltRollUps, TooLarge
 from ledger.errors import LedgerError
-from ledger.rebuilt import RebuiltRollUps, TooLarge
 from ledger.store.bulk import in_chunks
 from ledger.store.database import Database, zone_named
 from ledger.store.opening import joined_tags

@@ -14,10 +14,10 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 from sqlalchemy import Connection, Row, func, select
 
+from ledger.book.open_months import standing_close
+from ledger.book.seals import row_digest
 from ledger.config import Project
-from ledger.digests import row_digest
 from ledger.errors import LedgerError
-from ledger.months import standing_close
 from ledger.store.bulk import next_id
 from ledger.store.database import Database
 from ledger.store.tables import closings, projects

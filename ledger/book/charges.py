@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, true, type_coerce, union_all
 
-from ledger.facts import ChargeRow, Facts, adjustment_facts
-from ledger.store.bulk import next_id
+from ledger.book.rows import ChargeRow, Facts, adjustment_facts
+from ledger.store.bulk import next_id, rows_by_key
 from ledger.store.tables import charges, usage_records
 from ledger.store.tables.columns import BigInt
 from ledger.values.calendar import Calendar
@@ -90,3 +91,57 @@ def _live_query(condition: ColumnElement[bool]) -> Select[Any]:
     ]
     both = union_all(*arms).subquery()
     return select(both).order_by(both.c.c0).limit(CHUNK)
+
+
+Identity = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class Known:
+    """The latest usage record that stands under an identity, and its live charge, if it has one."""
+
+    id: int
+    facts: Facts
+    live_charge_id: int | None
+
+
+_USAGE_COLUMNS = ", ".join(f"u.{name}" for name in ("id", *Facts._fields))
+
+
+_LATEST = f"""
+    SELECT {_USAGE_COLUMNS} FROM {{keys}} JOIN usage_records u
+    ON u.request_id = k0 AND u.source = k1 AND u.kind = k2
+    WHERE u.generation = (SELECT max(generation) FROM usage_records n
+        WHERE n.request_id = k0 AND n.source = k1 AND n.kind = k2)
+"""
+
+
+def known_records(connection: Connection, identities: Sequence[Identity]) -> dict[Identity, Known]:
+    """The latest usage record of each identity that stands, and its live charge."""
+    found: dict[Identity, Known] = {}
+    for number, *facts in rows_by_key(connection, _LATEST, identities):
+        record = Facts._make(facts)
+        found[record.identity] = Known(number, record, None)
+    live = live_charges(connection, [known.id for known in found.values()])
+    for known in found.values():
+        known.live_charge_id = live.get(known.id)
+    return found
+
+
+def live_charges(connection: Connection, usage_record_ids: Sequence[int]) -> dict[int, int]:
+    """Usage record id -> id of its charge or replacement that no reversal has undone; a record has at most one."""
+    found: dict[int, int] = {}
+    for start in range(0, len(usage_record_ids), 500):
+        chunk = usage_record_ids[start : start + 500]
+        reversal = charges.alias("reversal")
+        undone = select(reversal.c.id).where(
+            reversal.c.corrects_id == charges.c.id, reversal.c.charge_class == "reversal"
+        )
+        for charge_class in ("charge", "replacement"):
+            rows = connection.execute(
+                select(charges.c.usage_record_id, charges.c.id).where(
+                    charges.c.usage_record_id.in_(chunk), charges.c.charge_class == charge_class, ~undone.exists()
+                )
+            )
+            found.update((usage, charge) for usage, charge in rows)
+    return found

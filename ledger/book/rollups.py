@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Table, select
 
-from ledger.facts import ChargeRow, Columns, Facts
+from ledger.book.rows import ChargeRow, Columns, Facts
 from ledger.store.bulk import append_rows, in_chunks, next_id, upsert
 from ledger.store.expressions import HALF_BITS, LOWER_HALF
 from ledger.store.tables import rollup_days, rollup_keys, rollup_quarters

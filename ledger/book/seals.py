@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Table, select
 
-from ledger.facts import ChargeRow, Columns, Facts
+from ledger.book.rows import ChargeRow, Columns, Facts
 from ledger.store.tables import batches, conversions
 
 _CONVERSION = ChargeRow._fields.index("conversion_id")

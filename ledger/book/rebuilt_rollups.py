@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Column, Connection, MetaData, Table, text
 
-from ledger.facts import ChargeRow, Facts, columns_of
-from ledger.rollups import RollUp
+from ledger.book.rollups import RollUp
+from ledger.book.rows import ChargeRow, Facts, columns_of
 from ledger.store.expressions import HALF_BITS, LOWER_HALF
 from ledger.store.tables import MEASURES, rollup_days, rollup_quarters
 from ledger.store.tables.columns import BigInt

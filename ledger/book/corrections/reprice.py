@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
-from ledger.cards import PinnedIds, cards_in_force
-from ledger.charged import live_chunks, posted_charges
-from ledger.corrections import Correction, Selection, post_corrections
+from ledger.book.charges import live_chunks, posted_charges
+from ledger.book.corrections.reversing import Correction, Selection, post_corrections
+from ledger.book.open_months import first_open_month, posted_month
+from ledger.book.posting import Poster, Run, already_posted
+from ledger.book.prices.in_force import cards_in_force
+from ledger.book.prices.pins import PinnedIds
+from ledger.book.prices.rating import Rater
+from ledger.book.rows import ChargeRow, Facts
 from ledger.errors import LedgerError
-from ledger.facts import ChargeRow, Facts
-from ledger.months import first_open_month, posted_month
-from ledger.posting import Poster, Run, already_posted
-from ledger.rating import Rater
 from ledger.store.database import Database
 from ledger.store.tables import batches, charges
 from ledger.values.spend import Spend

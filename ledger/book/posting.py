@@ -14,13 +14,14 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection, select
 
-from ledger.digests import amounts_by_currency, batch_digest, sealed_conversions
+from ledger.book.charges import Identity, Known, known_records
+from ledger.book.headroom import Headroom
+from ledger.book.open_months import first_open_month, posted_month
+from ledger.book.rollups import RollUp
+from ledger.book.rows import Columns, Facts, Rated, columns_of, same_facts
+from ledger.book.seals import amounts_by_currency, batch_digest, sealed_conversions
 from ledger.errors import LedgerError
-from ledger.facts import Columns, Facts, Rated, columns_of, same_facts
-from ledger.headroom import Headroom
-from ledger.months import first_open_month, posted_month
-from ledger.rollups import RollUp
-from ledger.store.bulk import append_new_rows, append_rows, next_id, rows_by_key, upsert
+from ledger.store.bulk import append_new_rows, append_rows, next_id, upsert
 from ledger.store.database import Database
 from ledger.store.tables import batches, charges, sources, usage_records, wallet_moves
 from ledger.values.calendar import Calendar
@@ -28,8 +29,6 @@ from ledger.values.instants import to_microseconds
 
 Outcome = Literal["accepted", "duplicate", "conflict"]
 BatchKind = Literal["ingest", "record", "retry", "accept", "void", "reassign", "reprice", "adjust"]
-
-Identity = tuple[str, str, str]
 
 
 @dataclass(slots=True)
@@ -50,15 +49,6 @@ class Posted:
     outcomes: list[Outcome]
     batch_id: int | None
     differing_labels: int = 0
-
-
-@dataclass(slots=True)
-class Known:
-    """The latest usage record that stands under an identity, and its live charge, if it has one."""
-
-    id: int
-    facts: Facts
-    live_charge_id: int | None
 
 
 class Poster:
@@ -266,43 +256,3 @@ def note_sources(connection: Connection, names: Sequence[str], occurred_us: Sequ
         latest[name] = max(occurred, latest.get(name, 0))
     rows = [(name, occurred, now) for name, occurred in latest.items()]
     upsert(connection, sources, ("source",), rows, latest=("last_occurred_at", "last_ingest_at"))
-
-
-_USAGE_COLUMNS = ", ".join(f"u.{name}" for name in ("id", *Facts._fields))
-_LATEST = f"""
-    SELECT {_USAGE_COLUMNS} FROM {{keys}} JOIN usage_records u
-    ON u.request_id = k0 AND u.source = k1 AND u.kind = k2
-    WHERE u.generation = (SELECT max(generation) FROM usage_records n
-        WHERE n.request_id = k0 AND n.source = k1 AND n.kind = k2)
-"""
-
-
-def known_records(connection: Connection, identities: Sequence[Identity]) -> dict[Identity, Known]:
-    """The latest usage record of each identity that stands, and its live charge."""
-    found: dict[Identity, Known] = {}
-    for number, *facts in rows_by_key(connection, _LATEST, identities):
-        record = Facts._make(facts)
-        found[record.identity] = Known(number, record, None)
-    live = live_charges(connection, [known.id for known in found.values()])
-    for known in found.values():
-        known.live_charge_id = live.get(known.id)
-    return found
-
-
-def live_charges(connection: Connection, usage_record_ids: Sequence[int]) -> dict[int, int]:
-    """Usage record id -> id of its charge or replacement that no reversal has undone; a record has at most one."""
-    found: dict[int, int] = {}
-    for start in range(0, len(usage_record_ids), 500):
-        chunk = usage_record_ids[start : start + 500]
-        reversal = charges.alias("reversal")
-        undone = select(reversal.c.id).where(
-            reversal.c.corrects_id == charges.c.id, reversal.c.charge_class == "reversal"
-        )
-        for charge_class in ("charge", "replacement"):
-            rows = connection.execute(
-                select(charges.c.usage_record_id, charges.c.id).where(
-                    charges.c.usage_record_id.in_(chunk), charges.c.charge_class == charge_class, ~undone.exists()
-                )
-            )
-            found.update((usage, charge) for usage, charge in rows)
-    return found

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
+from ledger.book.rollups import SIGNS, Dimensions, TagSubset, dimensions_of, token_hours
+from ledger.book.rows import ChargeRow, Columns, Facts, columns_of
 from ledger.errors import LedgerError
-from ledger.facts import ChargeRow, Columns, Facts, columns_of
-from ledger.rollups import SIGNS, Dimensions, TagSubset, dimensions_of, token_hours
 from ledger.store.bulk import rows_by_key
 from ledger.store.tables import rollup_days
 from ledger.values.calendar import QUARTER_US, Calendar

@@ -1,0 +1,1 @@
+"""The book: usage records and charges, written by `posting` alone, with what keeps them whole."""

@@ -1,0 +1,1 @@
+"""Corrections: what stands is reversed and replaced, in a batch with a reason."""

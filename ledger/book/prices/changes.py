@@ -1,0 +1,120 @@
+"""Cards and conversions that a user adds, and what they change."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, func, or_, select
+
+from ledger.book.prices.in_force import cards_in_force
+from ledger.book.prices.pins import PinnedIds, _add_version, add_conversion
+from ledger.errors import LedgerError
+from ledger.store.tables import charges, usage_records
+from pricing.catalog import CardFile, changed_entries
+from pricing.errors import PricingError
+from pricing.money import Conversion, format_nano
+from pricing.rate_card import RateCard
+
+
+def add_card(connection: Connection, file: CardFile, *, replace_with_reason: str | None) -> list[str]:
+    """Lay a user's card over those in force; returns what changed in words, nothing where the card adds nothing.
+
+    An entry with a known start and other figures raises LedgerError unless a reason to replace it is given.
+    """
+    before = cards_in_force(connection)
+    current = before.get(file.provider)
+    changed = changed_entries(current, file)
+    if changed and replace_with_reason is None:
+        raise LedgerError(
+            f"{file.name}: {', '.join(changed)} is known with other figures: give a new effective_from, or "
+            "--replace --reason R to correct the entry (the old version is kept)"
+        )
+    after = cards_in_force(connection, [file])[file.provider]
+    added = _new_facts(current, after)
+    if not added:
+        return []
+    _add_version(connection, file, origin="user", reason=replace_with_reason)
+    _overrule_conversions(connection, current, file, replace_with_reason)
+    pins = PinnedIds()
+    pins.pin(connection, [after])
+    return added
+
+
+def _overrule_conversions(connection: Connection, current: RateCard | None, file: CardFile, reason: str | None) -> None:
+    """Add a corrected conversion as a command's too: those that commands added stand above the ones in card files."""
+    standing = {known.effective_from: known.per_usd_nano for known in current.conversions} if current else {}
+    for conversion in file.conversions:
+        if standing.get(conversion.effective_from, conversion.per_usd_nano) != conversion.per_usd_nano:
+            add_conversion(connection, file.provider, conversion, origin="user", reason=reason)
+
+
+def _new_facts(before: RateCard | None, after: RateCard) -> list[str]:
+    known = _facts(before) if before else set()
+    return sorted(_facts(after) - known)
+
+
+def _facts(card: RateCard) -> set[str]:
+    facts = {f"entry {entry.key}" for model in card.models.values() for entry in model.entries}
+    facts |= {f"model {model.id} known as {alias}" for model in card.models.values() for alias in model.aliases}
+    facts |= {f"conversion {_words(conversion)}" for conversion in card.conversions}
+    return facts
+
+
+def _words(conversion: Conversion) -> str:
+    per_usd = format_nano(conversion.per_usd_nano)
+    return f"{per_usd} {conversion.currency} = 1 USD from {conversion.effective_from:%Y-%m-%d}"
+
+
+def add_user_conversion(
+    connection: Connection, card: RateCard, conversion: Conversion, *, replace_with_reason: str | None
+) -> bool:
+    """Add a dated conversion; False where it is in force already, LedgerError where its start has another figure."""
+    if conversion.effective_from < card.conversions[0].effective_from:
+        raise LedgerError(
+            f"conversion from {conversion.effective_from:%Y-%m-%d}: the card's first day is "
+            f"{card.conversions[0].effective_from:%Y-%m-%d}; give that day or a later one"
+        )
+    for known in card.conversions:
+        if known.effective_from == conversion.effective_from:
+            if known.per_usd_nano == conversion.per_usd_nano:
+                return False
+            if replace_with_reason is None:
+                raise LedgerError(f"{_words(known)} is known: give another --from, or --replace --reason R")
+    add_conversion(connection, card.provider, conversion, origin="user", reason=replace_with_reason)
+    return True
+
+
+def charges_priced_otherwise(connection: Connection, provider: str) -> int:
+    """How many live charges of a provider stand at another entry or conversion than the ones in force now."""
+    card = cards_in_force(connection)[provider]
+    pins = PinnedIds()
+    pins.pin(connection, [card])
+    count = 0
+    undoing = charges.alias("undoing")
+    undone = (
+        select(undoing.c.id).where(undoing.c.corrects_id == charges.c.id, undoing.c.charge_class == "reversal").exists()
+    )
+    live = (
+        select(func.count())
+        .select_from(charges)
+        .join(usage_records, charges.c.usage_record_id == usage_records.c.id)
+        .where(charges.c.provider == provider, charges.c.charge_class.in_(["charge", "replacement"]), ~undone)
+    )
+    cuts = sorted(
+        {conversion.effective_from for conversion in card.conversions}
+        | {entry.effective_from for model in card.models.values() for entry in model.entries}
+    )
+    for model in card.models.values():
+        for start, end in zip(cuts, [*cuts[1:], None], strict=True):
+            try:
+                entry_id = pins.entry(card.entry_at(model.id, start))
+            except PricingError:
+                continue
+            conversion_id = pins.conversion(provider, card.conversion_at(start))
+            query = live.where(
+                charges.c.billed_model == model.id,
+                usage_records.c.occurred_at >= start,
+                or_(charges.c.rate_entry_id != entry_id, charges.c.conversion_id != conversion_id),
+            )
+            if end is not None:
+                query = query.where(usage_records.c.occurred_at < end)
+            count += int(connection.execute(query).scalar_one())
+    return count

@@ -1,0 +1,60 @@
+"""The rate cards in force in a ledger: built-in ones, user files laid over them, conversions; and their rows' ids.
+
+Rows are only ever added. A charge points at the `rate_entries` and `conversions` rows it was worked out by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date
+
+from sqlalchemy import Connection, select
+
+from ledger.store.tables import card_versions, conversions
+from pricing.catalog import CardFile, built_in_card_files, merge_cards, parse_card
+from pricing.money import Conversion
+from pricing.rate_card import RateCard
+
+
+def cards_in_force(connection: Connection, files: Sequence[CardFile] = ()) -> dict[str, RateCard]:
+    """Every provider's card: built-in, the ledger's user files in order, conversions added by command, then `files`."""
+    rows = connection.execute(
+        select(card_versions.c.id, card_versions.c.content)
+        .where(card_versions.c.origin == "user")
+        .order_by(card_versions.c.id)
+    )
+    user_files = [parse_card(content, f"card version {number}") for number, content in rows]
+    cards = merge_cards([*built_in_card_files(), *user_files, *files])
+    return {
+        provider: _with_conversions(card, [*user_conversions(connection, provider), *_conversions_of(files, provider)])
+        for provider, card in cards.items()
+    }
+
+
+def _conversions_of(files: Iterable[CardFile], provider: str) -> list[Conversion]:
+    return [conversion for file in files if file.provider == provider for conversion in file.conversions]
+
+
+def user_conversions(connection: Connection, provider: str) -> list[Conversion]:
+    """Conversions added by command, oldest command first."""
+    rows = connection.execute(
+        select(conversions)
+        .where(conversions.c.origin == "user", conversions.c.provider == provider)
+        .order_by(conversions.c.id)
+    )
+    return [
+        Conversion(
+            currency=row.currency,
+            per_usd_nano=row.per_usd_nano,
+            effective_from=row.effective_from,
+            source_url=row.source_url,
+            checked_on=date.fromisoformat(row.checked_on) if row.checked_on else None,
+        )
+        for row in rows
+    ]
+
+
+def _with_conversions(card: RateCard, added: Iterable[Conversion]) -> RateCard:
+    by_start = {conversion.effective_from: conversion for conversion in (*card.conversions, *added)}
+    return replace(card, conversions=tuple(by_start[start] for start in sorted(by_start)))

@@ -1,0 +1,163 @@
+"""Rows of cards, prices and conversions that charges are pinned to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, select
+
+from ledger.errors import LedgerError
+from ledger.store.bulk import next_id
+from ledger.store.tables import card_versions, conversions, rate_entries
+from pricing.catalog import CardFile, built_in_card_files, merge_cards, parse_card
+from pricing.money import Conversion
+from pricing.rate_card import RateCard, RateEntry
+
+
+class PinnedIds:
+    """Row ids of card entries and conversions, filled in for a run's cards by `pin`."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, int] = {}
+        self._conversions: dict[tuple[str, datetime, int], int] = {}
+        self._per_usd: dict[int, int] = {}
+
+    def entry(self, entry: RateEntry) -> int:
+        return self.entries[entry.digest]
+
+    def conversion(self, provider: str, conversion: Conversion | None) -> int | None:
+        if conversion is None:
+            return None
+        return self._conversions[provider, conversion.effective_from, conversion.per_usd_nano]
+
+    def per_usd_nano(self, conversion_id: int | None) -> int | None:
+        """Nano of the currency for 1 USD, by a conversion's row id."""
+        return None if conversion_id is None else self._per_usd[conversion_id]
+
+    def pin(self, connection: Connection, cards: Iterable[RateCard]) -> None:
+        """Look up the rows of the cards' entries and conversions, adding those the ledger doesn't hold yet."""
+        found = connection.execute(select(rate_entries.c.digest, rate_entries.c.id))
+        self.entries = {row.digest: row.id for row in found}
+        kept = connection.execute(select(conversions).order_by(conversions.c.id))
+        self._conversions = {(row.provider, row.effective_from, row.per_usd_nano): row.id for row in kept}
+        for card in cards:
+            missing = [
+                entry for model in card.models.values() for entry in model.entries if entry.digest not in self.entries
+            ]
+            if missing:
+                self._add_entries(connection, card.provider, missing)
+            for conversion in card.conversions:
+                if (card.provider, conversion.effective_from, conversion.per_usd_nano) not in self._conversions:
+                    number = add_conversion(connection, card.provider, conversion, origin="card")
+                    self._conversions[card.provider, conversion.effective_from, conversion.per_usd_nano] = number
+        self._per_usd = {number: per_usd for (_provider, _start, per_usd), number in self._conversions.items()}
+
+    def _add_entries(self, connection: Connection, provider: str, entries: Sequence[RateEntry]) -> None:
+        version_of = _version_ids(connection, provider)
+        first = next_id(connection, rate_entries)
+        now = datetime.now(UTC)
+        for number, entry in enumerate(entries, first):
+            connection.execute(
+                rate_entries.insert().values(
+                    id=number,
+                    card_version_id=version_of[entry.digest],
+                    provider=provider,
+                    model=entry.model,
+                    currency=entry.currency,
+                    effective_from=entry.effective_from,
+                    key=entry.key,
+                    digest=entry.digest,
+                    content=entry.content(),
+                    recorded_at=now,
+                )
+            )
+            self.entries[entry.digest] = number
+
+
+def _version_ids(connection: Connection, provider: str) -> dict[str, int]:
+    """The card version each entry comes from, by entry digest; the built-in file in use is added where it is new."""
+    rows = connection.execute(
+        select(card_versions).where(card_versions.c.provider == provider).order_by(card_versions.c.id)
+    )
+    versions: list[tuple[int, CardFile]] = []
+    built_in = [file for file in built_in_card_files() if file.provider == provider]
+    versions += [(_add_version(connection, file, origin="built-in"), file) for file in built_in]
+    versions += [(row.id, parse_card(row.content, f"card version {row.id}")) for row in rows if row.origin == "user"]
+    found: dict[str, int] = {}
+    so_far: list[CardFile] = []
+    for number, file in versions:
+        so_far.append(file)
+        merged = merge_cards(so_far)[provider]
+        for model in merged.models.values():
+            for entry in model.entries:
+                found.setdefault(entry.digest, number)
+    return found
+
+
+def _add_version(connection: Connection, file: CardFile, *, origin: str, reason: str | None = None) -> int:
+    """The id of that file's row, added where it is new; a user's is always added, for order counts."""
+    if origin == "built-in":
+        known = connection.execute(
+            select(card_versions.c.id).where(card_versions.c.digest == file.digest, card_versions.c.origin == origin)
+        ).scalar()
+        if known is not None:
+            return int(known)
+    number = next_id(connection, card_versions)
+    connection.execute(
+        card_versions.insert().values(
+            id=number,
+            provider=file.provider,
+            origin=origin,
+            digest=file.digest,
+            content=file.text,
+            reason=reason,
+            added_at=datetime.now(UTC),
+        )
+    )
+    return number
+
+
+def add_conversion(
+    connection: Connection, provider: str, conversion: Conversion, *, origin: str, reason: str | None = None
+) -> int:
+    """Append a conversion row and return its id."""
+    number = next_id(connection, conversions)
+    connection.execute(
+        conversions.insert().values(
+            id=number,
+            provider=provider,
+            currency=conversion.currency,
+            per_usd_nano=conversion.per_usd_nano,
+            effective_from=conversion.effective_from,
+            origin=origin,
+            source_url=conversion.source_url,
+            checked_on=conversion.checked_on.isoformat() if conversion.checked_on else None,
+            reason=reason,
+            added_at=datetime.now(UTC),
+        )
+    )
+    return number
+
+
+def read_usd_rates(connection: Connection) -> dict[int | None, int | None]:
+    """Conversion id -> nano of its currency for 1 USD; None -> None, as charges in USD have no conversion."""
+    rows = connection.execute(select(conversions.c.id, conversions.c.per_usd_nano))
+    return {None: None, **{number: int(per_usd_nano) for number, per_usd_nano in rows}}
+
+
+def read_rate_entries(connection: Connection, ids: Collection[int] | None = None) -> dict[int, RateEntry]:
+    """Price entries by id: those asked for, or all that the ledger has pinned."""
+    rows = connection.execute(select(rate_entries.c.id, rate_entries.c.content))
+    return {number: RateEntry.from_content(content) for number, content in rows if ids is None or number in ids}
+
+
+def charged_at_pico(entry: RateEntry, tier_label: str, meter: str) -> int:
+    """Pico per token (storage: and an hour) that a line with tokens was charged at."""
+    tier = next((tier for tier in entry.tiers if tier.label == tier_label), None)
+    rate_pico = entry.cache_storage_pico
+    if tier is not None:
+        rate_pico = getattr(tier, f"{meter}_pico")
+    if rate_pico is None:
+        raise LedgerError(f"{entry.key} has no {meter} rate in tier {tier_label}: run 'tollbook verify'")
+    return rate_pico
