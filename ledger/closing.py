@@ -26,8 +26,8 @@ from ledger.store.bulk import next_id
 from ledger.store.database import Database
 from ledger.store.tables import charges, closings, quarantine, rollup_keys, sources
 from ledger.values.calendar import month_start, shift_month
-from ledger.wallet import wallet_providers
-from ledger.wallet_closing import first_wallet_month, write_entries
+from ledger.wallet.book import wallet_providers
+from ledger.wallet.entries import first_wallet_month, write_entries
 
 # Raised whenever an export of a closed month would come out differently; `closings` remembers which one it was.
 EXPORT_VERSION = 1

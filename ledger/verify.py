@@ -32,7 +32,7 @@ from ledger.store.tables import (
 )
 from ledger.values.calendar import Calendar
 from ledger.values.instants import from_microseconds, to_microseconds
-from ledger.wallet_closing import check_wallets
+from ledger.wallet.entries import check_wallets
 from pricing.charge import price_entry, price_storage
 from pricing.errors import PricingError
 from pricing.rate_card import RateEntry

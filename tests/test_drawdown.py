@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ledger.drawdown import NEVER, Entry, Lot, Wallet, days_left, merged
-from ledger.lot_costs import month_costs
+from ledger.wallet.drawdown import NEVER, Entry, Lot, Wallet, days_left, merged
+from ledger.wallet.lot_costs import month_costs
 
 FIRST, LAST = "2026-03-01", "2026-04-30"
 DAYS = [f"2026-{month}-{day:02}" for month in ("03", "04") for day in range(1, 31)]

@@ -16,14 +16,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledger.config import FocusSection
-from ledger.drawdown import Lot, Wallet
 from ledger.exports.files import ExportFile
 from ledger.exports.focus.costs import RunningShare, WalletShare
 from ledger.exports.focus.export import FocusOptions, export_focus
-from ledger.lot_costs import month_costs
-from ledger.prepaid import used_up
 from ledger.reports import ReportOptions, run_report
 from ledger.values.calendar import shift_month
+from ledger.wallet.drawdown import Lot, Wallet
+from ledger.wallet.lot_costs import month_costs
+from ledger.wallet.month import used_up
 from pricing.money import NANO, round_usd
 from tests.book import NOON, Book
 from tests.conftest import Cli

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ledger.lot_costs import MonthCosts
 from ledger.store.opening import open_ledger
 from ledger.values.calendar import last_day
-from ledger.wallet import Until, month_until, read_month_costs
-from ledger.wallet_closing import _parts
+from ledger.wallet.book import Until, month_until, read_month_costs
+from ledger.wallet.entries import _parts
+from ledger.wallet.lot_costs import MonthCosts
 from pricing.money import format_nano
 from tests.conftest import Cli, Outcome
 from tests.ledger_help import execute, rows, tamper, value

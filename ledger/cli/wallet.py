@@ -17,7 +17,8 @@ from ledger.errors import LedgerError
 from ledger.values.amounts import parse_amount, parse_number
 
 if TYPE_CHECKING:
-    from ledger.wallet import Movement, Until
+    from ledger.wallet.book import Until
+    from ledger.wallet.moves import Movement
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -83,7 +84,7 @@ def topup(
 ) -> None:
     """Record credits that were bought or granted. Makes the ledger where there is none."""
     from ledger.values.periods import parse_day  # noqa: PLC0415 - start-up time
-    from ledger.wallet import Movement  # noqa: PLC0415
+    from ledger.wallet.moves import Movement  # noqa: PLC0415
 
     paid_nano = _paid(paid, grant=grant)
     day = parse_day(on, "--on")
@@ -111,7 +112,7 @@ Example:
 def draw(app: App, *, credits: str, on: str, reference: str, provider: str | None, reason: str, output: Output) -> None:
     """Record what the same balance paid for elsewhere. Makes the ledger where there is none."""
     from ledger.values.periods import parse_day  # noqa: PLC0415 - start-up time
-    from ledger.wallet import DRAW, Movement  # noqa: PLC0415
+    from ledger.wallet.moves import DRAW, Movement  # noqa: PLC0415
 
     text = _text(reason, "--reason")
     movement = Movement(
@@ -156,7 +157,7 @@ def _provider(app: App, provider: str | None) -> str:
 
 
 def _record(app: App, movement: Movement, output: Output) -> None:
-    from ledger.wallet import record_movement  # noqa: PLC0415 - start-up time
+    from ledger.wallet.moves import record_movement  # noqa: PLC0415 - start-up time
 
     now = datetime.now(UTC)
     database = app.open(create=True)
@@ -215,7 +216,7 @@ def balance(app: App, *, at: str | None, provider: str | None, output: Output) -
 
     Without --at, all usage of today counts, and what expires today is still there.
     """
-    from ledger.statements import balance as balance_of  # noqa: PLC0415 - start-up time
+    from ledger.wallet.statement import balance as balance_of  # noqa: PLC0415 - start-up time
 
     database = app.open()
     found = balance_of(database, _provider(app, provider), until_option(at, database.zone))
@@ -224,9 +225,9 @@ def balance(app: App, *, at: str | None, provider: str | None, output: Output) -
 
 def until_option(at: str | None, zone: ZoneInfo) -> Until:
     """What `--at` asks for: now where it is left out."""
-    from ledger.statements import until_moment  # noqa: PLC0415 - start-up time
     from ledger.values.periods import parse_day, parse_moment  # noqa: PLC0415
-    from ledger.wallet import Until  # noqa: PLC0415
+    from ledger.wallet.book import Until  # noqa: PLC0415
+    from ledger.wallet.statement import until_moment  # noqa: PLC0415 - start-up time
 
     if at is None:
         return Until(datetime.now(zone).date().isoformat(), over=False)
@@ -256,8 +257,8 @@ def statement(app: App, *, month: str, provider: str | None, output: Output) -> 
     A balance below 0 is overdrawn. A closed month's statement doesn't change any more. Usage that is posted later than
     in its own month counts on the first day.
     """
-    from ledger.statements import statement as statement_of  # noqa: PLC0415 - start-up time
     from ledger.values.periods import parse_month  # noqa: PLC0415
+    from ledger.wallet.statement import statement as statement_of  # noqa: PLC0415 - start-up time
 
     now = datetime.now(UTC)
     database = app.open()

@@ -10,8 +10,8 @@ from ledger.values.amounts import unit_of
 from pricing.money import NANO, format_nano, round_usd
 
 if TYPE_CHECKING:
-    from ledger.drawdown import Wallet
-    from ledger.statements import Balance, LotState, Runway, Statement
+    from ledger.wallet.drawdown import Wallet
+    from ledger.wallet.statement import Balance, LotState, Runway, Statement
 
 
 def balance_sheet(found: Balance) -> Sheet:
@@ -130,7 +130,7 @@ def statement_sheet(found: Statement) -> Sheet:
 
 def _accounts(found: Statement) -> dict[str, str]:
     """What the month moved on each account: together 0."""
-    from ledger.drawdown import ACCOUNTS  # noqa: PLC0415 - start-up time
+    from ledger.wallet.drawdown import ACCOUNTS  # noqa: PLC0415 - start-up time
 
     return {
         account: format_nano(found.closing.accounts[account] - found.opening.accounts[account]) for account in ACCOUNTS

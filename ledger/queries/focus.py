@@ -134,14 +134,6 @@ def read_posted(connection: Connection, month: str) -> Iterator[PostedCharge]:
     return _read(connection, _charges(charges.alias("corrected")).where(charges.c.posted_month == month))
 
 
-def last_day_posted(connection: Connection, month: str) -> str | None:
-    """The latest day whose usage stands in the month's books."""
-    query = select(func.max(rollup_days.c.day)).join_from(
-        rollup_days, rollup_keys, rollup_keys.c.id == rollup_days.c.key_id
-    )
-    return connection.execute(query.where(rollup_keys.c.posted_month == month)).scalar()
-
-
 def _charges(corrected: Any) -> Select[Any]:  # noqa: ANN401 - an alias of charges
     usage = usage_records
     columns: list[ColumnElement[Any]] = [

@@ -26,11 +26,11 @@ from ledger.reconcile.differing import DAY, IDS_AT_ONCE, Reader, per_usd_at
 from ledger.reconcile.results import Basis, Reconciliation, Result, collect
 from ledger.reconcile.sides import Measure, Sides, day_key
 from ledger.reconcile.statement import Line, Statement
-from ledger.statements import balance
 from ledger.store.database import Database
 from ledger.values.calendar import Calendar, day_start
 from ledger.values.periods import Span
-from ledger.wallet import Until
+from ledger.wallet.book import Until
+from ledger.wallet.statement import balance
 from pricing.money import format_nano
 from pricing.rate_card import RateCard
 

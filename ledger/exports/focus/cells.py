@@ -16,7 +16,7 @@ from ledger.exports.focus.items import Item, usage_items
 from ledger.exports.focus.lines import ADJUSTMENT, amounts, is_correction, quantities, usage_day
 from ledger.exports.focus.prepaid import day_after
 from ledger.queries.focus import CORRECTING, PostedCharge, RolledUp
-from ledger.queries.wallet import wallet_day
+from ledger.wallet.usage import wallet_day
 from pricing.charge import METERS
 
 

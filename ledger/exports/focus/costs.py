@@ -10,7 +10,7 @@ from fractions import Fraction
 from math import lcm
 
 from ledger.exports.focus.items import PICO_PER_NANO, Costs, Item
-from ledger.lot_costs import MonthCosts, Part
+from ledger.wallet.lot_costs import MonthCosts, Part
 from pricing.money import NANO, RunningUsd, divide_half_even, round_usd
 
 PICO = NANO * PICO_PER_NANO

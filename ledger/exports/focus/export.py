@@ -24,7 +24,6 @@ from ledger.exports.focus.lines import adjustment_item, line_items
 from ledger.exports.focus.prepaid import wallet_rows
 from ledger.exports.focus.rows import Rows
 from ledger.exports.manifest import Exported
-from ledger.prepaid import BillingMode, MonthWallet, month_wallets
 from ledger.queries import read_rate_entries, read_usd_rates
 from ledger.queries.focus import (
     corrects_earlier_usage,
@@ -35,6 +34,7 @@ from ledger.queries.focus import (
 )
 from ledger.store.database import Database
 from ledger.values.calendar import Calendar
+from ledger.wallet.month import BillingMode, MonthWallet, month_wallets
 from pricing.money import format_nano
 
 # Items that charges come to; the others are of wallets.

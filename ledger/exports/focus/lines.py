@@ -9,9 +9,9 @@ from ledger.exports.focus.books import Books, tags_cell
 from ledger.exports.focus.items import PICO_PER_NANO, Item, usage_items
 from ledger.exports.focus.prepaid import day_after
 from ledger.queries.focus import CORRECTING, PostedCharge
-from ledger.queries.wallet import wallet_day
 from ledger.values.calendar import shift_month
 from ledger.values.instants import from_microseconds
+from ledger.wallet.usage import wallet_day
 from pricing.charge import METERS
 from pricing.usage import clock_hours
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from ledger.drawdown import Lot
 from ledger.exports.focus.costs import WalletShare
 from ledger.exports.focus.items import PICO_PER_NANO, Costs, Item, ItemKind
-from ledger.lot_costs import Part
-from ledger.prepaid import MonthWallet
+from ledger.wallet.drawdown import Lot
+from ledger.wallet.lot_costs import Part
+from ledger.wallet.month import MonthWallet
 
 
 def wallet_rows(wallet: MonthWallet, share: WalletShare) -> Iterator[tuple[Item, Costs]]:

@@ -8,12 +8,13 @@ from sqlalchemy import Connection, func, select
 
 from ledger.book.open_months import standing_closes
 from ledger.book.seals import row_digest
-from ledger.drawdown import Entry, Wallet, merged
-from ledger.queries.wallet import read_moves, usage_by_day
 from ledger.store.bulk import append_rows, next_id
 from ledger.store.tables import batches, wallet_entries, wallet_moves
 from ledger.values.calendar import last_day
-from ledger.wallet import WalletBook, move_words, read_book, wallet_providers
+from ledger.wallet.book import WalletBook, read_book, wallet_providers
+from ledger.wallet.drawdown import Entry, Wallet, merged
+from ledger.wallet.moves import move_words, read_moves
+from ledger.wallet.usage import usage_by_day
 from pricing.money import INT64_MAX, format_nano
 
 

@@ -8,7 +8,7 @@ was not prepaid. Usage in another currency, as an adjustment in USD is, doesn't 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -17,99 +17,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Row, func, select
 
 from ledger.book.open_months import first_open_month, standing_closes
-from ledger.book.prices.in_force import cards_in_force
-from ledger.book.seals import row_digest
-from ledger.drawdown import Entry, Lot, Wallet
 from ledger.errors import LedgerError
-from ledger.lot_costs import MonthCosts, month_costs
-from ledger.queries.wallet import read_entries, read_moves, usage_after, usage_by_day
-from ledger.store.bulk import next_id
-from ledger.store.database import Database
-from ledger.store.tables import batches, wallet_moves
+from ledger.store.tables import wallet_entries, wallet_moves
 from ledger.values.calendar import last_day, shift_month
-
-DRAW = "draw"
-
-
-class Movement(NamedTuple):
-    """A top-up (kind purchased or granted) or a draw, as it is asked for: the facts that its reference stands for."""
-
-    kind: str
-    provider: str
-    credits_nano: int
-    paid_nano: int
-    day: str
-    expires: str | None
-    reason: str | None
-    reference: str
-
-
-class Moved(NamedTuple):
-    """The number of a top-up (its lot's) or a draw; `repeated` where its reference had been recorded before."""
-
-    id: int
-    currency: str
-    repeated: bool
-
-
-def record_movement(database: Database, movement: Movement, *, now: datetime) -> Moved:
-    """Record a top-up or a draw; the same reference and facts again do nothing, others are refused."""
-    with database.writing() as connection:
-        known = _known(connection, movement)
-        if known is not None:
-            return Moved(known.id, known.currency, repeated=True)
-        currency = _currency(connection, movement.provider)
-        first_open = first_open_month(connection)
-        if movement.day < first_open:
-            closed = f"--on {movement.day} lies in {movement.day[:7]}, which is closed"
-            raise LedgerError(f"{closed}: the first open day is {first_open}-01")
-        newest = connection.execute(select(wallet_moves).order_by(wallet_moves.c.id.desc()).limit(1)).first()
-        row: dict[str, Any] = {
-            **movement._asdict(),
-            "id": next_id(connection, wallet_moves),
-            "currency": currency,
-            "recorded_at": now,
-            "previous": newest.digest if newest else "",
-        }
-        connection.execute(wallet_moves.insert().values(**row | {"digest": row_digest(wallet_moves, row)}))
-        return Moved(row["id"], currency, repeated=False)
-
-
-def _known(connection: Connection, movement: Movement) -> Row[Any] | None:
-    """What stands under the reference with the same facts; LedgerError where it has other ones."""
-    row = connection.execute(select(wallet_moves).where(wallet_moves.c.reference == movement.reference)).first()
-    if row is not None:
-        if tuple(getattr(row, name) for name in Movement._fields) == movement:
-            return row
-        raise LedgerError(
-            f"reference {movement.reference!r} is that of {move_words(row)}, which has other facts: "
-            "give another reference, or the same facts"
-        )
-    batch = connection.execute(select(batches).where(batches.c.reference == movement.reference)).first()
-    if batch is not None:
-        raise LedgerError(
-            f"reference {movement.reference!r} is that of batch {batch.id} ({batch.kind}): give another reference"
-        )
-    return None
-
-
-def move_words(row: Row[Any]) -> str:
-    """What to call a top-up or a draw."""
-    return f"{'draw' if row.kind == DRAW else 'lot'} {row.id} of {row.provider}, {row.day}"
-
-
-def _currency(connection: Connection, provider: str) -> str:
-    cards = cards_in_force(connection)
-    if provider not in cards:
-        raise LedgerError(f"provider {provider!r} has no rate card: give {' or '.join(sorted(cards))} as --provider")
-    currency = cards[provider].currency
-    moves = read_moves(connection, provider)
-    if moves and moves[0].currency != currency:
-        raise LedgerError(
-            f"the wallet of {provider} is in {moves[0].currency}, its card in {currency}: they must agree"
-        )
-    return currency
-
+from ledger.wallet.drawdown import Entry, Lot, Wallet
+from ledger.wallet.lot_costs import MonthCosts, month_costs
+from ledger.wallet.moves import DRAW, read_moves
+from ledger.wallet.usage import usage_after, usage_by_day
 
 # --- reading --------------------------------------------------------------------------------------------------------
 
@@ -227,3 +141,14 @@ def split_at(entries: Iterable[Entry], day: str) -> tuple[list[Entry], list[Entr
     """The entries of days before that one, and those from it on."""
     kept = list(entries)
     return [entry for entry in kept if entry.day < day], [entry for entry in kept if entry.day >= day]
+
+
+def read_entries(connection: Connection, closing_ids: Collection[int], provider: str) -> list[Entry]:
+    """What these closes wrote of a provider's wallet, in order."""
+    columns = [wallet_entries.c[name] for name in ("day", "from_account", "to_account", "lot_id", "amount_nano")]
+    query = (
+        select(*columns)
+        .where(wallet_entries.c.provider == provider, wallet_entries.c.closing_id.in_(closing_ids))
+        .order_by(wallet_entries.c.id)
+    )
+    return [Entry(*row) for row in connection.execute(query)]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
-from ledger.drawdown import Entry, Lot
+from ledger.wallet.drawdown import Entry, Lot
 
 
 class Part(NamedTuple):

@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from ledger.book.open_months import standing_close
-from ledger.drawdown import Entry, Lot, Wallet
 from ledger.errors import LedgerError
-from ledger.lot_costs import MonthCosts, month_costs
-from ledger.queries.focus import last_day_posted
 from ledger.values.calendar import last_day
-from ledger.wallet import Until, WalletBook, drawn_until, read_book, split_at, wallet_providers
+from ledger.wallet.book import Until, WalletBook, drawn_until, read_book, split_at, wallet_providers
+from ledger.wallet.drawdown import Entry, Lot, Wallet
+from ledger.wallet.lot_costs import MonthCosts, month_costs
+from ledger.wallet.usage import last_day_posted
 
 BillingMode: TypeAlias = Literal["prepaid", "postpaid"]
 

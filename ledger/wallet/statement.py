@@ -12,13 +12,14 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from ledger.drawdown import Entry, Lot, Wallet, days_left
 from ledger.errors import LedgerError
-from ledger.queries.wallet import usage_of_days
 from ledger.store.database import Database
 from ledger.values.calendar import QUARTER, day_start
 from ledger.values.instants import EPOCH
-from ledger.wallet import DRAW, Until, WalletBook, drawn_until, month_until, read_book, split_at
+from ledger.wallet.book import Until, WalletBook, drawn_until, month_until, read_book, split_at
+from ledger.wallet.drawdown import Entry, Lot, Wallet, days_left
+from ledger.wallet.moves import DRAW
+from ledger.wallet.usage import usage_of_days
 
 # The trailing days whose rate says how long a balance lasts.
 WINDOWS = (7, 28)

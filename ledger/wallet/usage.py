@@ -3,35 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, literal_column, select
 
-from ledger.drawdown import Entry
 from ledger.store.expressions import HALF_BITS, LOWER_HALF, column_within, microseconds
-from ledger.store.tables import rollup_days, rollup_keys, rollup_quarters, wallet_entries, wallet_moves
+from ledger.store.tables import rollup_days, rollup_keys, rollup_quarters
 from ledger.values.instants import to_microseconds
-
-
-def read_moves(connection: Connection, provider: str | None = None) -> list[Row[Any]]:
-    """Top-ups and draws in order of recording; of one provider where it is named."""
-    query = select(wallet_moves).order_by(wallet_moves.c.id)
-    if provider is not None:
-        query = query.where(wallet_moves.c.provider == provider)
-    return list(connection.execute(query))
-
-
-def read_entries(connection: Connection, closing_ids: Collection[int], provider: str) -> list[Entry]:
-    """What these closes wrote of a provider's wallet, in order."""
-    columns = [wallet_entries.c[name] for name in ("day", "from_account", "to_account", "lot_id", "amount_nano")]
-    query = (
-        select(*columns)
-        .where(wallet_entries.c.provider == provider, wallet_entries.c.closing_id.in_(closing_ids))
-        .order_by(wallet_entries.c.id)
-    )
-    return [Entry(*row) for row in connection.execute(query)]
 
 
 def wallet_day(occurred_day: str, posted_month: str) -> str:
@@ -102,3 +82,11 @@ def _total(rows: Iterable[Sequence[Any]]) -> int:
 
 def _joined(upper: int | None, lower: int | None) -> int:
     return (int(upper or 0) << HALF_BITS) + int(lower or 0)
+
+
+def last_day_posted(connection: Connection, month: str) -> str | None:
+    """The latest day whose usage stands in the month's books."""
+    query = select(func.max(rollup_days.c.day)).join_from(
+        rollup_days, rollup_keys, rollup_keys.c.id == rollup_days.c.key_id
+    )
+    return connection.execute(query.where(rollup_keys.c.posted_month == month)).scalar()
