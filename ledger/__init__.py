@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ledger.recorder import Ledger, Recorded, usage_record
+    from ledger.intake.application import Ledger, Recorded, usage_record
 
 __all__ = ["Ledger", "Recorded", "usage_record"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the names above, imported when first asked for: the command line starts without them
     if name in __all__:
-        from ledger import recorder  # noqa: PLC0415
+        from ledger.intake import application as recorder  # noqa: PLC0415
 
         return getattr(recorder, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from ledger.book.open_months import first_open_month, last_closed
 from ledger.book.prices.in_force import cards_in_force
-from ledger.quarantine import count_open
+from ledger.intake.quarantine import count_open
 from ledger.queries import Selection, read_unbooked_calls
 from ledger.store.database import Database
 from ledger.store.tables import rollup_days, rollup_keys, sources

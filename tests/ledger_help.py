@@ -144,7 +144,7 @@ def database_files(url: str) -> bytes:
 # Ten lines a transaction instead of 20,000, so that few lines make many.
 SMALL_PORTIONS = """
 import sys
-from ledger.sources import lines
+from ledger.intake.containers import lines
 lines.CHUNK_LINES = 10
 """
 RUN_MAIN = """

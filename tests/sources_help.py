@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ledger.records import Parsed, Rejected, UsageRecord
-from ledger.sources import Item, Source, read_source
+from ledger.intake.containers import Item, Source, read_source
+from ledger.intake.fields.record import Parsed, Rejected, UsageRecord
 
 # The response object that the gateway's API reference prints, word for word.
 API_REFERENCE: dict[str, Any] = {

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ledger import ahead
 from ledger.config import Config
 from ledger.errors import LedgerError
-from ledger.portions import Portion, portions
-from ledger.resolve import Resolver, RunOptions
-from ledger.sources import open_source
+from ledger.intake.containers import open_source
+from ledger.intake.portions import read_ahead as ahead
+from ledger.intake.portions.labels import Resolver, RunOptions
+from ledger.intake.portions.portion import Portion, portions
 from tests.ledger_help import responses
 from tests.sources_help import lines, record, response
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.sources import parse_object
+from ledger.intake.containers import parse_object
 from tests.sources_help import AT, chat, counts, lines, only_record, only_rejection, read, told
 from tests.test_sources_sse import chat_usage, chunk, final, sse
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledger.records import IGNORED
+from ledger.intake.fields.record import IGNORED
 from tests.conftest import Cli
 from tests.ledger_help import LITE, REFERENCE_NANO, counts, nano, report, requests_and_credits, responses, rows, value
 from tests.sources_help import AT, lines, record, response
@@ -154,7 +154,7 @@ def test_twins_within_one_run_resolve(db_cli: Cli, tmp_path: Path) -> None:
 def test_strict_records_all_or_nothing(
     db_cli: Cli, db_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledger.sources.lines.CHUNK_LINES", 4)
+    monkeypatch.setattr("ledger.intake.containers.lines.CHUNK_LINES", 4)
     (tmp_path / "good.jsonl").write_text(responses(range(10)))
     (tmp_path / "bad.jsonl").write_text(responses(range(10, 20)) + lines([response("r1", model="unheard-of")]))
     outcome = db_cli("ingest", "good.jsonl", "bad.jsonl", "--strict", "--json")
@@ -184,8 +184,8 @@ def test_a_conflict_fails_strict_too(db_cli: Cli) -> None:
 def test_runs_of_one_process_remember_nothing_of_one_that_was_rolled_back(cli: Cli, sqlite_url: str) -> None:
     """Ids of roll-up keys that the strict run handed out are handed out again, to other keys."""
     from ledger.config import Config
-    from ledger.ingest import Ingest
-    from ledger.resolve import RunOptions
+    from ledger.intake.files import Ingest
+    from ledger.intake.portions.labels import RunOptions
     from ledger.store.opening import open_ledger
     from ledger.verify import verify
     from tests.sources_help import source
@@ -310,11 +310,11 @@ def test_all_files_are_opened_before_anything_is_recorded(cli: Cli, tmp_path: Pa
 def test_a_file_that_fails_half_way_says_how_far_it_came(
     cli: Cli, tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ledger.sources import files
+    from ledger.intake.containers import source as files
 
     (tmp_path / "usage.jsonl").write_text(responses(range(300)))
-    monkeypatch.setattr("ledger.sources.lines.CHUNK_LINES", 10)
-    monkeypatch.setattr("ledger.sources.lines.CHUNK_BYTES", 10_000)
+    monkeypatch.setattr("ledger.intake.containers.lines.CHUNK_LINES", 10)
+    monkeypatch.setattr("ledger.intake.containers.lines.CHUNK_BYTES", 10_000)
     monkeypatch.setattr(files, "BLOCK", 10_000)
     whole = files._raw_blocks
 

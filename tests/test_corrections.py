@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from ledger.book.corrections.reversing import Selection, reassign, void
 from ledger.config import Config
-from ledger.ingest import Ingest
-from ledger.resolve import RunOptions
+from ledger.intake.files import Ingest
+from ledger.intake.portions.labels import RunOptions
 from ledger.store.database import Database
 from ledger.store.opening import open_ledger
 from ledger.verify import verify

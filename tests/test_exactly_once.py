@@ -36,7 +36,7 @@ RUN = SMALL_PORTIONS + RUN_MAIN
 # As many processes as there are files, each a fork of one that has imported everything: they start at the same moment.
 WRITERS = """
 import os, sys
-import alembic.command, ledger.cli.ingest, ledger.ingest, numpy
+import alembic.command, ledger.cli.ingest, ledger.intake.files, numpy
 url, *files = sys.argv[1:]
 children = []
 for file in files:
@@ -220,7 +220,7 @@ def drop_connections(url: str) -> None:
 
 @pytest.fixture
 def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ledger.sources.lines.CHUNK_LINES", 10)
+    monkeypatch.setattr("ledger.intake.containers.lines.CHUNK_LINES", 10)
 
 
 @pytest.mark.parametrize("at", ["upsert", "append_rows", "batch_digest", "note_sources"])

@@ -233,7 +233,7 @@ def test_strict_and_dry_run_find_it_too_and_record_nothing(book: Cli, db_url: st
 
 
 def test_portions_of_one_run_see_each_other(book: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ledger.sources.lines.CHUNK_LINES", 2)
+    monkeypatch.setattr("ledger.intake.containers.lines.CHUNK_LINES", 2)
     for options in (("--dry-run",), ()):
         found = ingest(book, *(used(number, 2**62 - 1) for number in range(5)), options=options)
         assert (found.exit_code, counts(found.json)) == (3, {"accepted": 2, "rejected": 3})

@@ -19,10 +19,10 @@ from ledger.book.posting import Run
 from ledger.book.settings import rebuild_rollups
 from ledger.config import Config
 from ledger.errors import LedgerError
-from ledger.ingest import Ingest
-from ledger.intake import Tally
+from ledger.intake.files import Ingest
+from ledger.intake.pipeline import Tally
+from ledger.intake.portions.labels import RunOptions
 from ledger.queries import Selection, read_spend
-from ledger.resolve import RunOptions
 from ledger.store.opening import open_ledger
 from ledger.values.amounts import Amount
 from ledger.verify import verify

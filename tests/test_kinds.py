@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from ledger.errors import LedgerError
-from ledger.recorder import Ledger, usage_record
-from ledger.records import Ignored, UsageRecord
-from ledger.sources import parse_line, parse_object
+from ledger.intake.application import Ledger, usage_record
+from ledger.intake.containers import parse_line, parse_object
+from ledger.intake.fields.record import Ignored, UsageRecord
 from ledger.store.opening import open_ledger
 from tests.sources_help import chat, lines, only_record, only_rejection, read, record, response, told
 from tests.test_sources_sse import chunk, final, sse

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from ledger.book.rows import Facts
 from ledger.config import Config, LedgerSection, ProjectRule
-from ledger.ordinary import OrdinaryLines
-from ledger.records import RecordError, UsageRecord
-from ledger.resolve import Resolver, RunOptions
-from ledger.sources import parse_line
+from ledger.intake.containers import parse_line
+from ledger.intake.fields.record import RecordError, UsageRecord
+from ledger.intake.portions.fast_lines import OrdinaryLines
+from ledger.intake.portions.labels import Resolver, RunOptions
 from tests.ledger_help import responses
 from tests.sources_help import response, usage
 from tests.test_kinds import OTHERS as OTHER_OBJECTS

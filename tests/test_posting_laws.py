@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger.config import Config
-from ledger.ingest import Ingest
-from ledger.resolve import RunOptions
+from ledger.intake.files import Ingest
+from ledger.intake.portions.labels import RunOptions
 from ledger.store.opening import open_ledger
 from ledger.verify import verify
 from tests.conftest import ROOT, Cli
@@ -77,7 +77,7 @@ def test_counts_hold_whatever_comes_in_whatever_portions(
     shutil.copyfile(sqlite_template, ledger_file)
     for suffix in ("-wal", "-shm"):
         ledger_file.with_name(ledger_file.name + suffix).unlink(missing_ok=True)
-    monkeypatch.setattr("ledger.sources.lines.CHUNK_LINES", portion)
+    monkeypatch.setattr("ledger.intake.containers.lines.CHUNK_LINES", portion)
     database = open_ledger(str(ledger_file))
     told: Counter[str] = Counter()
     for file in files:
@@ -102,7 +102,7 @@ def test_order_and_portions_change_nothing(
     (tmp_path / "there.jsonl").write_text("\n".join([*made, *made[:9]]))
     (tmp_path / "back.jsonl").write_text("\n".join(reversed(made)))
     db_cli("ingest", "there.jsonl").ok()
-    monkeypatch.setattr("ledger.sources.lines.CHUNK_LINES", 7)
+    monkeypatch.setattr("ledger.intake.containers.lines.CHUNK_LINES", 7)
     cli("ingest", "back.jsonl", "--db", "back.db").ok()
 
     def backwards(*args: object) -> Any:

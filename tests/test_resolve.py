@@ -12,8 +12,8 @@ import pytest
 from ledger.book.rows import Facts
 from ledger.config import Config, LedgerSection, ProjectRule, load_config
 from ledger.errors import LedgerError
-from ledger.records import RecordError, UsageRecord
-from ledger.resolve import MAX_OCCURRED_US, Resolver, RunOptions
+from ledger.intake.fields.record import RecordError, UsageRecord
+from ledger.intake.portions.labels import MAX_OCCURRED_US, Resolver, RunOptions
 from tests.conftest import Cli
 from tests.ledger_help import charges, counts
 from tests.sources_help import AT, lines, record, response

@@ -16,11 +16,19 @@ from typing import Any
 import pytest
 import zstandard
 
-from ledger.records import UsageRecord
-from ledger.sources import Item, LineChunk, Source, SourceReader, open_source, open_sources, parse_line, read_source
-from ledger.sources import lines as lines_module
-from ledger.sources.base import MAX_ITEM_BYTES
-from ledger.sources.files import BLOCK
+from ledger.intake.containers import (
+    Item,
+    LineChunk,
+    Source,
+    SourceReader,
+    open_source,
+    open_sources,
+    parse_line,
+    read_source,
+)
+from ledger.intake.containers import lines as lines_module
+from ledger.intake.containers.source import BLOCK
+from ledger.intake.fields.record import MAX_ITEM_BYTES, UsageRecord
 from tests.sources_help import Slow, chat, lines, only_rejection, read, record, response, source, told, word
 
 GOOD = lines([response("a"), response("b"), chat("c")])
@@ -189,7 +197,7 @@ def test_other_layouts_of_one_object_are_one_item(text: str) -> None:
 
 
 def test_a_document_that_is_too_long_is_refused_and_the_next_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ledger.sources import documents
+    from ledger.intake.containers import documents
 
     monkeypatch.setattr(documents, "MAX_ITEM_BYTES", 2_000)
     pretty = json.dumps(response("a"), indent=2) + "\n"

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger.records import Ignored, Parsed, Pending, Rejected, UsageRecord
-from ledger.sources import FORMATS, parse_line, parse_object, recognise, to_fields
-from ledger.sources.fields import FIELDS
+from ledger.intake.containers import FORMATS, parse_line, parse_object, recognise, to_fields
+from ledger.intake.fields.record import Ignored, Parsed, Pending, Rejected, UsageRecord
+from ledger.intake.fields.record_fields import FIELDS
 from tests.sources_help import API_REFERENCE, chat, lines, only_record, read, record, response
 from tests.test_sources_otel import export, span
 from tests.test_sources_sse import chunk, delta, ended, final, sse, started

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ledger.records import Ignored, Rejected, UsageRecord
-from ledger.sources import parse_object
+from ledger.intake.containers import parse_object
+from ledger.intake.fields.record import Ignored, Rejected, UsageRecord
 from tests.sources_help import AT, SECOND, counts, lines, only_record, only_rejection, read, told
 
 START = f"{AT}123456789"

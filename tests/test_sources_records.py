@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.book.rows import Kind
-from ledger.records import MAX_NAME, MAX_REQUEST_ID, MAX_SOURCE, STATUSES, UsageRecord
-from ledger.sources import parse_line, parse_object, to_fields
-from ledger.sources.times import read_time
+from ledger.intake.containers import parse_line, parse_object, to_fields
+from ledger.intake.fields.record import MAX_NAME, MAX_REQUEST_ID, MAX_SOURCE, STATUSES, UsageRecord
+from ledger.intake.fields.times import read_time
 from pricing.money import NANO, parse_units
 from tests.sources_help import (
     AT,

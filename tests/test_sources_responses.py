@@ -9,8 +9,8 @@ import pytest
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 
-from ledger.records import Pending, Rejected, UsageRecord
-from ledger.sources import FORMATS, parse_line, parse_object, recognise
+from ledger.intake.containers import FORMATS, parse_line, parse_object, recognise
+from ledger.intake.fields.record import Pending, Rejected, UsageRecord
 from tests.sources_help import (
     API_REFERENCE,
     AT,

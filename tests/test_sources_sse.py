@@ -9,10 +9,11 @@ import pytest
 from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import ResponseCompletedEvent
 
-from ledger.records import UsageRecord
-from ledger.sources import FORMATS, chat_streams, parse_object
-from ledger.sources import events as events_module
-from ledger.sources import sse as sse_module
+from ledger.intake.containers import FORMATS, parse_object
+from ledger.intake.containers import events as events_module
+from ledger.intake.fields.record import UsageRecord
+from ledger.intake.formats import chat_streams
+from ledger.intake.formats import sse as sse_module
 from tests.sources_help import (
     AT,
     SECOND,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.records import RecordError
-from ledger.sources.times import read_time
+from ledger.intake.fields.record import RecordError
+from ledger.intake.fields.times import read_time
 from ledger.values.instants import iso_text
 
 S = 1_000_000

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ledger.records import IGNORED, Ignored, UsageRecord
-from ledger.sources import parse_object
+from ledger.intake.containers import parse_object
+from ledger.intake.fields.record import IGNORED, Ignored, UsageRecord
 from tests.conftest import ROOT
 from tests.sources_help import counts, lines, only_record, only_rejection, read, word
 from tests.test_sources_otel import attributes, export, span

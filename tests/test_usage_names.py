@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.config import Config
-from ledger.ordinary import OrdinaryLines, _InputDetails, _OutputDetails, _Usage
-from ledger.recorder import _parse
-from ledger.records import Parsed, Rejected, UsageRecord
-from ledger.resolve import Resolver, RunOptions
-from ledger.sources import parse_line, parse_object
-from ledger.sources.usage_names import COUNT_MEANINGS, meaning_of
+from ledger.intake.application import _parse
+from ledger.intake.containers import parse_line, parse_object
+from ledger.intake.fields.record import Parsed, Rejected, UsageRecord
+from ledger.intake.fields.usage_names import COUNT_MEANINGS, meaning_of
+from ledger.intake.portions.fast_lines import OrdinaryLines, _InputDetails, _OutputDetails, _Usage
+from ledger.intake.portions.labels import Resolver, RunOptions
 from tests.sources_help import chat, counts, only_record, only_rejection, response
 from tests.test_sources_otel import BASE, export, span
 

@@ -43,7 +43,7 @@ def adjust(
     """Book an amount that no usage stands behind, as model `adjustment`."""
     from ledger.book.corrections.adjust import adjust as post  # noqa: PLC0415 - start-up time
     from ledger.book.posting import Run  # noqa: PLC0415
-    from ledger.records import MAX_NAME  # noqa: PLC0415
+    from ledger.intake.fields.record import MAX_NAME  # noqa: PLC0415
     from ledger.values.periods import parse_month  # noqa: PLC0415
 
     parsed = parse_amount(amount, "--amount", signed=True)

@@ -167,7 +167,7 @@ def reassign(
     """Move usage from one project to another: each charge is reversed and replaced."""
     from ledger.book.corrections.reversing import Selection  # noqa: PLC0415
     from ledger.book.corrections.reversing import reassign as post_reassign  # noqa: PLC0415
-    from ledger.records import MAX_NAME  # noqa: PLC0415
+    from ledger.intake.fields.record import MAX_NAME  # noqa: PLC0415
 
     if not to_project.strip() or len(to_project) > MAX_NAME or "\0" in to_project:
         raise LedgerError(f"--to {to_project[:40]!r} is no project name: 1 to {MAX_NAME} characters")

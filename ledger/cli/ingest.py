@@ -15,12 +15,12 @@ from ledger.cli.output import Output, note, output_options
 from ledger.cli.sheet import Column, Sheet
 from ledger.config import ToolFees
 from ledger.errors import LedgerError
-from ledger.records import IGNORED
+from ledger.intake.fields.record import IGNORED
 from pricing.money import format_nano
 
 if TYPE_CHECKING:
-    from ledger.ingest import IngestResult
-    from ledger.intake import Tally
+    from ledger.intake.files import IngestResult
+    from ledger.intake.pipeline import Tally
     from ledger.store.database import Database
 
 INPUT_FORMATS = ("auto", "responses", "chat", "sse", "envelope", "records", "otel")
@@ -122,9 +122,9 @@ def ingest(
     Takes Responses and Chat Completions objects, event streams, request/response envelopes, the ledger's own
     records (JSON Lines or CSV) and OTLP spans; .gz and .zst too. What can't be recorded goes to quarantine.
     """
-    from ledger.ingest import Ingest, ledger_for_dry_run  # noqa: PLC0415 - start-up time
-    from ledger.resolve import RunOptions  # noqa: PLC0415
-    from ledger.sources.files import open_sources  # noqa: PLC0415
+    from ledger.intake.containers.source import open_sources  # noqa: PLC0415
+    from ledger.intake.files import Ingest, ledger_for_dry_run  # noqa: PLC0415 - start-up time
+    from ledger.intake.portions.labels import RunOptions  # noqa: PLC0415
 
     if strict and dry_run:
         raise LedgerError("--strict and --dry-run contradict each other: give one of them")

@@ -143,9 +143,9 @@ def _check(asked: _Asked) -> None:
 
 
 def _statement(app: App, provider: str, asked: _Asked, file: str, *, everything: bool) -> Reconciliation:
+    from ledger.intake.containers.source import open_source  # noqa: PLC0415
     from ledger.reconcile.comparing import reconcile_statement  # noqa: PLC0415
     from ledger.reconcile.statement import Statement, parse_columns  # noqa: PLC0415
-    from ledger.sources.files import open_source  # noqa: PLC0415
     from ledger.store.database import zone_named  # noqa: PLC0415 - start-up time
     from ledger.values.periods import parse_month  # noqa: PLC0415
 

@@ -145,7 +145,7 @@ def _paid(text: str | None, *, grant: bool) -> int:
 
 
 def _text(text: str, option: str) -> str:
-    from ledger.records import MAX_NAME  # noqa: PLC0415 - start-up time
+    from ledger.intake.fields.record import MAX_NAME  # noqa: PLC0415 - start-up time
 
     if not text.strip() or len(text) > MAX_NAME or "\0" in text:
         raise LedgerError(f"{option} {text[:40]!r}: give 1 to {MAX_NAME} characters")

@@ -61,8 +61,8 @@ def text_of(raw: bytes, path: str) -> str:
 
 def json_of(raw: bytes, name: str) -> Any:  # noqa: ANN401 - any JSON
     """The one JSON value that the bytes are; LedgerError naming the file, or the line of it, where they are none."""
-    from ledger.records import RecordError  # noqa: PLC0415 - start-up time: text needs no JSON
-    from ledger.sources.strict_json import decode  # noqa: PLC0415
+    from ledger.intake.fields.record import RecordError  # noqa: PLC0415 - start-up time: text needs no JSON
+    from ledger.intake.fields.strict_json import decode  # noqa: PLC0415
 
     try:
         return decode(raw)

@@ -14,11 +14,10 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from ledger.errors import LedgerError
-from ledger.records import RecordError
-from ledger.sources.base import Item
-from ledger.sources.files import Source
-from ledger.sources.lines import line_chunks
-from ledger.sources.times import read_time
+from ledger.intake.containers.lines import line_chunks
+from ledger.intake.containers.source import Source
+from ledger.intake.fields.record import Item, RecordError
+from ledger.intake.fields.times import read_time
 from ledger.values.amounts import CREDITS
 from ledger.values.calendar import Calendar
 from ledger.values.instants import to_microseconds

@@ -1,0 +1,147 @@
+"""What a file holds: lines, an array, documents, a table or events; and what makes it none of them."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from ledger.intake.containers.documents import is_document
+from ledger.intake.containers.events import is_event_text
+from ledger.intake.containers.lines import LineChunk
+from ledger.intake.containers.tables import is_header
+from ledger.intake.fields.record import Item, RecordError, rejection
+from ledger.intake.fields.strict_json import decode, decode_object
+from ledger.intake.formats.registry import AUTO, is_known, unrecognised
+
+Container = Literal["lines", "array", "documents", "table", "events", "binary"]
+
+SAMPLE = 64 * 1024
+_OBJECT = re.compile(rb"^[ \t]*\{[ \t\r\n]*[\"}]", re.MULTILINE)
+_ARRAY = re.compile(rb"\[\s*(?:[{\[\],]|$)")
+
+
+class Head:
+    """The first bytes of a text, looked at before any of it is read."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self.data = b""
+        self.is_whole = True
+        """Whether the data is all there is."""
+        for block in blocks:
+            self.data += block
+            if len(self.data) >= SAMPLE and self.data.strip():
+                self.is_whole = False
+                break
+            if len(self.data) > 4 * SAMPLE and not self.data.strip():
+                self.is_whole = False
+                break
+
+    def blocks(self) -> Iterator[bytes]:
+        """All blocks, those looked at first."""
+        if self.data:
+            yield self.data
+            self.data = b""
+        yield from self._blocks
+
+
+def find_container(head: Head, input_format: str) -> Container:
+    """What the first bytes show; explicit formats narrow it down."""
+    text = head.data.lstrip()
+    if not text:
+        return "lines"
+    if text.startswith(b"{") and _OBJECT.match(text):
+        return (
+            "documents" if input_format != "sse" and is_document(*_two_lines(text)) else _lines_or_events(input_format)
+        )
+    if text.startswith(b"[") and _begins_array(text):
+        return "array"
+    if input_format == "sse" or (input_format == AUTO and is_event_text(text)):
+        return "binary" if _is_binary(head) and not is_event_text(text) else "events"
+    first_line = _two_lines(text)[0]
+    if input_format in (AUTO, "records") and is_header(first_line):
+        return "table"
+    if _OBJECT.search(head.data):
+        return "lines"
+    if _is_binary(head):
+        return "binary"
+    return "table" if input_format == "records" and not text.startswith(b"{") else "lines"
+
+
+def binary_file(head: Head) -> Item:
+    """The one rejection of a file that holds no text."""
+    message = "the file is not UTF-8 text: give JSON, CSV or an event stream, plain or as .gz or .zst"
+    if head.data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or head.data[1:2] == b"\0":
+        message += "; it looks like UTF-16, save it as UTF-8"
+    return rejection(1, head.data[:SAMPLE], "binary_file", message)
+
+
+def readable_lines(pieces: Iterable[LineChunk | Item], input_format: str) -> Iterator[LineChunk | Item]:
+    """The lines, or one rejection where not one of them is in any format, as far as the first chunk reaches."""
+    waiting: LineChunk | None = None
+    known = False
+    for piece in pieces:
+        if waiting is not None:
+            yield waiting
+            waiting, known = None, True
+        if isinstance(piece, LineChunk):
+            if not any(piece.lines):
+                continue
+            if not known and not any(_is_readable(line, input_format) for line in piece.lines if line):
+                waiting = piece
+                continue
+        known = True
+        yield piece
+    if waiting is not None:
+        yield unrecognised_file(waiting)
+
+
+def unrecognised_file(chunk: LineChunk) -> Item:
+    """The one rejection of a text in which no line is in any format."""
+    number, line = next((number, line) for number, line in enumerate(chunk.lines, chunk.first_line) if line)
+    try:
+        error = unrecognised(decode_object(line))
+    except RecordError:
+        error = unrecognised(None)
+    return rejection(number, b"\n".join(chunk.lines), error.reason, str(error))
+
+
+def _lines_or_events(input_format: str) -> Container:
+    return "events" if input_format == "sse" else "lines"
+
+
+def _two_lines(text: bytes) -> tuple[bytes, bytes]:
+    """The first line and the next that isn't blank."""
+    first, _, rest = text.partition(b"\n")
+    return first.rstrip(b"\r"), rest.lstrip(b"\r\n").partition(b"\n")[0]
+
+
+def _begins_array(text: bytes) -> bool:
+    """Whether a bracket opens a JSON array, unlike that of a log's time stamp."""
+    if _ARRAY.match(text):
+        return True
+    try:
+        return isinstance(decode(text.partition(b"\n")[0]), list)
+    except RecordError:
+        return False
+
+
+def _is_binary(head: Head) -> bool:
+    if b"\0" in head.data:
+        return True
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head.data, final=head.is_whole)
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def _is_readable(line: bytes, input_format: str) -> bool:
+    """Whether a line is an object in a known format, or at least was meant to be an object."""
+    try:
+        obj = decode_object(line)
+    except RecordError:
+        return line.lstrip().startswith(b"{")
+    return input_format != AUTO or is_known(obj)

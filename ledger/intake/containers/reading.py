@@ -1,0 +1,224 @@
+"""A source -> items, in one pass; JSON Lines also as chunks, for those who know a faster way to read most lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ledger.intake.containers import kinds as containers
+from ledger.intake.containers.arrays import Element, elements
+from ledger.intake.containers.documents import documents
+from ledger.intake.containers.events import EventReader
+from ledger.intake.containers.lines import LineChunk, line_chunks
+from ledger.intake.containers.source import Source
+from ledger.intake.containers.tables import rows
+from ledger.intake.fields.kinds import carries_usage
+from ledger.intake.fields.record import Ignored, Item, JsonObject, Parsed, RecordError, Rejected, rejection
+from ledger.intake.fields.strict_json import decode_lines, decode_object, encode
+from ledger.intake.fields.values import show
+from ledger.intake.formats.format import Format
+from ledger.intake.formats.registry import AUTO, FORMATS, is_known, list_elements, recognise, unrecognised
+from ledger.intake.formats.sse import StreamReader
+
+_AT_ONCE = 50
+"""Lines decoded at once: enough to be fast, few enough to need no memory."""
+
+
+class LineReader:
+    """Reads lines of one format, or of any; keeps the event streams among them until they end."""
+
+    def __init__(self, input_format: str = AUTO) -> None:
+        if input_format != AUTO and input_format not in FORMATS:
+            message = f"input format {input_format!r} is unknown: it is auto or one of {', '.join(sorted(FORMATS))}"
+            raise ValueError(message)
+        self._format: Format | None = FORMATS.get(input_format)
+        self._recognises = input_format in (AUTO, "sse")
+        self._streams = StreamReader()
+        self._memories: dict[str, Any] = {}
+
+    def items(self, chunk: LineChunk) -> Iterator[Item]:
+        """What the lines of a chunk say, in order."""
+        for start in range(0, len(chunk.lines), _AT_ONCE):
+            lines = chunk.lines[start : start + _AT_ONCE]
+            first = chunk.first_line + start
+            values = decode_lines(lines) if all(lines) else None
+            if values is None:
+                for number, line in enumerate(lines, first):
+                    is_last = number - chunk.first_line == len(chunk.lines) - 1
+                    yield from self.line(number, line, cut=chunk.last_is_cut and is_last)
+                continue
+            for number, (line, value) in enumerate(zip(lines, values, strict=True), first):
+                yield from self.value(number, line, value) if type(value) is dict else self.line(number, line)
+
+    def line(self, number: int, raw: bytes, cut: bool = False) -> list[Item]:
+        """What one line says; never raises. Blank ones say nothing; `cut` tells that no line end followed."""
+        if not raw or raw.isspace():
+            return []
+        try:
+            obj = decode_object(raw, cut=cut)
+        except RecordError as error:
+            return [rejection(number, raw, error.reason, str(error))]
+        return self.value(number, raw, obj)
+
+    def value(self, number: int, raw: bytes, obj: JsonObject) -> list[Item]:
+        """What one decoded object says; never raises. Events are kept until their stream ends."""
+        elements = list_elements(obj)
+        if elements is not None:
+            return [item for element in elements for item in self._listed(number, element)]
+        found = self._format
+        if self._recognises and self._streams.is_chunk(obj):
+            found = FORMATS["sse"]
+        elif self._recognises:
+            name = recognise(obj)
+            if name is None and obj.get("error") and self._streams.open_streams:
+                name = "sse"  # what ended a stream that is open
+            if name is None:
+                error = unrecognised(obj)
+                return [rejection(number, raw, error.reason, str(error))]
+            found = FORMATS[name]
+        if found is None or found.name == "sse":
+            return list(self._streams.feed(number, raw, obj))
+        if found.parts is not None:
+            if found.name not in self._memories:
+                self._memories[found.name] = found.memory()
+            return [Item(number, part, parsed) for part, parsed in found.parts(obj, self._memories[found.name])]
+        if self._recognises:
+            return [Item(number, raw, parsed) for parsed in found.parse(obj)]
+        return [Item(number, raw, _hinted(parsed, obj, found)) for parsed in found.parse(obj)]
+
+    def _listed(self, number: int, element: object) -> list[Item]:
+        """What an element of a list object says."""
+        if type(element) is dict:
+            return self.value(number, encode(element), element)
+        message = f"{show(element)} in a list is no JSON object: each request is one; correct the list"
+        return [rejection(number, encode(element), "not_an_object", message)]
+
+    def finish(self) -> Iterator[Item]:
+        """The streams that are still open at the end: each says something or is refused."""
+        yield from self._streams.finish()
+
+
+class SourceReader(LineReader):
+    """Reads one source. `pieces` yields items, and JSON Lines as chunks, each to be read before the next is asked for.
+
+    A chunk's lines go through `items` or `line`, or through something faster for the lines that it can read.
+    """
+
+    def __init__(self, source: Source, input_format: str = AUTO) -> None:
+        super().__init__(input_format)
+        self._source = source
+        self._input_format = input_format
+        self._partial: tuple[int, bytes | None] = (1, None)
+
+    def pieces(self) -> Iterator[LineChunk | Item]:
+        """All of the source, once: items, and chunks of lines. Raises OSError where the system can't read."""
+        head = containers.Head(self._source.blocks())
+        container = containers.find_container(head, self._input_format)
+        if container == "binary":
+            yield containers.binary_file(head)
+            return
+        for piece in self._contents(container, head):
+            if self._source.fault is None or isinstance(piece, LineChunk) or not self._is_partial(piece):
+                yield piece
+        yield from self.finish()
+        if self._source.fault is not None:
+            line, raw = self._partial
+            yield rejection(line, raw, *self._source.fault)
+
+    def _contents(self, container: containers.Container, head: containers.Head) -> Iterator[LineChunk | Item]:
+        sample = head.data[: containers.SAMPLE]
+        if container == "array":
+            for element in elements(head.blocks()):
+                yield from [element] if isinstance(element, Item) else self._element(element)
+            return
+        chunks = self._chunks(container, head)
+        if container == "documents":
+            for document in documents(chunks):
+                if isinstance(document, Item):
+                    yield document
+                else:
+                    yield from self.line(document.line, document.raw, cut=document.is_cut)
+        elif container == "table":
+            yield from rows(chunks)
+        elif container == "events":
+            reader = EventReader(self._streams, self._event)
+            yield from reader.items(chunks)
+            if not reader.has_events:
+                error = unrecognised(reader.first_unknown)
+                yield rejection(1, sample, error.reason, str(error))
+        else:
+            yield from containers.readable_lines(chunks, self._input_format)
+
+    def _chunks(self, container: containers.Container, head: containers.Head) -> Iterator[LineChunk | Item]:
+        """The lines; without the last one where compressed data ended inside of it."""
+        for piece in line_chunks(head.blocks()):
+            if isinstance(piece, Item) or not piece.last_is_cut or self._source.fault is None:
+                yield piece
+            elif container == "table" or (container == "lines" and self._is_broken(piece.lines[-1])):
+                self._partial = (piece.first_line + len(piece.lines) - 1, piece.lines[-1])
+                yield LineChunk(piece.first_line, piece.lines[:-1])
+            else:
+                yield piece
+
+    def _is_broken(self, line: bytes) -> bool:
+        try:
+            decode_object(line)
+        except RecordError:
+            return True
+        return False
+
+    def _is_partial(self, item: Item) -> bool:
+        """Whether an item only tells of the end of damaged data, which the file's own rejection tells already."""
+        if not isinstance(item.parsed, Rejected) or item.parsed.reason != "truncated_json":
+            return False
+        self._partial = (item.line, item.raw)
+        return True
+
+    def _element(self, element: Element) -> Iterator[Item]:
+        try:
+            obj = decode_object(element.raw)
+        except RecordError as error:
+            message = f"element {element.place} of the array: {error}"
+            yield rejection(element.line, element.raw, error.reason, message)
+            return
+        yield from self.value(element.line, encode(obj), obj)
+
+    def _event(self, number: int, raw: bytes, obj: JsonObject) -> list[Item]:
+        """An object in an event stream: an event, or a whole response. What is neither, as a ping, says nothing."""
+        if self._streams.is_chunk(obj, in_events=True):
+            return list(self._streams.feed(number, raw, obj))
+        if is_known(obj):
+            return self.value(number, raw, obj)
+        unread = [Item(number, raw, Ignored("unknown_event"))] if carries_usage(obj) else []
+        return [*unread, *self._streams.feed(number, raw, obj)]
+
+
+def _hinted(parsed: Parsed, obj: JsonObject, named: Format) -> Parsed:
+    """A rejection under a named format, with the format the object looks like."""
+    looks_like = recognise(obj) if isinstance(parsed, Rejected) else None
+    if not isinstance(parsed, Rejected) or looks_like is None or looks_like == named.name:
+        return parsed
+    message = f"{parsed.message}; it looks like {looks_like}: leave out --input-format {named.name}"
+    return Rejected(parsed.reason, message, parsed.fields)
+
+
+def read_source(source: Source, input_format: str = AUTO) -> Iterator[Item]:
+    """Everything a source says, in order; streams without an end come last. Raises OSError alone."""
+    reader = SourceReader(source, input_format)
+    for piece in reader.pieces():
+        if isinstance(piece, Item):
+            yield piece
+        else:
+            yield from reader.items(piece)
+
+
+def parse_line(raw: bytes, input_format: str = AUTO, cut: bool = False) -> list[Parsed]:
+    """What one line says by itself; never raises, whatever the bytes."""
+    reader = LineReader(input_format)
+    return [item.parsed for item in [*reader.line(1, raw, cut=cut), *reader.finish()]]
+
+
+def parse_object(obj: JsonObject, input_format: str = AUTO) -> list[Parsed]:
+    """What one decoded object says by itself; never raises for JSON values."""
+    reader = LineReader(input_format)
+    return [item.parsed for item in [*reader.value(1, b"", obj), *reader.finish()]]

@@ -1,0 +1,165 @@
+"""What an object says it is, and what else it says of itself before its usage is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from ledger.intake.fields.record import JsonObject, RecordError
+from ledger.intake.fields.record_fields import COUNTS
+from ledger.intake.fields.strict_json import decode
+from ledger.intake.fields.usage import shown_name, unknown_usage
+from ledger.intake.fields.usage_names import is_usage_name
+from ledger.intake.fields.values import show
+
+LIST = "list"
+CACHE_HIT = "cache_hit"
+# Calls of tools, beside the usage as in it.
+TOOL_USAGE = "tool_usage"
+AS_RECORDS = (
+    "to book what another tool wrote, make `records` lines of it with "
+    f"{', '.join(('request_id', 'occurred_at', 'requested_model', *COUNTS))}"
+)
+# Calls that the client runs, or that are billed by their tokens alone (OpenAI API reference, pricing of tools).
+_CALLS = ("_call", "web_search", "web_fetch", "server_tool_use")
+_UNBILLED_CALLS = frozenset(
+    {
+        "apply_patch_call",
+        "computer_call",
+        "custom_tool_call",
+        "function_call",
+        "local_shell_call",
+        "mcp_call",
+        "shell_call",
+        "tool_call",
+        "tool_search_call",
+    }
+)
+# Limits and settings of a request count nothing that was used.
+_NO_COUNT = re.compile(r"max|limit|request\.|settings|price|cost")
+_NUMBER_OR_OBJECT = re.compile(r"\s*[0-9{]")
+_TRUE = (True, "true", "True", "TRUE", "HIT", "hit", 1)
+
+
+def named_kind(obj: JsonObject, known: Collection[str] = ()) -> str | None:
+    """The text under "object", else "type", that is none of the known ones; None where neither says anything else."""
+    for key in ("object", "type"):
+        kind = obj.get(key)
+        if isinstance(kind, str) and kind and kind not in known:
+            return kind
+    return None
+
+
+def unknown_object(kind: str) -> RecordError:
+    """The refusal of an object that names itself as something that no format lists."""
+    message = f"{show(kind)} is no request of a known format, so its counts may mean something else: {AS_RECORDS}"
+    return RecordError("unknown_object", message)
+
+
+def unpriced_batch() -> RecordError:
+    """The refusal of a line that the Batch API wrote."""
+    message = (
+        "batch: this is a line of a batch job, a service with prices of its own that no card states; book it by hand"
+    )
+    return RecordError("unpriced_service", message)
+
+
+def is_cached_answer(obj: JsonObject) -> bool:
+    """Whether a proxy answered from its own cache (`cache_hit: true`), so that nothing was bought."""
+    hidden = obj.get("_hidden_params")
+    return is_true(obj.get(CACHE_HIT)) or (isinstance(hidden, dict) and is_true(hidden.get(CACHE_HIT)))
+
+
+def is_true(value: object) -> bool:
+    """Whether a flag is set, as JSON or as text."""
+    return isinstance(value, bool | str | int) and value in _TRUE
+
+
+def stated_usage(obj: JsonObject) -> object:
+    """The usage of an object or chunk, with what stands in `x_groq`, in its choices and, of calls, in `tool_usage`.
+
+    Where they say different things it can't be known which are the request's: what comes back is refused then.
+    """
+    own, groq, choices = obj.get("usage"), obj.get("x_groq"), obj.get("choices")
+    if own is not None and not isinstance(own, dict):
+        return own
+    owners = [groq, *(choices if isinstance(choices, list) else [])]
+    stated = [owner["usage"] for owner in owners if isinstance(owner, dict) and isinstance(owner.get("usage"), dict)]
+    if not stated and TOOL_USAGE not in obj:
+        return own
+    whole: JsonObject = {}
+    for usage in [own or {}, *filter(holds_counts, stated)]:
+        if any(whole[key] != value for key, value in usage.items() if whole.get(key)):
+            return {"choices": [own, *stated]}
+        whole |= {key: value for key, value in usage.items() if not whole.get(key)}
+    tools = obj.get(TOOL_USAGE)
+    if own is None and not whole:
+        return None
+    return {TOOL_USAGE: tools} | whole if isinstance(tools, dict) else whole
+
+
+def check_other_usage(obj: JsonObject) -> None:
+    """Refuse counts that stand beside `usage` under a name of their own, such as `bot_usage`."""
+    for key, value in obj.items():
+        if key != TOOL_USAGE and is_usage_name(key) and holds_counts(value):
+            raise unknown_usage(shown_name("", key), value)
+
+
+def holds_counts(value: object) -> bool:
+    """Whether a number above 0 stands anywhere inside."""
+    waiting = [value]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, dict | list):
+            waiting += inner.values() if isinstance(inner, dict) else inner
+        elif isinstance(inner, int | float) and not isinstance(inner, bool) and inner > 0:
+            return True
+    return False
+
+
+def carries_usage(obj: object) -> bool:
+    """Whether an object holds a usage with counts or a count of tokens, at whatever depth."""
+    return any(
+        counts_tokens({key: value}) or ((key == "usage" or is_usage_name(key)) and holds_counts(value))
+        for key, value in _pairs(obj)
+    )
+
+
+def counts_tokens(attributes: Mapping[str, Any]) -> bool:
+    """Whether a value is a count of tokens above 0, under whatever name, as a number, as text or inside."""
+    return any(
+        ("token" in key.lower() or "usage" in key.lower())
+        and not _NO_COUNT.search(key.lower())
+        and holds_counts(_decoded(value))
+        for key, value in attributes.items()
+    )
+
+
+def _decoded(value: object) -> object:
+    """What a text holds that is a number or an object; anything else as it is."""
+    if not isinstance(value, str) or not _NUMBER_OR_OBJECT.match(value):
+        return value
+    try:
+        return decode(value.encode())
+    except (RecordError, UnicodeEncodeError):
+        return value
+
+
+def _pairs(obj: object) -> Iterator[tuple[str, Any]]:
+    waiting = [obj]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            yield from value.items()
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+
+
+def count_billed_calls(output: object) -> int:
+    """How many items of a response's output are calls of tools that the gateway runs, such as `web_search_call`."""
+    if not isinstance(output, list):
+        return 0
+    kinds = [item.get("type") for item in output if isinstance(item, dict)]
+    return sum(isinstance(kind, str) and kind.endswith(_CALLS) and kind not in _UNBILLED_CALLS for kind in kinds)

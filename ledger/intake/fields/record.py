@@ -1,0 +1,155 @@
+"""What an input format hands to the ledger: usage records, and the reasons why something is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger.book.rows import Kind
+
+STATUSES = ("completed", "incomplete", "failed", "cancelled")
+PENDING_STATUSES = ("in_progress", "queued")
+
+# Lengths in characters, refused beyond: the ids stand in a PostgreSQL index row of at most 2,704 bytes.
+MAX_REQUEST_ID = 512
+MAX_NAME = 200
+MAX_SOURCE = 64
+MAX_TAGS = 64
+MAX_TAG_KEY = 64
+MAX_TAG_VALUE = 512
+
+
+# Why something that carries token counts is no request to book.
+IGNORED = {
+    "cache_hit": "answered from a proxy's own cache, so that nothing was bought",
+    "no_response_id": "spans with token counts and without gen_ai.response.id, by which a request is booked once",
+    "other_operation": "spans with token counts of operations other than chat, text_completion, generate_content",
+    "other_attributes": "spans whose token counts are not in gen_ai.usage",
+    "repeated_span": "spans that tell the counts of another span again",
+    "otel_logs": "exports of logs that count tokens: of OpenTelemetry only spans are read",
+    "otel_metrics": "exports of metrics that count tokens: of OpenTelemetry only spans are read",
+    "unknown_event": "events with a usage, of streams that no format lists",
+}
+
+
+@dataclass(slots=True)
+class UsageRecord:
+    """One request's counts and facts as one input states them; options and rules are applied later.
+
+    `occurred_at_us` and `storage_end_us` are microseconds since the epoch, UTC. `project` and `tags` are what the
+    record or envelope itself says; the two metadata mappings come after them, in that order. `service_name` only
+    serves project rules. `has_usage` is false where the payload reported none (a failed request).
+    """
+
+    request_id: str
+    occurred_at_us: int
+    kind: Kind = "request"
+    provider: str | None = None
+    source: str | None = None
+    requested_model: str | None = None
+    reported_model: str | None = None
+    project: str | None = None
+    status: str = "completed"
+    service_tier: str | None = None
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    has_usage: bool = True
+    tags: Mapping[str, str] = field(default_factory=dict)
+    response_metadata: Mapping[str, str] = field(default_factory=dict)
+    request_metadata: Mapping[str, str] = field(default_factory=dict)
+    service_name: str | None = None
+    storage_tokens: int | None = None
+    storage_end_us: int | None = None
+    provider_amount_nano: int | None = None
+    lost_amount: bool = False
+    """Whether a gateway's own figure was there that can't be read as an amount: it costs the record its figure."""
+    tool_calls: int = 0
+    """Calls of tools that the gateway bills apart from the tokens."""
+    caching_expires_at_us: int | None = None
+    """End of the cache storage that a response with `caching.type = enabled` states, for --assume-cache-storage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Something that can't be recorded: a reason slug, a message for people, and the allowed fields that could be read.
+
+    `fields` holds only keys of the `records` format; never a prompt, an output, or any other part of a payload.
+    """
+
+    reason: str
+    message: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A request still in progress or queued: counted, not recorded."""
+
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Something that is no request to book, such as a span of another operation.
+
+    `reason` is a key of IGNORED where it carries token counts, so that it is counted and told; else empty.
+    """
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One thing held back. `raw` is digested, never kept, and None for a file as a whole; `fields` are keys of the
+    records format.
+
+    `complete` says that the fields hold every fact, so that they can be recorded once a card prices them.
+    """
+
+    line: int
+    raw: bytes | None
+    reason: str
+    message: str
+    fields: Mapping[str, Any]
+    source: str
+    complete: bool
+
+
+class RecordError(ValueError):
+    """Raised by parsers: becomes a `Rejected` with the same reason and message."""
+
+    def __init__(self, reason: str, message: str, fields: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.fields: Mapping[str, Any] = fields or {}
+
+
+Parsed = UsageRecord | Rejected | Pending | Ignored
+
+
+JsonObject = dict[str, Any]
+
+
+MAX_ITEM_BYTES = 32 * 2**20
+"""The longest line, array element, document or event, in bytes, inclusive; longer ones are refused unread."""
+
+
+@dataclass(slots=True)
+class Item:
+    """One thing read: `line` is 1 for a file's first line; `raw` are the bytes that tell it from other items.
+
+    `raw` is the line without its end; an array element, span or event canonically encoded; for something too long
+    its sha256 and length as text; None for what concerns a file as a whole.
+    """
+
+    line: int
+    raw: bytes | None
+    parsed: Parsed
+
+
+def rejection(line: int, raw: bytes | None, reason: str, message: str) -> Item:
+    """An item that can't be recorded and of which no field could be read."""
+    return Item(line, raw, Rejected(reason, message))

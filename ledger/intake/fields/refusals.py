@@ -1,0 +1,56 @@
+"""What becomes of an object that can't be recorded: a `Rejected` with the fields that may be kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ledger.intake.fields.record import JsonObject, Parsed, RecordError, Rejected
+from ledger.intake.fields.record_fields import COUNTS, read_fields
+from pricing.errors import PricingError
+from pricing.usage import TokenUsage
+
+
+def guarded(
+    read: Callable[[JsonObject], Parsed], obj: JsonObject, salvage: Callable[[JsonObject], Mapping[str, Any]]
+) -> tuple[Parsed]:
+    """What `read` makes of the object; a refusal becomes a `Rejected` with the fields `salvage` still finds."""
+    try:
+        return (read(obj),)
+    except (RecordError, PricingError) as error:
+        return (Rejected(error.reason, str(error), sealed(salvage(obj))),)
+
+
+def sealed(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields of a refused object such that, read again as a record, they are refused again.
+
+    What was refused may lie outside of these fields (audio tokens, a wrong total), or in one that could not be kept (an
+    unknown status). Without status and counts nothing can be booked of the rest.
+    """
+    try:
+        read_fields(dict(fields))
+    except (RecordError, PricingError):
+        return fields
+    return {name: value for name, value in fields.items() if name not in _DECIDING}
+
+
+def salvaged(readers: Mapping[str, Callable[[], object]]) -> dict[str, Any]:
+    """The fields whose reader neither refuses nor yields nothing."""
+    fields: dict[str, Any] = {}
+    for name, read in readers.items():
+        try:
+            value = read()
+        except (RecordError, PricingError):
+            continue
+        if value is not None and value != {}:
+            fields[name] = value
+    return fields
+
+
+def salvaged_counts(read: Callable[[], TokenUsage | None]) -> dict[str, Any]:
+    """The four counts of a usage that holds together, else nothing."""
+    usage = salvaged({"usage": read}).get("usage")
+    return {} if usage is None else {name: getattr(usage, name) for name in COUNTS}
+
+
+_DECIDING = frozenset({"status", "tokens", *COUNTS})

@@ -1,0 +1,252 @@
+"""A `usage` of either API, or a span's attributes of one -> counts that hold together and that a card can price."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ledger.intake.fields.record import RecordError
+from ledger.intake.fields.usage_names import COUNT_MEANINGS, Count, meaning_of
+from ledger.intake.fields.values import is_nothing, read_count, show
+from pricing.money import INT64_MAX
+from pricing.usage import TokenUsage, check_service_tier, check_total, check_unpriced_tokens
+
+# Statuses whose usage must be reported; the others are billed on what they report.
+_COMPLETE = ("completed", "incomplete")
+_DETAILS = re.compile(r"(?:input|prompt|output|completion)_tokens?_details")
+_PER_TURN = "_per_turn"
+_WHOLES = frozenset({"input", "output", "total", "cached", "reasoning"})
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_./-]{1,100}")
+
+
+class Reported(NamedTuple):
+    """What a usage says: `tokens` None where it reports none, and what is found beside the counts.
+
+    `tool_calls` are calls that are billed apart from tokens; `cost` is what the gateway says it asks, as it stands.
+    """
+
+    tokens: TokenUsage | None
+    service_tier: object = None
+    tool_calls: int = 0
+    cost: object = None
+
+
+class Stated(NamedTuple):
+    """A count and the dotted name that it has."""
+
+    path: str
+    tokens: int
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the names of one usage said so far; messages name them behind `prefix`."""
+
+    prefix: str
+    counts: dict[Count, Stated] = field(default_factory=dict)
+    input_is_prompt: bool = False
+    service_tiers: list[object] = field(default_factory=list)
+    cost: object = None
+    calls: dict[str, int] = field(default_factory=dict)
+
+    def add_count(self, meaning: Count, stated: Stated) -> None:
+        """Add one name of a count; RecordError where another name of it says otherwise. 0 says nothing."""
+        known = self.counts.get(meaning)
+        if known is None or not known.tokens:
+            self.counts[meaning] = stated
+        elif stated.tokens not in (0, known.tokens):
+            raise _mismatch(f"{self.shown(known)} and {self.shown(stated)} are one count")
+
+    def add_calls(self, path: str, value: object) -> None:
+        """Add calls of a tool, by the object that states them."""
+        if type(value) is not int or value < 0:
+            raise unknown_usage(shown_name(self.prefix, path), value)
+        statement = path.partition(".")[0]
+        self.calls[statement] = self.calls.get(statement, 0) + value
+
+    def count_calls(self) -> int:
+        """All calls; `tool_usage_details` tell those of `tool_usage` again by part."""
+        calls: dict[str, int] = {}
+        for statement, count in self.calls.items():
+            name = statement.removesuffix("_details")
+            calls[name] = max(count, calls.get(name, 0))
+        return sum(calls.values())
+
+    def shown(self, stated: Stated) -> str:
+        """A count for a message, such as `usage.cached_tokens 40`."""
+        return f"{shown_name(self.prefix, stated.path)} {stated.tokens}"
+
+    def count(self, meaning: Count) -> int:
+        stated = self.counts.get(meaning)
+        return stated.tokens if stated else 0
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReader:
+    """Reads the usage of one API; `input` and `output` are what that calls the two counts every request has."""
+
+    input: str
+    output: str
+    prefix: str = "usage."
+
+    def read(self, usage: object, status: str) -> Reported:
+        """What a `usage` object says. Null, absent and zero details say nothing; zeros alone are no usage."""
+        if usage is None:
+            return self._without(status, "usage is missing")
+        if not isinstance(usage, dict):
+            raise _no_object("usage", usage)
+        return self.read_leaves(leaves(usage), status)
+
+    def read_leaves(self, named: Iterable[tuple[str, object]], status: str) -> Reported:
+        """What dotted names and their values say; RecordError or PricingError names what can't be priced."""
+        found = _Found(self.prefix)
+        for path, value in named:
+            if not is_nothing(value):
+                _note(found, path, value)
+        tokens = self._tokens(found, status)
+        for service_tier in found.service_tiers:
+            check_priced_tier(service_tier, tokens)
+        return Reported(tokens, next(iter(found.service_tiers), None), found.count_calls(), found.cost)
+
+    def _tokens(self, found: _Found, status: str) -> TokenUsage | None:
+        if not any(stated.tokens for stated in found.counts.values()):
+            return self._without(status, "usage is zeros alone" if found.counts else "usage is missing").tokens
+        for meaning, name in (("input", self.input), ("output", self.output)):
+            if meaning not in found.counts and status in _COMPLETE:
+                raise self._missing(f"{self.prefix}{name} is missing")
+        return _tokens(found)
+
+    def _without(self, status: str, what: str) -> Reported:
+        if status in _COMPLETE:
+            raise self._missing(what)
+        return Reported(None)
+
+    def _missing(self, what: str) -> RecordError:
+        message = f"{what}: a completed request reports {self.input} and {self.output}; add them"
+        return RecordError("missing_usage", message)
+
+
+def leaves(usage: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """The values of a usage by dotted name."""
+    waiting: list[tuple[str, object]] = [(str(key), value) for key, value in reversed(list(usage.items()))]
+    while waiting:
+        path, value = waiting.pop()
+        if type(value) is dict:
+            waiting += [(f"{path}.{key}", inner) for key, inner in reversed(value.items())]
+        elif path.endswith(_PER_TURN) and type(value) is list and all(type(count) is int for count in value):
+            # vLLM tells the counts of each turn of a request beside those of all of it.
+            yield path, sum(value)
+        elif path.endswith("_details") and value and _DETAILS.fullmatch(path):
+            raise _no_object(f"usage.{path}", value)
+        else:
+            yield path, value
+
+
+def check_priced_tier(service_tier: object, tokens: TokenUsage | None) -> None:
+    """Refuse a service tier that no card prices; blank is none, and without usage there is nothing to price."""
+    if tokens is not None and service_tier != "":
+        check_service_tier(service_tier)
+
+
+def unknown_usage(name: str, value: object) -> RecordError:
+    """The refusal of a name that may be priced for all that is known."""
+    # A text may be anything: it isn't shown.
+    shown = "(a text)" if isinstance(value, str) else show(value)
+    message = (
+        f"{name} {shown} is no count that a card prices, nor known to cost nothing: "
+        "usage is priced whole or not at all; book this request by hand as a `records` line"
+    )
+    return RecordError("unknown_usage", message)
+
+
+def _note(found: _Found, path: str, value: object) -> None:
+    """Take one name that has a value."""
+    meaning = meaning_of(path)
+    if meaning in COUNT_MEANINGS:
+        if type(value) is int and 0 <= value <= INT64_MAX:
+            count = value
+        else:
+            count = read_count(value, shown_name(found.prefix, path))
+        found.add_count(meaning, Stated(path, count))
+        if meaning == "input" and count and "prompt" in path.lower():
+            found.input_is_prompt = True
+    elif not value:
+        return
+    elif meaning in ("audio_tokens", "cache_write_tokens") and type(value) is int:
+        check_unpriced_tokens(**{meaning: read_count(value, shown_name(found.prefix, path))})
+    elif meaning == "service_tier":
+        found.service_tiers.append(value)
+    elif meaning == "cost":
+        found.cost = value
+    elif meaning == "tool_calls":
+        found.add_calls(path, value)
+    elif meaning == "wording" and isinstance(value, str) and value != "anthropic":
+        return  # in Anthropic's sense the input leaves cached tokens out
+    elif meaning != "harmless" or isinstance(value, list):
+        raise unknown_usage(shown_name(found.prefix, path), value)
+
+
+def _tokens(found: _Found) -> TokenUsage:
+    """The four counts, or a RecordError where the names contradict one another."""
+    input_tokens, cached = _input_and_cached(found)
+    output_tokens = found.count("output")
+    tokens = TokenUsage(input_tokens, cached, output_tokens, found.count("reasoning"))
+    uncached = found.count("uncached")
+    if uncached and cached + uncached != input_tokens:
+        missed = found.shown(found.counts["uncached"])
+        raise _mismatch(f"{missed} and {cached} cached tokens are not the {input_tokens} input tokens")
+    if not found.counts.keys() <= _WHOLES:
+        _check_parts(found, ("input_text", "input_image"), input_tokens)
+        _check_parts(found, ("cached_text", "cached_image"), cached)
+        _check_parts(found, ("output_text",), output_tokens)
+        _check_parts(found, ("accepted_prediction", "rejected_prediction"), output_tokens)
+    if "total" in found.counts:
+        check_total(found.count("total"), tokens)
+    return tokens
+
+
+def _input_and_cached(found: _Found) -> tuple[int, int]:
+    """All input and the cached part of it.
+
+    `cache_read_input_tokens` is a part of the input where that is `prompt_tokens`, where the total is input + output,
+    or where another name says the same: 10 in of which 4 cached, 2 out, total 12. With a total of 16 it stands beside
+    the input, which is 14 then. Without either nobody can tell.
+    """
+    input_tokens, cached = found.count("input"), found.count("cached")
+    stated = found.counts.get("cached_maybe_outside", Stated("", 0))
+    if not stated.tokens:
+        return input_tokens, cached
+    if cached and cached != stated.tokens:
+        raise _mismatch(f"{found.shown(found.counts['cached'])} and {found.shown(stated)} are one count")
+    output_tokens, total = found.count("output"), found.count("total")
+    if cached or found.input_is_prompt or total == input_tokens + output_tokens:
+        return input_tokens, stated.tokens
+    if total == input_tokens + stated.tokens + output_tokens:
+        return input_tokens + stated.tokens, stated.tokens
+    message = (
+        f"{found.shown(stated)} may be part of the {input_tokens} input tokens or stand beside them: "
+        "a total_tokens, or the same count in input_tokens_details.cached_tokens, would tell; add one"
+    )
+    raise RecordError("ambiguous_cached_tokens", message)
+
+
+def _check_parts(found: _Found, meanings: tuple[Count, ...], whole: int) -> None:
+    parts = [found.counts[meaning] for meaning in meanings if meaning in found.counts]
+    if sum(part.tokens for part in parts) > whole:
+        named = " and ".join(map(found.shown, parts))
+        raise _mismatch(f"{named} exceed the {whole} tokens that they are part of")
+
+
+def shown_name(prefix: str, path: str) -> str:
+    """A dotted name for a message, escaped where it is no plain one."""
+    return prefix + (path if _PLAIN_NAME.fullmatch(path) else show(path))
+
+
+def _mismatch(what: str) -> RecordError:
+    return RecordError("count_mismatch", f"{what}: which holds can't be known; correct the record")
+
+
+def _no_object(name: str, value: object) -> RecordError:
+    return RecordError("invalid_usage", f"{name} {show(value)} is no object: it holds counts; correct the record")

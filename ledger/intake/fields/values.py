@@ -1,0 +1,193 @@
+"""Single values of a record: counts, texts, tags and amounts, each refused by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+
+from ledger.intake.fields.record import (
+    MAX_NAME,
+    MAX_REQUEST_ID,
+    MAX_TAG_KEY,
+    MAX_TAG_VALUE,
+    MAX_TAGS,
+    PENDING_STATUSES,
+    STATUSES,
+    RecordError,
+)
+from pricing.money import INT64_MAX, NANO, round_units
+
+_SHOWN = 40
+NOTHING: Mapping[str, str] = {}
+_KNOWN_STATUSES = STATUSES + PENDING_STATUSES
+
+
+def show(value: object) -> str:
+    """A foreign value for a message: at most 40 characters of it, control characters escaped, objects only by kind."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        text = repr(value[: _SHOWN + 1])
+        return text if len(text) <= _SHOWN + 2 else f"{text[:_SHOWN]}…"
+    if isinstance(value, int):
+        # Python refuses to print integers of more than 4,300 digits.
+        return str(value) if value.bit_length() <= 128 else f"(a number of {value.bit_length()} bits)"
+    if isinstance(value, float | Decimal):
+        return str(value)[:_SHOWN]
+    if isinstance(value, dict | list):
+        return "(an object)" if isinstance(value, dict) else "(a list)"
+    return f"(a {type(value).__name__})"
+
+
+def is_nothing(value: object) -> bool:
+    """Whether a JSON value says nothing: null, false, an empty text, object or list. 0 is a number."""
+    return value is None or value is False or value in ("", {}, [])
+
+
+def read_count(value: object, name: str) -> int:
+    """A count of tokens from 0 to 2**63 - 1; null is 0; anything but a JSON integer is refused."""
+    if type(value) is int and 0 <= value <= INT64_MAX:
+        return value
+    if value is None:
+        return 0
+    if type(value) is not int:
+        message = f"{name} {show(value)} is no JSON integer: counts are whole numbers such as 88; correct the record"
+        raise RecordError("not_an_integer", message)
+    if value < 0:
+        message = f"{name} {show(value)} is negative: counts are 0 or more; correct the record"
+        raise RecordError("negative_count", message)
+    message = f"{name} {show(value)} is past 2**63 - 1, the largest count; correct the record"
+    raise RecordError("count_out_of_range", message)
+
+
+def read_text(value: object, name: str, limit: int = MAX_NAME) -> str | None:
+    """A text of at most `limit` characters; None where it is null, absent or blank."""
+    if not value:
+        if value is None or value == "":
+            return None
+    elif isinstance(value, str):
+        if value.isspace():
+            return None
+        if len(value) > limit or not value.isascii() or "\0" in value:
+            check_text(value, name, limit)
+        return value
+    raise RecordError("not_text", f"{name} {show(value)} is no text: give it as a JSON string")
+
+
+def check_text(value: str, name: str, limit: int) -> None:
+    """Refuse a text that is too long to keep, or that a database can't hold."""
+    if len(value) > limit:
+        message = f"{name} {show(value)} has {len(value)} characters: at most {limit} are kept; shorten it"
+        raise RecordError("too_long", message)
+    if "\0" in value:
+        raise RecordError("nul_byte", f"{name} {show(value)} holds a NUL character: no database keeps it; remove it")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            message = f"{name} {show(value)} holds half a surrogate pair: that is no character; correct the text"
+            raise RecordError("lone_surrogate", message) from None
+
+
+def read_id(value: object, name: str) -> str:
+    """The id that a request is known by: at most 512 characters, never empty."""
+    found = read_text(value, name, MAX_REQUEST_ID)
+    if not found:
+        message = f"{name} is missing: a request without an id can't be booked exactly once; add it"
+        raise RecordError("missing_id", message)
+    return found
+
+
+def read_status(status: object) -> str:
+    """A status of the Responses API; an absent one is completed, which then needs usage."""
+    if status is None:
+        return "completed"
+    if not isinstance(status, str) or status not in _KNOWN_STATUSES:
+        message = f"status {show(status)} is unknown: it is one of {', '.join(_KNOWN_STATUSES)}"
+        raise RecordError("unknown_status", message)
+    return status
+
+
+def read_tags(value: object, name: str) -> Mapping[str, str]:
+    """A flat object of at most 64 tags; numbers and booleans become their JSON text, null is dropped."""
+    if value is None:
+        return NOTHING
+    if not isinstance(value, dict):
+        raise _not_flat(name, value)
+    tags = {}
+    for key, tag in value.items():
+        text = _scalar_text(tag)
+        if text is not None:
+            check_tag(key, text, name)
+            tags[key] = text
+        elif tag is not None:
+            raise _not_flat(f"{name}.{show(key)}", tag)
+    if len(tags) > MAX_TAGS:
+        raise RecordError("invalid_tags", f"{name} has {len(tags)} keys: at most {MAX_TAGS} are kept; leave some out")
+    return tags
+
+
+def check_tag(key: str, value: str, name: str = "tags") -> None:
+    """Refuse a key beyond 64 or a value beyond 512 characters, an empty key, and what no database keeps."""
+    if not key:
+        raise RecordError("invalid_tags", f"{name} has an empty key: a tag needs a name")
+    check_text(key, f"the key of {name}", MAX_TAG_KEY)
+    check_text(value, f"{name}.{show(key)}", MAX_TAG_VALUE)
+
+
+def read_metadata(value: object) -> Mapping[str, str]:
+    """The metadata values that can be tags: texts, and numbers and booleans as JSON text. All else is passed over.
+
+    Limits are not applied here: only those of the keys that a ledger keeps matter.
+    """
+    if not value or not isinstance(value, dict):
+        return NOTHING
+    return {
+        key: text
+        for key, entry in value.items()
+        if (text := entry if type(entry) is str else _scalar_text(entry)) is not None
+    }
+
+
+def read_amount(value: object, name: str) -> int | None:
+    """Nano of a finite decimal, rounded once and within 64 bits: a JSON string, or a number in its shortest form."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        raise _no_amount(value, name)
+    if isinstance(value, int) and value.bit_length() > 128:
+        raise _no_amount(value, name)
+    try:
+        nano = round_units(repr(value) if isinstance(value, float) else str(value), NANO)
+    except ValueError:
+        raise _no_amount(value, name) from None
+    if abs(nano) > INT64_MAX:
+        raise _no_amount(value, name)
+    return nano
+
+
+def read_figure(value: object, name: str) -> tuple[int | None, bool]:
+    """Nano of a gateway's own figure, and whether one can't be read: it is only compared, so that is no error."""
+    try:
+        return (None, False) if value is None else (read_amount(value, name), False)
+    except RecordError:
+        return None, True
+
+
+def _scalar_text(value: object) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | float) or (isinstance(value, int) and value.bit_length() <= 2_048):
+        return json.dumps(value)
+    return None
+
+
+def _not_flat(name: str, value: object) -> RecordError:
+    message = f"{name} {show(value)} is no flat object: tags are texts by key, such as {{'team': 'search'}}"
+    return RecordError("invalid_tags", message)
+
+
+def _no_amount(value: object, name: str) -> RecordError:
+    message = f"{name} {show(value)} is no amount: give a finite decimal below 9.2e9, such as '0.0024'"
+    return RecordError("invalid_amount", message)

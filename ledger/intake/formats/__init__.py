@@ -1,0 +1,1 @@
+"""One module an input format, and the registry of them."""

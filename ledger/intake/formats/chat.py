@@ -1,0 +1,26 @@
+"""Objects of the Chat Completions API (and of its older text completions); every one is a completed request."""
+
+from __future__ import annotations
+
+from ledger.intake.fields.record import JsonObject
+from ledger.intake.fields.usage import UsageReader
+from ledger.intake.formats.format import Format
+from ledger.intake.formats.payloads import PayloadReader
+
+READER = PayloadReader(
+    objects=("chat.completion", "text_completion"),
+    time_key="created",
+    usage=UsageReader("prompt_tokens", "completion_tokens"),
+    has_status=False,
+)
+
+
+def recognise(obj: JsonObject) -> bool:
+    """Whether an object without "object" reads like a chat completion: by its usage, or by choices and time."""
+    usage = obj.get("usage")
+    if isinstance(usage, dict) and "prompt_tokens" in usage:
+        return True
+    return "choices" in obj and "created" in obj
+
+
+FORMAT = Format("chat", recognise, READER.parse, objects=READER.objects)

@@ -1,0 +1,240 @@
+"""Captured streams of chunks, chat or text completions, one or many, also interleaved: one request each.
+
+A stream ends at `[DONE]`, where it begins again, or at the capture's end; if its choices said why they ended, or its
+last chunk is usage alone. Chunks may repeat usage as it grows, or say zeros; the last counts hold, nothing is summed.
+Chunks of one stream have one id; where each has its own, they are put together at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ledger.intake.fields.kinds import holds_counts, is_cached_answer, named_kind, stated_usage
+from ledger.intake.fields.record import Item, JsonObject, Parsed, Rejected
+from ledger.intake.fields.refusals import sealed
+from ledger.intake.fields.usage_names import is_usage_name
+from ledger.intake.formats import chat
+from ledger.intake.formats.chunks import begins, finishes, has_output, is_chunk, writes_on
+
+MAX_OPEN = 10_000
+"""Streams that may be open at once; the oldest one beyond is taken for one without an end."""
+
+_MAX_CLOSED = 1_000
+_FACTS = ("id", "created", "model", "service_tier", "metadata")
+_ASK = "a stream says its usage where the request asks for it: stream_options {'include_usage': true}"
+
+
+@dataclass(slots=True)
+class _Stream:
+    """A stream whose end hasn't come: where it began, what it said so far, and the last usage seen.
+
+    `opens` says that its first chunk gave a role; `choices` are those seen, `open_choices` those that have not ended.
+    `finished` once a choice says why it ended; `ended` while the last
+    chunk is usage that can't be a stream's first. `zeros` is a usage that counts nothing, for want of one that does.
+    """
+
+    line: int
+    raw: bytes
+    first: int
+    last: int = 0
+    chunks: int = 0
+    facts: JsonObject = field(default_factory=dict)
+    usage: object = None
+    zeros: object = None
+    usage_line: int = 0
+    usage_raw: bytes = b""
+    opens: bool = False
+    wrote: bool = False
+    begun: bool = False
+    finished: bool = False
+    ended: bool = False
+    choices: set[str] = field(default_factory=set)
+    open_choices: set[str] = field(default_factory=set)
+
+    def take(self, number: int, line: int, raw: bytes, chunk: JsonObject) -> None:
+        """Take a chunk. Usage that more text came with, or after, without saying it again is not the final one."""
+        choices = chunk.get("choices")
+        usage, writes, ends = stated_usage(chunk), writes_on(choices), finishes(chunk)
+        counts = usage is not None and (not isinstance(usage, dict) or holds_counts(usage))
+        self._take_facts(chunk)
+        of_all = self._take_choices(choices)
+        if counts and of_all:
+            self.usage, self.usage_line, self.usage_raw = usage, line, raw
+        elif writes:
+            self.usage = None
+        if usage is not None and not counts:
+            self.zeros = usage
+        # Usage alone may also come first, with nothing yet written: by itself it ends no stream that goes on.
+        self.ended = counts and not choices and (self.begun or has_output(usage))
+        self.opens = self.opens or (not self.chunks and begins(choices))
+        self.wrote = self.wrote or writes
+        self.begun = self.begun or bool(choices)
+        self.finished = ends or (self.finished and not writes)
+        self.last, self.chunks = number, self.chunks + 1
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is missing: each choice said why it ended, and counts were stated."""
+        return self.finished and not self.open_choices and self.usage is not None
+
+    def _take_choices(self, choices: object) -> bool:
+        """Note which choices have begun and which ended; whether a usage beside these is of the whole request.
+
+        Where there are several choices, one that stands with a part of them may count that part alone.
+        """
+        told = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+        numbers = {str(choice.get("index", 0)) for choice in told}
+        self.choices |= numbers
+        self.open_choices |= numbers
+        self.open_choices -= {str(choice.get("index", 0)) for choice in told if choice.get("finish_reason")}
+        return not told or self.choices <= numbers
+
+    def _take_facts(self, chunk: JsonObject) -> None:
+        # Counts that stand beside the usage are the reader's to refuse.
+        others = [key for key in chunk if is_usage_name(key)] if len(chunk) > len(_FACTS) else []
+        for key in (*_FACTS, *others):
+            # Gateways write a blank id or model, and 0 for a time, where they don't say it.
+            if chunk.get(key) not in (None, "", 0) and not (key == "id" and "id" in self.facts):
+                self.facts[key] = chunk[key]
+        if is_cached_answer(chunk):
+            self.facts["cache_hit"] = True
+
+    def absorb(self, other: _Stream) -> None:
+        """Go on with the chunks of another, which came after all of these."""
+        if other.usage is not None:
+            self.usage, self.usage_line, self.usage_raw = other.usage, other.usage_line, other.usage_raw
+        elif other.wrote:
+            self.usage = None
+        self.zeros = other.zeros or self.zeros
+        self.facts = other.facts | self.facts
+        self.ended, self.last, self.chunks = other.ended, other.last, self.chunks + other.chunks
+        self.finished = other.finished or (self.finished and not other.wrote)
+        self.wrote = self.wrote or other.wrote
+
+    def goes_on_with(self, other: _Stream, *, scattered: bool) -> bool:
+        """Whether a later stream is the rest of this one under another id.
+
+        That is so of usage alone, after a stream that ended without; of what has no role after a first chunk that gave
+        one; and where each chunk has an id of its own. A stream that was cut off goes on with nothing.
+        """
+        models = {stream.facts["model"] for stream in (self, other) if isinstance(stream.facts.get("model"), str)}
+        if len(models) > 1 or other.first < self.last:
+            return False
+        if self.finished or self.ended:
+            return self.usage is None and other.ended and not other.wrote
+        return scattered or (self.chunks == 1 and self.opens and not other.opens)
+
+
+class ChatStreams:
+    """Takes the chunks of streams one by one and yields an item for each stream that ends."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str, _Stream] = OrderedDict()
+        self._closed: OrderedDict[str, None] = OrderedDict()
+        self._number = 0
+
+    @property
+    def open_streams(self) -> int:
+        """How many streams have begun and not ended."""
+        return len(self._open)
+
+    def is_chunk(self, obj: JsonObject) -> bool:
+        """Whether an object is a chunk: by itself, or since it goes on with a stream that is open."""
+        if is_chunk(obj):
+            return True
+        stream_id = obj.get("id")
+        known = isinstance(stream_id, str) and stream_id in self._open
+        return known and named_kind(obj, chat.READER.objects) is None and isinstance(obj.get("choices"), list)
+
+    def feed(self, line: int, raw: bytes, chunk: JsonObject) -> Iterator[Item]:
+        """The items that a chunk completes: mostly none."""
+        choices, found = chunk.get("choices"), chunk.get("id")
+        chunk_id = found if isinstance(found, str) else ""
+        if not chunk_id and len(self._open) == 1:
+            (chunk_id,) = self._open
+        if not chunk_id and not (writes_on(choices) or finishes(chunk) or holds_counts(stated_usage(chunk))):
+            return
+        self._number += 1
+        stream = self._open.get(chunk_id)
+        if stream is not None and stream.is_complete and begins(choices) and not holds_counts(stated_usage(chunk)):
+            yield self._close(self._open.pop(chunk_id))  # the same stream, captured again
+            stream = None
+        if stream is None:
+            if chunk_id in self._closed and not begins(choices):
+                return
+            stream = self._open[chunk_id] = _Stream(line, mark(raw), self._number)
+        stream.take(self._number, line, raw, chunk)
+        if len(self._open) > MAX_OPEN:
+            yield self._end(self._open.popitem(last=False)[1])
+
+    def done(self) -> Iterator[Item]:
+        """`[DONE]`: the end of the streams that miss nothing, else of the one that is open.
+
+        Among several that miss something it can't be known whose end it is.
+        """
+        streams = _joined(list(self._open.values()))
+        ended = [stream for stream in streams if stream.is_complete] or (streams if len(streams) == 1 else [])
+        if len(ended) == len(streams):
+            self._open.clear()
+        for stream in ended:
+            self._open.pop(str(stream.facts.get("id", "")), None)
+            stream.finished = True
+            yield self._close(stream)
+        if not self._open:
+            self._closed.clear()
+
+    def finish(self) -> Iterator[Item]:
+        """The end of the capture: streams that are finished end here, all other open ones are refused."""
+        streams = _joined(list(self._open.values()))
+        self._open.clear()
+        for stream in streams:
+            yield self._end(stream)
+
+    def _end(self, stream: _Stream) -> Item:
+        if stream.finished or stream.ended:
+            return self._close(stream)
+        message = (
+            "the stream has no terminal event, so its usage is unknown: capture it to its end, or book it from a log"
+        )
+        return Item(stream.line, stream.raw, refused_stream(chat.READER.salvage(stream.facts), f"{message}; {_ASK}"))
+
+    def _close(self, stream: _Stream) -> Item:
+        self._closed[str(stream.facts.get("id", ""))] = None
+        if len(self._closed) > _MAX_CLOSED:
+            self._closed.popitem(last=False)
+        usage = stream.zeros if stream.usage is None else stream.usage
+        (parsed,) = chat.READER.parse(stream.facts | {"usage": usage})
+        return Item(stream.usage_line or stream.line, stream.usage_raw or stream.raw, _advised(parsed))
+
+
+def refused_stream(fields: JsonObject, message: str) -> Rejected:
+    """A stream whose end is unknown, with the fields of it that can be kept."""
+    return Rejected("no_terminal_event", message, sealed({key: fields[key] for key in fields if key != "status"}))
+
+
+def mark(raw: bytes) -> bytes:
+    """What tells a stream from another by its first event, without keeping that: events hold prompts of any size."""
+    return b"sha256:" + hashlib.sha256(raw).hexdigest().encode()
+
+
+def _joined(streams: list[_Stream]) -> list[_Stream]:
+    """Open streams in order, those put together that are one whose chunks changed their id."""
+    ends = any(stream.finished or stream.ended for stream in streams[-2:])
+    scattered = ends and len(streams) > 2 and all(stream.chunks == 1 for stream in streams)
+    joined: list[_Stream] = []
+    for stream in streams:
+        if joined and joined[-1].goes_on_with(stream, scattered=scattered):
+            joined[-1].absorb(stream)
+        else:
+            joined.append(stream)
+    return joined
+
+
+def _advised(parsed: Parsed) -> Parsed:
+    """A refusal for want of usage, with how to ask for it."""
+    if not isinstance(parsed, Rejected) or parsed.reason != "missing_usage":
+        return parsed
+    return Rejected(parsed.reason, f"{parsed.message}; {_ASK}", parsed.fields)

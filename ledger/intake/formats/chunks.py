@@ -1,0 +1,71 @@
+"""What one chunk of a chat or text completion's stream says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ledger.intake.fields.kinds import holds_counts, named_kind
+from ledger.intake.fields.record import JsonObject
+from ledger.intake.formats import chat
+
+CHUNK = "chat.completion.chunk"
+
+
+def is_chunk(obj: JsonObject) -> bool:
+    """Whether an object is a chunk by itself: it says so, has a delta, or text whose end is to come.
+
+    One without choices that says nothing else, such as a filter's first, is a chunk too.
+    """
+    if obj.get("object") == CHUNK:
+        return True
+    choices = obj.get("choices")
+    if not isinstance(choices, list) or named_kind(obj, chat.READER.objects) is not None:
+        return False
+    told = [choice for choice in choices if isinstance(choice, dict)]
+    if any(isinstance(choice.get("delta"), dict) or _is_text(choice) for choice in told):
+        return True
+    says_nothing = obj.get("id") == "" and not holds_counts(obj.get("usage"))
+    return says_nothing and not any("message" in choice or "text" in choice for choice in told)
+
+
+def _is_text(choice: JsonObject) -> bool:
+    """Whether a choice is text of which more is to come."""
+    return "text" in choice and "finish_reason" in choice and choice["finish_reason"] is None
+
+
+def has_output(usage: object) -> bool:
+    """Whether a usage counts anything that was written."""
+    return isinstance(usage, dict) and bool(usage.get("completion_tokens") or usage.get("output_tokens"))
+
+
+def writes_on(choices: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Whether any choice of a chunk says more than why it ended."""
+    if not isinstance(choices, list):
+        return bool(choices)
+    return any(
+        any((choice.get("text"), _says_something(choice.get("delta")), _says_something(choice.get("message"))))
+        if isinstance(choice, dict)
+        else bool(choice)
+        for choice in choices
+    )
+
+
+def _says_something(delta: object) -> bool:
+    """Whether a delta, or a whole message, holds more than whose it is."""
+    return any(value for key, value in delta.items() if key != "role") if isinstance(delta, dict) else bool(delta)
+
+
+def begins(choices: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Whether a chunk is a stream's first: it gives the role."""
+    return isinstance(choices, list) and any(
+        isinstance(choice, dict) and isinstance(choice.get("delta"), dict) and choice["delta"].get("role")
+        for choice in choices
+    )
+
+
+def finishes(chunk: JsonObject) -> bool:
+    """Whether a choice says why it ended, or a stream without choices that it has."""
+    choices = chunk.get("choices")
+    if not isinstance(choices, list):
+        return chunk.get("is_end") is True
+    return any(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices)

@@ -1,0 +1,143 @@
+"""An envelope: {"request": ..., "response": ..., "project": ..., "tags": ..., "occurred_at": ...}.
+
+The response may be of either API. Of the request only the model, metadata and service tier it asked for are read;
+`project`, `tags` and `occurred_at` come before what the response says. Other keys are passed over, but a proxy's word
+that the answer came from its own cache. Lines that the Batch API wrote look alike: `custom_id` and `response.body`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ledger.intake.fields.kinds import (
+    check_other_usage,
+    holds_counts,
+    is_cached_answer,
+    named_kind,
+    unknown_object,
+    unpriced_batch,
+)
+from ledger.intake.fields.record import Ignored, JsonObject, Parsed, RecordError, UsageRecord
+from ledger.intake.fields.refusals import guarded, salvaged
+from ledger.intake.fields.times import read_time
+from ledger.intake.fields.usage import unknown_usage
+from ledger.intake.fields.values import read_metadata, read_tags, read_text
+from ledger.intake.formats import chat, responses
+from ledger.intake.formats.format import Format
+from ledger.intake.formats.payloads import PayloadReader
+from ledger.values.instants import iso_text
+from pricing.usage import check_service_tier
+
+
+def recognise(obj: JsonObject) -> bool:
+    """Whether an object holds a response, or a request to one."""
+    response = obj.get("response")
+    if (isinstance(response, dict) and response) or is_batch_line(obj):
+        return True
+    return "request" in obj and ("response" in obj or "error" in obj)
+
+
+def is_batch_line(obj: JsonObject) -> bool:
+    """Whether a line is of a batch job's output or errors."""
+    response = obj.get("response")
+    answered = "response" in obj or "result" in obj or "error" in obj
+    return (
+        "custom_id" in obj
+        and answered
+        and ("request" not in obj or (isinstance(response, dict) and "body" in response))
+    )
+
+
+def parse(obj: JsonObject) -> tuple[Parsed]:
+    """The one request an envelope states; never raises."""
+    return guarded(_read, obj, _salvage)
+
+
+def _read(obj: JsonObject) -> Parsed:
+    if is_batch_line(obj):
+        raise unpriced_batch()
+    kind = named_kind(obj)
+    if kind is not None:
+        raise unknown_object(kind)
+    if is_cached_answer(obj):
+        return Ignored("cache_hit")
+    request, response = _part(obj, "request"), _part(obj, "response")
+    project = read_text(obj.get("project"), "project")
+    tags = read_tags(obj.get("tags"), "tags")
+    requested_model = read_text(request.get("model"), "request.model")
+    found = reader_of(response).read(_dated(obj, response))
+    if not isinstance(found, UsageRecord):
+        return found
+    _check_own_usage(obj, response)
+    if found.has_usage and not found.service_tier:
+        for asked in (request, obj):
+            check_service_tier(asked.get("service_tier") or None)
+    return replace(
+        found,
+        requested_model=requested_model,
+        project=project,
+        tags=tags,
+        request_metadata=read_metadata(request.get("metadata")),
+    )
+
+
+def _check_own_usage(obj: JsonObject, response: JsonObject) -> None:
+    """Refuse counts beside the response that aren't its own again."""
+    check_other_usage(obj)
+    usage = obj.get("usage")
+    if holds_counts(usage) and usage != response.get("usage"):
+        raise unknown_usage("usage beside the response", usage)
+
+
+def reader_of(response: JsonObject) -> PayloadReader:
+    """The reader of the API that a response is of; one that shows neither is read as a Responses object."""
+    kind = response.get("object")
+    if isinstance(kind, str) and kind in chat.FORMAT.objects:
+        return chat.READER
+    if kind not in responses.FORMAT.objects and chat.recognise(response):
+        return chat.READER
+    return responses.READER
+
+
+def _part(obj: JsonObject, name: str) -> JsonObject:
+    part = obj.get(name)
+    if part is None:
+        return {}
+    if not isinstance(part, dict):
+        # Not the value: it may be the prompt or the answer itself.
+        message = f"{name} is no object: give the {name} as JSON; correct the record"
+        raise RecordError("not_an_object", message)
+    return part
+
+
+def _dated(obj: JsonObject, response: JsonObject) -> JsonObject:
+    """The response at the envelope's time, where that has one."""
+    occurred_at = obj.get("occurred_at")
+    if occurred_at is None:
+        return response
+    seconds = read_time(occurred_at, "occurred_at")
+    return response | {reader_of(response).time_key: iso_text(seconds)}
+
+
+def _salvage(obj: JsonObject) -> dict[str, Any]:
+    request, response = (part if isinstance(part, dict) else {} for part in (obj.get("request"), obj.get("response")))
+    fields = reader_of(response).salvage(response)
+    metadata = read_metadata(request.get("metadata"))
+    asked = salvaged({"project": lambda: read_text(metadata.get("project"), "project")})
+    own = salvaged(
+        {
+            "occurred_at": lambda: _time_text(obj.get("occurred_at")),
+            "requested_model": lambda: read_text(request.get("model"), "request.model"),
+            "project": lambda: read_text(obj.get("project"), "project"),
+            "tags": lambda: read_tags(obj.get("tags"), "tags"),
+        }
+    )
+    return asked | fields | own
+
+
+def _time_text(occurred_at: object) -> str | None:
+    return None if occurred_at is None else iso_text(read_time(occurred_at, "occurred_at"))
+
+
+FORMAT = Format("envelope", recognise, parse)

@@ -1,0 +1,26 @@
+"""What a format module states about itself, and what reading yields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.intake.fields.record import JsonObject, Parsed
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One input format: how its objects are known, and what one of them says.
+
+    `objects` are the values of the key "object" that decide at once; `recognise` is asked where none does. `parts` is
+    for formats of which one object holds many items, each with the bytes that tell it from the others; it is given
+    what `memory` makes for a source, to know one object by those before it.
+    """
+
+    name: str
+    recognise: Callable[[JsonObject], bool]
+    parse: Callable[[JsonObject], Iterable[Parsed]]
+    objects: tuple[str, ...] = ()
+    parts: Callable[[JsonObject, Any], Iterable[tuple[bytes, Parsed]]] | None = None
+    memory: Callable[[], Any] = lambda: None

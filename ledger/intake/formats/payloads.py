@@ -1,0 +1,118 @@
+"""What a Responses and a Chat Completions object have in common: one request's id, time, model and usage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.intake.fields.kinds import (
+    check_other_usage,
+    count_billed_calls,
+    is_cached_answer,
+    named_kind,
+    stated_usage,
+    unknown_object,
+)
+from ledger.intake.fields.record import PENDING_STATUSES, STATUSES, Ignored, JsonObject, Parsed, Pending, UsageRecord
+from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
+from ledger.intake.fields.times import read_time
+from ledger.intake.fields.usage import UsageReader, check_priced_tier
+from ledger.intake.fields.values import NOTHING, read_figure, read_id, read_metadata, read_status, read_text
+from ledger.values.instants import iso_text
+from pricing.usage import TokenUsage
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadReader:
+    """Reads the objects of one API, which call themselves one of `objects`.
+
+    `has_status` is false where every object is a completed request.
+    """
+
+    objects: tuple[str, ...]
+    time_key: str
+    usage: UsageReader
+    has_status: bool
+
+    def parse(self, obj: JsonObject) -> tuple[Parsed]:
+        """The one request an object states; never raises."""
+        return guarded(self.read, obj, self.salvage)
+
+    def read(self, obj: JsonObject) -> UsageRecord | Pending | Ignored:
+        """The one request an object states, or a `RecordError` or `PricingError`."""
+        kind = named_kind(obj, self.objects)
+        if kind is not None:
+            raise unknown_object(kind)
+        if is_cached_answer(obj):
+            return Ignored("cache_hit")
+        status = self._status(obj)
+        if status in PENDING_STATUSES:
+            return Pending(status)
+        return self._read_final(obj, status)
+
+    def _read_final(self, obj: JsonObject, status: str) -> UsageRecord:
+        request_id = read_id(obj.get("id"), "id")
+        occurred_at_us = read_time(obj.get(self.time_key), self.time_key)
+        check_other_usage(obj)
+        usage = self.usage.read(stated_usage(obj), status)
+        service_tier = obj.get("service_tier")
+        if service_tier in (None, "", False):
+            service_tier = usage.service_tier
+        if service_tier is not None:
+            check_priced_tier(service_tier, usage.tokens)
+        metadata, caching, output = obj.get("metadata"), obj.get("caching"), obj.get("output")
+        counts = usage.tokens or _NO_USAGE
+        cost_nano, lost = read_figure(usage.cost, "usage.cost")
+        return UsageRecord(
+            request_id,
+            occurred_at_us,
+            reported_model=read_text(obj.get("model"), "model"),
+            status=status,
+            service_tier=read_text(service_tier, "service_tier"),
+            input_tokens=counts.input_tokens,
+            cached_input_tokens=counts.cached_input_tokens,
+            output_tokens=counts.output_tokens,
+            reasoning_tokens=counts.reasoning_tokens,
+            has_usage=usage.tokens is not None,
+            response_metadata=read_metadata(metadata) if metadata else NOTHING,
+            provider_amount_nano=cost_nano,
+            lost_amount=lost,
+            tool_calls=max(usage.tool_calls, count_billed_calls(output)) if output else usage.tool_calls,
+            caching_expires_at_us=_caching_end(obj, caching, occurred_at_us) if caching else None,
+        )
+
+    def salvage(self, obj: JsonObject) -> dict[str, Any]:
+        """The fields of a refused object that can be kept. Counts only where all of the usage holds together."""
+        fields = salvaged(self.readers(obj))
+        status = fields.get("status", "completed")
+        return fields | salvaged_counts(lambda: self.usage.read(stated_usage(obj), status).tokens)
+
+    def readers(self, obj: JsonObject) -> dict[str, Callable[[], object]]:
+        """A reader for each field of the `records` format, apart from counts."""
+        return {
+            "request_id": lambda: read_id(obj.get("id"), "id"),
+            "occurred_at": lambda: iso_text(read_time(obj.get(self.time_key), self.time_key)),
+            "reported_model": lambda: read_text(obj.get("model"), "model"),
+            "project": lambda: read_text(read_metadata(obj.get("metadata")).get("project"), "project"),
+            "status": lambda: self._final_status(obj),
+            "service_tier": lambda: read_text(obj.get("service_tier"), "service_tier"),
+        }
+
+    def _status(self, obj: JsonObject) -> str:
+        return read_status(obj.get("status")) if self.has_status else "completed"
+
+    def _final_status(self, obj: JsonObject) -> str | None:
+        status = self._status(obj)
+        return status if status in STATUSES else None
+
+
+_NO_USAGE = TokenUsage(0)
+
+
+def _caching_end(obj: JsonObject, caching: object, occurred_at_us: int) -> int | None:
+    """When the cache storage that a response states ends; None where none is enabled or it ends before it starts."""
+    if not isinstance(caching, dict) or caching.get("type") != "enabled" or obj.get("expire_at") is None:
+        return None
+    expires_at_us = read_time(obj["expire_at"], "expire_at")
+    return expires_at_us if expires_at_us > occurred_at_us else None

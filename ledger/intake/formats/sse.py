@@ -1,0 +1,160 @@
+"""Captured event streams of either API, one or many, also interleaved: what each stream's terminal event says.
+
+A Responses stream ends with response.completed, .incomplete, .failed or .cancelled, which holds the whole response; a
+stream without an end is refused. Chunks of chat streams go to `chat_streams`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ledger.intake.fields.kinds import named_kind
+from ledger.intake.fields.record import PENDING_STATUSES, Item, JsonObject, Parsed, Rejected
+from ledger.intake.formats import chat, responses
+from ledger.intake.formats.chat_streams import ChatStreams, mark, refused_stream
+from ledger.intake.formats.chunks import CHUNK, is_chunk
+from ledger.intake.formats.format import Format
+
+TERMINAL = {
+    "response.completed": "completed",
+    "response.incomplete": "incomplete",
+    "response.failed": "failed",
+    "response.cancelled": "cancelled",
+    "response.done": "completed",  # as the API was first described, and as Realtime ends an answer
+}
+# Events that keep a connection open.
+_SIGNS_OF_LIFE = frozenset({"ping", "keepalive", "keep-alive", "heartbeat"})
+MAX_OPEN = 10_000
+"""Streams that may be open at once; the oldest one beyond is taken for one without an end."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A stream whose end hasn't come: its first line, what tells it apart, and the facts seen so far."""
+
+    line: int
+    raw: bytes
+    facts: JsonObject = field(default_factory=dict)
+
+
+class StreamReader:
+    """Takes the events of streams one by one and yields an item for each stream that ends."""
+
+    def __init__(self) -> None:
+        self._responses: OrderedDict[str, _Open] = OrderedDict()
+        self._chats = ChatStreams()
+        self._nameless: _Open | None = None
+
+    @property
+    def open_streams(self) -> int:
+        """How many streams have begun and not ended."""
+        return len(self._responses) + self._chats.open_streams + (self._nameless is not None)
+
+    def is_chunk(self, obj: JsonObject, *, in_events: bool = False) -> bool:
+        """Whether an object is a chunk of a chat stream; in an event stream, chat objects are, which may repeat."""
+        if self._chats.is_chunk(obj):
+            return True
+        is_chat = in_events and named_kind(obj, chat.READER.objects) is None
+        return is_chat and (obj.get("object") in chat.READER.objects or chat.recognise(obj))
+
+    def feed(self, line: int, raw: bytes, event: JsonObject) -> Iterator[Item]:
+        """The items that an event completes: mostly none. Events of no stream, such as pings, are passed over."""
+        kind = event.get("type")
+        if isinstance(kind, str) and kind.startswith("response."):
+            yield from self._feed_response_event(line, raw, kind, event)
+        elif self.is_chunk(event, in_events=True):
+            yield from self._chats.feed(line, raw, event)
+        elif kind == "error" or event.get("error"):
+            self._note_nameless(line, raw)
+
+    def done(self) -> Iterator[Item]:
+        """`[DONE]`: the end of the one chat stream that is open; among several it can't be known whose."""
+        was_chat = self._chats.open_streams > 0
+        yield from self._chats.done()
+        if not was_chat:
+            yield from self._close_nameless()
+
+    def finish(self) -> Iterator[Item]:
+        """The end of the capture: chat streams that are finished end here, all other open ones are refused."""
+        yield from self._chats.finish()
+        while self._responses:
+            yield _endless(self._responses.popitem(last=False)[1])
+        yield from self._close_nameless()
+
+    def _feed_response_event(self, line: int, raw: bytes, kind: str, event: JsonObject) -> Iterator[Item]:
+        response = event.get("response")
+        if not isinstance(response, dict):
+            # Deltas name no response: they belong to one that is open, or to one whose start was not captured.
+            if kind in TERMINAL:
+                response = {}
+            else:
+                self._note_nameless(line, raw)
+                return
+        response_id = response.get("id")
+        if kind in TERMINAL:
+            known = self._responses.pop(response_id, None) if isinstance(response_id, str) else None
+            if known is None:
+                self._nameless = None
+            yield Item(line, raw, _final_response(kind, response, known))
+        elif isinstance(response_id, str) and response_id:
+            if response_id not in self._responses:
+                facts = {key: response.get(key) for key in ("id", "created_at", "model", "service_tier", "metadata")}
+                self._responses[response_id] = _Open(line, mark(raw), facts)
+            if len(self._responses) > MAX_OPEN:
+                yield _endless(self._responses.popitem(last=False)[1])
+        else:
+            self._note_nameless(line, raw)
+
+    def _close_nameless(self) -> Iterator[Item]:
+        if self._nameless is not None:
+            yield _endless(self._nameless)
+            self._nameless = None
+
+    def _note_nameless(self, line: int, raw: bytes) -> None:
+        if not self.open_streams:
+            self._nameless = _Open(line, mark(raw))
+
+
+def _final_response(kind: str, response: JsonObject, known: _Open | None) -> Parsed:
+    """The response of a terminal event; what it leaves out is taken from the stream's first event, never usage."""
+    whole = {
+        key: value for key, value in (known.facts if known else {}).items() if response.get(key) is None
+    } | response
+    if whole.get("status") is None or whole["status"] in PENDING_STATUSES:
+        whole["status"] = TERMINAL[kind]
+    return responses.READER.parse(whole)[0]
+
+
+def _endless(stream: _Open) -> Item:
+    message = "the stream has no terminal event, so its usage is unknown: capture it to its end, or book it from a log"
+    return Item(stream.line, stream.raw, refused_stream(responses.READER.salvage(stream.facts), message))
+
+
+def recognise(obj: JsonObject) -> bool:
+    """Whether an object is an event of a stream."""
+    kind = obj.get("type")
+    if isinstance(kind, str) and (kind.startswith("response.") or is_sign_of_life(obj)):
+        return True
+    return (kind == "error" and "sequence_number" in obj) or is_chunk(obj)
+
+
+def is_sign_of_life(obj: JsonObject) -> bool:
+    """Whether an event only keeps its connection open."""
+    kind = obj.get("type")
+    return isinstance(kind, str) and kind in _SIGNS_OF_LIFE
+
+
+def parse(obj: JsonObject) -> Iterator[Parsed]:
+    """What one event says as a capture of its own; never raises."""
+    if not recognise(obj):
+        message = "the object is no event of a stream: check the file or its --input-format"
+        yield Rejected("unrecognised_format", message)
+        return
+    streams = StreamReader()
+    for item in [*streams.feed(1, b"", obj), *streams.finish()]:
+        yield item.parsed
+
+
+FORMAT = Format("sse", recognise, parse, objects=(CHUNK,))

@@ -1,0 +1,170 @@
+"""From parsed input to posted charges: resolve, rate, post, and hold back what can't be; a chunk at a time.
+
+Files, retries of quarantined lines and calls from a running application all come through here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+from sqlalchemy import Connection
+
+from ledger.book.posting import Posted, Poster, Run
+from ledger.book.prices.in_force import cards_in_force
+from ledger.book.prices.pins import PinnedIds
+from ledger.book.prices.rating import Rater
+from ledger.book.rows import Facts, Rated
+from ledger.config import Config
+from ledger.intake.fields.record import Held, Item, UsageRecord
+from ledger.intake.fields.record_fields import to_fields
+from ledger.intake.portions.labels import Resolver, RunOptions
+from ledger.intake.portions.portion import Portion, resolved
+from ledger.intake.quarantine import line_of
+from ledger.store.database import Database
+from ledger.values.spend import Spend
+from pricing.rate_card import RateCard
+
+COUNTS = ("accepted", "duplicate", "conflict", "rejected", "pending")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of a run's items. `counts` obeys read = accepted + duplicate + conflict + rejected + pending.
+
+    `assumed` counts the storage records that --assume-cache-storage derives, which no item stands for. `spend` is
+    the money of what was accepted, by project. `ignored` counts by reason what carries token counts and is no request
+    to book, outside of `read`; `lost_amounts` the records whose gateway's own figure can't be read.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    assumed: Counter[str] = field(default_factory=Counter)
+    spend: defaultdict[str, Spend] = field(default_factory=lambda: defaultdict(Spend))
+    differing_labels: int = 0
+    ignored: Counter[str] = field(default_factory=Counter)
+    lost_amounts: int = 0
+
+    @property
+    def read(self) -> int:
+        return sum(self.counts[name] for name in COUNTS)
+
+    @property
+    def seen(self) -> int:
+        """All that was read or ignored."""
+        return self.read + self.ignored.total()
+
+
+class Intake:
+    """Takes items of one run into a ledger. `prepare` and `post` happen inside transactions of the caller's."""
+
+    def __init__(self, database: Database, config: Config, options: RunOptions, run: Run) -> None:
+        self.options = options
+        self.tally = Tally()
+        self.poster = Poster(database, run)
+        self.resolver = Resolver(options, config)
+        self._pins = PinnedIds()
+        self._rater: Rater | None = None
+
+    def prepare(self, connection: Connection, cards: Mapping[str, RateCard] | None = None) -> None:
+        """Fix the run's cards and make sure their rows exist; needs the write lock."""
+        in_force = cards_in_force(connection) if cards is None else cards
+        self._pins.pin(connection, in_force.values())
+        self._rater = Rater(in_force, self._pins)
+
+    def resolve(self, items: Sequence[Item]) -> Portion:
+        """The items as a portion, by the run's options."""
+        return resolved(items, self.resolver)
+
+    def rate(self, portion: Portion) -> Rated:
+        """Price what was read; what can't be priced goes from `portion` to its `held`."""
+        assert self._rater is not None, "prepare comes first"
+        self.tally.counts["rejected"] += portion.rejected
+        self.tally.counts["pending"] += portion.pending
+        self.tally.ignored.update(portion.ignored)
+        self.tally.lost_amounts += portion.lost_amounts
+        rated, errors = self._rater.rate(portion.facts)
+        for place, error in errors.items():
+            self._hold(portion, place, error.reason, str(error))
+        if errors:
+            portion.keep([place for place in range(len(portion.facts)) if place not in errors])
+        return rated
+
+    def post(self, connection: Connection, rated: Rated, portion: Portion) -> Posted:
+        """Post what was rated; what the roll-ups have no room for, and contradictions of what stands, are held back."""
+        rated = self._with_room(connection, rated, portion)
+        posted = self.poster.post_usage(connection, rated) if rated.facts else Posted([], None)
+        outcomes = Counter(zip((facts.assumed for facts in rated.facts), posted.outcomes, strict=True))
+        for (assumed, outcome), count in outcomes.items():
+            (self.tally.assumed if assumed else self.tally.counts)[outcome] += count
+        for place, outcome in enumerate(posted.outcomes):
+            if outcome == "conflict":
+                facts = rated.facts[place]
+                message = (
+                    f"{facts.kind} {facts.request_id!r} of {facts.source} stands with other facts: "
+                    "'tollbook quarantine show' has both"
+                )
+                self._hold(portion, place, "conflict", message)
+        self._sum_up(rated, posted)
+        self.tally.differing_labels += posted.differing_labels
+        return posted
+
+    def _with_room(self, connection: Connection, rated: Rated, portion: Portion) -> Rated:
+        """What the roll-ups have room for; the rest goes from `portion` to its `held`."""
+        refusals = self.poster.refusals(connection, rated)
+        if not refusals:
+            return rated
+        for place, message in refusals.items():
+            self._hold(portion, place, "sum_too_large", message)
+        left = [place for place in range(len(portion.facts)) if place not in refusals]
+        portion.keep(left)
+        return rated.take(left)
+
+    def _sum_up(self, rated: Rated, posted: Posted) -> None:
+        accepted: Counter[tuple[str, str, int | None]] = Counter()
+        amounts: Counter[tuple[str, str, int | None]] = Counter()
+        rows = zip(posted.outcomes, rated.facts, rated.currency, rated.conversion_id, rated.amount_nano, strict=True)
+        for outcome, facts, currency, conversion_id, amount in rows:
+            if outcome == "accepted":
+                key = (facts.project, currency, conversion_id)
+                accepted[key] += 1
+                amounts[key] += amount
+        for (project, currency, conversion_id), amount in amounts.items():
+            key = (project, currency, conversion_id)
+            self.tally.spend[project].add(currency, self._pins.per_usd_nano(conversion_id), amount, accepted[key])
+
+    def _hold(self, portion: Portion, place: int, reason: str, message: str) -> None:
+        facts = portion.facts[place]
+        if reason != "conflict":
+            (self.tally.assumed if facts.assumed else self.tally.counts)["rejected"] += 1
+        raw = line_of(facts, portion.raws[place])
+        portion.held.append(
+            Held(portion.lines[place], raw, reason, message, fields_of(facts), facts.source, complete=True)
+        )
+
+
+def fields_of(facts: Facts) -> dict[str, object]:
+    """Resolved facts as a `records` line, for the quarantine; `assumed` beside them where no input states them."""
+    record = UsageRecord(
+        request_id=facts.request_id,
+        occurred_at_us=facts.occurred_at,
+        kind=facts.kind,
+        provider=facts.provider,
+        source=facts.source,
+        requested_model=facts.requested_model,
+        reported_model=facts.reported_model,
+        project=facts.project,
+        status=facts.status,
+        service_tier=facts.service_tier,
+        input_tokens=facts.input_tokens,
+        cached_input_tokens=facts.cached_input_tokens,
+        output_tokens=facts.output_tokens,
+        reasoning_tokens=facts.reasoning_tokens,
+        tags=msgspec.json.decode(facts.tags),
+        storage_tokens=facts.storage_tokens,
+        storage_end_us=facts.storage_end,
+        provider_amount_nano=facts.provider_amount_nano,
+        tool_calls=facts.tool_calls or 0,
+    )
+    return to_fields(record) | ({"assumed": True} if facts.assumed else {})

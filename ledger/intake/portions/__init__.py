@@ -1,0 +1,1 @@
+"""Sources in portions: facts with their labels, ready to be priced."""

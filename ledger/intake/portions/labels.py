@@ -1,0 +1,170 @@
+"""What the options and rules of a run make of an input's record: source, provider, project and tags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from ledger.book.rows import Facts
+from ledger.config import UNASSIGNED, Config, ToolFees
+from ledger.errors import LedgerError
+from ledger.intake.fields.record import MAX_NAME, MAX_SOURCE, MAX_TAGS, RecordError, UsageRecord
+from ledger.intake.fields.values import check_tag, check_text
+
+# A day short of year 10000, so that every zone can say which day it is.
+MAX_OCCURRED_US = 253_402_214_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the command line fixes for every record of a run; kept with quarantined lines, for a retry."""
+
+    provider: str | None = None
+    source: str | None = None
+    project: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    assume_cache_storage: bool = False
+    tool_fees: ToolFees | None = None
+
+    def to_json(self) -> str:
+        """JSON text with sorted keys."""
+        return msgspec.json.encode(self, order="sorted").decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> RunOptions:
+        """The options that `to_json` wrote."""
+        return msgspec.json.decode(text, type=cls)
+
+
+class Resolver:
+    """Turns usage records into facts by a run's options and the configuration's rules."""
+
+    def __init__(self, options: RunOptions, config: Config) -> None:
+        _check_options(options)
+        self.options = options
+        self._config = config
+        self._keep = set(config.ledger.keep_tags)
+
+    @property
+    def default_provider(self) -> str:
+        """The provider where the record names none."""
+        return self.options.provider or self._config.ledger.provider
+
+    @property
+    def default_source(self) -> str:
+        """The stream of ids where neither options nor record name one."""
+        return self.options.source or self.default_provider
+
+    def provider(self, record: UsageRecord) -> str:
+        return self.options.provider or record.provider or self._config.ledger.provider
+
+    def resolve(self, record: UsageRecord) -> Facts:
+        """The facts to record; RecordError where a name or tag breaks a limit."""
+        provider = self.provider(record)
+        source = self.options.source or record.source or provider
+        if len(source) > MAX_SOURCE:
+            raise RecordError(
+                "too_long", f"source has {len(source)} characters, at most {MAX_SOURCE} are kept: give --source"
+            )
+        if record.occurred_at_us > MAX_OCCURRED_US:
+            raise RecordError("time_out_of_range", "the time is after 9999-12-31T00:00:00Z: correct the record")
+        project, tags = self.labels(record, source)
+        return Facts(
+            record.kind,
+            source,
+            record.request_id,
+            0,
+            provider,
+            record.occurred_at_us,
+            record.requested_model,
+            record.reported_model,
+            project,
+            record.status,
+            record.service_tier,
+            record.input_tokens,
+            record.cached_input_tokens,
+            record.output_tokens,
+            record.reasoning_tokens,
+            tags,
+            record.storage_tokens,
+            record.storage_end_us,
+            record.provider_amount_nano,
+            0,
+            self._unbooked_calls(record),
+        )
+
+    def _unbooked_calls(self, record: UsageRecord) -> int | None:
+        """Calls of tools to count beside the tokens; RecordError unless the run or the ledger leaves their fees out."""
+        if not record.tool_calls:
+            return None
+        if (self.options.tool_fees or self._config.ledger.tool_fees) != "unbooked":
+            raise RecordError(
+                "unpriced_tool_fees",
+                f"calls of tools are billed beside the tokens ({record.tool_calls} here), and no card prices them: "
+                "--tool-fees unbooked, or [ledger] tool_fees, books the tokens alone and counts the calls",
+            )
+        return record.tool_calls
+
+    def labels(self, record: UsageRecord, source: str) -> tuple[str, str]:
+        """Project and tags: of the option, else the record, response metadata, request metadata, else the rules."""
+        tags = self.tags(record)
+        project = self.stated_project(record) or self._by_rule(record, source, tags) or UNASSIGNED
+        return project, encode_tags(tags) if tags else "{}"
+
+    def stated_project(self, record: UsageRecord) -> str | None:
+        """The option's project, else the record's, else response metadata's, else request metadata's; blank is none."""
+        stated = (
+            self.options.project,
+            record.project,
+            record.response_metadata.get("project"),
+            record.request_metadata.get("project"),
+        )
+        project = next((name for name in stated if name and not name.isspace()), None)
+        if project is not None:
+            check_text(project, "project", MAX_NAME)
+        return project
+
+    def tags(self, record: UsageRecord) -> dict[str, str]:
+        """The kept keys of request metadata, of response metadata, the record's tags, the option's: the last holds."""
+        tags = {key: value for key, value in record.request_metadata.items() if key in self._keep}
+        tags.update((key, value) for key, value in record.response_metadata.items() if key in self._keep)
+        for key, value in tags.items():
+            check_tag(key, value)
+        tags.update(record.tags)
+        tags.update(self.options.tags)
+        if len(tags) > MAX_TAGS:
+            raise RecordError("invalid_tags", f"{len(tags)} tags, at most {MAX_TAGS} are kept: drop some")
+        return tags
+
+    def _by_rule(self, record: UsageRecord, source: str, tags: Mapping[str, str]) -> str | None:
+        if not self._config.project_rules:
+            return None
+        values = {f"tag.{key}": value for key, value in tags.items()}
+        named = {
+            "source": source,
+            "model": record.requested_model or record.reported_model,
+            "service.name": record.service_name,
+        }
+        values |= {key: value for key, value in named.items() if value is not None}
+        return next((rule.project for rule in self._config.project_rules if rule.matches(values)), None)
+
+
+def _check_options(options: RunOptions) -> None:
+    """LedgerError where a run names what could not be kept of any record."""
+    names = {"provider": (options.provider, MAX_NAME), "source": (options.source, MAX_SOURCE)}
+    try:
+        for name, (value, limit) in (names | {"project": (options.project, MAX_NAME)}).items():
+            if value is not None and not value.strip():
+                raise LedgerError(f"{name} {value!r} is blank: give a name, or leave it out")
+            check_text(value or "", name, limit)
+        for key, tag in options.tags.items():
+            check_tag(key, tag)
+    except RecordError as error:
+        raise LedgerError(str(error)) from error
+
+
+def encode_tags(tags: Mapping[str, str]) -> str:
+    """Tags as a JSON object with sorted keys."""
+    return msgspec.json.encode(dict(tags), order="sorted").decode()

@@ -1,0 +1,162 @@
+"""A source read and resolved in portions: facts ready to be priced, and what is held back. Needs no ledger."""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ledger.book.rows import Facts
+from ledger.intake.containers import Item, LineChunk, SourceReader, to_fields
+from ledger.intake.fields.record import Held, Pending, RecordError, Rejected, UsageRecord
+from ledger.intake.portions.fast_lines import OrdinaryLines
+from ledger.intake.portions.labels import Resolver
+
+if TYPE_CHECKING:
+    from ledger.intake.containers import Source
+
+PORTION = 20_000
+
+
+@dataclass(slots=True)
+class Portion:
+    """Facts with the lines they come from, in step, and what is held back so far."""
+
+    facts: list[Facts] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    raws: list[bytes | None] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
+    rejected: int = 0
+    pending: int = 0
+    ignored: dict[str, int] = field(default_factory=dict)
+    """What carries counts and is no request to book, by reason."""
+    lost_amounts: int = 0
+    """Records without the gateway's own figure, since that can't be read."""
+
+    def add(self, line: int, raw: bytes | None, facts: Facts) -> None:
+        """Add the facts of one line."""
+        self.facts.append(facts)
+        self.lines.append(line)
+        self.raws.append(raw)
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Leave out the facts at all other places."""
+        self.facts = [self.facts[place] for place in places]
+        self.lines = [self.lines[place] for place in places]
+        self.raws = [self.raws[place] for place in places]
+
+    def merged(self, other: Portion) -> Portion:
+        """Both in order of lines."""
+        both = Portion(
+            self.facts + other.facts,
+            self.lines + other.lines,
+            self.raws + other.raws,
+            self.held + other.held,
+            self.rejected + other.rejected,
+            self.pending + other.pending,
+            dict(Counter(self.ignored) + Counter(other.ignored)),
+            self.lost_amounts + other.lost_amounts,
+        )
+        both.keep(sorted(range(len(both.lines)), key=both.lines.__getitem__))
+        return both
+
+
+def resolved(items: Sequence[Item], resolver: Resolver) -> Portion:
+    """The facts of the items that are usage records, storage derived from them included; and what is held back."""
+    portion = Portion()
+    for item in items:
+        parsed = item.parsed
+        if isinstance(parsed, UsageRecord):
+            _resolve(item, parsed, resolver, portion)
+        elif isinstance(parsed, Rejected):
+            _refuse(item, parsed, resolver, portion)
+        elif isinstance(parsed, Pending):
+            portion.pending += 1
+        elif parsed.reason:
+            portion.ignored[parsed.reason] = portion.ignored.get(parsed.reason, 0) + 1
+    return portion
+
+
+def _resolve(item: Item, record: UsageRecord, resolver: Resolver, portion: Portion) -> None:
+    try:
+        facts = resolver.resolve(record)
+    except RecordError as error:
+        _refuse(item, Rejected(error.reason, str(error), to_fields(record)), resolver, portion)
+        return
+    portion.add(item.line, item.raw, facts)
+    portion.lost_amounts += record.lost_amount
+    if resolver.options.assume_cache_storage and record.caching_expires_at_us is not None:
+        portion.add(item.line, item.raw, assumed_storage(facts, record.caching_expires_at_us))
+
+
+def _refuse(item: Item, rejected: Rejected, resolver: Resolver, portion: Portion) -> None:
+    source = resolver.options.source or rejected.fields.get("source") or resolver.default_source
+    held = Held(item.line, item.raw, rejected.reason, rejected.message, rejected.fields, source, complete=False)
+    portion.held.append(held)
+    portion.rejected += 1
+
+
+def assumed_storage(facts: Facts, expires_at_us: int) -> Facts:
+    """The cache storage that a response with caching enabled implies: its input, from its creation to its expiry."""
+    return facts._replace(
+        kind="cache_storage",
+        status="completed",
+        service_tier=None,
+        input_tokens=0,
+        cached_input_tokens=0,
+        output_tokens=0,
+        reasoning_tokens=0,
+        storage_tokens=facts.input_tokens,
+        storage_end=expires_at_us,
+        provider_amount_nano=None,
+        assumed=1,
+        tool_calls=None,
+    )
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Python's cycle collector at rest: it would look through every row again and again, and rows make no cycles."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def portions(source: Source, input_format: str, resolver: Resolver) -> Iterator[Portion]:
+    """All of a source, ordinary lines by the short way."""
+    reader = SourceReader(source, input_format)
+    short_way = input_format in ("auto", "responses") and not resolver.options.assume_cache_storage
+    ordinary = OrdinaryLines(resolver) if short_way else None
+    waiting: list[Item] = []
+    for piece in reader.pieces():
+        if isinstance(piece, Item):
+            waiting.append(piece)
+        if waiting and (isinstance(piece, LineChunk) or len(waiting) >= PORTION):
+            yield resolved(waiting, resolver)
+            waiting = []
+        if isinstance(piece, LineChunk):
+            yield _read_lines(piece, reader, ordinary, resolver)
+    if waiting:
+        yield resolved(waiting, resolver)
+
+
+def _read_lines(chunk: LineChunk, reader: SourceReader, ordinary: OrdinaryLines | None, resolver: Resolver) -> Portion:
+    """Ordinary lines by the short way, the others by the general one."""
+    found = None if ordinary is None else ordinary.read(chunk.lines)
+    if found is None:
+        return resolved(list(reader.items(chunk)), resolver)
+    portion, others, last = Portion(), [], len(chunk.lines) - 1
+    for place, facts in enumerate(found):
+        if facts is not None:
+            portion.add(chunk.first_line + place, chunk.lines[place], facts)
+        elif chunk.lines[place]:
+            cut = chunk.last_is_cut and place == last
+            others += reader.line(chunk.first_line + place, chunk.lines[place], cut=cut)
+    return resolved(others, resolver).merged(portion) if others else portion

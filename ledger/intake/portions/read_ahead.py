@@ -1,0 +1,70 @@
+"""Large files read by a process of their own, a few portions ahead, so that reading and posting use two cores."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import msgspec
+
+from ledger.config import Config
+from ledger.errors import LedgerError
+from ledger.intake.containers import Source, open_source
+from ledger.intake.portions.labels import Resolver, RunOptions
+from ledger.intake.portions.portion import Portion, portions, without_collector
+
+# Below that many bytes starting a process takes longer than it saves.
+WORTHWHILE_BYTES = 48 * 2**20
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Portion).decode
+
+
+def is_worthwhile(source: Source) -> bool:
+    """Whether a second process would help: a large plain file, and a core for it."""
+    path = Path(source.name)
+    return (os.cpu_count() or 1) > 1 and path.is_file() and path.stat().st_size >= WORTHWHILE_BYTES
+
+
+def portions_ahead(source: Source, input_format: str, options: RunOptions, config: Config) -> Iterator[Portion]:
+    """What `portions` yields, read by a process of its own; LedgerError where that fails to read on."""
+    context = multiprocessing.get_context("spawn")
+    receiving, sending = context.Pipe(duplex=False)
+    process = context.Process(target=_read, args=(sending, source.name, input_format, options, config), daemon=True)
+    process.start()
+    sending.close()
+    try:
+        while data := _received(receiving, source.name):
+            if data[:1] == b"!":
+                raise LedgerError(data[1:].decode())
+            yield _decode(data)
+    finally:
+        receiving.close()
+        process.terminate()
+        process.join()
+
+
+def _received(connection: Connection, name: str) -> bytes:
+    try:
+        return connection.recv_bytes()
+    except EOFError:
+        raise LedgerError(f"{name}: the process that read it ended early: run the same command again") from None
+
+
+def _read(connection: Connection, name: str, input_format: str, options: RunOptions, config: Config) -> None:
+    """The other process: sends each portion, then nothing; after a `!` the words of an error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the first process, which ends this one
+    with suppress(BrokenPipeError):
+        try:
+            with without_collector(), open_source(name) as source:
+                for portion in portions(source, input_format, Resolver(options, config)):
+                    connection.send_bytes(_encode(portion))
+        except OSError as error:
+            connection.send_bytes(f"!{name}: {error.strerror or error}".encode())
+        else:
+            connection.send_bytes(b"")

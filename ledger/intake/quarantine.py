@@ -1,0 +1,168 @@
+"""What could not be recorded: kept by digest with the allowed fields alone, until somebody settles it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, bindparam, func, select, update
+
+from ledger.book.rows import Facts
+from ledger.errors import LedgerError
+from ledger.intake.fields.record import Held, RecordError
+from ledger.intake.fields.times import read_time
+from ledger.intake.portions.labels import RunOptions
+from ledger.store.bulk import in_chunks, next_id
+from ledger.store.tables import quarantine
+from ledger.values.instants import from_microseconds
+
+CUT = "truncated_json"
+ENDLESS = "no_terminal_event"
+
+
+def digest_of(source: str, raw: bytes) -> str:
+    """What the same line of the same source is known by."""
+    return hashlib.sha256(source.encode() + b"\0" + raw).hexdigest()
+
+
+def hold(connection: Connection, file: str, held: Sequence[Held], options: RunOptions) -> None:
+    """Add what is new; a line that is known is counted, and stands open as the latest run read it unless discarded."""
+    now = datetime.now(UTC)
+    by_digest: dict[str, list[Held]] = {}
+    for item in held:
+        by_digest.setdefault(digest_of(item.source, _raw(file, item)), []).append(item)
+    known = _known(connection, list(by_digest))
+    number = next_id(connection, quarantine) if held else 0
+    added: list[dict[str, Any]] = []
+    counted: list[dict[str, Any]] = []
+    changed: list[dict[str, Any]] = []
+    for digest, items in by_digest.items():
+        first, read = items[0], _as_read(items[-1], options)
+        if digest in known:
+            entry, state = known[digest]
+            again = {"entry": entry, "times": len(items), "last_seen_at": now}
+            (counted if state == "discarded" else changed).append(again if state == "discarded" else again | read)
+            continue
+        of_line = {"digest": digest, "file": file, "line": first.line, "length": len(_raw(file, first))}
+        seen = {"seen": len(items), "source": first.source, "first_seen_at": now, "last_seen_at": now}
+        added.append({"id": number + len(added), **of_line, **seen, **read})
+    if added:
+        connection.execute(quarantine.insert(), added)
+    seen_again = update(quarantine).where(quarantine.c.id == bindparam("entry"))
+    for changes in filter(None, (counted, changed)):
+        connection.execute(seen_again.values(seen=quarantine.c.seen + bindparam("times")), changes)
+
+
+def _raw(file: str, item: Held) -> bytes:
+    """The bytes that an item is known by; a file as a whole is known by its name and what is wrong with it."""
+    return f"{file}\0{item.reason}".encode() if item.raw is None else item.raw
+
+
+def _known(connection: Connection, digests: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """Number and state of the entries that there are, by digest."""
+    found: dict[str, tuple[int, str]] = {}
+    for chunk in in_chunks(digests, 500):
+        query = select(quarantine.c.id, quarantine.c.state, quarantine.c.digest).where(quarantine.c.digest.in_(chunk))
+        found.update((digest, (number, state)) for number, state, digest in connection.execute(query))
+    return found
+
+
+def _as_read(item: Held, options: RunOptions) -> dict[str, Any]:
+    """The columns that the latest run decides."""
+    return {
+        "state": "open",
+        "reason": item.reason,
+        "message": item.message,
+        "request_id": item.fields.get("request_id"),
+        "occurred_at": _occurred_at(item.fields),
+        "fields": msgspec.json.encode(dict(item.fields), order="sorted").decode(),
+        "complete": int(item.complete),
+        "options": options.to_json(),
+        "resolution": None,
+        "resolved_at": None,
+    }
+
+
+def _occurred_at(fields: Mapping[str, Any]) -> datetime | None:
+    value = fields.get("occurred_at", fields.get("start"))
+    if value is None:
+        return None
+    try:
+        return from_microseconds(read_time(value, "occurred_at"))
+    except RecordError:
+        return None
+
+
+def line_of(facts: Facts, raw: bytes | None) -> bytes | None:
+    """The bytes to know a record by: a line and the storage derived from it are two things."""
+    return raw + b"\0assumed" if facts.assumed and raw is not None else raw
+
+
+class OpenLines:
+    """Open entries, so that a line that is recorded after all settles its own, and the cut-off one it is the whole of.
+
+    A cut-off line is the beginning of the whole one at the same line number, under whatever name the file comes back.
+    A stream without its end is known by its id.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        columns = (quarantine.c[name] for name in ("id", "reason", "line", "length", "source", "request_id", "digest"))
+        rows = connection.execute(select(*columns).where(quarantine.c.state == "open")).all()
+        self._by_digest = {row.digest: row.id for row in rows}
+        self._cut: dict[int, list[Row[Any]]] = {}
+        self._endless: dict[tuple[str, str | None], list[int]] = {}
+        for row in rows:
+            if row.reason == CUT:
+                self._cut.setdefault(row.line, []).append(row)
+            elif row.reason == ENDLESS:
+                self._endless.setdefault((row.source, row.request_id), []).append(row.id)
+
+    def __bool__(self) -> bool:
+        return bool(self._by_digest)
+
+    def settle(self, connection: Connection, facts: Facts, line: int, raw: bytes) -> None:
+        """Resolve the entries of a line that stands in the ledger now."""
+        number = self._by_digest.pop(digest_of(facts.source, raw), None)
+        if number is not None:
+            settle(connection, number, "resolved", "the line was recorded when it came again")
+        for row in self._cut.get(line, ()):
+            if len(raw) > row.length and digest_of(row.source, raw[: row.length]) == row.digest:
+                settle(connection, row.id, "resolved", "the whole line was recorded")
+        for number in self._endless.pop((facts.source, facts.request_id), ()):
+            settle(connection, number, "resolved", "the request was recorded with its usage")
+
+
+def settle(connection: Connection, number: int, state: str, resolution: str) -> None:
+    """Close an entry with how it was settled."""
+    connection.execute(
+        update(quarantine)
+        .where(quarantine.c.id == number)
+        .values(state=state, resolution=resolution, resolved_at=datetime.now(UTC))
+    )
+
+
+def get_entry(connection: Connection, number: int) -> Row[Any]:
+    """The entry of that number; LedgerError where there is none."""
+    row = connection.execute(select(quarantine).where(quarantine.c.id == number)).first()
+    if row is None:
+        raise LedgerError(f"there is no quarantine entry {number}: see 'tollbook quarantine list'")
+    return row
+
+
+def entries(connection: Connection, *, state: str | None = "open", reason: str | None = None) -> Sequence[Row[Any]]:
+    """Entries in order of number, of one state (None: all) and one reason."""
+    query = select(quarantine).order_by(quarantine.c.id)
+    if state is not None:
+        query = query.where(quarantine.c.state == state)
+    if reason is not None:
+        query = query.where(quarantine.c.reason == reason)
+    return connection.execute(query).all()
+
+
+def count_open(connection: Connection) -> dict[str, int]:
+    """Open entries by reason."""
+    query = select(quarantine.c.reason, func.count()).where(quarantine.c.state == "open").group_by(quarantine.c.reason)
+    return {row[0]: row[1] for row in connection.execute(query.order_by(quarantine.c.reason))}

@@ -1,0 +1,173 @@
+"""Quarantined lines that are tried again, conflicts that are accepted, lines that are given up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, update
+
+from ledger.book.charges import Known, known_records, posted_charges
+from ledger.book.corrections.reversing import reversal
+from ledger.book.open_months import first_open_month, posted_month
+from ledger.book.posting import Poster, Run, note_sources
+from ledger.book.rows import Rated, columns_of
+from ledger.config import Config
+from ledger.errors import LedgerError
+from ledger.intake.fields.record import Item
+from ledger.intake.formats.records import parse
+from ledger.intake.pipeline import Intake, fields_of
+from ledger.intake.portions.labels import RunOptions
+from ledger.intake.portions.portion import Portion
+from ledger.intake.quarantine import entries, get_entry, settle
+from ledger.store.bulk import append_rows, next_id
+from ledger.store.database import Database
+from ledger.store.tables import batches, charges, quarantine, usage_records
+
+CONFLICT = "conflict"
+
+
+@dataclass(slots=True)
+class Retried:
+    """What became of the entries tried again: those still open keep the reason they have now."""
+
+    recorded: list[int] = field(default_factory=list)
+    duplicate: list[int] = field(default_factory=list)
+    still_open: list[int] = field(default_factory=list)
+    batch_id: int | None = None
+
+
+def retry(database: Database, config: Config, numbers: Sequence[int] = ()) -> Retried:
+    """Try open entries again, with the options of the run that held them back.
+
+    Where none is named: all whose facts are complete, but for conflicts, which want a decision.
+    """
+    result = Retried()
+    run = Run("retry")
+    with database.writing() as connection:
+        chosen = [get_entry(connection, number) for number in dict.fromkeys(numbers)] or [
+            row for row in entries(connection) if row.complete and row.reason != CONFLICT
+        ]
+        for row in chosen:
+            if row.state != "open":
+                raise LedgerError(f"quarantine entry {row.id} is {row.state}: only open ones can be retried")
+            if not row.complete:
+                raise LedgerError(
+                    f"quarantine entry {row.id} ({row.reason}) holds too little: mend the line and ingest it, "
+                    f"or 'tollbook quarantine discard {row.id} --reason R'"
+                )
+        for options, rows in groupby(
+            sorted(chosen, key=lambda row: (row.options, row.id)), key=lambda row: row.options
+        ):
+            intake = Intake(database, config, RunOptions.from_json(options), run)
+            intake.prepare(connection)
+            _retry_together(connection, intake, list(rows), result)
+    result.batch_id = run.id
+    return result
+
+
+def _retry_together(connection: Connection, intake: Intake, rows: Sequence[Row[Any]], result: Retried) -> None:
+    """Entries of the same options, in one batch."""
+    portion = _portion(intake, rows)
+    posted = intake.post(connection, intake.rate(portion), portion)
+    for number, outcome in zip(portion.lines, posted.outcomes, strict=True):
+        if outcome != "conflict":
+            settle(connection, number, "resolved", f"retried: {outcome}")
+            (result.recorded if outcome == "accepted" else result.duplicate).append(number)
+    for again in portion.held:
+        connection.execute(
+            update(quarantine).where(quarantine.c.id == again.line).values(reason=again.reason, message=again.message)
+        )
+        result.still_open.append(again.line)
+
+
+def _portion(intake: Intake, rows: Sequence[Row[Any]]) -> Portion:
+    """The entries' facts; an entry's number stands in for the line, so that what is held back again finds its entry."""
+    items: list[Item] = []
+    assumed: set[int] = set()
+    for row in rows:
+        fields = msgspec.json.decode(row.fields)
+        if fields.pop("assumed", False):
+            assumed.add(row.id)
+        items += [Item(row.id, None, parsed) for parsed in parse(fields)]
+    portion = intake.resolve(items)
+    marked = zip(portion.facts, portion.lines, strict=True)
+    portion.facts = [facts._replace(assumed=1) if number in assumed else facts for facts, number in marked]
+    return portion
+
+
+def discard(database: Database, numbers: Sequence[int], reason: str) -> None:
+    """Give entries up, with the reason; the same lines are only counted from then on."""
+    with database.writing() as connection:
+        for number in dict.fromkeys(numbers):
+            row = get_entry(connection, number)
+            if row.state != "open":
+                raise LedgerError(f"quarantine entry {number} is {row.state}: only open ones can be discarded")
+            settle(connection, number, "discarded", reason)
+
+
+def accept(database: Database, config: Config, number: int, reason: str) -> int:
+    """Let a conflict's facts stand in place of the recorded ones: reversal and replacement. Returns the batch's id."""
+    with database.writing() as connection:
+        row = get_entry(connection, number)
+        if row.state != "open" or row.reason != CONFLICT:
+            raise LedgerError(
+                f"quarantine entry {number} is {row.state} ({row.reason}): only open conflicts can be accepted"
+            )
+        run = Run("accept", {"quarantine": number}, reason=reason)
+        intake = Intake(database, config, RunOptions.from_json(row.options), run)
+        intake.prepare(connection)
+        portion = _portion(intake, [row])
+        rated = intake.rate(portion)
+        if not rated.facts:
+            raise LedgerError(f"the facts of quarantine entry {number} can't be priced: {portion.held[0].message}")
+        facts = rated.facts[0]
+        known = known_records(connection, [facts.identity]).get(facts.identity)
+        if known is None or known.live_charge_id is None:
+            raise LedgerError(
+                f"what quarantine entry {number} contradicts was voided: "
+                f"'tollbook quarantine retry {number}' records it"
+            )
+        _replace(connection, intake.poster, known, rated)
+        settle(connection, number, "accepted", reason)
+        assert run.id is not None
+        return run.id
+
+
+def _replace(connection: Connection, poster: Poster, known: Known, rated: Rated) -> None:
+    """Reverse the live charge of a known record; append the new facts as its next generation, charged in its place."""
+    number = known.live_charge_id or 0
+    [(before, facts_before)] = posted_charges(connection, poster.calendar, number, number)
+    facts = rated.facts[0]._replace(generation=known.facts.generation + 1)
+    batch_id, usage_id, charge_id = (next_id(connection, table) for table in (batches, usage_records, charges))
+    month, first_open = poster.calendar.month(facts.occurred_at), first_open_month(connection)
+    replacement = before._replace(
+        id=charge_id + 1,
+        batch_id=batch_id,
+        usage_record_id=usage_id,
+        charge_class="replacement",
+        corrects_id=before.id,
+        occurred_month=month,
+        posted_month=posted_month(month, first_open),
+        project=facts.project,
+        provider=facts.provider,
+        **rated.row(0),
+    )
+    added = [(usage_id, batch_id, *facts)]
+    append_rows(connection, usage_records, added)
+    rows = [reversal(before, charge_id, batch_id, first_open), replacement]
+    poster.seal(connection, batch_id, added, columns_of(rows), columns_of([facts_before, facts]))
+    note_sources(connection, [facts.source], [facts.occurred_at])
+
+
+def standing_fields(connection: Connection, row: Row[Any]) -> dict[str, object] | None:
+    """What stands in the ledger under the identity of a conflict, as a records line; None for other entries."""
+    if row.reason != CONFLICT:
+        return None
+    fields = msgspec.json.decode(row.fields)
+    identity = (fields["request_id"], row.source, fields.get("kind", "request"))
+    known = known_records(connection, [identity]).get(identity)
+    return None if known is None else fields_of(known.facts)
