@@ -23,7 +23,7 @@ from pathlib import Path
 
 import tiktoken
 
-from pricing.tokens import DEFAULT_ENCODING, count_all
+from pricing.estimating.tokens import DEFAULT_ENCODING, count_all
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT_BYTES = 2_000_000

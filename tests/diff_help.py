@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
-from ledger.estimates.causes import Side
-from ledger.estimates.documents import GateResult, PromptEntry, Total, WorkloadEntry, WorkloadsDocument
+from ledger.estimates.changes.causes import Side
+from ledger.estimates.workloads.document import GateResult, PromptEntry, Total, WorkloadEntry, WorkloadsDocument
 from pricing import RateCard, TokenUsage, load_rate_cards
 from pricing.charge import price_entry
 from pricing.money import NANO, divide_half_even, format_nano, format_usd

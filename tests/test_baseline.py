@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import LedgerError
-from ledger.estimates.baseline import Baseline, baseline_of
+from ledger.estimates.prompts.git_revision import Baseline, baseline_of
 from tests.git_help import Repository, new_repository
 
 

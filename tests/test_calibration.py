@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing import calibrating, fitting
-from pricing.calibrating import LEAST_PAIRS, Pair, fit_model
-from pricing.calibration import (
+from pricing.errors import PricingError, TooFewPairs, UnusableCalibration
+from pricing.estimating import fit as calibrating
+from pricing.estimating import robust_fit as fitting
+from pricing.estimating.calibration import (
     Calibration,
     Errors,
     ModelCalibration,
@@ -24,9 +25,9 @@ from pricing.calibration import (
     count_ranges,
     uncalibrated,
 )
-from pricing.errors import PricingError, TooFewPairs, UnusableCalibration
-from pricing.fitting import Coefficient, robust_fit
-from pricing.tokens import ScriptTokens, count_scripts, count_tokens
+from pricing.estimating.fit import LEAST_PAIRS, Pair, fit_model
+from pricing.estimating.robust_fit import Coefficient, robust_fit
+from pricing.estimating.tokens import ScriptTokens, count_scripts, count_tokens
 
 CODE = "doubao-seed-2.0-code"
 NO_ERRORS = Errors(0, 0, 0)

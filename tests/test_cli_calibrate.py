@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pricing.calibration import Calibration, PromptText, count_ranges
-from pricing.tokens import count_tokens
+from pricing.estimating.calibration import Calibration, PromptText, count_ranges
+from pricing.estimating.tokens import count_tokens
 from tests.conftest import Cli
 
 CODE, LITE = "doubao-seed-2.0-code", "doubao-seed-2.0-lite"
@@ -253,7 +253,7 @@ def test_wrong_use_is_one_line(cli: Cli, pairs: str, args: list[str], fault: str
 
 
 def test_a_damaged_vocabulary_is_one_line(cli: Cli, pairs: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pricing import tokens
+    from pricing.estimating import tokens
 
     monkeypatch.setattr(tokens, "_DATA_PACKAGE", "no_such_package")
     monkeypatch.setattr(tokens, "_encoder", tokens._encoder.__wrapped__)

@@ -14,10 +14,10 @@ import junitparser
 import msgspec
 import pytest
 
-from ledger.cli.annotations import annotation
-from ledger.cli.diff_markdown import diff_markdown
-from ledger.estimates.diff_documents import DiffDocument
-from ledger.estimates.documents import GateResult, WorkloadEntry
+from ledger.cli.estimating.diff_markdown import diff_markdown
+from ledger.cli.show.annotations import annotation
+from ledger.estimates.changes.document import DiffDocument
+from ledger.estimates.workloads.document import GateResult, WorkloadEntry
 from pricing import RateCard
 from tests.conftest import Cli
 from tests.diff_help import EVOLINK, LITE, VOLCENGINE, changed_card, document, workload

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from pricing.calibration import Calibration, Errors, ModelCalibration
+from pricing.estimating.calibration import Calibration, Errors, ModelCalibration
+from pricing.estimating.tokens import ScriptTokens
 from pricing.money import format_nano, format_usd
-from pricing.tokens import ScriptTokens
 from tests.conftest import Cli, Outcome, command_environment
 from tests.ledger_help import CODE, LITE, MINI, PRO, nano
 from tests.sources_help import lines, record

@@ -183,11 +183,11 @@ def test_a_conflict_fails_strict_too(db_cli: Cli) -> None:
 
 def test_runs_of_one_process_remember_nothing_of_one_that_was_rolled_back(cli: Cli, sqlite_url: str) -> None:
     """Ids of roll-up keys that the strict run handed out are handed out again, to other keys."""
+    from ledger.audit.verify import verify
     from ledger.config import Config
     from ledger.intake.files import Ingest
     from ledger.intake.portions.labels import RunOptions
     from ledger.store.opening import open_ledger
-    from ledger.verify import verify
     from tests.sources_help import source
 
     database = open_ledger(sqlite_url)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ledger.profiles import read_profile
+from ledger.estimates.history.profile import read_profile
 from tests.book import Book, Booked
 from tests.conftest import Cli
 from tests.ledger_help import CODE, PRO, rows
@@ -251,7 +251,7 @@ def test_it_reads_alone(book: Cli, db_url: str) -> None:
 
 
 def test_many_projects_and_lengths_are_walked_page_by_page(db_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ledger.queries.requests.ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("ledger.estimates.history.requests.ROWS_AT_ONCE", 7)
     requests = [
         usage(f"r{number}", number // 40) | {"project": f"project-{number % 40:02}"} for number in range(40 * 21)
     ]

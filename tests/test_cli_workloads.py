@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from ledger.cli.app import App
-from ledger.comments.bodies import read_body
+from ledger.comments.body import read_body
 from tests.conftest import Cli, Outcome
 from tests.sources_help import lines, record
 from tests.workloads_help import CODE, LITE, MILLION, MINI, PRO, in_usd, tea
@@ -263,7 +263,7 @@ def test_the_ledger_is_asked_for_means_only_where_output_is_left_out(
 ) -> None:
     booked(cli, 100)
     asked: list[App] = []
-    monkeypatch.setattr("ledger.cli.workload_estimate.means_of", asked.append)
+    monkeypatch.setattr("ledger.cli.estimating.workload_sheet.means_of", asked.append)
     workloads(ANSWERS + REVIEW).ok()
     assert asked == []
     workloads(ANSWERS + OPEN_ANSWERS.replace("answers", "other")).ok()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledger.closing import close_months
+from ledger.months.close import close_months
 from ledger.store.opening import open_ledger
 from tests.conftest import Cli
 from tests.ledger_help import LITE, nano, rows, tamper, value

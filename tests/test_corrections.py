@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ledger.audit.verify import verify
 from ledger.book.corrections.reversing import Selection, reassign, void
 from ledger.config import Config
 from ledger.intake.files import Ingest
 from ledger.intake.portions.labels import RunOptions
 from ledger.store.database import Database
 from ledger.store.opening import open_ledger
-from ledger.verify import verify
 from tests.conftest import Cli
 from tests.ledger_help import CODE, REFERENCE_NANO, counts, nano, report, responses, rows, value
 from tests.sources_help import AT, lines, record, response, source

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 from ledger.errors import LedgerError
-from ledger.estimates.diff import compare, dearest
-from ledger.estimates.diff_documents import WorkloadChange
-from ledger.estimates.reading import read_workloads
+from ledger.estimates.changes.compare import compare, dearest
+from ledger.estimates.changes.document import WorkloadChange
+from ledger.estimates.workloads.read_document import read_workloads
 from pricing.money import format_usd
 from pricing.rate_card import PromptTier, RateCard
 from tests.diff_help import AT, CODE, EVOLINK, LITE, MINI, VOLCENGINE, changed_card, document, side, usd, workload

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing import InvalidUsage, TokenUsage, load_rate_cards
-from pricing.calibration import TokenRange
 from pricing.charge import price_entry
 from pricing.errors import MissingRate
-from pricing.estimate import PromptEstimate, estimate_prompt
+from pricing.estimating.calibration import TokenRange
+from pricing.estimating.estimate import PromptEstimate, estimate_prompt
 from pricing.rate_card import PromptTier, RateEntry
 
 AT = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import junitparser
 import pytest
 
-from pricing.tokens import count_tokens
+from pricing.estimating.tokens import count_tokens
 from tests.conftest import Cli
 from tests.git_help import Repository, new_repository
 

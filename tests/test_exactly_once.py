@@ -36,7 +36,7 @@ RUN = SMALL_PORTIONS + RUN_MAIN
 # As many processes as there are files, each a fork of one that has imported everything: they start at the same moment.
 WRITERS = """
 import os, sys
-import alembic.command, ledger.cli.ingest, ledger.intake.files, numpy
+import alembic.command, ledger.cli.commands.ingest, ledger.intake.files, numpy
 url, *files = sys.argv[1:]
 children = []
 for file in files:
@@ -257,6 +257,8 @@ def test_a_connection_dropped_between_transactions_is_made_again(
     cli: Cli, postgres_url: str, usage_file: Path, undisturbed: Callable[[Cli], None], small_portions: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("ledger.cli.ingest._Progress.__call__", lambda _self, _tally: drop_connections(postgres_url))
+    monkeypatch.setattr(
+        "ledger.cli.commands.ingest._Progress.__call__", lambda _self, _tally: drop_connections(postgres_url)
+    )
     assert cli("ingest", usage_file, "--db", postgres_url).exit_code == 3
     undisturbed(lambda *args: cli(*args, "--db", postgres_url))

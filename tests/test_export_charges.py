@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import LedgerError
+from ledger.exports.charge_rows import BookedCharge
 from ledger.exports.charges import COLUMNS, ChargeLines, export_charges
-from ledger.exports.files import ExportFile, FileOptions, Format
+from ledger.exports.formats.writer import ExportFile, FileOptions, Format
 from ledger.exports.manifest import Exported
-from ledger.queries import BookedCharge
 from ledger.reports import ReportOptions, run_report
 from ledger.values.periods import ALL_TIME, Span, month_span
 from pricing.catalog import load_rate_cards

@@ -21,9 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import LedgerError
-from ledger.exports import workbook
-from ledger.exports.columns import Column, Row
-from ledger.exports.files import ExportFile, FileOptions
+from ledger.exports.formats import workbook
+from ledger.exports.formats.columns import Column, Row
+from ledger.exports.formats.writer import ExportFile, FileOptions
 from tests.conftest import Cli
 from tests.ledger_help import LITE, apply_projects
 from tests.sources_help import lines, record

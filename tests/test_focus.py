@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ledger.exports.focus.columns import COLUMNS, LINE_COLUMNS
+from ledger.exports.focus.layout.columns import COLUMNS, LINE_COLUMNS
 from tests.conftest import Cli
 from tests.focus_help import (
     FEBRUARY,

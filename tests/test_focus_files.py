@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from ledger.book.seals import row_digest
-from ledger.exports.focus.columns import COLUMNS, LINE_COLUMNS
+from ledger.exports.focus.layout.columns import COLUMNS, LINE_COLUMNS
 from ledger.store.opening import open_ledger
 from ledger.store.tables import closings
 from tests.conftest import Cli

@@ -16,9 +16,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledger.config import FocusSection
-from ledger.exports.files import ExportFile
-from ledger.exports.focus.costs import RunningShare, WalletShare
 from ledger.exports.focus.export import FocusOptions, export_focus
+from ledger.exports.focus.items.costs import RunningShare, WalletShare
+from ledger.exports.formats.writer import ExportFile
 from ledger.reports import ReportOptions, run_report
 from ledger.values.calendar import shift_month
 from ledger.wallet.drawdown import Lot, Wallet

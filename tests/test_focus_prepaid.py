@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from ledger.config import FocusSection
-from ledger.exports.files import ExportFile
-from ledger.exports.focus.columns import COLUMNS, LINE_COLUMNS
 from ledger.exports.focus.export import FocusOptions, export_focus
+from ledger.exports.focus.layout.columns import COLUMNS, LINE_COLUMNS
+from ledger.exports.formats.writer import ExportFile
 from ledger.store.opening import open_ledger
 from tests.conftest import ROOT, Cli
 from tests.focus_help import APRIL, FEBRUARY, MARCH, Row, cells, export, lines_of, rows, total

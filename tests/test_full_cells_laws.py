@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ledger.audit.verify import verify
 from ledger.book.corrections.adjust import adjust
 from ledger.book.corrections.reversing import Selection as Corrected
 from ledger.book.corrections.reversing import reassign, void
@@ -22,10 +23,10 @@ from ledger.errors import LedgerError
 from ledger.intake.files import Ingest
 from ledger.intake.pipeline import Tally
 from ledger.intake.portions.labels import RunOptions
-from ledger.queries import Selection, read_spend
+from ledger.reports.selection import Selection
+from ledger.reports.spend import read_spend
 from ledger.store.opening import open_ledger
 from ledger.values.amounts import Amount
-from ledger.verify import verify
 from tests.conftest import Cli
 from tests.sources_help import lines, source
 from tests.test_full_cells import CARD, stored, used

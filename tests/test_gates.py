@@ -11,11 +11,11 @@ import pytest
 
 from ledger.config import Budget
 from ledger.errors import LedgerError
-from ledger.estimates.causes import Side
-from ledger.estimates.diff import compare
-from ledger.estimates.documents import GateResult, Level, Total
-from ledger.estimates.gates import Limits, all_passed, gate_message, run_gates
-from ledger.pace import BudgetPace
+from ledger.estimates.changes.causes import Side
+from ledger.estimates.changes.compare import compare
+from ledger.estimates.changes.gates import Limits, all_passed, gate_message, run_gates
+from ledger.estimates.history.budget_pace import BudgetPace
+from ledger.estimates.workloads.document import GateResult, Level, Total
 from ledger.values.amounts import parse_amount, parse_increase
 from pricing.money import format_usd
 from tests.diff_help import LITE, MINI, VOLCENGINE, side, workload

@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from ledger.cli.output import Output, chosen_output, output_options, replacing, wants_colour
-from ledger.cli.sheet import Column, Sheet, common_places, rounded, shown_cell, to_csv, to_json, to_markdown
-from ledger.cli.tables import to_table
+from ledger.cli.show.output import Output, chosen_output, output_options, replacing, wants_colour
+from ledger.cli.show.sheet import Column, Sheet, common_places, rounded, shown_cell, to_csv, to_json, to_markdown
+from ledger.cli.show.tables import to_table
 from ledger.errors import LedgerError
 from ledger.values.safe_csv import guard
 from ledger.values.safe_text import UNSAFE, json_text, visible

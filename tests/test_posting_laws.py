@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ledger.audit.verify import verify
 from ledger.config import Config
 from ledger.intake.files import Ingest
 from ledger.intake.portions.labels import RunOptions
 from ledger.store.opening import open_ledger
-from ledger.verify import verify
 from tests.conftest import ROOT, Cli
 from tests.ledger_help import REFERENCE_NANO, charges, counts, nano, report, responses
 from tests.sources_help import lines, response, source, usage

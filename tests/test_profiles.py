@@ -14,8 +14,10 @@ import msgspec
 import pytest
 
 from ledger.errors import LedgerError
-from ledger.profiles import LedgerMeans, Profile, ProfileRow, pull_profile, read_profile
-from ledger.queries import OutputCount, Selection, first_request, read_output_counts
+from ledger.estimates.history.means import LedgerMeans
+from ledger.estimates.history.profile import Profile, ProfileRow, pull_profile, read_profile
+from ledger.estimates.history.requests import OutputCount, first_request, read_output_counts
+from ledger.reports.selection import Selection
 from ledger.store import tables as models
 from tests.book import CODE, LITE, MINI, PRO, Book, Booked
 from tests.ledger_help import tamper

@@ -11,7 +11,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ledger.queries import Basis, SelectedSpend, Selection, Sums, read_charges, read_spend
+from ledger.exports.charge_rows import read_charges
+from ledger.reports.plan import Sums
+from ledger.reports.selection import Basis, Selection
+from ledger.reports.spend import SelectedSpend, read_spend
 from ledger.store import tables as models
 from tests.book import CODE, LITE, MINI, PRO, Book, Booked, Priced
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.reconcile.causes import ROUNDINGS, other_cached_rates, rounded
-from ledger.reconcile.sides import Tally
+from ledger.audit.reconcile.causes import ROUNDINGS, other_cached_rates, rounded
+from ledger.audit.reconcile.sides import Tally
 from pricing.catalog import load_rate_cards
 from tests.conftest import Cli
 from tests.ledger_help import CODE, LITE, MINI, PRO, REPORTED

@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import LedgerError
-from ledger.queries import SelectedSpend, Selection, SpendRow, Sums
 from ledger.reports import Report, ReportOptions, build_report, report_columns, run_report
+from ledger.reports.plan import Sums
+from ledger.reports.selection import Selection
+from ledger.reports.spend import SelectedSpend, SpendRow
 from ledger.reports.table import Earlier, Layout
 from ledger.values.periods import ALL_TIME, Span, month_span
 from pricing.catalog import load_rate_cards

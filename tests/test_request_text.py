@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from ledger.errors import LedgerError
-from ledger.estimates.files import read_calibration, read_json, read_text
-from ledger.estimates.request_text import Prompt, prompt_of_body, read_prompts
-from ledger.estimates.variables import fill, left_open
-from pricing.calibration import PromptText
+from ledger.estimates.prompts.files import read_calibration, read_json, read_text
+from ledger.estimates.prompts.requests import Prompt, prompt_of_body, read_prompts
+from ledger.estimates.prompts.variables import fill, left_open
+from pricing.estimating.calibration import PromptText
 
 
 def texts(body: object) -> tuple[str, ...]:

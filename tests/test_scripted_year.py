@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ledger.closing import close_months, reopen_month
+from ledger.months.close import close_months, reopen_month
 from ledger.store.opening import open_ledger
 from ledger.values.instants import from_microseconds
 from pricing.money import format_nano

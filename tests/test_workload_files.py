@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from ledger.config import read_config
-from ledger.estimates.files import json_of
-from ledger.estimates.reading import read_workloads
-from ledger.estimates.workload_files import requests_of
+from ledger.estimates.prompts.files import json_of
+from ledger.estimates.workloads.files import requests_of
+from ledger.estimates.workloads.read_document import read_workloads
 from ledger.values.safe_text import json_text
 from tests.workloads_help import LITE, PRO, Project, chat, inputs, tea
 

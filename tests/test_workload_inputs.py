@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledger.profiles import Profile, ProfileRow
+from ledger.estimates.history.profile import Profile, ProfileRow
 from tests.workloads_help import LITE, MILLION, OPEN, PRO, Project, in_usd, tea
 
 

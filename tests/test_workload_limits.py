@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.estimates.documents import WorkloadEntry
+from ledger.estimates.workloads.document import WorkloadEntry
 from tests.workloads_help import LITE, MILLION, Project, in_usd, tea
 
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-import ledger.estimates.workloads as module
+import ledger.estimates.workloads.month as module
 from ledger.config import read_config
 from ledger.errors import LedgerError
 from pricing import load_rate_cards
-from pricing.calibration import PromptText, TokenRange
+from pricing.estimating.calibration import PromptText, TokenRange
+from pricing.estimating.tokens import count_all
 from pricing.rate_card import RateCard, RateEntry
-from pricing.tokens import count_all
 from tests.workloads_help import AT, LITE, MILLION, MINI, OPEN, PRO, Project, chat, in_usd, inputs, tea
 
 
@@ -222,7 +222,7 @@ def test_all_texts_are_counted_together_and_what_is_shared_once(
         calls.append(list(texts))
         return count_all(texts, encoding)
 
-    monkeypatch.setattr("pricing.calibration.count_all", counting)
+    monkeypatch.setattr("pricing.estimating.calibration.count_all", counting)
     workload = '[[workload]]\nname = "{}"\nmodel = "{}"\nparts = ["system.md"]\nvariables = {{ x = "{}" }}\n'
     document = project.estimate(
         workload.format("a", PRO, "y")

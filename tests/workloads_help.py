@@ -14,8 +14,8 @@ import pytest
 
 from ledger.config import read_config
 from ledger.errors import LedgerError
-from ledger.estimates.documents import WorkloadEntry, WorkloadsDocument
-from ledger.estimates.workloads import estimate_workloads
+from ledger.estimates.workloads.document import WorkloadEntry, WorkloadsDocument
+from ledger.estimates.workloads.month import estimate_workloads
 from pricing import load_rate_cards
 from pricing.money import format_usd
 

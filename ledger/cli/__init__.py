@@ -13,7 +13,7 @@ import click
 
 from ledger.cli.app import EXIT_CODE, App, command_options
 
-# name: (module below ledger.cli, attribute, line of `tollbook --help`), in the order that help lists them.
+# name: (module below ledger.cli.commands, attribute, line of `tollbook --help`), in the order that help lists them.
 COMMANDS = {
     "demo": ("demo", "demo", "Bundled usage into a ledger, reports and files, with a word on each."),
     "price": ("price", "price", "Price one request exactly."),
@@ -32,11 +32,11 @@ COMMANDS = {
     "batches": ("corrections", "batches", "What was posted, command by command."),
     "void": ("corrections", "void", "Reverse a batch or one request."),
     "reassign": ("corrections", "reassign", "Move usage from one project to another."),
-    "reprice": ("repricing", "reprice", "Price usage again by the cards and conversions as they are now."),
+    "reprice": ("reprice", "reprice", "Price usage again by the cards and conversions as they are now."),
     "adjust": ("adjust", "adjust", "Book a credit note or a surcharge."),
     "wallet": ("wallet", "wallet", "Prepaid credits: top up, draw, balance, statement."),
-    "close": ("closing", "close", "Close a month: its books don't change any more."),
-    "reopen": ("closing", "reopen", "Open the last closed month again."),
+    "close": ("close", "close", "Close a month: its books don't change any more."),
+    "reopen": ("close", "reopen", "Open the last closed month again."),
     "report": ("report", "report", "Spend by model, project, day, month, tier, tag …"),
     "export": ("export", "export", "Charge lines, chargeback and FOCUS as CSV, JSON, Excel or Parquet files."),
     "project": ("project", "project", "Projects' names, owners and cost centers: apply, list."),
@@ -57,7 +57,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, attribute, _help = COMMANDS[cmd_name]
-        command: click.Command = getattr(import_module(f"ledger.cli.{module}"), attribute)
+        command: click.Command = getattr(import_module(f"ledger.cli.commands.{module}"), attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

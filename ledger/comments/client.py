@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util.retry import Retry
 
-from ledger.comments.places import NotPosted, Place
+from ledger.comments.hosts import NotPosted, Place
 from ledger.errors import LedgerError
 
 T = TypeVar("T")

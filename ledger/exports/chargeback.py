@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from ledger.book.projects import Projects, read_projects
-from ledger.closing import month_version
 from ledger.config import Project
 from ledger.errors import LedgerError
 from ledger.exports.apportion import apportion
-from ledger.exports.columns import Column, Row
-from ledger.exports.files import ExportFile
+from ledger.exports.formats.columns import Column, Row
+from ledger.exports.formats.writer import ExportFile
 from ledger.exports.manifest import Exported
-from ledger.queries import Selection, SpendRow, read_spend
+from ledger.months.version import month_version
+from ledger.reports.selection import Selection
+from ledger.reports.spend import SpendRow, read_spend
 from ledger.store.database import Database
 from ledger.values.periods import Span
 from pricing.money import NANO, RunningUsd, divide_half_even, format_nano, round_usd, usd_fraction

@@ -7,12 +7,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from ledger.book.prices.pins import charged_at_pico
-from ledger.closing import month_version
-from ledger.exports.columns import Column, Row
-from ledger.exports.files import ExportFile
+from ledger.book.prices.pins import charged_at_pico, read_rate_entries, read_usd_rates
+from ledger.exports.charge_rows import BookedCharge, read_charges
+from ledger.exports.formats.columns import Column, Row
+from ledger.exports.formats.writer import ExportFile
 from ledger.exports.manifest import Exported
-from ledger.queries import BookedCharge, Selection, read_charges, read_rate_entries, read_usd_rates
+from ledger.months.version import month_version
+from ledger.reports.selection import Selection
 from ledger.store.database import Database
 from ledger.values.instants import from_microseconds
 from ledger.values.periods import Span

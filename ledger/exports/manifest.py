@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ledger.closing import MonthVersion
-from ledger.exports.files import SCHEMA, ExportFile
+from ledger.exports.formats.writer import SCHEMA, ExportFile
+from ledger.months.version import MonthVersion
 from ledger.values.safe_text import json_text
 
 

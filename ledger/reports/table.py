@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from ledger.errors import LedgerError
-from ledger.queries import DIMENSIONS, SelectedSpend, Selection
+from ledger.reports.selection import DIMENSIONS, Selection
+from ledger.reports.spend import SelectedSpend
 from ledger.reports.tally import Dimensions, Tally, tallied
 from ledger.values.instants import from_microseconds
 from ledger.values.periods import Span

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
-from ledger.queries import SelectedSpend, SpendRow
+from ledger.reports.spend import SelectedSpend, SpendRow
 from pricing.money import round_usd, usd_fraction
 from pricing.rate_card import RateEntry
 

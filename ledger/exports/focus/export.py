@@ -8,30 +8,30 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 
+from ledger.book.prices.pins import read_rate_entries, read_usd_rates
 from ledger.book.projects import read_projects
 from ledger.book.rollups import TagSubset
-from ledger.closing import MonthSettings, month_settings, month_version
 from ledger.config import FocusSection
 from ledger.errors import LedgerError
-from ledger.exports.columns import Row
-from ledger.exports.files import ExportFile
-from ledger.exports.focus.books import Books
-from ledger.exports.focus.cells import day_items, items_of_charges
-from ledger.exports.focus.columns import COLUMNS, LINE_COLUMNS
-from ledger.exports.focus.costs import Costing, WalletShare
-from ledger.exports.focus.items import PICO_PER_NANO, Costs, GrainName, Item
-from ledger.exports.focus.lines import adjustment_item, line_items
-from ledger.exports.focus.prepaid import wallet_rows
-from ledger.exports.focus.rows import Rows
-from ledger.exports.manifest import Exported
-from ledger.queries import read_rate_entries, read_usd_rates
-from ledger.queries.focus import (
+from ledger.exports.focus.items.by_charge import adjustment_item, line_items
+from ledger.exports.focus.items.by_day import day_items, items_of_charges
+from ledger.exports.focus.items.costs import Costing, WalletShare
+from ledger.exports.focus.items.item import PICO_PER_NANO, Costs, GrainName, Item
+from ledger.exports.focus.items.lookups import Books
+from ledger.exports.focus.items.of_wallets import wallet_rows
+from ledger.exports.focus.items.read import (
     corrects_earlier_usage,
     read_adjustments,
     read_late_corrected,
     read_posted,
     read_rolled_up,
 )
+from ledger.exports.focus.layout.columns import COLUMNS, LINE_COLUMNS
+from ledger.exports.focus.layout.row import Rows
+from ledger.exports.formats.columns import Row
+from ledger.exports.formats.writer import ExportFile
+from ledger.exports.manifest import Exported
+from ledger.months.version import MonthSettings, month_settings, month_version
 from ledger.store.database import Database
 from ledger.values.calendar import Calendar
 from ledger.wallet.month import BillingMode, MonthWallet, month_wallets

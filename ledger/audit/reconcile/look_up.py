@@ -1,0 +1,126 @@
+"""Reads the charges of keys that differ once more, with their usage, to find out why they do."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, and_
+
+from ledger.audit.reconcile.booked import occurred_within, of_provider, of_requests, read_per_usd
+from ledger.audit.reconcile.causes import Cause, Difference, Repriced, Repricing, explained_by_model, likely_cause
+from ledger.audit.reconcile.results import Basis
+from ledger.audit.reconcile.sides import Measure, day_key
+from ledger.book.charges import live_chunks
+from ledger.book.prices.pins import read_rate_entries
+from ledger.book.rows import ChargeRow, Facts
+from ledger.values.calendar import Calendar, day_start
+from pricing.errors import NoConversionInEffect
+from pricing.rate_card import RateCard
+
+# Ids that one query looks up.
+IDS_AT_ONCE = 500
+DAY_LENGTH = len("2026-03-01")
+DAY = timedelta(days=1)
+
+
+class Reader:
+    """Finds the likely cause of each difference, by request or by day and model."""
+
+    def __init__(self, connection: Connection, card: RateCard, measure: Measure, basis: Basis) -> None:
+        self._connection = connection
+        self._card = card
+        self._measure = measure
+        self._basis = basis
+
+    def per_usd_nano(self, day_ordinal: int) -> int | None:
+        """Nano of the currency for 1 USD at the start of a day, or of the period where the day is 0."""
+        day = day_start(date.fromordinal(day_ordinal), self._basis.zone) if day_ordinal else self._basis.period.start
+        return per_usd_at(self._card, day)
+
+    def causes(self, differing: Mapping[str, Difference]) -> dict[str, Cause]:
+        """The likely cause of each key, where one was found."""
+        if not differing:
+            return {}
+        entries = read_rate_entries(self._connection)
+        per_usd = read_per_usd(self._connection, self._card.provider)
+        per_usd |= {conversion.per_usd_nano for conversion in self._card.conversions}
+        repricing = Repricing(self._card, entries, self._measure, self._basis.unit_nano)
+        if self._basis.by_request:
+            return self._by_request(differing, repricing, per_usd)
+        return self._by_day(differing, repricing, per_usd)
+
+    def _live(self, condition: ColumnElement[bool]) -> Iterator[tuple[ChargeRow, Facts]]:
+        for chunk in live_chunks(self._connection, and_(of_provider(self._card.provider), condition)):
+            yield from chunk
+
+    def _by_request(
+        self, differing: Mapping[str, Difference], repricing: Repricing, per_usd: set[int]
+    ) -> dict[str, Cause]:
+        found: dict[str, Cause] = {}
+        two_sided = [key for key, difference in differing.items() if not difference.one_sided]
+        for start in range(0, len(two_sided), IDS_AT_ONCE):
+            ids = two_sided[start : start + IDS_AT_ONCE]
+            repriced: defaultdict[str, Repriced] = defaultdict(Repriced)
+            for charge, facts in self._live(of_requests(ids)):
+                key = facts.request_id
+                repricing.add(repriced[key], charge, facts, differing[key].over_nano)
+            for key in ids:
+                found[key] = likely_cause(differing[key], repriced[key], self._measure, per_usd)
+        return found
+
+    def _by_day(self, differing: Mapping[str, Difference], repricing: Repricing, per_usd: set[int]) -> dict[str, Cause]:
+        repriced = self._repriced_days(differing, repricing)
+        found: dict[str, Cause] = {}
+        for key, difference in differing.items():
+            if not difference.one_sided:
+                found[key] = likely_cause(difference, repriced[key], self._measure, per_usd)
+            elif explained_by_model(difference, repriced[key], self._measure):
+                found[key] = "other_model"
+        return found | self._swapped(differing, repriced)
+
+    def _repriced_days(self, differing: Mapping[str, Difference], repricing: Repricing) -> defaultdict[str, Repriced]:
+        """Usage of all days on which a key differs: what another model answered belongs to another key of its day."""
+        days = {key[:DAY_LENGTH] for key in differing}
+        zone, calendar = self._basis.zone, Calendar(self._basis.zone)
+        start = day_start(date.fromisoformat(min(days)), zone)
+        end = day_start(date.fromisoformat(max(days)) + DAY, zone)
+        repriced: defaultdict[str, Repriced] = defaultdict(Repriced)
+        for charge, facts in self._live(occurred_within(start, end)):
+            day = calendar.day(facts.occurred_at)
+            if day not in days:
+                continue
+            key = day_key(day, charge.billed_model)
+            reported = repriced[day_key(day, repricing.reported_model(charge, facts))]
+            difference = differing.get(key)
+            repricing.add(repriced[key], charge, facts, 0 if difference is None else difference.over_nano, reported)
+        return repriced
+
+    def _swapped(self, differing: Mapping[str, Difference], repriced: Mapping[str, Repriced]) -> dict[str, Cause]:
+        """Pairs of a day that each stand on one side alone, where the one at the other's prices is the other."""
+        found: dict[str, Cause] = {}
+        one_sided = [key for key, difference in differing.items() if difference.one_sided]
+        theirs = [key for key in one_sided if differing[key].provider_rows]
+        ours = [key for key in one_sided if not differing[key].provider_rows]
+        for key in theirs:
+            day, model = key[:DAY_LENGTH], key[DAY_LENGTH + 1 :]
+            for other in ours:
+                parts = repriced[other].by_model.get(model) if other.startswith(day) else None
+                if parts and differing[key].explained_by(self._measure.exact(iter(parts.items()))):
+                    found[key] = found[other] = "other_model"
+        return found
+
+
+def per_usd_at(card: RateCard, moment: datetime | None) -> int | None:
+    """Nano of the card's currency for 1 USD at a time, now where it is None; the first one's before there is any.
+
+    None for a card in USD.
+    """
+    if not card.conversions:
+        return None
+    try:
+        conversion = card.conversion_at(moment or datetime.now(UTC))
+    except NoConversionInEffect:
+        conversion = card.conversions[0]
+    return None if conversion is None else conversion.per_usd_nano

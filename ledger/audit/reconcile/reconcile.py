@@ -1,0 +1,267 @@
+"""The ledger held against a provider's figures, request by request or by day and model, and a wallet against a balance.
+
+The ledger's side is what occurred in the period, wherever it is posted, for a provider bills what occurred: the sum of
+all charges of a request, so that one that was replaced counts once and one that was voided not at all.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from ledger.audit.reconcile.booked import (
+    Booked,
+    occurred_within,
+    of_provider,
+    of_requests,
+    read_adjustments,
+    read_booked,
+)
+from ledger.audit.reconcile.look_up import DAY, IDS_AT_ONCE, Reader, per_usd_at
+from ledger.audit.reconcile.results import Basis, Reconciliation, Result, collect
+from ledger.audit.reconcile.sides import Measure, Sides, day_key
+from ledger.audit.reconcile.statement import Line, Statement
+from ledger.book.prices.in_force import cards_in_force
+from ledger.book.prices.pins import read_usd_rates
+from ledger.errors import LedgerError
+from ledger.store.database import Database
+from ledger.values.calendar import Calendar, day_start
+from ledger.values.periods import Span
+from ledger.wallet.book import Until
+from ledger.wallet.statement import balance
+from pricing.money import format_nano
+from pricing.rate_card import RateCard
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+def reconcile_statement(
+    database: Database,
+    statement: Statement,
+    *,
+    provider: str,
+    zone: ZoneInfo,
+    span: Span | None,
+    keep_matched: bool = False,
+) -> Reconciliation:
+    """Hold usage that occurred in `span`, else in the days that the statement covers, against it.
+
+    Rows of other days are left out and counted; a request id is looked for at other times, too, before it counts as
+    only the provider's. `zone` is that of the statement's days.
+    """
+    sides = Sides(statement.counts)
+    with database.reading() as connection:
+        card = _card(connection, provider)
+        days = _add_lines(sides, statement, card, _days(span, zone))
+        currency = statement.currency or card.currency
+        if currency not in (card.currency, "USD"):
+            raise LedgerError(
+                f"{statement.name} is in {currency} and {provider} is billed in {card.currency}: only these and USD "
+                "can be held against each other; give another --provider"
+            )
+        period = span or _covered(statement, days, zone)
+        measure = Measure(currency, read_usd_rates(connection))
+        calendar = Calendar(zone)
+
+        def key(booked: Booked) -> str:
+            if statement.by_request:
+                return booked.request_id
+            return day_key(calendar.day(booked.occurred_at_us), booked.billed_model)
+
+        within = occurred_within(period.start, period.end)
+        for booked in read_booked(connection, of_provider(provider), within):
+            _add_booked(sides, measure, key(booked), booked)
+        outside = days.outside
+        if statement.by_request:
+            outside = _leave_out(sides, days)
+            _look_up(connection, provider, sides, measure)
+        basis = Basis(
+            provider, currency, period, zone, 10 ** (9 - statement.places), statement.by_request,
+            statement.rows_are_requests,
+        )  # fmt: skip
+        reader = Reader(connection, card, measure, basis)
+        result = collect(sides, measure, basis, reader, keep_matched=keep_matched)
+        result.outside = outside
+        result.adjustments_nano = _adjustments(connection, provider, period, database.zone)
+        return result
+
+
+def reconcile_stored(
+    database: Database, *, provider: str, span: Span, zone: ZoneInfo, keep_matched: bool = False
+) -> Reconciliation:
+    """Hold usage of the span against the gateway's own figure, where its record has one; the rest is counted."""
+    sides = Sides([])
+    places = unstated = 0
+    with database.reading() as connection:
+        card = _card(connection, provider)
+        measure = Measure(card.currency, read_usd_rates(connection))
+        for booked in read_booked(connection, of_provider(provider), occurred_within(span.start, span.end)):
+            if booked.provider_amount_nano is None:
+                unstated += booked.sign
+                continue
+            place = _add_booked(sides, measure, booked.request_id, booked)
+            sides.provider_rows.add(place, booked.sign)
+            sides.provider_nano.add(place, booked.sign * booked.provider_amount_nano)
+            places = max(places, len(format_nano(booked.provider_amount_nano).partition(".")[2]))
+        basis = Basis(provider, card.currency, span, zone, 10 ** (9 - places), by_request=True, rows_are_requests=True)
+        result = collect(sides, measure, basis, Reader(connection, card, measure, basis), keep_matched=keep_matched)
+        result.unstated = unstated
+        return result
+
+
+def reconcile_credits(
+    database: Database, provider: str, remaining_nano: int, places: int, until: Until
+) -> Reconciliation:
+    """Hold what a wallet holds, less what is overdrawn, against the balance that the provider shows."""
+    held = balance(database, provider, until)
+    with database.reading() as connection:
+        card = _card(connection, provider)
+    ledger_nano = held.wallet.net_nano
+    difference_nano = remaining_nano - ledger_nano
+    # The conversion of the day's last moment.
+    end = day_start(date.fromisoformat(until.day) + DAY, database.zone) - MICROSECOND
+    basis = Basis(
+        provider, held.currency, Span(None, end, until.day), database.zone, 10 ** (9 - places),
+        by_request=False, rows_are_requests=False,
+    )  # fmt: skip
+    found = Reconciliation(basis)
+    wallet = Result(
+        status="differs" if difference_nano else "matched",
+        key=f"wallet {until.day}",
+        model=None,
+        ledger_requests=None,
+        provider_requests=None,
+        ledger_nano=ledger_nano,
+        provider_nano=remaining_nano,
+        difference_nano=difference_nano,
+        per_usd_nano=per_usd_at(card, end),
+        cause="rounding" if 0 < abs(difference_nano) < basis.unit_nano else "",
+    )
+    found.add(wallet, keep=True)
+    return found
+
+
+def _card(connection: Connection, provider: str) -> RateCard:
+    cards = cards_in_force(connection)
+    if provider not in cards:
+        raise LedgerError(f"provider {provider!r} has no rate card: give {' or '.join(sorted(cards))} as --provider")
+    return cards[provider]
+
+
+# --- the statement's side -------------------------------------------------------------------------------------------
+
+
+class _Days:
+    """The days of a statement's rows, and those it is held to: from `first` to `last`, ordinals, None for any."""
+
+    def __init__(self, first: int | None, last: int | None) -> None:
+        self.seen: list[int] = []
+        self.outside = 0
+        self._bounds = (first, last)
+        self._ordinals: dict[str, int] = {}
+
+    def ordinal(self, day: str) -> int:
+        found = self._ordinals.get(day)
+        if found is None:
+            found = self._ordinals[day] = date.fromisoformat(day).toordinal()
+            self.seen = [min([found, *self.seen]), max([found, *self.seen])]
+        return found
+
+    def holds(self, ordinal: int) -> bool:
+        """Whether a row of that day is to be compared; 0 is a row without a day."""
+        first, last = self._bounds
+        return not ordinal or ((first is None or first <= ordinal) and (last is None or ordinal <= last))
+
+
+def _days(span: Span | None, zone: ZoneInfo) -> _Days:
+    if span is None or span.start is None or span.end is None:
+        return _Days(None, None)
+    first, last = (moment.astimezone(zone).toordinal() for moment in (span.start, span.end - MICROSECOND))
+    return _Days(first, last)
+
+
+def _covered(statement: Statement, days: _Days, zone: ZoneInfo) -> Span:
+    if not days.seen:
+        fault = "its rows have no day" if not statement.is_dated else "it has no rows"
+        raise LedgerError(f"{statement.name} doesn't say which time it covers, as {fault}: give --month M")
+    first, last = (date.fromordinal(ordinal) for ordinal in days.seen)
+    return Span(day_start(first, zone), day_start(last + DAY, zone), f"{first} to {last}")
+
+
+def _add_lines(sides: Sides, statement: Statement, card: RateCard, days: _Days) -> _Days:
+    models: dict[str | None, str | None] = {None: None}
+    for line in statement.lines():
+        if line.model not in models:
+            models[line.model] = card.resolve(line.model) or line.model
+        model = models[line.model]
+        ordinal = days.ordinal(line.day) if line.day else 0
+        if statement.by_request:
+            _add_line(sides, sides.place(str(line.request_id), model), line, ordinal)
+        elif days.holds(ordinal):
+            _add_line(sides, sides.place(day_key(str(line.day), str(model)), model), line, ordinal)
+        else:
+            days.outside += 1
+    return days
+
+
+def _add_line(sides: Sides, place: int, line: Line, ordinal: int) -> None:
+    if ordinal:
+        sides.set_day(place, ordinal)
+    sides.provider_rows.add(place, 1)
+    sides.provider_nano.add(place, line.amount_nano)
+    for tally, count in zip(sides.counts.values(), line.counts, strict=True):
+        tally.add(place, count)
+
+
+def _leave_out(sides: Sides, days: _Days) -> int:
+    """Forget rows of days that aren't compared, unless the ledger has their request in the period; how many they are.
+
+    A request about midnight may be of another day on the provider's side.
+    """
+    outside = 0
+    for place in sides.places.values():
+        if not sides.ledger_requests[place] and not days.holds(sides.day(place)):
+            rows = sides.provider_rows[place]
+            outside += rows
+            sides.provider_rows.add(place, -rows)
+            sides.provider_nano.add(place, -sides.provider_nano[place])
+    return outside
+
+
+# --- the ledger's side ----------------------------------------------------------------------------------------------
+
+
+def _add_booked(sides: Sides, measure: Measure, key: str, booked: Booked) -> int:
+    if not measure.in_usd and booked.currency != measure.currency:
+        raise LedgerError(
+            f"{booked.request_id} is booked in {booked.currency} and what it is held against is in {measure.currency}: "
+            "give a statement in USD"
+        )
+    place = sides.place(key, booked.billed_model)
+    sides.add_ledger(place, booked.conversion_id, booked.amount_nano, booked.sign)
+    for name, tally in sides.counts.items():
+        tally.add(place, -booked.sign * getattr(booked, name))
+    return place
+
+
+def _look_up(connection: Connection, provider: str, sides: Sides, measure: Measure) -> None:
+    """Add what the ledger has at other times of requests that only the provider's side has so far."""
+    wanted = [
+        key for key, place in sides.places.items() if sides.provider_rows[place] and not sides.ledger_requests[place]
+    ]
+    for start in range(0, len(wanted), IDS_AT_ONCE):
+        ids = wanted[start : start + IDS_AT_ONCE]
+        # Of a request that is voided in the period, all charges add up to nothing: they may be added again.
+        for booked in read_booked(connection, of_provider(provider), of_requests(ids)):
+            _add_booked(sides, measure, booked.request_id, booked)
+
+
+def _adjustments(connection: Connection, provider: str, period: Span, zone: ZoneInfo) -> dict[str, int]:
+    """Nano by currency of adjustments for the period's months: no request stands behind them to be compared."""
+    if period.start is None or period.end is None:
+        return {}
+    first, last = (f"{moment.astimezone(zone):%Y-%m}" for moment in (period.start, period.end - MICROSECOND))
+    found = read_adjustments(connection, provider, first, last)
+    return {currency: amount for currency, amount in sorted(found.items()) if amount}

@@ -1,0 +1,85 @@
+"""What a ledger holds as a whole: its batches by command, and how it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Connection, func, select
+
+from ledger.book.open_months import first_open_month, last_closed
+from ledger.book.prices.in_force import cards_in_force
+from ledger.intake.quarantine import count_open
+from ledger.reports.selection import Selection
+from ledger.reports.unbooked import read_unbooked_calls
+from ledger.store.database import Database
+from ledger.store.tables import rollup_days, rollup_keys, sources
+from pricing.money import Conversion
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionInUse:
+    """A provider's conversion at a moment, when it was last checked, and since when."""
+
+    provider: str
+    conversion: Conversion
+    days_since_check: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a ledger stands."""
+
+    url: str
+    zone: str
+    conversions: Sequence[ConversionInUse]
+    sources: Sequence[tuple[str, datetime, datetime]]
+    quarantine: dict[str, int]
+    open_months: Sequence[str]
+    closed_through: str | None
+    requests: int
+    unbooked_calls: int
+
+
+def status(database: Database, now: datetime, provider: str) -> Status:
+    """How the ledger stands at `now`; conversions are those of providers with usage and of the default `provider`."""
+    with database.reading() as connection:
+        first_open, closed = first_open_month(connection), last_closed(connection)
+        months = connection.execute(
+            select(rollup_keys.c.posted_month)
+            .where(rollup_keys.c.posted_month >= first_open)
+            .distinct()
+            .order_by(rollup_keys.c.posted_month)
+        )
+        return Status(
+            url=database.url,
+            zone=database.zone_name,
+            conversions=_conversions(connection, now, provider),
+            sources=[tuple(row) for row in connection.execute(select(sources).order_by(sources.c.source))],
+            quarantine=count_open(connection),
+            open_months=[str(month) for month in months.scalars()],
+            closed_through=None if closed is None else str(closed.month),
+            requests=_requests(connection),
+            unbooked_calls=read_unbooked_calls(connection, Selection(database.zone), database.zone),
+        )
+
+
+def _requests(connection: Connection) -> int:
+    return int(connection.execute(select(func.coalesce(func.sum(rollup_days.c.requests), 0))).scalar_one())
+
+
+def _conversions(connection: Connection, now: datetime, default: str) -> list[ConversionInUse]:
+    used = {default, *connection.execute(select(rollup_keys.c.provider).distinct()).scalars()}
+    found = []
+    for provider, card in sorted(cards_in_force(connection).items()):
+        if provider not in used or not card.conversions or now < card.conversions[0].effective_from:
+            continue
+        conversion = card.conversion_at(now)
+        assert conversion is not None
+        found.append(ConversionInUse(provider, conversion, _days_since(conversion.checked_on, now)))
+    return found
+
+
+def _days_since(checked_on: date | None, now: datetime) -> int | None:
+    return None if checked_on is None else (now.date() - checked_on).days

@@ -1,0 +1,234 @@
+"""Holds the book against itself: charges worked out again, batches against digests, roll-ups against rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection, Table, func, select, text
+
+from ledger.audit.chain import LISTED_PROBLEMS, PAGE_ROWS, Chain, Verification, added_in, pages, posted_in
+from ledger.book.charges import posted_charges
+from ledger.book.projects import check_projects
+from ledger.book.rebuilt_rollups import RebuiltRollUps
+from ledger.book.rollups import Dimensions
+from ledger.book.rows import ChargeRow, Facts
+from ledger.months.rows import check_closings
+from ledger.store.bulk import in_chunks
+from ledger.store.database import Database
+from ledger.store.tables import (
+    card_versions,
+    charges,
+    closings,
+    conversions,
+    projects,
+    rate_entries,
+    rollup_days,
+    rollup_keys,
+    rollup_quarters,
+    usage_records,
+    wallet_entries,
+    wallet_moves,
+)
+from ledger.values.calendar import Calendar
+from ledger.values.instants import from_microseconds, to_microseconds
+from ledger.wallet.entries import check_wallets
+from pricing.charge import price_entry, price_storage
+from pricing.errors import PricingError
+from pricing.rate_card import RateEntry
+from pricing.usage import TokenUsage
+
+
+def verify(database: Database, month: str | None = None) -> Verification:
+    """Check the whole ledger in one snapshot, or with `month` what is posted in that month; nothing is changed."""
+    result = Verification()
+    calendar = Calendar(database.zone)
+    with database.scratch() as connection:
+        rebuilt = RebuiltRollUps(connection, calendar, database.rollup_tags)
+        rules = _Rules(connection, calendar, result)
+        for posted in _posted(connection, calendar, month, result):
+            for charge, facts in posted:
+                rules.check(charge, facts, result)
+            _check_reversals(connection, posted, result)
+            rebuilt.add(posted)
+        _check_replacements(connection, result)
+        if month is None:
+            _check_counts(connection, result)
+        _check_digests(connection, result)
+        for problem in (
+            *check_closings(connection, month),
+            *check_wallets(connection, month),
+            *check_projects(connection),
+        ):
+            result.problem(problem)
+        for table in (closings, wallet_moves, wallet_entries, projects):
+            result.checked[table.name] = int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+        for cell in rebuilt.too_large():
+            result.problem(f"{cell.table}: {cell.measure} of key {cell.key_id} at {cell.time} pass 64 bits")
+        for kept in (rollup_days, rollup_quarters):
+            _compare(connection, kept, rebuilt.cells(kept), month, result)
+    return result
+
+
+def _posted(
+    connection: Connection, calendar: Calendar, month: str | None, result: Verification
+) -> Iterator[Sequence[tuple[ChargeRow, Facts]]]:
+    """Charges to check, in pages; of the whole ledger with their batches, held against their digests on the way."""
+    if month is not None:
+        yield from in_chunks(posted_charges(connection, calendar, month=month), PAGE_ROWS)
+        return
+    chain = Chain(connection)
+    for page in pages(connection):
+        posted = posted_in(connection, page, calendar)
+        chain.check(page, added_in(connection, page), [charge for charge, _facts in posted], result)
+        yield posted
+
+
+class _Rules:
+    """Prices every charge again by the entry it is pinned to."""
+
+    def __init__(self, connection: Connection, calendar: Calendar, result: Verification) -> None:
+        self._calendar = calendar
+        self._entries = _entries(connection, result)
+        self._entry_starts = {number: to_microseconds(entry.effective_from) for number, entry in self._entries.items()}
+        rows = connection.execute(select(conversions.c.id, conversions.c.currency, conversions.c.effective_from))
+        self._conversions = {row.id: (row.currency, to_microseconds(row.effective_from)) for row in rows}
+
+    def check(self, charge: ChargeRow, facts: Facts, result: Verification) -> None:
+        result.checked["charges"] += 1
+        name = f"charge {charge.id} ({facts.request_id or facts.kind})"
+        if charge.occurred_month != self._calendar.month(facts.occurred_at):
+            result.problem(f"{name}: occurred month {charge.occurred_month} isn't that of its time")
+        if charge.conversion_id is not None:
+            currency, start_us = self._conversions.get(charge.conversion_id, (None, 0))
+            if currency != charge.currency or start_us > facts.occurred_at:
+                result.problem(f"{name}: its conversion isn't one of {charge.currency} that had begun by then")
+        if charge.charge_class == "adjustment":
+            return
+        entry = self._entries.get(charge.rate_entry_id or 0)
+        if entry is None or entry.model != charge.billed_model or entry.currency != charge.currency:
+            result.problem(f"{name}: its rate entry isn't one of {charge.billed_model} in {charge.currency}")
+            return
+        if self._entry_starts[charge.rate_entry_id or 0] > facts.occurred_at:
+            result.problem(f"{name}: its rate entry {entry.key} had not begun by then")
+        if charge.charge_class == "reversal":
+            return
+        try:
+            expected = amounts_of(entry, facts)
+        except PricingError as error:
+            result.problem(f"{name}: can't be priced again: {error}")
+            return
+        stands = (
+            charge.tier,
+            charge.input_nano,
+            charge.cached_input_nano,
+            charge.output_nano,
+            charge.cache_storage_nano,
+        )
+        if stands != expected:
+            result.problem(f"{name}: stands with {stands}, its facts and card entry give {expected}")
+
+
+def _entries(connection: Connection, result: Verification) -> dict[int, RateEntry]:
+    """Card entries by their row's id; what can't be read is a problem of its own, and of the charges pinned to it."""
+    found = {}
+    for row in connection.execute(select(rate_entries.c.id, rate_entries.c.key, rate_entries.c.content)):
+        try:
+            found[row.id] = RateEntry.from_content(row.content)
+        except (ValueError, TypeError, LookupError) as error:
+            result.problem(f"rate entry {row.id} ({row.key}): its content can't be read: {error}")
+    return found
+
+
+def _check_digests(connection: Connection, result: Verification) -> None:
+    """Card versions, card entries and keys of roll-ups still read as they were digested."""
+    for table in (card_versions, rate_entries):
+        for row in connection.execute(select(table.c.id, table.c.content, table.c.digest)):
+            result.checked[table.name] += 1
+            if hashlib.sha256(row.content.encode()).hexdigest() != row.digest:
+                result.problem(f"{table.name} {row.id}: its content is no longer that of its digest")
+    for number, digest, *key in connection.execute(select(rollup_keys)):
+        result.checked[rollup_keys.name] += 1
+        if Dimensions(*key).digest != digest:
+            result.problem(f"{rollup_keys.name} {number}: its dimensions are no longer those of its digest")
+
+
+def amounts_of(entry: RateEntry, facts: Facts) -> tuple[str, int, int, int, int]:
+    """Tier and nano amounts by meter of a usage record under one card entry."""
+    if facts.kind == "cache_storage":
+        start, end = from_microseconds(facts.occurred_at), from_microseconds(facts.storage_end or 0)
+        return "none", 0, 0, 0, price_storage(entry, facts.storage_tokens or 0, start, end).amount_nano
+    charge = price_entry(entry, TokenUsage(*facts[11:15]))
+    amounts = {line.meter: line.amount_nano for line in charge.lines}
+    assert charge.tier is not None
+    return charge.tier.label, amounts.get("input", 0), amounts.get("cached_input", 0), amounts.get("output", 0), 0
+
+
+def _check_reversals(connection: Connection, posted: Sequence[tuple[ChargeRow, Facts]], result: Verification) -> None:
+    """A reversal negates the charge it names, and is of the same usage."""
+    reversals = [charge for charge, _facts in posted if charge.charge_class == "reversal"]
+    for start in range(0, len(reversals), 500):
+        chunk = {charge.corrects_id: charge for charge in reversals[start : start + 500]}
+        for row in connection.execute(select(charges).where(charges.c.id.in_(list(chunk)))):
+            before = ChargeRow(*row)
+            after = chunk.pop(before.id)
+            same = (before[2], before[5], before[7:15]) == (after[2], after[5], after[7:15])
+            if not same or [-amount for amount in before[15:]] != list(after[15:]) or before.charge_class == "reversal":
+                result.problem(f"charge {after.id}: isn't the exact reverse of charge {before.id}")
+        for missing in chunk.values():
+            result.problem(f"charge {missing.id}: reverses charge {missing.corrects_id}, which doesn't exist")
+
+
+def _check_replacements(connection: Connection, result: Verification) -> None:
+    """What a replacement stands in for is reversed: else both would count."""
+    undoing = charges.alias("undoing")
+    undone = select(undoing.c.id).where(
+        undoing.c.corrects_id == charges.c.corrects_id, undoing.c.charge_class == "reversal"
+    )
+    unpaired = select(charges.c.id, charges.c.corrects_id).where(
+        charges.c.charge_class == "replacement", ~undone.exists()
+    )
+    for number, replaced in connection.execute(unpaired.order_by(charges.c.id).limit(LISTED_PROBLEMS)):
+        result.problem(f"charge {number}: replaces charge {replaced}, which no reversal takes back")
+
+
+def _check_counts(connection: Connection, result: Verification) -> None:
+    """No row stands outside the batches, and every usage record has its charge."""
+    uncharged = connection.execute(
+        select(usage_records.c.id)
+        .where(
+            ~select(charges.c.id)
+            .where(charges.c.usage_record_id == usage_records.c.id, charges.c.charge_class == "charge")
+            .exists(),
+            ~select(charges.c.id)
+            .where(charges.c.usage_record_id == usage_records.c.id, charges.c.charge_class == "replacement")
+            .exists(),
+        )
+        .limit(LISTED_PROBLEMS)
+    )
+    for (number,) in uncharged:
+        result.problem(f"usage record {number}: has no charge")
+    for table in (usage_records, charges):
+        count = int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+        if table is charges and count != result.checked["charges"]:
+            result.problem(f"{count} charges stand, {result.checked['charges']} of them in batches")
+        result.checked[table.name] = count
+
+
+def _compare(connection: Connection, kept: Table, worked_out: str, month: str | None, result: Verification) -> None:
+    """Cells that differ between a roll-up, or the part of it posted in a month, and what the rows make of it."""
+    names = ", ".join(column.name for column in kept.c)
+    cell = ", ".join(column.name for column in kept.primary_key)
+    of_month = "" if month is None else "WHERE key_id IN (SELECT id FROM rollup_keys WHERE posted_month = :month) "
+    differing = connection.execute(
+        text(
+            f"SELECT {cell}, count(*) AS sides FROM ("
+            f"SELECT {names} FROM (SELECT {names}, 1 AS side FROM {kept.name} {of_month}"
+            f"UNION ALL SELECT {names}, -1 FROM ({worked_out}) AS rebuilt) AS both_sides "
+            f"GROUP BY {names} HAVING sum(side) <> 0) AS differing GROUP BY {cell} ORDER BY {cell}"
+        ),
+        {} if month is None else {"month": month},
+    )
+    for row in differing:
+        result.problem(f"{kept.name}: the cell of key {row[0]} at {row[1]} isn't the sum of its charges")
+    result.checked[kept.name] = int(connection.execute(select(func.count()).select_from(kept)).scalar_one())

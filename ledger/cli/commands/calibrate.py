@@ -1,0 +1,181 @@
+"""`tollbook calibrate`: how far tiktoken's counts are from a model's own, and the file that corrects them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ledger.cli.app import App, command_options, pass_app
+from ledger.cli.show.output import FORMATS, chosen_output, note, refuse_unwritable, replacing
+from ledger.cli.show.sheet import Column, Sheet
+from ledger.errors import LedgerError
+from pricing.estimating.tokens import DEFAULT_ENCODING, ENCODINGS
+
+if TYPE_CHECKING:
+    from ledger.estimates.prompts.pairs import Pairs
+    from pricing.estimating.calibration import Calibration, ModelCalibration
+    from pricing.estimating.fit import Pair
+    from pricing.rate_card import RateCard
+
+COLUMNS = (
+    Column("model"),
+    Column("pairs", "count"),
+    Column("outliers", "count", 4),
+    Column("words_factor", "decimal", 2),
+    Column("cjk_factor", "decimal", 2),
+    Column("digits_factor", "decimal", 2),
+    Column("symbols_factor", "decimal", 2),
+    Column("message_factor", "decimal", 5),
+    Column("overhead_tokens", "decimal", 3),
+    Column("error_before_percent", "decimal"),
+    Column("error_after_percent", "decimal"),
+    Column("p90_before_percent", "decimal", 6),
+    Column("p90_after_percent", "decimal", 6),
+    Column("bias_before_percent", "percent", 7),
+    Column("bias_after_percent", "percent", 7),
+    Column("range_low", "decimal", 1),
+    Column("range_high", "decimal", 1),
+)
+FOOTNOTES = (
+    "A request has factor x tokens of each script, message factor x what wraps its messages, and the overhead.",
+    "Errors are percent of the real count, on pairs that the fit had not seen: half are off by less than the error.",
+    "The range holds nine in ten of these pairs, outliers apart: those beyond twice or half of what the fit predicts.",
+)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tollbook calibrate pairs.jsonl -o calibration.json
+  tollbook calibrate logged/*.jsonl --encoding cl100k_base -o calibration.json
+  tollbook estimate prompt.txt --model doubao-seed-2.0-code --calibration calibration.json
+"""
+)
+@click.argument("files", metavar="PAIRS...", nargs=-1, required=True)
+@click.option(
+    "--encoding",
+    type=click.Choice(ENCODINGS),
+    default=DEFAULT_ENCODING,
+    show_default=True,
+    help="The encoding whose counts are corrected; estimates have to use the same.",
+)
+@click.option("--provider", metavar="P", help="Whose models. Default: [ledger] provider, else evolink.")
+@click.option("--rates", metavar="FILE", multiple=True, help="A rate card file over those in force; may be repeated.")
+@click.option("-o", "--output", "path", metavar="FILE", help="Write the calibration, whole or not at all.")
+@click.option("--format", "format_name", type=click.Choice(FORMATS), help="How to show it. Default: table.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json: the calibration itself.")
+@command_options
+@pass_app
+def calibrate(
+    app: App,
+    /,
+    *,
+    files: tuple[str, ...],
+    encoding: str,
+    provider: str | None,
+    rates: tuple[str, ...],
+    path: str | None,
+    format_name: str | None,
+    as_json: bool,
+) -> None:
+    """Fit a model's token counts to what its API reported, and show the error before and after.
+
+    PAIRS are JSON Lines of {"model", "text", "input_tokens"}, or with the body that was sent as "request" in place of
+    "text"; or envelopes {"request", "response"} whose response has its usage. A model needs 8 pairs of different texts.
+    """
+    from ledger.estimates.prompts.pairs import read_pairs  # noqa: PLC0415 - start-up time
+    from ledger.values.safe_text import json_text  # noqa: PLC0415
+
+    output = chosen_output(FORMATS, format_name, as_json=as_json, path=None)
+    if path is not None:
+        _check_path(path)
+    found = read_pairs(files)
+    calibration = _fitted(_by_model(found, app.card(provider, *rates), encoding), encoding)
+    if path is not None:
+        with replacing(path) as file:
+            file.write((json_text(calibration.to_document(), indent=2) + "\n").encode())
+    output.write(_sheet(calibration))
+    _tell_what_is_left_out(found, calibration)
+
+
+def _check_path(path: str) -> None:
+    if path in ("", "-"):
+        raise LedgerError("--output needs a file for the calibration: --json shows it on standard output")
+    refuse_unwritable(path)
+
+
+def _by_model(found: Pairs, card: RateCard, encoding: str) -> dict[str, list[Pair]]:
+    """The pairs of each model, as counted; names that the card knows stand for its own."""
+    from pricing.estimating.calibration import count_prompts  # noqa: PLC0415
+    from pricing.estimating.fit import Pair  # noqa: PLC0415 - start-up time
+
+    grouped: dict[str, list[Pair]] = {}
+    counts = count_prompts([pair.text for pair in found.pairs], encoding)
+    for pair, tokens in zip(found.pairs, counts, strict=True):
+        model = card.resolve(pair.model) or pair.model
+        grouped.setdefault(model, []).append(Pair(tokens, pair.text.message_overhead_tokens, pair.input_tokens))
+    return grouped
+
+
+def _fitted(pairs: dict[str, list[Pair]], encoding: str) -> Calibration:
+    """The correction of each model that has enough pairs; the others are left out with a note, if any is left."""
+    from pricing.errors import TooFewPairs  # noqa: PLC0415
+    from pricing.estimating.calibration import Calibration  # noqa: PLC0415
+    from pricing.estimating.fit import fit_model  # noqa: PLC0415 - start-up time
+
+    models: dict[str, ModelCalibration] = {}
+    refused: list[TooFewPairs] = []
+    for model, its_pairs in pairs.items():
+        try:
+            models[model] = fit_model(model, its_pairs)
+        except TooFewPairs as error:
+            refused.append(error)
+    if not models:
+        raise refused[0]
+    for refusal in refused:
+        note(f"left out: {refusal}")
+    return Calibration(encoding, models)
+
+
+def _sheet(calibration: Calibration) -> Sheet:
+    rows = [_row(name, calibration.models[name]) for name in sorted(calibration.models)]
+    return Sheet(
+        f"Calibration of counts by {calibration.encoding}",
+        COLUMNS,
+        rows,
+        document=calibration.to_document(),
+        footnotes=FOOTNOTES,
+    )
+
+
+def _row(name: str, model: ModelCalibration) -> tuple[str | int, ...]:
+    document = model.to_document()
+    before, after = document["error_before"], document["error_after"]
+    return (
+        name,
+        model.pairs,
+        model.outliers,
+        *document["factors"].values(),
+        document["message_factor"],
+        document["overhead_tokens"],
+        before["median_percent"],
+        after["median_percent"],
+        before["p90_percent"],
+        after["p90_percent"],
+        model.before.bias,
+        model.after.bias,
+        document["range"]["low"],
+        document["range"]["high"],
+    )
+
+
+def _tell_what_is_left_out(found: Pairs, calibration: Calibration) -> None:
+    if found.beyond_text:
+        note(f"{found.beyond_text} lines are left out: their requests hold more than text, which can't be counted")
+    if found.without_usage:
+        note(f"{found.without_usage} lines are left out: their responses report no input tokens")
+    for name in sorted(calibration.models):
+        model = calibration.models[name]
+        if model.outliers * 10 > model.pairs:
+            note(f"{model.outliers} of {model.pairs} pairs of {name} are beyond twice or half of what the fit predicts")

@@ -1,0 +1,135 @@
+"""`tollbook close` and `reopen`: months whose books don't change any more."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from ledger.cli.app import App, command_options, decide_exit, pass_app
+from ledger.cli.show.output import Output, note, output_options
+from ledger.cli.show.sheet import Column, Sheet, without_fees
+from ledger.errors import LedgerError
+from pricing.money import format_nano
+
+if TYPE_CHECKING:
+    from ledger.months.close import Closed
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tollbook close 2026-03 --dry-run
+  tollbook close 2026-03
+  tollbook close --through 2026-05
+  tollbook close 2026-06 --force --reason 'the lines in quarantine are of another vendor'
+"""
+)
+@click.argument("month", required=False, metavar="[YYYY-MM|last]")
+@click.option("--through", metavar="YYYY-MM", help="Close all open months up to this one, in order.")
+@click.option("--force", is_flag=True, help="Close although lines are in quarantine or a source ends early.")
+@click.option("--reason", help="Why it is forced; kept with the close.")
+@click.option("--dry-run", is_flag=True, help="Say what would be closed and what stands against it; close nothing.")
+@output_options()
+@command_options
+@pass_app
+def close(
+    app: App,
+    *,
+    month: str | None,
+    through: str | None,
+    force: bool,
+    reason: str | None,
+    dry_run: bool,
+    output: Output,
+) -> None:
+    """Close a month: its charges, reports and exports stay as they are for ever.
+
+    Usage that comes later, and corrections, post in the earliest open month.
+    """
+    from ledger.months.close import close_months  # noqa: PLC0415 - start-up time
+    from ledger.months.objections import undated_quarantine  # noqa: PLC0415 - start-up time
+    from ledger.values.periods import parse_month  # noqa: PLC0415
+
+    if (month is None) == (through is None):
+        raise LedgerError("give a month to close, such as 2026-03, or --through YYYY-MM")
+    if force != (reason is not None) or reason == "":
+        raise LedgerError("--force and --reason R go together")
+    now = datetime.now(UTC)
+    database = app.open()
+    last = parse_month(month or through or "", zone=database.zone, now=now, option="the month").month or ""
+    closed = close_months(
+        database,
+        last,
+        through=through is not None,
+        now=now,
+        force_reason=reason,
+        dry_run=dry_run,
+        focus=app.config.focus,
+    )
+    with database.reading() as connection:
+        undated = undated_quarantine(connection)
+    code = decide_exit(int(dry_run and not force and any(each.objections for each in closed)))
+    output.write(_sheet(closed, undated, dry_run=dry_run))
+    for each in closed:
+        for objection in each.objections:
+            note(f"{each.month}: {objection}")
+        if each.unbooked_calls:
+            note(f"{each.month}: booked {without_fees(each.unbooked_calls)}")
+    if undated:
+        note(f"{undated} in quarantine without a readable time: they are of no month; 'tollbook quarantine list'")
+    sys.exit(code)
+
+
+def _sheet(closed: list[Closed], undated: int, *, dry_run: bool) -> Sheet:
+    columns = (
+        Column("month"),
+        Column("number", "count"),
+        Column("charges", "count"),
+        Column("amounts", "facts"),
+        Column("digest", priority=1),
+    )
+    rows = [(each.month, each.number, each.rows.charges, _amounts(each), each.rows.digest) for each in closed]
+    document = {
+        "schema": 1,
+        "closed": [
+            {
+                **dict(zip((column.name for column in columns), row, strict=True)),
+                "objections": each.objections,
+                "unbooked_tool_calls": each.unbooked_calls,
+            }
+            for each, row in zip(closed, rows, strict=True)
+        ],
+        "undated_quarantine": undated,
+        "dry_run": dry_run,
+    }
+    return Sheet("Would be closed" if dry_run else "Closed", columns, rows, document=document)
+
+
+def _amounts(closed: Closed) -> dict[str, str]:
+    return {currency: format_nano(nano) for currency, nano in sorted(closed.rows.amounts_nano.items())}
+
+
+@click.command(
+    epilog="""\b
+Example:
+  tollbook reopen 2026-03 --reason 'the bank statement came late'
+"""
+)
+@click.argument("month", metavar="YYYY-MM")
+@click.option("--reason", required=True, help="Why; kept with the ledger.")
+@output_options()
+@command_options
+@pass_app
+def reopen(app: App, *, month: str, reason: str, output: Output) -> None:
+    """Open the last closed month again; closing it once more makes close no. 2, and no. 1 stays on record."""
+    from ledger.months.close import reopen_month  # noqa: PLC0415 - start-up time
+
+    if not reason.strip():
+        raise LedgerError("--reason is empty: say why")
+    number = reopen_month(app.open(), month, reason, now=datetime.now(UTC))
+    columns = (Column("month"), Column("number", "count"))
+    document = {"schema": 1, "month": month, "number": number}
+    output.write(Sheet(f"Reopened; close no. {number} stays on record", columns, [(month, number)], document=document))

@@ -1,0 +1,218 @@
+"""`tollbook batches`, `void` and `reassign`: what was posted, and corrections that reverse and replace."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from ledger.cli.app import ROW_NUMBER, App, command_options, pass_app
+from ledger.cli.show.output import Output, note, output_options
+from ledger.cli.show.sheet import Column, Sheet
+from ledger.errors import LedgerError
+from pricing.money import format_nano
+
+if TYPE_CHECKING:
+    from ledger.book.corrections.reversing import Corrected
+    from ledger.store.database import Database
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tollbook batches
+  tollbook batches --limit 5 --json
+"""
+)
+@click.option("--limit", type=ROW_NUMBER, default=50, show_default=True, help="How many of the latest to show.")
+@output_options()
+@command_options
+@pass_app
+def batches(app: App, limit: int, output: Output) -> None:
+    """Show what each command posted, the latest first."""
+    from ledger.book.corrections.batches import batch_rows  # noqa: PLC0415 - start-up time
+
+    database = app.open()
+    rows = batch_rows(database, limit)
+    columns = (
+        Column("batch", "count"),
+        Column("kind"),
+        Column("posted_at"),
+        Column("usage_records", "count", 2),
+        Column("charges", "count"),
+        Column("amounts", "facts"),
+        Column("reason", priority=1),
+        Column("files", priority=3),
+    )
+    cells = []
+    for row in rows:
+        amounts = {currency: format_nano(nano) for currency, nano in row.amounts_nano.items()}
+        files = ", ".join(row.options.get("files", ()))
+        cells.append(
+            (
+                row.batch,
+                row.kind,
+                _text(row.posted_at),
+                row.usage_records,
+                row.charges,
+                amounts,
+                row.reason or "",
+                files,
+            )
+        )
+    document = {
+        "schema": 1,
+        "batches": [
+            {**dict(zip((column.name for column in columns[:-1]), line, strict=False)), "options": row.options}
+            for row, line in zip(rows, cells, strict=True)
+        ],
+    }
+    output.write(Sheet("Batches, the latest first", columns, cells, document=document))
+
+
+def _text(moment: datetime) -> str:
+    return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tollbook void --batch 12 --reason 'ingested twice under another source'
+  tollbook void --id resp_02177148667427813c33
+"""
+)
+@click.option("--batch", type=ROW_NUMBER, metavar="B", help="Everything that batch recorded: see 'tollbook batches'.")
+@click.option("--id", "request_id", metavar="ID", help="One request.")
+@click.option("--source", metavar="S", help="The stream that --id is of, where several have it.")
+@click.option("--kind", type=click.Choice(["request", "cache_storage"]), help="Only that kind of --id.")
+@click.option("--reason", default="voided", show_default=True, help="Why; kept with the batch.")
+@click.option("--dry-run", is_flag=True, help="Say what would be reversed; post nothing.")
+@output_options()
+@command_options
+@pass_app
+def void(
+    app: App,
+    *,
+    batch: int | None,
+    request_id: str | None,
+    source: str | None,
+    kind: str | None,
+    reason: str,
+    dry_run: bool,
+    output: Output,
+) -> None:
+    """Reverse a batch or one request; its ids may be recorded again."""
+    from ledger.book.corrections.reversing import Selection  # noqa: PLC0415 - start-up time
+    from ledger.book.corrections.reversing import void as post_void  # noqa: PLC0415
+
+    if (batch is None) == (request_id is None):
+        raise LedgerError("give either --batch B or --id ID")
+    if batch is not None and (source is not None or kind is not None):
+        raise LedgerError("--source and --kind go with --id")
+    database = app.open()
+    selection = Selection(batch=batch, request_id=request_id, kind=kind, source=source)
+    if request_id is not None and source is None:
+        _one_source(database, request_id)
+    _show(post_void(database, selection, reason, dry_run=dry_run), "voided", output, dry_run=dry_run)
+
+
+def _one_source(database: Database, request_id: str) -> None:
+    from ledger.book.corrections.reversing import sources_of  # noqa: PLC0415
+
+    found = sources_of(database, request_id)
+    if not found:
+        raise LedgerError(f"no usage record has the id {request_id!r}")
+    if len(found) > 1:
+        raise LedgerError(f"{request_id!r} is an id of several sources ({', '.join(found)}): give --source")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tollbook reassign --project unassigned --to search --since 2026-03-01
+  tollbook reassign --project search --to support --id resp_02177148667427813c33
+"""
+)
+@click.option("--project", required=True, metavar="P", help="Where the usage stands now.")
+@click.option("--to", "to_project", required=True, metavar="Q", help="Where it belongs.")
+@click.option(
+    "--since", metavar="TIME", help="Only usage from then on (inclusive; a date is midnight in the ledger's zone)."
+)
+@click.option("--until", metavar="TIME", help="Only usage before then (exclusive).")
+@click.option("--model", metavar="M", help="Only that billed model.")
+@click.option("--source", metavar="S", help="Only that stream.")
+@click.option("--batch", type=ROW_NUMBER, metavar="B", help="Only what that batch recorded.")
+@click.option("--id", "request_id", metavar="ID", help="Only that request.")
+@click.option("--reason", default="reassigned", show_default=True, help="Why; kept with the batch.")
+@click.option("--dry-run", is_flag=True, help="Say what would be moved; post nothing.")
+@output_options()
+@command_options
+@pass_app
+def reassign(
+    app: App,
+    *,
+    project: str,
+    to_project: str,
+    since: str | None,
+    until: str | None,
+    model: str | None,
+    source: str | None,
+    batch: int | None,
+    request_id: str | None,
+    reason: str,
+    dry_run: bool,
+    output: Output,
+) -> None:
+    """Move usage from one project to another: each charge is reversed and replaced."""
+    from ledger.book.corrections.reversing import Selection  # noqa: PLC0415
+    from ledger.book.corrections.reversing import reassign as post_reassign  # noqa: PLC0415
+    from ledger.intake.fields.record import MAX_NAME  # noqa: PLC0415
+
+    if not to_project.strip() or len(to_project) > MAX_NAME or "\0" in to_project:
+        raise LedgerError(f"--to {to_project[:40]!r} is no project name: 1 to {MAX_NAME} characters")
+    if to_project == project:
+        raise LedgerError(f"--project and --to are both {project!r}: nothing to move")
+    database = app.open()
+    first, last = _times(database, since, until)
+    selection = Selection(
+        batch=batch, request_id=request_id, source=source, project=project, model=model, since=first, until=last
+    )
+    _show(
+        post_reassign(database, selection, to_project, reason, dry_run=dry_run),
+        f"moved to {to_project}",
+        output,
+        dry_run=dry_run,
+    )
+
+
+def _times(database: Database, since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
+    from datetime import UTC  # noqa: PLC0415
+
+    from ledger.values.periods import parse_span  # noqa: PLC0415
+
+    span = parse_span(since=since, until=until, zone=database.zone, now=datetime.now(UTC))
+    return span.start, span.end
+
+
+def _show(corrected: Corrected, what: str, output: Output, *, dry_run: bool) -> None:
+    amounts = {currency: format_nano(nano) for currency, nano in sorted(corrected.amounts.items())}
+    document = {
+        "schema": 1,
+        "batch": corrected.batch_id,
+        "charges": corrected.reversed,
+        "amounts": amounts,
+        "dry_run": dry_run,
+    }
+    columns = (Column("batch", "count"), Column("charges", "count"), Column("amounts", "facts"))
+    title = f"{'Would be ' if dry_run else ''}{what}"
+    output.write(
+        Sheet(
+            title[0].upper() + title[1:],
+            columns,
+            [(corrected.batch_id, corrected.reversed, amounts)],
+            document=document,
+        )
+    )
+    if corrected.reversed == 0:
+        note("nothing matches: no live charge was changed")

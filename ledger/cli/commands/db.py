@@ -1,0 +1,148 @@
+"""`tollbook db`: create, upgrade and check a ledger."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from ledger.cli.app import App, command_options, pass_app
+from ledger.cli.show.output import Output, output_options
+from ledger.cli.show.sheet import Column, Sheet
+from ledger.errors import LedgerError
+
+
+@click.group(
+    epilog="""\b
+Example:
+  tollbook db init --timezone Asia/Shanghai
+"""
+)
+@command_options
+def db() -> None:
+    """Create, upgrade and check a ledger."""
+
+
+@db.command(
+    epilog="""\b
+Examples:
+  tollbook db init --timezone Asia/Shanghai
+  tollbook db init --db postgresql://tollbook@db.example/tollbook
+"""
+)
+@click.option(
+    "--timezone", metavar="TZ", help="IANA zone that months and days are cut in. Default: [ledger] timezone, UTC."
+)
+@command_options
+@pass_app
+def init(app: App, timezone: str | None) -> None:
+    """Create a ledger; one that is there already is left as it is."""
+    from ledger.store.opening import create_database, ledger_exists  # noqa: PLC0415 - start-up time
+
+    existed = ledger_exists(app.db_url)
+    section = app.config.ledger
+    if not existed:
+        create_database(app.db_url, timezone=timezone or section.timezone, rollup_tags=section.rollup_tags)
+    database = app.open()
+    if existed and timezone is not None and timezone != database.zone_name:
+        _change_zone(app, timezone)
+        database = app.open()
+    click.echo(f"{database.url}: {'was there already' if existed else 'created'}, zone {database.zone_name}", err=True)
+
+
+def _change_zone(app: App, timezone: str) -> None:
+    from ledger.book.settings import set_timezone  # noqa: PLC0415
+
+    set_timezone(app.open(), timezone)
+
+
+@db.command(
+    epilog="""\b
+Example:
+  tollbook db upgrade
+"""
+)
+@command_options
+@pass_app
+def upgrade(app: App) -> None:
+    """Bring a ledger to this tollbook's schema."""
+    from ledger.store.opening import upgrade_database  # noqa: PLC0415
+
+    before, after = upgrade_database(app.db_url)
+    click.echo(
+        f"schema {after}: nothing to do" if before == after else f"schema {before} upgraded to {after}", err=True
+    )
+
+
+@db.command(
+    epilog="""\b
+Example:
+  tollbook db current --json
+"""
+)
+@output_options()
+@command_options
+@pass_app
+def current(app: App, output: Output) -> None:
+    """Show the ledger's schema, zone and rolled-up tags."""
+    from ledger.store.opening import HEAD_REVISION  # noqa: PLC0415
+
+    database = app.open()
+    rows = [
+        ("url", database.url),
+        ("schema", HEAD_REVISION),
+        ("timezone", database.zone_name),
+        ("rollup_tags", ",".join(database.rollup_tags)),
+        ("created_at", database.settings["created_at"]),
+    ]
+    document = {
+        "schema": 1,
+        "url": database.url,
+        "revision": HEAD_REVISION,
+        "timezone": database.zone_name,
+        "rollup_tags": list(database.rollup_tags),
+        "created_at": database.settings["created_at"],
+    }
+    output.write(Sheet("Ledger", (Column("what"), Column("value")), rows, document=document))
+
+
+@db.command(
+    epilog="""\b
+Example:
+  tollbook db check && echo sound
+"""
+)
+@command_options
+@pass_app
+def check(app: App) -> None:
+    """Check file and schema: right revision, guards in place, nothing damaged. Exit 1 where something is wrong."""
+    from ledger.store.health import check_database  # noqa: PLC0415
+
+    database = app.open()
+    problems = check_database(database)
+    for problem in problems:
+        click.echo(f"Problem: {problem}", err=True)
+    if problems:
+        sys.exit(1)
+    click.echo(f"{database.url}: sound", err=True)
+
+
+@db.command(
+    epilog="""\b
+Examples:
+  tollbook db rollups --tag team --tag env
+  tollbook db rollups --none
+"""
+)
+@click.option("--tag", "tags", metavar="KEY", multiple=True, help="A tag to roll up; at most 4.")
+@click.option("--none", "no_tags", is_flag=True, help="Roll no tag up.")
+@command_options
+@pass_app
+def rollups(app: App, tags: tuple[str, ...], no_tags: bool) -> None:
+    """Choose the tags that reports read from roll-ups, and work all roll-ups out anew from the rows."""
+    from ledger.book.settings import rebuild_rollups  # noqa: PLC0415
+
+    if bool(tags) == no_tags:
+        raise LedgerError("give the tags to roll up with --tag KEY, or --none")
+    rebuild_rollups(app.open(), tags)
+    click.echo(f"roll-ups worked out anew, by tags: {', '.join(tags) or 'none'}", err=True)

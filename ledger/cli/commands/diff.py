@@ -1,0 +1,153 @@
+"""`tollbook diff`: what a change to prompts, configuration or prices costs a month, and whether that may be merged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ledger.cli.app import App, command_options, pass_app
+from ledger.cli.show.report_files import Reporting, reporting_options
+from ledger.errors import LedgerError
+
+if TYPE_CHECKING:
+    from ledger.estimates.changes.document import DiffDocument
+    from ledger.estimates.changes.gates import Limits
+    from ledger.estimates.history.budget_pace import BudgetPace
+    from ledger.estimates.workloads.document import Level
+    from ledger.values.amounts import Amount, Increase
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tollbook diff --base-ref origin/main
+  tollbook diff --base-ref origin/main --fail-increase 10%,5usd --warn-over 500usd --report junit=diff.xml
+  tollbook estimate --config tollbook.toml --json -o base.json
+  tollbook diff --compare-to base.json --format markdown -o diff.md
+  tollbook diff head.json --compare-to base.json --budget q1 --json
+"""
+)
+@click.argument("head", metavar="[HEAD.json]", required=False)
+@click.option("--compare-to", metavar="BASE.json", help="What 'estimate --config --json' wrote before the change.")
+@click.option("--base-ref", metavar="REF", help="Estimate the files of the git merge base of REF and HEAD.")
+@click.option("--config", metavar="FILE", default="tollbook.toml", show_default=True, help="The [[workload]] entries.")
+@click.option("--profile", metavar="FILE", help="What 'tollbook workload pull' wrote: what the file leaves open.")
+@click.option("--calibration", metavar="FILE", help="Correct the counts by what 'tollbook calibrate' wrote.")
+@click.option("--encoding", metavar="E", help="tiktoken's vocabulary: o200k_base (default) or cl100k_base.")
+@click.option("--provider", metavar="P", help="Whose rate card. Default: [ledger] provider, else evolink.")
+@click.option("--rates", metavar="FILE", multiple=True, help="A rate card file over those in force; may be repeated.")
+@click.option(
+    "--at", metavar="TIME", help="Prices in effect then: a date (UTC) or a date-time with offset. Default: now."
+)
+@click.option("--fail-increase", metavar="LIMIT", multiple=True, help="Fail past 10%, 50usd, or both: 10%,5usd.")
+@click.option("--warn-increase", metavar="LIMIT", multiple=True, help="The same, but only warn.")
+@click.option("--fail-over", metavar="AMOUNT", multiple=True, help="Fail where a month costs more: 500usd, 36credits.")
+@click.option("--warn-over", metavar="AMOUNT", multiple=True, help="The same, but only warn.")
+@click.option("--budget", metavar="NAME", multiple=True, help="Fail where a [[budget]]'s month ends over its amount.")
+@click.option("--warn-budget", metavar="NAME", multiple=True, help="The same, but only warn.")
+@click.option("--per-workload", is_flag=True, help="Hold increase and over against each workload, not the total.")
+@click.option("--quiet-under", metavar="AMOUNT", help="Mark Markdown as worth no new comment below it, such as 1usd.")
+@reporting_options
+@command_options
+@pass_app
+def diff(app: App, /, *, reporting: Reporting, **options: Any) -> None:
+    """Compare a month of all workloads with what it was before. Exit 1 where a gate fails.
+
+    Without HEAD.json the workloads of --config are estimated; with --base-ref those of a git ref too. A limit may be
+    given several times; exactly at it passes. From nothing, any increase is past any percentage: 10%,5usd lets
+    small new workloads pass.
+    """
+    from ledger.cli.estimating.diff_sheet import append_summary, rendering, tell  # noqa: PLC0415 - start-up time
+    from ledger.cli.estimating.sides import Asked, sides_of  # noqa: PLC0415
+    from ledger.estimates.changes.compare import compare  # noqa: PLC0415
+    from ledger.estimates.changes.document import DiffDocument  # noqa: PLC0415
+    from ledger.estimates.changes.gates import all_passed, run_gates  # noqa: PLC0415
+
+    limits_asked = LimitsAsked(**{field.name: options.pop(field.name) for field in fields(LimitsAsked)})
+    quiet_below = _quiet_below(options.pop("quiet_under"))
+    asked = Asked(**options)
+    asked.check()
+    limits = limits_asked.read(app, asked.config)
+    before, after, notes = sides_of(app, asked)
+    comparison = compare(before, after)
+    gates = run_gates(comparison, limits)
+    document = DiffDocument(
+        workloads=comparison.workloads,
+        total=comparison.total,
+        gates=gates,
+        passed=all_passed(gates),
+        warnings=[warning.text for warning in comparison.warnings],
+    )
+    shown = rendering(document, comparison, quiet=_is_quiet(document, quiet_below))
+    reporting.write(shown, passed=document.passed)
+    append_summary(shown.markdown or "")
+    tell(notes, comparison.warnings, gates)
+    if not document.passed:
+        click.get_current_context().exit(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitsAsked:
+    """The options that gates are made of, as they were given."""
+
+    fail_increase: tuple[str, ...]
+    warn_increase: tuple[str, ...]
+    fail_over: tuple[str, ...]
+    warn_over: tuple[str, ...]
+    budget: tuple[str, ...]
+    warn_budget: tuple[str, ...]
+    per_workload: bool
+
+    def read(self, app: App, config: str) -> Limits:
+        """The limits; budgets are held against the ledger's own pace."""
+        from ledger.estimates.changes.gates import Limits  # noqa: PLC0415 - start-up time
+        from ledger.values.amounts import parse_amount, parse_increase  # noqa: PLC0415
+
+        increases: list[tuple[Increase, Level]] = []
+        increases += [(parse_increase(text, "--fail-increase"), "fail") for text in self.fail_increase]
+        increases += [(parse_increase(text, "--warn-increase"), "warn") for text in self.warn_increase]
+        overs: list[tuple[Amount, Level]] = []
+        overs += [(parse_amount(text, "--fail-over"), "fail") for text in self.fail_over]
+        overs += [(parse_amount(text, "--warn-over"), "warn") for text in self.warn_over]
+        budgets: list[tuple[BudgetPace, Level]] = []
+        budgets += [(_pace_of(app, config, name, "--budget"), "fail") for name in self.budget]
+        budgets += [(_pace_of(app, config, name, "--warn-budget"), "warn") for name in self.warn_budget]
+        return Limits(increases, overs, budgets, self.per_workload)
+
+
+def _pace_of(app: App, config: str, name: str, option: str) -> BudgetPace:
+    from ledger.config import read_config  # noqa: PLC0415 - start-up time
+    from ledger.estimates.history.budget_pace import budget_pace  # noqa: PLC0415
+
+    budgets = {budget.name: budget for budget in read_config(Path(config)).budgets}
+    if name not in budgets:
+        known = f"it has {', '.join(budgets)}" if budgets else "it has none"
+        raise LedgerError(f"{option} {name!r} is no [[budget]] of {config}: {known}")
+    return budget_pace(app.open(), budgets[name], now=datetime.now(UTC))
+
+
+def _quiet_below(text: str | None) -> int:
+    """Nano-USD below which a change is worth no word."""
+    from ledger.values.amounts import parse_amount, unit_of  # noqa: PLC0415 - start-up time
+
+    if text is None:
+        return 0
+    amount = parse_amount(text, "--quiet-under")
+    if amount.currency != "USD":
+        raise LedgerError(f"--quiet-under {text!r} is in {unit_of(amount.currency)}: give it in usd")
+    return amount.nano
+
+
+def _is_quiet(document: DiffDocument, below_nano: int) -> bool:
+    """Whether no workload's cost changed by that much or more, and every gate passed, those that only warn too."""
+    from pricing.money import NANO, parse_units  # noqa: PLC0415 - start-up time
+
+    changes = [workload.change_usd for workload in document.workloads if workload.status != "unchanged"]
+    if None in changes or not all(gate.passed for gate in document.gates):
+        return False
+    changes.append(document.total.change_usd)
+    return all(abs(parse_units(text or "0", NANO)) < max(below_nano, 1) for text in changes)

@@ -1,0 +1,139 @@
+"""`tollbook export`: files for other programs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from ledger.cli.app import App, command_options, pass_app
+from ledger.cli.show.export_files import FORMATS, Destination, export_options
+from ledger.cli.show.period_options import period_options
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  tollbook export charges --month last -o charges.csv
+  tollbook export chargeback --month last -o chargeback.csv
+  tollbook export focus --month last -o focus.csv
+"""
+)
+@command_options
+def export() -> None:
+    """Write files for other programs: charge lines, what each project or team owes, and FOCUS rows."""
+
+
+@export.command(
+    epilog="""\b
+Examples:
+  tollbook export charges --month 2026-03 -o charges-2026-03.csv --manifest
+  tollbook export charges --month 2026-03 -o charges-2026-03.xlsx
+  tollbook export charges --month last --format json | jq '.rows[0]'
+  tollbook export charges --since 2026-03-01 --until 2026-03-15
+"""
+)
+@period_options
+@export_options()
+@command_options
+@pass_app
+def charges(
+    app: App,
+    /,
+    *,
+    month: str | None,
+    since: str | None,
+    until: str | None,
+    last: str | None,
+    timezone: str | None,
+    destination: Destination,
+) -> None:
+    """Write one line for each meter of each charge, in order of posting.
+
+    Rates are for 1M tokens (storage: and an hour). The usd column adds up to the total of `tollbook report` for the
+    same period. The control total goes to standard error.
+    """
+    from ledger.exports.charges import export_charges  # noqa: PLC0415
+    from ledger.store.database import zone_named  # noqa: PLC0415 - start-up time
+    from ledger.values.periods import parse_span  # noqa: PLC0415
+
+    database = app.open()
+    zone = database.zone if timezone is None else zone_named(timezone)
+    span = parse_span(month=month, since=since, until=until, last=last, zone=zone, now=datetime.now(UTC))
+    destination.write(lambda file: export_charges(database, span, file, zone=zone))
+
+
+@export.command(
+    epilog="""\b
+Examples:
+  tollbook export chargeback --month last -o chargeback.csv --manifest
+  tollbook export chargeback --month 2026-03 --by tag:team -o teams.xlsx
+  tollbook export chargeback --month 2026-03 --excel -o chargeback.csv
+"""
+)
+@click.option("--month", metavar="YYYY-MM|last", required=True, help="The month whose books it is of, posted basis.")
+@click.option("--by", "dimension", metavar="project|tag:KEY", default="project", show_default=True, help="A row each.")
+@export_options()
+@command_options
+@pass_app
+def chargeback(app: App, *, month: str, dimension: str, destination: Destination) -> None:
+    """Write what each project owes for a month, in cents that add up to the month's total.
+
+    usd_exact adds up to the total of `tollbook report`, and usd to that total rounded to cents: every row has its
+    exact share rounded down, and the cents that are left go one each to the greatest remainders, of equal ones by
+    name. corrections_usd is the part of usd_exact that corrects usage of earlier months.
+
+    Usage under an alias counts for its project. By tag:KEY the column is named tag:KEY, usage without the tag is a row
+    with nothing in it, and the columns that describe a project are empty.
+    """
+    from ledger.exports.chargeback import export_chargeback  # noqa: PLC0415 - start-up time
+    from ledger.values.periods import parse_month  # noqa: PLC0415
+
+    database = app.open()
+    span = parse_month(month, zone=database.zone, now=datetime.now(UTC))
+    destination.write(lambda file: export_chargeback(database, span, file, dimension=dimension))
+
+
+@export.command(
+    epilog="""\b
+Examples:
+  tollbook export focus --month 2026-03 -o focus-2026-03.csv --manifest
+  tollbook export focus --month 2026-03 -o focus-2026-03.parquet
+  tollbook export focus --month 2026-03 --grain charge --invoice-id INV-2026-03 -o lines.csv
+"""
+)
+@click.option("--month", metavar="YYYY-MM|last", required=True, help="The month whose books it is of, posted basis.")
+@click.option(
+    "--grain",
+    type=click.Choice(["day", "charge"]),
+    default="day",
+    show_default=True,
+    help="A row for each day, project, model, tier, meter and conversion; or for each line of each charge.",
+)
+@click.option(
+    "--billing",
+    type=click.Choice(["prepaid", "postpaid"]),
+    help="Whether usage draws on the wallet. Default: as when the month was closed; while open, if there is a wallet.",
+)
+@click.option("--invoice-id", metavar="TEXT", help="The InvoiceId of all rows. Default: none.")
+@export_options((*FORMATS, "parquet"))
+@command_options
+@pass_app
+def focus(
+    app: App, *, month: str, grain: str, billing: str | None, invoice_id: str | None, destination: Destination
+) -> None:
+    """Write a month as FOCUS 1.2 Cost and Usage rows.
+
+    Prices are in credits and, by the conversion, in USD; [focus] of tollbook.toml names account, provider, publisher
+    and invoice issuer, for a closed month as it did when the month was closed. Usage that a wallet paid for is billed
+    at 0 and has the cost of the credits that it drew; top-ups and expired credits are rows of their own.
+    """
+    from ledger.exports.focus.export import FocusOptions, export_focus  # noqa: PLC0415 - start-up time
+    from ledger.values.periods import parse_month  # noqa: PLC0415
+
+    now = datetime.now(UTC)
+    database = app.open()
+    name = parse_month(month, zone=database.zone, now=now).month or ""
+    options = FocusOptions(grain, billing, invoice_id)  # type: ignore[arg-type]  # the choices that click allows
+    names = app.config.focus
+    destination.write(lambda file: export_focus(database, name, file, options, focus=names, now=now))

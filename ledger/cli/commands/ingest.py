@@ -1,0 +1,257 @@
+"""`tollbook ingest`: usage from files or standard input into the ledger, each request once."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self, get_args
+
+import click
+
+from ledger.cli.app import App, command_options, decide_exit, pass_app
+from ledger.cli.show.output import Output, note, output_options
+from ledger.cli.show.sheet import Column, Sheet
+from ledger.config import ToolFees
+from ledger.errors import LedgerError
+from ledger.intake.fields.record import IGNORED
+from pricing.money import format_nano
+
+if TYPE_CHECKING:
+    from ledger.intake.files import IngestResult
+    from ledger.intake.pipeline import Tally
+    from ledger.store.database import Database
+
+INPUT_FORMATS = ("auto", "responses", "chat", "sse", "envelope", "records", "otel")
+
+
+def parse_tags(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """`k=v` options as a mapping; one key twice is refused."""
+    tags: dict[str, str] = {}
+    for value in values:
+        key, equals, tag = value.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"{value!r}: give KEY=VALUE, such as team=search")
+        if key in tags:
+            raise click.BadParameter(f"{key!r} is given twice")
+        tags[key] = tag
+    return tags
+
+
+def parse_tolerance(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> Callable[[int, int], bool]:
+    """Whether `held` of `read` items may go to quarantine: N, or N% of what was read; none by default."""
+    text = "0" if value is None else value.strip()
+    number = text.removesuffix("%").strip()
+    whole, _point, part = number.partition(".")
+    if not (whole + part).isascii() or not (whole + part).isdigit():
+        raise click.BadParameter(f"{value!r}: give a count such as 5, or a share such as 0.5%")
+    if not text.endswith("%"):
+        if part:
+            raise click.BadParameter(f"{value!r}: a count is a whole number")
+        return lambda held, _read: held <= int(whole)
+    scaled = int(whole + part)
+    return lambda held, read: held * 100 * 10 ** len(part) <= scaled * read
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tollbook ingest usage.jsonl
+  tollbook ingest 'logs/2026-03.jsonl.gz' --project search --tag env=prod
+  cat stream.sse | tollbook ingest - --input-format sse
+  tollbook ingest usage.jsonl --dry-run --json
+"""
+)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option(
+    "--input-format", type=click.Choice(INPUT_FORMATS), default="auto", show_default=True, help="What the files hold."
+)
+@click.option(
+    "--provider", metavar="P", help="Whose rate card prices it. Default: the record's, [ledger] provider, evolink."
+)
+@click.option(
+    "--source", metavar="S", help="The stream that request ids are unique in. Default: the record's, the provider."
+)
+@click.option("--project", metavar="P", help="Project of every record, whatever the records say.")
+@click.option(
+    "--tag", "tags", metavar="K=V", multiple=True, callback=parse_tags, help="Tag of every record; may be repeated."
+)
+@click.option(
+    "--assume-cache-storage",
+    is_flag=True,
+    help="Derive storage of the input from responses with caching enabled, from created_at to expire_at.",
+)
+@click.option(
+    "--tool-fees",
+    type=click.Choice(get_args(ToolFees)),
+    help="Requests whose tools are billed apart: refused, or booked without those fees. Default: [ledger] tool_fees.",
+)
+@click.option("--strict", is_flag=True, help="One transaction: nothing is recorded if anything is rejected.")
+@click.option("--dry-run", is_flag=True, help="Counts and money by project; nothing is recorded.")
+@click.option(
+    "--allow-rejected",
+    "tolerated",
+    metavar="N|N%",
+    callback=parse_tolerance,
+    help="Exit 0 with up to so many items in quarantine.",
+)
+@output_options()
+@command_options
+@pass_app
+def ingest(
+    app: App,
+    *,
+    files: tuple[str, ...],
+    input_format: str,
+    provider: str | None,
+    source: str | None,
+    project: str | None,
+    tags: Mapping[str, str],
+    assume_cache_storage: bool,
+    tool_fees: ToolFees | None,
+    strict: bool,
+    dry_run: bool,
+    tolerated: Callable[[int, int], bool],
+    output: Output,
+) -> None:
+    """Record usage from FILEs (- is standard input), each request exactly once.
+
+    Takes Responses and Chat Completions objects, event streams, request/response envelopes, the ledger's own
+    records (JSON Lines or CSV) and OTLP spans; .gz and .zst too. What can't be recorded goes to quarantine.
+    """
+    from ledger.intake.containers.source import open_sources  # noqa: PLC0415
+    from ledger.intake.files import Ingest, ledger_for_dry_run  # noqa: PLC0415 - start-up time
+    from ledger.intake.portions.labels import RunOptions  # noqa: PLC0415
+
+    if strict and dry_run:
+        raise LedgerError("--strict and --dry-run contradict each other: give one of them")
+    options = RunOptions(provider, source, project, tags, assume_cache_storage, tool_fees)
+    section = app.config.ledger
+    with ExitStack() as stack:
+        opened = [stack.enter_context(file) for file in open_sources(files)]
+        if dry_run:
+            database = stack.enter_context(
+                ledger_for_dry_run(app.db_url, timezone=section.timezone, rollup_tags=section.rollup_tags)
+            )
+        else:
+            database = app.open(create=True)
+        check_provider(database, provider or section.provider)
+        progress = stack.enter_context(_Progress())
+        run = Ingest(
+            database, app.config, options, input_format=input_format, strict=strict, dry_run=dry_run, progress=progress
+        )
+        result = run.run(opened)
+        failed = result.not_recorded > 0 and not tolerated(result.not_recorded, result.tally.read)
+        if strict:
+            failed = bool(result.not_recorded or result.without_usage)
+        code = decide_exit((1 if strict else 3) if failed else 0)
+        output.write(_sheet(result, dry_run=dry_run))
+    _tell(result, strict=strict)
+    sys.exit(code)
+
+
+def check_provider(database: Database, provider: str) -> None:
+    """LedgerError where no card of that name is in force."""
+    from ledger.book.prices.in_force import cards_in_force  # noqa: PLC0415
+
+    with database.reading() as connection:
+        known = sorted(cards_in_force(connection))
+    if provider not in known:
+        raise LedgerError(
+            f"provider {provider!r} has no rate card: known are {', '.join(known)}; "
+            "add one with 'tollbook rates add FILE'"
+        )
+
+
+class _Progress:
+    """A count of records on standard error while a run lasts, on a terminal only."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+        self._started = self._last = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown and self._last != self._started:
+            click.echo("\r\x1b[K", nl=False, err=True)
+
+    def __call__(self, tally: Tally) -> None:
+        now = time.monotonic()
+        if self._shown and now - self._last > 0.2:
+            self._last = now
+            rate = tally.read / (now - self._started)
+            click.echo(
+                f"\r\x1b[K{tally.read:,} read, {tally.counts['accepted']:,} accepted, {rate:,.0f}/s", nl=False, err=True
+            )
+
+
+def _sheet(result: IngestResult, *, dry_run: bool) -> Sheet:
+    from ledger.values.spend import total  # noqa: PLC0415
+
+    by_project = sorted(result.tally.spend.items())
+    spend = total([row for _name, row in by_project])
+    counts = result.tally.counts
+    seconds = max(result.seconds, 1e-9)
+    document: dict[str, Any] = {
+        "schema": 1,
+        "read": result.tally.read,
+        **{name: counts[name] for name in ("accepted", "duplicate", "conflict", "rejected", "pending")},
+        "ignored": dict(sorted(result.tally.ignored.items())),
+        "committed": result.committed,
+        "batch": result.batch_id,
+        "credits": format_nano(spend.nano("CRD")),
+        "usd": spend.usd_text,
+        "amounts": spend.amounts,
+        "by_project": [
+            {"project": name, "credits": format_nano(row.nano("CRD")), "usd": row.usd_text} for name, row in by_project
+        ],
+        "assumed_cache_storage": dict(result.tally.assumed),
+        "differing_labels": result.tally.differing_labels,
+        "lost_provider_amounts": result.tally.lost_amounts,
+        "files_without_usage": result.without_usage,
+        "seconds": round(result.seconds, 3),
+        "records_per_second": round(result.tally.read / seconds),
+        "rejections": [
+            {"file": item.file, "line": item.line, "reason": item.reason, "message": item.message}
+            for item in result.rejections
+        ],
+    }
+    title = "Would be recorded" if dry_run else "Recorded" if result.committed else "Nothing recorded (--strict)"
+    return Sheet(
+        title=f"{title}: {counts['accepted']:,} of {result.tally.read:,} read",
+        columns=(Column("project"), Column("records", "count"), Column("credits", "money"), Column("usd", "usd")),
+        rows=[(name, row.records, row.nano("CRD"), row.usd_nano) for name, row in by_project],
+        total=("", spend.records, spend.nano("CRD"), spend.usd_nano),
+        document=document,
+    )
+
+
+def _tell(result: IngestResult, *, strict: bool) -> None:
+    """Counts and the first refusals, for people, on standard error."""
+    counts = result.tally.counts
+    said = ", ".join(
+        f"{counts[name]:,} {name}" for name in ("accepted", "duplicate", "conflict", "rejected", "pending")
+    )
+    click.echo(f"{result.tally.read:,} read: {said}.", err=True)
+    if result.tally.assumed:
+        said = ", ".join(f"{count:,} {name}" for name, count in sorted(result.tally.assumed.items()))
+        note(f"cache storage assumed from responses with caching enabled: {said}")
+    if result.tally.differing_labels:
+        note(f"{result.tally.differing_labels:,} duplicates name another project or other tags: the first ones stand")
+    for reason, count in sorted(result.tally.ignored.items()):
+        note(f"not read: {count:,} {IGNORED[reason]} ({reason})")
+    if result.tally.lost_amounts:
+        note(f"booked without the gateway's own figure, which is no finite amount: {result.tally.lost_amounts:,}")
+    for name in result.without_usage[:5]:
+        note(f"{name}: holds no usage")
+    for item in result.rejections[:5]:
+        note(f"{item.file}:{item.line}: {item.reason}: {item.message}")
+    if result.not_recorded and result.committed:
+        note(f"{result.not_recorded:,} in quarantine: tollbook quarantine list")
+    elif strict and (result.not_recorded or result.without_usage):
+        note("--strict: nothing was recorded, and nothing quarantined")

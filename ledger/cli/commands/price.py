@@ -1,0 +1,108 @@
+"""`tollbook price`: what one request costs, exactly, by the ledger's cards; the built-in ones where there is none."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from ledger.cli.app import App, command_options, pass_app
+from ledger.cli.show.output import Output, output_options
+from ledger.cli.show.sheet import Column, Sheet
+from ledger.values.periods import parse_moment
+from pricing.charge import Charge, price_usage
+from pricing.money import Conversion, format_nano, format_pico, format_usd, usd_fraction
+from pricing.rate_card import format_instant
+from pricing.usage import TokenUsage
+
+TOKENS_OF_RATE = 1_000_000
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tollbook price --model doubao-seed-2.0-code --input-tokens 40000 --output-tokens 2000
+  tollbook price --model doubao-seed-2.0-lite --input-tokens 40000 --cached-tokens 30000 --json
+  tollbook price --model doubao-seed-2.0-pro --input-tokens 32001 --provider volcengine --at 2026-03-01
+"""
+)
+@click.option("--model", metavar="M", required=True, help="Model or alias on the rate card.")
+@click.option("--input-tokens", metavar="N", type=int, required=True, help="All input tokens, cached ones included.")
+@click.option("--cached-tokens", metavar="N", type=int, default=0, help="The part of the input read from cache.")
+@click.option("--output-tokens", metavar="N", type=int, default=0, help="All output tokens, reasoning included.")
+@click.option(
+    "--at", metavar="TIME", help="Prices in effect then: a date (UTC) or a date-time with offset. Default: now."
+)
+@click.option("--provider", metavar="P", help="Whose rate card. Default: [ledger] provider, else evolink.")
+@click.option("--rates", metavar="FILE", multiple=True, help="A rate card file over those in force; may be repeated.")
+@output_options()
+@command_options
+@pass_app
+def price(
+    app: App,
+    /,
+    *,
+    model: str,
+    input_tokens: int,
+    cached_tokens: int,
+    output_tokens: int,
+    at: str | None,
+    provider: str | None,
+    rates: tuple[str, ...],
+    output: Output,
+) -> None:
+    """Price one request: the whole prompt picks the tier, which sets every rate."""
+    moment = datetime.now(UTC) if at is None else parse_moment(at, UTC, "--at")
+    usage = TokenUsage(input_tokens, cached_tokens, output_tokens)
+    card = app.card(provider, *rates)
+    charge = price_usage(usage, card=card, model=model, at=moment)
+    output.write(_sheet(charge, usage, card.conversion_at(moment)))
+
+
+def _sheet(charge: Charge, usage: TokenUsage, conversion: Conversion | None) -> Sheet:
+    entry, tier = charge.entry, charge.tier
+    assert tier is not None
+    per_usd_nano = None if conversion is None else conversion.per_usd_nano
+    rates = {line.meter: format_pico(line.rate_pico * TOKENS_OF_RATE) for line in charge.lines}
+    usd = format_usd(usd_fraction([(charge.amount_nano, per_usd_nano)]))
+    amount = format_nano(charge.amount_nano)
+    document = {
+        "provider": entry.provider,
+        "model": entry.model,
+        "card": entry.key,
+        "tier": tier.up_to,
+        "effective_from": format_instant(entry.effective_from),
+        "currency": charge.currency,
+        "input_tokens": usage.input_tokens,
+        "cached_input_tokens": usage.cached_input_tokens,
+        "output_tokens": usage.output_tokens,
+        "lines": [
+            {
+                "meter": line.meter,
+                "tokens": line.tokens,
+                "rate": rates[line.meter],
+                "amount": format_nano(line.amount_nano),
+            }
+            for line in charge.lines
+        ],
+        "amount": amount,
+        "usd": usd,
+    }
+    bound = "tier without bound" if tier.up_to is None else f"tier up to {tier.up_to:,} tokens"
+    converted = (
+        "" if conversion is None else f" at {format_nano(conversion.per_usd_nano)} {conversion.currency} = 1 USD"
+    )
+    return Sheet(
+        f"{entry.model} at {entry.provider}, {bound}; rates for 1M tokens",
+        (
+            Column("meter"),
+            Column("tokens", "count"),
+            Column("rate", "decimal"),
+            Column("amount", "money", exact=True),
+            Column("currency"),
+        ),
+        [(line.meter, line.tokens, rates[line.meter], line.amount_nano, charge.currency) for line in charge.lines],
+        (None, None, None, charge.amount_nano, None),
+        document=document,
+        footnotes=[f"{amount} {charge.currency} is {usd} USD{converted}; prices {entry.key}"],
+    )

@@ -1,0 +1,223 @@
+"""`tollbook quarantine`: what could not be recorded, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+from ledger.cli.app import ROW_NUMBER, App, command_options, pass_app
+from ledger.cli.show.output import Output, note, output_options
+from ledger.cli.show.sheet import Column, Sheet
+from ledger.errors import LedgerError
+
+STATES = ("open", "resolved", "accepted", "discarded", "all")
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  tollbook quarantine list
+  tollbook quarantine retry
+"""
+)
+@command_options
+def quarantine() -> None:
+    """What could not be recorded: list, show, retry, accept, discard, export."""
+
+
+def _document(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row of the quarantine table
+    import msgspec  # noqa: PLC0415 - start-up time
+
+    return {
+        "id": row.id,
+        "state": row.state,
+        "reason": row.reason,
+        "message": row.message,
+        "file": row.file,
+        "line": row.line,
+        "seen": row.seen,
+        "source": row.source,
+        "request_id": row.request_id,
+        "occurred_at": _text(row.occurred_at),
+        "fields": msgspec.json.decode(row.fields),
+        "complete": bool(row.complete),
+        "options": msgspec.json.decode(row.options),
+        "digest": row.digest,
+        "first_seen_at": _text(row.first_seen_at),
+        "last_seen_at": _text(row.last_seen_at),
+        "resolution": row.resolution,
+        "resolved_at": _text(row.resolved_at),
+    }
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+@quarantine.command(
+    "list",
+    epilog="""\b
+Examples:
+  tollbook quarantine list
+  tollbook quarantine list --reason unknown_model --json
+""",
+)
+@click.option("--state", type=click.Choice(STATES), default="open", show_default=True, help="Which entries.")
+@click.option("--reason", metavar="R", help="Only that reason.")
+@output_options()
+@command_options
+@pass_app
+def list_entries(app: App, state: str, reason: str | None, output: Output) -> None:
+    """List entries, oldest first."""
+    rows = _entries(app, state, reason)
+    columns = (
+        Column("id", "count"),
+        Column("reason"),
+        Column("file", priority=1),
+        Column("line", "count", 1),
+        Column("seen", "count", 3),
+        Column("request_id", priority=2),
+        Column("message"),
+    )
+    cells = [(row.id, row.reason, row.file, row.line, row.seen, row.request_id or "", row.message) for row in rows]
+    document = {"schema": 1, "entries": [_document(row) for row in rows]}
+    output.write(Sheet(f"Quarantine, {state}: {len(rows):,}", columns, cells, document=document))
+
+
+def _entries(app: App, state: str, reason: str | None) -> Sequence[Any]:
+    from ledger.intake.quarantine import entries  # noqa: PLC0415
+
+    with app.open().reading() as connection:
+        return entries(connection, state=None if state == "all" else state, reason=reason)
+
+
+@quarantine.command(
+    epilog="""\b
+Example:
+  tollbook quarantine show 3
+"""
+)
+@click.argument("number", type=ROW_NUMBER, metavar="ID")
+@output_options()
+@command_options
+@pass_app
+def show(app: App, number: int, output: Output) -> None:
+    """Show one entry: its fields, and for a conflict what stands in the ledger."""
+    from ledger.intake.quarantine import get_entry  # noqa: PLC0415
+    from ledger.intake.retry import standing_fields  # noqa: PLC0415
+
+    with app.open().reading() as connection:
+        row = get_entry(connection, number)
+        standing = standing_fields(connection, row)
+    document = {"schema": 1, **_document(row), "standing": standing}
+    rows = [
+        (key, _shown(value))
+        for key, value in document.items()
+        if key not in ("schema", "fields", "standing", "options")
+    ]
+    for name, values in (("field", document["fields"]), ("stands", standing or {}), ("option", document["options"])):
+        rows += [(f"{name} {key}", _shown(value)) for key, value in values.items()]
+    output.write(Sheet(f"Quarantine entry {number}", (Column("what"), Column("value")), rows, document=document))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={item}" for key, item in value.items())
+    return "" if value is None else str(value)
+
+
+@quarantine.command(
+    epilog="""\b
+Examples:
+  tollbook quarantine retry
+  tollbook quarantine retry 3 4
+"""
+)
+@click.argument("numbers", type=ROW_NUMBER, nargs=-1, metavar="[ID]...")
+@output_options()
+@command_options
+@pass_app
+def retry(app: App, numbers: tuple[int, ...], output: Output) -> None:
+    """Try entries again, after a card or model was added; without an ID all that can be."""
+    from ledger.intake.retry import retry as try_again  # noqa: PLC0415
+
+    result = try_again(app.open(), app.config, numbers)
+    document = {
+        "schema": 1,
+        "batch": result.batch_id,
+        "recorded": result.recorded,
+        "duplicate": result.duplicate,
+        "still_open": result.still_open,
+    }
+    columns = (Column("recorded", "count"), Column("duplicate", "count"), Column("still_open", "count"))
+    cells = (len(result.recorded), len(result.duplicate), len(result.still_open))
+    output.write(Sheet("Tried again", columns, [cells], document=document))
+    if result.still_open:
+        note("still open ones say why: tollbook quarantine list")
+        raise click.exceptions.Exit(3)
+
+
+@quarantine.command(
+    epilog="""\b
+Example:
+  tollbook quarantine accept 3 --reason 'the provider corrected its counts'
+"""
+)
+@click.argument("number", type=ROW_NUMBER, metavar="ID")
+@click.option("--reason", default="conflict accepted", show_default=True, help="Why; kept with the batch.")
+@command_options
+@pass_app
+def accept(app: App, number: int, reason: str) -> None:
+    """Let a conflict's facts stand in place of the recorded ones: a correction is posted."""
+    from ledger.intake.retry import accept as post  # noqa: PLC0415
+
+    batch = post(app.open(), app.config, number, reason)
+    click.echo(f"entry {number} accepted: batch {batch} reverses and replaces the charge", err=True)
+
+
+@quarantine.command(
+    epilog="""\b
+Example:
+  tollbook quarantine discard 5 6 --reason 'test traffic'
+"""
+)
+@click.argument("numbers", type=ROW_NUMBER, nargs=-1, required=True, metavar="ID...")
+@click.option("--reason", required=True, help="Why; kept with the entry.")
+@command_options
+@pass_app
+def discard(app: App, numbers: tuple[int, ...], reason: str) -> None:
+    """Give entries up; the same lines are only counted from then on."""
+    from ledger.intake.retry import discard as give_up  # noqa: PLC0415
+
+    if not reason.strip():
+        raise LedgerError("--reason is empty: say why")
+    give_up(app.open(), numbers, reason)
+    click.echo(f"{len(numbers)} discarded", err=True)
+
+
+@quarantine.command(
+    epilog="""\b
+Examples:
+  tollbook quarantine export -o held.jsonl
+  tollbook quarantine export --reason conflict | jq .fields
+"""
+)
+@click.option("--state", type=click.Choice(STATES), default="open", show_default=True, help="Which entries.")
+@click.option("--reason", metavar="R", help="Only that reason.")
+@click.option(
+    "-o", "--output", "path", metavar="FILE", help="Write to FILE, whole or not at all; - is standard output."
+)
+@command_options
+@pass_app
+def export(app: App, state: str, reason: str | None, path: str | None) -> None:
+    """Write entries as JSON Lines, everything that is kept of them."""
+    from ledger.values.safe_text import json_text  # noqa: PLC0415
+
+    rows = _entries(app, state, reason)
+    with Output("json", None if path == "-" else path).stream() as out:
+        for row in rows:
+            out.write(json_text(_document(row)).encode() + b"\n")
+    click.echo(f"{len(rows):,} entries", err=True)

@@ -1,0 +1,276 @@
+"""`tollbook rates`: rate cards and conversions, listed, shown and added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ledger.cli.app import App, command_options, pass_app
+from ledger.cli.show.output import Output, note, output_options
+from ledger.cli.show.sheet import Cell, Column, Sheet
+from ledger.errors import LedgerError
+from pricing.rate_card import format_instant
+
+if TYPE_CHECKING:
+    from pricing.rate_card import RateCard, RateEntry
+
+PER_MILLION = 1_000_000
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  tollbook rates list --provider evolink
+  tollbook rates add july-prices.toml
+"""
+)
+@command_options
+def rates() -> None:
+    """Rate cards and conversions: list, show, add."""
+
+
+def _card(cards: Mapping[str, RateCard], provider: str) -> RateCard:
+    if provider not in cards:
+        raise LedgerError(f"provider {provider!r} has no rate card: known are {', '.join(sorted(cards))}")
+    return cards[provider]
+
+
+@rates.command(
+    "list",
+    epilog="""\b
+Examples:
+  tollbook rates list
+  tollbook rates list --provider evolink --format csv
+""",
+)
+@click.option("--provider", metavar="P", help="Only that provider's card.")
+@output_options()
+@command_options
+@pass_app
+def list_rates(app: App, provider: str | None, output: Output) -> None:
+    """List every dated price, per 1M tokens, tier by tier."""
+    cards = app.cards()
+    chosen = [_card(cards, provider)] if provider else [cards[name] for name in sorted(cards)]
+    rows = [
+        row for card in chosen for model in card.models.values() for entry in model.entries for row in _tier_rows(entry)
+    ]
+    output.write(Sheet("Prices per 1M tokens", _COLUMNS, rows))
+
+
+_COLUMNS = (
+    Column("provider"),
+    Column("model"),
+    Column("effective_from"),
+    Column("tier"),
+    Column("currency"),
+    Column("input", "money"),
+    Column("cached_input", "money"),
+    Column("output", "money"),
+    Column("cache_storage_per_hour", "money", 2),
+    Column("derived", "flag", 1),
+    Column("source_url", priority=4),
+    Column("checked_on", priority=3),
+)
+
+
+def _tier_rows(entry: RateEntry) -> list[tuple[Cell, ...]]:
+    def per_million(pico: int | None) -> int | None:
+        return None if pico is None else pico * PER_MILLION // 1_000
+
+    return [
+        (
+            entry.provider,
+            entry.model,
+            format_instant(entry.effective_from),
+            tier.label,
+            entry.currency,
+            per_million(tier.input_pico),
+            per_million(tier.cached_input_pico),
+            per_million(tier.output_pico),
+            per_million(entry.cache_storage_pico),
+            entry.derived,
+            entry.source_url or "",
+            entry.checked_on.isoformat() if entry.checked_on else "",
+        )
+        for tier in entry.tiers
+    ]
+
+
+@rates.command(
+    epilog="""\b
+Examples:
+  tollbook rates show doubao-seed-2.0-pro
+  tollbook rates show doubao-seed-2-0-code-preview-260215 --provider volcengine
+"""
+)
+@click.argument("model")
+@click.option("--provider", metavar="P", help="Only that provider's card.")
+@output_options()
+@command_options
+@pass_app
+def show(app: App, model: str, provider: str | None, output: Output) -> None:
+    """Show a model's prices by date and tier, found by id or alias."""
+    cards = app.cards()
+    chosen = [_card(cards, provider)] if provider else [cards[name] for name in sorted(cards)]
+    found = [(card, card.models[name]) for card in chosen if (name := card.resolve(model)) is not None]
+    if not found:
+        known = sorted({name for card in chosen for name in card.models})
+        raise LedgerError(f"no card knows the model {model!r}: known are {', '.join(known)}")
+    rows = [row for _card, rates_of in found for entry in rates_of.entries for row in _tier_rows(entry)]
+    notes = [
+        f"{card.provider}: at most {rates_of.max_input_tokens or 'any'} input and "
+        f"{rates_of.max_output_tokens or 'any'} output tokens; "
+        f"also known as {', '.join(rates_of.aliases) or 'nothing else'}"
+        for card, rates_of in found
+    ]
+    output.write(Sheet(f"{found[0][1].id}, prices per 1M tokens", _COLUMNS, rows, footnotes=notes))
+
+
+@rates.command(
+    epilog="""\b
+Examples:
+  tollbook rates add july-prices.toml
+  tollbook rates add corrected.toml --replace --reason 'page said 6.4, not 4.6'
+"""
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="Correct entries of the same start; the old version is kept.")
+@click.option("--reason", metavar="R", help="Why; needed with --replace.")
+@command_options
+@pass_app
+def add(app: App, file: Path, replace: bool, reason: str | None) -> None:
+    """Lay a card file over those in force. No posted charge changes."""
+    from ledger.book.prices.changes import add_card, charges_priced_otherwise  # noqa: PLC0415
+    from pricing.catalog import parse_card  # noqa: PLC0415
+
+    reason_to_replace = _reason(replace, reason)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise LedgerError(f"{file}: is not UTF-8 text: {error}") from error
+    card = parse_card(text, str(file))
+    with app.open(create=True).writing() as connection:
+        added = add_card(connection, card, replace_with_reason=reason_to_replace)
+        stand = charges_priced_otherwise(connection, card.provider) if added else 0
+    if not added:
+        click.echo("nothing new: every entry is in force already", err=True)
+        return
+    for fact in added:
+        click.echo(f"added {fact}", err=True)
+    _tell_standing(stand)
+
+
+def _reason(replace: bool, reason: str | None) -> str | None:
+    if replace and not (reason or "").strip():
+        raise LedgerError("--replace needs --reason R: it is kept with the new version")
+    return reason if replace else None
+
+
+def _tell_standing(count: int) -> None:
+    if count:
+        note(f"{count:,} posted charges stand at other figures and stay as they are: 'tollbook reprice' corrects them")
+
+
+@rates.group(
+    epilog="""\b
+Example:
+  tollbook rates conversion add --per-usd 68 --from 2026-11-01
+"""
+)
+@command_options
+def conversion() -> None:
+    """How many units of a card's currency are 1 USD: add, list."""
+
+
+@conversion.command(
+    "add",
+    epilog="""\b
+Example:
+  tollbook rates conversion add --per-usd 68 --from 2026-11-01 --source-url https://evolink.ai/pricing
+""",
+)
+@click.option("--per-usd", required=True, metavar="N", help="Units of the card's currency for 1 USD.")
+@click.option(
+    "--from", "start", required=True, metavar="DATE", help="First day (UTC midnight), or a time with an offset."
+)
+@click.option("--provider", metavar="P", help="Whose card. Default: [ledger] provider, evolink.")
+@click.option("--source-url", metavar="URL", help="Where it was read.")
+@click.option("--checked-on", type=click.DateTime(["%Y-%m-%d"]), help="When it was read. Default: today.")
+@click.option("--replace", is_flag=True, help="Correct the conversion of the same start; the old one is kept.")
+@click.option("--reason", metavar="R", help="Why; needed with --replace.")
+@command_options
+@pass_app
+def add_conversion(
+    app: App,
+    *,
+    per_usd: str,
+    start: str,
+    provider: str | None,
+    source_url: str | None,
+    checked_on: datetime | None,
+    replace: bool,
+    reason: str | None,
+) -> None:
+    """Add a conversion from a date on. No posted charge changes."""
+    from ledger.book.prices.changes import add_user_conversion, charges_priced_otherwise  # noqa: PLC0415
+    from ledger.book.prices.in_force import cards_in_force  # noqa: PLC0415
+    from ledger.values.periods import parse_moment  # noqa: PLC0415
+    from pricing.money import INT64_MAX, NANO, Conversion, parse_units  # noqa: PLC0415
+
+    reason_to_replace = _reason(replace, reason)
+    try:
+        per_usd_nano = parse_units(per_usd, NANO)
+    except ValueError as error:
+        raise LedgerError(f"--per-usd {per_usd!r}: give a plain decimal of at most 9 places, such as 68") from error
+    if not 0 < per_usd_nano <= INT64_MAX:
+        raise LedgerError(f"--per-usd {per_usd}: must be above 0 and below 9 billion")
+    name = provider or app.config.ledger.provider
+    with app.open(create=True).writing() as connection:
+        card = _card(cards_in_force(connection), name)
+        if card.currency == "USD":
+            raise LedgerError(f"the card of {name} is in USD: it needs no conversion")
+        checked = (checked_on or datetime.now(UTC)).date()
+        new = Conversion(card.currency, per_usd_nano, parse_moment(start, UTC, "--from"), source_url, checked)
+        added = add_user_conversion(connection, card, new, replace_with_reason=reason_to_replace)
+        stand = charges_priced_otherwise(connection, name) if added else 0
+    click.echo(f"{'added' if added else 'in force already'}: {per_usd} {card.currency} = 1 USD from {start}", err=True)
+    _tell_standing(stand)
+
+
+@conversion.command(
+    "list",
+    epilog="""\b
+Example:
+  tollbook rates conversion list --json
+""",
+)
+@output_options()
+@command_options
+@pass_app
+def list_conversions(app: App, output: Output) -> None:
+    """List the conversions in force, by provider and start."""
+    rows = [
+        (
+            card.provider,
+            card.currency,
+            item.per_usd_nano,
+            format_instant(item.effective_from),
+            item.source_url or "",
+            item.checked_on.isoformat() if item.checked_on else "",
+        )
+        for _name, card in sorted(app.cards().items())
+        for item in card.conversions
+    ]
+    columns = (
+        Column("provider"),
+        Column("currency"),
+        Column("per_usd", "money"),
+        Column("effective_from"),
+        Column("source_url", priority=1),
+        Column("checked_on"),
+    )
+    output.write(Sheet("Conversions to USD", columns, rows))

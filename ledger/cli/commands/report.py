@@ -1,0 +1,94 @@
+"""`tollbook report`: spend by model, project and more."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ledger.cli.app import App, command_options, pass_app
+from ledger.cli.show.output import Output, note, output_options
+from ledger.cli.show.period_options import period_options
+from ledger.cli.show.sheet import Column, Sheet, without_fees
+
+if TYPE_CHECKING:
+    from ledger.reports import Report
+
+# What a narrow terminal shows last, most important first; dimensions and usd are always shown.
+IMPORTANCE = (
+    "usd", "change_usd", "change_percent", "previous_usd", "amount", "credits", "requests", "cache_savings_usd",
+    "input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "input_credits", "output_credits",
+    "cached_input_credits", "cache_storage_credits",
+)  # fmt: skip
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tollbook report
+  tollbook report --by model --by project --month last
+  tollbook report --by project --month 2026-03 --compare previous --top 10
+  tollbook report --by day --last 7d --timezone Asia/Shanghai
+  tollbook report --by tag:team --project search --format csv -o march.csv
+"""
+)
+@click.option(
+    "--by",
+    "dimensions",
+    metavar="DIM",
+    multiple=True,
+    help="model, project, day, month, tier, source, provider, status, currency or tag:KEY; may be repeated.  "
+    "[default: model]",
+)
+@period_options
+@click.option(
+    "--basis",
+    type=click.Choice(["posted", "occurred"]),
+    default="posted",
+    show_default=True,
+    help="Periods by the month it stands in the books of, or by when it happened.",
+)
+@click.option("--project", "projects", metavar="P", multiple=True, help="Only this project; of several, any.")
+@click.option("--model", "models", metavar="M", multiple=True, help="Only this billed model; of several, any.")
+@click.option(
+    "--tag", "tags", metavar="K=V", multiple=True, help="Only with this tag; of several values of a key, any."
+)
+@click.option("--sort", metavar="COLUMN", help="By this column: numbers falling, text rising.")
+@click.option("--top", metavar="N", type=click.IntRange(min=1), help="The first N rows; the total stays that of all.")
+@click.option("--compare", metavar="previous|YYYY-MM", help="Beside another period: the one before, or a month.")
+@output_options()
+@command_options
+@pass_app
+def report(app: App, /, *, output: Output, **options: Any) -> None:
+    """Show what was spent, by model, project, day, month, tier, tag and more.
+
+    Amounts are exact; USD is converted at the rate in effect when each request happened and rounded once a figure.
+    A table rounds for the eye: --format json and csv have every place.
+    """
+    from ledger.reports import ReportOptions, run_report  # noqa: PLC0415 - start-up time
+
+    asked = ReportOptions(**options)
+    found = run_report(app.open(), asked, now=datetime.now(UTC))
+    output.write(_sheet(found))
+    for text in found.notes:
+        note(text)
+    if found.unbooked_calls and output.format == "csv":
+        note(without_fees(found.unbooked_calls))
+
+
+def _sheet(report: Report) -> Sheet:
+    columns = [
+        Column(column.name, column.kind, IMPORTANCE.index(column.name) if column.name in IMPORTANCE else 0)
+        for column in report.columns
+    ]
+    return Sheet(
+        report.title,
+        columns,
+        report.rows,
+        report.total,
+        facts={"data_through": report.data_through}
+        | ({"unbooked_tool_calls": report.unbooked_calls} if report.unbooked_calls else {}),
+        footnotes=([f"data through {report.data_through}"] if report.data_through else [])
+        + ([without_fees(report.unbooked_calls)] if report.unbooked_calls else []),
+    )

@@ -1,0 +1,87 @@
+"""`tollbook status`: how the ledger stands."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from ledger.cli.app import App, command_options, pass_app
+from ledger.cli.show.output import Output, note, output_options
+from ledger.cli.show.sheet import Column, Sheet, without_fees
+from pricing.money import format_nano
+
+STALE_DAYS = 90
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tollbook status
+  tollbook status --json | jq .quarantine
+"""
+)
+@output_options()
+@command_options
+@pass_app
+def status(app: App, output: Output) -> None:
+    """Show database, zone, conversions in use, sources, quarantine and open months."""
+    from ledger.audit.status import status as read_status  # noqa: PLC0415 - start-up time
+
+    found = read_status(app.open(), datetime.now(UTC), app.config.ledger.provider)
+    conversions = [
+        {
+            "provider": use.provider,
+            "currency": use.conversion.currency,
+            "per_usd": format_nano(use.conversion.per_usd_nano),
+            "effective_from": _text(use.conversion.effective_from),
+            "checked_on": use.conversion.checked_on.isoformat() if use.conversion.checked_on else None,
+        }
+        for use in found.conversions
+    ]
+    sources = [
+        {"source": name, "last_record": _text(record), "last_ingest": _text(ingest)}
+        for name, record, ingest in found.sources
+    ]
+    rows = [("database", found.url), ("timezone", found.zone), ("requests", f"{found.requests:,}")]
+    if found.unbooked_calls:
+        rows += [("tool fees", without_fees(found.unbooked_calls))]
+    rows += [
+        (
+            f"conversion {item['provider']}",
+            f"{item['per_usd']} {item['currency']} = 1 USD from {item['effective_from']}, checked "
+            + (item["checked_on"] or "never"),
+        )
+        for item in conversions
+    ]
+    rows += [
+        (f"source {item['source']}", f"last record {item['last_record']}, last ingest {item['last_ingest']}")
+        for item in sources
+    ]
+    rows += [("quarantine", ", ".join(f"{count:,} {reason}" for reason, count in found.quarantine.items()) or "empty")]
+    rows += [("closed through", found.closed_through or "nothing closed yet")]
+    rows += [("open months", ", ".join(found.open_months) or "none posted yet")]
+    document = {
+        "schema": 1,
+        "database": found.url,
+        "timezone": found.zone,
+        "requests": found.requests,
+        "unbooked_tool_calls": found.unbooked_calls,
+        "conversions": conversions,
+        "sources": sources,
+        "quarantine": found.quarantine,
+        "closed_through": found.closed_through,
+        "open_months": list(found.open_months),
+    }
+    output.write(Sheet("Ledger", (Column("what"), Column("value")), rows, document=document))
+    for use in found.conversions:
+        if use.days_since_check is None or use.days_since_check > STALE_DAYS:
+            when = "never" if use.days_since_check is None else f"{use.days_since_check} days ago"
+            note(
+                f"the conversion of {use.provider} was last checked {when}: look it up, "
+                "then 'tollbook rates conversion add'"
+            )
+
+
+def _text(moment: datetime) -> str:
+    return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""What `estimate` and `diff` read and show."""

@@ -1,0 +1,124 @@
+"""How `tollbook diff` shows a comparison: a sheet, the JSON document, Markdown, JUnit cases, notes, annotations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from ledger.cli.estimating.diff_markdown import diff_markdown
+from ledger.cli.show.annotations import announce
+from ledger.cli.show.junit import Case
+from ledger.cli.show.output import note
+from ledger.cli.show.report_files import Rendering
+from ledger.cli.show.sheet import Cell, Column, Sheet
+from ledger.estimates.changes.compare import Comparison, Warned
+from ledger.estimates.changes.document import DiffDocument, WorkloadChange
+from ledger.estimates.changes.gates import gate_message
+from ledger.estimates.workloads.document import GateResult
+from pricing.money import NANO, parse_units
+
+MAX_NOTES = 20
+COLUMNS = (
+    Column("name"),
+    Column("status"),
+    Column("before_usd_per_month", "usd", 2),
+    Column("after_usd_per_month", "usd", 1),
+    Column("change_usd", "usd"),
+    Column("change_percent", "percent", 1),
+    Column("tier_before", "count", 4),
+    Column("tier_after", "count", 3),
+    Column("price_change_usd", "usd", 6),
+    Column("prompt_change_usd", "usd", 7),
+    Column("changes", "text", 5),
+)
+
+
+def rendering(document: DiffDocument, comparison: Comparison, *, quiet: bool) -> Rendering:
+    """The comparison in every format."""
+    suites = [("workloads", list(_workload_cases(document, comparison))), ("gates", list(_gate_cases(document)))]
+    return Rendering("diff", _sheet(document), suites, diff_markdown(document, quiet=quiet))
+
+
+def _sheet(document: DiffDocument) -> Sheet:
+    total, count = document.total, len(document.workloads)
+    return Sheet(
+        f"Estimated change of a month, {'1 workload' if count == 1 else f'{count:,} workloads'}",
+        COLUMNS,
+        [_row(workload) for workload in document.workloads],
+        [_cell(getattr(total, column.name, None), column) for column in COLUMNS],
+        document=msgspec.to_builtins(document),
+        footnotes=[*map(_gate_line, document.gates), "A month is 30 days."],
+    )
+
+
+def _row(workload: WorkloadChange) -> list[Cell]:
+    return [_cell(getattr(workload, column.name), column) for column in COLUMNS]
+
+
+def _cell(value: object, column: Column) -> Cell:
+    if isinstance(value, list):
+        return ", ".join(value).replace("_", " ")
+    if column.kind == "usd" and isinstance(value, str):
+        return parse_units(value, NANO)
+    if column.kind == "percent" and isinstance(value, str):
+        return parse_units(value, 10)
+    assert value is None or isinstance(value, (str, int))
+    return value
+
+
+def _gate_line(gate: GateResult) -> str:
+    result = "passed" if gate.passed else "FAILED" if gate.level == "fail" else "warned"
+    return f"Gate {result}: {gate_message(gate)}."
+
+
+def _workload_cases(document: DiffDocument, comparison: Comparison) -> Iterator[Case]:
+    for workload in document.workloads:
+        warnings = [warning.text for warning in comparison.warnings if warning.name == workload.name]
+        yield Case(workload.name, notes=[_in_words(workload), *warnings])
+
+
+def _in_words(workload: WorkloadChange) -> str:
+    before, after = (
+        "no price" if text is None else f"{text} USD"
+        for text in (workload.before_usd_per_month, workload.after_usd_per_month)
+    )
+    return f"{workload.status}: {before} a month before, {after} after"
+
+
+def _gate_cases(document: DiffDocument) -> Iterator[Case]:
+    for gate in document.gates:
+        failed = not gate.passed and gate.level == "fail"
+        told = [gate_message(gate)]
+        yield Case(f"{gate.name} {gate.limit}", told if failed else (), () if failed else told)
+
+
+# --- standard error, and what GitHub Actions makes of it -------------------------------------------------------------
+
+
+def tell(notes: Sequence[str], warnings: Sequence[Warned], gates: Sequence[GateResult]) -> None:
+    """Notes, warnings and gates that were passed over, to standard error; as annotations where GitHub runs it."""
+    for text in notes:
+        note(text)
+    texts = list(dict.fromkeys(warning.text for warning in warnings))
+    for text in texts[:MAX_NOTES]:
+        announce("warning", text)
+    if len(texts) > MAX_NOTES:
+        note(f"{len(texts) - MAX_NOTES:,} more warnings; --json has them")
+    for gate in gates:
+        if not gate.passed:
+            announce("error" if gate.level == "fail" else "warning", gate_message(gate))
+
+
+def append_summary(markdown: str) -> None:
+    """Append to the job's summary, where GITHUB_STEP_SUMMARY names its file; a file that can't be is only told."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    try:
+        with Path(path).open("a", encoding="utf-8", newline="\n") as file:
+            file.write(f"{markdown}\n")
+    except OSError as error:
+        note(f"GITHUB_STEP_SUMMARY {path} can't be written: {error.strerror or error}")

@@ -1,0 +1,61 @@
+"""What commands that estimate look up besides the prompts: encoding, calibration, the ledger's means, a profile."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ledger.cli.app import App
+from ledger.errors import LedgerError
+
+if TYPE_CHECKING:
+    from ledger.estimates.history.means import LedgerMeans
+    from ledger.estimates.history.profile import Profile
+    from pricing.estimating.calibration import Calibration
+
+
+def moment_of(at: str | None) -> datetime:
+    """The time of `--at`, now without it."""
+    if at is None:
+        return datetime.now(UTC)
+    from ledger.values.periods import parse_moment  # noqa: PLC0415 - start-up time
+
+    return parse_moment(at, UTC, "--at")
+
+
+def counting_of(encoding: str | None, calibration: str | None) -> tuple[str, Calibration | None]:
+    """The encoding to count in, and the calibration of `--calibration FILE`, which is of one encoding."""
+    from pricing.estimating.tokens import DEFAULT_ENCODING, ENCODINGS  # noqa: PLC0415 - start-up time
+
+    if encoding is not None and encoding not in ENCODINGS:
+        raise LedgerError(f"--encoding {encoding!r} is unknown: give {' or '.join(ENCODINGS)}")
+    if calibration is None:
+        return encoding or DEFAULT_ENCODING, None
+    from ledger.estimates.prompts.files import read_calibration  # noqa: PLC0415 - start-up time
+
+    read = read_calibration(calibration)
+    if encoding not in (None, read.encoding):
+        raise LedgerError(
+            f"--encoding {encoding} and {calibration}, which corrects counts in {read.encoding}, contradict each "
+            "other: leave out --encoding, or calibrate for it"
+        )
+    return read.encoding, read
+
+
+def profile_of(path: str | None) -> Profile | None:
+    """The profile of `--profile FILE`."""
+    if path is None:
+        return None
+    from ledger.estimates.history.profile import read_profile  # noqa: PLC0415
+    from ledger.estimates.prompts.files import read_json  # noqa: PLC0415 - start-up time
+
+    return read_profile(read_json(path), path)
+
+
+def means_of(app: App) -> LedgerMeans | None:
+    """Mean output tokens by the ledger in use, None where there is none."""
+    if not app.has_ledger:
+        return None
+    from ledger.estimates.history.means import LedgerMeans  # noqa: PLC0415 - start-up time
+
+    return LedgerMeans(app.open(), now=datetime.now(UTC))

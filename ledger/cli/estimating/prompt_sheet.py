@@ -1,0 +1,220 @@
+"""How `tollbook estimate` shows prompts: a sheet, the JSON document, JUnit cases, and notes for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from ledger.cli.show.annotations import announce
+from ledger.cli.show.junit import Case
+from ledger.cli.show.output import note
+from ledger.cli.show.report_files import Rendering
+from ledger.cli.show.sheet import Cell, Column, Sheet, grouped
+from ledger.estimates.workloads.document import OutputBasis
+from ledger.estimates.workloads.priced import EstimatedPrompt, EstimateTotal, Gate, RequestFacts, Settings
+from ledger.values.amounts import unit_of
+from pricing.money import NANO, format_nano, format_usd, parse_units, round_usd
+
+MAX_NOTES = 20
+COLUMNS = (
+    Column("name"),
+    Column("input_tokens", "count"),
+    Column("input_tokens_low", "count", 4),
+    Column("input_tokens_high", "count", 3),
+    Column("cached_input_tokens", "count", 7),
+    Column("output_tokens", "count", 6),
+    Column("tier", "count", 5),
+    Column("usd", "usd"),
+    Column("usd_low", "usd", 2),
+    Column("usd_high", "usd", 1),
+)
+_NO_OUTPUT = "no --output-tokens are given, nor a ledger or profile that knows them: output counts as 0"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptsEstimate:
+    """All that the command shows: prompts, each sent `requests` times, and what they come to."""
+
+    settings: Settings
+    prompts: Sequence[EstimatedPrompt]
+    output_basis: OutputBasis
+    facts: RequestFacts
+    project: str | None
+    requests: int
+    total: EstimateTotal
+    gate: Gate | None
+
+    @property
+    def calibration(self) -> dict[str, Any] | None:
+        """The calibration of the model, None where it has none."""
+        calibration = self.settings.calibration
+        return None if calibration is None else calibration.summary(self.settings.entry.model)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What holds for all prompts alike."""
+        told = [_NO_OUTPUT] if self.output_basis == "none" else []
+        if self.settings.calibration is not None and self.calibration is None:
+            told.append(f"the calibration knows no {self.settings.entry.model}: counts are tiktoken's own, ±20 %")
+        return tuple(told)
+
+
+def rendering(result: PromptsEstimate) -> Rendering:
+    """The result in every format."""
+    cases = [Case(prompt.entry.name, notes=_said_of(result, prompt)) for prompt in result.prompts]
+    suites = [("prompts", cases)]
+    if result.gate is not None:
+        failures = [] if result.gate.passed else [_gate_text(result.gate)]
+        suites.append(("gates", [Case(f"fail-over {result.gate.limit.text}", failures)]))
+    return Rendering("estimate", _sheet(result), suites)
+
+
+def tell(result: PromptsEstimate) -> None:
+    """Warnings to standard error, and a limit that was exceeded."""
+    gate = result.gate
+    about = [(prompt.entry.name, warning) for prompt in result.prompts for warning in prompt.entry.warnings]
+    tell_all(about, [] if gate is None or gate.passed else [_gate_text(gate)], of_all=result.warnings)
+
+
+def tell_all(about: Sequence[tuple[str, str]], failures: Sequence[str], *, of_all: Sequence[str] = ()) -> None:
+    """Warnings, each text once with the names that it is about, to standard error; then what failed."""
+    names: dict[str, list[str]] = {}
+    for name, warning in about:
+        names.setdefault(warning, []).append(name)
+    notes = [*of_all, *(f"{_some(of)}: {warning}" for warning, of in names.items())]
+    for text in notes[:MAX_NOTES]:
+        announce("warning", text)
+    if len(notes) > MAX_NOTES:
+        note(f"{len(notes) - MAX_NOTES:,} more warnings; --json has them")
+    for text in failures:
+        announce("error", text)
+
+
+def _some(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1:,} more"
+
+
+def _said_of(result: PromptsEstimate, prompt: EstimatedPrompt) -> list[str]:
+    return [*prompt.entry.warnings, *result.warnings]
+
+
+def _gate_text(gate: Gate) -> str:
+    end = "high end of the " if gate.on == "high" else ""
+    verdict = "is within" if gate.passed else "is over"
+    return f"the {end}total, {gate.value} {unit_of(gate.limit.currency)}, {verdict} --fail-over {gate.limit.text}"
+
+
+# --- the sheet ------------------------------------------------------------------------------------------------------
+
+
+def _sheet(result: PromptsEstimate) -> Sheet:
+    count = len(result.prompts)
+    prompts = "1 prompt" if count == 1 else f"{count:,} prompts"
+    return Sheet(
+        f"{result.settings.entry.model}, {prompts}{'' if result.requests == 1 else ': one request each'}",
+        COLUMNS,
+        [_row(prompt) for prompt in result.prompts],
+        _total_row(result.total) if count > 1 and result.requests == 1 else None,
+        document=_document(result),
+        footnotes=list(_footnotes(result)),
+    )
+
+
+def _row(prompt: EstimatedPrompt) -> list[Cell]:
+    cells = [getattr(prompt.entry, column.name) for column in COLUMNS]
+    return [
+        parse_units(cell, NANO) if column.kind == "usd" else cell for cell, column in zip(cells, COLUMNS, strict=True)
+    ]
+
+
+def _total_row(total: EstimateTotal) -> list[Cell]:
+    return [round_usd(getattr(total, column.name)) if column.kind == "usd" else None for column in COLUMNS]
+
+
+def _footnotes(result: PromptsEstimate) -> Iterator[str]:
+    """The total, and what it rests on."""
+    total, settings = result.total, result.settings
+    per_usd_nano, currency = settings.per_usd_nano, total.currency
+    times = "" if result.requests == 1 else f", each prompt sent {result.requests:,} times"
+    usd, low, high = (grouped(format_usd(usd)) for usd in (total.usd, total.usd_low, total.usd_high))
+    yield f"Total{times}: {usd} USD, from {low} to {high}."
+    converted = f" at {format_nano(per_usd_nano or 0)} {currency} = 1 USD"
+    amount = f"{grouped(format_nano(total.amount_nano))} {currency}{'' if per_usd_nano is None else converted}"
+    yield f"That is {amount}; prices {settings.entry.key}."
+    if result.gate is not None:
+        text = _gate_text(result.gate)
+        yield f"{text[0].upper()}{text[1:]}."
+    yield from result_notes(result)
+
+
+def result_notes(result: PromptsEstimate) -> Iterator[str]:
+    """What the counts rest on: tokenizer, range, overhead, output."""
+    yield counting_text(result.settings.encoding, calibrated=result.calibration is not None)
+    overhead = sum(prompt.entry.message_overhead_tokens for prompt in result.prompts)
+    if overhead:
+        yield (
+            f"{overhead:,} of the input tokens are for messages: 3 a message and 3 a request, as Doubao's own template "
+            "isn't public."
+        )
+    if result.facts.extra_input_tokens:
+        yield f"{result.facts.extra_input_tokens:,} input tokens of each request are added at run time."
+    yield _output_text(result)
+
+
+def counting_text(encoding: str, *, calibrated: bool) -> str:
+    """Whose counts input tokens are, and how far they may be off."""
+    if calibrated:
+        return f"Input tokens are tiktoken's ({encoding}), corrected by the calibration."
+    return (
+        f"Input tokens are tiktoken's ({encoding}), ±20 %, as Doubao's tokenizer isn't public: "
+        "'tollbook calibrate' narrows that."
+    )
+
+
+def _output_text(result: PromptsEstimate) -> str:
+    where = "" if result.project is None else f" in project {result.project}"
+    expected = {
+        "given": "as given",
+        "ledger": f"the mean of the model's requests{where} in the ledger",
+        "profile": f"the mean of the model's requests{where} in the profile",
+        "none": "as nothing is known of them",
+    }[result.output_basis]
+    most = result.facts.max_output_tokens
+    worst = "" if most is None else f"; the high end has {most:,}"
+    return f"Output tokens: {result.facts.output_tokens:,}, {expected}{worst}."
+
+
+# --- the document ---------------------------------------------------------------------------------------------------
+
+
+def _document(result: PromptsEstimate) -> dict[str, Any]:
+    settings, total, gate = result.settings, result.total, result.gate
+    return {
+        "model": settings.entry.model,
+        "encoding": settings.encoding,
+        "card": settings.entry.key,
+        "calibration": result.calibration,
+        "output_basis": result.output_basis,
+        "prompts": [_prompt_document(prompt, result.warnings) for prompt in result.prompts],
+        "requests": result.requests,
+        "total": {
+            "amount": format_nano(total.amount_nano),
+            "currency": total.currency,
+            "usd": format_usd(total.usd),
+            "usd_low": format_usd(total.usd_low),
+            "usd_high": format_usd(total.usd_high),
+        },
+        "gate": gate and {"limit": gate.limit.text, "passed": gate.passed, "on": gate.on, "value": gate.value},
+        "provider": settings.entry.provider,
+        "project": result.project,
+        "notes": list(result_notes(result)),
+    }
+
+
+def _prompt_document(prompt: EstimatedPrompt, warnings: Sequence[str]) -> dict[str, Any]:
+    """The entry; what holds for all prompts is said of each."""
+    entry: dict[str, Any] = msgspec.to_builtins(prompt.entry)
+    return {**entry, "warnings": [*prompt.entry.warnings, *warnings]}

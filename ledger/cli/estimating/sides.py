@@ -1,0 +1,135 @@
+"""What `tollbook diff` compares: estimates that were kept as JSON, and those it makes itself, of today or of a ref."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from ledger.cli.app import App
+from ledger.cli.estimating.workload_sheet import estimate_config
+from ledger.config import load_config, read_config
+from ledger.errors import LedgerError
+from ledger.estimates.changes.causes import Side
+from ledger.estimates.prompts.files import STANDARD_INPUT, read_json
+from ledger.estimates.prompts.git_revision import Baseline, baseline_of
+from ledger.estimates.workloads.document import Total, WorkloadsDocument
+from ledger.estimates.workloads.read_document import read_workloads
+from pricing.errors import PricingError
+
+NO_WORKLOADS = WorkloadsDocument(
+    encoding="",
+    calibration=None,
+    workloads=[],
+    rates={},
+    total=Total(amount=None, currency=None, usd="0", usd_low="0", usd_high="0"),
+)
+
+
+class Sides(NamedTuple):
+    """Both estimates, and what is to be said of them; `before` is None where there is no baseline."""
+
+    before: Side | None
+    after: Side
+    notes: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The options that say what is compared, as they were given; None where one wasn't."""
+
+    head: str | None
+    compare_to: str | None
+    base_ref: str | None
+    config: str
+    profile: str | None
+    calibration: str | None
+    encoding: str | None
+    provider: str | None
+    rates: tuple[str, ...]
+    at: str | None
+
+    def check(self) -> None:
+        """Refuse what contradicts itself, before anything is read."""
+        if self.compare_to is not None and self.base_ref is not None:
+            raise LedgerError("--compare-to and --base-ref contradict each other: give the one to compare with")
+        given = [self.head, self.compare_to, self.profile, self.calibration]
+        if given.count(STANDARD_INPUT) > 1:
+            raise LedgerError("standard input (-) is given more than once: it can be read only once")
+        if self.base_ref is not None and self.head is None and STANDARD_INPUT in given:
+            raise LedgerError("standard input (-) can't be read for both estimates of --base-ref: give a file")
+        if self.head is not None and self.base_ref is None:
+            self._refuse_needless()
+
+    def _refuse_needless(self) -> None:
+        """Options of an estimate say nothing where none is made."""
+        for name in ("profile", "calibration", "encoding", "provider", "rates", "at"):
+            if getattr(self, name):
+                raise LedgerError(f"--{name} is for an estimate, but {self.head} is one already: leave it out")
+
+
+def sides_of(app: App, asked: Asked) -> Sides:
+    """The two estimates that the options ask for."""
+    asked.check()
+    # Both estimates take the prices of one instant.
+    at = asked.at or datetime.now(UTC).isoformat()
+    has_baseline = asked.compare_to is not None or asked.base_ref is not None
+    if asked.head is not None:
+        after = _side_of_file(asked.head)
+    elif has_baseline and not read_config(Path(asked.config)).workloads:
+        after = Side(NO_WORKLOADS, asked.config)
+    else:
+        after = Side(_estimate(app, asked, at, lambda file: file), asked.config)
+    if asked.compare_to is not None:
+        return Sides(_side_of_file(asked.compare_to), after, [])
+    if asked.base_ref is not None:
+        before, notes = _side_of_ref(app, asked, asked.base_ref, at)
+        return Sides(before, after, notes)
+    return Sides(None, after, ["no --base-ref and no --compare-to: every workload is new"])
+
+
+def _side_of_file(path: str) -> Side:
+    where = "standard input" if path == STANDARD_INPUT else path
+    return Side(read_workloads(read_json(path), where), where)
+
+
+def _side_of_ref(app: App, asked: Asked, ref: str, at: str) -> tuple[Side | None, list[str]]:
+    """The estimate of the ref's own files, None where it has no workloads yet, and what is to be said of it."""
+    with baseline_of(ref, Path(asked.config).parent) as baseline:
+        notes = [] if baseline.note is None else [baseline.note]
+        config = baseline.path_of(asked.config)
+        if config is None:
+            raise LedgerError(f"--base-ref {ref}: {asked.config} lies outside of the repository {baseline.top}")
+        try:
+            if not config.is_file() or not read_config(config).workloads:
+                lacks = "has no [[workload]]" if config.is_file() else "isn't there"
+                return None, [*notes, f"{asked.config} {lacks} at {ref}: every workload is new"]
+            document = _estimate(app, asked, at, baseline.version_of, _provider_of(baseline))
+        except (LedgerError, PricingError) as error:
+            raise baseline.told(error) from error
+    return Side(document, f"--base-ref {ref}"), notes
+
+
+def _estimate(
+    app: App, asked: Asked, at: str, version_of: Callable[[str], str], other_provider: str | None = None
+) -> WorkloadsDocument:
+    """An estimate in which each file that the options name is the one that `version_of` makes of it."""
+    return estimate_config(
+        app,
+        config=version_of(asked.config),
+        encoding=asked.encoding,
+        calibration=None if asked.calibration is None else version_of(asked.calibration),
+        profile=None if asked.profile is None else version_of(asked.profile),
+        provider=asked.provider,
+        rates=[version_of(file) for file in asked.rates],
+        at=at,
+        other_provider=other_provider,
+    )
+
+
+def _provider_of(baseline: Baseline) -> str | None:
+    """`[ledger] provider` of the ref's own tollbook.toml, that of the working directory."""
+    folder = baseline.path_of(Path.cwd())
+    return None if folder is None else load_config(folder).ledger.provider

@@ -1,0 +1,189 @@
+"""`tollbook estimate --config`: the workloads of a tollbook.toml as a sheet, a document, JUnit cases, and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from ledger.cli.estimating.inputs import counting_of, means_of, moment_of, profile_of
+from ledger.cli.estimating.prompt_sheet import counting_text, tell_all
+from ledger.cli.show.junit import Case
+from ledger.cli.show.report_files import Rendering
+from ledger.cli.show.sheet import Cell, Column, Sheet
+from ledger.errors import LedgerError
+from ledger.estimates.changes.compare import dearest
+from pricing.money import NANO, parse_units
+
+if TYPE_CHECKING:
+    from ledger.cli.app import App
+    from ledger.cli.show.report_files import Reporting
+    from ledger.estimates.workloads.document import GateResult, WorkloadEntry, WorkloadsDocument
+
+COLUMNS = (
+    Column("workload"),
+    Column("project", "text", 5),
+    Column("model", "text", 6),
+    Column("requests_per_month", "count", 4),
+    Column("tier", "count", 2),
+    Column("usd_per_request", "usd", 1, exact=True),
+    Column("usd_per_month", "usd"),
+    Column("usd_per_month_low", "usd", 3),
+    Column("usd_per_month_high", "usd", 3),
+    Column("status"),
+)
+
+
+def run_config(
+    app: App,
+    *,
+    config: str,
+    encoding: str | None,
+    calibration: str | None,
+    profile: str | None,
+    provider: str | None,
+    rates: Sequence[str],
+    at: str | None,
+    reporting: Reporting,
+) -> None:
+    """Estimate the workloads of `config`, show them, then exit with 1 where one is over a limit."""
+    document = estimate_config(
+        app,
+        config=config,
+        encoding=encoding,
+        calibration=calibration,
+        profile=profile,
+        provider=provider,
+        rates=rates,
+        at=at,
+    )
+    passed = all(workload.status == "ok" for workload in document.workloads)
+    reporting.write(rendering(document), passed=passed)
+    tell_all(list(_told(document)), list(_failures(document.workloads)))
+    if not passed:
+        click.get_current_context().exit(1)
+
+
+def estimate_config(
+    app: App,
+    *,
+    config: str,
+    encoding: str | None,
+    calibration: str | None,
+    profile: str | None,
+    provider: str | None,
+    rates: Sequence[str],
+    at: str | None,
+    other_provider: str | None = None,
+) -> WorkloadsDocument:
+    """The workloads of the file `config`; the ledger is asked for mean outputs only where one leaves its own out.
+
+    Prices are those of `provider`, else of the file's own `[ledger] provider`, else of `other_provider`.
+    """
+    from ledger.config import read_config  # noqa: PLC0415 - start-up time
+    from ledger.estimates.workloads.month import estimate_workloads  # noqa: PLC0415
+
+    if calibration == profile == "-":
+        raise LedgerError("standard input (-) is given more than once: it can be read only once")
+    read = read_config(Path(config))
+    counted_in, calibrated_by = counting_of(encoding, calibration)
+    is_open = any(workload.output_tokens is None for workload in read.workloads)
+    return estimate_workloads(
+        read,
+        folder=Path(config).parent,
+        card=app.card(provider or read.stated_provider or other_provider, *rates),
+        at=moment_of(at),
+        encoding=counted_in,
+        calibration=calibrated_by,
+        profile=profile_of(profile),
+        means=means_of(app) if is_open else None,
+        file=config,
+    )
+
+
+def rendering(document: WorkloadsDocument) -> Rendering:
+    """The workloads in every format."""
+    workloads = [Case(entry.name, notes=list(_warnings(entry))) for entry in document.workloads]
+    gates = [
+        Case(f"{entry.name}: {gate.name}", [] if gate.passed else [_message(gate)])
+        for entry in document.workloads
+        for gate in entry.gates
+    ]
+    return Rendering("estimate", _sheet(document), [("workloads", workloads), ("gates", gates)])
+
+
+def _sheet(document: WorkloadsDocument) -> Sheet:
+    total, count = document.total, len(document.workloads)
+    figures = {
+        "usd_per_month": total.usd,
+        "usd_per_month_low": total.usd_low,
+        "usd_per_month_high": total.usd_high,
+    }
+    return Sheet(
+        f"Estimated month of {'1 workload' if count == 1 else f'{count:,} workloads'}",
+        COLUMNS,
+        [_row(entry) for entry in document.workloads],
+        [_usd(figures.get(column.name)) for column in COLUMNS],
+        document=msgspec.to_builtins(document),
+        footnotes=list(_footnotes(document)),
+    )
+
+
+def _row(entry: WorkloadEntry) -> list[Cell]:
+    return [
+        entry.name,
+        entry.project,
+        entry.model,
+        entry.requests_per_month,
+        dearest(entry).tier,
+        _usd(entry.usd_per_request),
+        _usd(entry.usd_per_month),
+        _usd(entry.usd_per_month_low),
+        _usd(entry.usd_per_month_high),
+        entry.status,
+    ]
+
+
+def _usd(text: str | None) -> int | None:
+    return None if text is None else parse_units(text, NANO)
+
+
+def _footnotes(document: WorkloadsDocument) -> Iterator[str]:
+    """The total, and what it rests on."""
+    total = document.total
+    if total.currency not in (None, "USD"):
+        per_usd = document.workloads[0].per_usd
+        yield f"Total: {total.amount} {total.currency}, {total.usd} USD at {per_usd} {total.currency} = 1 USD."
+    yield "A month is 30 days; a request costs the mean of its workload's prompts; the tier is the dearest one's."
+    yield counting_text(document.encoding, calibrated=document.calibration is not None)
+
+
+def _told(document: WorkloadsDocument) -> Iterator[tuple[str, str]]:
+    """What is to be said, with the workload, or the prompt of it, that it is about."""
+    for entry in document.workloads:
+        for warning in entry.warnings:
+            yield entry.name, warning
+        for prompt in entry.prompts:
+            for warning in prompt.warnings:
+                yield f"{entry.name}, {prompt.name}", warning
+
+
+def _warnings(entry: WorkloadEntry) -> Iterator[str]:
+    """Its own warnings, then those of its prompts."""
+    yield from entry.warnings
+    for prompt in entry.prompts:
+        yield from (f"{prompt.name}: {warning}" for warning in prompt.warnings)
+
+
+def _failures(workloads: Sequence[WorkloadEntry]) -> Iterator[str]:
+    for entry in workloads:
+        yield from (f"{entry.name}: {_message(gate)}" for gate in entry.gates if not gate.passed)
+
+
+def _message(gate: GateResult) -> str:
+    from ledger.estimates.changes.gates import gate_message  # noqa: PLC0415 - start-up time: only where a limit is broken
+
+    return gate_message(gate)

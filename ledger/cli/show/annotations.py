@@ -1,0 +1,25 @@
+"""Warnings and failures on standard error: notes for people, annotations where GitHub Actions runs the command."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+import click
+
+from ledger.cli.show.output import note
+from ledger.values.safe_text import visible
+
+
+def announce(level: Literal["warning", "error"], text: str) -> None:
+    """One warning or failure to standard error."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        click.echo(annotation(level, text), err=True)
+    else:
+        note(text)
+
+
+def annotation(level: str, text: str) -> str:
+    """The workflow command that shows the text on the pull request; it is one line, whatever the text holds."""
+    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return f"::{level} title=tollbook::{visible(escaped)}"

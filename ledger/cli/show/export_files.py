@@ -1,0 +1,106 @@
+"""What every export command shares: format and file, how text is guarded, control totals, the manifest beside it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ledger.cli.show.output import Output, note, output_options, refuse_unwritable, replacing
+from ledger.errors import LedgerError
+
+if TYPE_CHECKING:
+    from ledger.exports.formats.writer import ExportFile, FileOptions
+    from ledger.exports.manifest import Exported
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FORMATS = ("csv", "json", "xlsx")
+# What --manifest without a file stands for.
+BESIDE = "\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where an export goes and how it is written; `manifest` None is none."""
+
+    output: Output
+    options: FileOptions
+    manifest: str | None
+
+    def write(self, export: Callable[[ExportFile], Exported]) -> None:
+        """Write the file and its manifest, each whole or not at all, and say the control total on standard error."""
+        from ledger.exports.formats.writer import ExportFile  # noqa: PLC0415 - start-up time
+        from ledger.exports.manifest import manifest  # noqa: PLC0415
+
+        path = self.output.path
+        with ExitStack() as files:
+            # Left last: the manifest takes its place once the file has taken its own.
+            beside = None if self.manifest is None else files.enter_context(replacing(self.manifest))
+            file = ExportFile(files.enter_context(self.output.stream()), self.options)
+            exported = export(file)
+            if beside is not None:
+                beside.write(manifest(None if path is None else Path(path).name, file, exported))
+        note(f"control total: {exported.words}")
+        for text in exported.notes:
+            note(text)
+        if file.guarded_cells:
+            cells = "cell begins" if file.guarded_cells == 1 else "cells begin"
+            note(f"{file.guarded_cells:,} {cells} as a formula would: written with an apostrophe, unless --raw")
+
+
+def export_options(formats: Sequence[str] = FORMATS) -> Callable[[F], F]:
+    """Add `--format`, `-o`, `--raw`, `--excel` and `--manifest`; the command gets them as `destination`."""
+
+    def decorate(function: F) -> F:
+        @click.option("--raw", is_flag=True, help="CSV: no apostrophe before text that begins as a formula would.")
+        @click.option("--excel", is_flag=True, help="CSV: a byte order mark first, so that Excel reads it as UTF-8.")
+        @click.option(
+            "--manifest",
+            metavar="[FILE]",
+            is_flag=False,
+            flag_value=BESIDE,
+            help="Write sha256, rows and control totals too, to FILE or beside the output.",
+        )
+        @output_options(formats)
+        @functools.wraps(function)
+        def with_destination(
+            *args: object, output: Output, raw: bool, excel: bool, manifest: str | None, **kwargs: object
+        ) -> object:
+            return function(*args, destination=_destination(output, raw, excel, manifest), **kwargs)
+
+        return with_destination  # type: ignore[return-value]  # click reads the options off it
+
+    return decorate
+
+
+def _destination(output: Output, raw: bool, excel: bool, manifest: str | None) -> Destination:
+    """What the options ask for; LedgerError where they contradict each other, or a file can't be written."""
+    from ledger.exports.formats.writer import FileOptions  # noqa: PLC0415 - start-up time
+
+    if output.format == "xlsx":
+        from ledger.exports.formats.workbook import workbook_class  # noqa: PLC0415
+
+        workbook_class()
+    if output.format == "parquet":
+        from ledger.exports.formats.parquet import parquet_library  # noqa: PLC0415
+
+        parquet_library()
+    if output.format in {"xlsx", "parquet"} and output.to_terminal:
+        kind = "an Excel" if output.format == "xlsx" else "a Parquet"
+        raise LedgerError(f"{kind} file is nothing for a terminal: give -o FILE.{output.format}")
+    beside = manifest
+    if manifest == BESIDE:
+        if output.path is None:
+            raise LedgerError("--manifest has no file to stand beside: give -o FILE, or --manifest FILE")
+        beside = f"{output.path}.manifest.json"
+    if beside is not None:
+        if not beside or (output.path is not None and Path(beside).resolve() == Path(output.path).resolve()):
+            raise LedgerError(f"--manifest {beside!r} is no file of its own: give it a name, or none")
+        refuse_unwritable(beside)
+    return Destination(output, FileOptions(output.format, raw, excel), beside)  # type: ignore[arg-type]  # a format of FORMATS

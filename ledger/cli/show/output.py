@@ -1,0 +1,225 @@
+"""What every command that shows something shares: `--format`, `--json`, `-o`, and how its output is written.
+
+Data alone goes to standard output or the file; notes and errors go to standard error.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import click
+
+from ledger.cli.show.sheet import Sheet, to_csv, to_json, to_markdown
+from ledger.errors import LedgerError
+from ledger.values.safe_text import visible
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FORMATS = ("table", "json", "csv", "markdown")
+_FORMAT_OF_SUFFIX = {
+    ".json": "json",
+    ".csv": "csv",
+    ".md": "markdown",
+    ".xml": "junit",
+    ".xlsx": "xlsx",
+    ".parquet": "parquet",
+}
+# Files whose readers would refuse what we can write, unless the command has the very format.
+_FOREIGN_SUFFIXES = frozenset({".parquet", ".xlsx", ".xls", ".ods", ".html", ".pdf"})
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where and how a command shows its data: `path` None is standard output."""
+
+    format: str
+    path: str | None = None
+
+    @property
+    def to_terminal(self) -> bool:
+        """Whether the data goes to a terminal."""
+        return self.path is None and sys.stdout.isatty()
+
+    @property
+    def indent(self) -> int | None:
+        """Indentation of JSON: 2 on a terminal, none for programs."""
+        return 2 if self.to_terminal else None
+
+    def write(self, sheet: Sheet) -> None:
+        """Show the sheet; columns left out of a table for want of room are named on standard error."""
+        if self.format == "table":
+            self._write_table(sheet)
+            return
+        if self.format == "csv":
+            data = to_csv(sheet)
+        else:
+            data = (to_json(sheet, indent=self.indent) if self.format == "json" else to_markdown(sheet)).encode()
+        with self.stream() as out:
+            out.write(data)
+
+    @contextmanager
+    def stream(self) -> Iterator[IO[bytes]]:
+        """A binary stream for data of any length; a file is there whole at the end, or not at all."""
+        if self.path is not None:
+            with replacing(self.path) as file:
+                yield file
+            return
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+
+    def _write_table(self, sheet: Sheet) -> None:
+        from ledger.cli.show.tables import to_table  # noqa: PLC0415 - rich is for tables alone
+
+        width = None if self.path is not None else terminal_width()
+        encoding = "utf-8" if self.path is not None else (getattr(sys.stdout, "encoding", None) or "utf-8")
+        text, left_out = to_table(
+            sheet, width=width, colour=self.to_terminal and wants_colour(), ascii_only=not _encodes("─", encoding)
+        )
+        with self.stream() as out:
+            out.write(text.encode(encoding, "backslashreplace"))
+        if left_out:
+            note(f"left out to fit {width} columns: {', '.join(left_out)}; --format csv and json have them")
+
+
+def note(text: str) -> None:
+    """One line to standard error that isn't data."""
+    click.echo(f"Note: {visible(text)}", err=True)
+
+
+def terminal_width() -> int | None:
+    """COLUMNS, else the width of the terminal that standard output is; None where it is none."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isascii() and columns.isdigit() and int(columns) > 0:
+        return int(columns)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def wants_colour() -> bool:
+    """Whether styles may be used on a terminal: not with NO_COLOR set, not on a dumb one."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in ("dumb", "unknown")
+
+
+def _encodes(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+@contextmanager
+def replacing(path: str) -> Iterator[IO[bytes]]:
+    """A file that takes `path`'s place once it is written whole; on any exception `path` is as it was before.
+
+    Pipes and devices are written to directly. OSError becomes LedgerError naming the path.
+    """
+    try:
+        if Path(path).exists() and not Path(path).is_file():
+            with Path(path).open("wb") as device:
+                yield device
+            return
+        # A link stays one: the file that it names is replaced.
+        target = Path(os.path.realpath(path))
+        handle, name = tempfile.mkstemp(prefix=".tollbook-", suffix=".tmp", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(_mode_of(target))
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise LedgerError(f"{path}: can't be written: {error.strerror or error}") from error
+
+
+def _mode_of(target: Path) -> int:
+    """The permissions of the file to be replaced, else those that the umask leaves a new file."""
+    try:
+        return stat.S_IMODE(target.stat().st_mode)
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
+
+
+def output_options(formats: Sequence[str] = FORMATS, *, to_file: str | None = None) -> Callable[[F], F]:
+    """Add `--format`, `--json` and `-o/--output`; the command gets them as one argument `output: Output`.
+
+    The first format is the default, or of a file `to_file`, unless the file's suffix says another (.csv, .json, .md).
+    """
+
+    def decorate(function: F) -> F:
+        @click.option(
+            "--format",
+            "format_name",
+            type=click.Choice(list(formats)),
+            help=f"How to show it. Default: by the suffix of --output, else {formats[0]}"
+            + (f", or {to_file} in a file." if to_file else "."),
+        )
+        @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+        @click.option(
+            "-o",
+            "--output",
+            "output_path",
+            metavar="FILE",
+            help="Write to FILE, whole or not at all; - is standard output.",
+        )
+        @functools.wraps(function)
+        def with_output(
+            *args: object, format_name: str | None, as_json: bool, output_path: str | None, **kwargs: object
+        ) -> object:
+            default = formats[0] if output_path in (None, "-") else to_file or formats[0]
+            output = chosen_output(formats, format_name, as_json=as_json, path=output_path, default=default)
+            if output.path is not None:
+                refuse_unwritable(output.path)
+            return function(*args, output=output, **kwargs)
+
+        return with_output  # type: ignore[return-value]  # click reads the options off it; nothing else calls it
+
+    return decorate
+
+
+def refuse_unwritable(path: str) -> None:
+    """LedgerError where no file can be written there: to be known before anything is done, not after."""
+    target = Path(os.path.realpath(path))
+    try:
+        fault = errno.EISDIR if target.is_dir() else 0 if target.exists() or target.parent.is_dir() else errno.ENOENT
+    except OSError as error:
+        fault = error.errno or errno.EIO
+    if fault:
+        raise LedgerError(f"{path}: can't be written: {os.strerror(fault)}")
+
+
+def chosen_output(
+    formats: Sequence[str], format_name: str | None, *, as_json: bool, path: str | None, default: str | None = None
+) -> Output:
+    """The output that the options ask for, the first format without a `default`; LedgerError for contradictions."""
+    if as_json and format_name not in (None, "json"):
+        raise LedgerError(f"--json and --format {format_name} contradict each other: give one of them")
+    if path == "":
+        raise LedgerError("--output is empty: give a file, or - for standard output")
+    suffix = Path(path or "").suffix.lower()
+    by_suffix = _FORMAT_OF_SUFFIX.get(suffix, "")
+    if suffix in _FOREIGN_SUFFIXES and by_suffix not in formats and not as_json and format_name is None:
+        raise LedgerError(f"--output {path}: {suffix} can't be written: give --format {' or '.join(formats)}")
+    chosen = format_name or (by_suffix if by_suffix in formats else default or formats[0])
+    return Output("json" if as_json else chosen, None if path == "-" else path)

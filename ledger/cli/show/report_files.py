@@ -1,0 +1,106 @@
+"""Several formats of one result at once, JUnit XML among them: `--report FORMAT=FILE` beside `--format` and `-o`."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from ledger.cli.app import decide_exit
+from ledger.cli.show.junit import Case, to_junit
+from ledger.cli.show.output import FORMATS, Output, output_options, refuse_unwritable
+from ledger.cli.show.sheet import Sheet, to_markdown
+from ledger.errors import LedgerError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+JUNIT = "junit"
+REPORT_FORMATS = (*FORMATS, JUNIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """One result as every format shows it: JUnit as suites of cases, Markdown as the sheet where it has no own.
+
+    The sheet's Markdown begins with a hidden line, by which `tollbook comment` finds the comment that it updates.
+    """
+
+    name: str
+    sheet: Sheet
+    suites: Sequence[tuple[str, Sequence[Case]]]
+    markdown: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reporting:
+    """Where a result goes: the files of `--report`, then the command's output."""
+
+    output: Output
+    files: tuple[Output, ...] = ()
+
+    def write(self, rendering: Rendering, *, passed: bool) -> None:
+        """Write the files, each whole or not at all, and show the rest.
+
+        Where a gate failed the exit code is 1, also if the reader of what is shown goes away.
+        """
+        decide_exit(0 if passed else 1)
+        for output in (*self.files, self.output):
+            _write(output, rendering)
+
+
+def _write(output: Output, rendering: Rendering) -> None:
+    if output.format == JUNIT:
+        data = to_junit(rendering.name, rendering.suites)
+    elif output.format == "markdown":
+        data = (rendering.markdown or f"<!-- tollbook:{rendering.name} -->\n{to_markdown(rendering.sheet)}").encode()
+    else:
+        output.write(rendering.sheet)
+        return
+    with output.stream() as out:
+        out.write(data)
+
+
+def reporting_options(function: F) -> F:
+    """Add `--format`, `--json`, `-o` and `--report`; the command gets them as one argument `reporting: Reporting`."""
+
+    @output_options(REPORT_FORMATS)
+    @click.option(
+        "--report",
+        "reports",
+        metavar="FORMAT=FILE",
+        multiple=True,
+        help=f"Write it to FILE too, as {', '.join(REPORT_FORMATS[:-1])} or {REPORT_FORMATS[-1]}; may be repeated.",
+    )
+    @functools.wraps(function)
+    def with_reports(*args: object, output: Output, reports: tuple[str, ...], **kwargs: object) -> object:
+        return function(*args, reporting=chosen_reporting(output, reports), **kwargs)
+
+    return with_reports  # type: ignore[return-value]  # click reads the options off it; nothing else calls it
+
+
+def chosen_reporting(output: Output, reports: Sequence[str]) -> Reporting:
+    """The outputs that the options ask for; LedgerError for an unknown format, a file twice or one that can't be."""
+    files = tuple(_report(text) for text in reports)
+    seen: set[str] = set()
+    for path in [output.path, *(file.path for file in files)]:
+        if path is None:
+            continue
+        if os.path.realpath(path) in seen:
+            raise LedgerError(f"{path}: is to be written twice: give each report a file of its own")
+        seen.add(os.path.realpath(path))
+    for file in files:
+        refuse_unwritable(file.path or "")
+    return Reporting(output, files)
+
+
+def _report(text: str) -> Output:
+    name, separator, path = text.partition("=")
+    if not separator or name not in REPORT_FORMATS:
+        raise LedgerError(f"--report {text!r}: give FORMAT=FILE with one of {', '.join(REPORT_FORMATS)}")
+    if path in ("", "-"):
+        raise LedgerError(f"--report {text!r} names no file: standard output shows --format")
+    return Output(name, path)

@@ -1,0 +1,1 @@
+"""A change compared with what was before, its causes and gates."""

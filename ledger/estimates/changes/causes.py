@@ -1,0 +1,120 @@
+"""What makes a workload cost other than before: prices, prompts, configuration, or the counting itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ledger.estimates.changes.document import ChangeKind
+from ledger.estimates.workloads.document import WorkloadEntry, WorkloadsDocument
+from ledger.estimates.workloads.read_document import per_usd_nano, price_entry_of
+from pricing.charge import price_entry
+from pricing.errors import PricingError
+from pricing.money import round_usd, usd_fraction
+from pricing.rate_card import RateEntry
+from pricing.usage import TokenUsage
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two estimates, with what its workloads are priced by."""
+
+    document: WorkloadsDocument
+    where: str
+
+    def entry_of(self, workload: WorkloadEntry) -> RateEntry:
+        """The price entry of a workload of this side."""
+        return price_entry_of(self.document.rates, workload.card, self.where)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A workload that is in both estimates."""
+
+    before: Side
+    after: Side
+    old: WorkloadEntry
+    new: WorkloadEntry
+
+    @property
+    def is_counted_otherwise(self) -> bool:
+        """Whether the same text would have another count than before."""
+        return _counting(self.before, self.old) != _counting(self.after, self.new)
+
+    def kinds(self) -> Iterator[ChangeKind]:
+        """What differs, in the order of a request: what it is priced by, what is in it, how often it is sent."""
+        old, new = self.old, self.new
+        old_entry, new_entry = self.before.entry_of(old), self.after.entry_of(new)
+        has_model = old_entry.model == new_entry.model
+        if not has_model:
+            yield "model"
+        if (has_model and _rates(old_entry) != _rates(new_entry)) or _unit(old) != _unit(new):
+            yield "prices"
+        if _counted(old) != _counted(new):
+            yield "counting" if self.is_counted_otherwise else "prompts"
+        if old.extra_input_tokens != new.extra_input_tokens:
+            yield "extra_input_tokens"
+        if _is_cached_otherwise(old, new):
+            yield "cached_input_tokens"
+        if {p.output_tokens for p in old.prompts} != {p.output_tokens for p in new.prompts}:
+            yield "output_tokens"
+        if old.requests_per_month != new.requests_per_month:
+            yield "requests_per_month"
+
+    def price_part(self, before: int) -> int | None:
+        """Nano-USD a month that other prices alone add to the counts of before; None where they can't price them.
+
+        Another model is a choice of the configuration: of it only another conversion is a change of prices.
+        """
+        old_entry, new_entry = self.before.entry_of(self.old), self.after.entry_of(self.new)
+        if old_entry.model != new_entry.model:
+            if self.old.currency != self.new.currency:
+                return None
+            new_entry = old_entry
+        if _rates(old_entry) == _rates(new_entry) and _unit(self.old) == _unit(self.new):
+            return 0
+        try:
+            return round_usd(_month_at(self.old, new_entry, per_usd_nano(self.new))) - before
+        except PricingError:
+            return None
+
+
+def _counting(side: Side, workload: WorkloadEntry) -> tuple[str, object]:
+    """What decides the count of a text: the encoding, and the calibration of the model."""
+    document = side.document
+    return document.encoding, (document.calibration or {}).get(workload.model)
+
+
+def _month_at(workload: WorkloadEntry, entry: RateEntry, per_usd: int | None) -> Fraction:
+    """USD a month of the workload's counts at the prices of `entry`: the mean of its prompts times its requests."""
+    amount_nano = sum(
+        price_entry(entry, TokenUsage(p.input_tokens, p.cached_input_tokens, p.output_tokens)).amount_nano
+        for p in workload.prompts
+    )
+    return usd_fraction([(amount_nano * workload.requests_per_month, per_usd)]) / len(workload.prompts)
+
+
+def _rates(entry: RateEntry) -> tuple[object, ...]:
+    """All of an entry that decides what a request costs; its dates don't."""
+    return (entry.currency, entry.tiers, entry.settlement, entry.max_input_tokens, entry.max_output_tokens)
+
+
+def _unit(workload: WorkloadEntry) -> tuple[str, int | None]:
+    """What the workload is priced in, and how much of it is 1 USD."""
+    return (workload.currency, per_usd_nano(workload))
+
+
+def _counted(workload: WorkloadEntry) -> list[int]:
+    """What was counted in each prompt, without what is added to it at run time."""
+    return sorted(prompt.input_tokens - workload.extra_input_tokens for prompt in workload.prompts)
+
+
+def _is_cached_otherwise(old: WorkloadEntry, new: WorkloadEntry) -> bool:
+    """Whether the cached part differs, other than by being the same share of longer or shorter prompts."""
+    if {p.cached_input_tokens for p in old.prompts} == {p.cached_input_tokens for p in new.prompts}:
+        return False
+    prompts = [prompt for prompt in (*old.prompts, *new.prompts) if prompt.input_tokens]
+    least = max(Fraction(2 * p.cached_input_tokens - 1, 2 * p.input_tokens) for p in prompts)
+    most = min(Fraction(2 * p.cached_input_tokens + 1, 2 * p.input_tokens) for p in prompts)
+    return least >= most

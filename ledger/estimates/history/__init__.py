@@ -1,0 +1,1 @@
+"""What the ledger knows of past requests: profiles, means, the pace of budgets."""

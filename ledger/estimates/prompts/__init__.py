@@ -1,0 +1,1 @@
+"""Prompts and request bodies, read and counted."""

@@ -1,0 +1,74 @@
+"""Files that an estimate reads: prompts as text, request bodies and calibrations as JSON; refusals name the file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ledger.errors import LedgerError
+
+if TYPE_CHECKING:
+    from pricing.estimating.calibration import Calibration
+
+STANDARD_INPUT = "-"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+def read_text(path: str) -> str:
+    """The text of a UTF-8 file without its byte order mark, of standard input for `-`; line ends stay as they are."""
+    return text_of(read_bytes(path), path)
+
+
+def read_json(path: str) -> Any:  # noqa: ANN401 - any JSON
+    """The one JSON value of a file, of standard input for `-`; a key that stands twice is refused."""
+    return json_of(read_bytes(path), path)
+
+
+def read_calibration(path: str) -> Calibration:
+    """The calibration that `tollbook calibrate` wrote."""
+    from pricing.estimating.calibration import Calibration  # noqa: PLC0415 - start-up time
+
+    return Calibration.from_document(read_json(path), path)
+
+
+def read_bytes(path: str) -> bytes:
+    """A file's bytes, standard input's for `-`."""
+    try:
+        if path != STANDARD_INPUT:
+            return Path(path).read_bytes()
+        if sys.stdin is None or sys.stdin.closed:
+            raise LedgerError("standard input is closed: give a file, or send the text to standard input")
+        return sys.stdin.buffer.read()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise LedgerError(f"{_name(path)}: can't be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def text_of(raw: bytes, path: str) -> str:
+    """The text that the bytes are; LedgerError where they are none, such as an image's."""
+    if raw.startswith(_UTF16_MARKS):
+        raise LedgerError(f"{_name(path)}: is UTF-16: convert it to UTF-8")
+    if b"\0" in raw:
+        raise LedgerError(f"{_name(path)}: is binary, it holds a NUL byte: give a text file in UTF-8")
+    try:
+        return raw.removeprefix(_BYTE_ORDER_MARK).decode()
+    except UnicodeDecodeError as error:
+        raise LedgerError(
+            f"{_name(path)}: byte {error.start + 1} is not UTF-8: give a text file, converted to UTF-8"
+        ) from None
+
+
+def json_of(raw: bytes, name: str) -> Any:  # noqa: ANN401 - any JSON
+    """The one JSON value that the bytes are; LedgerError naming the file, or the line of it, where they are none."""
+    from ledger.intake.fields.record import RecordError  # noqa: PLC0415 - start-up time: text needs no JSON
+    from ledger.intake.fields.strict_json import decode  # noqa: PLC0415
+
+    try:
+        return decode(raw)
+    except RecordError as error:
+        raise LedgerError(f"{_name(name)}: {error}") from None
+
+
+def _name(path: str) -> str:
+    return "standard input" if path == STANDARD_INPUT else path

@@ -1,0 +1,1 @@
+"""Workloads of tollbook.toml, priced for a month."""

@@ -1,0 +1,115 @@
+"""A workload's files as requests: globs and parts, joined, with variables in place of their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ledger.config import Workload
+from ledger.errors import LedgerError
+from ledger.estimates.prompts.files import read_text
+from ledger.estimates.prompts.globs import files_matching, path_of
+from ledger.estimates.prompts.requests import TOKENS_OF_REQUEST, Prompt, read_prompts
+from ledger.estimates.prompts.variables import fill, left_open
+from pricing.estimating.calibration import PromptText
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadRequests:
+    """The alternative requests of one workload, by name; `cached_prefix` is the text that they may begin with."""
+
+    prompts: tuple[Prompt, ...]
+    cached_prefix: str | None
+    warnings: tuple[str, ...]
+
+
+def requests_of(workload: Workload, folder: Path) -> WorkloadRequests:
+    """What the workload's files say; names are relative to `folder`, as the workload gives them.
+
+    With parts alone there is one request; with prompts each alternative is the parts, then the prompt. LedgerError
+    where a glob matches no file, a part holds several requests, or a file can't be read.
+    """
+    parts = [_read_part(name, folder) for name in workload.parts]
+    prompts = [prompt for name in _files(workload, folder) for prompt in _read(name, folder)]
+    prefix = None if workload.cached_prefix is None else read_text(path_of(workload.cached_prefix, folder))
+    texts = [text for one in (*parts, *prompts) for text in one.text.texts] + ([] if prefix is None else [prefix])
+    filled_parts = [_filled(part, workload) for part in parts]
+    if prompts:
+        joined = [_joined([*filled_parts, _filled(prompt, workload)]) for prompt in prompts]
+    else:
+        joined = [replace(_joined(filled_parts), name=" + ".join(workload.parts), warnings=())]
+    return WorkloadRequests(
+        tuple(joined),
+        None if prefix is None else fill(prefix, workload.variables),
+        (*_warnings_of_parts(parts), *_warnings_of_variables(workload, texts)),
+    )
+
+
+def _files(workload: Workload, folder: Path) -> list[str]:
+    """The names that the globs match, sorted; a file that several match has one."""
+    found: dict[str, str] = {}
+    for pattern in workload.prompts:
+        matched = files_matching(pattern, folder)
+        if not matched:
+            raise LedgerError(f"prompts {pattern!r} matches no file in {folder}: correct the glob or add the file")
+        for file, name in matched.items():
+            found.setdefault(file, name)
+    return sorted(found.values())
+
+
+def _read(name: str, folder: Path) -> Iterator[Prompt]:
+    """The requests of one file, named from `folder` on: `asked.jsonl`, of which the third is `asked.jsonl:3`.
+
+    Bytes of a file's name that aren't UTF-8 are escaped, as no JSON would hold them.
+    """
+    path = path_of(name, folder)
+    shown_name = name.encode(errors="backslashreplace").decode()
+    for prompt in read_prompts(path):
+        yield replace(prompt, name=shown_name + prompt.name.removeprefix(path))
+
+
+def _read_part(name: str, folder: Path) -> Prompt:
+    found = list(_read(name, folder))
+    if len(found) != 1:
+        raise LedgerError(
+            f"part {name!r} holds {len(found)} requests: a part is joined into one; give it under prompts"
+        )
+    return found[0]
+
+
+def _joined(requests: Sequence[Prompt]) -> Prompt:
+    """One request of them all, called as the last; of what each body adds for being a request, one stays."""
+    overheads = [one.text.message_overhead_tokens for one in requests]
+    bodies = sum(overhead > 0 for overhead in overheads)
+    texts = tuple(text for one in requests for text in one.text.texts)
+    return replace(requests[-1], text=PromptText(texts, sum(overheads) - TOKENS_OF_REQUEST * max(0, bodies - 1)))
+
+
+def _filled(prompt: Prompt, workload: Workload) -> Prompt:
+    if not workload.variables:
+        return prompt
+    texts = tuple(fill(text, workload.variables) for text in prompt.text.texts)
+    return replace(prompt, text=replace(prompt.text, texts=texts))
+
+
+def _warnings_of_parts(parts: Sequence[Prompt]) -> Iterator[str]:
+    for part in parts:
+        yield from (f"{part.name}: {warning}" for warning in part.warnings)
+
+
+def _warnings_of_variables(workload: Workload, texts: Sequence[str]) -> Iterator[str]:
+    """Placeholders that no variable is given for, and variables that no file asks for, in the order of their names."""
+    asked = left_open(texts, {})
+    missing = sorted(set(asked) - workload.variables.keys())
+    unused = sorted(workload.variables.keys() - set(asked))
+    if missing:
+        yield f"no variable is given for {_listed(missing)}: counted as written"
+    if unused:
+        yield f"no file asks for {_listed(unused)}: correct the name, or leave the variable out"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first names as placeholders, and how many more there are."""
+    shown = ", ".join(f"{{{{{name}}}}}" for name in names[:10])
+    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"

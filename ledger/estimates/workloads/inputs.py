@@ -1,0 +1,106 @@
+"""What a workload leaves out of the configuration, from the ledger's means and from a profile of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from ledger.config import Workload
+from ledger.estimates.workloads.document import OutputBasis
+from ledger.estimates.workloads.priced import Means, expected_output
+from pricing.estimating.calibration import TokenRange
+from pricing.rate_card import RateEntry
+
+if TYPE_CHECKING:
+    from ledger.estimates.history.profile import Profile, ProfileRow
+
+NO_OUTPUT = "no output_tokens are given, nor a ledger or profile that knows them: output counts as 0"
+NO_REQUESTS = "no requests_per_month is given, nor a profile that knows it: the month counts as 0"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadInputs:
+    """How often a workload runs, what it answers and how much of its input is cached, with what is to be said of it.
+
+    `cached_share` is the part of the input that is read from cache, None where the configuration says what is.
+    """
+
+    requests_per_month: int
+    output_tokens: int
+    max_output_tokens: int | None
+    output_basis: OutputBasis
+    cached_share: Fraction | None
+    mean_input_tokens: int | None
+    warnings: tuple[str, ...]
+
+    def warning_of_input(self, ranges: Sequence[TokenRange]) -> str | None:
+        """A warning where the requests of the ledger were shorter or longer than what is counted, in the mean."""
+        mean = self.mean_input_tokens
+        if mean is None:
+            return None
+        low, high = (sum(ends) / Fraction(len(ranges)) for ends in zip(*((r.low, r.high) for r in ranges), strict=True))
+        if low <= mean <= high:
+            return None
+        told = (
+            f"the profile's mean input of {mean:,} tokens is outside the {int(low):,} to {-int(-high // 1):,} counted"
+        )
+        return f"{told}: give what is added at run time as extra_input_tokens"
+
+
+def inputs_of(
+    workload: Workload,
+    entry: RateEntry,
+    *,
+    profile: Profile | None,
+    means: Means | None,
+    alike: int = 1,
+) -> WorkloadInputs:
+    """The configuration's figures; for those left out the ledger's mean output, then the profile's row.
+
+    `alike` is how many workloads of one configuration have this model and project: they share one row of a profile.
+    """
+    row = None if profile is None else profile.row(entry.model, workload.project)
+    output_tokens, basis = expected_output(
+        entry.model, workload.project, given=workload.output_tokens, means=means, profile=profile
+    )
+    warnings = [NO_OUTPUT] if basis == "none" else []
+    requests = workload.requests_per_month
+    if requests is None and profile is not None and row is not None:
+        requests = profile.requests_per_month(row)
+        warnings += _warnings_of_requests(workload, entry, alike)
+    elif requests is None:
+        warnings.append(NO_REQUESTS)
+    is_stated = workload.cached_prefix is not None or workload.cached_input_tokens is not None
+    return WorkloadInputs(
+        requests_per_month=requests or 0,
+        output_tokens=output_tokens,
+        max_output_tokens=_most_output(entry, row, output_tokens) if workload.output_tokens is None else None,
+        output_basis=basis,
+        cached_share=None if row is None or is_stated else Fraction(row.cached_share),
+        mean_input_tokens=None if row is None else row.mean_input_tokens,
+        warnings=tuple(warnings),
+    )
+
+
+def _most_output(entry: RateEntry, row: ProfileRow | None, output_tokens: int) -> int | None:
+    """The profile's p90 as the worst case: not below the mean, not beyond what the entry allows."""
+    if row is None:
+        return None
+    most = max(row.p90_output_tokens, output_tokens)
+    return most if entry.max_output_tokens is None else min(most, entry.max_output_tokens)
+
+
+def _warnings_of_requests(workload: Workload, entry: RateEntry, alike: int) -> list[str]:
+    if alike > 1:
+        return [
+            f"takes all that the profile has, as {_others(alike)} of its project and model: give requests_per_month"
+        ]
+    if workload.project is None:
+        return [f"takes the requests of all projects that use {entry.model} from the profile: name its project"]
+    return []
+
+
+def _others(alike: int) -> str:
+    return "does another workload" if alike == 2 else f"do {alike - 1} other workloads"

@@ -1,0 +1,296 @@
+"""All workloads of a configuration -> counts, prices, a month of each, and whether each keeps within its limits."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ledger.config import FILE_NAME, Config, Workload, usd_limit
+from ledger.errors import LedgerError
+from ledger.estimates.workloads.document import GateResult, Total, WorkloadEntry, WorkloadsDocument
+from ledger.estimates.workloads.files import WorkloadRequests, requests_of
+from ledger.estimates.workloads.inputs import NO_REQUESTS, WorkloadInputs, inputs_of
+from ledger.estimates.workloads.priced import EstimatedPrompt, Means, RequestFacts, Settings, price_counted, texts_of
+from ledger.values.amounts import Amount
+from pricing.errors import PricingError, shown
+from pricing.estimating.calibration import PromptText, TokenRange, count_ranges
+from pricing.estimating.estimate import PromptEstimate, top_tokens_of
+from pricing.money import divide_half_even, format_nano, format_usd, round_usd
+
+if TYPE_CHECKING:
+    from ledger.estimates.history.profile import Profile
+    from pricing.estimating.calibration import Calibration
+    from pricing.rate_card import RateCard
+
+USD = "USD"
+TOO_LONG = "a prompt is longer than the card prices: the workload has no price, and the total is without it"
+
+
+def estimate_workloads(
+    config: Config,
+    *,
+    folder: Path,
+    card: RateCard,
+    at: datetime,
+    encoding: str,
+    calibration: Calibration | None,
+    profile: Profile | None,
+    means: Means | None,
+    file: str | None = None,
+) -> WorkloadsDocument:
+    """The workloads in the order of the configuration; the files that they name are looked for from `folder` on.
+
+    `file` is what refusals call the configuration. LedgerError naming it and the workload that can't be estimated.
+    """
+    file = str(folder / FILE_NAME) if file is None else file
+    if not config.workloads:
+        raise LedgerError(f"{file}: has no [[workload]]: add one that names a model and prompts")
+    planner = _Planner(config.workloads, folder, Settings(card, "", at, encoding, calibration), profile, means, file)
+    plans = planner.plans()
+    months = [plan.month(ranges) for plan, ranges in zip(plans, _count(plans), strict=True)]
+    entries = {plan.settings.entry.key: plan.settings.entry for plan in plans}
+    return WorkloadsDocument(
+        encoding=encoding,
+        calibration=_summaries(calibration, sorted({entry.model for entry in entries.values()})),
+        workloads=[month.entry() for month in months],
+        rates={key: json.loads(entries[key].content()) for key in sorted(entries)},
+        total=_total([month for month in months if month.is_priced], card.currency),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    """What all workloads share."""
+
+    workloads: Sequence[Workload]
+    folder: Path
+    settings: Settings
+    profile: Profile | None
+    means: Means | None
+    file: str
+    texts: dict[str, str] = field(default_factory=dict)
+
+    def plans(self) -> list[_Plan]:
+        alike = Counter(self._row_of(workload) for workload in self.workloads if workload.requests_per_month is None)
+        return [self._plan(workload, alike[self._row_of(workload)]) for workload in self.workloads]
+
+    def _row_of(self, workload: Workload) -> tuple[str | None, str | None]:
+        return self.settings.card.resolve(workload.model), workload.project
+
+    def _plan(self, workload: Workload, alike: int) -> _Plan:
+        """The workload's files and figures; nothing is counted yet."""
+        where = f"{self.file}: workload {shown(workload.name)}"
+        with _told(where):
+            settings = replace(self.settings, model=workload.model)
+            inputs = inputs_of(workload, settings.entry, profile=self.profile, means=self.means, alike=alike)
+            requests = self._sharing_texts(requests_of(workload, self.folder))
+            facts = RequestFacts(
+                cached_prefix=requests.cached_prefix,
+                cached_input_tokens=workload.cached_input_tokens,
+                cached_share=inputs.cached_share,
+                extra_input_tokens=workload.extra_input_tokens,
+                output_tokens=inputs.output_tokens,
+                max_output_tokens=inputs.max_output_tokens,
+            )
+        return _Plan(where, workload, requests, inputs, settings, facts)
+
+    def _sharing_texts(self, requests: WorkloadRequests) -> WorkloadRequests:
+        """The same requests, with texts that earlier ones have too held once: a part may be that of thousands."""
+        prompts = [
+            replace(prompt, text=replace(prompt.text, texts=tuple(map(self._held, prompt.text.texts))))
+            for prompt in requests.prompts
+        ]
+        prefix = None if requests.cached_prefix is None else self._held(requests.cached_prefix)
+        return replace(requests, prompts=tuple(prompts), cached_prefix=prefix)
+
+    def _held(self, text: str) -> str:
+        return self.texts.setdefault(text, text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One workload before its texts are counted."""
+
+    where: str
+    workload: Workload
+    requests: WorkloadRequests
+    inputs: WorkloadInputs
+    settings: Settings
+    facts: RequestFacts
+
+    def month(self, ranges: Sequence[TokenRange]) -> _Month:
+        """The workload priced by what its texts were counted as."""
+        with _told(self.where):
+            prompts = price_counted(self.requests.prompts, ranges, settings=self.settings, facts=self.facts)
+        return _Month(self, prompts, [prompt.estimate for prompt in prompts if prompt.estimate is not None])
+
+
+@dataclass(frozen=True, slots=True)
+class _Month:
+    """One workload priced: a request costs the mean of its alternatives, a month so many times that.
+
+    Of three alternatives of 100, 100 and 101 nano-credits, 10 requests are 1_003 1/3 and are shown as 1_003.
+    """
+
+    plan: _Plan
+    prompts: Sequence[EstimatedPrompt]
+    estimates: Sequence[PromptEstimate]
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether each alternative has a price."""
+        return len(self.estimates) == len(self.prompts)
+
+    @property
+    def amount_nano(self) -> Fraction:
+        """A month in the card's currency."""
+        return self._of_month(sum(estimate.expected.amount_nano for estimate in self.estimates))
+
+    @property
+    def usd(self) -> Fraction:
+        """A month at the expected counts."""
+        return self._of_month(sum(estimate.usd for estimate in self.estimates))
+
+    @property
+    def usd_low(self) -> Fraction:
+        """A month at the low ends of the counts."""
+        return self._of_month(sum(estimate.usd_low for estimate in self.estimates))
+
+    @property
+    def usd_high(self) -> Fraction:
+        """A month at the high ends of the counts."""
+        return self._of_month(sum(estimate.usd_high for estimate in self.estimates))
+
+    def entry(self) -> WorkloadEntry:
+        """What the document says of it; without a price where an alternative has none."""
+        plan, is_priced = self.plan, self.is_priced
+        settings, per_usd_nano = plan.settings, plan.settings.per_usd_nano
+        gates = list(self._gates())
+        return WorkloadEntry(
+            name=plan.workload.name,
+            model=settings.entry.model,
+            project=plan.workload.project,
+            status="ok" if is_priced and all(gate.passed for gate in gates) else "over_limit",
+            card=settings.entry.key,
+            currency=settings.entry.currency,
+            per_usd=None if per_usd_nano is None else format_nano(per_usd_nano),
+            output_basis=plan.inputs.output_basis,
+            extra_input_tokens=plan.workload.extra_input_tokens,
+            prompts=[prompt.entry for prompt in self.prompts],
+            requests_per_month=plan.inputs.requests_per_month,
+            usd_per_request=format_usd(self._mean_usd) if is_priced else None,
+            amount_per_month=format_nano(_rounded(self.amount_nano)) if is_priced else None,
+            usd_per_month=format_usd(self.usd) if is_priced else None,
+            usd_per_month_low=format_usd(self.usd_low) if is_priced else None,
+            usd_per_month_high=format_usd(self.usd_high) if is_priced else None,
+            gates=gates,
+            warnings=list(self._warnings()),
+        )
+
+    @property
+    def _mean_usd(self) -> Fraction:
+        return sum((estimate.usd for estimate in self.estimates), Fraction()) / len(self.estimates)
+
+    def _of_month(self, of_all: Fraction | int) -> Fraction:
+        """A month of the mean, from the sum over all alternatives."""
+        return Fraction(of_all) * self.plan.inputs.requests_per_month / len(self.prompts)
+
+    def _gates(self) -> Iterator[GateResult]:
+        """The limits held against figures as they are printed; what isn't known keeps within none."""
+        workload, estimates = self.plan.workload, self.estimates if self.is_priced else []
+        dearest = max((estimate.usd for estimate in estimates), default=None)
+        month = self.usd if self.is_priced and NO_REQUESTS not in self.plan.inputs.warnings else None
+        per_request = usd_limit(workload.max_usd_per_request, "max_usd_per_request")
+        per_month = usd_limit(workload.max_usd_per_month, "max_usd_per_month")
+        if per_request is not None:
+            yield _gate("max_usd_per_request", per_request, dearest)
+        if per_month is not None:
+            yield _gate("max_usd_per_month", per_month, month)
+        top_tokens = top_tokens_of(self.plan.settings.entry)
+        if not self.is_priced:
+            longest = max(prompt.entry.input_tokens for prompt in self.prompts)
+            yield GateResult(name="max_input_tokens", limit=str(top_tokens), value=str(longest), passed=False)
+
+    def _warnings(self) -> Iterator[str]:
+        plan = self.plan
+        yield from plan.requests.warnings
+        yield from plan.inputs.warnings
+        calibration, model = plan.settings.calibration, plan.settings.entry.model
+        if calibration is not None and calibration.summary(model) is None:
+            yield f"the calibration knows no {model}: counts are tiktoken's own, ±20 %"
+        ranges = [
+            TokenRange(prompt.input_tokens_low, prompt.input_tokens, prompt.input_tokens_high)
+            for prompt in (prompt.entry for prompt in self.prompts)
+        ]
+        of_input = plan.inputs.warning_of_input(ranges)
+        if of_input is not None:
+            yield of_input
+        if not self.is_priced:
+            yield TOO_LONG
+
+
+def _count(plans: Sequence[_Plan]) -> list[list[TokenRange]]:
+    """What each plan's texts count as: all of them in one go, or in one for each calibrated model."""
+    texts = [texts_of(plan.requests.prompts, plan.facts) for plan in plans]
+    groups: dict[str, list[int]] = {}
+    for number, plan in enumerate(plans):
+        is_calibrated = plan.settings.calibration is not None
+        groups.setdefault(plan.settings.entry.model if is_calibrated else "", []).append(number)
+    counted: list[list[TokenRange]] = [[] for _ in plans]
+    for model, numbers in groups.items():
+        together: list[PromptText] = [text for number in numbers for text in texts[number]]
+        settings = plans[numbers[0]].settings
+        ranges = iter(count_ranges(together, model, encoding=settings.encoding, calibration=settings.calibration))
+        for number in numbers:
+            counted[number] = [next(ranges) for _ in texts[number]]
+    return counted
+
+
+def _gate(name: str, limit: Amount, usd: Fraction | None) -> GateResult:
+    """Over is more than the limit, as both are printed; the limit itself passes."""
+    value = None if usd is None else Amount(round_usd(usd), USD)
+    return GateResult(
+        name=name,
+        limit=limit.text,
+        value=None if value is None else value.text,
+        passed=value is not None and value.nano <= limit.nano,
+    )
+
+
+def _total(months: Sequence[_Month], currency: str) -> Total:
+    """All months that have a price, each figure rounded once."""
+    return Total(
+        amount=format_nano(_rounded(sum((month.amount_nano for month in months), Fraction()))),
+        currency=currency,
+        usd=format_usd(sum((month.usd for month in months), Fraction())),
+        usd_low=format_usd(sum((month.usd_low for month in months), Fraction())),
+        usd_high=format_usd(sum((month.usd_high for month in months), Fraction())),
+    )
+
+
+def _rounded(nano: Fraction) -> int:
+    return divide_half_even(nano.numerator, nano.denominator)
+
+
+def _summaries(calibration: Calibration | None, models: Sequence[str]) -> dict[str, Any] | None:
+    """What the calibration says of each model that is in it; None without any."""
+    if calibration is None:
+        return None
+    found = {model: calibration.summary(model) for model in models}
+    return {model: summary for model, summary in found.items() if summary is not None} or None
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """Refusals with the file and the workload that they are of."""
+    try:
+        yield
+    except (LedgerError, PricingError) as error:
+        raise LedgerError(f"{where}: {error}") from error

@@ -1,0 +1,134 @@
+"""An estimate of workloads read back from JSON, checked before anything is worked out from it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import msgspec
+
+from ledger.errors import LedgerError
+from ledger.estimates.workloads.document import SCHEMA, WorkloadEntry, WorkloadsDocument
+from pricing.errors import PricingError, shown
+from pricing.money import CURRENCIES, NANO, SettlementMode, parse_units
+from pricing.rate_card import RateEntry
+from pricing.usage import TokenUsage, check_count
+
+HOW_TO_MAKE = "make one with: tollbook estimate --config tollbook.toml --json -o FILE"
+
+
+# Beyond what 2**63 of the dearest requests cost; a percentage of it still reads back as a decimal.
+_MOST_NANO = 10**36
+
+_Pico = Annotated[int, msgspec.Meta(ge=0)]
+_Limit = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class _Rates(msgspec.Struct, forbid_unknown_fields=True):
+    """What `RateEntry.content()` states, in types that nothing can go wrong with."""
+
+    provider: str
+    currency: str
+    model: str
+    effective_from: str
+    effective_to: str | None
+    tiers: Annotated[list[tuple[_Limit | None, _Pico, _Pico | None, _Pico]], msgspec.Meta(min_length=1)]
+    cache_storage_pico: _Pico | None
+    max_input_tokens: _Limit | None
+    max_output_tokens: _Limit | None
+    settlement: tuple[_Limit, SettlementMode, _Pico] | None
+
+
+def read_workloads(document: object, where: str) -> WorkloadsDocument:
+    """The estimate that a JSON document states; LedgerError naming file, key and rule where it is none."""
+    if not isinstance(document, dict):
+        raise LedgerError(f"{where}: is no estimate of workloads: {HOW_TO_MAKE}")
+    _check_kind(document, where)
+    try:
+        read = msgspec.convert(document, WorkloadsDocument)
+    except msgspec.ValidationError as error:
+        what, _, path = str(error).partition(" - at `$")
+        key = path.strip(".`")
+        place = f"{where}: {key}" if key else where
+        raise LedgerError(f"{place}: {what[0].lower()}{what[1:].replace('`', '')}; {HOW_TO_MAKE}") from None
+    names: set[str] = set()
+    for number, workload in enumerate(read.workloads):
+        key = f"{where}: workloads[{number}]"
+        if workload.name in names:
+            raise LedgerError(f"{key}.name: {shown(workload.name)} is an earlier workload's name too; {HOW_TO_MAKE}")
+        names.add(workload.name)
+        _check_workload(workload, read.rates, key)
+    for name, text in (("usd", read.total.usd), ("amount", read.total.amount)):
+        nano_of(text, f"{where}: total.{name}")
+    return read
+
+
+def price_entry_of(rates: dict[str, dict[str, Any]], card: str, where: str) -> RateEntry:
+    """The price entry of that key in a document's `rates`; LedgerError where it isn't there whole."""
+    if card not in rates:
+        raise LedgerError(f"{where}: rates has no {shown(card)}, which a workload is priced by; {HOW_TO_MAKE}")
+    try:
+        msgspec.convert(rates[card], _Rates)
+        entry = RateEntry.from_content(json.dumps(rates[card]))
+        is_whole = entry.key == card
+    except ValueError:  # msgspec's is one too
+        is_whole = False
+    if not is_whole:
+        raise LedgerError(f"{where}: rates[{shown(card)}] isn't the price entry of that key; {HOW_TO_MAKE}")
+    return entry
+
+
+def nano_of(text: str | None, where: str) -> int | None:
+    """Nano of an amount, None where there is none; LedgerError naming the key where it is no amount of 0 or more."""
+    if text is None:
+        return None
+    try:
+        nano = parse_units(text, NANO)
+    except ValueError as error:
+        raise LedgerError(f"{where}: {error}; {HOW_TO_MAKE}") from None
+    if nano < 0:
+        raise LedgerError(f"{where}: {shown(text)} is negative; {HOW_TO_MAKE}")
+    if nano > _MOST_NANO:
+        raise LedgerError(f"{where}: {shown(text)} is more than anything costs; {HOW_TO_MAKE}")
+    return nano
+
+
+def per_usd_nano(workload: WorkloadEntry) -> int | None:
+    """Nano-units of the workload's currency for 1 USD; None for USD."""
+    return None if workload.per_usd is None else parse_units(workload.per_usd, NANO)
+
+
+def _check_kind(document: dict[str, Any], where: str) -> None:
+    if "workloads" in document and "passed" in document:
+        raise LedgerError(f"{where}: is a comparison, made by tollbook diff: give an estimate; {HOW_TO_MAKE}")
+    if "workloads" not in document and "prompts" in document:
+        raise LedgerError(
+            f"{where}: is an estimate of prompts, made without --config: give one of workloads; {HOW_TO_MAKE}"
+        )
+    schema = document.get("schema")
+    if type(schema) is not int or schema != SCHEMA:
+        stated = "names no schema" if schema is None else f"is of schema {shown(schema)}"
+        raise LedgerError(f"{where}: {stated}, this version reads schema {SCHEMA}: estimate it again with this version")
+
+
+def _check_workload(workload: WorkloadEntry, rates: dict[str, dict[str, Any]], key: str) -> None:
+    for name in ("usd_per_request", "amount_per_month", "usd_per_month"):
+        nano_of(getattr(workload, name), f"{key}.{name}")
+    if (workload.usd_per_month is None) != (workload.amount_per_month is None):
+        raise LedgerError(f"{key}: has only one of amount_per_month and usd_per_month; {HOW_TO_MAKE}")
+    if workload.currency not in CURRENCIES:
+        raise LedgerError(
+            f"{key}.currency: {shown(workload.currency)} is neither CRD nor an ISO 4217 code; {HOW_TO_MAKE}"
+        )
+    if (workload.currency == "USD") != (workload.per_usd is None) or nano_of(workload.per_usd, f"{key}.per_usd") == 0:
+        raise LedgerError(f"{key}.per_usd: {shown(workload.per_usd)} is no conversion; {HOW_TO_MAKE}")
+    price_entry_of(rates, workload.card, key)
+    if not workload.prompts:
+        raise LedgerError(f"{key}.prompts: is empty; {HOW_TO_MAKE}")
+    try:
+        for number, prompt in enumerate(workload.prompts):
+            nano_of(prompt.amount, f"{key}.prompts[{number}].amount")
+            TokenUsage(prompt.input_tokens, prompt.cached_input_tokens, prompt.output_tokens)
+        check_count("requests_per_month", workload.requests_per_month)
+    except PricingError as error:
+        raise LedgerError(f"{key}: {error}") from None

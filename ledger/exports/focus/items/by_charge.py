@@ -1,0 +1,127 @@
+"""Charges as items: each of its meters for the charge grain, and adjustments, which have a row each in both grains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ledger.exports.focus.items.item import PICO_PER_NANO, Item, usage_items
+from ledger.exports.focus.items.lookups import Books, tags_cell
+from ledger.exports.focus.items.of_wallets import day_after
+from ledger.exports.focus.items.read import CORRECTING, PostedCharge
+from ledger.exports.formats.columns import Row
+from ledger.values.calendar import shift_month
+from ledger.values.instants import from_microseconds
+from ledger.wallet.usage import wallet_day
+from pricing.charge import METERS
+from pricing.usage import clock_hours
+
+ADJUSTMENT = "adjustment"
+
+
+def is_correction(charge: PostedCharge) -> bool:
+    """Whether it corrects a closed month: that of the charge it reverses or replaces, or an adjustment's own.
+
+    What stands in the month that it occurred in corrects none, as where usage turns out to be of the next month.
+    """
+    if charge.occurred_month >= charge.posted_month:
+        return False
+    if charge.charge_class == ADJUSTMENT:
+        return True
+    if charge.charge_class not in CORRECTING or charge.corrected_posted_month is None:
+        return False
+    return charge.corrected_posted_month < charge.posted_month
+
+
+def usage_day(charge: PostedCharge, books: Books) -> str:
+    """The day, in the ledger's zone, that the charge's usage occurred."""
+    assert charge.occurred_at_us is not None
+    return books.calendar.day(charge.occurred_at_us)
+
+
+def quantities(charge: PostedCharge) -> tuple[int, int, int, int]:
+    """Tokens by meter, the input meter being the uncached rest; token-hours of storage. Below 0 for a reversal."""
+    sign = -1 if charge.charge_class == "reversal" else 1
+    cached = charge.cached_input_tokens or 0
+    token_hours = 0
+    if charge.storage_tokens and charge.occurred_at_us is not None and charge.storage_end_us is not None:
+        start, end = from_microseconds(charge.occurred_at_us), from_microseconds(charge.storage_end_us)
+        token_hours = charge.storage_tokens * clock_hours(start, end)
+    tokens = ((charge.input_tokens or 0) - cached, cached, charge.output_tokens or 0, token_hours)
+    return (sign * tokens[0], sign * tokens[1], sign * tokens[2], sign * tokens[3])
+
+
+def amounts(charge: PostedCharge) -> tuple[int, int, int, int]:
+    """Nano by meter, in the same order."""
+    return (charge.input_nano, charge.cached_input_nano, charge.output_nano, charge.cache_storage_nano)
+
+
+def line_items(charges: Iterable[PostedCharge], books: Books) -> Iterator[Item]:
+    """The items of each charge's lines, in order of posting."""
+    for charge in charges:
+        if charge.charge_class == ADJUSTMENT:
+            yield adjustment_item(charge, books, line=_line(charge, ADJUSTMENT))
+            continue
+        usage = _usage(charge, books)
+        for meter, quantity, amount_nano in zip(METERS, quantities(charge), amounts(charge), strict=True):
+            if quantity:
+                assert charge.rate_entry_id is not None
+                line = usage._replace(
+                    meter=meter,
+                    quantity=quantity,
+                    rate=books.rate(charge.rate_entry_id, charge.tier, meter),
+                    line=_line(charge, meter),
+                )
+                yield from usage_items(line, amount_nano)
+
+
+def _usage(charge: PostedCharge, books: Books) -> Item:
+    day = usage_day(charge, books)
+    return Item(
+        kind="usage",
+        provider=charge.provider,
+        currency=charge.currency,
+        per_usd_nano=books.usd_rates[charge.conversion_id],
+        amount_pico=0,
+        days=(day, day_after(day)),
+        counts_on=wallet_day(day, books.month),
+        project=charge.project,
+        model=charge.billed_model,
+        tier=charge.tier,
+        corrects=is_correction(charge),
+        tags=tags_cell(charge.tags),
+    )
+
+
+def adjustment_item(charge: PostedCharge, books: Books, line: Row | None = None) -> Item:
+    """An adjustment: it is for the whole month that it is of."""
+    first_day = f"{charge.occurred_month}-01"
+    return Item(
+        kind="adjustment",
+        provider=charge.provider,
+        currency=charge.currency,
+        per_usd_nano=books.usd_rates[charge.conversion_id],
+        amount_pico=charge.amount_nano * PICO_PER_NANO,
+        days=(first_day, f"{shift_month(charge.occurred_month, 1)}-01"),
+        counts_on=wallet_day(first_day, books.month),
+        project=charge.project,
+        corrects=is_correction(charge),
+        reason=charge.reason,
+        reference=charge.reference,
+        line=line,
+    )
+
+
+def _line(charge: PostedCharge, meter: str) -> Row:
+    """The cells of LINE_COLUMNS."""
+    return (
+        charge.id,
+        charge.charge_class,
+        f"{charge.id}-{meter}",
+        None if charge.occurred_at_us is None else _time(charge.occurred_at_us),
+        charge.request_id,
+        charge.source,
+    )
+
+
+def _time(microseconds: int) -> str:
+    return from_microseconds(microseconds).isoformat().replace("+00:00", "Z")

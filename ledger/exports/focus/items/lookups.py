@@ -1,0 +1,46 @@
+"""What items are worked out with: the month, prices, conversions, projects and the tags that rows are by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ledger.book.prices.pins import charged_at_pico
+from ledger.book.projects import Projects
+from ledger.book.rollups import TagSubset
+from ledger.exports.focus.items.item import Rate
+from ledger.values.calendar import Calendar
+from pricing.rate_card import UNBOUNDED, RateEntry
+
+_TIERS_LAST = {UNBOUNDED: 1, "none": 2}
+
+
+@dataclass(slots=True)
+class Books:
+    """A month of a ledger: `tags` picks those of a row's tags that cells are by."""
+
+    month: str
+    calendar: Calendar
+    entries: Mapping[int, RateEntry]
+    usd_rates: Mapping[int | None, int | None]
+    projects: Projects
+    tags: TagSubset
+    _rates: dict[tuple[int, str, str], Rate] = field(default_factory=dict)
+
+    def rate(self, entry_id: int, tier: str, meter: str) -> Rate:
+        """The price of a meter in a tier of a price entry."""
+        found = self._rates.get((entry_id, tier, meter))
+        if found is None:
+            entry = self.entries[entry_id]
+            found = self._rates[entry_id, tier, meter] = Rate(charged_at_pico(entry, tier, meter), entry.key)
+        return found
+
+
+def tags_cell(tags: str | None) -> str | None:
+    """Tags as a cell has them: none is null."""
+    return None if tags in {None, "", "{}"} else tags
+
+
+def tier_order(tier: str) -> tuple[int, int]:
+    """What tiers are sorted by: their bounds, then the one without, then what has no tier."""
+    return (_TIERS_LAST.get(tier, 0), 0) if tier in _TIERS_LAST else (0, int(tier))

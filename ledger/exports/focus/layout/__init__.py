@@ -1,0 +1,1 @@
+"""FOCUS columns, and how an item fills them."""

@@ -1,0 +1,147 @@
+"""The cells of a FOCUS row that many rows share, by what they say: what kind of charge, of what, at which price."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from ledger.exports.focus.items.item import Item, ItemKind
+from ledger.exports.focus.layout.numbers import decimal_text, nano_text, usd_price_text
+from ledger.exports.formats.columns import Cell
+
+Cells: TypeAlias = dict[str, Cell]
+
+TOKENS = 1_000_000
+CREDITS = "CRD"
+STORAGE = "cache_storage"
+METER_NAMES = {
+    "input": "Input Tokens",
+    "cached_input": "Cached Input Tokens",
+    "output": "Output Tokens",
+    STORAGE: "Cache Storage",
+}
+DIRECTIONS = {"input": "Input", "cached_input": "Input", "output": "Output"}
+CACHE_ACTIONS = {"cached_input": "Read"}
+USAGE_BASED = frozenset({"usage", "rounding"})
+WALLET_TEXTS: Mapping[ItemKind, str] = {
+    "expired": "Prepaid credits that expired",
+    "drawn": "Prepaid credits that paid elsewhere",
+    "repaid": "Usage of earlier months beyond the prepaid credits, paid by a later top-up",
+}
+
+
+def nature(item: Item) -> Cells:
+    """What kind of charge it is."""
+    return {
+        "ChargeCategory": _category(item),
+        "ChargeClass": "Correction" if item.corrects else None,
+        "ChargeDescription": _description(item),
+        "ChargeFrequency": "Usage-Based" if item.kind in USAGE_BASED else "One-Time",
+        "ServiceCategory": "AI and Machine Learning",
+        "ServiceSubcategory": "Generative AI",
+        "x_ChargeKind": item.kind,
+        "x_Lot": item.lot,
+        "x_Reason": item.reason,
+        "x_Reference": item.reference,
+    }
+
+
+def _category(item: Item) -> str:
+    if item.kind == "usage":
+        return "Usage"
+    if item.kind == "top_up":
+        return "Purchase"
+    return "Credit" if item.kind == "adjustment" and item.amount_pico < 0 else "Adjustment"
+
+
+def _description(item: Item) -> str:
+    """In ASCII but for names: FOCUS's validator takes no other text."""
+    if item.kind == "adjustment":
+        return f"{'Credit note' if item.amount_pico < 0 else 'Surcharge'}: {item.reason or 'no reason given'}"
+    if item.kind == "top_up":
+        return f"Prepaid credits {'granted' if item.granted else 'bought'}"
+    if item.meter is None:
+        return WALLET_TEXTS[item.kind]
+    what = f"{METER_NAMES[item.meter]} of {item.model}"
+    if item.meter != STORAGE:
+        what += f", prompt tier {item.tier}"
+    return what if item.kind == "usage" else f"Rounding of {what}"
+
+
+def sku(item: Item) -> Cells:
+    """What was bought: a meter of a model in a prompt tier, or credits."""
+    cells: Cells = {
+        "x_Meter": item.meter,
+        "x_ModelId": item.model,
+        "x_PromptTier": item.tier,
+        "x_RateEntry": item.rate and item.rate.entry,
+    }
+    if item.kind == "top_up":
+        sku_id = f"{item.provider}/credits"
+        lot = "granted" if item.granted else "bought"
+        return cells | {"SkuId": sku_id, "SkuPriceId": f"{sku_id}/{lot}", "SkuMeter": "Prepaid Credits"}
+    if item.kind != "usage" or item.meter is None:
+        return cells
+    sku_id = f"{item.provider}/{item.model}/{item.meter}"
+    return cells | {
+        "ConsumedUnit": _consumed_unit(item.meter),
+        "SkuId": sku_id,
+        "SkuMeter": METER_NAMES[item.meter],
+        "SkuPriceDetails": _price_details(item, item.meter),
+        "SkuPriceId": f"{sku_id}/{item.tier}",
+    }
+
+
+def _price_details(item: Item, meter: str) -> str:
+    """JSON with what applies to the meter: FOCUS wants no other properties."""
+    details = {
+        "x_CacheAction": CACHE_ACTIONS.get(meter),
+        "x_ModelId": item.model,
+        "x_PromptTier": None if meter == STORAGE else item.tier,
+        "x_TokenDirection": DIRECTIONS.get(meter),
+    }
+    applying = {name: value for name, value in details.items() if value is not None}
+    return json.dumps(applying, ensure_ascii=False, separators=(",", ":"))
+
+
+def tokens_priced(meter: str | None) -> int:
+    """How many tokens a unit price is for; storage is priced by the token-hour, FOCUS has no unit of many of them."""
+    return 1 if meter == STORAGE else TOKENS
+
+
+def _consumed_unit(meter: str) -> str:
+    return "Token-Hours" if meter == STORAGE else "Tokens"
+
+
+def prices(item: Item) -> Cells:
+    """Currencies, units and unit prices; those of a top-up are its own."""
+    unit = "Credits" if item.currency == CREDITS else item.currency
+    cells: Cells = {"BillingCurrency": "USD", "PricingCurrency": item.currency, "PricingUnit": unit}
+    if item.per_usd_nano is not None:
+        cells["x_ConversionRate"] = nano_text(item.per_usd_nano)
+    if item.kind == "usage" and item.rate is not None and item.meter is not None:
+        tokens = tokens_priced(item.meter)
+        unit = f"{tokens} Tokens" if tokens > 1 else _consumed_unit(item.meter)
+        cells |= {"PricingCategory": "Standard", "PricingUnit": unit}
+        return cells | _unit_prices(item.rate.pico * tokens, item.per_usd_nano)
+    if item.kind in {"rounding", "adjustment"}:
+        return cells | _unit_prices(10**12, item.per_usd_nano)
+    if item.kind in {"expired", "drawn"}:
+        return cells | _in_pricing_currency("1.0")
+    return cells
+
+
+def _unit_prices(price_pico: int, per_usd_nano: int | None) -> Cells:
+    in_usd = usd_price_text(price_pico, per_usd_nano)
+    return {"ListUnitPrice": in_usd, "ContractedUnitPrice": in_usd} | _in_pricing_currency(decimal_text(price_pico, 12))
+
+
+def _in_pricing_currency(price: str) -> Cells:
+    return {"PricingCurrencyListUnitPrice": price, "PricingCurrencyContractedUnitPrice": price}
+
+
+def top_up_prices(price: str) -> Cells:
+    """A top-up is priced in USD: what a credit of it cost."""
+    cells: Cells = {"PricingCategory": "Standard", "PricingCurrency": "USD", "x_ConversionRate": None}
+    return cells | {"ListUnitPrice": price, "ContractedUnitPrice": price} | _in_pricing_currency(price)

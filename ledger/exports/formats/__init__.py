@@ -1,0 +1,1 @@
+"""Files of columns: CSV, JSON, Excel and Parquet, written row by row."""

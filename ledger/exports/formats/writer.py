@@ -1,0 +1,162 @@
+"""One file of an export, in any of its formats: streamed, and with its rows, guarded cells and sha256 kept count of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from typing import IO, Literal, TypeAlias
+
+from ledger.errors import LedgerError
+from ledger.exports.formats.columns import Cell, Column, Row
+from ledger.values.safe_csv import CsvWriter, begins_formula, guard, without_controls
+from ledger.values.safe_text import json_text, safe_json
+
+SCHEMA = 1
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+ROWS_AT_ONCE = 2_000
+
+Format: TypeAlias = Literal["csv", "json", "xlsx", "parquet"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """How a file is written. `raw` leaves out the apostrophes before text that begins as a formula would.
+
+    `excel` puts a byte order mark first, without which Excel takes the text for another encoding. Both are for CSV.
+    """
+
+    format: Format = "csv"
+    raw: bool = False
+    excel: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("raw", "excel"):
+            if getattr(self, name) and self.format != "csv":
+                raise LedgerError(f"--{name} is for CSV: {self.format} is never altered; leave it out")
+
+
+class ExportFile:
+    """Writes an export's rows to a binary stream."""
+
+    def __init__(self, out: IO[bytes], options: FileOptions | None = None) -> None:
+        self.options = options or FileOptions()
+        self.rows = 0
+        self.guarded_cells = 0
+        self._out = out
+        self._digest = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        """Of all that was written so far."""
+        return self._digest.hexdigest()
+
+    def write(
+        self,
+        name: str,
+        columns: Sequence[Column],
+        rows: Iterable[Row],
+        *,
+        title: str,
+        total: Callable[[], Mapping[str, object]],
+    ) -> None:
+        """Write header and rows as they come; memory doesn't grow with their number.
+
+        JSON has the title, and at its end the `total`, which is asked for then; a workbook's sheet has the name.
+        """
+        counted = self._counting(rows)
+        if self.options.format == "json":
+            self._write_json(columns, counted, title, total)
+        elif self.options.format == "xlsx":
+            from ledger.exports.formats.workbook import write_workbook  # noqa: PLC0415 - an extra
+
+            write_workbook(self._put, name, columns, counted)
+        elif self.options.format == "parquet":
+            from ledger.exports.formats.parquet import write_parquet  # noqa: PLC0415 - an extra
+
+            write_parquet(self._put, columns, counted)
+        else:
+            self._write_csv(columns, counted)
+
+    def _counting(self, rows: Iterable[Row]) -> Iterator[Row]:
+        for row in rows:
+            self.rows += 1
+            yield row
+
+    def _put(self, data: bytes) -> None:
+        self._digest.update(data)
+        self._out.write(data)
+
+    def _write_csv(self, columns: Sequence[Column], rows: Iterator[Row]) -> None:
+        if self.options.excel:
+            self._put(BYTE_ORDER_MARK)
+        writer = CsvWriter()
+        self._put(writer.encode([[guard(column.name) for column in columns]]))
+        ready = _CsvCells(columns, raw=self.options.raw)
+        while chunk := list(map(ready, islice(rows, ROWS_AT_ONCE))):
+            self._put(writer.encode(chunk))
+        self.guarded_cells += ready.guarded
+
+    def _write_json(
+        self, columns: Sequence[Column], rows: Iterator[Row], title: str, total: Callable[[], Mapping[str, object]]
+    ) -> None:
+        """One document, a line of text a row."""
+        names = [column.name for column in columns]
+        facts = _places(columns, "facts")
+        self._put(f'{{"schema":{SCHEMA},"title":{json_text(title)},"rows":['.encode())
+        separator = "\n"
+        while chunk := list(islice(rows, ROWS_AT_ONCE)):
+            texts = [json_text(dict(zip(names, _with_objects(row, facts), strict=True))) for row in chunk]
+            self._put((separator + ",\n".join(texts)).encode())
+            separator = ",\n"
+        self._put(f'\n],"total":{json_text(total())}}}\n'.encode())
+
+
+def _places(columns: Sequence[Column], kind: str) -> list[int]:
+    return [place for place, column in enumerate(columns) if column.kind == kind]
+
+
+class _CsvCells:
+    """Makes rows fit for CSV, text guarded; `guarded` counts the cells that got an apostrophe."""
+
+    def __init__(self, columns: Sequence[Column], *, raw: bool) -> None:
+        self.guarded = 0
+        self._texts, self._facts, self._flags = (_places(columns, kind) for kind in ("text", "facts", "flag"))
+        self._text = lru_cache(maxsize=10_000)(_raw_text if raw else _guarded_text)
+
+    def __call__(self, row: Row) -> list[Cell]:
+        cells: list[Cell] = list(row)
+        for place in self._texts:
+            if cells[place]:
+                cells[place], is_guarded = self._text(cells[place])
+                self.guarded += is_guarded
+        for place in self._facts:
+            if cells[place] is not None:
+                cells[place] = safe_json(str(cells[place]))
+        for place in self._flags:
+            cells[place] = "true" if cells[place] else "false"
+        return cells
+
+
+def _guarded_text(text: str) -> tuple[str, bool]:
+    return guard(text), begins_formula(text)
+
+
+def _raw_text(text: str) -> tuple[str, bool]:
+    return without_controls(text), False
+
+
+def _with_objects(row: Row, facts: Sequence[int]) -> list[object]:
+    cells: list[object] = list(row)
+    for place in facts:
+        if cells[place] is not None:
+            cells[place] = _object(str(cells[place]))
+    return cells
+
+
+@lru_cache(maxsize=10_000)
+def _object(text: str) -> object:
+    return json.loads(text)

@@ -1,0 +1,1 @@
+"""Months closed and reopened; what is in the books of a closed one never changes."""

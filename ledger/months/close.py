@@ -1,0 +1,154 @@
+"""Months closed and reopened. What stands in a closed month's books never changes; later rows post in open months.
+
+Closing and posting both hold the ledger's one write lock, so that no row can slip into a month as it closes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, func, select
+
+from ledger.book.open_months import last_closed
+from ledger.book.seals import row_digest
+from ledger.config import FocusSection
+from ledger.errors import LedgerError
+from ledger.months.objections import _early_sources, _quarantined
+from ledger.months.rows import MonthRows, rows_of_month
+from ledger.months.version import EXPORT_VERSION, MonthSettings
+from ledger.reports.selection import Selection
+from ledger.reports.unbooked import read_unbooked_calls
+from ledger.store.bulk import next_id
+from ledger.store.database import Database
+from ledger.store.tables import closings, rollup_keys
+from ledger.values.calendar import month_start, shift_month
+from ledger.wallet.book import wallet_providers
+from ledger.wallet.entries import first_wallet_month, write_entries
+
+
+@dataclass(slots=True)
+class Closed:
+    """A month that was closed, or would be: `number` 1 is its first close; `objections` are what --force overrides.
+
+    `unbooked_calls` are calls of tools whose fees are not in its books.
+    """
+
+    month: str
+    number: int
+    rows: MonthRows
+    unbooked_calls: int
+    objections: list[str] = field(default_factory=list)
+
+
+def close_months(
+    database: Database,
+    month: str,
+    *,
+    through: bool = False,
+    now: datetime,
+    force_reason: str | None = None,
+    dry_run: bool = False,
+    focus: FocusSection | None = None,
+) -> list[Closed]:
+    """Close a month, or with `through` all open ones up to it; LedgerError where one hasn't ended or something objects.
+
+    Objections are quarantined lines of the month and sources whose usage ended before it did; a reason to force it
+    overrides them. `focus` names the month's FOCUS exports from then on.
+    """
+    with database.reading() if dry_run else database.writing() as connection:
+        # Read under the lock: they may have been changed since the ledger was opened.
+        settings = MonthSettings(focus=focus or FocusSection(), rollup_tags=tuple(database.rollup_tags))
+        zone = database.zone
+        if now < month_start(shift_month(month, 1), zone):
+            raise LedgerError(f"{month} has not ended: close it from {shift_month(month, 1)}-01 ({zone.key}) on")
+        closed = []
+        for each in _months_to_close(connection, month, through=through):
+            span = Selection(zone, month_start(each, zone), month_start(shift_month(each, 1), zone))
+            calls = read_unbooked_calls(connection, span, zone)
+            found = Closed(each, _next_number(connection, each), rows_of_month(connection, each), calls)
+            found.objections = [*_quarantined(connection, each, zone), *_early_sources(connection, each, zone)]
+            if found.objections and force_reason is None and not dry_run:
+                raise LedgerError(f"{each}: {'; '.join(found.objections)}. Close it all the same: --force --reason R")
+            if not dry_run:
+                reason = force_reason if found.objections else None
+                _append(connection, database, found, now=now, force_reason=reason, settings=settings)
+            closed.append(found)
+        return closed
+
+
+def reopen_month(database: Database, month: str, reason: str, *, now: datetime) -> int:
+    """Open the last closed month again; the number of the close that this undoes."""
+    with database.writing() as connection:
+        last = last_closed(connection)
+        if last is None or last.month != month:
+            stands = "no month is closed" if last is None else f"the last closed month is {last.month}"
+            raise LedgerError(f"{month} can't be reopened: {stands}, and only the last one can")
+        row = last._asdict() | {"action": "reopen", "at": now, "reason": reason, "forced": 0}
+        _append_row(connection, row)
+        return int(last.number)
+
+
+def _months_to_close(connection: Connection, month: str, *, through: bool) -> list[str]:
+    last = last_closed(connection)
+    if last is not None and month <= last.month:
+        raise LedgerError(f"{month} is closed already; corrections post in {shift_month(last.month, 1)} or later")
+    first = shift_month(last.month, 1) if last is not None else _first_month(connection, month)
+    if first < month and not through:
+        raise LedgerError(f"{first} is open still: months close in order; close it first, or give --through {month}")
+    months = [first]
+    while months[-1] < month:
+        months.append(shift_month(months[-1], 1))
+    return months
+
+
+def _first_month(connection: Connection, month: str) -> str:
+    """The first month with charges or moves of a wallet, or `month` where it comes before."""
+    earliest = connection.execute(select(func.min(rollup_keys.c.posted_month))).scalar()
+    return min(str(first) for first in (earliest, first_wallet_month(connection), month) if first is not None)
+
+
+def _next_number(connection: Connection, month: str) -> int:
+    numbers = select(func.max(closings.c.number)).where(closings.c.month == month, closings.c.action == "close")
+    return int(connection.execute(numbers).scalar() or 0) + 1
+
+
+def _append(
+    connection: Connection,
+    database: Database,
+    closed: Closed,
+    *,
+    now: datetime,
+    force_reason: str | None,
+    settings: MonthSettings,
+) -> None:
+    closing_id = _append_row(
+        connection,
+        {
+            "action": "close",
+            "month": closed.month,
+            "number": closed.number,
+            "at": now,
+            "reason": force_reason,
+            "forced": int(force_reason is not None),
+            "last_charge_id": closed.rows.last_charge_id,
+            "charges": closed.rows.charges,
+            "amounts": msgspec.json.encode(closed.rows.amounts_nano, order="sorted").decode(),
+            "rows_digest": closed.rows.digest,
+            "billing_mode": "prepaid" if wallet_providers(connection, closed.month) else "postpaid",
+            "timezone": database.zone_name,
+            "export_version": EXPORT_VERSION,
+            "settings": msgspec.json.encode(settings, order="sorted").decode(),
+        },
+    )
+    write_entries(connection, closing_id, closed.month)
+
+
+def _append_row(connection: Connection, row: dict[str, Any]) -> int:
+    """Append a row to `closings`, sealed; its id."""
+    newest = connection.execute(select(closings).order_by(closings.c.id.desc()).limit(1)).first()
+    row = {**row, "id": next_id(connection, closings), "previous": newest.digest if newest else ""}
+    connection.execute(closings.insert().values(**row | {"digest": row_digest(closings, row)}))
+    return int(row["id"])

@@ -1,0 +1,45 @@
+"""Which books of a month exports show: those of a close that holds, or the open ones."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection
+
+from ledger.book.open_months import standing_close
+from ledger.config import FocusSection
+
+# Raised whenever an export of a closed month would come out differently; `closings` remembers which one it was.
+EXPORT_VERSION = 1
+
+
+class MonthSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Settings that exports of a month depend on: they are kept with its close, and hold from then on."""
+
+    focus: FocusSection = FocusSection()
+    rollup_tags: tuple[str, ...] = ()
+
+
+class MonthVersion(NamedTuple):
+    """Which books of a month an export shows: `closed` is the number of the close that holds, None while it is open."""
+
+    month: str | None
+    closed: int | None
+    export_version: int
+
+
+def month_version(connection: Connection, month: str | None) -> MonthVersion:
+    """The version of a month that exports show now; `month` None is a period that is no month of the ledger's."""
+    close = standing_close(connection, month)
+    if close is None:
+        return MonthVersion(month, None, EXPORT_VERSION)
+    return MonthVersion(month, int(close.number), int(close.export_version))
+
+
+def month_settings(connection: Connection, month: str, now: MonthSettings) -> MonthSettings:
+    """The settings that hold for a month: those that its close kept, else those of `now`."""
+    close = standing_close(connection, month)
+    if close is None or close.settings is None:
+        return now
+    return msgspec.json.decode(close.settings, type=MonthSettings)

@@ -1,1 +1,0 @@
-"""The ledger held against what the provider says: its statement, its figure of each request, or its balance."""

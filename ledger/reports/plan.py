@@ -1,0 +1,132 @@
+"""From which table a selection's sums are read: a roll-up wherever one can tell, else the charges themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal, NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, func, select
+
+from ledger.reports.selection import Selection
+from ledger.store.tables import rollup_keys
+from ledger.values.calendar import QUARTER, QUARTER_US, month_start, offset_changes, shift_month
+from ledger.values.instants import to_microseconds
+
+Grain: TypeAlias = Literal["days", "quarters", "charges"]
+Changes: TypeAlias = Sequence[tuple[datetime, timedelta]]
+
+# The columns of `rollup_keys` (and of charges or their usage records) that dimensions are read from.
+KEY_COLUMN = {
+    "model": "billed_model",
+    "project": "project",
+    "tier": "tier",
+    "source": "source",
+    "provider": "provider",
+    "status": "status",
+    "currency": "currency",
+    # Not for reports, which show what stands whatever it was made of.
+    "charge_class": "charge_class",
+    "occurred_month": "occurred_month",
+}
+# What every grouped row has, for USD and cache savings.
+FIXED_COLUMNS = ("currency", "conversion_id", "rate_entry_id", "tier")
+
+
+class Sums(NamedTuple):
+    """Exact sums: tokens, and nano of the row's currency. Input tokens include cached ones."""
+
+    requests: int
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    input_nano: int
+    cached_input_nano: int
+    output_nano: int
+    cache_storage_nano: int
+    amount_nano: int
+
+
+@dataclass(slots=True)
+class Plan:
+    """What to read and how its grouped columns become dimensions.
+
+    `grain` days reads days alone; quarters reads quarter-hours where days of the ledger's zone don't do; charges are
+    read themselves for the `reason` given. `changes` are the report zone's UTC offsets, where days need them. `halves`
+    sums the upper and the lower half of each number apart, as SQLite's sums end at 64 bits.
+    """
+
+    selection: Selection
+    ledger_zone: ZoneInfo
+    grain: Grain = "days"
+    reason: str | None = None
+    changes: Changes = field(default_factory=tuple)
+    halves: bool = False
+
+    @property
+    def same_zone(self) -> bool:
+        """Whether the report's calendar is the ledger's."""
+        return self.selection.zone.key == self.ledger_zone.key
+
+    @property
+    def needs_day(self) -> bool:
+        """Whether rows must be told apart by day; a month of the ledger's own zone stands in the keys."""
+        return "day" in self.selection.dimensions or ("month" in self.selection.dimensions and not self.same_zone)
+
+    @property
+    def by_local_day(self) -> bool:
+        """Whether days must be worked out from instants."""
+        return self.needs_day and self.grain != "days"
+
+    @property
+    def group_names(self) -> list[str]:
+        """The columns to group by, besides the day: those that dimensions, tag filters and USD need."""
+        names = list(FIXED_COLUMNS)
+        for dimension in self.selection.dimensions:
+            if dimension in KEY_COLUMN:
+                names.append(KEY_COLUMN[dimension])
+            elif dimension == "month" and self.same_zone:
+                names.append("posted_month" if self.selection.basis == "posted" else "occurred_month")
+            elif dimension == "month":
+                names += ["posted_month", "occurred_month"]
+        if self.selection.tag_keys:
+            names.append("tags")
+        return list(dict.fromkeys(names))
+
+
+def make_plan(connection: Connection, selection: Selection, ledger_zone: ZoneInfo, rollup_tags: Sequence[str]) -> Plan:
+    """Days serve the ledger's own calendar, quarter-hours that of other zones, charges whatever is left."""
+    plan = Plan(selection, ledger_zone)
+    other_tags = [key for key in selection.tag_keys if key not in rollup_tags]
+    if other_tags:
+        plan.grain, plan.reason = "charges", f"tag {other_tags[0]!r} is not rolled up ('tollbook db rollups' can)"
+    elif selection.on_day_starts(ledger_zone) and (plan.same_zone or not selection.wants_calendar):
+        return plan
+    elif selection.on_quarters():
+        plan.grain = "quarters"
+    else:
+        plan.grain, plan.reason = "charges", "the period doesn't start and end on quarter-hours"
+    if plan.needs_day:
+        plan.changes = _offsets(connection, selection.zone, ledger_zone)
+        if plan.grain == "quarters" and not _on_quarters(plan.changes):
+            plan.grain, plan.reason = "charges", f"days of {selection.zone.key} didn't start on quarter-hours then"
+    return plan
+
+
+def _offsets(connection: Connection, zone: ZoneInfo, ledger_zone: ZoneInfo) -> Changes:
+    """The zone's UTC offsets over all months that the ledger has charges of."""
+    months = select(func.min(rollup_keys.c.occurred_month), func.max(rollup_keys.c.occurred_month))
+    first, last = connection.execute(months).one()
+    if first is None:
+        return [(datetime(1970, 1, 1, tzinfo=UTC), timedelta())]
+    end = datetime(9999, 12, 31, tzinfo=UTC) if last >= "9999" else month_start(shift_month(last, 1), ledger_zone)
+    return offset_changes(zone, month_start(first, ledger_zone), end)
+
+
+def _on_quarters(changes: Iterable[tuple[datetime, timedelta]]) -> bool:
+    return all(
+        offset % QUARTER == timedelta() and to_microseconds(moment) % QUARTER_US == 0 for moment, offset in changes
+    )

@@ -1,0 +1,84 @@
+"""What a report is asked for, and the report of a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from ledger.errors import LedgerError
+from ledger.reports.selection import Basis, Selection
+from ledger.reports.spend import SelectedSpend, read_spend
+from ledger.reports.table import Earlier, Layout, Report, build_report, report_columns
+from ledger.reports.unbooked import read_unbooked_calls
+from ledger.store.database import Database, zone_named
+from ledger.values.periods import Span, parse_month, parse_span, previous_span
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """What a report is asked for, as the command line words it; LedgerError where it can't be meant."""
+
+    dimensions: Sequence[str] = ("model",)
+    month: str | None = None
+    since: str | None = None
+    until: str | None = None
+    last: str | None = None
+    timezone: str | None = None
+    basis: Basis = "posted"
+    projects: Sequence[str] = ()
+    models: Sequence[str] = ()
+    tags: Sequence[str] = ()
+    sort: str | None = None
+    top: int | None = None
+    compare: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check all that needs no ledger."""
+        report_columns(self.by, compared=self.compare is not None, sort=self.sort)
+        for tag in self.tags:
+            if not tag.partition("=")[0] or "=" not in tag:
+                raise LedgerError(f"--tag {tag!r} is no filter: give KEY=VALUE, such as team=search")
+
+    @property
+    def by(self) -> tuple[str, ...]:
+        """The dimensions, each once; the model where none is given."""
+        return tuple(dict.fromkeys(self.dimensions)) or ("model",)
+
+    def selection(self, span: Span, zone: ZoneInfo) -> Selection:
+        """The charges of a span that the filters pick."""
+        pairs = [tag.partition("=") for tag in self.tags]
+        tags = tuple((key, value) for key, _equals, value in pairs)
+        return Selection(
+            zone, span.start, span.end, self.basis, self.by, tuple(self.projects), tuple(self.models), tags
+        )
+
+
+def run_report(database: Database, options: ReportOptions, *, now: datetime) -> Report:
+    """The report of a ledger, from one snapshot of it."""
+    zone = database.zone if options.timezone is None else zone_named(options.timezone)
+    span = parse_span(
+        month=options.month, since=options.since, until=options.until, last=options.last, zone=zone, now=now
+    )
+    selection = options.selection(span, zone)
+    other = None
+    if options.compare == "previous":
+        other = previous_span(span, zone, now)
+    elif options.compare is not None:
+        other = parse_month(options.compare, zone=zone, now=now, option="--compare")
+    with database.reading() as connection:
+
+        def read(selection: Selection) -> SelectedSpend:
+            return read_spend(connection, selection, ledger_zone=database.zone, rollup_tags=database.rollup_tags)
+
+        spend = read(selection)
+        calls = read_unbooked_calls(connection, selection, database.zone)
+        earlier = Earlier(read(options.selection(other, zone)), other) if other else None
+    report = build_report(spend, selection, span, layout=Layout(options.sort, options.top), earlier=earlier)
+    notes = []
+    if spend.reason is not None:
+        notes.append(f"read from the charges themselves, not from the roll-ups: {spend.reason}")
+    if not report.rows:
+        notes.append("nothing was selected: no charge is in this period with these filters")
+    return replace(report, notes=tuple(notes), unbooked_calls=calls)

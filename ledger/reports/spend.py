@@ -1,0 +1,156 @@
+"""Sums of charges by dimensions, as a report adds them up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from ledger.book.prices.pins import read_rate_entries, read_usd_rates
+from ledger.reports.plan import FIXED_COLUMNS, KEY_COLUMN, Grain, Plan, Sums, make_plan
+from ledger.reports.selection import TAG_PREFIX, Selection
+from ledger.reports.sums import DAYS_BEFORE_EPOCH, sums_of_charges, sums_of_rollups
+from ledger.store.expressions import joined
+from ledger.values.calendar import month_start
+from pricing.rate_card import RateEntry
+
+EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+
+
+class SpendRow(NamedTuple):
+    """Charges of one combination of dimensions that share currency, conversion, price entry and tier."""
+
+    dimensions: tuple[str | None, ...]
+    currency: str
+    per_usd_nano: int | None
+    rate_entry_id: int | None
+    tier: str
+    sums: Sums
+    last_occurred_at_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedSpend:
+    """What was selected, in no order; `grain` says from which table, `reason` why from the charges if it was."""
+
+    rows: list[SpendRow]
+    rate_entries: dict[int, RateEntry]
+    grain: Grain
+    reason: str | None = None
+
+
+def read_spend(
+    connection: Connection, selection: Selection, *, ledger_zone: ZoneInfo, rollup_tags: Sequence[str]
+) -> SelectedSpend:
+    """The selection's sums, exact past 64 bits."""
+    plan = make_plan(connection, selection, ledger_zone, rollup_tags)
+    rows = _rows(connection, plan, _read_sums(connection, plan))
+    used = {row.rate_entry_id for row in rows if row.rate_entry_id is not None}
+    return SelectedSpend(rows, read_rate_entries(connection, used), plan.grain, plan.reason)
+
+
+def _read_sums(connection: Connection, plan: Plan) -> Iterable[Sequence[Any]]:
+    """The grouped rows. SQLite refuses a sum past 64 bits: then, and where rows stream, halves are summed."""
+    may_overflow = connection.dialect.name == "sqlite"
+    if plan.grain == "charges":
+        plan.halves = may_overflow
+        return sums_of_charges(connection, plan)
+    try:
+        return list(sums_of_rollups(connection, plan))
+    except DBAPIError as error:
+        if not may_overflow or "integer overflow" not in str(error.orig):
+            raise
+    plan.halves = True
+    return sums_of_rollups(connection, plan)
+
+
+def _rows(connection: Connection, plan: Plan, raw_rows: Iterable[Sequence[Any]]) -> list[SpendRow]:
+    names = plan.group_names
+    width = len(names) + plan.needs_day
+    of = {name: place for place, name in enumerate(names)} | {"day": width - 1}
+    currency, conversion, entry, tier = (of[name] for name in FIXED_COLUMNS)
+    usd_rates = read_usd_rates(connection)
+    dimensions = _dimension_readers(plan, of)
+    tags_match = tag_filter(plan.selection, of.get("tags"))
+    totals: dict[tuple[Any, ...], tuple[list[int], int | None]] = {}
+    for raw in raw_rows:
+        if tags_match is not None and not tags_match(raw):
+            continue
+        key = (tuple([read(raw) for read in dimensions]), raw[currency], raw[conversion], raw[entry], raw[tier])
+        sums = joined(raw[width:-1], halves=plan.halves)
+        known = totals.get(key)
+        if known is not None:
+            sums = [one + other for one, other in zip(known[0], sums, strict=True)]
+        last = max((moment for moment in (raw[-1], known and known[1]) if moment is not None), default=None)
+        totals[key] = (sums, last)
+    return [
+        SpendRow(dims, code, usd_rates[conversion_id], entry_id, label, Sums(*sums), last)
+        for (dims, code, conversion_id, entry_id, label), (sums, last) in totals.items()
+    ]
+
+
+Reader: TypeAlias = Callable[[Sequence[Any]], str | None]
+
+
+def _dimension_readers(plan: Plan, of: dict[str, int]) -> list[Reader]:
+    """One function a dimension, from a grouped row to its value."""
+    return [_reader(dimension, plan, of) for dimension in plan.selection.dimensions]
+
+
+def _reader(dimension: str, plan: Plan, of: dict[str, int]) -> Reader:
+    if dimension.startswith(TAG_PREFIX):
+        tags, key = of["tags"], dimension.removeprefix(TAG_PREFIX)
+        return lambda raw: _tag(raw[tags], key)
+    if dimension == "day":
+        day = of["day"]
+        if plan.grain == "days":
+            return lambda raw: raw[day]
+        return lambda raw: _day_name(raw[day])
+    if dimension == "month" and not plan.same_zone:
+        return _month_reader(plan, of)
+    if dimension == "month":
+        month = of["posted_month" if plan.selection.basis == "posted" else "occurred_month"]
+        return lambda raw: raw[month]
+    place = of[KEY_COLUMN[dimension]]
+    return lambda raw: raw[place]
+
+
+def _month_reader(plan: Plan, of: dict[str, int]) -> Reader:
+    """The month of another zone that the occurred time, or on the posted basis the posted time, lies in."""
+    posted, occurred, day = of["posted_month"], of["occurred_month"], of["day"]
+    by_posted = plan.selection.basis == "posted"
+    zone, ledger_zone = plan.selection.zone, plan.ledger_zone
+
+    def read(raw: Sequence[Any]) -> str | None:
+        if by_posted and raw[posted] != raw[occurred]:
+            return f"{month_start(raw[posted], ledger_zone).astimezone(zone):%Y-%m}"
+        name = _day_name(raw[day])
+        return name and name[:7]
+
+    return read
+
+
+def _day_name(number: int | None) -> str | None:
+    """YYYY-MM-DD of a day number of `_local_day`; None for a charge without usage."""
+    return None if number is None else date.fromordinal(EPOCH_ORDINAL - DAYS_BEFORE_EPOCH + number).isoformat()
+
+
+def _tag(tags: str | None, key: str) -> str | None:
+    value = json.loads(tags).get(key) if tags else None
+    return None if value is None else str(value)
+
+
+def tag_filter(selection: Selection, place: int | None) -> Callable[[Sequence[Any]], bool] | None:
+    """Whether a grouped row has, for each key asked for, one of the values asked for; None without tag filters."""
+    if not selection.tags or place is None:
+        return None
+    wanted: dict[str, set[str]] = {}
+    for key, value in selection.tags:
+        wanted.setdefault(key, set()).add(value)
+    return lambda raw: all(_tag(raw[place], key) in values for key, values in wanted.items())

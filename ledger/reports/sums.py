@@ -1,0 +1,187 @@
+"""The SELECTs behind a report: sums grouped by what its dimensions and USD need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    case,
+    func,
+    literal_column,
+    select,
+    true,
+    union_all,
+)
+
+from ledger.reports.plan import Changes, Plan, Sums
+from ledger.reports.selection import Selection, charge_instant, charges_in_period, period_parts
+from ledger.store.expressions import column_within, microseconds, terms_of
+from ledger.store.tables import charges, rollup_days, rollup_keys, rollup_quarters, usage_records
+from ledger.values.calendar import day_start
+from ledger.values.instants import to_microseconds
+
+DAY_US = 86_400 * 1_000_000
+# Local times of 1970 may lie before the epoch and division in SQL truncates towards zero: days count from far before.
+DAYS_BEFORE_EPOCH = 1_000_000
+
+
+def narrowed(selection: Selection, project: ColumnElement[str], model: ColumnElement[str]) -> ColumnElement[bool]:
+    """The columns hold a project and a model that the selection asks for."""
+    conditions: list[ColumnElement[bool]] = [true()]
+    if selection.projects:
+        conditions.append(project.in_(selection.projects))
+    if selection.models:
+        conditions.append(model.in_(selection.models))
+    return and_(*conditions)
+
+
+class KeyRange(NamedTuple):
+    """The keys that a query finds, and the first and last of them."""
+
+    first: int
+    last: int
+    ids: Select[tuple[int]]
+
+
+def sums_of_rollups(connection: Connection, plan: Plan) -> Iterator[Sequence[Any]]:
+    """Rows of the group columns, the day where it is needed, the sums and the latest usage, from the roll-ups.
+
+    Summed by key first, in the order of the primary key, then by dimensions: half the time of one join on SQLite.
+    """
+    selection, keys = plan.selection, rollup_keys
+    filters = narrowed(selection, keys.c.project, keys.c.billed_model)
+    selects = []
+    for part in period_parts(selection, plan.ledger_zone, keys.c.posted_month, keys.c.occurred_month):
+        # Keys are numbered as they first come up, so those of a month lie close together: their range keeps the
+        # database from reading the roll-up of all months.
+        bounds = select(func.min(keys.c.id), func.max(keys.c.id)).where(part.months, filters)
+        first, last = connection.execute(bounds).one()
+        if first is None:
+            continue
+        wanted = KeyRange(first, last, select(keys.c.id).where(part.months, filters))
+        pieces = _pieces(plan) if part.timed else [(rollup_quarters if plan.by_local_day else rollup_days, true())]
+        selects += [_sums_by_key(plan, table, time, wanted) for table, time in pieces]
+    if not selects:
+        return
+    inner = (selects[0] if len(selects) == 1 else union_all(*selects)).subquery("sums")
+    group = [keys.c[name] for name in plan.group_names] + ([inner.c.day] if plan.needs_day else [])
+    sums = [func.sum(column) for column in inner.c if column.name.startswith("sum_")]
+    outer = (
+        select(*group, *sums, func.max(inner.c.last))
+        .join_from(inner, keys, keys.c.id == inner.c.key_id)
+        .group_by(*group)
+    )
+    yield from connection.execute(outer)
+
+
+def _sums_by_key(plan: Plan, table: Table, time: ColumnElement[bool], wanted: KeyRange) -> Select[Any]:
+    terms = [term for name in Sums._fields for term in terms_of(table.c[name], halves=plan.halves)]
+    sums = [func.sum(term).label(f"sum_{number}") for number, term in enumerate(terms)]
+    by: list[ColumnElement[Any]] = [table.c.key_id]
+    if plan.by_local_day:
+        by.append(_local_day(microseconds(table.c.quarter), plan.changes).label("day"))
+    elif plan.needs_day:
+        by.append(table.c.day)
+    last = func.max(microseconds(table.c.last_occurred_at)).label("last")
+    of_keys = and_(table.c.key_id.between(wanted.first, wanted.last), table.c.key_id.in_(wanted.ids))
+    return select(*by, *sums, last).where(of_keys, time).group_by(*by)
+
+
+def _pieces(plan: Plan) -> list[tuple[Table, ColumnElement[bool]]]:
+    """Tables and conditions that tile the period: whole days of the ledger's zone, quarter-hours before and after them.
+
+    Quarter-hours alone where days of another zone are asked for: they are twenty times as many rows.
+    """
+    start, end = plan.selection.start, plan.selection.end
+    first, after = _day_from(start, plan.ledger_zone), _day_to(end, plan.ledger_zone)
+    if plan.by_local_day or (first and after and first[0] >= after[0]):
+        return [(rollup_quarters, column_within(rollup_quarters.c.quarter, start, end))]
+    days = column_within(rollup_days.c.day, first and first[1], after and after[1])
+    pieces: list[tuple[Table, ColumnElement[bool]]] = [(rollup_days, days)]
+    if start and first and start != first[0]:
+        pieces.append((rollup_quarters, column_within(rollup_quarters.c.quarter, start, first[0])))
+    if end and after and end != after[0]:
+        pieces.append((rollup_quarters, column_within(rollup_quarters.c.quarter, after[0], end)))
+    return pieces
+
+
+def _day_to(moment: datetime | None, zone: ZoneInfo) -> tuple[datetime, str] | None:
+    """The start and name of the day that the moment lies in."""
+    if moment is None:
+        return None
+    day = moment.astimezone(zone).date()
+    return day_start(day, zone), day.isoformat()
+
+
+def _day_from(moment: datetime | None, zone: ZoneInfo) -> tuple[datetime, str] | None:
+    """The start and name of the first day that starts at the moment or later."""
+    if moment is None:
+        return None
+    day = moment.astimezone(zone).date()
+    if day_start(day, zone) < moment:
+        day += timedelta(days=1)
+    return day_start(day, zone), day.isoformat()
+
+
+def sums_of_charges(connection: Connection, plan: Plan) -> Iterator[Sequence[Any]]:
+    """The same rows from charges and their usage records, streamed."""
+    selection = plan.selection
+    usage, instant = usage_records, charge_instant(connection, plan.ledger_zone)
+    terms = [term for name in Sums._fields for term in terms_of(_measure(name), halves=plan.halves)]
+    # What an adjustment, which has no usage, shows in its place: see `adjustment_facts`.
+    of_usage: dict[str, ColumnElement[Any]] = {
+        "source": func.coalesce(usage.c.source, charges.c.provider),
+        "status": func.coalesce(usage.c.status, literal_column("'completed'")),
+        "tags": func.coalesce(usage.c.tags, literal_column("'{}'")),
+    }
+    group: list[ColumnElement[Any]] = [
+        of_usage[name] if name in of_usage else charges.c[name] for name in plan.group_names
+    ]
+    if plan.needs_day:
+        group = [*group, _local_day(instant, plan.changes).label("day")]
+    statement = (
+        select(*group, *(func.sum(term) for term in terms), func.max(instant))
+        .join_from(charges, usage, usage.c.id == charges.c.usage_record_id, isouter=True)
+        .where(charges_in_period(selection, plan.ledger_zone, instant))
+        .where(narrowed(selection, charges.c.project, charges.c.billed_model))
+        .group_by(*group)
+    )
+    yield from connection.execute(statement, execution_options={"yield_per": 10_000})
+
+
+def _measure(name: str) -> ColumnElement[Any]:
+    """A measure of one charge as the roll-ups count it: tokens and requests of a reversal are negative."""
+    if name.endswith("_nano"):
+        return charges.c[name]
+    value: ColumnElement[Any] = literal_column("1") if name == "requests" else usage_records.c[name]
+    counted = charges.c.charge_class != "adjustment"
+    if name == "requests":
+        counted = and_(counted, usage_records.c.kind == "request")
+    return case((~counted, literal_column("0")), (charges.c.charge_class == "reversal", -value), else_=value)
+
+
+def _local_day(instant: ColumnElement[int], changes: Changes) -> ColumnElement[int]:
+    """The number of the zone's calendar day, counted from DAYS_BEFORE_EPOCH days before 1970-01-01.
+
+    Numbers are written into the statement: PostgreSQL takes two bound parameters for different expressions.
+    """
+    shifts = [_number(offset // timedelta(microseconds=1) + DAYS_BEFORE_EPOCH * DAY_US) for _moment, offset in changes]
+    shift = shifts[-1]
+    if len(changes) > 1:
+        # A shift holds until the next change; the last one for ever.
+        ends = [_number(to_microseconds(moment)) for moment, _offset in changes[1:]]
+        shift = case(*((instant < end, before) for end, before in zip(ends, shifts, strict=False)), else_=shifts[-1])
+    return (instant + shift) // _number(DAY_US)
+
+
+def _number(value: int) -> ColumnElement[int]:
+    return literal_column(str(value), BigInteger)

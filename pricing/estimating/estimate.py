@@ -1,0 +1,132 @@
+"""What a request will cost: a range of input counts -> charges, by the rule that books the real usage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from pricing.charge import price_entry
+from pricing.errors import InvalidUsage
+from pricing.estimating.calibration import TokenRange
+from pricing.money import format_usd, usd_fraction
+from pricing.usage import TokenUsage
+
+if TYPE_CHECKING:
+    from pricing.charge import Charge
+    from pricing.rate_card import RateEntry
+
+NOTHING = TokenRange(0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class CrossedEdge:
+    """A tier's bound within a count's range: the request's charge at it, and one token past it."""
+
+    tokens: int
+    at_edge: Charge
+    past_edge: Charge
+
+
+@dataclass(frozen=True, slots=True)
+class PromptEstimate:
+    """One request's charges: at the expected count, at the range's low end and at its high end.
+
+    The high end has the worst-case output, where one is given. `top_tokens` is the most input that the entry prices,
+    None without bound; a high end beyond it is priced at it.
+    """
+
+    expected: Charge
+    low: Charge
+    high: Charge
+    input_range: TokenRange
+    crossed: tuple[CrossedEdge, ...]
+    top_tokens: int | None
+    per_usd_nano: int | None
+
+    @property
+    def usd(self) -> Fraction:
+        """Exact USD at the expected count."""
+        return self._usd_of(self.expected)
+
+    @property
+    def usd_low(self) -> Fraction:
+        """Exact USD at the low end."""
+        return self._usd_of(self.low)
+
+    @property
+    def usd_high(self) -> Fraction:
+        """Exact USD at the high end."""
+        return self._usd_of(self.high)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Where the range crosses a tier's edge, with both prices, and where it goes beyond the card."""
+        low, _, high = self.input_range
+        told = [
+            f"the range of {low:,} to {high:,} input tokens crosses {edge.tokens:,}: a request costs "
+            f"{self._shown(edge.at_edge)} at {edge.tokens:,}, {self._shown(edge.past_edge)} at {edge.tokens + 1:,}"
+            for edge in self.crossed
+        ]
+        if self.top_tokens is not None and high > self.top_tokens:
+            told.append(
+                f"the range reaches {high:,} input tokens, beyond the {self.top_tokens:,} that {self.high.entry.key} "
+                f"prices: the request may be refused; its high end is priced at {self.top_tokens:,}"
+            )
+        return tuple(told)
+
+    def _usd_of(self, charge: Charge) -> Fraction:
+        return usd_fraction([(charge.amount_nano, self.per_usd_nano)])
+
+    def _shown(self, charge: Charge) -> str:
+        return f"{format_usd(self._usd_of(charge))} USD"
+
+
+def estimate_prompt(
+    *,
+    entry: RateEntry,
+    per_usd_nano: int | None,
+    input_range: TokenRange,
+    cached: TokenRange = NOTHING,
+    output_tokens: int = 0,
+    max_output_tokens: int | None = None,
+) -> PromptEstimate:
+    """The estimate of one request; `cached` is the part of the input read from cache, at most all of it.
+
+    By bounds 32_000 and 128_000, a range of 25_600 to 38_400 is priced at 25_600 tokens in tier 1, at 38_400 in tier 2,
+    and the edge 32_000 is told with its price and that of 32_001. InvalidUsage ("input_over_limit") where the expected
+    count is beyond what the entry prices.
+    """
+    top_tokens = top_tokens_of(entry)
+    if top_tokens is not None and input_range.expected > top_tokens:
+        message = (
+            f"{input_range.expected:,} input tokens are beyond the {top_tokens:,} that {entry.key} prices; "
+            "shorten the prompt or split it into several requests"
+        )
+        raise InvalidUsage(message, reason="input_over_limit")
+
+    def charge(input_tokens: int, cached_tokens: int, output: int = output_tokens) -> Charge:
+        return price_entry(entry, TokenUsage(input_tokens, min(cached_tokens, input_tokens), output))
+
+    high_tokens = input_range.high if top_tokens is None else min(input_range.high, top_tokens)
+    high_output = output_tokens if max_output_tokens is None else max_output_tokens
+    edges = [tier.up_to for tier in entry.tiers if tier.up_to is not None]
+    return PromptEstimate(
+        charge(input_range.expected, cached.expected),
+        charge(input_range.low, cached.low),
+        charge(high_tokens, cached.high, high_output),
+        input_range,
+        tuple(
+            CrossedEdge(edge, charge(edge, cached.expected), charge(edge + 1, cached.expected))
+            for edge in edges
+            if input_range.low <= edge < high_tokens
+        ),
+        top_tokens,
+        per_usd_nano,
+    )
+
+
+def top_tokens_of(entry: RateEntry) -> int | None:
+    """The most input tokens that the entry prices, None without bound."""
+    bounds = [bound for bound in (entry.tiers[-1].up_to, entry.max_input_tokens) if bound is not None]
+    return min(bounds, default=None)
