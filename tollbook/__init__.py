@@ -1,0 +1,51 @@
+"""The public face of tollbook: `from tollbook import Ledger, price_usage, …`.
+
+Each name is imported when it is first asked for, so that pricing a request loads no database.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ledger.errors import LedgerError
+    from ledger.intake.application import Ledger, Recorded, usage_record
+    from pricing import TokenUsage, load_rate_cards, price_batch, price_usage
+    from pricing.errors import PricingError
+
+    __version__: str
+
+__all__ = [
+    "Ledger",
+    "LedgerError",
+    "PricingError",
+    "Recorded",
+    "TokenUsage",
+    "__version__",
+    "load_rate_cards",
+    "price_batch",
+    "price_usage",
+    "usage_record",
+]
+
+_HOMES = {
+    "Ledger": "ledger.intake.application",
+    "LedgerError": "ledger.errors",
+    "PricingError": "pricing.errors",
+    "Recorded": "ledger.intake.application",
+    "usage_record": "ledger.intake.application",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - the names above
+    if name == "__version__":
+        return version("tollbook")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES.get(name, "pricing")), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
