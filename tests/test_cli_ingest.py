@@ -252,7 +252,7 @@ def test_some_rejections_are_tolerated(cli: Cli, sqlite_url: str, tolerated: str
     assert value(sqlite_url, "SELECT count(*) FROM quarantine") == 2
 
 
-@pytest.mark.parametrize("tolerated", ["-1", "x", "1.5", "%", "", "1e3", "५", "-1%", "1%%"])
+@pytest.mark.parametrize("tolerated", ["-1", "x", "1.5", "%", "", "1e3", "५", "-1%", "1%%", "2" * 4_400])
 def test_a_tolerance_that_is_none_is_refused(cli: Cli, tmp_path: Path, tolerated: str) -> None:
     outcome = cli("ingest", "-", "--allow-rejected", tolerated, stdin=responses([1]))
     assert outcome.exit_code == 2

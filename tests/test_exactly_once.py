@@ -55,7 +55,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 # SQLite itself finds no page beyond argv[1], which it tells in the words of a full disk.
 WITHOUT_PAGES = """
 import sys
-from ledger import engines
+from ledger.store import engines
 pages = int(sys.argv.pop(1))
 prepare = engines._prepare_sqlite
 def prepare_small(connection, record):
@@ -137,7 +137,7 @@ def test_a_run_killed_at_any_moment_and_taken_up_again_ends_the_same(
 def test_a_file_that_is_read_by_a_process_of_its_own_ends_the_same(
     db_cli: Cli, db_url: str, usage_file: Path, tmp_path: Path, undisturbed: Callable[[Cli], None]
 ) -> None:
-    code = "from ledger import ahead\nahead.WORTHWHILE_BYTES = 1\n" + RUN_MAIN
+    code = "from ledger.intake.portions import read_ahead\nread_ahead.WORTHWHILE_BYTES = 1\n" + RUN_MAIN
     exit_code, _out, err = finish(start(code, ["ingest", usage_file, "--db", db_url], tmp_path))
     assert exit_code == 3, err
     undisturbed(db_cli)

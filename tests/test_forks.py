@@ -130,6 +130,33 @@ def test_children_record_while_a_thread_of_the_parent_does(
     db_cli("verify").ok()
 
 
+@pytest.mark.parametrize("opened", ["for each", "once"])
+def test_ledgers_may_be_opened_and_closed_while_another_thread_forks(db_url: str, db_cli: Cli, opened: str) -> None:
+    book, done, stop = Ledger(db_url), list[str](), threading.Event()
+
+    def run() -> None:
+        while not stop.is_set():
+            own = Ledger(db_url) if opened == "for each" else book
+            done.extend(record(own, f"parent-{len(done)}", 1))
+            own.close()
+            del own
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        children = []
+        for child in range(12):
+            children.append(fork(lambda: record(book, f"child{child}")))  # noqa: B023 - the child begins at once
+            time.sleep(0.05)
+        assert [end_of(pid) for pid in children] == [0] * 12
+    finally:
+        stop.set()
+        thread.join()
+    assert recorded(db_url) == expected(done, 12)
+    db_cli("verify").ok()
+
+
 def test_children_record_at_the_same_time(db_url: str, db_cli: Cli) -> None:
     book = Ledger(db_url)
     context = multiprocessing.get_context("fork")
@@ -322,7 +349,7 @@ def test_a_transaction_that_a_child_is_born_in_stays_the_parent_s(db_url: str, w
 
 def test_what_is_kept_is_never_let_go_of_not_even_at_the_end_of_the_process(tmp_path: Path) -> None:
     code = """
-from ledger import forks
+from ledger.store import forks
 class Thing:
     def __init__(self, name): self.name = name
     def __del__(self): print(self.name, flush=True)

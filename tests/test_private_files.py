@@ -84,10 +84,10 @@ def test_the_file_is_private_from_the_moment_it_is_there(tmp_path: Path, monkeyp
 
 @pytest.mark.parametrize("mode", [0o644, 0o660, 0o400])
 def test_a_file_that_is_there_keeps_its_mode(cli: Cli, tmp_path: Path, mode: int) -> None:
-    for name in ("empty.db", "ledger.store.opening"):
+    for name in ("empty.db", "ledger.db"):
         path = tmp_path / name
         path.touch()
-        if name == "ledger.store.opening":
+        if name == "ledger.db":
             cli("db", "init", "--db", path).ok()
         path.chmod(mode)
         if mode & 0o200:

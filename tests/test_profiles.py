@@ -165,7 +165,7 @@ def test_rows_are_in_order_of_project_and_model_whatever_the_databases_own_is(
         def reversed_projects(*args: Any, **options: Any) -> list[OutputCount]:
             return sorted(read_output_counts(*args, **options), key=lambda count: count.project, reverse=True)
 
-        monkeypatch.setattr("ledger.queries.read_output_counts", reversed_projects)
+        monkeypatch.setattr("ledger.estimates.history.requests.read_output_counts", reversed_projects)
     names = ["b", "B", "a", "Ä", "a b", "a-b", "=1", "中", "z", "\U0001f600"]
     book = Book(db_url)
     for name in names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -285,3 +286,15 @@ def test_a_usage_record_ingests_to_the_facts_that_record_books(cli: Cli, tmp_pat
 def test_a_response_without_usage_to_record_is_named(folder: Path, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(LedgerError, match=words):
         usage_record(response("r1", **changes))
+
+
+def test_a_working_directory_that_is_gone_is_told_as_the_ledgers_error(sqlite_url: str, tmp_path: Path) -> None:
+    gone, here = tmp_path / "gone", Path.cwd()
+    gone.mkdir()
+    os.chdir(gone)
+    gone.rmdir()
+    try:
+        with pytest.raises(LedgerError):
+            Ledger(sqlite_url)
+    finally:
+        os.chdir(here)

@@ -218,7 +218,7 @@ def test_options_travel_with_quarantined_lines() -> None:
         ("[ledger", "can't be read"),
         ("[ledger]\nunknown = 1\n", "unknown"),
         ("[unknown]\n", "unknown"),
-        ("[ledger]\ndb = 1\n", "ledger.store.opening: 1 is no text"),
+        ("[ledger]\ndb = 1\n", "ledger.db: 1 is no text"),
         ('[ledger]\nkeep_tags = "team"\n', "ledger.keep_tags: 'team' is no list"),
         ("[ledger]\nrollup_tags = [1]\n", "ledger.rollup_tags[0]: 1 is no text"),
         ('[[project_rule]]\nsource = "x"\n', "project_rule[0].project"),

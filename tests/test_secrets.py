@@ -264,3 +264,22 @@ def test_no_character_in_a_password_makes_it_show(cli: Cli, user: str, password:
     for scheme in ("postgresql://", "mysql://", "sqlite://", "postgresql:", ""):
         outcome = cli("status", "--db", f"{scheme}{user}:{password}@127.0.0.1:1{tail}")
         assert_told_in_one_line(outcome, password)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["db", "init"], ["db"], [], ["report"], ["ingest"], ["rates", "add"], ["report", "-o"], ["report", "--by"],
+        ["price", "--model"], ["status", "--format"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_url_where_none_belongs_shows_no_password(cli: Cli, line: list[str]) -> None:
+    for url in ("postgresql://u:s3cret@h/d", "postgres://:s3cret@h", "sqlite://u:s3cret@/x"):
+        outcome = cli(*line, url)
+        assert outcome.exit_code == 2
+        assert "s3cret" not in outcome.stdout + outcome.stderr
+
+
+def test_a_password_behind_an_escaped_colon_is_no_name_to_show() -> None:
+    assert "s3cret" not in masked(parse_url("postgresql://u%3As3cret@h/d"))

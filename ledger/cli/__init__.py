@@ -79,6 +79,11 @@ class LazyGroup(click.Group):
 def _telling_wrong_use() -> Iterator[None]:
     try:
         yield
+    except click.ClickException as error:
+        from ledger.values.safe_text import without_credentials  # noqa: PLC0415 - only once something is wrong
+
+        error.message = without_credentials(error.message)  # type: ignore[misc]  # a new error would lose its hints
+        raise
     except Exception as error:
         message = _wrong_use(error)
         if message is None:
@@ -106,12 +111,12 @@ def _ending_quietly() -> Iterator[None]:
 
 def _wrong_use(error: Exception) -> str | None:
     """The line to print for an error that is the user's to mend; None for any other."""
-    if isinstance(error, (click.ClickException, click.exceptions.Exit, click.Abort)):
+    if isinstance(error, (click.exceptions.Exit, click.Abort)):
         return None
-    from ledger.values.safe_text import visible  # noqa: PLC0415 - only once something is wrong
+    from ledger.values.safe_text import visible, without_credentials  # noqa: PLC0415 - only once something is wrong
 
     message = _words(error)
-    return None if message is None else visible(message)
+    return None if message is None else visible(without_credentials(message))
 
 
 def _words(error: Exception) -> str | None:

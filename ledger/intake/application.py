@@ -48,9 +48,12 @@ class Ledger:
 
     def __init__(self, url: str, *, provider: str | None = None, source: str | None = None) -> None:
         """Open the ledger; `source` names the stream that response ids are unique in (default: the provider)."""
-        self._config = load_config(Path.cwd())
-        section = self._config.ledger
-        self._database = open_ledger(url, create=True, timezone=section.timezone, rollup_tags=section.rollup_tags)
+        try:
+            self._config = load_config(Path.cwd())
+            section = self._config.ledger
+            self._database = open_ledger(url, create=True, timezone=section.timezone, rollup_tags=section.rollup_tags)
+        except OSError as error:
+            raise LedgerError(f"{error.filename or 'the working directory'}: {error.strerror or error}") from error
         self._provider = provider
         self._source = source
         self._lock = forks.Lock()

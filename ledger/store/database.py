@@ -48,16 +48,12 @@ class Database:
     def _adopt(self, engine: Engine) -> None:
         self.engine = engine
         # Whoever lets go of a ledger lets go of its connections, without having to say so.
-        self._end = weakref.finalize(self, engine.dispose)
+        self._end = weakref.finalize(self, forks.let_go, engine)
         self._end.atexit = False
 
     def close(self) -> None:
         """Let go of all connections; whoever goes on gets new ones."""
-        self.engine.dispose()
-
-    def prepare_for_fork(self) -> None:
-        """Close idle SQLite connections, which a child could neither use nor close."""
-        if self.is_sqlite:
+        with forks.passing(is_sqlite=self.is_sqlite):
             self.engine.dispose()
 
     def renew_after_fork(self) -> None:

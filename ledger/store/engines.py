@@ -48,6 +48,7 @@ def make_engine(url: URL) -> Engine:
     except (ArgumentError, ValueError, TypeError) as error:
         raise _unusable(url, error) from None
     if is_sqlite:
+        forks.register_sqlite(engine)
         event.listen(engine, "do_connect", _before_sqlite)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

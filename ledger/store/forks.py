@@ -22,13 +22,15 @@ from ledger.errors import LedgerError
 WAIT_SECONDS = 30
 
 
+class Disposable(Protocol):
+    """An engine, of which only this is known here."""
+
+    def dispose(self) -> None:
+        """Close idle connections."""
+
+
 class Follower(Protocol):
     """What does something of its own about a fork."""
-
-    is_sqlite: bool
-
-    def prepare_for_fork(self) -> None:
-        """Let go, in the parent, of what a child must not inherit."""
 
     def renew_after_fork(self) -> None:
         """Replace, in the child, what is the parent's."""
@@ -45,11 +47,12 @@ class _Gate:
         self._inside: dict[object, tuple[int, bool]] = {}
         self._is_closing = False
         self._is_quiet = False
+        self._forking: int | None = None
         self.holds_sqlite = False
 
     @contextmanager
     def passing(self, *, is_sqlite: bool) -> Iterator[None]:
-        """Be inside, as this thread; one that is inside already always gets in again."""
+        """Be inside, as this thread; one that is inside already, or that forks, always gets in."""
         pass_ = object()
         with self._changed:
             self._changed.wait_for(lambda: not self._is_closing or self._has(threading.get_ident()))
@@ -62,7 +65,7 @@ class _Gate:
                 self._changed.notify_all()
 
     def _has(self, thread: int) -> bool:
-        return any(ident == thread for ident, _is_sqlite in self._inside.values())
+        return thread == self._forking or any(ident == thread for ident, _is_sqlite in self._inside.values())
 
     def close(self) -> bool:
         """Keep threads out and wait for those inside; whether none is left. The lock stays held."""
@@ -73,11 +76,13 @@ class _Gate:
         if not self._has(threading.get_ident()):
             self._changed.wait_for(lambda: not self._inside, WAIT_SECONDS)
         self._is_quiet = not self._inside
+        self._forking = threading.get_ident()  # the collector may close forgotten connections in this very thread
         return self._is_quiet
 
     def open(self) -> None:
         """Let threads in again."""
         self._is_closing = self._is_quiet = False
+        self._forking = None
         self._changed.notify_all()
         self._changed.release()
 
@@ -87,13 +92,12 @@ class _Gate:
         self.holds_sqlite = self.holds_sqlite or (inherited and not self._is_quiet)
         self._changed = threading.Condition()
         self._inside = {}
+        self._forking = None
         self._is_closing = self._is_quiet = False
 
 
 class Lock:
     """A lock that is free in a child, whichever thread of the parent held it at the fork."""
-
-    is_sqlite = False
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -104,9 +108,6 @@ class Lock:
 
     def __exit__(self, *_error: object) -> None:
         self._lock.release()
-
-    def prepare_for_fork(self) -> None:
-        """Do nothing: another thread may hold it, waiting to be let into a transaction."""
 
     def renew_after_fork(self) -> None:
         """Put a free lock in its place."""
@@ -130,7 +131,21 @@ def keep(what: object) -> None:
 
 _gate = _Gate()
 _followers: WeakSet[Follower] = WeakSet()
+# Engines that may have idle SQLite connections, from when they are made until they are let go of.
+_sqlite_engines: set[Disposable] = set()
 passing = _gate.passing
+
+
+def register_sqlite(engine: Disposable) -> None:
+    """Have an engine's idle connections closed before each fork, until it is let go of."""
+    _sqlite_engines.add(engine)
+
+
+def let_go(engine: Disposable) -> None:
+    """Close an engine's connections for good; while a fork goes on, after it."""
+    with passing(is_sqlite=engine in _sqlite_engines):
+        engine.dispose()
+        _sqlite_engines.discard(engine)
 
 
 def follow(thing: Follower) -> None:
@@ -152,14 +167,16 @@ def refuse_inherited_sqlite() -> None:
 
 def _before() -> None:
     if _gate.close():
-        for thing in list(_followers):
-            thing.prepare_for_fork()
+        for engine in list(_sqlite_engines):
+            engine.dispose()
 
 
 def _after_in_child() -> None:
-    things = list(_followers)
-    _gate.renew(idle_sqlite=any(thing.is_sqlite for thing in things))
-    for thing in things:
+    _gate.renew(idle_sqlite=bool(_sqlite_engines))
+    for engine in list(_sqlite_engines):
+        keep(engine)
+    _sqlite_engines.clear()
+    for thing in list(_followers):
         thing.renew_after_fork()
 
 

@@ -45,7 +45,7 @@ def open_ledger(url: str, *, create: bool = False, timezone: str = "UTC", rollup
                 revision = HEAD_REVISION
         _check_revision(revision, shown(engine))
     except BaseException:
-        engine.dispose()
+        forks.let_go(engine)
         raise
     return Database(engine)
 
@@ -79,7 +79,7 @@ def _engine_of(url: str, done: str) -> Iterator[Engine]:
         with forks.passing(is_sqlite=engine.dialect.name == "sqlite"), _refusals(engine, done):
             yield engine
     finally:
-        engine.dispose()
+        forks.let_go(engine)
 
 
 @contextmanager

@@ -137,7 +137,9 @@ def check_options(url: URL, known: frozenset[str]) -> None:
 def masked(url: URL) -> str:
     """The URL fit to print: no password, and no value of an option but those known to be harmless."""
     query = {name: value if _is_printed(name, value) else MASK for name, value in url.query.items()}
-    text = url.set(query=query).render_as_string(hide_password=True)
+    # USER%3APASSWORD is all user to a server, and a password to whoever wrote it.
+    user = MASK if url.username and ":" in url.username else url.username
+    text = url.set(query=query, username=user).render_as_string(hide_password=True)
     return text.replace(quote_plus(MASK), MASK)
 
 

@@ -13,6 +13,15 @@ _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
+# USER:PASSWORD@ of a URL that stands where none belongs, be it taken for a path.
+_CREDENTIALS = re.compile(r"(\w{2}:/{1,3}[^\s:/@'\"]*):[^\s'\"]*@")
+
+
+def without_credentials(text: str) -> str:
+    """The text with the password of any URL in it masked."""
+    return _CREDENTIALS.sub(r"\1:***@", text)
+
+
 def visible(text: str) -> str:
     r"""The text with every unsafe character as an escape: ESC is shown as \x1b, U+202E as \u202e."""
     return UNSAFE.sub(_escape, text)

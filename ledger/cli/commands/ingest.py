@@ -46,7 +46,7 @@ def parse_tolerance(
     text = "0" if value is None else value.strip()
     number = text.removesuffix("%").strip()
     whole, _point, part = number.partition(".")
-    if not (whole + part).isascii() or not (whole + part).isdigit():
+    if not (whole + part).isascii() or not (whole + part).isdigit() or len(text) > 40:
         raise click.BadParameter(f"{value!r}: give a count such as 5, or a share such as 0.5%")
     if not text.endswith("%"):
         if part:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ def _destination(output: Output, raw: bool, excel: bool, manifest: str | None) -
             raise LedgerError("--manifest has no file to stand beside: give -o FILE, or --manifest FILE")
         beside = f"{output.path}.manifest.json"
     if beside is not None:
-        if not beside or (output.path is not None and Path(beside).resolve() == Path(output.path).resolve()):
+        if not beside or (output.path is not None and os.path.realpath(beside) == os.path.realpath(output.path)):
             raise LedgerError(f"--manifest {beside!r} is no file of its own: give it a name, or none")
         refuse_unwritable(beside)
     return Destination(output, FileOptions(output.format, raw, excel), beside)  # type: ignore[arg-type]  # a format of FORMATS
