@@ -212,6 +212,7 @@ def test_counts_in_a_map_are_read_or_told() -> None:
         {"langfuse.observation.usage_details": '{"prompt_tokens": 1000}'},
         {"mlflow.chat.tokenUsage": '{"input_tokens": 1000, "output_tokens": 5}'},
         {"llm.token_count.prompt": "1000"},
+        {"braintrust.metrics": '{"prompt_tokens": 1000, "completion_tokens": 20}'},
         {"x.total_tokens": " 5"},
     ],
     ids=str,

@@ -128,12 +128,14 @@ def carries_usage(obj: object) -> bool:
 
 def counts_tokens(attributes: Mapping[str, Any]) -> bool:
     """Whether a value is a count of tokens above 0, under whatever name, as a number, as text or inside."""
-    return any(
-        ("token" in key.lower() or "usage" in key.lower())
-        and not _NO_COUNT.search(key.lower())
-        and holds_counts(_decoded(value))
-        for key, value in attributes.items()
-    )
+    for key, value in attributes.items():
+        decoded = _decoded(value)
+        if isinstance(value, str) and isinstance(decoded, dict) and carries_usage(decoded):
+            return True
+        named = ("token" in key.lower() or "usage" in key.lower()) and not _NO_COUNT.search(key.lower())
+        if named and holds_counts(decoded):
+            return True
+    return False
 
 
 def _decoded(value: object) -> object:
