@@ -302,3 +302,13 @@ def test_a_stream_captured_twice_is_twice_the_same_also_without_its_end() -> Non
     once = [first(), chunk(), stop(usage=WHOLE)]
     for end in ([], ["[DONE]"]):
         assert [word for _, word in told(read(sse(*once, *end, *once, *end)))] == ["chatcmpl-1"] * 2
+
+
+def test_streams_put_together_are_booked_once_beside_one_that_goes_on() -> None:
+    changing = [first("a"), chunk("b"), stop("b", usage=WHOLE)]
+    for other in ([first("c"), chunk("c")], [first("c"), chunk("c"), stop("c")]):
+        going_on = [*other, *changing, "[DONE]", stop("c", usage=chat_usage(3)), "[DONE]"]
+        found = [only_record([item.parsed]) for item in read(sse(*going_on))]
+        assert [(each.request_id, each.output_tokens) for each in found] == [("a", 9), ("c", 3)]
+    left = [first("c"), chunk("c"), first("a"), chunk("b"), "[DONE]", chunk("b"), stop("b", usage=WHOLE)]
+    assert sorted(word for _, word in told(read(sse(*left)))) == ["a", "no_terminal_event"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ledger.intake.fields.kinds import holds_counts, is_cached_answer, named_kind, stated_usage
 from ledger.intake.fields.record import Item, JsonObject, Parsed, Rejected
@@ -31,14 +31,15 @@ _ASK = "a stream says its usage where the request asks for it: stream_options {'
 class _Stream:
     """A stream whose end hasn't come: where it began, what it said so far, and the last usage seen.
 
-    `opens` says that its first chunk gave a role; `choices` are those seen, `open_choices` those that have not ended.
-    `finished` once a choice says why it ended; `ended` while the last
-    chunk is usage that can't be a stream's first. `zeros` is a usage that counts nothing, for want of one that does.
+    `ids` are those that its chunks have. `opens` says that its first chunk gave a role; `choices` are those seen,
+    `open_choices` those that have not ended. `finished` once a choice says why it ended; `ended` while the last chunk
+    is usage that can't be a stream's first. `zeros` is a usage that counts nothing, for want of one that does.
     """
 
     line: int
     raw: bytes
     first: int
+    ids: tuple[str, ...]
     last: int = 0
     chunks: int = 0
     facts: JsonObject = field(default_factory=dict)
@@ -113,6 +114,9 @@ class _Stream:
         self.ended, self.last, self.chunks = other.ended, other.last, self.chunks + other.chunks
         self.finished = other.finished or (self.finished and not other.wrote)
         self.wrote = self.wrote or other.wrote
+        self.open_choices = (self.open_choices - other.choices) | other.open_choices
+        self.choices = self.choices | other.choices
+        self.ids += other.ids
 
     def goes_on_with(self, other: _Stream, *, scattered: bool) -> bool:
         """Whether a later stream is the rest of this one under another id.
@@ -165,7 +169,7 @@ class ChatStreams:
         if stream is None:
             if chunk_id in self._closed and not begins(choices):
                 return
-            stream = self._open[chunk_id] = _Stream(line, mark(raw), self._number)
+            stream = self._open[chunk_id] = _Stream(line, mark(raw), self._number, (chunk_id,))
         stream.take(self._number, line, raw, chunk)
         if len(self._open) > MAX_OPEN:
             yield self._end(self._open.popitem(last=False)[1])
@@ -177,10 +181,9 @@ class ChatStreams:
         """
         streams = _joined(list(self._open.values()))
         ended = [stream for stream in streams if stream.is_complete] or (streams if len(streams) == 1 else [])
-        if len(ended) == len(streams):
-            self._open.clear()
         for stream in ended:
-            self._open.pop(str(stream.facts.get("id", "")), None)
+            for stream_id in stream.ids:
+                del self._open[stream_id]
             stream.finished = True
             yield self._close(stream)
         if not self._open:
@@ -202,8 +205,8 @@ class ChatStreams:
         return Item(stream.line, stream.raw, refused_stream(chat.READER.salvage(stream.facts), f"{message}; {_ASK}"))
 
     def _close(self, stream: _Stream) -> Item:
-        self._closed[str(stream.facts.get("id", ""))] = None
-        if len(self._closed) > _MAX_CLOSED:
+        self._closed.update(dict.fromkeys(stream.ids))
+        while len(self._closed) > _MAX_CLOSED:
             self._closed.popitem(last=False)
         usage = stream.zeros if stream.usage is None else stream.usage
         (parsed,) = chat.READER.parse(stream.facts | {"usage": usage})
@@ -221,7 +224,7 @@ def mark(raw: bytes) -> bytes:
 
 
 def _joined(streams: list[_Stream]) -> list[_Stream]:
-    """Open streams in order, those put together that are one whose chunks changed their id."""
+    """Copies of open streams in order, those put together that are one whose chunks changed their id."""
     ends = any(stream.finished or stream.ended for stream in streams[-2:])
     scattered = ends and len(streams) > 2 and all(stream.chunks == 1 for stream in streams)
     joined: list[_Stream] = []
@@ -229,7 +232,7 @@ def _joined(streams: list[_Stream]) -> list[_Stream]:
         if joined and joined[-1].goes_on_with(stream, scattered=scattered):
             joined[-1].absorb(stream)
         else:
-            joined.append(stream)
+            joined.append(replace(stream))
     return joined
 
 
