@@ -312,3 +312,23 @@ def test_streams_put_together_are_booked_once_beside_one_that_goes_on() -> None:
         assert [(each.request_id, each.output_tokens) for each in found] == [("a", 9), ("c", 3)]
     left = [first("c"), chunk("c"), first("a"), chunk("b"), "[DONE]", chunk("b"), stop("b", usage=WHOLE)]
     assert sorted(word for _, word in told(read(sse(*left)))) == ["a", "no_terminal_event"]
+
+
+@given(st.randoms(use_true_random=False), st.integers(2, 4), st.booleans())
+def test_streams_interleaved_in_any_way_are_each_booked_once(chance: Any, number: int, with_done: bool) -> None:
+    events: list[list[Any]] = []
+    for n in range(number):
+        name, usage = f"s{n}", chat_usage(n + 1)
+        ends = [
+            [stop(name, usage=usage)],
+            [stop(name), final(name, n + 1)],
+            [stop(name, usage=usage), final(name, n + 1)],
+        ]
+        events.append([first(name), *[chunk(name)] * chance.randint(0, 3), *chance.choice(ends)])
+        if with_done:
+            events[-1].append("[DONE]")
+    mixed: list[Any] = []
+    while any(events):
+        mixed.append(chance.choice([each for each in events if each]).pop(0))
+    found = [only_record([item.parsed]) for item in read(sse(*mixed))]
+    assert sorted((each.request_id, each.output_tokens) for each in found) == [(f"s{n}", n + 1) for n in range(number)]

@@ -128,7 +128,7 @@ class _Stream:
         if len(models) > 1 or other.first < self.last:
             return False
         if self.finished or self.ended:
-            return self.usage is None and other.ended and not other.wrote
+            return self.usage is None and other.ended and not other.begun
         return scattered or (self.chunks == 1 and self.opens and not other.opens)
 
 
@@ -139,6 +139,8 @@ class ChatStreams:
         self._open: OrderedDict[str, _Stream] = OrderedDict()
         self._closed: OrderedDict[str, None] = OrderedDict()
         self._number = 0
+        self._ends_to_come = 0
+        """Streams that another's `[DONE]` closed, whose own is still to come."""
 
     @property
     def open_streams(self) -> int:
@@ -180,13 +182,19 @@ class ChatStreams:
         Among several that miss something it can't be known whose end it is.
         """
         streams = _joined(list(self._open.values()))
-        ended = [stream for stream in streams if stream.is_complete] or (streams if len(streams) == 1 else [])
+        ended = [stream for stream in streams if stream.is_complete]
+        if ended:
+            self._ends_to_come += len(ended) - 1
+        elif self._ends_to_come:
+            self._ends_to_come -= 1
+        elif len(streams) == 1:
+            ended = streams
         for stream in ended:
             for stream_id in stream.ids:
                 del self._open[stream_id]
             stream.finished = True
             yield self._close(stream)
-        if not self._open:
+        if not self._open and not self._ends_to_come:
             self._closed.clear()
 
     def finish(self) -> Iterator[Item]:
