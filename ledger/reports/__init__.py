@@ -1,4 +1,4 @@
-"""Reports: pure sums over query rows."""
+"""Reports: sums read from the roll-ups or the charges, and the table made of them."""
 
 from __future__ import annotations
 

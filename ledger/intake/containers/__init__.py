@@ -1,4 +1,4 @@
-"""Usage as others write it -> usage records: one module an input format, and a registry of them."""
+"""Files as they come, plain or compressed: lines, arrays, documents, tables and event streams, read into items."""
 
 from __future__ import annotations
 
