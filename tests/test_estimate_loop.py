@@ -13,7 +13,7 @@ import pytest
 
 from pricing.estimating.tokens import count_tokens
 from tests.conftest import Cli
-from tests.git_help import Repository, new_repository
+from tests.helpers.git import Repository, new_repository
 
 PRO, LITE = "doubao-seed-2.0-pro", "doubao-seed-2.0-lite"
 CONFIG = f"""

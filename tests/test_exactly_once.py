@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Cli
-from tests.ledger_help import (
+from tests.helpers.ledgers import (
     RUN_MAIN,
     SMALL_PORTIONS,
     charges,

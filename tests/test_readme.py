@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, command_environment
-from tests.readme import README, Block, blocks_in
+from tests.helpers.pages import README, Block, blocks_in
 
 
 @dataclass(frozen=True)

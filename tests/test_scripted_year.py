@@ -19,8 +19,8 @@ from ledger.store.opening import open_ledger
 from ledger.values.instants import from_microseconds
 from pricing.money import format_nano
 from tests.conftest import Cli
-from tests.ledger_help import CODE, LITE, MINI, PRO, rows
-from tests.sources_help import lines, record
+from tests.helpers.ledgers import CODE, LITE, MINI, PRO, rows
+from tests.helpers.sources import lines, record
 
 MONTHS = [f"2026-{number:02}" for number in range(2, 13)]
 LATER = datetime(2027, 3, 1, tzinfo=UTC)

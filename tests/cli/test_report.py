@@ -1,0 +1,180 @@
+"""`tollbook report` and `tollbook export charges` as commands: options, streams, files and exit codes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli
+from tests.helpers.book import CODE, MINI, PRO, Book, Booked
+
+FIXED = (
+    "requests,input_tokens,cached_input_tokens,output_tokens,reasoning_tokens,input_credits,cached_input_credits,"
+    "output_credits,cache_storage_credits,credits,usd,cache_savings_usd"
+)
+
+
+@pytest.fixture
+def booked(db_url: str) -> Book:
+    """March and February usage of three models in two projects."""
+    return (
+        Book(db_url)
+        .add(
+            Booked("search", CODE, datetime(2026, 3, 5, tzinfo=UTC), 40_000, 10_000, 2_000, 500, tags={"team": "a"}),
+            Booked("search", MINI, datetime(2026, 3, 31, 20, tzinfo=UTC), 1_000, 0, 10, 0),
+            Booked("=1+1\x1b[31m", PRO, datetime(2026, 2, 5, tzinfo=UTC), 10, 0, 7, 0),
+        )
+        .post()
+    )
+
+
+def test_the_default_is_all_time_by_model(booked: Book, db_cli: Cli) -> None:
+    outcome = db_cli("report").ok()
+    lines = outcome.stdout.splitlines()
+    assert lines[0] == "Spend by model, all time (posted, UTC)"
+    assert [line.split()[0] for line in lines[5:8]] == [CODE, MINI, PRO]
+    assert lines[-1] == "data through 2026-03-31T20:00:00Z"
+    assert max(map(len, lines)) <= 100
+    assert "Note: left out to fit 100 columns: " in outcome.stderr
+
+
+def test_json_has_the_contracts_keys(booked: Book, db_cli: Cli) -> None:
+    outcome = db_cli("report", "--json", "--by", "project", "--by", "model", "--month", "2026-03").ok()
+    assert outcome.stderr == ""
+    document = outcome.json
+    assert list(document) == ["schema", "title", "data_through", "rows", "total"]
+    assert document["title"] == "Spend by project and model, 2026-03 (posted, UTC)"
+    assert document["data_through"] == "2026-03-31T20:00:00Z"
+    assert [list(row) for row in document["rows"]] == [["project", "model", *FIXED.split(",")]] * 2
+    assert list(document["total"]) == FIXED.split(",")
+    code = (30_000 * 48 + 10_000 * Decimal("6.4") + 2_000 * 240) / 1_000_000
+    assert document["rows"][0]["credits"] == f"{code.normalize():f}"
+    assert document["rows"][0]["cache_savings_usd"] == f"{10_000 * (48 - Decimal('6.4')) / 1_000_000 / 72:.9f}"
+    assert document["total"]["requests"] == 2
+
+
+def test_csv_is_data_alone(booked: Book, db_cli: Cli) -> None:
+    outcome = db_cli("report", "--by", "project", "--format", "csv").ok()
+    header, *rows = csv.reader(io.StringIO(outcome.stdout, newline=""))
+    assert header == ["project", *FIXED.split(",")]
+    assert [row[0] for row in rows] == ["search", r"'=1+1\x1b[31m"]
+    assert outcome.stderr == ""
+
+
+def test_no_format_carries_an_escape(booked: Book, db_cli: Cli) -> None:
+    for name in ("table", "json", "csv", "markdown"):
+        outcome = db_cli("report", "--by", "project", "--format", name, "--project", "=1+1\x1b[31m").ok()
+        assert "\x1b" not in outcome.stdout + outcome.stderr
+
+
+def test_a_file_takes_the_table_whole(booked: Book, db_cli: Cli, tmp_path: Path) -> None:
+    outcome = db_cli("report", "--by", "day", "--month", "2026-03", "-o", "out.txt").ok()
+    assert (outcome.stdout, outcome.stderr) == ("", "")
+    assert "cache storage credits" in (tmp_path / "out.txt").read_text()
+    db_cli("report", "-o", "out.json").ok()
+    assert json.loads((tmp_path / "out.json").read_text())["schema"] == 1
+    failed = db_cli("report", "-o", "missing/out.json")
+    assert failed.exit_code == 2
+    assert "missing/out.json: can't be written" in failed.stderr
+
+
+def test_filters_comparison_and_order(booked: Book, db_cli: Cli) -> None:
+    options = ("--month", "2026-03", "--compare", "previous", "--sort", "change_usd", "--top", "1", "--json")
+    document = db_cli("report", "--by", "model", *options).ok().json
+    assert document["title"].endswith("compared with 2026-02; top 1 of 3 by change_usd")
+    assert [row["model"] for row in document["rows"]] == [CODE]
+    assert document["rows"][0]["previous_usd"] == "0"
+    assert document["rows"][0]["change_percent"] is None
+    only = db_cli("report", "--json", "--project", "search", "--model", MINI, "--since", "2026-03-31").ok().json
+    assert [row["model"] for row in only["rows"]] == [MINI]
+
+
+def test_another_zone(booked: Book, db_cli: Cli) -> None:
+    document = db_cli("report", "--json", "--by", "day", "--timezone", "Asia/Shanghai", "--month", "2026-04").ok().json
+    assert document["title"] == "Spend by day, 2026-04 (posted, Asia/Shanghai)"
+    assert [row["day"] for row in document["rows"]] == ["2026-04-01"]
+
+
+def test_reading_charges_is_said_on_standard_error(booked: Book, db_cli: Cli) -> None:
+    outcome = db_cli("report", "--by", "tag:team", "--json").ok()
+    assert [row["tag:team"] for row in outcome.json["rows"]] == ["a", None]
+    assert outcome.stderr.startswith("Note: read from the charges themselves, not from the roll-ups: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--month", "2026-03", "--since", "2026-03-01"), "--month is a whole period"),
+        (("--since", "2026-03-02", "--until", "2026-03-01"), "is not before"),
+        (("--since", "2026-03-02T10:00"), "has no time zone"),
+        (("--timezone", "Mars/Olympus"), "Mars/Olympus"),
+        (("--by", "colour"), "'colour' is no dimension"),
+        (("--sort", "colour"), "'colour' is no column"),
+        (("--top", "0"), "0"),
+        (("--compare", "previous"), "needs a period with a start"),
+        (("--compare", "march"), "--compare 'march' is no month"),
+        (("--by", "month", "--compare", "2026-03"), "leave out --by day"),
+        (("--tag", "team"), "KEY=VALUE"),
+        (("--json", "--format", "table"), "contradict"),
+        (("--basis", "paid"), "paid"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_code_2(booked: Book, db_cli: Cli, options: tuple[str, ...], words: str) -> None:
+    outcome = db_cli("report", *options)
+    assert outcome.exit_code == 2
+    assert outcome.stdout == ""
+    assert words in outcome.stderr.splitlines()[-1]
+
+
+def test_a_missing_ledger_is_named_and_not_made(cli: Cli, tmp_path: Path) -> None:
+    for command in (("report",), ("export", "charges")):
+        outcome = cli(*command, env={"TOLLBOOK_DB": "nowhere.db"})
+        assert outcome.exit_code == 2
+        assert "nowhere.db" in outcome.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_export_adds_up_to_the_report(booked: Book, db_cli: Cli, tmp_path: Path) -> None:
+    outcome = db_cli("export", "charges", "--month", "2026-03", "-o", "charges.csv").ok()
+    assert outcome.stdout == ""
+    assert (tmp_path / "charges.csv").read_bytes().count(b"\r\n") == 1 + 5
+    rows = list(csv.DictReader((tmp_path / "charges.csv").read_text().splitlines()))
+    total = db_cli("report", "--month", "2026-03", "--json").ok().json["total"]
+    assert sum(Decimal(row["usd"]) for row in rows) == Decimal(total["usd"])
+    assert outcome.stderr == (
+        f"Note: control total: 5 lines of 2 charges, {total['credits']} CRD = {total['usd']} USD\n"
+    )
+
+
+def test_export_streams_to_standard_output(booked: Book, db_cli: Cli) -> None:
+    lines = db_cli("export", "charges").ok().stdout.splitlines()
+    assert lines[0].startswith("line_id,posted_seq,")
+    document = db_cli("export", "charges", "--json").ok().json
+    assert len(document["rows"]) == len(lines) - 1
+    abroad = db_cli("export", "charges", "--json", "--month", "2026-04", "--timezone", "Asia/Shanghai").ok().json
+    assert abroad["title"] == "Charges, 2026-04 (posted, Asia/Shanghai)"
+    assert {row["occurred_at"] for row in abroad["rows"]} == {"2026-03-31T20:00:00Z"}
+    refused = db_cli("export", "charges", "-o", "charges.pdf")
+    assert refused.exit_code == 2
+    assert "can't be written: give --format" in refused.stderr
+
+
+def test_an_export_that_fails_leaves_the_old_file(booked: Book, db_cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "charges.csv").write_text("old")
+    outcome = db_cli("export", "charges", "--since", "x", "-o", "charges.csv")
+    assert outcome.exit_code == 2
+    assert (tmp_path / "charges.csv").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"] == []
+
+
+def test_help_has_examples(cli: Cli) -> None:
+    for command in (("report",), ("export", "charges"), ("price",)):
+        text = cli(*command, "--help").ok().stdout
+        assert "Examples:" in text
+        assert f"tollbook {' '.join(command)} " in text

@@ -1,0 +1,261 @@
+"""Limits on a change: past, at and below each; on the total and on each workload; in USD, credits and percent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from ledger.config import Budget
+from ledger.errors import LedgerError
+from ledger.estimates.changes.causes import Side
+from ledger.estimates.changes.compare import compare
+from ledger.estimates.changes.gates import Limits, all_passed, gate_message, run_gates
+from ledger.estimates.history.budget_pace import BudgetPace
+from ledger.estimates.workloads.document import GateResult, Level, Total
+from ledger.values.amounts import parse_amount, parse_increase
+from pricing.money import format_usd
+from tests.helpers.changes import LITE, MINI, VOLCENGINE, side, workload
+
+# 2,250,000 tokens at 32 credits per 1M are 72 credits, which are 1 USD.
+USD_TOKENS = 2_250
+
+
+def costing(name: str, dollars: Fraction | int, **facts: Any) -> Any:
+    """A workload of so many USD a month, in requests of 9 tokens each."""
+    requests = Fraction(dollars) * USD_TOKENS * 1_000 / 9
+    assert requests.denominator == 1
+    return workload(name, 9, requests=int(requests), **facts)
+
+
+def increase(limit: str, before: Side | None, after: Side, *, level: Level = "fail") -> GateResult:
+    gates = run_gates(compare(before, after), Limits(increases=[(parse_increase(limit, "--fail-increase"), level)]))
+    assert len(gates) == 1
+    return gates[0]
+
+
+def over(limit: str, after: Side, before: Side | None = None) -> GateResult:
+    gates = run_gates(compare(before, after), Limits(overs=[(parse_amount(limit, "--fail-over"), "fail")]))
+    assert len(gates) == 1
+    return gates[0]
+
+
+def test_the_arithmetic_of_this_test() -> None:
+    assert costing("a", 100).usd_per_month == "100"
+
+
+@pytest.mark.parametrize(
+    ("limit", "before", "after", "value", "passed"),
+    [
+        ("10%", 100, 110, "10%", True),
+        ("10%", 100, Fraction(110_004, 1_000), "10.004%", False),
+        ("10%", 100, 111, "11%", False),
+        ("10%", 100, 90, "-10%", True),
+        ("0%", 100, 100, "0%", True),
+        ("0%", 100, Fraction(100_004, 1_000), "0.004%", False),
+        ("33%", 300, 400, "33.3%", False),
+        ("50usd", 100, 150, "50usd", True),
+        ("50usd", 100, Fraction(150_004, 1_000), "50.004usd", False),
+        ("50usd", 100, 50, "-50usd", True),
+        ("3600credits", 100, 150, "3600credits", True),
+        ("3599credits", 100, 150, "3600credits", False),
+        # Both: past the one alone is no failure.
+        ("10%,5usd", 100, 111, "11%,11usd", False),
+        ("10%,5usd", 10, 12, "20%,2usd", True),
+        ("10%,5usd", 1_000, 1_010, "1%,10usd", True),
+        ("10%,5usd", 10, 15, "50%,5usd", True),
+        # From nothing, any increase is past any percentage.
+        ("1000%", 0, 1, None, False),
+        ("1000%", 0, 0, None, True),
+        ("10%,5usd", 0, 5, "5usd", True),
+        ("10%,5usd", 0, 6, "6usd", False),
+        ("5usd", 0, 6, "6usd", False),
+    ],
+)
+def test_increases(limit: str, before: Fraction, after: Fraction, value: str | None, passed: bool) -> None:
+    found = increase(limit, side(costing("a", before)), side(costing("a", after)))
+    assert found == GateResult(name="increase", limit=limit, value=value, level="fail", passed=passed)
+
+
+def test_without_a_baseline_everything_is_an_increase() -> None:
+    assert not increase("10%", None, side(costing("a", 1))).passed
+    assert increase("10%,5usd", None, side(costing("a", 5))).passed
+
+
+def test_an_increase_is_of_the_total() -> None:
+    before, after = side(costing("a", 50), costing("b", 50)), side(costing("a", 70), costing("c", 30))
+    assert increase("0%", before, after).passed
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "passed"),
+    [
+        ("100usd", "100usd", True),
+        ("99.999999999usd", "100usd", False),
+        ("7200credits", "7200credits", True),
+        ("7199credits", "7200credits", False),
+    ],
+)
+def test_over_is_more_than_the_limit(limit: str, value: str, passed: bool) -> None:
+    found = over(limit, side(costing("a", 40), costing("b", 60)), side(costing("a", 1)))
+    assert found == GateResult(name="over", limit=limit, value=value, level="fail", passed=passed)
+
+
+def test_credits_are_those_of_the_total() -> None:
+    """Of three workloads of 1 ÷ 3 of 10**-9 credits the total is one, and the sum of what is printed is none."""
+    total = Total(amount="1.000000001", currency="CRD", usd="1", usd_low="1", usd_high="1")
+    assert over("1credits", side(costing("a", 1), total=total)).value == "1.000000001credits"
+
+
+def test_a_limit_is_in_the_currency_of_the_prices_or_in_usd() -> None:
+    both = side(costing("a", 40), workload("b", 1_000, card=VOLCENGINE))
+    for limit in ("5credits", "5cny"):
+        with pytest.raises(LedgerError, match="can't be held against prices in"):
+            over(limit, both)
+    with pytest.raises(LedgerError, match="the limit 5eur can't be held against prices in credits: give it in usd"):
+        over("5eur", side(costing("a", 40)))
+    with pytest.raises(LedgerError, match="can't be held against prices in cny"):
+        increase("5credits", side(workload("a", 1_000, card=VOLCENGINE)), side(costing("a", 40)))
+    assert over("1cny", side(workload("b", 1_000, requests=312, card=VOLCENGINE))).value == "0.9984cny"
+    assert over("50usd", both).passed
+
+
+def per_workload(before: Side | None, after: Side, limit: str) -> list[GateResult]:
+    asked = Limits(increases=[(parse_increase(limit, "x"), "fail")], per_workload=True)
+    return run_gates(compare(before, after), asked)
+
+
+def test_per_workload_holds_limits_against_each_and_not_the_total() -> None:
+    before = side(costing("a", 100), costing("b", 100), costing("gone", 100))
+    after = side(costing("a", 109), costing("b", 120), costing("fresh", 3))
+    assert [(gate.name, gate.value, gate.passed) for gate in per_workload(before, after, "10%,5usd")] == [
+        ("a: increase", "9%,9usd", True),
+        ("b: increase", "20%,20usd", False),
+        ("fresh: increase", "3usd", True),
+    ]
+    asked = Limits(overs=[(parse_amount("8640credits", "x"), "fail")], per_workload=True)
+    assert [gate.passed for gate in run_gates(compare(before, after), asked)] == [True, True, True]
+    assert [gate.passed for gate in per_workload(None, after, "10%")] == [False, False, False]
+
+
+def test_a_workload_without_a_price_fails_by_its_own_limit() -> None:
+    unpriced = workload("a", 256_001)
+    gates = per_workload(side(costing("a", 1)), side(unpriced, costing("b", 1)), "500%")
+    assert [(gate.name, gate.passed) for gate in gates] == [("b: increase", False), ("a: price", False)]
+    own = GateResult(name="max_input_tokens", limit="256000", value="256001", passed=False)
+    told = workload("a", 256_001, gates=[own])
+    assert [gate.name for gate in run_gates(compare(None, side(told)), Limits())] == ["a: max_input_tokens"]
+    # It has a price again: there is nothing to compare it with.
+    back = per_workload(side(unpriced), side(costing("a", 1)), "10%,1credits")
+    assert [(gate.value, gate.passed) for gate in back] == [(None, True)]
+
+
+def test_the_workloads_own_limits_are_gates_too() -> None:
+    held = GateResult(name="max_usd_per_month", limit="5usd", value="4usd", passed=True)
+    broken = GateResult(name="max_usd_per_request", limit="1usd", value="2usd", passed=False)
+    gates = run_gates(compare(None, side(costing("a", 4, gates=[held, broken]))), Limits())
+    assert [(gate.name, gate.limit, gate.value, gate.passed) for gate in gates] == [
+        ("a: max_usd_per_month", "5usd", "4usd", True),
+        ("a: max_usd_per_request", "1usd", "2usd", False),
+    ]
+    assert not all_passed(gates)
+
+
+def test_only_level_fail_fails() -> None:
+    before, after = side(costing("a", 1)), side(costing("a", 2))
+    assert not all_passed([increase("10%", before, after)])
+    warned = increase("10%", before, after, level="warn")
+    assert (warned.level, warned.passed) == ("warn", False)
+    assert all_passed([warned])
+
+
+def test_several_limits_are_held_each() -> None:
+    limits = Limits(
+        increases=[(parse_increase("10%", "x"), "warn"), (parse_increase("50%", "x"), "fail")],
+        overs=[(parse_amount("5usd", "x"), "fail")],
+    )
+    gates = run_gates(compare(side(costing("a", 10)), side(costing("a", 12))), limits)
+    assert [(gate.name, gate.limit, gate.level, gate.passed) for gate in gates] == [
+        ("increase", "10%", "warn", False),
+        ("increase", "50%", "fail", True),
+        ("over", "5usd", "fail", False),
+    ]
+
+
+# --- budgets --------------------------------------------------------------------------------------------------------
+
+
+def pace(amount: str, *, projects: Sequence[str] = (), models: Sequence[str] = ()) -> BudgetPace:
+    """A budget in USD with 50 spent, a run rate of 75 and 10 days to go: 50 + (75 + change) × 10 ÷ 30."""
+    budget = Budget(name="q1", amount=parse_amount(amount, "amount"), projects=tuple(projects), models=tuple(models))
+    return BudgetPace(
+        budget, "2026-03", Fraction(amount.removesuffix("usd")), Fraction(50), Fraction(75), Fraction(28), Fraction(10)
+    )
+
+
+def budget(given: BudgetPace, before: Side | None, after: Side) -> GateResult:
+    return run_gates(compare(before, after), Limits(budgets=[(given, "fail")]))[0]
+
+
+@pytest.mark.parametrize(("amount", "passed"), [("80usd", True), ("79.999999999usd", False)])
+def test_a_budget_holds_the_month_with_the_change(amount: str, passed: bool) -> None:
+    found = budget(pace(amount), side(costing("a", 100)), side(costing("a", 115)))
+    assert found == GateResult(name="budget q1", limit=amount, value="80usd", passed=passed)  # 50 + 90 × 10 ÷ 30
+
+
+def test_a_budget_is_held_against_the_figure_that_is_printed() -> None:
+    given = pace("75.333333333usd")  # 50 + (75 + 1) × 10 ÷ 30 is a third of a nano more
+    found = budget(given, side(costing("a", 100)), side(costing("a", 101)))
+    assert (found.value, found.passed) == ("75.333333333usd", True)
+    credits = replace(given, limit_usd=Fraction(226, 3))  # 5,424 of them at 72 for 1 USD
+    assert budget(credits, side(costing("a", 100)), side(costing("a", 101))).passed
+
+
+@pytest.mark.parametrize(
+    ("scope", "change"),
+    [
+        ({}, 6 + 9 - 3),
+        ({"projects": ["search"]}, 6),
+        ({"projects": ["search", "unassigned"]}, 6 - 3),
+        ({"models": [LITE]}, 9),
+        ({"models": [MINI]}, 0),
+        ({"projects": ["search"], "models": [LITE]}, 0),
+    ],
+)
+def test_a_budget_takes_the_change_of_what_it_is_of(scope: dict[str, Any], change: int) -> None:
+    lite = {"model": LITE, "project": "chat"}
+    before = side(costing("a", 6, project="search"), costing("b", 3))
+    # lite's input is 6 credits per 1M tokens: 16 / 3 of the tokens cost as much as those of code.
+    after = side(costing("a", 12, project="search"), costing("c", 48, **lite))
+    found = budget(pace("1000usd", **scope), before, after)
+    assert found.value == f"{format_usd(Fraction(50) + (75 + Fraction(change)) * 10 / 30)}usd"
+
+
+# --- messages -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("gate", "message"),
+    [
+        (("increase", "10%", "12.5%", False), "increase: 12.5% is past the limit of 10%"),
+        (("increase", "10%", "10%", True), "increase: 10%, within 10%"),
+        (("a: increase", "10%,5usd", None, True), "a: increase: nothing to compare with, within 10%,5usd"),
+        (
+            ("increase", "10%", None, False),
+            (
+                "increase: there was nothing before, so that any increase is past 10%; "
+                "a limit such as 10%,5usd lets small new ones pass"
+            ),
+        ),
+        (
+            ("a: max_usd_per_month", "5usd", None, False),
+            "a: max_usd_per_month: it has no price, or no requests_per_month, to hold against 5usd",
+        ),
+    ],
+)
+def test_messages(gate: tuple[str, str, str | None, bool], message: str) -> None:
+    name, limit, value, passed = gate
+    assert gate_message(GateResult(name=name, limit=limit, value=value, passed=passed)) == message

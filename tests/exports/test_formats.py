@@ -1,0 +1,363 @@
+"""What all exports share: guarded text, Excel's byte order mark and workbooks, control totals, and the manifest."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.errors import LedgerError
+from ledger.exports.formats import workbook
+from ledger.exports.formats.columns import Column, Row
+from ledger.exports.formats.writer import ExportFile, FileOptions
+from tests.conftest import Cli
+from tests.helpers.ledgers import LITE, apply_projects
+from tests.helpers.sources import lines, record
+
+MARCH = "2026-03"
+EXPORTS = (["export", "charges"], ["export", "chargeback"])
+each_export = pytest.mark.parametrize("export", EXPORTS, ids=lambda export: str(export[1]))
+# Text that a spreadsheet would work out, or that it or a terminal would obey.
+FORMULAS = ("=1+1", "+1", "-1", "@x", "\t=1", "\r=1", " =1", "\uff1dx")
+# What the workbook's library would take for markup and write as it is: a cell with a formula behind the text's own.
+MARKUP = '<r><t>a</t></r></is></c><c r="ZZ9"><f>1+1</f></c><c r="ZZ10" t="inlineStr"><is><r><t>b</t></r>'
+
+
+@pytest.fixture
+def book(db_cli: Cli) -> Cli:
+    """Requests of awkward projects in March, 1,000 tokens in and 100 out each, and a credit note."""
+    made = [
+        record(
+            f"r{number}", occurred_at=f"2026-03-0{number + 1}T12:00:00.25Z", requested_model=LITE, project=project,
+            input_tokens=1_000, output_tokens=100, tags={"team": "a, b"},
+        )
+        for number, project in enumerate(("=1+1", "plain", "-2", 'quoted "x", y\nz'))
+    ]  # fmt: skip
+    db_cli("ingest", "-", stdin=lines(made)).ok()
+    db_cli("adjust", "--project", "plain", "--amount", "-1.5credits", "--month", MARCH, "--reason", "r",
+           "--reference", "CN-1").ok()  # fmt: skip
+    return db_cli
+
+
+def run(cli: Cli, export: list[str], *options: str) -> Any:
+    return cli(*export, "--month", MARCH, *options)
+
+
+def written(path: str, cli: Cli, export: list[str], *options: str) -> bytes:
+    run(cli, export, "-o", path, *options).ok()
+    return Path(path).read_bytes()
+
+
+# --- CSV ------------------------------------------------------------------------------------------------------------
+
+
+@each_export
+def test_csv_is_rfc_4180_in_utf_8_without_a_total(book: Cli, export: list[str]) -> None:
+    data = written("out.csv", book, export)
+    text = data.decode("utf-8")
+    assert not data.startswith(b"\xef\xbb\xbf")
+    header, *rows = csv.reader(io.StringIO(text, newline=""))
+    assert {len(row) for row in rows} == {len(header)}
+    assert len(rows) == (9 if export[1] == "charges" else 4)
+    # Line ends are CRLF, but for the one inside of quotes.
+    assert text.count("\n") == len(rows) + 1 + text.count("y\nz")
+    assert text.count("\r\n") == len(rows) + 1
+
+
+def test_the_charges_are_those_of_the_golden_file(book: Cli, golden: Callable[[str, bytes], None]) -> None:
+    book("close", MARCH, "--force", "--reason", "a test").ok()
+    book("reassign", "--project", "=1+1", "--to", "+3").ok()
+    storage = record("s1", kind="cache_storage", occurred_at=..., input_tokens=..., output_tokens=...)
+    storage |= {"tokens": 1_000_000, "start": "2026-04-01T10:59:59Z", "end": "2026-04-01T11:00:01Z"}
+    book("ingest", "-", stdin=lines([storage | {"requested_model": LITE, "project": "plain"}])).ok()
+    book("export", "charges", "-o", "charges.csv").ok()
+    golden("charges.csv", Path("charges.csv").read_bytes())
+
+
+@each_export
+def test_text_is_guarded_and_counted_and_numbers_never_are(book: Cli, export: list[str]) -> None:
+    outcome = run(book, export)
+    projects = {row["project"] for row in csv.DictReader(io.StringIO(outcome.ok().stdout, newline=""))}
+    assert projects == {"'=1+1", "plain", "'-2", 'quoted "x", y\nz'}
+    cells = 4 if export[1] == "charges" else 2  # a line of input and one of output each
+    assert f"Note: {cells} cells begin as a formula would: written with an apostrophe, unless --raw\n" in outcome.stderr
+    assert (",-1.5," if export[1] == "charges" else ",-1.4904,") in outcome.stdout
+    raw = run(book, export, "--raw").ok()
+    assert raw.stdout == outcome.stdout.replace("'=1+1", "=1+1").replace("'-2", "-2")
+    assert "formula" not in raw.stderr
+
+
+def test_raw_leaves_controls_out_all_the_same(db_cli: Cli) -> None:
+    made = record("\x1b[31mr", occurred_at="2026-03-01T12:00:00Z", requested_model=LITE, project="a\u202eb")
+    db_cli("ingest", "-", stdin=lines([made])).ok()
+    for options in ([], ["--raw"]):
+        found = db_cli("export", "charges", *options).ok().stdout
+        assert r"\x1b[31mr" in found
+        assert r"a\u202eb" in found
+
+
+@each_export
+def test_for_excel_there_is_a_byte_order_mark(book: Cli, export: list[str]) -> None:
+    assert written("excel.csv", book, export, "--excel") == b"\xef\xbb\xbf" + written("plain.csv", book, export)
+
+
+@pytest.mark.parametrize(
+    ("text", "cell", "raw"),
+    [(text, f"'{text}", text) for text in FORMULAS]
+    + [("\x00=", r"'\x00=", r"\x00="), ("a=1", "a=1", "a=1"), ("'=1", "'=1", "'=1"), ("", "", "")],
+)
+def test_text_by_text(text: str, cell: str, raw: str) -> None:
+    for options, expected in ((FileOptions(), cell), (FileOptions(raw=True), raw)):
+        file, data = made(options, ("text", text), ("word", "-1"), ("count", -1), ("decimal", "-1.5"))
+        assert list(csv.reader(io.StringIO(data.decode(), newline="")))[1] == [expected, "-1", "-1", "-1.5"]
+        assert file.guarded_cells == (cell != raw and not options.raw)
+
+
+# --- JSON -----------------------------------------------------------------------------------------------------------
+
+
+@each_export
+def test_json_is_never_altered(book: Cli, export: list[str]) -> None:
+    found = run(book, export, "--json").ok()
+    assert {row["project"] for row in found.json["rows"]} == {"=1+1", "plain", "-2", 'quoted "x", y\nz'}
+    assert "formula" not in found.stderr
+    for option in ("--raw", "--excel"):
+        outcome = run(book, export, "--json", option)
+        assert (outcome.exit_code, outcome.stdout) == (2, "")
+        assert f"{option} is for CSV: json is never altered; leave it out" in outcome.stderr
+
+
+# --- workbooks ------------------------------------------------------------------------------------------------------
+
+
+def made(options: FileOptions, *cells: tuple[Any, Any]) -> tuple[ExportFile, bytes]:
+    """A file of one row."""
+    out = io.BytesIO()
+    file = ExportFile(out, options)
+    columns = [Column(f"c{number}", kind) for number, (kind, _cell) in enumerate(cells)]
+    file.write("charges", columns, iter([tuple(cell for _kind, cell in cells)]), title="", total=dict)
+    return file, out.getvalue()
+
+
+def sheet(data: bytes) -> list[list[Any]]:
+    return [list(row) for row in openpyxl.load_workbook(io.BytesIO(data)).worksheets[0].iter_rows()]
+
+
+@each_export
+def test_a_workbook_has_typed_columns_and_no_formula(book: Cli, export: list[str]) -> None:
+    header, *rows = sheet(written("out.xlsx", book, export))
+    expected = list(csv.DictReader(io.StringIO(run(book, export, "--raw").ok().stdout, newline="")))
+    assert [cell.value for cell in header] == list(expected[0])
+    assert {cell.data_type for row in rows for cell in row} <= {"s", "n", "d", "b"}  # f is a formula
+    assert len(rows) == len(expected)
+    for row, texts in zip(rows, expected, strict=True):
+        for cell, (name, text) in zip(row, texts.items(), strict=True):
+            if name in ("usd", "usd_exact", "amount", "tokens", "requests", "rate", "credits", "corrections_usd"):
+                assert (cell.data_type, cell.value is None) == ("n", text == "")
+                assert Decimal(str(cell.value or 0)) == Decimal(text or 0)
+            elif name == "project":
+                assert (cell.data_type, cell.value) == ("s", text)
+
+
+def test_times_and_flags_are_such_in_a_workbook() -> None:
+    _file, data = made(
+        FileOptions("xlsx"), ("time", "2026-03-05T06:07:08Z"), ("flag", True), ("flag", False), ("text", None),
+        ("facts", '{"team":"a"}'), ("cents", "-0.05"), ("decimal", "0.000000001"), ("decimal", "1234567.123456789"),
+    )  # fmt: skip
+    cells = sheet(data)[1]
+    assert [cell.value for cell in cells[:5]] == [datetime(2026, 3, 5, 6, 7, 8), True, False, None, '{"team":"a"}']  # noqa: DTZ001
+    assert cells[0].number_format == 'yyyy-mm-dd"T"hh:mm:ss"Z"'
+    assert [cell.number_format for cell in cells[5:7]] == ["0.00", "0.00#######"]
+    # Digit by digit, as no float would print them.
+    assert [value(data, place) for place in (5, 6, 7)] == ["-0.05", "1E-9", "1234567.123456789"]
+
+
+def value(data: bytes, place: int) -> str:
+    """What stands in the file for a number."""
+    xml = zipfile.ZipFile(io.BytesIO(data)).read("xl/worksheets/sheet1.xml").decode()
+    return xml.partition(f'r="{chr(ord("A") + place)}2"')[2].partition("<v>")[2].partition("</v>")[0]
+
+
+@pytest.mark.parametrize(
+    "text", [*FORMULAS[:4], MARKUP, "http://x.y", "_x0041_", "a & <b>", "1", "TRUE", "a\nb", " a "]
+)
+def test_text_is_text_in_a_workbook(text: str) -> None:
+    _file, data = made(FileOptions("xlsx"), ("text", text))
+    cells = [cell for row in sheet(data) for cell in row]
+    assert [(cell.data_type, cell.hyperlink) for cell in cells] == [("s", None)] * 2
+    assert cells[1].value == text.replace("_x0041_", "_x005F_x0041_")  # Excel's own way to write an underscore there
+    assert b"<f>" not in zipfile.ZipFile(io.BytesIO(data)).read("xl/worksheets/sheet1.xml")
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=30))
+def test_whatever_the_text_a_workbook_can_be_read(text: str) -> None:
+    _file, data = made(FileOptions("xlsx"), ("text", text), ("count", 7))
+    assert [cell.data_type for cell in sheet(data)[1]] == ["s", "n"]
+
+
+def test_the_same_rows_make_the_same_workbook(book: Cli) -> None:
+    data = written("one.xlsx", book, EXPORTS[0])
+    assert data == written("two.xlsx", book, EXPORTS[0])
+    # Whenever that is: no time of its own stands in it.
+    properties = openpyxl.load_workbook(io.BytesIO(data)).properties
+    assert properties.created == properties.modified == datetime(2000, 1, 1)  # noqa: DTZ001
+    assert {entry.date_time[0] for entry in zipfile.ZipFile(io.BytesIO(data)).infolist()} == {1980}
+
+
+def test_what_a_workbook_can_not_hold_is_refused_and_nothing_is_left(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(LedgerError, match=r"has 32,768 characters, a cell of Excel holds 32,767: give --format csv"):
+        made(FileOptions("xlsx"), ("text", "x" * 32_768))
+    monkeypatch.setattr(workbook, "MOST_ROWS", 2)
+    columns, out = [Column("n", "count")], io.BytesIO()
+    ExportFile(out, FileOptions("xlsx")).write("charges", columns, [(1,), (2,)], title="", total=dict)
+    with pytest.raises(LedgerError, match=r"an Excel sheet holds 2 rows and these are more: give --format csv"):
+        ExportFile(io.BytesIO(), FileOptions("xlsx")).write("c", columns, [(1,), (2,), (3,)], title="", total=dict)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_of_a_workbook_do_not_wait_in_memory() -> None:
+    """Rows are let go of as they come: none of the first is still there when the last comes."""
+
+    class Tracked(str):
+        __slots__ = ()
+        alive = 0
+
+        def __init__(self, _text: str) -> None:
+            Tracked.alive += 1
+
+        def __del__(self) -> None:
+            Tracked.alive -= 1
+
+    most = 0
+
+    def rows() -> Iterator[Row]:
+        nonlocal most
+        for number in range(3_000):
+            yield (Tracked(f"row {number}"),)
+            most = max(most, Tracked.alive)
+
+    ExportFile(io.BytesIO(), FileOptions("xlsx")).write("c", [Column("t", "text")], rows(), title="", total=dict)
+    assert most < 10
+
+
+def test_a_missing_library_is_one_line_and_known_before_anything_is_written(
+    book: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "xlsxwriter.workbook", None)
+    outcome = run(book, EXPORTS[0], "-o", "out.xlsx", "--manifest")
+    assert (outcome.exit_code, outcome.stdout) == (2, "")
+    assert outcome.stderr == "Error: an Excel file takes a library more: pip install 'tollbook[excel]'\n"
+    assert list(tmp_path.glob("out*")) == []
+
+
+@pytest.mark.parametrize("option", ["--raw", "--excel"])
+def test_a_workbook_is_never_altered(book: Cli, option: str) -> None:
+    outcome = run(book, EXPORTS[0], "-o", "out.xlsx", option)
+    assert (outcome.exit_code, f"{option} is for CSV: xlsx is never altered" in outcome.stderr) == (2, True)
+
+
+def test_commands_without_workbooks_refuse_them(book: Cli) -> None:
+    outcome = book("report", "-o", "out.xlsx")
+    assert (outcome.exit_code, ".xlsx can't be written: give --format table" in outcome.stderr) == (2, True)
+    assert run(book, EXPORTS[0], "-o", "out.ods").exit_code == 2
+
+
+# --- control totals and the manifest --------------------------------------------------------------------------------
+
+
+@each_export
+@pytest.mark.parametrize("file_format", ["csv", "json", "xlsx"])
+def test_the_manifest_says_what_the_file_is(book: Cli, export: list[str], file_format: str) -> None:
+    data = written(f"out.{file_format}", book, export, "--manifest")
+    found = json.loads(Path(f"out.{file_format}.manifest.json").read_text(encoding="utf-8"))
+    total = run(book, export, "--json").ok().json["total"]
+    rows = 9 if export[1] == "charges" else 4
+    assert found == {
+        "schema": 1,
+        "export": export[1],
+        "title": run(book, export, "--json").ok().json["title"],
+        "file": f"out.{file_format}",
+        "format": file_format,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "rows": rows,
+        "total": total,
+        "month": MARCH,
+        "closed": None,
+        "export_version": 1,
+        "guarded_cells": (4 if export[1] == "charges" else 2) if file_format == "csv" else 0,
+    }
+
+
+@each_export
+def test_a_closed_months_manifest_says_which_close_it_is(book: Cli, export: list[str]) -> None:
+    for number in (1, 2):
+        book("close", MARCH, "--force", "--reason", "a test").ok()
+        written("out.csv", book, export, "--manifest", "other.json")
+        found = json.loads(Path("other.json").read_text(encoding="utf-8"))
+        assert (found["month"], found["closed"], found["file"]) == (MARCH, number, "out.csv")
+        book("reopen", MARCH, "--reason", "a test").ok()
+
+
+def test_another_period_is_no_closed_month(book: Cli) -> None:
+    book("close", MARCH, "--force", "--reason", "a test").ok()
+    for options in (["--since", "2026-03-01"], ["--month", MARCH, "--timezone", "Asia/Shanghai"]):
+        book("export", "charges", *options, "-o", "out.csv", "--manifest").ok()
+        found = json.loads(Path("out.csv.manifest.json").read_text(encoding="utf-8"))
+        assert (found["month"], found["closed"], found["export_version"]) == (None, None, 1)
+
+
+def test_a_manifest_of_standard_output_needs_a_file_of_its_own(book: Cli, tmp_path: Path) -> None:
+    outcome = run(book, EXPORTS[0], "--manifest")
+    assert (outcome.exit_code, outcome.stdout) == (2, "")
+    assert "--manifest has no file to stand beside: give -o FILE, or --manifest FILE" in outcome.stderr
+    shown = run(book, EXPORTS[0], "--json", "--manifest", "m.json").ok().stdout
+    found = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))
+    assert (found["file"], found["sha256"]) == (None, hashlib.sha256(shown.encode()).hexdigest())
+
+
+@pytest.mark.parametrize("manifest", ["out.csv", "./out.csv", "", "nowhere/m.json", "."])
+def test_a_manifest_that_can_not_be_is_found_out_before_anything_is_written(
+    book: Cli, tmp_path: Path, manifest: str
+) -> None:
+    outcome = run(book, EXPORTS[0], "-o", "out.csv", "--manifest", manifest)
+    assert (outcome.exit_code, outcome.stderr.count("Error")) == (2, 1)
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_failed_export_leaves_file_and_manifest_as_they_were(
+    book: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = [written("out.xlsx", book, EXPORTS[0], "--manifest"), (tmp_path / "out.xlsx.manifest.json").read_bytes()]
+    monkeypatch.setattr(workbook, "MOST_ROWS", 2)
+    assert run(book, EXPORTS[0], "-o", "out.xlsx", "--manifest").exit_code == 2
+    assert [(tmp_path / name).read_bytes() for name in ("out.xlsx", "out.xlsx.manifest.json")] == before
+    assert not list(tmp_path.glob(".tollbook-*"))
+
+
+@each_export
+def test_control_totals_are_said_on_standard_error(book: Cli, export: list[str]) -> None:
+    apply_projects(book, '[[project]]\nid = "plain"\n')
+    stderr = run(book, export, "-o", "out.csv").ok().stderr
+    # 4 requests of 1,000 x 6 + 100 x 36 credits for 1M tokens, less 1.5: 0.0384 - 1.5 = -1.4616; / 72 = -0.0203.
+    words = {
+        "charges": "9 lines of 5 charges, -1.4616 CRD = -0.0203 USD",
+        "chargeback": "4 rows of 4 requests, -1.4616 CRD and -0.0203 USD, in cents -0.02 USD",
+    }
+    assert f"Note: control total: {words[export[1]]}\n" in stderr

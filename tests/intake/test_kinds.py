@@ -1,0 +1,182 @@
+"""An object is what it says it is: what no format lists is refused by name, a list is an array in a coat."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ledger.errors import LedgerError
+from ledger.intake.application import Ledger, usage_record
+from ledger.intake.containers import parse_line, parse_object
+from ledger.intake.fields.record import Ignored, UsageRecord
+from ledger.store.opening import open_ledger
+from tests.helpers.sources import chat, lines, only_record, only_rejection, read, record, response, told
+from tests.intake.test_sse import chunk, final, sse
+
+OTHERS = [
+    "batch", "thread.run", "eval.run", "fine_tuning.job", "page", "bucket", "organization.usage.completions.result",
+    "thread.message", "realtime.response", "response.compaction", "embedding", "video", "image_generation",
+    "Chat.Completion", "x", "chat.completion.chunked",
+]  # fmt: skip
+TYPES = ["message", "assistant", "GENERATION", "token_count", "event_msg", "ai", "result"]
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+@pytest.mark.parametrize("make", [response, chat])
+def test_an_object_that_names_itself_as_something_else_is_refused_by_name(make: Any, kind: str) -> None:
+    obj = make(object=kind)
+    for input_format in ("auto", "responses", "chat"):
+        found = only_rejection(parse_object(obj, input_format))
+        assert (found.reason, repr(kind) in found.message) == ("unknown_object", True)
+    assert "request_id, occurred_at, requested_model, input_tokens" in found.message
+    assert only_rejection(parse_object({"request": {}, "response": obj})).reason == "unknown_object"
+    (item,) = read(lines([obj]))
+    assert only_rejection([item.parsed]).reason == "unknown_object"
+    assert [word for _, word in told(read(lines([obj, response("r2")])))] == ["unknown_object", "r2"]
+    assert [word for _, word in told(read(json.dumps([obj, response("r2")])))] == ["unknown_object", "r2"]
+    assert told(read(json.dumps(obj, indent=2)))[0][1] == "unknown_object"
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_type_that_no_format_lists_is_refused_too(kind: str) -> None:
+    usage = {"input_tokens": 40, "cache_read_input_tokens": 6_000, "output_tokens": 50}
+    message = {"id": "msg_1", "type": kind, "role": "assistant", "model": "doubao-seed-2.0-lite", "usage": usage}
+    for obj in (message, {"request": {}, "response": message, "occurred_at": "2026-03-04T05:06:07Z"}):
+        found = only_rejection(parse_object(obj))
+        assert (found.reason, repr(kind) in found.message) == ("unknown_object", True)
+    # Also where the rest is a whole response.
+    assert only_rejection(parse_object(response(type=kind))).reason == "unknown_object"
+    assert only_rejection(parse_object(chat(type=kind, object=...))).reason == "unknown_object"
+
+
+@pytest.mark.parametrize("nothing", [None, "", ...])
+def test_without_a_name_the_shape_decides(nothing: object) -> None:
+    assert only_record(parse_object(response(object=nothing, type=nothing))).request_id == "resp_1"
+    assert only_record(parse_object(chat(object=nothing, type=nothing))).request_id == "chatcmpl-1"
+    both = chat(object=nothing) | {"usage": {"input_tokens": 0, "prompt_tokens": 40, "completion_tokens": 9}}
+    assert only_record(parse_object(both)).input_tokens == 40
+
+
+def test_a_list_object_is_an_array_in_a_coat() -> None:
+    coat = {"object": "list", "data": [response("a"), chat("b"), record("c"), 5], "has_more": False, "first_id": "a"}
+    words = ["a", "b", "c", "not_an_object"]
+    for text in (json.dumps(coat), json.dumps(coat, indent=1), lines([coat]), json.dumps([coat])):
+        assert [word for _, word in told(read(text))] == words
+    plain = read(json.dumps(coat["data"]))
+    assert {item.raw for item in plain} == {item.raw for item in read(lines([coat]))}
+    assert read(lines([{"object": "list", "data": []}])) == []
+    within = {"object": "list", "data": [coat, {"object": "batch"}]}
+    assert [word for _, word in told(read(lines([within])))] == [*words, "unknown_object"]
+
+
+def test_a_list_with_counts_of_its_own_is_no_list_of_requests() -> None:
+    embeddings: dict[str, Any] = {"object": "list", "data": [{"object": "embedding", "embedding": [0.1]}], "model": "e"}
+    embeddings["usage"] = {"prompt_tokens": 8, "total_tokens": 8}
+    (item,) = read(json.dumps(embeddings))
+    found = only_rejection([item.parsed])
+    assert (found.reason, "'list'" in found.message) == ("unknown_object", True)
+
+
+# --- batches, agents, proxies ---------------------------------------------------------------------------------------
+
+BATCH_LINES: list[dict[str, Any]] = [
+    {"id": "b1", "custom_id": "c1", "response": {"status_code": 200, "body": chat()}, "error": None},
+    {"id": "b2", "custom_id": "c2", "response": {"status_code": 200, "request_id": "q", "body": response()}},
+    {"id": "b3", "custom_id": "c3", "response": None, "error": {"code": "expired"}},
+    {"custom_id": "c4", "result": {"type": "succeeded", "message": {"usage": {"input_tokens": 5}}}},
+    {"custom_id": "c5", "request": {"model": "m"}, "response": {"body": response()}},
+]
+
+
+@pytest.mark.parametrize("line", BATCH_LINES, ids=lambda line: line["custom_id"])
+def test_lines_of_the_batch_api_are_of_a_service_with_prices_of_its_own(line: dict[str, Any]) -> None:
+    for input_format in ("auto", "envelope"):
+        found = only_rejection(parse_object(line, input_format))
+        assert (found.reason, found.message.startswith("batch")) == ("unpriced_service", True)
+
+
+def test_an_envelope_may_have_a_custom_id() -> None:
+    assert only_record(parse_object({"custom_id": "x", "request": {}, "response": response()})).request_id == "resp_1"
+
+
+@pytest.mark.parametrize("flag", [True, "true", "True", "HIT", 1])
+def test_an_answer_of_a_proxys_cache_is_never_booked(flag: object) -> None:
+    for obj in (
+        response(cache_hit=flag),
+        chat(cache_hit=flag),
+        chat(_hidden_params={"cache_hit": flag}),
+        {"request": {}, "response": response(), "cache_hit": flag},
+        {"response": chat(cache_hit=flag)},
+    ):
+        assert parse_object(obj) == [Ignored("cache_hit")]
+    assert parse_line(json.dumps(response(cache_hit=flag)).encode()) == [Ignored("cache_hit")]
+    assert [item.parsed for item in read(sse(chunk(cache_hit=flag), chunk(finish="stop"), final()))] == [
+        Ignored("cache_hit")
+    ]
+
+
+@pytest.mark.parametrize("flag", [False, None, "false", "", 0, "MISS", {}, [True]])
+def test_anything_else_was_bought(flag: object) -> None:
+    for obj in (response(cache_hit=flag), {"response": chat(), "cache_hit": flag}, chat(_hidden_params=flag)):
+        assert only_record(parse_object(obj)).has_usage
+
+
+# --- the service tier that was asked for ----------------------------------------------------------------------------
+
+
+def test_the_tier_asked_for_counts_where_the_response_names_none() -> None:
+    for answered in (None, "", ...):
+        for body in (response(service_tier=answered), chat(service_tier=answered)):
+            asked = {"request": {"service_tier": "flex"}, "response": body}
+            assert only_rejection(parse_object(asked)).reason == "unpriced_service_tier"
+            for tier in ("auto", "default", "", None):
+                assert only_record(parse_object(asked | {"request": {"service_tier": tier}})).service_tier is None
+    # The response's word goes: the gateway may serve a request at another tier than it asked for.
+    served = {"request": {"service_tier": "flex"}, "response": response(service_tier="default")}
+    assert only_record(parse_object(served)).service_tier == "default"
+    within = response(service_tier=..., usage=response()["usage"] | {"service_tier": "default"})
+    assert (
+        only_record(parse_object({"request": {"service_tier": "flex"}, "response": within})).service_tier == "default"
+    )
+    failed = response(status="failed", usage=None, service_tier=None)
+    assert only_record(parse_object({"request": {"service_tier": "flex"}, "response": failed})).has_usage is False
+
+
+# --- in a running application ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("obj", "reason"),
+    [
+        (response(object="batch"), "unknown_object"),
+        ({"usageMetadata": {"promptTokenCount": 5}, "candidates": []}, "unrecognised_format"),
+        (response(type="message", object=...), "unknown_object"),
+        (response(usage={"input_tokens": 5, "output_tokens": 5, "x_tokens": 5}), "unknown_usage"),
+        (response(usage={"input_tokens": 0, "output_tokens": 0}), "missing_usage"),
+        (response(output=[{"type": "web_search_call"}]), "unpriced_tool_fees"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_application_is_told_and_the_quarantine_keeps_it(db_url: str, obj: dict[str, Any], reason: str) -> None:
+    book = Ledger(db_url)
+    done = book.record(obj, requested_model="doubao-seed-2.0-lite")
+    assert (done.status, done.reason) == ("rejected", reason)
+    book.close()
+    if reason != "unpriced_tool_fees":
+        with pytest.raises(LedgerError):
+            usage_record(obj)
+    with open_ledger(db_url).reading() as connection:
+        assert connection.exec_driver_sql("SELECT reason FROM quarantine").scalars().all() == [reason]
+
+
+def test_an_application_is_told_of_a_proxys_cache(db_url: str) -> None:
+    book = Ledger(db_url)
+    done = book.record(chat(cache_hit=True))
+    assert (done.status, done.reason) == ("ignored", "cache_hit")
+    assert book.record(chat(), requested_model="doubao-seed-2.0-lite").status == "accepted"
+    book.close()
+    with pytest.raises(LedgerError, match="own cache"):
+        usage_record(chat(cache_hit=True))
+    assert isinstance(only_record(parse_object(usage_record(chat()))), UsageRecord)

@@ -1,0 +1,82 @@
+"""Large files read by a process of their own come out as they do in one process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ledger.config import Config
+from ledger.errors import LedgerError
+from ledger.intake.containers import open_source
+from ledger.intake.portions import read_ahead as ahead
+from ledger.intake.portions.labels import Resolver, RunOptions
+from ledger.intake.portions.portion import Portion, portions
+from tests.helpers.ledgers import responses
+from tests.helpers.sources import lines, record, response
+
+OPTIONS = RunOptions(project="search", tags={"env": "prod"})
+
+
+def usage_file(folder: Path) -> Path:
+    path = folder / "usage.jsonl"
+    odd = lines([record("r1"), response("r2", usage=None), response("r3", status="queued"), {"what": "is this"}])
+    path.write_text(responses(range(50)) + odd + "{broken\n" + responses(range(50, 60)))
+    return path
+
+
+def whole(found: list[Portion]) -> Portion:
+    total = Portion()
+    for portion in found:
+        total = total.merged(portion)
+    return total
+
+
+@pytest.mark.parametrize("input_format", ["auto", "responses"])
+def test_the_other_process_reads_the_same(tmp_path: Path, input_format: str) -> None:
+    path = str(usage_file(tmp_path))
+    with open_source(path) as source:
+        here = whole(list(portions(source, input_format, Resolver(OPTIONS, Config()))))
+    with open_source(path) as source:
+        there = whole(list(ahead.portions_ahead(source, input_format, OPTIONS, Config())))
+    assert there == here
+    assert len(here.facts) >= 60
+    assert here.rejected >= 2
+    assert here.pending == (1 if input_format == "auto" else here.pending)
+
+
+def test_what_the_system_refuses_to_the_other_process_is_told(tmp_path: Path) -> None:
+    path = usage_file(tmp_path)
+    source = open_source(str(path))
+    path.unlink()
+    with source, pytest.raises(LedgerError, match="No such file"):
+        list(ahead.portions_ahead(source, "auto", OPTIONS, Config()))
+
+
+def test_a_reader_that_is_no_longer_wanted_ends(tmp_path: Path) -> None:
+    with open_source(str(usage_file(tmp_path))) as source:
+        found = ahead.portions_ahead(source, "auto", OPTIONS, Config())
+        first = next(found)
+        found.close()  # type: ignore[attr-defined]  # it is a generator
+    assert first.facts
+
+
+def test_only_large_plain_files_are_worth_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = usage_file(tmp_path)
+    with open_source(str(path)) as source:
+        assert not ahead.is_worthwhile(source)
+        monkeypatch.setattr(ahead, "WORTHWHILE_BYTES", path.stat().st_size)
+        monkeypatch.setattr("os.cpu_count", lambda: 2)
+        assert ahead.is_worthwhile(source)
+        monkeypatch.setattr("os.cpu_count", lambda: 1)
+        assert not ahead.is_worthwhile(source)
+
+
+def test_a_line_of_json_survives_the_way_between_processes(tmp_path: Path) -> None:
+    path = tmp_path / "one.jsonl"
+    path.write_text(json.dumps(response("資源-1", metadata={"team": "搜索"}), ensure_ascii=False) + "\n")
+    with open_source(str(path)) as source:
+        [portion] = ahead.portions_ahead(source, "auto", OPTIONS, Config())
+    assert portion.facts[0].request_id == "資源-1"
+    assert json.loads(portion.facts[0].tags) == {"env": "prod", "team": "搜索"}
