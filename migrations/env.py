@@ -7,10 +7,11 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
-from ledger.store.tables import metadata
+from ledger.store.tables import indexes, metadata
 
 
 def run(connection: Connection) -> None:
+    assert indexes.INDEXES  # in the metadata since they are imported
     context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=False)
     with context.begin_transaction():
         context.run_migrations()

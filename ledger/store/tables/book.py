@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, Index, Table, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Column, Index, Table, Text, UniqueConstraint
 
 from ledger.store.tables.base import metadata
 from ledger.store.tables.columns import BigInt, Flag, UtcTime
@@ -38,13 +38,6 @@ batches = Table(
     Column("previous", Text, nullable=False, comment="digest of the batch before, empty for the first"),
     UniqueConstraint("sequence"),
     Index(None, "run_id"),
-    Index(
-        "uq_batches_reference",
-        "reference",
-        unique=True,
-        sqlite_where=text("reference IS NOT NULL"),
-        postgresql_where=text("reference IS NOT NULL"),
-    ),
     sqlite_strict=True,
     comment="One row a transaction that posted, append-only, chained by digest.",
 )
@@ -87,13 +80,6 @@ usage_records = Table(
         " AND 0 <= reasoning_tokens AND reasoning_tokens <= output_tokens",
         name="facts",
     ),
-    Index(
-        "ix_usage_records_tool_calls",
-        "tool_calls",
-        sqlite_where=text("tool_calls IS NOT NULL"),
-        postgresql_where=text("tool_calls IS NOT NULL"),
-    ),
-    Index("ix_usage_records_occurred_at", "occurred_at", postgresql_using="brin").ddl_if(dialect="postgresql"),
     sqlite_strict=True,
     comment="One request's counts and facts, append-only.",
 )
@@ -132,27 +118,6 @@ charges = Table(
         " WHEN 'adjustment' THEN corrects_id IS NULL"
         " ELSE 1 = 0 END",
         name="charge_class",
-    ),
-    Index(
-        "uq_charges_usage_record_id",
-        "usage_record_id",
-        unique=True,
-        sqlite_where=text("charge_class = 'charge'"),
-        postgresql_where=text("charge_class = 'charge'"),
-    ),
-    Index(
-        "ix_charges_replacement_usage_record_id",
-        "usage_record_id",
-        sqlite_where=text("charge_class = 'replacement'"),
-        postgresql_where=text("charge_class = 'replacement'"),
-    ),
-    Index(
-        "uq_charges_corrects_id",
-        "corrects_id",
-        "charge_class",
-        unique=True,
-        sqlite_where=text("corrects_id IS NOT NULL"),
-        postgresql_where=text("corrects_id IS NOT NULL"),
     ),
     sqlite_strict=True,
     comment="Usage records priced, append-only; a reversal carries negative amounts and counts as -1 request.",
