@@ -36,7 +36,7 @@ def sqlite_target(folder: Path) -> Iterator[Target]:
 @contextmanager
 def postgres_target(server: str) -> Iterator[Target]:
     """A database of its own that is gone afterwards."""
-    import psycopg  # noqa: PLC0415 - an extra
+    import psycopg  # an extra
 
     name = f"tollbook_bench_{os.getpid()}"
     with psycopg.connect(server, autocommit=True) as connection:

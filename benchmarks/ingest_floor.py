@@ -61,7 +61,7 @@ def into_sqlite(path: Path, database: str) -> None:
 
 def into_postgres(path: Path, url: str) -> None:
     """COPY, a transaction a chunk."""
-    import psycopg  # noqa: PLC0415 - an extra
+    import psycopg  # an extra
 
     found = rows(path)
     with psycopg.connect(url, autocommit=True) as connection:

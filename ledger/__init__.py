@@ -12,7 +12,7 @@ __all__ = ["Ledger", "Recorded", "usage_record"]
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the names above, imported when first asked for: the command line starts without them
     if name in __all__:
-        from ledger.intake import application  # noqa: PLC0415
+        from ledger.intake import application
 
         return getattr(application, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -23,7 +23,7 @@ def main() -> None:
         run(handed_in)
         return
     # Only a command line comes here: the engine's set-up is the ledger's own.
-    from ledger.store.engines import make_engine, parse_url  # noqa: PLC0415
+    from ledger.store.engines import make_engine, parse_url
 
     arguments = context.get_x_argument(as_dictionary=True)
     url = arguments.get("db") or os.environ.get("TOLLBOOK_DB") or context.config.get_main_option("sqlalchemy.url")

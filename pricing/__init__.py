@@ -48,7 +48,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """`load_rate_cards` on first use: reading TOML strictly takes longer to import than all the rest."""
     if name == "load_rate_cards":
-        from pricing.catalog import load_rate_cards  # noqa: PLC0415 - start-up time
+        from pricing.catalog import load_rate_cards
 
         return load_rate_cards
     message = f"module {__name__!r} has no attribute {name!r}"

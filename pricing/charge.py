@@ -170,7 +170,7 @@ class BatchCharges:
     @classmethod
     def of_length(cls, entries: tuple[RateEntry, ...], length: int) -> BatchCharges:
         """Columns of `length` rows, not filled yet."""
-        import numpy as np  # noqa: PLC0415 - start-up time
+        import numpy as np
 
         index, tier, part, cached, output, amount = (np.empty(length, np.int64) for _ in range(6))
         return cls(entries, index, tier, part, cached, output, amount)
@@ -234,7 +234,7 @@ def rate_columns(
 
 def _count_columns(input_tokens: Column, cached: Column | None, output: Column | None) -> list[CountColumn]:
     """The three columns as counts; None is 0 in each row."""
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     whole = count_column(input_tokens)
     nothing = np.zeros(len(whole.values), np.int64)

@@ -86,7 +86,7 @@ def plain(value: object) -> object:
 
 def count_column(column: Column) -> CountColumn:
     """Whole numbers as a column; an array of another type is a TypeError."""
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     source = _as_source(column)
     if isinstance(source, np.ndarray):
@@ -102,7 +102,7 @@ def count_column(column: Column) -> CountColumn:
 
 def time_column(column: Column) -> TimeColumn:
     """Aware datetimes, numpy datetime64 (UTC) or numpy int64 (microseconds UTC) as a column."""
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     source = _as_source(column)
     if not isinstance(source, np.ndarray):
@@ -123,7 +123,7 @@ def time_column(column: Column) -> TimeColumn:
 
 def model_column(model: ModelNames, length: int) -> tuple[list[Any], Int64Array]:
     """Distinct names, and a position in them a row, -1 for none; one str is the model of all `length` rows."""
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     if isinstance(model, str):
         return [model], np.zeros(length, np.int64)
@@ -153,7 +153,7 @@ def check_lengths(**columns: Sequence[Any] | Int64Array) -> None:
 
 def _as_source(column: Any) -> Any:  # noqa: ANN401 - the one place that looks at what was handed in
     """A one-dimensional numpy array for what offers one with a number or time type, else a list."""
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     if not hasattr(column, "__array__"):
         return column if isinstance(column, list) else list(column)
@@ -173,7 +173,7 @@ def _us_or_none(at: dt.datetime) -> int:
 
 def _in_calendar(ticks: Int64Array, us_per_tick: int) -> Int64Array:
     """Ticks as microseconds; NO_TIME_US outside the years 1 to 9999, NaT included."""
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     known = (ticks >= -(-FIRST_US // us_per_tick)) & (ticks <= LAST_US // us_per_tick)
     return np.where(known, ticks * us_per_tick, NO_TIME_US)

@@ -135,7 +135,7 @@ def _most_output(entry: RateEntry, tier: PromptTier) -> int:
 
 
 def _int64(values: Iterable[int]) -> Int64Array:
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     return np.array(list(values), np.int64)
 

@@ -69,7 +69,7 @@ def summed(
     occurred_at: npt.NDArray[np.int64],
 ) -> Cells:
     """Columns of measures summed by time and key, in order of both."""
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     order = np.lexsort((key_place, time))
     key_place, time = key_place[order], time[order]
@@ -119,7 +119,7 @@ class RollUp:
 
     def _sum_by_day(self, cells: Cells) -> tuple[list[str], Cells]:
         """Days in order, and the cells summed by them: their time is a place among the days."""
-        import numpy as np  # noqa: PLC0415 - start-up time
+        import numpy as np
 
         quarters, place_of_quarter = np.unique(cells.time, return_inverse=True)
         day_of_quarter = [self._calendar.day(quarter * QUARTER_US) for quarter in quarters.tolist()]
@@ -195,7 +195,7 @@ def sum_by_quarter(charges: Columns, facts: Columns, tags: TagSubset, *, halves:
 
     Whole sums must fit into 64 bits, which `headroom` sees to before charges are posted; those of halves always do.
     """
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     places: dict[Any, int] = {}
     keys = dimensions_of(charges, facts, tags)
@@ -211,7 +211,7 @@ def sum_by_quarter(charges: Columns, facts: Columns, tags: TagSubset, *, halves:
 
 def _measures(charges: Columns, facts: Columns) -> list[npt.NDArray[Any]]:
     """A column for each of MEASURES, negative where a reversal takes back; of Python integers past 64 bits."""
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     charge: Any = ChargeRow._make(charges)  # columns by name, and so is usage
     usage: Any = Facts._make(facts)
@@ -228,7 +228,7 @@ def _measures(charges: Columns, facts: Columns) -> list[npt.NDArray[Any]]:
 
 def _halves(measure: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The upper half of each number and its lower 32 bits."""
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     return (measure >> HALF_BITS).astype(np.int64), (measure & LOWER_HALF).astype(np.int64)
 

@@ -80,7 +80,7 @@ def _telling_wrong_use() -> Iterator[None]:
     try:
         yield
     except click.ClickException as error:
-        from ledger.values.safe_text import without_credentials  # noqa: PLC0415 - only once something is wrong
+        from ledger.values.safe_text import without_credentials  # only once something is wrong
 
         error.message = without_credentials(error.message)  # type: ignore[misc]  # a new error would lose its hints
         raise
@@ -113,15 +113,15 @@ def _wrong_use(error: Exception) -> str | None:
     """The line to print for an error that is the user's to mend; None for any other."""
     if isinstance(error, (click.exceptions.Exit, click.Abort)):
         return None
-    from ledger.values.safe_text import visible, without_credentials  # noqa: PLC0415 - only once something is wrong
+    from ledger.values.safe_text import visible, without_credentials  # only once something is wrong
 
     message = _words(error)
     return None if message is None else visible(without_credentials(message))
 
 
 def _words(error: Exception) -> str | None:
-    from ledger.errors import LedgerError  # noqa: PLC0415
-    from pricing.errors import PricingError  # noqa: PLC0415 - only once something is wrong
+    from ledger.errors import LedgerError
+    from pricing.errors import PricingError  # only once something is wrong
 
     if isinstance(error, (LedgerError, PricingError)):
         return str(error)
@@ -130,7 +130,7 @@ def _words(error: Exception) -> str | None:
     if isinstance(error, UnicodeEncodeError):
         return f"{error.object[:60]!r} can't be written as {error.encoding}: give plain text"
     if "ledger.store.engines" in sys.modules:
-        from ledger.store.engines import refusal  # noqa: PLC0415
+        from ledger.store.engines import refusal
 
         return refusal(error)
     return None
@@ -138,7 +138,7 @@ def _words(error: Exception) -> str | None:
 
 def _print_version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if value and not context.resilient_parsing:
-        from importlib.metadata import version  # noqa: PLC0415 - takes longer than the rest of --help
+        from importlib.metadata import version  # takes longer than the rest of --help
 
         click.echo(f"tollbook {version('tollbook')}")
         context.exit()

@@ -31,7 +31,7 @@ class App:
 
     @cached_property
     def config(self) -> Config:
-        from ledger.config import load_config  # noqa: PLC0415 - `tollbook --help` imports click alone
+        from ledger.config import load_config  # `tollbook --help` imports click alone
 
         return load_config(Path.cwd())
 
@@ -42,7 +42,7 @@ class App:
 
     def open(self, *, create: bool = False) -> Database:
         """The ledger of `db_url`, made first where a command that may create one says so."""
-        from ledger.store.opening import open_ledger  # noqa: PLC0415 - sqlalchemy takes a while to import
+        from ledger.store.opening import open_ledger  # sqlalchemy takes a while to import
 
         section = self.config.ledger
         database = open_ledger(self.db_url, create=create, timezone=section.timezone, rollup_tags=section.rollup_tags)
@@ -51,11 +51,11 @@ class App:
 
     def cards(self, *files: str) -> Mapping[str, RateCard]:
         """The cards in force in the ledger, the built-in ones where there is none yet; `files` are laid over them."""
-        from pricing.catalog import load_rate_cards, read_card_file  # noqa: PLC0415 - start-up time
+        from pricing.catalog import load_rate_cards, read_card_file
 
         if not self.has_ledger:
             return load_rate_cards(*files)
-        from ledger.book.prices.in_force import cards_in_force  # noqa: PLC0415
+        from ledger.book.prices.in_force import cards_in_force
 
         with self.open().reading() as connection:
             return cards_in_force(connection, [read_card_file(file) for file in files])
@@ -74,7 +74,7 @@ class App:
         """Whether there is a ledger at `db_url`."""
         if self._has_no_file:
             return False
-        from ledger.store.opening import ledger_exists  # noqa: PLC0415 - sqlalchemy takes a while to import
+        from ledger.store.opening import ledger_exists  # sqlalchemy takes a while to import
 
         return ledger_exists(self.db_url)
 

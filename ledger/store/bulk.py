@@ -52,7 +52,7 @@ def append_new_rows(
 def _append_new_on_postgresql(
     connection: Connection, table: Table, rows: Sequence[Sequence[Any]], *, fresh: bool
 ) -> set[int] | None:
-    import psycopg  # noqa: PLC0415 - an extra
+    import psycopg  # an extra
 
     if fresh:
         savepoint = connection.begin_nested()
@@ -120,7 +120,7 @@ def rows_by_key(connection: Connection, query: str, keys: Sequence[Sequence[str]
     width = len(keys[0]) if keys else 0
     for chunk in in_chunks(keys, 10_000):
         if connection.dialect.name == "sqlite":
-            import msgspec  # noqa: PLC0415 - only here
+            import msgspec  # only here
 
             columns = ", ".join(f"json_extract(value, '$[{place}]') AS k{place}" for place in range(width))
             parameter = msgspec.json.encode(chunk).decode()

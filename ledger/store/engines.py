@@ -57,7 +57,7 @@ def make_engine(url: URL) -> Engine:
 
 def _postgresql_options() -> frozenset[str]:
     """The names that libpq knows; psycopg itself and SQLAlchemy take others, which would change what a ledger does."""
-    from psycopg.pq import Conninfo  # noqa: PLC0415 - not everybody has it, and who uses SQLite doesn't need it
+    from psycopg.pq import Conninfo  # not everybody has it, and who uses SQLite doesn't need it
 
     return frozenset(option.keyword.decode() for option in Conninfo.get_defaults())
 

@@ -189,8 +189,8 @@ def migrations_folder() -> Path:
 
 def migrate(connection: Connection, revision: str) -> None:
     """Run the migrations up to a revision inside the connection's transaction."""
-    from alembic import command  # noqa: PLC0415 - slow to import, needed by creation and upgrades alone
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic import command  # slow to import, needed by creation and upgrades alone
+    from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))

@@ -51,7 +51,7 @@ class Pair(NamedTuple):
 
 def fit_model(model: str, pairs: Sequence[Pair]) -> ModelCalibration:
     """The correction that the pairs show; TooFewPairs where fewer than LEAST_PAIRS of them have different texts."""
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     folds = _folds(pairs)
     different = len(set(folds.tolist()))
@@ -83,7 +83,7 @@ def fit_model(model: str, pairs: Sequence[Pair]) -> ModelCalibration:
 
 def _folds(pairs: Sequence[Pair]) -> Integers:
     """A number for each pair, counting different ones as they come: the same text is held out together."""
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     numbers: dict[tuple[ScriptTokens, int], int] = {}
     keys = [(pair.tokens, pair.message_overhead_tokens) for pair in pairs]
@@ -92,7 +92,7 @@ def _folds(pairs: Sequence[Pair]) -> Integers:
 
 def _held_out(design: Floats, real: Floats, folds: Integers, *, by_script: bool) -> Floats:
     """What each pair is predicted to have by the fit of the other folds."""
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     predicted = np.zeros(len(real))
     for fold in range(FOLDS):
@@ -108,7 +108,7 @@ def _fit(design: Floats, real: Floats, *, by_script: bool) -> Floats:
     Rows are divided by their size, so that the fit is of relative errors. The scripts' own factors are drawn to the one
     factor, which is what a script has that occurs in no pair.
     """
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     size = design[:, :5].sum(axis=1) + _TINY
     rows, targets = design / size[:, None], real / size
@@ -124,13 +124,13 @@ def _fit(design: Floats, real: Floats, *, by_script: bool) -> Floats:
 
 def _loss(predicted: Floats, real: Floats) -> float:
     """The mean relative error, in which an outlier counts no more than a pair that is half off."""
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     return float(np.minimum(np.abs(predicted / real - 1), _HALF).mean())
 
 
 def _errors(predicted: Floats, real: Floats) -> Errors:
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     signed = predicted / real - 1
     off = np.abs(signed)
@@ -144,7 +144,7 @@ def _range(ratios: Floats) -> tuple[int, int]:
     Below the k-th least of n ratios a new one falls k times in n + 1. The low end is the one for which that is at most
     one time in twenty, the least of all where there are fewer than 39; the high end mirrors it.
     """
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     beyond = max((len(ratios) + 1) * _LEFT_OUT_PERCENT // 100, 1)
     ordered = np.sort(ratios) if len(ratios) else np.array([_HALF, 1 / _HALF])

@@ -40,7 +40,7 @@ def robust_fit(rows: Floats, targets: Floats, known: Sequence[Coefficient]) -> F
     Huber's fit first, to which a wild row is as far off as any: NOISE; from there Tukey's bisquare, which leaves wild
     rows out and weighs the others nearly alike.
     """
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     def by_huber(off: Floats) -> Floats:
         return NOISE / np.maximum(np.abs(off), NOISE)
@@ -75,7 +75,7 @@ def _reweighted(
 
 def _weighted_fit(rows: Floats, targets: Floats, weights: Floats, known: Sequence[Coefficient]) -> Floats:
     """Least squares, the likely values being further rows; what leaves its bounds is put on them, the rest fit anew."""
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     spread = np.array([one.spread for one in known])
     likely = np.array([one.likely for one in known])

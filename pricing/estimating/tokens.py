@@ -83,7 +83,7 @@ def count_all(texts: Sequence[str], encoding: str = DEFAULT_ENCODING) -> list[in
 
 def count_scripts(texts: Sequence[str], encoding: str = DEFAULT_ENCODING) -> list[ScriptTokens]:
     """The tokens of each text by script, on all cores."""
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     encoder = _encoder(encoding)
     scripts = _scripts(encoding)
@@ -113,7 +113,7 @@ def _measured(texts: Sequence[str], encoder: Encoding, measure: Callable[[list[i
     if len(parts) == 1:
         yield measured(parts[0])
         return
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - start-up time
+    from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the encoder lets other threads run
         yield from pool.map(measured, parts)
@@ -160,7 +160,7 @@ def _may_have_long_blank(text: str) -> bool:
 @cache
 def _scripts(encoding: str) -> npt.NDArray[np.int8]:
     """The script of each token, as its place in ScriptTokens; -1 until the token first occurs."""
-    import numpy as np  # noqa: PLC0415 - start-up time
+    import numpy as np
 
     return np.full(_encoder(encoding).n_vocab, -1, np.int8)
 
@@ -178,11 +178,11 @@ def _encoder(encoding: str) -> Encoding:
     """The encoder of that name, made once."""
     if encoding not in ENCODINGS:
         raise UnknownEncoding(f"encoding {shown(encoding)} isn't known: give {' or '.join(ENCODINGS)}")
-    from tiktoken import Encoding  # noqa: PLC0415 - start-up time
+    from tiktoken import Encoding
 
     encoder = Encoding(**_definition(encoding))
     with suppress(ImportError):
-        import ctypes  # noqa: PLC0415 - start-up time
+        import ctypes
 
         # A reference that is never given back: at exit the system takes the encoder's tables as a whole. To free them
         # entry by entry would take a quarter of a short command's time.

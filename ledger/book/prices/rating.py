@@ -100,7 +100,7 @@ class Rater:
         places: Sequence[int],
         errors: dict[int, PricingError],
     ) -> Rated:
-        import numpy as np  # noqa: PLC0415 - start-up time
+        import numpy as np
 
         card = self.card(provider)
         names, differs = (list(column) for column in zip(*models, strict=True))

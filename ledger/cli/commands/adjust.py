@@ -41,10 +41,10 @@ def adjust(
     output: Output,
 ) -> None:
     """Book an amount that no usage stands behind, as model `adjustment`."""
-    from ledger.book.corrections.adjust import adjust as post  # noqa: PLC0415 - start-up time
-    from ledger.book.posting import Run  # noqa: PLC0415
-    from ledger.intake.fields.record import MAX_NAME  # noqa: PLC0415
-    from ledger.values.periods import parse_month  # noqa: PLC0415
+    from ledger.book.corrections.adjust import adjust as post
+    from ledger.book.posting import Run
+    from ledger.intake.fields.record import MAX_NAME
+    from ledger.values.periods import parse_month
 
     parsed = parse_amount(amount, "--amount", signed=True)
     if parsed.nano == 0 or abs(parsed.nano) >= 2**62:

@@ -84,8 +84,8 @@ def calibrate(
     PAIRS are JSON Lines of {"model", "text", "input_tokens"}, or with the body that was sent as "request" in place of
     "text"; or envelopes {"request", "response"} whose response has its usage. A model needs 8 pairs of different texts.
     """
-    from ledger.estimates.prompts.pairs import read_pairs  # noqa: PLC0415 - start-up time
-    from ledger.values.safe_text import json_text  # noqa: PLC0415
+    from ledger.estimates.prompts.pairs import read_pairs
+    from ledger.values.safe_text import json_text
 
     output = chosen_output(FORMATS, format_name, as_json=as_json, path=None)
     if path is not None:
@@ -107,8 +107,8 @@ def _check_path(path: str) -> None:
 
 def _by_model(found: Pairs, card: RateCard, encoding: str) -> dict[str, list[Pair]]:
     """The pairs of each model, as counted; names that the card knows stand for its own."""
-    from pricing.estimating.calibration import count_prompts  # noqa: PLC0415
-    from pricing.estimating.fit import Pair  # noqa: PLC0415 - start-up time
+    from pricing.estimating.calibration import count_prompts
+    from pricing.estimating.fit import Pair
 
     grouped: dict[str, list[Pair]] = {}
     counts = count_prompts([pair.text for pair in found.pairs], encoding)
@@ -120,9 +120,9 @@ def _by_model(found: Pairs, card: RateCard, encoding: str) -> dict[str, list[Pai
 
 def _fitted(pairs: dict[str, list[Pair]], encoding: str) -> Calibration:
     """The correction of each model that has enough pairs; the others are left out with a note, if any is left."""
-    from pricing.errors import TooFewPairs  # noqa: PLC0415
-    from pricing.estimating.calibration import Calibration  # noqa: PLC0415
-    from pricing.estimating.fit import fit_model  # noqa: PLC0415 - start-up time
+    from pricing.errors import TooFewPairs
+    from pricing.estimating.calibration import Calibration
+    from pricing.estimating.fit import fit_model
 
     models: dict[str, ModelCalibration] = {}
     refused: list[TooFewPairs] = []

@@ -49,9 +49,9 @@ def close(
 
     Usage that comes later, and corrections, post in the earliest open month.
     """
-    from ledger.months.close import close_months  # noqa: PLC0415 - start-up time
-    from ledger.months.objections import undated_quarantine  # noqa: PLC0415 - start-up time
-    from ledger.values.periods import parse_month  # noqa: PLC0415
+    from ledger.months.close import close_months
+    from ledger.months.objections import undated_quarantine
+    from ledger.values.periods import parse_month
 
     if (month is None) == (through is None):
         raise LedgerError("give a month to close, such as 2026-03, or --through YYYY-MM")
@@ -125,7 +125,7 @@ Example:
 @pass_app
 def reopen(app: App, *, month: str, reason: str, output: Output) -> None:
     """Open the last closed month again; closing it once more makes close no. 2, and no. 1 stays on record."""
-    from ledger.months.close import reopen_month  # noqa: PLC0415 - start-up time
+    from ledger.months.close import reopen_month
 
     if not reason.strip():
         raise LedgerError("--reason is empty: say why")

@@ -69,7 +69,7 @@ def github(file: str, behavior: Behavior, tag: str | None, number: int | None) -
     Reads GITHUB_TOKEN (or GH_TOKEN), GITHUB_REPOSITORY, GITHUB_API_URL, and GITHUB_REF or GITHUB_EVENT_PATH for the
     pull request's number, as GitHub Actions sets them. The token needs pull-requests: write.
     """
-    from ledger.comments.hosts import github_place  # noqa: PLC0415 - start-up time
+    from ledger.comments.hosts import github_place
 
     _post(file, tag, behavior, lambda: github_place(os.environ, number))
 
@@ -89,20 +89,20 @@ def gitlab(file: str, behavior: Behavior, tag: str | None, number: int | None) -
     Reads GITLAB_TOKEN (an access token with the scope api), and CI_API_V4_URL, CI_PROJECT_ID and CI_MERGE_REQUEST_IID
     as GitLab CI sets them.
     """
-    from ledger.comments.hosts import gitlab_place  # noqa: PLC0415 - start-up time
+    from ledger.comments.hosts import gitlab_place
 
     _post(file, tag, behavior, lambda: gitlab_place(os.environ, number))
 
 
 def _post(file: str, tag: str | None, behavior: Behavior, find_place: Callable[[], Place]) -> None:
-    from ledger.comments.body import read_body  # noqa: PLC0415 - start-up time
-    from ledger.comments.hosts import NotPosted  # noqa: PLC0415
-    from ledger.estimates.prompts.files import read_text  # noqa: PLC0415
+    from ledger.comments.body import read_body
+    from ledger.comments.hosts import NotPosted
+    from ledger.estimates.prompts.files import read_text
 
     body = read_body(read_text(file), "standard input" if file == "-" else file, tag)
     try:
         place = find_place()
-        from ledger.comments.post import post_comment  # noqa: PLC0415 - requests takes a while to import
+        from ledger.comments.post import post_comment  # requests takes a while to import
 
         posted = post_comment(place, body, behavior)
     except NotPosted as reason:

@@ -31,7 +31,7 @@ Examples:
 @pass_app
 def batches(app: App, limit: int, output: Output) -> None:
     """Show what each command posted, the latest first."""
-    from ledger.book.corrections.batches import batch_rows  # noqa: PLC0415 - start-up time
+    from ledger.book.corrections.batches import batch_rows
 
     database = app.open()
     rows = batch_rows(database, limit)
@@ -103,8 +103,8 @@ def void(
     output: Output,
 ) -> None:
     """Reverse a batch or one request; its ids may be recorded again."""
-    from ledger.book.corrections.reversing import Selection  # noqa: PLC0415 - start-up time
-    from ledger.book.corrections.reversing import void as post_void  # noqa: PLC0415
+    from ledger.book.corrections.reversing import Selection
+    from ledger.book.corrections.reversing import void as post_void
 
     if (batch is None) == (request_id is None):
         raise LedgerError("give either --batch B or --id ID")
@@ -118,7 +118,7 @@ def void(
 
 
 def _one_source(database: Database, request_id: str) -> None:
-    from ledger.book.corrections.reversing import sources_of  # noqa: PLC0415
+    from ledger.book.corrections.reversing import sources_of
 
     found = sources_of(database, request_id)
     if not found:
@@ -165,9 +165,9 @@ def reassign(
     output: Output,
 ) -> None:
     """Move usage from one project to another: each charge is reversed and replaced."""
-    from ledger.book.corrections.reversing import Selection  # noqa: PLC0415
-    from ledger.book.corrections.reversing import reassign as post_reassign  # noqa: PLC0415
-    from ledger.intake.fields.record import MAX_NAME  # noqa: PLC0415
+    from ledger.book.corrections.reversing import Selection
+    from ledger.book.corrections.reversing import reassign as post_reassign
+    from ledger.intake.fields.record import MAX_NAME
 
     if not to_project.strip() or len(to_project) > MAX_NAME or "\0" in to_project:
         raise LedgerError(f"--to {to_project[:40]!r} is no project name: 1 to {MAX_NAME} characters")
@@ -187,9 +187,9 @@ def reassign(
 
 
 def _times(database: Database, since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
-    from datetime import UTC  # noqa: PLC0415
+    from datetime import UTC
 
-    from ledger.values.periods import parse_span  # noqa: PLC0415
+    from ledger.values.periods import parse_span
 
     span = parse_span(since=since, until=until, zone=database.zone, now=datetime.now(UTC))
     return span.start, span.end

@@ -37,7 +37,7 @@ Examples:
 @pass_app
 def init(app: App, timezone: str | None) -> None:
     """Create a ledger; one that is there already is left as it is."""
-    from ledger.store.opening import create_database, ledger_exists  # noqa: PLC0415 - start-up time
+    from ledger.store.opening import create_database, ledger_exists
 
     existed = ledger_exists(app.db_url)
     section = app.config.ledger
@@ -51,7 +51,7 @@ def init(app: App, timezone: str | None) -> None:
 
 
 def _change_zone(app: App, timezone: str) -> None:
-    from ledger.book.settings import set_timezone  # noqa: PLC0415
+    from ledger.book.settings import set_timezone
 
     set_timezone(app.open(), timezone)
 
@@ -66,7 +66,7 @@ Example:
 @pass_app
 def upgrade(app: App) -> None:
     """Bring a ledger to this tollbook's schema."""
-    from ledger.store.opening import upgrade_database  # noqa: PLC0415
+    from ledger.store.opening import upgrade_database
 
     before, after = upgrade_database(app.db_url)
     click.echo(
@@ -85,7 +85,7 @@ Example:
 @pass_app
 def current(app: App, output: Output) -> None:
     """Show the ledger's schema, zone and rolled-up tags."""
-    from ledger.store.opening import HEAD_REVISION  # noqa: PLC0415
+    from ledger.store.opening import HEAD_REVISION
 
     database = app.open()
     rows = [
@@ -116,7 +116,7 @@ Example:
 @pass_app
 def check(app: App) -> None:
     """Check file and schema: right revision, guards in place, nothing damaged. Exit 1 where something is wrong."""
-    from ledger.store.health import check_database  # noqa: PLC0415
+    from ledger.store.health import check_database
 
     database = app.open()
     problems = check_database(database)
@@ -140,7 +140,7 @@ Examples:
 @pass_app
 def rollups(app: App, tags: tuple[str, ...], no_tags: bool) -> None:
     """Choose the tags that reports read from roll-ups, and work all roll-ups out anew from the rows."""
-    from ledger.book.settings import rebuild_rollups  # noqa: PLC0415
+    from ledger.book.settings import rebuild_rollups
 
     if bool(tags) == no_tags:
         raise LedgerError("give the tags to roll up with --tag KEY, or --none")

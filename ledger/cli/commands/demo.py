@@ -72,7 +72,7 @@ def demo() -> None:
 
 def _run(arguments: list[str]) -> None:
     """One step as the command line would run it here; exit codes but 0 and 3 (some input quarantined) end the demo."""
-    from ledger.cli import cli  # noqa: PLC0415 - this module is one of its commands
+    from ledger.cli import cli  # this module is one of its commands
 
     sys.stdout.flush()
     try:

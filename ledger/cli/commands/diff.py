@@ -61,11 +61,11 @@ def diff(app: App, /, *, reporting: Reporting, **options: Any) -> None:
     given several times; exactly at it passes. From nothing, any increase is past any percentage: 10%,5usd lets
     small new workloads pass.
     """
-    from ledger.cli.estimating.diff_sheet import append_summary, rendering, tell  # noqa: PLC0415 - start-up time
-    from ledger.cli.estimating.sides import Asked, sides_of  # noqa: PLC0415
-    from ledger.estimates.changes.compare import compare  # noqa: PLC0415
-    from ledger.estimates.changes.document import DiffDocument  # noqa: PLC0415
-    from ledger.estimates.changes.gates import all_passed, run_gates  # noqa: PLC0415
+    from ledger.cli.estimating.diff_sheet import append_summary, rendering, tell
+    from ledger.cli.estimating.sides import Asked, sides_of
+    from ledger.estimates.changes.compare import compare
+    from ledger.estimates.changes.document import DiffDocument
+    from ledger.estimates.changes.gates import all_passed, run_gates
 
     limits_asked = LimitsAsked(**{field.name: options.pop(field.name) for field in fields(LimitsAsked)})
     quiet_below = _quiet_below(options.pop("quiet_under"))
@@ -104,8 +104,8 @@ class LimitsAsked:
 
     def read(self, app: App, config: str) -> Limits:
         """The limits; budgets are held against the ledger's own pace."""
-        from ledger.estimates.changes.gates import Limits  # noqa: PLC0415 - start-up time
-        from ledger.values.amounts import parse_amount, parse_increase  # noqa: PLC0415
+        from ledger.estimates.changes.gates import Limits
+        from ledger.values.amounts import parse_amount, parse_increase
 
         increases: list[tuple[Increase, Level]] = []
         increases += [(parse_increase(text, "--fail-increase"), "fail") for text in self.fail_increase]
@@ -120,8 +120,8 @@ class LimitsAsked:
 
 
 def _pace_of(app: App, config: str, name: str, option: str) -> BudgetPace:
-    from ledger.config import read_config  # noqa: PLC0415 - start-up time
-    from ledger.estimates.history.budget_pace import budget_pace  # noqa: PLC0415
+    from ledger.config import read_config
+    from ledger.estimates.history.budget_pace import budget_pace
 
     budgets = {budget.name: budget for budget in read_config(Path(config)).budgets}
     if name not in budgets:
@@ -132,7 +132,7 @@ def _pace_of(app: App, config: str, name: str, option: str) -> BudgetPace:
 
 def _quiet_below(text: str | None) -> int:
     """Nano-USD below which a change is worth no word."""
-    from ledger.values.amounts import parse_amount, unit_of  # noqa: PLC0415 - start-up time
+    from ledger.values.amounts import parse_amount, unit_of
 
     if text is None:
         return 0
@@ -144,7 +144,7 @@ def _quiet_below(text: str | None) -> int:
 
 def _is_quiet(document: DiffDocument, below_nano: int) -> bool:
     """Whether no workload's cost changed by that much or more, and every gate passed, those that only warn too."""
-    from pricing.money import NANO, parse_units  # noqa: PLC0415 - start-up time
+    from pricing.money import NANO, parse_units
 
     changes = [workload.change_usd for workload in document.workloads if workload.status != "unchanged"]
     if None in changes or not all(gate.passed for gate in document.gates):

@@ -108,7 +108,7 @@ class Asked:
 
 
 def _estimate_config(app: App, config: str, reporting: Reporting, options: dict[str, Any]) -> None:
-    from ledger.cli.estimating.workload_sheet import run_config  # noqa: PLC0415 - start-up time
+    from ledger.cli.estimating.workload_sheet import run_config
 
     for name, value in options.items():
         if name not in _OF_CONFIG and value not in (None, ()):
@@ -120,10 +120,10 @@ def _estimate_config(app: App, config: str, reporting: Reporting, options: dict[
 def _estimate_prompts(app: App, asked: Asked, reporting: Reporting) -> None:
     """Read, count, price, show; exit code 1 where the total is over the limit."""
     asked.check()
-    from ledger.cli.estimating.inputs import counting_of, moment_of  # noqa: PLC0415 - start-up time
-    from ledger.cli.estimating.prompt_sheet import PromptsEstimate, rendering, tell  # noqa: PLC0415
-    from ledger.estimates.workloads.priced import Settings, check_unit, estimate_prompts, hold, total_of  # noqa: PLC0415
-    from ledger.values.amounts import parse_amount  # noqa: PLC0415
+    from ledger.cli.estimating.inputs import counting_of, moment_of
+    from ledger.cli.estimating.prompt_sheet import PromptsEstimate, rendering, tell
+    from ledger.estimates.workloads.priced import Settings, check_unit, estimate_prompts, hold, total_of
+    from ledger.values.amounts import parse_amount
 
     assert asked.model is not None
     encoding, calibration = counting_of(asked.encoding, asked.calibration)
@@ -155,16 +155,16 @@ def _estimate_prompts(app: App, asked: Asked, reporting: Reporting) -> None:
 
 
 def _read(files: Sequence[str]) -> list[Prompt]:
-    from ledger.estimates.prompts.requests import read_prompts  # noqa: PLC0415 - start-up time
+    from ledger.estimates.prompts.requests import read_prompts
 
     return [prompt for file in files for prompt in read_prompts(file)]
 
 
 def _facts(app: App, asked: Asked, model: str) -> tuple[RequestFacts, OutputBasis]:
     """What the options say of each request, with the output expected where they don't."""
-    from ledger.cli.estimating.inputs import means_of, profile_of  # noqa: PLC0415 - start-up time
-    from ledger.estimates.prompts.files import read_text  # noqa: PLC0415
-    from ledger.estimates.workloads.priced import RequestFacts, expected_output  # noqa: PLC0415
+    from ledger.cli.estimating.inputs import means_of, profile_of
+    from ledger.estimates.prompts.files import read_text
+    from ledger.estimates.workloads.priced import RequestFacts, expected_output
 
     means = means_of(app) if asked.output_tokens is None else None
     profile = profile_of(asked.profile)

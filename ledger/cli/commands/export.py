@@ -53,9 +53,9 @@ def charges(
     Rates are for 1M tokens (storage: and an hour). The usd column adds up to the total of `tollbook report` for the
     same period. The control total goes to standard error.
     """
-    from ledger.exports.charges import export_charges  # noqa: PLC0415
-    from ledger.store.database import zone_named  # noqa: PLC0415 - start-up time
-    from ledger.values.periods import parse_span  # noqa: PLC0415
+    from ledger.exports.charges import export_charges
+    from ledger.store.database import zone_named
+    from ledger.values.periods import parse_span
 
     database = app.open()
     zone = database.zone if timezone is None else zone_named(timezone)
@@ -86,8 +86,8 @@ def chargeback(app: App, *, month: str, dimension: str, destination: Destination
     Usage under an alias counts for its project. By tag:KEY the column is named tag:KEY, usage without the tag is a row
     with nothing in it, and the columns that describe a project are empty.
     """
-    from ledger.exports.chargeback import export_chargeback  # noqa: PLC0415 - start-up time
-    from ledger.values.periods import parse_month  # noqa: PLC0415
+    from ledger.exports.chargeback import export_chargeback
+    from ledger.values.periods import parse_month
 
     database = app.open()
     span = parse_month(month, zone=database.zone, now=datetime.now(UTC))
@@ -128,8 +128,8 @@ def focus(
     and invoice issuer, for a closed month as it did when the month was closed. Usage that a wallet paid for is billed
     at 0 and has the cost of the credits that it drew; top-ups and expired credits are rows of their own.
     """
-    from ledger.exports.focus.export import FocusOptions, export_focus  # noqa: PLC0415 - start-up time
-    from ledger.values.periods import parse_month  # noqa: PLC0415
+    from ledger.exports.focus.export import FocusOptions, export_focus
+    from ledger.values.periods import parse_month
 
     now = datetime.now(UTC)
     database = app.open()

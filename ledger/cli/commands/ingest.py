@@ -122,9 +122,9 @@ def ingest(
     Takes Responses and Chat Completions objects, event streams, request/response envelopes, the ledger's own
     records (JSON Lines or CSV) and OTLP spans; .gz and .zst too. What can't be recorded goes to quarantine.
     """
-    from ledger.intake.containers.source import open_sources  # noqa: PLC0415
-    from ledger.intake.files import Ingest, ledger_for_dry_run  # noqa: PLC0415 - start-up time
-    from ledger.intake.portions.labels import RunOptions  # noqa: PLC0415
+    from ledger.intake.containers.source import open_sources
+    from ledger.intake.files import Ingest, ledger_for_dry_run
+    from ledger.intake.portions.labels import RunOptions
 
     if strict and dry_run:
         raise LedgerError("--strict and --dry-run contradict each other: give one of them")
@@ -155,7 +155,7 @@ def ingest(
 
 def check_provider(database: Database, provider: str) -> None:
     """LedgerError where no card of that name is in force."""
-    from ledger.book.prices.in_force import cards_in_force  # noqa: PLC0415
+    from ledger.book.prices.in_force import cards_in_force
 
     with database.reading() as connection:
         known = sorted(cards_in_force(connection))
@@ -191,7 +191,7 @@ class _Progress:
 
 
 def _sheet(result: IngestResult, *, dry_run: bool) -> Sheet:
-    from ledger.values.spend import total  # noqa: PLC0415
+    from ledger.values.spend import total
 
     by_project = sorted(result.tally.spend.items())
     spend = total([row for _name, row in by_project])

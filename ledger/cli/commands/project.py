@@ -55,8 +55,8 @@ def apply(app: App, *, file: str, remove_all: bool, dry_run: bool, output: Outpu
     What an entry leaves out is nothing, and a project without an entry is removed. Closed months keep the projects
     that stood when they were closed.
     """
-    from ledger.book.projects import apply_projects  # noqa: PLC0415
-    from ledger.config import read_config  # noqa: PLC0415 - start-up time
+    from ledger.book.projects import apply_projects
+    from ledger.config import read_config
 
     database = app.open()
     wanted = read_config(Path(file)).projects
@@ -80,8 +80,8 @@ Examples:
 @pass_app
 def list_(app: App, *, month: str | None, output: Output) -> None:
     """List the ledger's projects, and since when they are as they are."""
-    from ledger.book.projects import read_projects  # noqa: PLC0415 - start-up time
-    from ledger.values.periods import parse_month  # noqa: PLC0415
+    from ledger.book.projects import read_projects
+    from ledger.values.periods import parse_month
 
     database = app.open()
     asked = None if month is None else parse_month(month, zone=database.zone, now=datetime.now(UTC)).month

@@ -29,7 +29,7 @@ def quarantine() -> None:
 
 
 def _document(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row of the quarantine table
-    import msgspec  # noqa: PLC0415 - start-up time
+    import msgspec
 
     return {
         "id": row.id,
@@ -88,7 +88,7 @@ def list_entries(app: App, state: str, reason: str | None, output: Output) -> No
 
 
 def _entries(app: App, state: str, reason: str | None) -> Sequence[Any]:
-    from ledger.intake.quarantine import entries  # noqa: PLC0415
+    from ledger.intake.quarantine import entries
 
     with app.open().reading() as connection:
         return entries(connection, state=None if state == "all" else state, reason=reason)
@@ -106,8 +106,8 @@ Example:
 @pass_app
 def show(app: App, number: int, output: Output) -> None:
     """Show one entry: its fields, and for a conflict what stands in the ledger."""
-    from ledger.intake.quarantine import get_entry  # noqa: PLC0415
-    from ledger.intake.retry import standing_fields  # noqa: PLC0415
+    from ledger.intake.quarantine import get_entry
+    from ledger.intake.retry import standing_fields
 
     with app.open().reading() as connection:
         row = get_entry(connection, number)
@@ -142,7 +142,7 @@ Examples:
 @pass_app
 def retry(app: App, numbers: tuple[int, ...], output: Output) -> None:
     """Try entries again, after a card or model was added; without an ID all that can be."""
-    from ledger.intake.retry import retry as try_again  # noqa: PLC0415
+    from ledger.intake.retry import retry as try_again
 
     result = try_again(app.open(), app.config, numbers)
     document = {
@@ -172,7 +172,7 @@ Example:
 @pass_app
 def accept(app: App, number: int, reason: str) -> None:
     """Let a conflict's facts stand in place of the recorded ones: a correction is posted."""
-    from ledger.intake.retry import accept as post  # noqa: PLC0415
+    from ledger.intake.retry import accept as post
 
     batch = post(app.open(), app.config, number, reason)
     click.echo(f"entry {number} accepted: batch {batch} reverses and replaces the charge", err=True)
@@ -190,7 +190,7 @@ Example:
 @pass_app
 def discard(app: App, numbers: tuple[int, ...], reason: str) -> None:
     """Give entries up; the same lines are only counted from then on."""
-    from ledger.intake.retry import discard as give_up  # noqa: PLC0415
+    from ledger.intake.retry import discard as give_up
 
     if not reason.strip():
         raise LedgerError("--reason is empty: say why")
@@ -214,7 +214,7 @@ Examples:
 @pass_app
 def export(app: App, state: str, reason: str | None, path: str | None) -> None:
     """Write entries as JSON Lines, everything that is kept of them."""
-    from ledger.values.safe_text import json_text  # noqa: PLC0415
+    from ledger.values.safe_text import json_text
 
     rows = _entries(app, state, reason)
     with Output("json", None if path == "-" else path).stream() as out:

@@ -144,8 +144,8 @@ Examples:
 @pass_app
 def add(app: App, file: Path, replace: bool, reason: str | None) -> None:
     """Lay a card file over those in force. No posted charge changes."""
-    from ledger.book.prices.changes import add_card, charges_priced_otherwise  # noqa: PLC0415
-    from pricing.catalog import parse_card  # noqa: PLC0415
+    from ledger.book.prices.changes import add_card, charges_priced_otherwise
+    from pricing.catalog import parse_card
 
     reason_to_replace = _reason(replace, reason)
     try:
@@ -216,10 +216,10 @@ def add_conversion(
     reason: str | None,
 ) -> None:
     """Add a conversion from a date on. No posted charge changes."""
-    from ledger.book.prices.changes import add_user_conversion, charges_priced_otherwise  # noqa: PLC0415
-    from ledger.book.prices.in_force import cards_in_force  # noqa: PLC0415
-    from ledger.values.periods import parse_moment  # noqa: PLC0415
-    from pricing.money import INT64_MAX, NANO, Conversion, parse_units  # noqa: PLC0415
+    from ledger.book.prices.changes import add_user_conversion, charges_priced_otherwise
+    from ledger.book.prices.in_force import cards_in_force
+    from ledger.values.periods import parse_moment
+    from pricing.money import INT64_MAX, NANO, Conversion, parse_units
 
     reason_to_replace = _reason(replace, reason)
     try:

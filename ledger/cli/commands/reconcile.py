@@ -143,11 +143,11 @@ def _check(asked: _Asked) -> None:
 
 
 def _statement(app: App, provider: str, asked: _Asked, file: str, *, everything: bool) -> Reconciliation:
-    from ledger.audit.reconcile.reconcile import reconcile_statement  # noqa: PLC0415
-    from ledger.audit.reconcile.statement import Statement, parse_columns  # noqa: PLC0415
-    from ledger.intake.containers.source import open_source  # noqa: PLC0415
-    from ledger.store.database import zone_named  # noqa: PLC0415 - start-up time
-    from ledger.values.periods import parse_month  # noqa: PLC0415
+    from ledger.audit.reconcile.reconcile import reconcile_statement
+    from ledger.audit.reconcile.statement import Statement, parse_columns
+    from ledger.intake.containers.source import open_source
+    from ledger.store.database import zone_named
+    from ledger.values.periods import parse_month
 
     mapped = parse_columns(asked.columns)
     database = app.open()
@@ -160,9 +160,9 @@ def _statement(app: App, provider: str, asked: _Asked, file: str, *, everything:
 
 
 def _stored(app: App, provider: str, asked: _Asked, *, everything: bool) -> Reconciliation:
-    from ledger.audit.reconcile.reconcile import reconcile_stored  # noqa: PLC0415
-    from ledger.store.database import zone_named  # noqa: PLC0415 - start-up time
-    from ledger.values.periods import parse_span  # noqa: PLC0415
+    from ledger.audit.reconcile.reconcile import reconcile_stored
+    from ledger.store.database import zone_named
+    from ledger.values.periods import parse_span
 
     database = app.open()
     zone = database.zone if asked.timezone is None else zone_named(asked.timezone)
@@ -172,8 +172,8 @@ def _stored(app: App, provider: str, asked: _Asked, *, everything: bool) -> Reco
 
 
 def _credits(app: App, provider: str, remaining: str, at: str | None) -> Reconciliation:
-    from ledger.audit.reconcile.reconcile import reconcile_credits  # noqa: PLC0415
-    from ledger.cli.commands.wallet import until_option  # noqa: PLC0415 - start-up time
+    from ledger.audit.reconcile.reconcile import reconcile_credits
+    from ledger.cli.commands.wallet import until_option
 
     remaining_nano = parse_number(remaining, "--remaining-credits")
     places = len(remaining.partition(".")[2])

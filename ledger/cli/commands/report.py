@@ -66,7 +66,7 @@ def report(app: App, /, *, output: Output, **options: Any) -> None:
     Amounts are exact; USD is converted at the rate in effect when each request happened and rounded once a figure.
     A table rounds for the eye: --format json and csv have every place.
     """
-    from ledger.reports import ReportOptions, run_report  # noqa: PLC0415 - start-up time
+    from ledger.reports import ReportOptions, run_report
 
     asked = ReportOptions(**options)
     found = run_report(app.open(), asked, now=datetime.now(UTC))

@@ -53,8 +53,8 @@ def reprice(
 
     What is corrected of closed months posts in the earliest open one.
     """
-    from ledger.book.corrections.reprice import undo_reprice  # noqa: PLC0415
-    from ledger.book.posting import Run  # noqa: PLC0415 - start-up time
+    from ledger.book.corrections.reprice import undo_reprice
+    from ledger.book.posting import Run
 
     if (undo is None) == (since is None) or (undo is not None and (until or model)):
         raise LedgerError("give --since TIME, perhaps with --until and --model, or --undo BATCH alone")
@@ -72,9 +72,9 @@ def reprice(
 def _reprice(
     database: Database, run: Run, since: str | None, until: str | None, model: str | None, *, dry_run: bool
 ) -> Repriced:
-    from ledger.book.corrections.reprice import reprice as post  # noqa: PLC0415
-    from ledger.book.corrections.reversing import Selection  # noqa: PLC0415
-    from ledger.values.periods import parse_span  # noqa: PLC0415
+    from ledger.book.corrections.reprice import reprice as post
+    from ledger.book.corrections.reversing import Selection
+    from ledger.values.periods import parse_span
 
     span = parse_span(since=since, until=until, zone=database.zone, now=datetime.now(UTC))
     return post(database, Selection(model=model, since=span.start, until=span.end), run, dry_run=dry_run)

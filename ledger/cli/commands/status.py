@@ -26,7 +26,7 @@ Examples:
 @pass_app
 def status(app: App, output: Output) -> None:
     """Show database, zone, conversions in use, sources, quarantine and open months."""
-    from ledger.audit.status import status as read_status  # noqa: PLC0415 - start-up time
+    from ledger.audit.status import status as read_status
 
     found = read_status(app.open(), datetime.now(UTC), app.config.ledger.provider)
     conversions = [

@@ -31,8 +31,8 @@ def verify(app: App, month: str | None, output: Output) -> None:
     Each charge is priced again from its stored facts and the card entry it is pinned to; each batch is held
     against its digest; both roll-ups are summed anew from the rows and compared. Closed months are held against theirs.
     """
-    from ledger.audit.verify import verify as check  # noqa: PLC0415 - start-up time
-    from ledger.values.periods import parse_month  # noqa: PLC0415
+    from ledger.audit.verify import verify as check
+    from ledger.values.periods import parse_month
 
     database = app.open()
     span = None if month is None else parse_month(month, zone=database.zone, now=datetime.now(UTC))

@@ -83,8 +83,8 @@ def topup(
     output: Output,
 ) -> None:
     """Record credits that were bought or granted. Makes the ledger where there is none."""
-    from ledger.values.periods import parse_day  # noqa: PLC0415 - start-up time
-    from ledger.wallet.moves import Movement  # noqa: PLC0415
+    from ledger.values.periods import parse_day
+    from ledger.wallet.moves import Movement
 
     paid_nano = _paid(paid, grant=grant)
     day = parse_day(on, "--on")
@@ -111,8 +111,8 @@ Example:
 @pass_app
 def draw(app: App, *, credits: str, on: str, reference: str, provider: str | None, reason: str, output: Output) -> None:
     """Record what the same balance paid for elsewhere. Makes the ledger where there is none."""
-    from ledger.values.periods import parse_day  # noqa: PLC0415 - start-up time
-    from ledger.wallet.moves import DRAW, Movement  # noqa: PLC0415
+    from ledger.values.periods import parse_day
+    from ledger.wallet.moves import DRAW, Movement
 
     text = _text(reason, "--reason")
     movement = Movement(
@@ -145,7 +145,7 @@ def _paid(text: str | None, *, grant: bool) -> int:
 
 
 def _text(text: str, option: str) -> str:
-    from ledger.intake.fields.record import MAX_NAME  # noqa: PLC0415 - start-up time
+    from ledger.intake.fields.record import MAX_NAME
 
     if not text.strip() or len(text) > MAX_NAME or "\0" in text:
         raise LedgerError(f"{option} {text[:40]!r}: give 1 to {MAX_NAME} characters")
@@ -157,7 +157,7 @@ def _provider(app: App, provider: str | None) -> str:
 
 
 def _record(app: App, movement: Movement, output: Output) -> None:
-    from ledger.wallet.moves import record_movement  # noqa: PLC0415 - start-up time
+    from ledger.wallet.moves import record_movement
 
     now = datetime.now(UTC)
     database = app.open(create=True)
@@ -216,7 +216,7 @@ def balance(app: App, *, at: str | None, provider: str | None, output: Output) -
 
     Without --at, all usage of today counts, and what expires today is still there.
     """
-    from ledger.wallet.statement import balance as balance_of  # noqa: PLC0415 - start-up time
+    from ledger.wallet.statement import balance as balance_of
 
     database = app.open()
     found = balance_of(database, _provider(app, provider), until_option(at, database.zone))
@@ -225,9 +225,9 @@ def balance(app: App, *, at: str | None, provider: str | None, output: Output) -
 
 def until_option(at: str | None, zone: ZoneInfo) -> Until:
     """What `--at` asks for: now where it is left out."""
-    from ledger.values.periods import parse_day, parse_moment  # noqa: PLC0415
-    from ledger.wallet.book import Until  # noqa: PLC0415
-    from ledger.wallet.statement import until_moment  # noqa: PLC0415 - start-up time
+    from ledger.values.periods import parse_day, parse_moment
+    from ledger.wallet.book import Until
+    from ledger.wallet.statement import until_moment
 
     if at is None:
         return Until(datetime.now(zone).date().isoformat(), over=False)
@@ -257,8 +257,8 @@ def statement(app: App, *, month: str, provider: str | None, output: Output) -> 
     A balance below 0 is overdrawn. A closed month's statement doesn't change any more. Usage that is posted later than
     in its own month counts on the first day.
     """
-    from ledger.values.periods import parse_month  # noqa: PLC0415
-    from ledger.wallet.statement import statement as statement_of  # noqa: PLC0415 - start-up time
+    from ledger.values.periods import parse_month
+    from ledger.wallet.statement import statement as statement_of
 
     now = datetime.now(UTC)
     database = app.open()

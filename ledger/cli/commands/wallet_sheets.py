@@ -130,7 +130,7 @@ def statement_sheet(found: Statement) -> Sheet:
 
 def _accounts(found: Statement) -> dict[str, str]:
     """What the month moved on each account: together 0."""
-    from ledger.wallet.drawdown import ACCOUNTS  # noqa: PLC0415 - start-up time
+    from ledger.wallet.drawdown import ACCOUNTS
 
     return {
         account: format_nano(found.closing.accounts[account] - found.opening.accounts[account]) for account in ACCOUNTS

@@ -65,8 +65,8 @@ def pull(app: App, since: str, until: str | None, projects: tuple[str, ...], out
     month's requests are those of 30 days. A ledger that began within the period counts from its first request on, but a
     day at least.
     """
-    from ledger.estimates.history.profile import pull_profile  # noqa: PLC0415 - start-up time
-    from ledger.values.periods import parse_recent  # noqa: PLC0415
+    from ledger.estimates.history.profile import pull_profile
+    from ledger.values.periods import parse_recent
 
     database = app.open()
     span = parse_recent(since, until, zone=database.zone, now=datetime.now(UTC).replace(microsecond=0))

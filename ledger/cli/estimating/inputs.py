@@ -18,20 +18,20 @@ def moment_of(at: str | None) -> datetime:
     """The time of `--at`, now without it."""
     if at is None:
         return datetime.now(UTC)
-    from ledger.values.periods import parse_moment  # noqa: PLC0415 - start-up time
+    from ledger.values.periods import parse_moment
 
     return parse_moment(at, UTC, "--at")
 
 
 def counting_of(encoding: str | None, calibration: str | None) -> tuple[str, Calibration | None]:
     """The encoding to count in, and the calibration of `--calibration FILE`, which is of one encoding."""
-    from pricing.estimating.tokens import DEFAULT_ENCODING, ENCODINGS  # noqa: PLC0415 - start-up time
+    from pricing.estimating.tokens import DEFAULT_ENCODING, ENCODINGS
 
     if encoding is not None and encoding not in ENCODINGS:
         raise LedgerError(f"--encoding {encoding!r} is unknown: give {' or '.join(ENCODINGS)}")
     if calibration is None:
         return encoding or DEFAULT_ENCODING, None
-    from ledger.estimates.prompts.files import read_calibration  # noqa: PLC0415 - start-up time
+    from ledger.estimates.prompts.files import read_calibration
 
     read = read_calibration(calibration)
     if encoding not in (None, read.encoding):
@@ -46,8 +46,8 @@ def profile_of(path: str | None) -> Profile | None:
     """The profile of `--profile FILE`."""
     if path is None:
         return None
-    from ledger.estimates.history.profile import read_profile  # noqa: PLC0415
-    from ledger.estimates.prompts.files import read_json  # noqa: PLC0415 - start-up time
+    from ledger.estimates.history.profile import read_profile
+    from ledger.estimates.prompts.files import read_json
 
     return read_profile(read_json(path), path)
 
@@ -56,6 +56,6 @@ def means_of(app: App) -> LedgerMeans | None:
     """Mean output tokens by the ledger in use, None where there is none."""
     if not app.has_ledger:
         return None
-    from ledger.estimates.history.means import LedgerMeans  # noqa: PLC0415 - start-up time
+    from ledger.estimates.history.means import LedgerMeans
 
     return LedgerMeans(app.open(), now=datetime.now(UTC))

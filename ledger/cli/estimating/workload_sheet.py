@@ -83,8 +83,8 @@ def estimate_config(
 
     Prices are those of `provider`, else of the file's own `[ledger] provider`, else of `other_provider`.
     """
-    from ledger.config import read_config  # noqa: PLC0415 - start-up time
-    from ledger.estimates.workloads.month import estimate_workloads  # noqa: PLC0415
+    from ledger.config import read_config
+    from ledger.estimates.workloads.month import estimate_workloads
 
     if calibration == profile == "-":
         raise LedgerError("standard input (-) is given more than once: it can be read only once")
@@ -184,6 +184,6 @@ def _failures(workloads: Sequence[WorkloadEntry]) -> Iterator[str]:
 
 
 def _message(gate: GateResult) -> str:
-    from ledger.estimates.changes.gates import gate_message  # noqa: PLC0415 - start-up time: only where a limit is broken
+    from ledger.estimates.changes.gates import gate_message  # only where a limit is broken
 
     return gate_message(gate)

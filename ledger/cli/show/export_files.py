@@ -36,8 +36,8 @@ class Destination:
 
     def write(self, export: Callable[[ExportFile], Exported]) -> None:
         """Write the file and its manifest, each whole or not at all, and say the control total on standard error."""
-        from ledger.exports.formats.writer import ExportFile  # noqa: PLC0415 - start-up time
-        from ledger.exports.manifest import manifest  # noqa: PLC0415
+        from ledger.exports.formats.writer import ExportFile
+        from ledger.exports.manifest import manifest
 
         path = self.output.path
         with ExitStack() as files:
@@ -82,14 +82,14 @@ def export_options(formats: Sequence[str] = FORMATS) -> Callable[[F], F]:
 
 def _destination(output: Output, raw: bool, excel: bool, manifest: str | None) -> Destination:
     """What the options ask for; LedgerError where they contradict each other, or a file can't be written."""
-    from ledger.exports.formats.writer import FileOptions  # noqa: PLC0415 - start-up time
+    from ledger.exports.formats.writer import FileOptions
 
     if output.format == "xlsx":
-        from ledger.exports.formats.workbook import workbook_class  # noqa: PLC0415
+        from ledger.exports.formats.workbook import workbook_class
 
         workbook_class()
     if output.format == "parquet":
-        from ledger.exports.formats.parquet import parquet_library  # noqa: PLC0415
+        from ledger.exports.formats.parquet import parquet_library
 
         parquet_library()
     if output.format in {"xlsx", "parquet"} and output.to_terminal:

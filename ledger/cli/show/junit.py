@@ -28,7 +28,7 @@ class Case:
 
 def to_junit(name: str, suites: Sequence[tuple[str, Sequence[Case]]]) -> bytes:
     """The document of named suites, with its counts; the same bytes for the same cases, so without times."""
-    import junitparser  # noqa: PLC0415 - start-up time
+    import junitparser
 
     document = junitparser.JUnitXml(xml_text(name))
     for suite_name, cases in suites:
@@ -47,7 +47,7 @@ def xml_text(text: str) -> str:
 
 
 def _case(case: Case, class_name: str) -> junitparser.TestCase:
-    import junitparser  # noqa: PLC0415 - start-up time
+    import junitparser
 
     element = junitparser.TestCase(xml_text(case.name), xml_text(class_name))
     element.result = [junitparser.Failure(xml_text(failure)) for failure in case.failures]

@@ -79,7 +79,7 @@ class Output:
         sys.stdout.buffer.flush()
 
     def _write_table(self, sheet: Sheet) -> None:
-        from ledger.cli.show.tables import to_table  # noqa: PLC0415 - rich is for tables alone
+        from ledger.cli.show.tables import to_table  # rich is for tables alone
 
         width = None if self.path is not None else terminal_width()
         encoding = "utf-8" if self.path is not None else (getattr(sys.stdout, "encoding", None) or "utf-8")

@@ -53,10 +53,10 @@ def budget_pace(database: Database, budget: Budget, *, now: datetime) -> BudgetP
     The run rate is of what occurred in the 28 days up to the end of this quarter-hour. Where the budget's projects and
     models had their first request within them, it is of the time since; a day at least.
     """
-    from ledger.book.prices.in_force import cards_in_force  # noqa: PLC0415 - start-up time
-    from ledger.estimates.history.requests import first_request  # noqa: PLC0415
-    from ledger.reports.selection import Selection  # noqa: PLC0415
-    from ledger.reports.spend import read_spend  # noqa: PLC0415
+    from ledger.book.prices.in_force import cards_in_force
+    from ledger.estimates.history.requests import first_request
+    from ledger.reports.selection import Selection
+    from ledger.reports.spend import read_spend
 
     zone = database.zone
     month = month_span(f"{now.astimezone(zone):%Y-%m}", zone)

@@ -155,8 +155,8 @@ def pull_profile(database: Database, *, since: datetime, until: datetime, projec
 
     Rows are in order of project and model, so that one ledger gives the same bytes on every database.
     """
-    from ledger.estimates.history.requests import first_request, read_output_counts  # noqa: PLC0415 - start-up time
-    from ledger.reports.selection import Selection  # noqa: PLC0415 - start-up time
+    from ledger.estimates.history.requests import first_request, read_output_counts
+    from ledger.reports.selection import Selection
 
     zone = database.zone
     selection = Selection(zone, since, until, "occurred", projects=tuple(projects))

@@ -28,7 +28,7 @@ def read_json(path: str) -> Any:  # noqa: ANN401 - any JSON
 
 def read_calibration(path: str) -> Calibration:
     """The calibration that `tollbook calibrate` wrote."""
-    from pricing.estimating.calibration import Calibration  # noqa: PLC0415 - start-up time
+    from pricing.estimating.calibration import Calibration
 
     return Calibration.from_document(read_json(path), path)
 
@@ -61,8 +61,8 @@ def text_of(raw: bytes, path: str) -> str:
 
 def json_of(raw: bytes, name: str) -> Any:  # noqa: ANN401 - any JSON
     """The one JSON value that the bytes are; LedgerError naming the file, or the line of it, where they are none."""
-    from ledger.intake.fields.record import RecordError  # noqa: PLC0415 - start-up time: text needs no JSON
-    from ledger.intake.fields.strict_json import decode  # noqa: PLC0415
+    from ledger.intake.fields.record import RecordError  # text needs no JSON
+    from ledger.intake.fields.strict_json import decode
 
     try:
         return decode(raw)

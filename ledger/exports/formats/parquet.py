@@ -24,8 +24,8 @@ Converter: TypeAlias = Callable[[Cell], object]
 def parquet_library() -> Any:  # noqa: ANN401 - it has no types
     """The library; LedgerError where it isn't installed."""
     try:
-        import pyarrow as pa  # noqa: PLC0415 - an extra
-        import pyarrow.parquet  # noqa: PLC0415
+        import pyarrow as pa  # an extra
+        import pyarrow.parquet
     except ImportError as error:
         raise LedgerError("a Parquet file takes a library more: pip install 'tollbook[parquet]'") from error
     return pa

@@ -37,7 +37,7 @@ WriteCell: TypeAlias = Callable[[int, int, Any], None]
 def workbook_class() -> Callable[..., Workbook]:
     """The library's class of a workbook; LedgerError where it isn't installed."""
     try:
-        from xlsxwriter.workbook import Workbook  # noqa: PLC0415 - an extra
+        from xlsxwriter.workbook import Workbook  # an extra
     except ImportError as error:
         raise LedgerError("an Excel file takes a library more: pip install 'tollbook[excel]'") from error
     return Workbook  # type: ignore[no-any-return]  # it has no types

@@ -71,11 +71,11 @@ class ExportFile:
         if self.options.format == "json":
             self._write_json(columns, counted, title, total)
         elif self.options.format == "xlsx":
-            from ledger.exports.formats.workbook import write_workbook  # noqa: PLC0415 - an extra
+            from ledger.exports.formats.workbook import write_workbook  # an extra
 
             write_workbook(self._put, name, columns, counted)
         elif self.options.format == "parquet":
-            from ledger.exports.formats.parquet import write_parquet  # noqa: PLC0415 - an extra
+            from ledger.exports.formats.parquet import write_parquet  # an extra
 
             write_parquet(self._put, columns, counted)
         else:
