@@ -22,7 +22,7 @@ PRICE = ("price", "--model", "doubao-seed-2.0-pro", "--input-tokens", "1000")
 LIBRARIES = 'python -c "import sqlalchemy, click"'
 USAGE = {"id": "r1", "model": "doubao-seed-2.0-pro", "object": "response", "status": "completed"}
 COUNTS = {"input_tokens": 1_000, "output_tokens": 100, "total_tokens": 1_100}
-# name: (code, arguments)
+# By name, the code of each process and its arguments.
 PROCESSES: dict[str, tuple[str, Sequence[str]]] = {
     "python -c pass": ("pass", ()),
     LIBRARIES: ("import sqlalchemy, click", ()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,9 +14,10 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from ledger.cli import cli as root
-from tests.conftest import Cli, command_environment
+from tests.conftest import Cli, close_connections, command_environment
 from tests.helpers.ledgers import requests_and_credits, responses, value
 from tests.helpers.sources import lines, response
 
@@ -200,15 +202,32 @@ def options() -> Iterator[tuple[tuple[str, ...], str]]:
                 yield name, parameter.opts[0]
 
 
+@pytest.fixture(scope="session")
+def prepared_ledger(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Path:
+    """A SQLite ledger of two requests and one line in quarantine, made once and copied."""
+    path = tmp_path_factory.mktemp("prepared") / "tollbook.db"
+    shutil.copyfile(sqlite_template, path)
+    usage = responses(range(2)) + "{\n"
+    made = CliRunner().invoke(root, ["ingest", "-", "--db", str(path), "--allow-rejected", "1"], input=usage)
+    assert made.exit_code == 0, made.output
+    close_connections()
+    return path
+
+
+@pytest.fixture
+def prepared(tmp_path: Path, prepared_ledger: Path) -> None:
+    """A copy of the prepared ledger in the test's folder, with usage to ingest and a card to add beside it."""
+    shutil.copyfile(prepared_ledger, tmp_path / "tollbook.db")
+    (tmp_path / "usage.jsonl").write_text(responses([1]))
+    (tmp_path / "card.toml").write_text('provider = "x"\ncurrency = "USD"\nper_tokens = 1\n')
+
+
 @pytest.mark.parametrize(
     ("name", "option"), list(options()), ids=lambda value: value if isinstance(value, str) else " ".join(value)
 )
 def test_no_value_of_any_option_ends_in_a_traceback(
-    cli: Cli, tmp_path: Path, name: tuple[str, ...], option: str
+    cli: Cli, prepared: None, name: tuple[str, ...], option: str
 ) -> None:
-    (tmp_path / "usage.jsonl").write_text(responses([1]))
-    (tmp_path / "card.toml").write_text('provider = "x"\ncurrency = "USD"\nper_tokens = 1\n')
-    cli("ingest", "-", stdin=responses(range(2)) + "{\n")
     for odd in ODD:
         outcome = cli(*name, option, odd, *ENOUGH.get(" ".join(name), []))
         assert outcome.exit_code in (0, 1, 2, 3), (odd, outcome)
@@ -223,8 +242,7 @@ ARGUMENTS: list[list[str]] = [
 
 
 @pytest.mark.parametrize("command", ARGUMENTS, ids=" ".join)
-def test_no_argument_ends_in_a_traceback(cli: Cli, tmp_path: Path, command: list[str]) -> None:
-    cli("ingest", "-", stdin=responses([1]) + "{\n")
+def test_no_argument_ends_in_a_traceback(cli: Cli, prepared: None, command: list[str]) -> None:
     for odd in ODD:
         outcome = cli(*(word.format(odd) for word in command))
         assert outcome.exit_code in (0, 2), (odd, outcome)
