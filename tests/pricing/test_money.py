@@ -22,6 +22,7 @@ from pricing.money import (
     format_pico,
     format_usd,
     parse_units,
+    round_units,
     round_usd,
     usd_fraction,
 )
@@ -264,3 +265,33 @@ def test_the_order_of_amounts_does_not_matter(rows: list[tuple[int, int | None]]
 def test_a_running_total_rounds_each_time() -> None:
     running = RunningUsd()
     assert [running.add(NANO, 3 * NANO) for _ in range(3)] == [333_333_333, 333_333_334, 333_333_333]
+
+
+@pytest.mark.parametrize(
+    ("text", "units"),
+    [
+        ("9.33e-05", 93_300),
+        (" 9.33333333333e-05 ", 93_333),
+        ("-6.4", -6_400_000_000),
+        ("0.0000000005", 0),  # half a nano goes to the even neighbour
+        ("0.0000000015", 2),
+        ("1.7e-10", 0),
+        ("0e999999999", 0),
+        ("1e-999999999", 0),
+        ("1e60", 10**69),
+    ],
+)
+def test_figures_to_compare_are_rounded_half_even_once(text: str, units: int) -> None:
+    assert round_units(text, NANO) == units
+
+
+@pytest.mark.parametrize("text", ["", "nan", "inf", "1,5", "0x1", "1" * 401])
+def test_what_is_no_finite_decimal_is_refused_by_name(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a finite decimal such as"):
+        round_units(text, NANO)
+
+
+@pytest.mark.parametrize("text", ["1e61", "-1e999999999"])
+def test_figures_beyond_any_amount_are_refused_before_they_are_worked_with(text: str) -> None:
+    with pytest.raises(ValueError, match="is beyond any amount"):
+        round_units(text, NANO)
