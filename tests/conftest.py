@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,41 @@ settings.load_profile("tollbook")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-readme", action="store_true", help="write what the README's commands print into it")
     parser.addoption("--update-golden", action="store_true", help="write what exports are now into tests/golden/")
+
+
+# --- what is long ---------------------------------------------------------------------------------------------------
+
+_left_out: list[str] = []
+
+
+def _leaves_out_long(config: pytest.Config) -> bool:
+    return str(config.getoption("-m")) == "not long"
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    left_out = "tests marked long are left out and counted at the end: run them with -m long, all with -m ''"
+    return [left_out] if _leaves_out_long(config) else []
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    _left_out.extend(item.nodeid for item in items if item.get_closest_marker("long"))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand on what a worker of pytest-xdist left out: each has collected every test."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = _left_out
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    _left_out.extend(getattr(node, "workeroutput", {}).get("left_out", []))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if _leaves_out_long(config) and _left_out:
+        terminalreporter.section("left out")
+        terminalreporter.line(f"{len(set(_left_out)):,} long tests were left out: run them with -m long")
 
 
 @pytest.fixture

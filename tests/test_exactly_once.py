@@ -31,6 +31,8 @@ from tests.helpers.ledgers import (
     value,
 )
 
+pytestmark = pytest.mark.long
+
 LINES = 400
 RUN = SMALL_PORTIONS + RUN_MAIN
 # As many processes as there are files, each a fork of one that has imported everything: they start at the same moment.

@@ -209,6 +209,7 @@ class Year:
         return posted, occurred, differing
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(3))
 def test_a_year_in_any_order_keeps_every_law(db_cli: Cli, db_url: str, seed: int) -> None:
     year = Year(db_cli, db_url, seed)

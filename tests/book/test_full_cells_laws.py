@@ -31,6 +31,8 @@ from tests.book.test_full_cells import CARD, stored, used
 from tests.conftest import Cli
 from tests.helpers.sources import lines, source
 
+pytestmark = pytest.mark.long
+
 MOST = 2**63 - 1
 COUNT = st.sampled_from([0, 1, 2**61, 2**62 - 1, 2**62, 2**62 + 1, MOST - 1, MOST])
 PROJECT = st.sampled_from(["a", "b"])

@@ -222,6 +222,7 @@ def prepared(tmp_path: Path, prepared_ledger: Path) -> None:
     (tmp_path / "card.toml").write_text('provider = "x"\ncurrency = "USD"\nper_tokens = 1\n')
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "option"), list(options()), ids=lambda value: value if isinstance(value, str) else " ".join(value)
 )

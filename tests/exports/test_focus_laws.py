@@ -31,6 +31,8 @@ from tests.helpers.focus import Row, export, rows_of, total
 from tests.helpers.wallets import close, draw, top_up, use
 from tests.reports.test_plan import random_charges, with_corrections
 
+pytestmark = pytest.mark.long
+
 MONTHS = ("2026-02", "2026-03", "2026-04", "2026-05", "2026-06")
 SAME = (
     "ChargePeriodStart", "SubAccountId", "SkuPriceId", "ChargeClass", "PricingCurrency", "x_ConversionRate",

@@ -22,10 +22,13 @@ from tests.helpers.sources import lines, record
 from tests.helpers.wallets import close, draw, top_up, use
 
 PYTHON = os.environ.get("TOLLBOOK_FOCUS_VALIDATOR")
-pytestmark = pytest.mark.skipif(
-    not PYTHON,
-    reason="TOLLBOOK_FOCUS_VALIDATOR names no Python 3.12 with focus-validator==2.2.1 and pyarrow<22",
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        not PYTHON,
+        reason="TOLLBOOK_FOCUS_VALIDATOR names no Python 3.12 with focus-validator==2.2.1 and pyarrow<22",
+    ),
+]
 
 CRITERIA = (
     "ACCOUNT_NAMING_SUPPORTED,USAGE_MEASUREMENT_SUPPORTED,UNIT_PRICING_SUPPORTED,PUBLIC_PRICE_LIST_SUPPORTED,"

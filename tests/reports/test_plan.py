@@ -165,6 +165,7 @@ BASES: list[Basis] = ["posted", "occurred"]
 ZONES = [UTC_ZONE, SHANGHAI, NEW_YORK, KATHMANDU, LORD_HOWE]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("timezone", ["UTC", "America/New_York"])
 def test_every_reading_agrees_with_plain_loops(empty_db_url: str, timezone: str) -> None:
     book = Book(empty_db_url, timezone=timezone, rollup_tags=["team"])

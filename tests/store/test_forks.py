@@ -25,7 +25,10 @@ from tests.helpers.ledgers import finish, rows, start, value
 from tests.helpers.sources import response
 
 # Python 3.12 and later warn of any fork beside threads, which is what is tested here.
-pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),
+]
 
 # How long a child may take before it counts as hung; it takes a second where nothing hangs.
 WATCHDOG_SECONDS = 60

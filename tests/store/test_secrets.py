@@ -236,6 +236,7 @@ URLS = st.builds(
 FUZZ = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.long
 @FUZZ
 @given(text=st.one_of(ANY, URLS).filter(str.strip))
 @example(text="sqlite://host/x.db")
