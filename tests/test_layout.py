@@ -23,7 +23,7 @@ READING = {"click", "ledger", "msgspec", "pricing", "rich", "sqlalchemy"}
 # Each command on a SQLite ledger, with every package that it may load.
 LOADED: list[tuple[list[str], set[str]]] = [
     (["--help"], {"click", "ledger"}),
-    (PRICE, READING),
+    (PRICE, {"click", "ledger", "msgspec", "pricing", "rich"}),
     (["report"], READING),
     (["status"], READING),
 ]

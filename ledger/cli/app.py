@@ -53,7 +53,7 @@ class App:
         """The cards in force in the ledger, the built-in ones where there is none yet; `files` are laid over them."""
         from pricing.catalog import load_rate_cards, read_card_file
 
-        if not self.has_ledger:
+        if self._is_without_own_prices or not self.has_ledger:
             return load_rate_cards(*files)
         from ledger.book.prices.in_force import cards_in_force
 
@@ -79,16 +79,30 @@ class App:
         return ledger_exists(self.db_url)
 
     @property
-    def _has_no_file(self) -> bool:
-        """Whether the URL is a SQLite file's that isn't there, which is known without loading sqlalchemy."""
+    def _file(self) -> Path | None:
+        """The file of a SQLite URL, as far as it is plain without loading sqlalchemy."""
         scheme, separator, path = self.db_url.rpartition("://")
+        if scheme not in ("", "sqlite") or "?" in path:
+            return None
+        return Path(path.removeprefix("/") if separator else path)
+
+    @property
+    def _has_no_file(self) -> bool:
+        """Whether the URL is a SQLite file's that isn't there."""
         try:
-            is_there = Path(path.removeprefix("/") if separator else path).exists()
+            return self._file is not None and not self._file.exists()
         except OSError:
-            return (
-                False  # no name of a file, or of one out of reach: opening it says so, without a secret that it holds
-            )
-        return scheme in ("", "sqlite") and "?" not in path and not is_there
+            # No name of a file, or of one out of reach: opening it says so, without a secret that it holds.
+            return False
+
+    @property
+    def _is_without_own_prices(self) -> bool:
+        """Whether the built-in cards are known to be in force, again without loading sqlalchemy."""
+        if self._file is None or self._has_no_file:
+            return self._has_no_file
+        from ledger.book.prices.peek import has_built_in_prices_alone
+
+        return has_built_in_prices_alone(self._file)
 
 
 # Key of the context's meta: the exit code that a result decided, before it was shown.

@@ -26,9 +26,9 @@ from ledger.store.engines import (
     parse_url,
     shown,
 )
+from ledger.store.revision import HEAD_REVISION
 from ledger.store.tables import ledger_settings
 
-HEAD_REVISION = "0006"
 MAX_ROLLUP_TAGS = 4
 # Any number serves, as long as every process that creates a ledger in one PostgreSQL database takes the same.
 CREATION_LOCK = 7_405_261

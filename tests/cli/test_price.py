@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cli
+from ledger.book.prices.peek import has_built_in_prices_alone
+from tests.conftest import Cli, close_connections
+from tests.helpers.ledgers import execute, responses, tamper
 
 MODELS = ("pro", "code", "lite", "mini")
 # Per 1M tokens by tier: input and output; cached input.
@@ -176,3 +178,57 @@ def test_a_ledger_prices_by_its_own_cards(db_cli: Cli, tmp_path: Path) -> None:
     )
     assert db_cli(*options, "--rates", card).ok().json["usd"] == "2"
     assert db_cli(*options).ok().json["usd"] == "1"
+
+
+HOUSE = """
+provider = "house"
+currency = "USD"
+per_tokens = 1
+[[model]]
+id = "house-1"
+[[model.price]]
+effective_from = 2026-02-01
+tiers = [{ input = "1", output = "2" }]
+"""
+
+
+def test_a_ledger_without_prices_of_its_own_is_told_from_any_other(cli: Cli, tmp_path: Path, sqlite_url: str) -> None:
+    ledger = tmp_path / "tollbook.db"
+    cli("ingest", "-", stdin=responses([1])).ok()
+    assert has_built_in_prices_alone(ledger)
+    assert list(tmp_path.iterdir()) == [ledger]  # none of its log's files is left
+
+    (tmp_path / "card.toml").write_text(HOUSE)
+    changes = (
+        (lambda: cli("rates", "conversion", "add", "--per-usd", "68", "--from", "2026-03-01").ok()),
+        (lambda: cli("rates", "add", tmp_path / "card.toml").ok()),
+        (lambda: tamper(sqlite_url, "UPDATE alembic_version SET version_num = '0001'")),
+        (lambda: tamper(sqlite_url, "DELETE FROM ledger_settings")),
+        (lambda: execute(sqlite_url, "DROP TABLE conversions")),
+    )
+    before = ledger.read_bytes()
+    for change in changes:
+        ledger.write_bytes(before)
+        change()
+        close_connections()
+        assert not has_built_in_prices_alone(ledger)
+    for other in (b"", b"no database", before[:5_000]):
+        ledger.write_bytes(other)
+        assert not has_built_in_prices_alone(ledger)
+    assert not has_built_in_prices_alone(tmp_path / "none.db")
+    assert not has_built_in_prices_alone(tmp_path)
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_a_ledger_without_prices_of_its_own_prices_as_an_opened_one_does(
+    cli: Cli, tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = tmp_path / "card.toml"
+    card.write_text(
+        'provider = "evolink"\ncurrency = "CRD"\n[[conversion]]\nper_usd = "34"\neffective_from = 2026-03-01\n'
+    )
+    options = ("price", "--model", "doubao-seed-2.0-pro", "--input-tokens", 40_000, "--output-tokens", 7, "--json")
+    quick = [cli(*options, *more).ok().stdout for more in ((), ("--rates", card))]
+    monkeypatch.setattr("ledger.book.prices.peek.has_built_in_prices_alone", lambda _file: False)
+    assert [cli(*options, *more).ok().stdout for more in ((), ("--rates", card))] == quick
+    assert quick[0] != quick[1]

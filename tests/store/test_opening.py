@@ -8,7 +8,8 @@ import pytest
 
 from ledger.errors import LedgerError
 from ledger.store.engines import parse_url
-from ledger.store.opening import HEAD_REVISION, create_database, ledger_exists, open_ledger
+from ledger.store.opening import create_database, ledger_exists, open_ledger
+from ledger.store.revision import HEAD_REVISION
 from ledger.store.tables.columns import UtcTime
 from ledger.values.instants import from_microseconds, to_microseconds
 from tests.conftest import Cli

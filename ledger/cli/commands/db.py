@@ -85,7 +85,7 @@ Example:
 @pass_app
 def current(app: App, output: Output) -> None:
     """Show the ledger's schema, zone and rolled-up tags."""
-    from ledger.store.opening import HEAD_REVISION
+    from ledger.store.revision import HEAD_REVISION
 
     database = app.open()
     rows = [

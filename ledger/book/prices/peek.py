@@ -1,0 +1,31 @@
+"""A look into a SQLite ledger by the driver alone, for SQLAlchemy takes longer to load than a price to work out."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from ledger.store.revision import HEAD_REVISION
+
+# What `in_force` lays over the built-in cards.
+_HAS_BUILT_IN_ALONE = """
+    SELECT (SELECT group_concat(version_num) FROM alembic_version) = ?
+        AND EXISTS (SELECT 1 FROM ledger_settings)
+        AND NOT EXISTS (SELECT 1 FROM card_versions WHERE origin = 'user')
+        AND NOT EXISTS (SELECT 1 FROM conversions WHERE origin = 'user')
+"""
+
+
+def has_built_in_prices_alone(file: Path) -> bool:
+    """Whether a ledger of this revision holds no card and no conversion that a user added.
+
+    False in every doubtful case, such as another revision or no ledger at all: opening it says what is wrong.
+    """
+    try:
+        # As the ledger itself does: a connection that can only read would leave the log's files behind.
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)) as connection:
+            found = connection.execute(_HAS_BUILT_IN_ALONE, (HEAD_REVISION,)).fetchone()
+    except (OSError, ValueError, sqlite3.Error):
+        return False
+    return bool(found == (1,))
