@@ -66,7 +66,7 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if _leaves_out_long(config) and _left_out:
         terminalreporter.section("left out")
-        terminalreporter.line(f"{len(set(_left_out)):,} long tests were left out: run them with -m long")
+        terminalreporter.line(f"tests marked long that were left out: {len(set(_left_out)):,}; run them with -m long")
 
 
 @pytest.fixture
