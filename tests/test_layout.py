@@ -85,6 +85,11 @@ def test_help_loads_no_rule(tmp_path: Path) -> None:
     assert not {name for name in loaded_by(tmp_path, "--help") if name.startswith(("ledger.store", "ledger.book"))}
 
 
+def test_a_report_reads_no_card_file(cli: Cli, tmp_path: Path, sqlite_url: str) -> None:
+    cli("ingest", "-", stdin=responses([1])).ok()
+    assert not loaded_by(tmp_path, "report") & {"pricing.card_file", "pricing.catalog"}
+
+
 def test_price_without_a_ledger_loads_no_database(tmp_path: Path) -> None:
     loaded = loaded_by(tmp_path, *PRICE)
     assert other_packages(loaded) == {"click", "ledger", "msgspec", "pricing", "rich"}

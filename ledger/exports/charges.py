@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from ledger.book.prices.pins import charged_at_pico, read_rate_entries, read_usd_rates
+from ledger.book.prices.pinned import charged_at_pico, read_rate_entries, read_usd_rates
 from ledger.exports.charge_rows import BookedCharge, read_charges
 from ledger.exports.formats.columns import Column, Row
 from ledger.exports.formats.writer import ExportFile

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ledger.book.prices.pins import read_rate_entries, read_usd_rates
+from ledger.book.prices.pinned import read_rate_entries, read_usd_rates
 from ledger.reports.plan import FIXED_COLUMNS, KEY_COLUMN, Grain, Plan, Sums, make_plan
 from ledger.reports.selection import TAG_PREFIX, Selection
 from ledger.reports.sums import DAYS_BEFORE_EPOCH, sums_of_charges, sums_of_rollups

@@ -13,7 +13,7 @@ from ledger.audit.reconcile.causes import Cause, Difference, Repriced, Repricing
 from ledger.audit.reconcile.results import Basis
 from ledger.audit.reconcile.sides import Measure, day_key
 from ledger.book.charges import live_chunks
-from ledger.book.prices.pins import read_rate_entries
+from ledger.book.prices.pinned import read_rate_entries
 from ledger.book.rows import ChargeRow, Facts
 from ledger.values.calendar import Calendar, day_start
 from pricing.errors import NoConversionInEffect

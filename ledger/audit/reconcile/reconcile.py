@@ -24,7 +24,7 @@ from ledger.audit.reconcile.results import Basis, Reconciliation, Result, collec
 from ledger.audit.reconcile.sides import Measure, Sides, day_key
 from ledger.audit.reconcile.statement import Line, Statement
 from ledger.book.prices.in_force import cards_in_force
-from ledger.book.prices.pins import read_usd_rates
+from ledger.book.prices.pinned import read_usd_rates
 from ledger.errors import LedgerError
 from ledger.store.database import Database
 from ledger.values.calendar import Calendar, day_start

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, select
 
-from ledger.errors import LedgerError
 from ledger.store.bulk import next_id
 from ledger.store.tables import card_versions, conversions, rate_entries
 from pricing.catalog import CardFile, built_in_card_files, merge_cards, parse_card
@@ -138,26 +137,3 @@ def add_conversion(
         )
     )
     return number
-
-
-def read_usd_rates(connection: Connection) -> dict[int | None, int | None]:
-    """Conversion id -> nano of its currency for 1 USD; None -> None, as charges in USD have no conversion."""
-    rows = connection.execute(select(conversions.c.id, conversions.c.per_usd_nano))
-    return {None: None, **{number: int(per_usd_nano) for number, per_usd_nano in rows}}
-
-
-def read_rate_entries(connection: Connection, ids: Collection[int] | None = None) -> dict[int, RateEntry]:
-    """Price entries by id: those asked for, or all that the ledger has pinned."""
-    rows = connection.execute(select(rate_entries.c.id, rate_entries.c.content))
-    return {number: RateEntry.from_content(content) for number, content in rows if ids is None or number in ids}
-
-
-def charged_at_pico(entry: RateEntry, tier_label: str, meter: str) -> int:
-    """Pico per token (storage: and an hour) that a line with tokens was charged at."""
-    tier = next((tier for tier in entry.tiers if tier.label == tier_label), None)
-    rate_pico = entry.cache_storage_pico
-    if tier is not None:
-        rate_pico = getattr(tier, f"{meter}_pico")
-    if rate_pico is None:
-        raise LedgerError(f"{entry.key} has no {meter} rate in tier {tier_label}: run 'tollbook verify'")
-    return rate_pico

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 
-from ledger.book.prices.pins import read_rate_entries, read_usd_rates
+from ledger.book.prices.pinned import read_rate_entries, read_usd_rates
 from ledger.book.projects import read_projects
 from ledger.book.rollups import TagSubset
 from ledger.config import FocusSection

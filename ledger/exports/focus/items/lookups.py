@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ledger.book.prices.pins import charged_at_pico
+from ledger.book.prices.pinned import charged_at_pico
 from ledger.book.projects import Projects
 from ledger.book.rollups import TagSubset
 from ledger.exports.focus.items.item import Rate
