@@ -17,11 +17,11 @@ from ledger.cli.app import EXIT_CODE, App, command_options
 COMMANDS = {
     "demo": ("demo", "demo", "Bundled usage into a ledger, reports and files, with a word on each."),
     "price": ("price", "price", "Price one request exactly."),
-    "estimate": ("estimate", "estimate", "What prompts will cost, before they are sent."),
-    "diff": ("diff", "diff", "What a change to prompts costs a month, with gates for CI."),
+    "estimate": ("estimate", "estimate", "Estimate what prompts cost, before they are sent."),
+    "diff": ("diff", "diff", "Compare what a change to prompts costs a month, with gates for CI."),
     "calibrate": ("calibrate", "calibrate", "Correct token counts by what the API reported."),
     "comment": ("comment", "comment", "Post a report as one comment on a pull request or merge request."),
-    "workload": ("workload", "workload", "What estimates learn from the ledger: pull."),
+    "workload": ("workload", "workload", "Pull what estimates learn from the ledger."),
     "rates": ("rates", "rates", "Rate cards and conversions: list, show, add."),
     "ingest": ("ingest", "ingest", "Record usage from files or standard input, each request once."),
     "quarantine": (
@@ -40,8 +40,8 @@ COMMANDS = {
     "report": ("report", "report", "Spend by model, project, day, month, tier, tag …"),
     "export": ("export", "export", "Charge lines, chargeback and FOCUS as CSV, JSON, Excel or Parquet files."),
     "project": ("project", "project", "Projects' names, owners and cost centers: apply, list."),
-    "reconcile": ("reconcile", "reconcile", "Hold the ledger against the provider's statement, figures or balance."),
-    "verify": ("verify", "verify", "Work every charge out again and hold the book against itself."),
+    "reconcile": ("reconcile", "reconcile", "Compare the ledger with the provider's statement, figures or balance."),
+    "verify": ("verify", "verify", "Recompute every charge and check the book against its own rows."),
     "status": ("status", "status", "Database, conversion in use, sources, quarantine, open months."),
     "db": ("db", "db", "Create, upgrade and check a ledger."),
 }

@@ -22,4 +22,9 @@ def from_microseconds(microseconds: int) -> datetime:
 
 def iso_text(microseconds: int) -> str:
     """The instant as ISO 8601 text in UTC: 0 is 1970-01-01T00:00:00Z; six fraction digits where there are any."""
-    return (EPOCH + timedelta(microseconds=microseconds)).isoformat().replace("+00:00", "Z")
+    return moment_text(EPOCH + timedelta(microseconds=microseconds))
+
+
+def moment_text(moment: datetime, timespec: str = "auto") -> str:
+    """The aware time as ISO 8601 text in UTC; to the second by `timespec` "seconds"."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")

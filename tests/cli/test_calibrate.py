@@ -153,7 +153,7 @@ def test_requests_beyond_text_are_left_out_and_counted(cli: Cli, tmp_path: Path)
     lines = write(tmp_path / "pairs.jsonl", *(pair(number) for number in range(9)), image, tools)
     done = cli("calibrate", lines, "--json").ok()
     assert done.json["models"][CODE]["pairs"] == 9
-    assert done.stderr == "Note: 2 lines are left out: their requests hold more than text, which can't be counted\n"
+    assert done.stderr == "Note: left out, as their requests hold more than text: 2 lines\n"
 
 
 def test_responses_without_usage_are_left_out_and_counted(cli: Cli, tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_responses_without_usage_are_left_out_and_counted(cli: Cli, tmp_path: Pa
     lines = write(tmp_path / "pairs.jsonl", *(pair(number) for number in range(9)), *failed)
     done = cli("calibrate", lines, "--json").ok()
     assert done.json["models"][CODE]["pairs"] == 9
-    assert done.stderr == "Note: 3 lines are left out: their responses report no input tokens\n"
+    assert done.stderr == "Note: left out, as their responses report no input tokens: 3 lines\n"
 
 
 def test_models_with_too_few_pairs_are_left_out_if_any_has_enough(cli: Cli, tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ def test_budgets_are_held_by_the_ledgers_pace(cli: Cli) -> None:
         (("--fail-over", "5"), "--fail-over '5' is no amount"),
         (("--fail-over", "10%"), "--fail-over '10%' is no amount"),
         (("--warn-over", "-5usd"), "--warn-over '-5usd' is negative"),
-        (("--fail-over", "5cny"), "the limit 5cny can't be held against prices in credits: give it in usd"),
+        (("--fail-over", "5cny"), "the limit 5cny can't be compared with prices in credits: give it in usd"),
         (("--quiet-under", "5credits"), "--quiet-under '5credits' is in credits: give it in usd"),
         (("--base-ref", "main"), "--compare-to and --base-ref contradict each other"),
         (("--profile", "p.json"), "--profile is for an estimate, but head.json is one already: leave it out"),

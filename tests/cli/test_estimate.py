@@ -619,7 +619,7 @@ def test_warnings_are_annotations_where_github_runs_it(cli: Cli, tmp_path: Path)
         (("p.txt", "--fail-over", "0.5"), "--fail-over '0.5' is no amount"),
         (("p.txt", "--fail-over", "-1usd"), "--fail-over '-1usd' is negative"),
         (("p.txt", "--fail-over", "many usd"), "--fail-over 'many usd' is no amount"),
-        (("p.txt", "--gate", "high"), "--gate high says what a limit is held against: give --fail-over too"),
+        (("p.txt", "--gate", "high"), "--gate high says what a limit is compared with: give --fail-over too"),
         (("p.txt", "--gate", "low", "--fail-over", "1usd"), "low"),
         (("--config", "tollbook.toml"), "--config and --model contradict each other"),
         (("p.txt", "--json", "--format", "csv"), "contradict"),

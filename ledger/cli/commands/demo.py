@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from ledger.cli.command import examples
 from ledger.errors import LedgerError
 
 FOLDER = "tollbook-demo"
@@ -43,12 +44,7 @@ def bundled_usage() -> Path:
     return inside if inside.is_dir() else package.parent / "examples" / "demo"
 
 
-@click.command(
-    epilog="""\b
-Example:
-  tollbook demo && cd tollbook-demo && tollbook report --by project --by model
-"""
-)
+@click.command(epilog=examples("tollbook demo && cd tollbook-demo && tollbook report --by project --by model"))
 def demo() -> None:
     """Run bundled usage through the whole tool in ./tollbook-demo/, with a word on each step.
 

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import click
 
-from ledger.cli.app import ROW_NUMBER, App, command_options, pass_app
-from ledger.cli.show.output import Output, note, output_options
+from ledger.cli.app import ROW_NUMBER, App
+from ledger.cli.command import command, group
+from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet
 from ledger.errors import LedgerError
+from ledger.values.instants import moment_text
+from ledger.values.words import counted
 
 STATES = ("open", "resolved", "accepted", "discarded", "all")
 
 
-@click.group(
-    epilog="""\b
-Examples:
-  tollbook quarantine list
-  tollbook quarantine retry
-"""
-)
-@command_options
+@group("tollbook quarantine list", "tollbook quarantine retry")
 def quarantine() -> None:
     """What could not be recorded: list, show, retry, accept, discard, export."""
 
@@ -41,35 +36,23 @@ def _document(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row of the quaran
         "seen": row.seen,
         "source": row.source,
         "request_id": row.request_id,
-        "occurred_at": _text(row.occurred_at),
+        "occurred_at": row.occurred_at and moment_text(row.occurred_at),
         "fields": msgspec.json.decode(row.fields),
         "complete": bool(row.complete),
         "options": msgspec.json.decode(row.options),
         "digest": row.digest,
-        "first_seen_at": _text(row.first_seen_at),
-        "last_seen_at": _text(row.last_seen_at),
+        "first_seen_at": moment_text(row.first_seen_at),
+        "last_seen_at": moment_text(row.last_seen_at),
         "resolution": row.resolution,
-        "resolved_at": _text(row.resolved_at),
+        "resolved_at": row.resolved_at and moment_text(row.resolved_at),
     }
 
 
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
-
-
-@quarantine.command(
-    "list",
-    epilog="""\b
-Examples:
-  tollbook quarantine list
-  tollbook quarantine list --reason unknown_model --json
-""",
+@command(
+    "tollbook quarantine list", "tollbook quarantine list --reason unknown_model --json", within=quarantine, name="list"
 )
 @click.option("--state", type=click.Choice(STATES), default="open", show_default=True, help="Which entries.")
 @click.option("--reason", metavar="R", help="Only that reason.")
-@output_options()
-@command_options
-@pass_app
 def list_entries(app: App, state: str, reason: str | None, output: Output) -> None:
     """List entries, oldest first."""
     rows = _entries(app, state, reason)
@@ -94,18 +77,10 @@ def _entries(app: App, state: str, reason: str | None) -> Sequence[Any]:
         return entries(connection, state=None if state == "all" else state, reason=reason)
 
 
-@quarantine.command(
-    epilog="""\b
-Example:
-  tollbook quarantine show 3
-"""
-)
+@command("tollbook quarantine show 3", within=quarantine)
 @click.argument("number", type=ROW_NUMBER, metavar="ID")
-@output_options()
-@command_options
-@pass_app
 def show(app: App, number: int, output: Output) -> None:
-    """Show one entry: its fields, and for a conflict what stands in the ledger."""
+    """Show one entry: its fields, and for a conflict what is recorded in the ledger."""
     from ledger.intake.quarantine import get_entry  # noqa: PLC0415
     from ledger.intake.retry import standing_fields  # noqa: PLC0415
 
@@ -129,17 +104,8 @@ def _shown(value: object) -> str:
     return "" if value is None else str(value)
 
 
-@quarantine.command(
-    epilog="""\b
-Examples:
-  tollbook quarantine retry
-  tollbook quarantine retry 3 4
-"""
-)
+@command("tollbook quarantine retry", "tollbook quarantine retry 3 4", within=quarantine)
 @click.argument("numbers", type=ROW_NUMBER, nargs=-1, metavar="[ID]...")
-@output_options()
-@command_options
-@pass_app
 def retry(app: App, numbers: tuple[int, ...], output: Output) -> None:
     """Try entries again, after a card or model was added; without an ID all that can be."""
     from ledger.intake.retry import retry as try_again  # noqa: PLC0415
@@ -160,34 +126,20 @@ def retry(app: App, numbers: tuple[int, ...], output: Output) -> None:
         raise click.exceptions.Exit(3)
 
 
-@quarantine.command(
-    epilog="""\b
-Example:
-  tollbook quarantine accept 3 --reason 'the provider corrected its counts'
-"""
-)
+@command("tollbook quarantine accept 3 --reason 'the provider corrected its counts'", within=quarantine, shows=None)
 @click.argument("number", type=ROW_NUMBER, metavar="ID")
 @click.option("--reason", default="conflict accepted", show_default=True, help="Why; kept with the batch.")
-@command_options
-@pass_app
 def accept(app: App, number: int, reason: str) -> None:
-    """Let a conflict's facts stand in place of the recorded ones: a correction is posted."""
+    """Replace the recorded facts by a conflict's: a correction is posted."""
     from ledger.intake.retry import accept as post  # noqa: PLC0415
 
     batch = post(app.open(), app.config, number, reason)
     click.echo(f"entry {number} accepted: batch {batch} reverses and replaces the charge", err=True)
 
 
-@quarantine.command(
-    epilog="""\b
-Example:
-  tollbook quarantine discard 5 6 --reason 'test traffic'
-"""
-)
+@command("tollbook quarantine discard 5 6 --reason 'test traffic'", within=quarantine, shows=None)
 @click.argument("numbers", type=ROW_NUMBER, nargs=-1, required=True, metavar="ID...")
 @click.option("--reason", required=True, help="Why; kept with the entry.")
-@command_options
-@pass_app
 def discard(app: App, numbers: tuple[int, ...], reason: str) -> None:
     """Give entries up; the same lines are only counted from then on."""
     from ledger.intake.retry import discard as give_up  # noqa: PLC0415
@@ -198,20 +150,17 @@ def discard(app: App, numbers: tuple[int, ...], reason: str) -> None:
     click.echo(f"{len(numbers)} discarded", err=True)
 
 
-@quarantine.command(
-    epilog="""\b
-Examples:
-  tollbook quarantine export -o held.jsonl
-  tollbook quarantine export --reason conflict | jq .fields
-"""
+@command(
+    "tollbook quarantine export -o held.jsonl",
+    "tollbook quarantine export --reason conflict | jq .fields",
+    within=quarantine,
+    shows=None,
 )
 @click.option("--state", type=click.Choice(STATES), default="open", show_default=True, help="Which entries.")
 @click.option("--reason", metavar="R", help="Only that reason.")
 @click.option(
     "-o", "--output", "path", metavar="FILE", help="Write to FILE, whole or not at all; - is standard output."
 )
-@command_options
-@pass_app
 def export(app: App, state: str, reason: str | None, path: str | None) -> None:
     """Write entries as JSON Lines, everything that is kept of them."""
     from ledger.values.safe_text import json_text  # noqa: PLC0415
@@ -220,4 +169,4 @@ def export(app: App, state: str, reason: str | None, path: str | None) -> None:
     with Output("json", None if path == "-" else path).stream() as out:
         for row in rows:
             out.write(json_text(_document(row)).encode() + b"\n")
-    click.echo(f"{len(rows):,} entries", err=True)
+    click.echo(counted(len(rows), "entry", "entries"), err=True)

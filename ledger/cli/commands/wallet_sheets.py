@@ -123,13 +123,13 @@ def statement_sheet(found: Statement) -> Sheet:
             for entry in found.entries
         ],
     }
-    stands = "closed" if found.closed else "open"
-    title = f"Wallet of {found.provider}, {found.month} ({stands}), {found.currency}"
+    state = "closed" if found.closed else "open"
+    title = f"Wallet of {found.provider}, {found.month} ({state}), {found.currency}"
     return Sheet(title, columns, found.items, facts=facts)
 
 
 def _accounts(found: Statement) -> dict[str, str]:
-    """What the month moved on each account: together 0."""
+    """The sums that the month moved on each account: together 0."""
     from ledger.wallet.drawdown import ACCOUNTS  # noqa: PLC0415 - start-up time
 
     return {

@@ -37,7 +37,7 @@ class Rendering:
 
 @dataclass(frozen=True, slots=True)
 class Reporting:
-    """Where a result goes: the files of `--report`, then the command's output."""
+    """The outputs of a result: the files of `--report`, then the command's own."""
 
     output: Output
     files: tuple[Output, ...] = ()

@@ -124,7 +124,7 @@ def _amount_nano(parts: Sequence[Total | WorkloadEntry], limit: Amount) -> int:
     others = {unit_of(currency) for currency, amount in amounts if amount is not None} - {unit_of(limit.currency)}
     if others:
         units = " and ".join(sorted(others))
-        raise LedgerError(f"the limit {limit.text} can't be held against prices in {units}: give it in usd")
+        raise LedgerError(f"the limit {limit.text} can't be compared with prices in {units}: give it in usd")
     return sum(parse_units(amount, NANO) for _currency, amount in amounts if amount is not None)
 
 

@@ -45,8 +45,8 @@ class Baseline:
         then = None if file == "-" else self.path_of(file)
         return file if then is None or not then.is_file() else str(then)
 
-    def told(self, error: Exception) -> LedgerError:
-        """What is wrong with the revision's files, naming the revision and the files as the repository has them."""
+    def renamed(self, error: Exception) -> LedgerError:
+        """The error, naming the revision, and its files as the repository has them."""
         message = str(error).replace(f"{self.tree}{os.sep}", "").replace(str(self.tree), "its top folder")
         return LedgerError(f"--base-ref {self.ref} (commit {self.commit[:12]}): {message}")
 

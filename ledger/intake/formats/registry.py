@@ -15,6 +15,7 @@ FORMATS: Final[dict[str, Format]] = {
     for found in (otel.FORMAT, sse.FORMAT, envelope.FORMAT, responses.FORMAT, chat.FORMAT, records.FORMAT)
 }
 AUTO: Final = "auto"
+INPUT_FORMATS: Final = (AUTO, *sorted(FORMATS))
 
 _BY_OBJECT = {name: found.name for found in FORMATS.values() for name in found.objects}
 
