@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from pricing.errors import RateCardError, shown
+from pricing.errors import RateCardError, retold, shown
 from pricing.money import (
     CURRENCIES,
     INT64_MAX,
@@ -84,7 +84,7 @@ class _Card(_Strict, frozen=True):
 
 @dataclass(frozen=True)
 class CardFile:
-    """What one file says, checked as far as it can be alone; `models` and `conversions` keep the file's order."""
+    """The content of one file, checked as far as it can be alone; `models` and `conversions` keep the file's order."""
 
     name: str
     text: str
@@ -109,7 +109,7 @@ class Key:
 
     def refused(self, rule: str) -> RateCardError:
         """The refusal of what stands here; `rule` names the value, the rule and the next step."""
-        return RateCardError(f"{self.file}: {self.path}: {rule}")
+        return RateCardError(": ".join(filter(None, (self.file, self.path, rule))))
 
 
 def parse_card(text: str, name: str) -> CardFile:
@@ -117,26 +117,12 @@ def parse_card(text: str, name: str) -> CardFile:
     try:
         card = msgspec.convert(tomllib.loads(text), _Card)
     except msgspec.ValidationError as error:
-        raise _retold(str(error), Key(name, "")) from None
+        key, rule = retold(error)
+        hint = "; write text and rates in quotes" if rule.startswith("expected str") else ""
+        raise Key(name, key).refused(rule + hint) from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        message = f"{name}: {error}; correct the TOML"
-        raise RateCardError(message) from None
+        raise RateCardError(f"{name}: {error}; correct the TOML") from None
     return _card_file(card, text, Key(name, ""))
-
-
-def _retold(message: str, key: Key) -> RateCardError:
-    """What msgspec says, "Expected `str`, got `float` - at `$.model[0].id`", with file and key first."""
-    what, _, path = message.partition(" - at `$")
-    place = path.strip(".`")
-    key = key.sub(place) if place else key
-    name = what.partition("`")[2].removesuffix("`")
-    if what.startswith("Object missing"):
-        return key.sub(name).refused("is missing; add it")
-    if what.startswith("Object contains unknown"):
-        rule = "is no key of a rate card; remove it or correct its name"
-        return key.sub(name if _NAME.fullmatch(name) else shown(name)).refused(rule)
-    hint = "; write text and rates in quotes" if what.startswith("Expected `str") else ""
-    return key.refused(f"{what[0].lower()}{what[1:].replace('`', '')}{hint}")
 
 
 def _card_file(card: _Card, text: str, key: Key) -> CardFile:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from ledger.book.posting import Posted, Run
 from ledger.config import Config
 from ledger.errors import LedgerError
-from ledger.intake.containers import Source
+from ledger.intake.containers.source import Source
 from ledger.intake.fields.record import Held
 from ledger.intake.pipeline import Intake, Tally
 from ledger.intake.portions.labels import RunOptions
@@ -23,6 +23,7 @@ from ledger.intake.portions.read_ahead import is_worthwhile, portions_ahead
 from ledger.intake.quarantine import CUT, ENDLESS, OpenLines, hold, line_of
 from ledger.store.database import Database
 from ledger.store.opening import ledger_exists, open_ledger
+from ledger.values.words import counted
 
 LISTED_REJECTIONS = 20
 
@@ -39,7 +40,7 @@ class Rejection:
 
 @dataclass(slots=True)
 class IngestResult:
-    """What a run did. `rejections` lists the first ones, conflicts too; `committed` is false where nothing was kept."""
+    """The result of a run. `rejections` lists the first, conflicts too; `committed` is false where nothing was kept."""
 
     tally: Tally
     committed: bool = True
@@ -97,7 +98,7 @@ class Ingest:
         except (LedgerError, OSError) as error:
             said = f"{error.filename or 'input'}: {error.strerror}" if isinstance(error, OSError) else error
             raise LedgerError(
-                f"{said}. {self._recorded:,} records of this run are recorded; "
+                f"{said}. {counted(self._recorded, 'record of this run is', 'records of this run are')} recorded; "
                 "run the same command again to record the rest"
             ) from error
         self.result.batch_id = self._run.id
@@ -157,7 +158,7 @@ class Ingest:
         self._list(file, portion.held)
 
     def _settle(self, connection: Connection, portion: Portion, posted: Posted) -> None:
-        """Close the quarantine's entries of lines that stand now."""
+        """Close the quarantine's entries of lines that are recorded now."""
         for facts, line, raw, outcome in zip(portion.facts, portion.lines, portion.raws, posted.outcomes, strict=True):
             known_by = line_of(facts, raw)
             if known_by is not None and outcome != "conflict":

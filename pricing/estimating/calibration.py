@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from pricing.errors import UnusableCalibration, shown
+from pricing.errors import UnusableCalibration, retold, shown
 from pricing.estimating.tokens import ENCODINGS, ScriptTokens, count_all, count_scripts
 from pricing.money import NANO, divide_half_even, format_nano, parse_units
 
@@ -123,7 +123,9 @@ class Calibration:
         try:
             read = msgspec.convert(document, _Document)
             models = {name: _model_of(model, f"models.{name}") for name, model in read.models.items()}
-        except (msgspec.ValidationError, ValueError) as error:
+        except msgspec.ValidationError as error:
+            raise _refused(where, ": ".join(filter(None, retold(error)))) from None
+        except ValueError as error:
             raise _refused(where, str(error)) from None
         if read.encoding not in ENCODINGS:
             raise _refused(where, f"encoding {shown(read.encoding)} isn't {' or '.join(ENCODINGS)}")

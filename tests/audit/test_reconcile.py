@@ -104,7 +104,7 @@ def test_a_month_leaves_rows_of_other_days_out_unless_the_request_is_of_the_mont
     )
     found = reconcile(db_cli, text, "--month", "2026-03", "--all")
     assert told(found) == ["a matched 1 1", "b matched 2 2"]
-    assert "outside 2026-03 and were left out: 1\n" in found.stderr
+    assert "left out, outside 2026-03: 1 row of the statement\n" in found.stderr
 
 
 def test_other_providers_and_adjustments_are_not_compared(db_cli: Cli) -> None:
@@ -172,7 +172,7 @@ def test_days_outside_the_month_are_left_out(db_cli: Cli) -> None:
     book(db_cli, A)
     found = reconcile(db_cli, f"day,model,amount / 2026-03-01,{PRO},1 / 2026-04-01,{PRO},1", "--month", "2026-03")
     assert (found.json["matched"], found.exit_code) == (1, 0)
-    assert "outside 2026-03 and were left out: 1\n" in found.stderr
+    assert "left out, outside 2026-03: 1 row of the statement\n" in found.stderr
 
 
 def test_a_zone_without_offset_is_asked_for(db_cli: Cli) -> None:

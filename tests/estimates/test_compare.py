@@ -372,7 +372,7 @@ def test_a_crafted_entry_prices_nothing(facts: dict[str, Any]) -> None:
         (without("schema"), "base.json: names no schema"),
         ({"schema": 1, "prompts": [], "total": {}}, "base.json: is an estimate of prompts, made without --config"),
         ({"schema": 1, "workloads": [], "passed": True}, "base.json: is a comparison, made by tollbook diff"),
-        (without("rates"), "base.json: object missing required field rates"),
+        (without("rates"), "base.json: rates: is missing; add it"),
         (with_workload("prompts", []), "base.json: workloads[0].prompts: is empty"),
         (with_workload("requests_per_month", "5"), "base.json: workloads[0].requests_per_month: expected int, got str"),
         (with_workload("requests_per_month", -5), "base.json: workloads[0]: requests_per_month -5 is negative"),

@@ -242,10 +242,10 @@ REFUSED = [
     ("source with escape", '"https://example.com/usd"', '"\\u001b[31m"', r"conversion[0].source_url: '\x1b[31m' has"),
     ("price source with escape", '"https://example.com/code"', '"a\\nb"', r"model[0].price[0].source_url: 'a\nb' has"),
     # keys
-    ("unknown key", 'currency = "CRD"', 'currency = "CRD"\ncolour = 1', "colour: is no key of a rate card"),
+    ("unknown key", 'currency = "CRD"', 'currency = "CRD"\ncolour = 1', "colour: is no key of this file"),
     ("unknown key in a tier", "up_to = 1,", "up_to = 1, inputs = 1,", "model[0].price[1].tiers[0].inputs: is no key o"),
-    ("unknown key in a price", "derived = true", 'currency = "CNY"', "model[0].price[0].currency: is no key of a rate"),
-    ("unknown key with escape", "derived = true", '"\\u001b[31m" = 1', r"price[0].'\x1b[31m': is no key of a rate car"),
+    ("unknown key in a price", "derived = true", 'currency = "CNY"', "model[0].price[0].currency: is no key of this"),
+    ("unknown key with escape", "derived = true", '"\\u001b[31m" = 1', r"price[0].'\x1b[31m': is no key of this fil"),
     ("key missing", 'provider = "evolink"\n', "", "provider: is missing; add it"),
     ("key of a tier missing", 'input = "0.000001", ', "", "model[0].price[1].tiers[0].input: is missing; add it"),
     ("start missing", "effective_from = 2026-05-01T00:00:00.5Z\n", "", "model[0].price[1].effective_from: is missing"),
@@ -264,7 +264,7 @@ REFUSED = [
     ("quantum too large", 'quantum = "0.0001"', 'quantum = "9223373"', "settlement.quantum: '9223373' is not above 0"),
     ("minimum negative", 'mode = "ceil"', 'mode = "ceil"\nminimum = "-1"', "settlement.minimum: '-1' is negative"),
     ("minimum too large", 'mode = "ceil"', 'mode = "ceil"\nminimum = "9223373"', "settlement.minimum: '9223373' is no"),
-    ("settlement unknown key", 'mode = "ceil"', 'mode = "ceil"\nmax = "1"', "settlement.max: is no key of a rate card"),
+    ("settlement unknown key", 'mode = "ceil"', 'mode = "ceil"\nmax = "1"', "settlement.max: is no key of this file"),
     # TOML itself
     ("broken", 'provider = "evolink"', "provider = evolink", "rates.toml: Invalid value (at line 1, column 12)"),
     ("key twice", 'currency = "CRD"', 'currency = "CRD"\ncurrency = "CRD"', "rates.toml: Cannot overwrite a value"),

@@ -1,4 +1,4 @@
-"""An estimate of workloads read back from JSON, checked before anything is worked out from it."""
+"""An estimate of workloads read back from JSON, checked before it is used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from ledger.errors import LedgerError
 from ledger.estimates.workloads.document import SCHEMA, WorkloadEntry, WorkloadsDocument
-from pricing.errors import PricingError, shown
+from pricing.errors import PricingError, retold, shown
 from pricing.money import CURRENCIES, NANO, SettlementMode, parse_units
 from pricing.rate_card import RateEntry
 from pricing.usage import TokenUsage, check_count
@@ -25,7 +25,7 @@ _Limit = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class _Rates(msgspec.Struct, forbid_unknown_fields=True):
-    """What `RateEntry.content()` states, in types that nothing can go wrong with."""
+    """The statement of `RateEntry.content()`, in types that nothing can go wrong with."""
 
     provider: str
     currency: str
@@ -47,10 +47,8 @@ def read_workloads(document: object, where: str) -> WorkloadsDocument:
     try:
         read = msgspec.convert(document, WorkloadsDocument)
     except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at `$")
-        key = path.strip(".`")
-        place = f"{where}: {key}" if key else where
-        raise LedgerError(f"{place}: {what[0].lower()}{what[1:].replace('`', '')}; {HOW_TO_MAKE}") from None
+        key, rule = retold(error)
+        raise LedgerError(f"{where}: {f'{key}: ' if key else ''}{rule}; {HOW_TO_MAKE}") from None
     names: set[str] = set()
     for number, workload in enumerate(read.workloads):
         key = f"{where}: workloads[{number}]"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from ledger.intake.containers.lines import LineChunk
-from ledger.intake.fields.record import MAX_ITEM_BYTES, Item, JsonObject, RecordError, rejection
+from ledger.intake.fields.record import MAX_ITEM_BYTES, Item, JsonObject, RecordError, refused
 from ledger.intake.fields.strict_json import decode_object
 from ledger.intake.formats.registry import is_known
 from ledger.intake.formats.sse import StreamReader, is_sign_of_life
@@ -105,7 +105,7 @@ class EventReader:
         try:
             event = decode_object(raw)
         except RecordError as error:
-            yield rejection(self._line, raw, error.reason, str(error))
+            yield refused(self._line, raw, error)
             return
         yield from self._take(self._line, raw, event)
 
@@ -120,4 +120,4 @@ class EventReader:
         """An event that the file ends in: told by its stream, which has no end, where that is known."""
         yield from self._dispatch()
         if self._streams.open_streams != 1:
-            yield rejection(number, data, error.reason, str(error))
+            yield refused(number, data, error)

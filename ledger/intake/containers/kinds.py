@@ -11,7 +11,7 @@ from ledger.intake.containers.documents import is_document
 from ledger.intake.containers.events import is_event_text
 from ledger.intake.containers.lines import LineChunk
 from ledger.intake.containers.tables import is_header
-from ledger.intake.fields.record import Item, RecordError, rejection
+from ledger.intake.fields.record import Item, RecordError, refused, rejection
 from ledger.intake.fields.strict_json import decode, decode_object
 from ledger.intake.formats.registry import AUTO, is_known, unrecognised
 
@@ -105,7 +105,7 @@ def unrecognised_file(chunk: LineChunk) -> Item:
         error = unrecognised(decode_object(line))
     except RecordError:
         error = unrecognised(None)
-    return rejection(number, b"\n".join(chunk.lines), error.reason, str(error))
+    return refused(number, b"\n".join(chunk.lines), error)
 
 
 def _lines_or_events(input_format: str) -> Container:

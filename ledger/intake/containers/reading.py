@@ -13,7 +13,7 @@ from ledger.intake.containers.lines import LineChunk, line_chunks
 from ledger.intake.containers.source import Source
 from ledger.intake.containers.tables import rows
 from ledger.intake.fields.kinds import carries_usage
-from ledger.intake.fields.record import Ignored, Item, JsonObject, Parsed, RecordError, Rejected, rejection
+from ledger.intake.fields.record import Ignored, Item, JsonObject, Parsed, RecordError, Rejected, refused, rejection
 from ledger.intake.fields.strict_json import decode_lines, decode_object, encode
 from ledger.intake.fields.values import show
 from ledger.intake.formats.format import Format
@@ -57,7 +57,7 @@ class LineReader:
         try:
             obj = decode_object(raw, cut=cut)
         except RecordError as error:
-            return [rejection(number, raw, error.reason, str(error))]
+            return [refused(number, raw, error)]
         return self.value(number, raw, obj)
 
     def value(self, number: int, raw: bytes, obj: JsonObject) -> list[Item]:
@@ -74,7 +74,7 @@ class LineReader:
                 name = "sse"  # what ended a stream that is open
             if name is None:
                 error = unrecognised(obj)
-                return [rejection(number, raw, error.reason, str(error))]
+                return [refused(number, raw, error)]
             found = FORMATS[name]
         if found is None or found.name == "sse":
             return list(self._streams.feed(number, raw, obj))
@@ -145,7 +145,7 @@ class SourceReader(LineReader):
             yield from reader.items(chunks)
             if not reader.has_events:
                 error = unrecognised(reader.first_unknown)
-                yield rejection(1, sample, error.reason, str(error))
+                yield refused(1, sample, error)
         else:
             yield from containers.readable_lines(chunks, self._input_format)
 
@@ -200,25 +200,3 @@ def _hinted(parsed: Parsed, obj: JsonObject, named: Format) -> Parsed:
         return parsed
     message = f"{parsed.message}; it looks like {looks_like}: leave out --input-format {named.name}"
     return Rejected(parsed.reason, message, parsed.fields)
-
-
-def read_source(source: Source, input_format: str = AUTO) -> Iterator[Item]:
-    """Everything a source says, in order; streams without an end come last. Raises OSError alone."""
-    reader = SourceReader(source, input_format)
-    for piece in reader.pieces():
-        if isinstance(piece, Item):
-            yield piece
-        else:
-            yield from reader.items(piece)
-
-
-def parse_line(raw: bytes, input_format: str = AUTO, cut: bool = False) -> list[Parsed]:
-    """What one line says by itself; never raises, whatever the bytes."""
-    reader = LineReader(input_format)
-    return [item.parsed for item in [*reader.line(1, raw, cut=cut), *reader.finish()]]
-
-
-def parse_object(obj: JsonObject, input_format: str = AUTO) -> list[Parsed]:
-    """What one decoded object says by itself; never raises for JSON values."""
-    reader = LineReader(input_format)
-    return [item.parsed for item in [*reader.value(1, b"", obj), *reader.finish()]]

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from ledger.intake.containers.lines import LineChunk
-from ledger.intake.fields.record import Item, RecordError, rejection
+from ledger.intake.fields.record import Item, RecordError, refused
 from ledger.intake.fields.record_fields import COUNTS, FIELDS
 from ledger.intake.fields.strict_json import decode_object
 from ledger.intake.fields.values import show
@@ -50,7 +50,7 @@ def rows(pieces: Iterable[LineChunk | Item]) -> Iterator[Item]:
                 (parsed,) = parse(_record(header, _cells(raw)))
                 yield Item(line, raw, parsed)
         except RecordError as error:
-            yield rejection(line, raw, error.reason, str(error))
+            yield refused(line, raw, error)
             if header is None:
                 return
 

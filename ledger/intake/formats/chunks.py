@@ -1,4 +1,4 @@
-"""What one chunk of a chat or text completion's stream says."""
+"""One chunk of a chat or text completion's stream, read."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def is_chunk(obj: JsonObject) -> bool:
     choices = obj.get("choices")
     if not isinstance(choices, list) or named_kind(obj, chat.READER.objects) is not None:
         return False
-    told = [choice for choice in choices if isinstance(choice, dict)]
-    if any(isinstance(choice.get("delta"), dict) or _is_text(choice) for choice in told):
+    stated = [choice for choice in choices if isinstance(choice, dict)]
+    if any(isinstance(choice.get("delta"), dict) or _is_text(choice) for choice in stated):
         return True
     says_nothing = obj.get("id") == "" and not holds_counts(obj.get("usage"))
-    return says_nothing and not any("message" in choice or "text" in choice for choice in told)
+    return says_nothing and not any("message" in choice or "text" in choice for choice in stated)
 
 
 def _is_text(choice: JsonObject) -> bool:

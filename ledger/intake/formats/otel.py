@@ -30,19 +30,18 @@ from ledger.intake.formats.spans import (
     whole_number,
 )
 from ledger.values.instants import iso_text
-from pricing.usage import TokenUsage
 
 _READER = UsageReader("input_tokens", "output_tokens", USAGE)
 _TRACES, _LOGS, _METRICS = "resourceSpans", "resourceLogs", "resourceMetrics"
 
 
 def recognise(obj: JsonObject) -> bool:
-    """Whether an object is what an OTLP exporter sends; logs and metrics hold no spans: nothing is booked of them."""
+    """Recognises what an OTLP exporter sends; logs and metrics hold no spans: nothing is booked of them."""
     return any(signal in obj for signal in (_TRACES, _LOGS, _METRICS))
 
 
 def parse(obj: JsonObject) -> Iterator[Parsed]:
-    """What each span says; never raises."""
+    """Reads each span; never raises."""
     for _, parsed in parts(obj):
         yield parsed
 
@@ -132,23 +131,19 @@ class _SpanReader:
         service_tier = self._service_tier() or usage.service_tier
         for stated in (service_tier, None if service_tier else self._service_tier(asked=True)):
             check_priced_tier(stated, usage.tokens)
-        counts = usage.tokens or TokenUsage(0)
-        return UsageRecord(
+        record = UsageRecord(
             request_id,
             occurred_at_us,
             requested_model=self._text("gen_ai.request.model"),
             reported_model=self._text("gen_ai.response.model"),
             status=self._status(),
             service_tier=read_text(service_tier, "service_tier"),
-            input_tokens=counts.input_tokens,
-            cached_input_tokens=counts.cached_input_tokens,
-            output_tokens=counts.output_tokens,
-            reasoning_tokens=counts.reasoning_tokens,
-            has_usage=usage.tokens is not None,
             request_metadata=self._metadata,
             service_name=read_text(self._service_name, "service.name"),
             tool_calls=usage.tool_calls,
         )
+        record.count(usage.tokens)
+        return record
 
     def salvage(self) -> dict[str, Any]:
         """The fields of a refused span that can be kept."""

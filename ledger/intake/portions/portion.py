@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ledger.book.rows import Facts
-from ledger.intake.containers import Item, LineChunk, SourceReader, to_fields
-from ledger.intake.fields.record import Held, Pending, RecordError, Rejected, UsageRecord
+from ledger.intake.containers.lines import LineChunk
+from ledger.intake.containers.reading import SourceReader
+from ledger.intake.fields.record import Held, Item, Pending, RecordError, Rejected, UsageRecord
+from ledger.intake.fields.record_fields import to_fields
 from ledger.intake.portions.fast_lines import OrdinaryLines
 from ledger.intake.portions.labels import Resolver
 
 if TYPE_CHECKING:
-    from ledger.intake.containers import Source
+    from ledger.intake.containers.source import Source
 
 PORTION = 20_000
 
