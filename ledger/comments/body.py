@@ -50,7 +50,7 @@ def first_line(text: str) -> str:
 
 
 def is_same(one: str, other: str) -> bool:
-    """Whether two texts differ in no more than what a host or browser does to line ends."""
+    """Tells whether two texts differ in no more than what a host or browser does to line ends."""
     return one.rstrip().splitlines() == other.rstrip().splitlines()
 
 

@@ -1,4 +1,4 @@
-"""Where a comment goes, by what the CI says of itself: a pull request on GitHub, a merge request on GitLab."""
+"""The place of a comment, by the CI's variables: a pull request on GitHub, a merge request on GitLab."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from ledger.config import Config
 from ledger.errors import LedgerError
 from ledger.intake.containers.source import Source
 from ledger.intake.fields.record import Held
-from ledger.intake.pipeline import Intake, Tally
+from ledger.intake.pipeline import Intake, RunCounts
 from ledger.intake.portions.labels import RunOptions
 from ledger.intake.portions.portion import Portion, portions, without_collector
 from ledger.intake.portions.read_ahead import is_worthwhile, portions_ahead
@@ -42,7 +42,7 @@ class Rejection:
 class IngestResult:
     """The result of a run. `rejections` lists the first, conflicts too; `committed` is false where nothing was kept."""
 
-    tally: Tally
+    tally: RunCounts
     committed: bool = True
     batch_id: int | None = None
     seconds: float = 0.0
@@ -72,7 +72,7 @@ class Ingest:
         input_format: str = "auto",
         strict: bool = False,
         dry_run: bool = False,
-        progress: Callable[[Tally], None] = lambda _tally: None,
+        progress: Callable[[RunCounts], None] = lambda _tally: None,
     ) -> None:
         self._database = database
         self._config = config
@@ -138,7 +138,6 @@ class Ingest:
                 self.result.without_usage.append(_plain(file.name))
 
     def _read(self, file: Source) -> Iterator[Portion]:
-        """The file in portions; a large one is read ahead."""
         if is_worthwhile(file):
             return portions_ahead(file, self._input_format, self._intake.options, self._config)
         return portions(file, self._input_format, self._intake.resolver)

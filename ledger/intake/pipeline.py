@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import msgspec
 from sqlalchemy import Connection
@@ -20,7 +20,7 @@ from ledger.book.rows import Facts, Rated
 from ledger.config import Config
 from ledger.intake.fields.record import Held, Item, UsageRecord
 from ledger.intake.fields.record_fields import to_fields
-from ledger.intake.portions.labels import Resolver, RunOptions
+from ledger.intake.portions.labels import ALIKE, Resolver, RunOptions
 from ledger.intake.portions.portion import Portion, resolved
 from ledger.intake.quarantine import line_of
 from ledger.store.database import Database
@@ -31,7 +31,7 @@ OUTCOMES = ("accepted", "duplicate", "conflict", "rejected", "pending")
 
 
 @dataclass(slots=True)
-class Tally:
+class RunCounts:
     """The fate of a run's items. `counts` obeys read = accepted + duplicate + conflict + rejected + pending.
 
     `assumed` counts the storage records that --assume-cache-storage derives, which have no item. `spend` is
@@ -61,7 +61,7 @@ class Intake:
 
     def __init__(self, database: Database, config: Config, options: RunOptions, run: Run) -> None:
         self.options = options
-        self.tally = Tally()
+        self.tally = RunCounts()
         self.poster = Poster(database, run)
         self.resolver = Resolver(options, config)
         self._pins = PinnedIds()
@@ -111,7 +111,7 @@ class Intake:
         return posted
 
     def _with_room(self, connection: Connection, rated: Rated, portion: Portion) -> Rated:
-        """What the roll-ups have room for; the rest goes from `portion` to its `held`."""
+        """Keeps what roll-ups have room for; the rest goes from `portion` to its `held`."""
         refusals = self.poster.refusals(connection, rated)
         if not refusals:
             return rated
@@ -144,17 +144,14 @@ class Intake:
         )
 
 
-# What facts and records name and state alike.
-_ALIKE = ({each.name for each in fields(UsageRecord)} & set(Facts._fields)) - {"tags", "tool_calls"}
-
-
 def fields_of(facts: Facts) -> dict[str, object]:
     """Resolved facts as a `records` line, for the quarantine; `assumed` beside them where no input states them."""
     record = UsageRecord(
         occurred_at_us=facts.occurred_at,
+        project=facts.project,
         tags=msgspec.json.decode(facts.tags),
         storage_end_us=facts.storage_end,
         tool_calls=facts.tool_calls or 0,
-        **{name: getattr(facts, name) for name in _ALIKE},
+        **{name: getattr(facts, name) for name in ALIKE},
     )
     return to_fields(record) | ({"assumed": True} if facts.assumed else {})

@@ -1,4 +1,4 @@
-"""How many tokens a model's own tokenizer counts: tiktoken's counts, corrected by what `calibrate` found out.
+"""Token counts of a model's own tokenizer: tiktoken's counts, corrected by `calibrate`.
 
 Doubao's tokenizer isn't public, so that a count has a range. Without a calibration it is tiktoken's own count +-20 %;
 with one it holds nine in ten of the pairs that the fit had not seen, outliers apart. A calibration's figures are exact
@@ -45,7 +45,7 @@ class PromptText:
 
 
 class Errors(NamedTuple):
-    """How far counts are off the real ones, in tenths of a percent of these: half are off by less than the median.
+    """Errors of counts against the real ones, in tenths of a percent of these: half are off by less than the median.
 
     Bias is the median with its sign: below 0 where counts are too low.
     """
@@ -132,7 +132,7 @@ class Calibration:
         return cls(read.encoding, models)
 
     def summary(self, model: str) -> dict[str, Any] | None:
-        """What an estimate says of the correction that it used; None where there is none for this model."""
+        """The correction of a model for an estimate's document, None without one."""
         found = self.models.get(model)
         return None if found is None else {"model": model, **found.to_document()}
 

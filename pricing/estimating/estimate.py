@@ -1,4 +1,4 @@
-"""What a request will cost: a range of input counts -> charges, by the rule that books the real usage."""
+"""The cost of a request to come: a range of input counts -> charges, by the rule that books the real usage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pricing.charge import Charge
     from pricing.rate_card import RateEntry
 
-NOTHING = TokenRange(0, 0, 0)
+NO_TOKENS = TokenRange(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class PromptEstimate:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Where the range crosses a tier's edge, with both prices, and where it goes beyond the card."""
+        """Warnings of a crossed tier's edge, with both prices, and of a range beyond the card."""
         low, _, high = self.input_range
         told = [
             f"the range of {low:,} to {high:,} input tokens crosses {edge.tokens:,}: a request costs "
@@ -87,7 +87,7 @@ def estimate_prompt(
     entry: RateEntry,
     per_usd_nano: int | None,
     input_range: TokenRange,
-    cached: TokenRange = NOTHING,
+    cached: TokenRange = NO_TOKENS,
     output_tokens: int = 0,
     max_output_tokens: int | None = None,
 ) -> PromptEstimate:

@@ -8,7 +8,7 @@ import click
 
 from ledger.cli.app import App
 from ledger.cli.command import command
-from ledger.cli.show.output import FORMATS, chosen_output, note, refuse_unwritable, replacing
+from ledger.cli.show.output import SHEET_FORMATS, chosen_output, note, refuse_unwritable, replacing
 from ledger.cli.show.sheet import Column, Sheet
 from ledger.errors import LedgerError
 from ledger.values.words import counted
@@ -17,7 +17,7 @@ from pricing.estimating.tokens import DEFAULT_ENCODING, ENCODINGS
 if TYPE_CHECKING:
     from ledger.estimates.prompts.pairs import Pairs
     from pricing.estimating.calibration import Calibration, ModelCalibration
-    from pricing.estimating.fit import Pair
+    from pricing.estimating.fit import CountedPair
     from pricing.rate_card import RateCard
 
 COLUMNS = (
@@ -63,7 +63,7 @@ FOOTNOTES = (
 @click.option("--provider", metavar="P", help="Whose models. Default: [ledger] provider, else evolink.")
 @click.option("--rates", metavar="FILE", multiple=True, help="A rate card file over those in force; may be repeated.")
 @click.option("-o", "--output", "path", metavar="FILE", help="Write the calibration, whole or not at all.")
-@click.option("--format", "format_name", type=click.Choice(FORMATS), help="How to show it. Default: table.")
+@click.option("--format", "format_name", type=click.Choice(SHEET_FORMATS), help="How to show it. Default: table.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json: the calibration itself.")
 def calibrate(
     app: App,
@@ -85,7 +85,7 @@ def calibrate(
     from ledger.estimates.prompts.pairs import read_pairs  # noqa: PLC0415 - start-up time
     from ledger.values.safe_text import json_text  # noqa: PLC0415
 
-    output = chosen_output(FORMATS, format_name, as_json=as_json, path=None)
+    output = chosen_output(SHEET_FORMATS, format_name, as_json=as_json, path=None)
     if path in ("", "-"):
         raise LedgerError("--output needs a file for the calibration: --json shows it on standard output")
     if path is not None:
@@ -99,20 +99,20 @@ def calibrate(
     _tell_what_is_left_out(found, calibration)
 
 
-def _by_model(found: Pairs, card: RateCard, encoding: str) -> dict[str, list[Pair]]:
+def _by_model(found: Pairs, card: RateCard, encoding: str) -> dict[str, list[CountedPair]]:
     """The pairs of each model, as counted; a name that the card knows is its model's."""
     from pricing.estimating.calibration import count_prompts  # noqa: PLC0415
-    from pricing.estimating.fit import Pair  # noqa: PLC0415 - start-up time
+    from pricing.estimating.fit import CountedPair  # noqa: PLC0415 - start-up time
 
-    grouped: dict[str, list[Pair]] = {}
+    grouped: dict[str, list[CountedPair]] = {}
     counts = count_prompts([pair.text for pair in found.pairs], encoding)
     for pair, tokens in zip(found.pairs, counts, strict=True):
         model = card.resolve(pair.model) or pair.model
-        grouped.setdefault(model, []).append(Pair(tokens, pair.text.message_overhead_tokens, pair.input_tokens))
+        grouped.setdefault(model, []).append(CountedPair(tokens, pair.text.message_overhead_tokens, pair.input_tokens))
     return grouped
 
 
-def _fitted(pairs: dict[str, list[Pair]], encoding: str) -> Calibration:
+def _fitted(pairs: dict[str, list[CountedPair]], encoding: str) -> Calibration:
     """The correction of each model that has enough pairs; the others are left out with a note, if any is left."""
     from pricing.errors import TooFewPairs  # noqa: PLC0415
     from pricing.estimating.calibration import Calibration  # noqa: PLC0415

@@ -60,13 +60,6 @@ def current(app: App, output: Output) -> None:
     from ledger.store.opening import HEAD_REVISION  # noqa: PLC0415
 
     database = app.open()
-    rows = [
-        ("url", database.url),
-        ("schema", HEAD_REVISION),
-        ("timezone", database.zone_name),
-        ("rollup_tags", ",".join(database.rollup_tags)),
-        ("created_at", database.settings["created_at"]),
-    ]
     document = {
         "schema": 1,
         "url": database.url,
@@ -75,6 +68,8 @@ def current(app: App, output: Output) -> None:
         "rollup_tags": list(database.rollup_tags),
         "created_at": database.settings["created_at"],
     }
+    shown = document | {"rollup_tags": ",".join(database.rollup_tags)}
+    rows = [("schema" if key == "revision" else key, str(shown[key])) for key in shown if key != "schema"]
     output.write(Sheet("Ledger", (Column("what"), Column("value")), rows, document=document))
 
 

@@ -111,7 +111,6 @@ def _estimate_config(app: App, config: str, reporting: Reporting, options: dict[
 
 
 def _estimate_prompts(app: App, asked: PromptOptions, reporting: Reporting) -> None:
-    """Read, count, price, show; exit code 1 where the total is over the limit."""
     asked.check()
     from ledger.cli.estimating.inputs import counting_of, moment_of  # noqa: PLC0415 - start-up time
     from ledger.cli.estimating.prompt_sheet import PromptsEstimate, rendering, tell  # noqa: PLC0415

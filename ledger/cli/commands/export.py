@@ -8,7 +8,7 @@ import click
 
 from ledger.cli.app import App
 from ledger.cli.command import command, group, period_options, posted_month_option
-from ledger.cli.show.export_files import FORMATS, Destination, export_options
+from ledger.cli.show.export_files import EXPORT_FORMATS, Destination, export_options
 
 
 @group(
@@ -87,7 +87,7 @@ def chargeback(app: App, *, month: str, dimension: str, destination: Destination
     "tollbook export focus --month 2026-03 -o focus-2026-03.parquet",
     "tollbook export focus --month 2026-03 --grain charge --invoice-id INV-2026-03 -o lines.csv",
     within=export,
-    shows=export_options((*FORMATS, "parquet")),
+    shows=export_options((*EXPORT_FORMATS, "parquet")),
 )
 @posted_month_option
 @click.option(

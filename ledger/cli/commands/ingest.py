@@ -23,7 +23,7 @@ from pricing.money import format_nano
 
 if TYPE_CHECKING:
     from ledger.intake.files import IngestResult
-    from ledger.intake.pipeline import Tally
+    from ledger.intake.pipeline import RunCounts
     from ledger.store.database import Database
 
 
@@ -179,7 +179,7 @@ class _Progress:
         if self._shown and self._last != self._started:
             click.echo("\r\x1b[K", nl=False, err=True)
 
-    def __call__(self, tally: Tally) -> None:
+    def __call__(self, tally: RunCounts) -> None:
         now = time.monotonic()
         if self._shown and now - self._last > 0.2:
             self._last = now

@@ -116,6 +116,5 @@ def _text(value: object) -> str:
 
 
 def _differing(before: Project, after: Project) -> dict[str, object]:
-    """The former values of the fields that change."""
     now = _facts(after)
     return {name: value for name, value in _facts(before).items() if value != now[name]}

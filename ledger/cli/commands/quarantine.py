@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import click
@@ -15,37 +16,25 @@ from ledger.errors import LedgerError
 from ledger.values.instants import moment_text
 from ledger.values.words import counted
 
+KEYS = (
+    "id", "state", "reason", "message", "file", "line", "seen", "source", "request_id", "occurred_at", "fields",
+    "complete", "options", "digest", "first_seen_at", "last_seen_at", "resolution", "resolved_at",
+)  # fmt: skip
 STATES = ("open", "resolved", "accepted", "discarded", "all")
 
 
 @group("tollbook quarantine list", "tollbook quarantine retry")
 def quarantine() -> None:
-    """What could not be recorded: list, show, retry, accept, discard, export."""
+    """Items that could not be recorded: list, show, retry, accept, discard, export."""
 
 
 def _document(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row of the quarantine table
     import msgspec  # noqa: PLC0415 - start-up time
 
-    return {
-        "id": row.id,
-        "state": row.state,
-        "reason": row.reason,
-        "message": row.message,
-        "file": row.file,
-        "line": row.line,
-        "seen": row.seen,
-        "source": row.source,
-        "request_id": row.request_id,
-        "occurred_at": row.occurred_at and moment_text(row.occurred_at),
-        "fields": msgspec.json.decode(row.fields),
-        "complete": bool(row.complete),
-        "options": msgspec.json.decode(row.options),
-        "digest": row.digest,
-        "first_seen_at": moment_text(row.first_seen_at),
-        "last_seen_at": moment_text(row.last_seen_at),
-        "resolution": row.resolution,
-        "resolved_at": row.resolved_at and moment_text(row.resolved_at),
-    }
+    document = {name: getattr(row, name) for name in KEYS}
+    moments = {name: moment_text(value) for name, value in document.items() if isinstance(value, datetime)}
+    decoded = {name: msgspec.json.decode(document[name]) for name in ("fields", "options")}
+    return document | moments | decoded | {"complete": bool(row.complete)}
 
 
 @command(

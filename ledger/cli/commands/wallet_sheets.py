@@ -66,7 +66,6 @@ def _standing(wallet: Wallet) -> dict[str, object]:
 
 
 def _rate_nano(runway: Runway) -> int:
-    """Nano a day, half-even."""
     return round_usd(runway.nano_a_day / NANO)
 
 

@@ -70,7 +70,6 @@ def _price_part(document: DiffDocument) -> str:
 
 
 def _table(document: DiffDocument) -> Iterator[str]:
-    """The workloads that changed; nothing where none did."""
     changed = [workload for workload in document.workloads if workload.status != "unchanged"]
     if not changed:
         return

@@ -119,7 +119,6 @@ def _total_row(total: EstimateTotal) -> list[Cell]:
 
 
 def _footnotes(result: PromptsEstimate) -> Iterator[str]:
-    """The total, and what it rests on."""
     total, settings = result.total, result.settings
     per_usd_nano, currency = settings.per_usd_nano, total.currency
     times = "" if result.requests == 1 else f", each prompt sent {result.requests:,} times"
@@ -199,6 +198,5 @@ def _document(result: PromptsEstimate) -> dict[str, Any]:
 
 
 def _prompt_document(prompt: EstimatedPrompt, warnings: Sequence[str]) -> dict[str, Any]:
-    """The entry; what holds for all prompts is said of each."""
     entry: dict[str, Any] = msgspec.to_builtins(prompt.entry)
     return {**entry, "warnings": [*prompt.entry.warnings, *warnings]}

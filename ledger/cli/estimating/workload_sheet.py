@@ -98,7 +98,6 @@ def _sheet(document: WorkloadsDocument) -> Sheet:
 
 
 def _footnotes(document: WorkloadsDocument) -> Iterator[str]:
-    """The total, and what it rests on."""
     total = document.total
     if total.currency not in (None, "USD"):
         per_usd = document.workloads[0].per_usd
@@ -118,7 +117,6 @@ def _warned(document: WorkloadsDocument) -> Iterator[tuple[str, str]]:
 
 
 def _warnings(entry: WorkloadEntry) -> Iterator[str]:
-    """Its own warnings, then those of its prompts."""
     yield from entry.warnings
     for prompt in entry.prompts:
         yield from (f"{prompt.name}: {warning}" for warning in prompt.warnings)

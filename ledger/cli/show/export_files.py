@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-FORMATS = ("csv", "json", "xlsx")
+EXPORT_FORMATS = ("csv", "json", "xlsx")
 # The value of --manifest without a file.
 BESIDE = "\0"
 
@@ -58,7 +58,7 @@ class Destination:
             )
 
 
-def export_options(formats: Sequence[str] = FORMATS) -> Callable[[F], F]:
+def export_options(formats: Sequence[str] = EXPORT_FORMATS) -> Callable[[F], F]:
     """Add `--format`, `-o`, `--raw`, `--excel` and `--manifest`; the command gets them as `destination`."""
 
     def decorate(function: F) -> F:
@@ -107,4 +107,4 @@ def _destination(output: Output, raw: bool, excel: bool, manifest: str | None) -
         if not beside or (output.path is not None and os.path.realpath(beside) == os.path.realpath(output.path)):
             raise LedgerError(f"--manifest {beside!r} is no file of its own: give it a name, or none")
         refuse_unwritable(beside)
-    return Destination(output, FileOptions(output.format, raw, excel), beside)  # type: ignore[arg-type]  # a format of FORMATS
+    return Destination(output, FileOptions(output.format, raw, excel), beside)  # type: ignore[arg-type]  # a format of EXPORT_FORMATS

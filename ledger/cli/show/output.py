@@ -25,7 +25,7 @@ from ledger.values.safe_text import visible
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-FORMATS = ("table", "json", "csv", "markdown")
+SHEET_FORMATS = ("table", "json", "csv", "markdown")
 _FORMAT_OF_SUFFIX = {
     ".json": "json",
     ".csv": "csv",
@@ -161,7 +161,7 @@ def _mode_of(target: Path) -> int:
         return 0o666 & ~mask
 
 
-def output_options(formats: Sequence[str] = FORMATS, *, to_file: str | None = None) -> Callable[[F], F]:
+def output_options(formats: Sequence[str] = SHEET_FORMATS, *, to_file: str | None = None) -> Callable[[F], F]:
     """Add `--format`, `--json` and `-o/--output`; the command gets them as one argument `output: Output`.
 
     The first format is the default, or of a file `to_file`, unless the file's suffix says another (.csv, .json, .md).

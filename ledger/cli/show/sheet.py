@@ -30,7 +30,7 @@ Cell: TypeAlias = str | int | Mapping[str, str] | None
 
 SCHEMA = 1
 LEFT_ALIGNED = frozenset({"text", "flag", "facts"})
-NOTHING = "(none)"
+NO_TEXT = "(none)"
 _MARKDOWN = re.compile(r"[\\`*\[\]~|]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
@@ -114,7 +114,7 @@ def plain_cell(cell: Cell, kind: Kind) -> str:
 def shown_cell(cell: Cell, kind: Kind, places: int | None = None) -> str:
     """The cell for people: thousands separators, money rounded half-even to `places` (None: all it has)."""
     if cell is None:
-        return NOTHING if kind == "text" else ""
+        return NO_TEXT if kind == "text" else ""
     if kind == "flag":
         return "yes" if cell else "no"
     if isinstance(cell, Mapping):

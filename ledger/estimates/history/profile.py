@@ -173,8 +173,7 @@ def pull_profile(database: Database, *, since: datetime, until: datetime, projec
 
 
 def _row(project: str, model: str, counts: Iterable[OutputCount]) -> ProfileRow:
-    """One project's and model's row from its counts by rising output tokens."""
-    outputs, ranks = array("q"), array("q")  # the rank of the last request with so many output tokens
+    outputs, ranks = array("q"), array("q")  # the rank of the last request with that many output tokens
     requests = inputs = cached = output = 0
     for count in counts:
         requests += count.requests

@@ -32,7 +32,7 @@ class Baseline:
     note: str | None = None
 
     def path_of(self, file: str | Path) -> Path | None:
-        """Where the revision has a file of the working tree; None for a file outside of the repository.
+        """The revision's place of a file of the working tree; None outside of the repository.
 
         Links on the way to the file are followed as they are today, the file itself may be one.
         """
@@ -115,7 +115,7 @@ def _git(
 
 
 def _output(done: subprocess.CompletedProcess[str], what: str) -> str:
-    """What the command printed; LedgerError with git's own words where it failed."""
+    """Output of the command; LedgerError with git's own words where it failed."""
     if done.returncode == 0:
         return done.stdout.removesuffix("\n")
     words = " ".join(done.stderr.split()).removeprefix("fatal: ") or f"git ended with {done.returncode}"

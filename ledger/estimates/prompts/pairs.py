@@ -31,7 +31,7 @@ class TextPair:
 
 @dataclass(slots=True)
 class Pairs:
-    """What files held: pairs, and how many lines had none, by what keeps them from being one."""
+    """Pairs of files, and the numbers of lines without one, by the reason."""
 
     pairs: list[TextPair] = field(default_factory=list)
     beyond_text: int = 0

@@ -115,5 +115,4 @@ def _is_body(raw: bytes, name: str) -> bool:
 
 
 def _given(body: Mapping[str, Any]) -> list[str]:
-    """The keys of a request's text that the body has."""
     return [key for key in _BODY_KEYS if body.get(key) is not None]

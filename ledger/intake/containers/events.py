@@ -18,7 +18,7 @@ _LATER_EVENT = re.compile(rb"^data: ?\{", re.MULTILINE)
 
 
 def is_event_text(head: bytes) -> bool:
-    """Whether a file begins like an event stream, or holds one further down, as after the headers curl -i prints."""
+    """Tells whether a file begins like an event stream, or holds one further down, as after curl -i's headers."""
     return _EVENT_TEXT.match(head) is not None or _LATER_EVENT.search(head) is not None
 
 
@@ -36,7 +36,7 @@ class EventReader:
         self._size = 0
         self._line = 0
         self.has_events = False
-        """Whether any event was found, be it broken."""
+        """True where any event was found, be it broken."""
         self.first_unknown: JsonObject | None = None
         """The first object that is no event of a known stream."""
 

@@ -37,7 +37,7 @@ class LineReader:
         self._memories: dict[str, Any] = {}
 
     def items(self, chunk: LineChunk) -> Iterator[Item]:
-        """What the lines of a chunk say, in order."""
+        """Reads the lines of a chunk, in order."""
         for start in range(0, len(chunk.lines), _AT_ONCE):
             lines = chunk.lines[start : start + _AT_ONCE]
             first = chunk.first_line + start
@@ -51,7 +51,7 @@ class LineReader:
                 yield from self.value(number, line, value) if type(value) is dict else self.line(number, line)
 
     def line(self, number: int, raw: bytes, cut: bool = False) -> list[Item]:
-        """What one line says; never raises. Blank ones say nothing; `cut` tells that no line end followed."""
+        """Reads one line; never raises. Blank ones say nothing; `cut` tells that no line end followed."""
         if not raw or raw.isspace():
             return []
         try:
@@ -61,7 +61,7 @@ class LineReader:
         return self.value(number, raw, obj)
 
     def value(self, number: int, raw: bytes, obj: JsonObject) -> list[Item]:
-        """What one decoded object says; never raises. Events are kept until their stream ends."""
+        """Reads one decoded object; never raises. Events are kept until their stream ends."""
         elements = list_elements(obj)
         if elements is not None:
             return [item for element in elements for item in self._listed(number, element)]
@@ -87,7 +87,6 @@ class LineReader:
         return [Item(number, raw, _hinted(parsed, obj, found)) for parsed in found.parse(obj)]
 
     def _listed(self, number: int, element: object) -> list[Item]:
-        """What an element of a list object says."""
         if type(element) is dict:
             return self.value(number, encode(element), element)
         message = f"{show(element)} in a list is no JSON object: each request is one; correct the list"
@@ -168,7 +167,7 @@ class SourceReader(LineReader):
         return False
 
     def _is_partial(self, item: Item) -> bool:
-        """Whether an item only tells of the end of damaged data, which the file's own rejection tells already."""
+        """Tells whether an item only tells of the end of damaged data, which the file's own rejection tells already."""
         if not isinstance(item.parsed, Rejected) or item.parsed.reason != "truncated_json":
             return False
         self._partial = (item.line, item.raw)

@@ -115,8 +115,7 @@ def read_counts(obj: JsonObject, status: str) -> TokenUsage | None:
         return None
     for name in ("input_tokens", "output_tokens"):
         if complete and obj.get(name) is None:
-            message = f"{name} is missing: a {status} request has it, be it 0; add it"
-            raise RecordError("missing_usage", message)
+            raise RecordError("missing_usage", f"{name} is missing: a {status} request has it, be it 0; add it")
     return TokenUsage(*(read_count(count, name) for count, name in zip(counts, COUNTS, strict=True)))
 
 

@@ -59,8 +59,7 @@ def _read_iso(text: str, name: str) -> int:
     except ValueError:
         raise _not_in_range(text, name) if _OTHER_YEAR.match(text) else _no_instant(text, name) from None
     if moment.tzinfo is None:
-        message = f"{name} {show(text)} has no time zone: add Z or an offset such as +08:00"
-        raise RecordError("no_time_zone", message)
+        raise RecordError("no_time_zone", f"{name} {show(text)} has no time zone: add Z or an offset such as +08:00")
     instant = to_microseconds(moment)
     if not 0 <= instant < _END_SECONDS * US:
         raise _not_in_range(text, name)

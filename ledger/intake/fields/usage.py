@@ -22,9 +22,9 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_./-]{1,100}")
 
 
 class Reported(NamedTuple):
-    """What a usage says: `tokens` None where it reports none, and what is found beside the counts.
+    """A usage as read: `tokens` None where it reports none, and facts beside the counts.
 
-    `tool_calls` are calls that are billed apart from tokens; `cost` is what the gateway says it asks, as it stands.
+    `tool_calls` are calls that are billed apart from tokens; `cost` is the gateway's own price, as it is written.
     """
 
     tokens: TokenUsage | None
@@ -42,7 +42,7 @@ class Stated(NamedTuple):
 
 @dataclass(slots=True)
 class _Found:
-    """What the names of one usage said so far; messages name them behind `prefix`."""
+    """The names of one usage read so far; messages name them behind `prefix`."""
 
     prefix: str
     counts: dict[Count, Stated] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class UsageReader:
     prefix: str = "usage."
 
     def read(self, usage: object, status: str) -> Reported:
-        """What a `usage` object says. Null, absent and zero details say nothing; zeros alone are no usage."""
+        """Reads a `usage` object. Null, absent and zero details say nothing; zeros alone are no usage."""
         if usage is None:
             return self._without(status, "usage is missing")
         if not isinstance(usage, dict):
@@ -100,7 +100,7 @@ class UsageReader:
         return self.read_leaves(leaves(usage), status)
 
     def read_leaves(self, named: Iterable[tuple[str, object]], status: str) -> Reported:
-        """What dotted names and their values say; RecordError or PricingError names what can't be priced."""
+        """Reads dotted names and their values; RecordError or PricingError names what can't be priced."""
         found = _Found(self.prefix)
         for path, value in named:
             if not is_nothing(value):
@@ -162,7 +162,6 @@ def unknown_usage(name: str, value: object) -> RecordError:
 
 
 def _note(found: _Found, path: str, value: object) -> None:
-    """Take one name that has a value."""
     meaning = meaning_of(path)
     if meaning in COUNT_MEANINGS:
         if type(value) is int and 0 <= value <= INT64_MAX:

@@ -19,7 +19,7 @@ from ledger.intake.fields.record import (
 from pricing.money import INT64_MAX, NANO, round_units
 
 _SHOWN = 40
-NOTHING: Mapping[str, str] = {}
+NO_TAGS: Mapping[str, str] = {}
 _KNOWN_STATUSES = STATUSES + PENDING_STATUSES
 
 
@@ -41,7 +41,7 @@ def show(value: object) -> str:
 
 
 def is_nothing(value: object) -> bool:
-    """Whether a JSON value says nothing: null, false, an empty text, object or list. 0 is a number."""
+    """Tells whether a JSON value says nothing: null, false, an empty text, object or list. 0 is a number."""
     return value is None or value is False or value in ("", {}, [])
 
 
@@ -112,7 +112,7 @@ def read_status(status: object) -> str:
 def read_tags(value: object, name: str) -> Mapping[str, str]:
     """A flat object of at most 64 tags; numbers and booleans become their JSON text, null is dropped."""
     if value is None:
-        return NOTHING
+        return NO_TAGS
     if not isinstance(value, dict):
         raise _not_flat(name, value)
     tags = {}
@@ -142,7 +142,7 @@ def read_metadata(value: object) -> Mapping[str, str]:
     Limits are not applied here: only those of the keys that a ledger keeps matter.
     """
     if not value or not isinstance(value, dict):
-        return NOTHING
+        return NO_TAGS
     return {
         key: text
         for key, entry in value.items()

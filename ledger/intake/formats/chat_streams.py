@@ -78,7 +78,7 @@ class _Stream:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is missing: each choice said why it ended, and counts were stated."""
+        """Tells whether nothing is missing: each choice said why it ended, and counts were stated."""
         return self.finished and not self.open_choices and self.usage is not None
 
     def _take_choices(self, choices: object) -> bool:
@@ -119,7 +119,7 @@ class _Stream:
         self.ids += other.ids
 
     def goes_on_with(self, other: _Stream, *, scattered: bool) -> bool:
-        """Whether a later stream is the rest of this one under another id.
+        """Tells whether a later stream is the rest of this one under another id.
 
         That is so of usage alone, after a stream that ended without; of what has no role after a first chunk that gave
         one; and where each chunk has an id of its own. A stream that was cut off goes on with nothing.
@@ -144,11 +144,11 @@ class ChatStreams:
 
     @property
     def open_streams(self) -> int:
-        """How many streams have begun and not ended."""
+        """The number of streams that have begun and not ended."""
         return len(self._open)
 
     def is_chunk(self, obj: JsonObject) -> bool:
-        """Whether an object is a chunk: by itself, or since it goes on with a stream that is open."""
+        """Tells whether an object is a chunk: by itself, or since it goes on with a stream that is open."""
         if is_chunk(obj):
             return True
         stream_id = obj.get("id")
@@ -226,7 +226,7 @@ def endless(fields: JsonObject, advice: str = "") -> Rejected:
 
 
 def mark(raw: bytes) -> bytes:
-    """What tells a stream from another by its first event, without keeping that: events hold prompts of any size."""
+    """The digest of a stream's first event, which isn't kept: events hold prompts of any size."""
     return b"sha256:" + hashlib.sha256(raw).hexdigest().encode()
 
 

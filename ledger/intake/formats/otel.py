@@ -21,8 +21,8 @@ from ledger.intake.formats.spans import (
     RESPONSE_ID,
     USAGE,
     USAGE_TOO,
-    Span,
     Spans,
+    TraceSpan,
     attributes_of,
     list_in,
     objects_in,
@@ -49,16 +49,16 @@ def parse(obj: JsonObject) -> Iterator[Parsed]:
 def parts(obj: JsonObject, known: Spans | None = None) -> Iterator[tuple[bytes, Parsed]]:
     """Each span, canonically encoded, and what it says, `known` being those before it; never raises."""
     known = known or Spans()
-    found: list[Span | tuple[bytes, Rejected]] = []
+    found: list[TraceSpan | tuple[bytes, Rejected]] = []
     fault: RecordError | None = None
     try:
         for resource, span in _spans_in(obj):
             found.append(_span(resource, span))  # those before a fault are kept
     except RecordError as error:
         fault = error
-    known.add([span for span in found if isinstance(span, Span)])
+    known.add([span for span in found if isinstance(span, TraceSpan)])
     for span in found:
-        yield _read(span, known) if isinstance(span, Span) else span
+        yield _read(span, known) if isinstance(span, TraceSpan) else span
     for signal in (_LOGS, _METRICS):
         if _counts_anything(obj.get(signal)):
             yield b"", Ignored("otel_logs" if signal == _LOGS else "otel_metrics")
@@ -78,17 +78,17 @@ def _spans_in(obj: JsonObject) -> Iterator[tuple[Mapping[str, Any], object]]:
                 yield attributes, span
 
 
-def _span(resource: Mapping[str, Any], span: object) -> Span | tuple[bytes, Rejected]:
+def _span(resource: Mapping[str, Any], span: object) -> TraceSpan | tuple[bytes, Rejected]:
     if not isinstance(span, dict):
         message = f"span {show(span)} is no object: each span is one; correct the export"
         return encode(span), Rejected("not_an_object", message)
     try:
-        return Span(resource, span, attributes_of(span))
+        return TraceSpan(resource, span, attributes_of(span))
     except RecordError as error:
         return encode(span), Rejected(error.reason, str(error))
 
 
-def _read(span: Span, known: Spans) -> tuple[bytes, Parsed]:
+def _read(span: TraceSpan, known: Spans) -> tuple[bytes, Parsed]:
     ignored = known.why_ignored(span)
     if ignored is not None:
         return b"", Ignored(ignored)
@@ -98,7 +98,7 @@ def _read(span: Span, known: Spans) -> tuple[bytes, Parsed]:
 
 
 def _counts_anything(signal: object) -> bool:
-    """Whether logs or metrics hold an attribute that counts tokens, or a metric named so."""
+    """Tells whether logs or metrics hold an attribute that counts tokens, or a metric named so."""
     waiting = [signal]
     while waiting:
         value = waiting.pop()
@@ -116,7 +116,7 @@ def _counts_anything(signal: object) -> bool:
 class _SpanReader:
     """Reads one span that is a request."""
 
-    def __init__(self, span: Span) -> None:
+    def __init__(self, span: TraceSpan) -> None:
         self._span, self._attributes = span.span, span.attributes
         self._metadata = read_metadata(
             {key: value for key, value in {**span.resource, **span.attributes}.items() if not key.startswith("gen_ai.")}
@@ -189,7 +189,7 @@ class _SpanReader:
         return next((value for value in values if value is not None), None)
 
     def _usage(self) -> Reported:
-        """What gen_ai.usage says, and attributes in which instrumentations count more of the same request."""
+        """Reads gen_ai.usage, and attributes in which instrumentations count more of the same request."""
         counts = [
             (path, whole_number(value))
             for key, held in self._attributes.items()

@@ -18,7 +18,7 @@ from ledger.intake.fields.record import PENDING_STATUSES, STATUSES, Ignored, Jso
 from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.times import read_time
 from ledger.intake.fields.usage import UsageReader, check_priced_tier
-from ledger.intake.fields.values import NOTHING, read_figure, read_id, read_metadata, read_status, read_text
+from ledger.intake.fields.values import NO_TAGS, read_figure, read_id, read_metadata, read_status, read_text
 from ledger.values.instants import iso_text
 
 
@@ -68,7 +68,7 @@ class PayloadReader:
             reported_model=read_text(obj.get("model"), "model"),
             status=status,
             service_tier=read_text(service_tier, "service_tier"),
-            response_metadata=read_metadata(metadata) if metadata else NOTHING,
+            response_metadata=read_metadata(metadata) if metadata else NO_TAGS,
             provider_amount_nano=cost_nano,
             lost_amount=lost,
             tool_calls=max(usage.tool_calls, count_billed_calls(output)) if output else usage.tool_calls,

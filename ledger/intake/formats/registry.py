@@ -34,7 +34,7 @@ def recognise(obj: JsonObject) -> str | None:
 
 
 def is_known(obj: JsonObject) -> bool:
-    """Whether something can be read of an object: it is in a format, or a list of objects."""
+    """Tells whether something can be read of an object: it is in a format, or a list of objects."""
     return recognise(obj) is not None or list_elements(obj) is not None
 
 

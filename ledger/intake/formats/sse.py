@@ -47,11 +47,11 @@ class StreamReader:
 
     @property
     def open_streams(self) -> int:
-        """How many streams have begun and not ended."""
+        """The number of streams that have begun and not ended."""
         return len(self._responses) + self._chats.open_streams + (self._nameless is not None)
 
     def is_chunk(self, obj: JsonObject, *, in_events: bool = False) -> bool:
-        """Whether an object is a chunk of a chat stream; in an event stream, chat objects are, which may repeat."""
+        """Tells whether an object is a chunk of a chat stream; in an event stream, chat objects are too."""
         if self._chats.is_chunk(obj):
             return True
         is_chat = in_events and named_kind(obj, chat.READER.objects) is None
@@ -130,7 +130,7 @@ def _endless(stream: _Open) -> Item:
 
 
 def recognise(obj: JsonObject) -> bool:
-    """Whether an object is an event of a stream."""
+    """Tells whether an object is an event of a stream."""
     kind = obj.get("type")
     if isinstance(kind, str) and (kind.startswith("response.") or is_sign_of_life(obj)):
         return True
@@ -138,7 +138,7 @@ def recognise(obj: JsonObject) -> bool:
 
 
 def is_sign_of_life(obj: JsonObject) -> bool:
-    """Whether an event only keeps its connection open."""
+    """Tells whether an event only keeps its connection open."""
     kind = obj.get("type")
     return isinstance(kind, str) and kind in _SIGNS_OF_LIFE
 
