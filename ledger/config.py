@@ -162,7 +162,7 @@ def usd_limit(value: Decimal | None, key: str) -> Amount | None:
         return None if value is None else Amount(0, "USD")
     # 1e999999999 would have as many digits: it is looked at before it is worked with.
     if not value.is_finite() or value.adjusted() > 18:
-        raise LedgerError(f"{key}: {_plain(value)} is no amount of USD; give a number such as 0.05")
+        raise LedgerError(f"{key}: {_plain(value)} isn't an amount of USD; give a number such as 0.05")
     if value < 0:
         raise LedgerError(f"{key}: {_plain(value)} is negative; give 0 or more")
     nano = Fraction(value) * NANO if value.adjusted() >= -9 else Fraction(1, 2)
@@ -210,15 +210,15 @@ def _refused(error: msgspec.ValidationError, raw: dict[str, Any]) -> LedgerError
 _RULES = {
     "expected int >=": "is negative; give 0 or more",
     "expected int <=": "is past 2**63 - 1, the largest count; give less",
-    "expected int": "is no whole number; give one, without a point or quotes",
+    "expected int": "isn't a whole number; give one, without a point or quotes",
     "expected str of length >=": "is empty; give at least a character",
     "expected str of length <=": "is longer than the 200 characters it may have",
-    "expected str": "is no text; write it in quotes",
-    "expected decimal": "is no amount of USD; give a number such as 0.05",
-    "invalid decimal": "is no amount of USD; give a number such as 0.05",
+    "expected str": "isn't text; write it in quotes",
+    "expected decimal": "isn't an amount of USD; give a number such as 0.05",
+    "invalid decimal": "isn't an amount of USD; give a number such as 0.05",
     "invalid enum value": f"is none of its choices; give {' or '.join(get_args(ToolFees))}",
-    "expected array": "is no list; write texts in [brackets], and tables under [[double brackets]]",
-    "expected object": "is no table of keys and values",
+    "expected array": "isn't a list; write texts in [brackets], and tables under [[double brackets]]",
+    "expected object": "isn't a table of keys and values",
 }
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]|\[\.\.\.\]")
 

@@ -127,7 +127,9 @@ def parse_card(text: str, name: str) -> CardFile:
 
 def _card_file(card: _Card, text: str, key: Key) -> CardFile:
     if _PROVIDER.fullmatch(card.provider) is None:
-        raise key.sub("provider").refused(f"{shown(card.provider)} is no provider name: use a-z, 0-9, '.', '_' and '-'")
+        raise key.sub("provider").refused(
+            f"{shown(card.provider)} isn't a provider name: use a-z, 0-9, '.', '_' and '-'"
+        )
     if card.currency not in CURRENCIES:
         raise key.sub("currency").refused(f"{shown(card.currency)} is neither CRD nor an ISO 4217 code; correct it")
     if card.currency == "USD" and card.conversion:
@@ -183,11 +185,13 @@ def _conversions(card: _Card, key: Key) -> Iterator[Conversion]:
 
 def _model(card: _Card, settlement: Settlement | None, model: _Model, key: Key) -> ModelRates:
     if _NAME.fullmatch(model.id) is None or "*" in model.id:
-        raise key.sub("id").refused(f"{shown(model.id)} is no model id: use 1 to 200 visible ASCII characters, no '*'")
+        raise key.sub("id").refused(
+            f"{shown(model.id)} isn't a model id: use 1 to 200 visible ASCII characters, no '*'"
+        )
     for index, alias in enumerate(model.aliases):
         place = key.sub(f"aliases[{index}]")
         if _NAME.fullmatch(alias) is None or "*" in alias[:-1]:
-            raise place.refused(f"{shown(alias)} is no alias: use 1 to 200 visible ASCII characters, '*' only last")
+            raise place.refused(f"{shown(alias)} isn't an alias: use 1 to 200 visible ASCII characters, '*' only last")
         if alias in (model.id, *model.aliases[:index]):
             raise place.refused(f"{shown(alias)} stands twice on this model; remove one")
     if not model.price and (model.max_input_tokens or model.max_output_tokens):
@@ -299,7 +303,7 @@ def _instant(value: object, key: Key) -> dt.datetime:
         raise key.refused(f"{value.isoformat()} has no offset; add Z or +08:00, or write the date alone")
     if isinstance(value, dt.date):
         return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
-    raise key.refused(f"{shown(value)} is no date; write 2026-02-01 or 2026-02-01T00:00:00+08:00 without quotes")
+    raise key.refused(f"{shown(value)} isn't a date; write 2026-02-01 or 2026-02-01T00:00:00+08:00 without quotes")
 
 
 def _day(value: object, key: Key) -> dt.date | None:
@@ -307,7 +311,7 @@ def _day(value: object, key: Key) -> dt.date | None:
         return None
     if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return value
-    raise key.refused(f"{shown(value)} is no date; write 2026-11-22 without quotes")
+    raise key.refused(f"{shown(value)} isn't a date; write 2026-11-22 without quotes")
 
 
 def _source(value: str | None, key: Key) -> str | None:

@@ -111,7 +111,7 @@ def retold(error: Exception) -> tuple[str, str]:
     if what.startswith("Object missing"):
         return joined_key(key, name), "is missing; add it"
     if what.startswith("Object contains unknown"):
-        return joined_key(key, name), "is no key of this file; remove it or correct its name"
+        return joined_key(key, name), "isn't a key of this file; remove it or correct its name"
     return key, f"{what[0].lower()}{what[1:]}".replace("`", "")
 
 

@@ -33,7 +33,7 @@ def read_body(text: str, where: str, tag: str | None = None) -> Body:
     found = _MARKER.fullmatch(first)
     if found is None or first == QUIET:
         raise LedgerError(
-            f"{where}: its first line is no marker <!-- tollbook:… -->: give what"
+            f"{where}: its first line isn't a marker <!-- tollbook:… -->: give what"
             " 'tollbook diff' or 'tollbook estimate' wrote with --format markdown"
         )
     if tag is not None:

@@ -179,7 +179,7 @@ def test_budgets_are_held_by_the_ledgers_pace(cli: Cli) -> None:
     assert [(gate["level"], gate["passed"]) for gate in warned] == [("fail", True), ("warn", False)]
     unknown = cli(*arguments, "--budget", "q9")
     assert unknown.exit_code == 2
-    assert "--budget 'q9' is no [[budget]] of tollbook.toml: it has none, plenty" in unknown.stderr
+    assert "--budget 'q9' isn't a [[budget]] of tollbook.toml: it has none, plenty" in unknown.stderr
 
 
 # --- wrong use ------------------------------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ def test_standard_input_is_read_once(cli: Cli) -> None:
     ("text", "message"),
     [
         ("{", "base.json: "),
-        ("[]", "base.json: is no estimate of workloads"),
+        ("[]", "base.json: isn't an estimate of workloads"),
         ('{"schema":1,"prompts":[]}', "base.json: is an estimate of prompts, made without --config"),
         ('{"schema":9,"workloads":[]}', "base.json: is of schema 9, this version reads schema 1"),
     ],

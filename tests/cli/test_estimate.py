@@ -590,7 +590,7 @@ def test_warnings_are_annotations_where_github_runs_it(cli: Cli, tmp_path: Path)
         (("missing.txt",), "missing.txt: can't be read: No such file"),
         (("folder",), "folder: can't be read: Is a directory"),
         (("binary.txt",), "binary.txt: is binary"),
-        (("body.json",), "body.json: is no request body"),
+        (("body.json",), "body.json: isn't a request body"),
         (("p.txt", "--model", "gpt-9"), "'gpt-9' is not on card 'evolink'"),
         (("p.txt", "--encoding", "p50k_base"), "--encoding 'p50k_base' is unknown: give cl100k_base or o200k_base"),
         (("p.txt", "--provider", "acme"), "provider 'acme' has no rate card"),

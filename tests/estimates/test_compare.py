@@ -366,7 +366,7 @@ def test_a_crafted_entry_prices_nothing(facts: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        ([], "base.json: is no estimate of workloads"),
+        ([], "base.json: isn't an estimate of workloads"),
         (written(workload("a", 1), schema=2), "base.json: is of schema 2, this version reads schema 1"),
         (written(workload("a", 1), schema=True), "base.json: is of schema True, this version reads schema 1"),
         (without("schema"), "base.json: names no schema"),
@@ -380,8 +380,8 @@ def test_a_crafted_entry_prices_nothing(facts: dict[str, Any]) -> None:
         (with_workload("usd_per_month", "-1"), "base.json: workloads[0].usd_per_month: '-1' is negative"),
         (with_workload("usd_per_month", "9" * 40), "is more than anything costs"),
         (with_workload("usd_per_month", None), "base.json: workloads[0]: has only one of amount_per_month and"),
-        (with_workload("per_usd", None), "base.json: workloads[0].per_usd: None is no conversion"),
-        (with_workload("per_usd", "0"), "base.json: workloads[0].per_usd: '0' is no conversion"),
+        (with_workload("per_usd", None), "base.json: workloads[0].per_usd: None isn't a conversion"),
+        (with_workload("per_usd", "0"), "base.json: workloads[0].per_usd: '0' isn't a conversion"),
         (with_workload("currency", "XYZ"), "base.json: workloads[0].currency: 'XYZ' is neither CRD nor"),
         (with_workload("card", "x"), "base.json: workloads[0]: rates has no 'x'"),
         (with_changed_rates(), "isn't the price entry of that key"),

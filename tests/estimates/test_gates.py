@@ -252,7 +252,7 @@ def test_a_budget_takes_the_change_of_what_it_is_of(scope: dict[str, Any], chang
         ),
         (
             ("a: max_usd_per_month", "5usd", None, False),
-            "a: max_usd_per_month: it has no price, or no requests_per_month, to hold against 5usd",
+            "a: max_usd_per_month: it has no price, or no requests_per_month, to compare with 5usd",
         ),
     ],
 )

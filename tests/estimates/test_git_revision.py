@@ -101,7 +101,7 @@ def test_what_names_no_commit(repository: Repository, ref: str) -> None:
 @pytest.mark.parametrize("ref", ["", "-h", "--all", "--output=stolen", "main\0"])
 def test_a_ref_is_never_an_option(repository: Repository, ref: str) -> None:
     repository.commit(a__txt="one")
-    assert "is no git ref" in refusal(ref)
+    assert "isn't a git ref" in refusal(ref)
     assert sorted(path.name for path in repository.path.iterdir()) == [".git", "a.txt"]
 
 

@@ -154,7 +154,7 @@ MODEL = ("models", CODE)
 REFUSALS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (changed("schema", to=2), "schema 2 isn't 1, which this release reads"),
     (changed("encoding", to="p50k_base"), "encoding 'p50k_base' isn't cl100k_base or o200k_base"),
-    (changed("more", to=1), "more: is no key of this file"),
+    (changed("more", to=1), "more: isn't a key of this file"),
     (lambda document: document.pop("schema"), "schema: is missing"),
     (changed(*MODEL, "range", to=None), r"models\[...\].range: expected object, got null"),
     (changed(*MODEL, "factors", "cjk", to=1.2), r"models\[...\].factors.cjk: expected str, got float"),

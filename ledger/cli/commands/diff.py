@@ -119,7 +119,7 @@ def _pace_of(app: App, config: str, name: str, option: str) -> BudgetPace:
     budgets = {budget.name: budget for budget in read_config(Path(config)).budgets}
     if name not in budgets:
         known = f"it has {', '.join(budgets)}" if budgets else "it has none"
-        raise LedgerError(f"{option} {name!r} is no [[budget]] of {config}: {known}")
+        raise LedgerError(f"{option} {name!r} isn't a [[budget]] of {config}: {known}")
     return budget_pace(app.open(), budgets[name], now=datetime.now(UTC))
 
 

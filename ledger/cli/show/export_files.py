@@ -105,6 +105,6 @@ def _destination(output: Output, raw: bool, excel: bool, manifest: str | None) -
         beside = f"{output.path}.manifest.json"
     if beside is not None:
         if not beside or (output.path is not None and os.path.realpath(beside) == os.path.realpath(output.path)):
-            raise LedgerError(f"--manifest {beside!r} is no file of its own: give it a name, or none")
+            raise LedgerError(f"--manifest {beside!r} isn't a file of its own: give it a name, or none")
         refuse_unwritable(beside)
     return Destination(output, FileOptions(output.format, raw, excel), beside)  # type: ignore[arg-type]  # a format of EXPORT_FORMATS

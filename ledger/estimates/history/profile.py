@@ -103,10 +103,10 @@ def _check(profile: Profile, where: str) -> None:
     """Checks what types don't say: times, decimals in range, each project and model once."""
     for key, text in (("since", profile.since), ("until", profile.until)):
         if not _is_time(text):
-            raise LedgerError(f"{where}: {key}: {shown(text)} is no time: give one such as 2026-03-01T00:00:00Z")
+            raise LedgerError(f"{where}: {key}: {shown(text)} isn't a time: give one such as 2026-03-01T00:00:00Z")
     if not _units(profile.days):
         raise LedgerError(
-            f"{where}: days: {shown(profile.days)} is no number of days: "
+            f"{where}: days: {shown(profile.days)} isn't a number of days: "
             "give a plain decimal above 0 of at most 4 places"
         )
     seen: set[tuple[str, str]] = set()
@@ -115,7 +115,7 @@ def _check(profile: Profile, where: str) -> None:
         share = _units(row.cached_share)
         if share is None or share > PLACES:
             raise LedgerError(
-                f"{where}: {key}.cached_share: {shown(row.cached_share)} is no share: "
+                f"{where}: {key}.cached_share: {shown(row.cached_share)} isn't a share: "
                 "give a plain decimal from 0 to 1 of at most 4 places"
             )
         if (row.project, row.model) in seen:

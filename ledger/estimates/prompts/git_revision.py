@@ -59,7 +59,7 @@ def baseline_of(ref: str, folder: Path) -> Iterator[Baseline]:
     the ref isn't there.
     """
     if not ref or ref.startswith("-") or "\0" in ref:
-        raise LedgerError(f"--base-ref {ref!r} is no git ref: give a branch, tag or commit, such as origin/main")
+        raise LedgerError(f"--base-ref {ref!r} isn't a git ref: give a branch, tag or commit, such as origin/main")
     # git itself takes the working directory for the top of the tree that GIT_DIR belongs to.
     here = Path.cwd() if "GIT_DIR" in os.environ or not folder.is_dir() else folder
     top = Path(_output(_git(["rev-parse", "--show-toplevel"], here), f"--base-ref {ref}"))

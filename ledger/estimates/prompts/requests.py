@@ -54,7 +54,7 @@ def prompt_of_body(name: str, body: object) -> Prompt:
     if isinstance(body, dict) and "request" in body and not _given(body):
         body = body["request"]
     if not isinstance(body, dict) or not _given(body):
-        raise LedgerError(f"{name}: is no request body: {EXPECTED}")
+        raise LedgerError(f"{name}: isn't a request body: {EXPECTED}")
     if len(_given(body)) > 1 and body.get("messages") is not None:
         raise LedgerError(f"{name}: has {' and '.join(_given(body))}, of two APIs: {EXPECTED}")
     reader = BodyReader(name)

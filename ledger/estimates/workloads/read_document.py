@@ -42,7 +42,7 @@ class _Rates(msgspec.Struct, forbid_unknown_fields=True):
 def read_workloads(document: object, where: str) -> WorkloadsDocument:
     """The estimate that a JSON document states; LedgerError naming file, key and rule where it is none."""
     if not isinstance(document, dict):
-        raise LedgerError(f"{where}: is no estimate of workloads: {HOW_TO_MAKE}")
+        raise LedgerError(f"{where}: isn't an estimate of workloads: {HOW_TO_MAKE}")
     _check_kind(document, where)
     try:
         read = msgspec.convert(document, WorkloadsDocument)
@@ -119,7 +119,7 @@ def _check_workload(workload: WorkloadEntry, rates: dict[str, dict[str, Any]], k
             f"{key}.currency: {shown(workload.currency)} is neither CRD nor an ISO 4217 code; {HOW_TO_MAKE}"
         )
     if (workload.currency == "USD") != (workload.per_usd is None) or nano_of(workload.per_usd, f"{key}.per_usd") == 0:
-        raise LedgerError(f"{key}.per_usd: {shown(workload.per_usd)} is no conversion; {HOW_TO_MAKE}")
+        raise LedgerError(f"{key}.per_usd: {shown(workload.per_usd)} isn't a conversion; {HOW_TO_MAKE}")
     price_entry_of(rates, workload.card, key)
     if not workload.prompts:
         raise LedgerError(f"{key}.prompts: is empty; {HOW_TO_MAKE}")

@@ -89,7 +89,7 @@ class LineReader:
     def _listed(self, number: int, element: object) -> list[Item]:
         if type(element) is dict:
             return self.value(number, encode(element), element)
-        message = f"{show(element)} in a list is no JSON object: each request is one; correct the list"
+        message = f"{show(element)} in a list isn't a JSON object: each request is one; correct the list"
         return [rejection(number, encode(element), "not_an_object", message)]
 
     def finish(self) -> Iterator[Item]:

@@ -53,7 +53,7 @@ def named_kind(obj: JsonObject, known: Collection[str] = ()) -> str | None:
 
 def unknown_object(kind: str) -> RecordError:
     """The refusal of an object that names itself as something that no format lists."""
-    message = f"{show(kind)} is no request of a known format, so its counts may mean something else: {AS_RECORDS}"
+    message = f"{show(kind)} isn't a request of a known format, so its counts may mean something else: {AS_RECORDS}"
     return RecordError("unknown_object", message)
 
 

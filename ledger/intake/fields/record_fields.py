@@ -161,4 +161,4 @@ def read_kind(obj: JsonObject) -> str:
 
 def _unknown_field(obj: JsonObject) -> RecordError:
     names = ", ".join([show(name) for name in obj if name not in _FIELDS][:3])
-    return RecordError("unknown_field", f"{names} is no field of a usage record: the fields are {', '.join(FIELDS)}")
+    return RecordError("unknown_field", f"{names} isn't a field of a usage record: the fields are {', '.join(FIELDS)}")

@@ -39,7 +39,7 @@ def decode_object(raw: bytes, *, cut: bool = False) -> JsonObject:
     if type(value) is not dict:
         # A text may be a prompt: it isn't shown.
         shown = "a text" if isinstance(value, str) else show(value)
-        raise RecordError("not_an_object", f"{shown} is no JSON object: each request is one; correct the line")
+        raise RecordError("not_an_object", f"{shown} isn't a JSON object: each request is one; correct the line")
     return value
 
 
@@ -148,7 +148,7 @@ def _unique_pairs(pairs: list[tuple[str, Any]]) -> JsonObject:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise RecordError("invalid_json", f"{name} is no JSON number: numbers are finite; correct the line")
+    raise RecordError("invalid_json", f"{name} isn't a JSON number: numbers are finite; correct the line")
 
 
 def _refuse_surrogates(value: object) -> None:

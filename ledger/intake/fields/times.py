@@ -39,7 +39,7 @@ def read_time(value: object, name: str) -> int:
     if value is None or isinstance(value, str):
         message = f"{name} is missing: a request is dated by it; add epoch seconds or ISO 8601 text with a zone"
         raise RecordError("missing_time", message)
-    message = f"{name} {show(value)} is no time: give epoch seconds or ISO 8601 text with a zone"
+    message = f"{name} {show(value)} isn't a time: give epoch seconds or ISO 8601 text with a zone"
     raise RecordError("invalid_time", message)
 
 
@@ -67,7 +67,7 @@ def _read_iso(text: str, name: str) -> int:
 
 
 def _no_instant(text: str, name: str) -> RecordError:
-    return RecordError("invalid_time", f"{name} {show(text)} is no ISO 8601 time: write it as 2026-02-19T07:37:54Z")
+    return RecordError("invalid_time", f"{name} {show(text)} isn't an ISO 8601 time: write it as 2026-02-19T07:37:54Z")
 
 
 def _not_in_range(value: object, name: str) -> RecordError:

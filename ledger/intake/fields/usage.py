@@ -155,7 +155,7 @@ def unknown_usage(name: str, value: object) -> RecordError:
     # A text may be anything: it isn't shown.
     shown = "(a text)" if isinstance(value, str) else show(value)
     message = (
-        f"{name} {shown} is no count that a card prices, nor known to cost nothing: "
+        f"{name} {shown} isn't a count that a card prices, nor known to cost nothing: "
         "usage is priced whole or not at all; book this request by hand as a `records` line"
     )
     return RecordError("unknown_usage", message)
@@ -248,4 +248,4 @@ def _mismatch(what: str) -> RecordError:
 
 
 def _no_object(name: str, value: object) -> RecordError:
-    return RecordError("invalid_usage", f"{name} {show(value)} is no object: it holds counts; correct the record")
+    return RecordError("invalid_usage", f"{name} {show(value)} isn't an object: it holds counts; correct the record")

@@ -106,7 +106,7 @@ def _part(obj: JsonObject, name: str) -> JsonObject:
         return {}
     if not isinstance(part, dict):
         # Not the value: it may be the prompt or the answer itself.
-        raise RecordError("not_an_object", f"{name} is no object: give the {name} as JSON; correct the record")
+        raise RecordError("not_an_object", f"{name} isn't an object: give the {name} as JSON; correct the record")
     return part
 
 

@@ -80,7 +80,7 @@ def _spans_in(obj: JsonObject) -> Iterator[tuple[Mapping[str, Any], object]]:
 
 def _span(resource: Mapping[str, Any], span: object) -> TraceSpan | tuple[bytes, Rejected]:
     if not isinstance(span, dict):
-        message = f"span {show(span)} is no object: each span is one; correct the export"
+        message = f"span {show(span)} isn't an object: each span is one; correct the export"
         return encode(span), Rejected("not_an_object", message)
     try:
         return TraceSpan(resource, span, attributes_of(span))
@@ -175,7 +175,7 @@ class _SpanReader:
         if nanoseconds is None or nanoseconds == 0:
             return read_time(None, name)
         if not isinstance(nanoseconds, int) or isinstance(nanoseconds, bool):
-            message = f"{name} {show(nanoseconds)} is no time: give whole nanoseconds since 1970; correct the export"
+            message = f"{name} {show(nanoseconds)} isn't a time: give whole nanoseconds since 1970; correct the export"
             raise RecordError("invalid_time", message)
         return read_time(nanoseconds // 10**9, name) + nanoseconds % 10**9 // 1_000
 

@@ -153,7 +153,7 @@ def list_in(obj: Mapping[str, Any], name: str) -> list[Any]:
     if found is None:
         return []
     if not isinstance(found, list):
-        raise RecordError("invalid_otel", f"{name} {show(found)} is no list: OTLP JSON has one; correct the export")
+        raise RecordError("invalid_otel", f"{name} {show(found)} isn't a list: OTLP JSON has one; correct the export")
     return found
 
 

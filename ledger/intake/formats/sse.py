@@ -146,7 +146,7 @@ def is_sign_of_life(obj: JsonObject) -> bool:
 def parse(obj: JsonObject) -> Iterator[Parsed]:
     """Reads one event as a capture of its own; never raises."""
     if not recognise(obj):
-        message = "the object is no event of a stream: check the file or its --input-format"
+        message = "the object isn't an event of a stream: check the file or its --input-format"
         yield Rejected("unrecognised_format", message)
         return
     streams = StreamReader()
