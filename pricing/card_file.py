@@ -193,7 +193,7 @@ def _model(card: _Card, settlement: Settlement | None, model: _Model, key: Key) 
         if _NAME.fullmatch(alias) is None or "*" in alias[:-1]:
             raise place.refused(f"{shown(alias)} isn't an alias: use 1 to 200 visible ASCII characters, '*' only last")
         if alias in (model.id, *model.aliases[:index]):
-            raise place.refused(f"{shown(alias)} stands twice on this model; remove one")
+            raise place.refused(f"{shown(alias)} is given twice on this model; remove one")
     if not model.price and (model.max_input_tokens or model.max_output_tokens):
         raise key.refused("limits hold for the prices beside them; add [[model.price]] or remove them")
     entries: list[RateEntry] = []

@@ -53,7 +53,7 @@ def _built_in() -> tuple[CardFile, ...]:
 
 
 def merge_cards(files: Sequence[CardFile]) -> dict[str, RateCard]:
-    """One card a provider; of two entries with the same start, the later file's stands unless they are identical."""
+    """One card a provider; of two entries with the same start, the later file's holds unless they are identical."""
     cards: dict[str, RateCard] = {}
     for file in files:
         cards[file.provider] = _added(cards.get(file.provider), file)
@@ -169,7 +169,7 @@ def changed_entries(current: RateCard | None, new: CardFile) -> list[str]:
 
 
 def adds_nothing(current: RateCard | None, new: CardFile) -> bool:
-    """Tells whether every entry, alias and conversion of `new` stands in `current` with the same figures."""
+    """Tells whether every entry, alias and conversion of `new` is in `current` with the same figures."""
     if current is None or changed_entries(current, new):
         return False
     starts = {conversion.effective_from for conversion in current.conversions}

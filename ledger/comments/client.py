@@ -53,7 +53,7 @@ class Client:
         self._place = place
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": "tollbook", **place.headers})
-        # What stands for `auth` keeps requests from putting the password of a .netrc in the token's place.
+        # This in place of `auth` keeps requests from putting the password of a .netrc in the token's place.
         self._session.auth = lambda prepared: prepared
         retries = _Retry(
             total=4,

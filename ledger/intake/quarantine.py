@@ -29,7 +29,7 @@ def digest_of(source: str, raw: bytes) -> str:
 
 
 def hold(connection: Connection, file: str, held: Sequence[Held], options: RunOptions) -> None:
-    """Add what is new; a line that is known is counted, and stands open as the latest run read it unless discarded."""
+    """Add what is new; a line that is known is counted, and is open as the latest run read it unless discarded."""
     now = datetime.now(UTC)
     by_digest: dict[str, list[Held]] = {}
     for item in held:

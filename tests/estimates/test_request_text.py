@@ -241,7 +241,7 @@ def test_json_lines_are_named_by_line_and_blank_ones_skipped(tmp_path: Path) -> 
         ("p.txt", "é".encode("utf-16"), "is UTF-16: convert it to UTF-8"),
         ("p.json", b"", "broken JSON"),
         ("p.json", b"{", "broken JSON"),
-        ("p.json", b'{"input": "a", "input": "b"}', "the key 'input' stands twice"),
+        ("p.json", b'{"input": "a", "input": "b"}', "the key 'input' is given twice"),
         ("p.json", b'{"input": NaN}', "NaN isn't a JSON number"),
         ("p.json", b'{"input": "\xff"}', "is not UTF-8"),
         ("p.json", b'{"input": "a\0"}', "NUL byte"),

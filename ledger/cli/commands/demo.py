@@ -15,7 +15,7 @@ from ledger.errors import LedgerError
 
 FOLDER = "tollbook-demo"
 
-# What to say, and the command to run in the folder; FILES stands for the bundled files.
+# What to say, and the command to run in the folder; FILES are the bundled files.
 STEPS = (
     (
         "Usage as gateways and collectors write it, in several formats, goes in; each request is booked once.",

@@ -58,7 +58,7 @@ class Sheet:
     """A table that a command shows. `total` has a cell a column; text cells of it stay empty.
 
     `facts` are further keys of the JSON document, between title and rows; `document`, where it is given, is the JSON
-    document in their place. `footnotes` stand under the table and in Markdown.
+    document in their place. `footnotes` come under the table and in Markdown.
     """
 
     title: str

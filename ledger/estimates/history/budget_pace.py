@@ -27,7 +27,7 @@ TRAILING = "672h"
 class BudgetPace:
     """A budget in a calendar month of the ledger's zone; amounts are USD, exact.
 
-    `limit_usd` is the budget's amount. `month_to_date_usd` is what stands in the month's books, as `report --month`
+    `limit_usd` is the budget's amount. `month_to_date_usd` is what is booked in the month, as `report --month`
     says. `run_rate_usd` is for 30 days, at the pace of the last `run_days`. `days_left` of the month are to come.
     """
 

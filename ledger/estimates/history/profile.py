@@ -83,7 +83,7 @@ class Profile(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
 
 
 def read_profile(document: object, where: str) -> Profile:
-    """The profile that a JSON document is; LedgerError naming `where` it stands and the key that is wrong."""
+    """The profile that a JSON document is; LedgerError naming `where` it is and the key that is wrong."""
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema is not None and (schema != SCHEMA or isinstance(schema, bool)):
         raise LedgerError(

@@ -43,10 +43,10 @@ class WorkloadInputs:
         low, high = (sum(ends) / Fraction(len(ranges)) for ends in zip(*((r.low, r.high) for r in ranges), strict=True))
         if low <= mean <= high:
             return None
-        told = (
+        outside = (
             f"the profile's mean input of {mean:,} tokens is outside the {int(low):,} to {-int(-high // 1):,} counted"
         )
-        return f"{told}: give what is added at run time as extra_input_tokens"
+        return f"{outside}: give what is added at run time as extra_input_tokens"
 
 
 def inputs_of(

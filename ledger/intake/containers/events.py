@@ -44,7 +44,7 @@ class EventReader:
         """The items of all lines; streams that are still open afterwards are the caller's to finish."""
         for piece in pieces:
             if isinstance(piece, Item):
-                # An event that a line is missing from is told of by that line.
+                # An event that a line is missing from is reported by that line.
                 self._waiting = []
                 self.has_events = True
                 yield piece
@@ -117,7 +117,7 @@ class EventReader:
         return self._handle(number, raw, event)
 
     def _cut(self, number: int, data: bytes, error: RecordError) -> Iterator[Item]:
-        """An event that the file ends in: told by its stream, which has no end, where that is known."""
+        """Takes an event that the file ends in: its stream, which has no end, names it where that is known."""
         yield from self._dispatch()
         if self._streams.open_streams != 1:
             yield refused(number, data, error)

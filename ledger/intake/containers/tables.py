@@ -163,5 +163,5 @@ def _value(name: str, cell: str) -> object:
 def _merged(tags: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
     twice = tags.keys() & columns.keys()
     if twice:
-        raise RecordError("duplicate_key", f"the tag {show(min(twice))} stands in tags and in its own column: keep one")
+        raise RecordError("duplicate_key", f"the tag {show(min(twice))} is in tags and in its own column: keep one")
     return tags | columns

@@ -77,7 +77,7 @@ def is_true(value: object) -> bool:
 
 
 def stated_usage(obj: JsonObject) -> object:
-    """The usage of an object or chunk, with what stands in `x_groq`, in its choices and, of calls, in `tool_usage`.
+    """The usage of an object or chunk, with that in `x_groq`, in its choices and, of calls, in `tool_usage`.
 
     Where they say different things it can't be known which are the request's: what comes back is refused then.
     """
@@ -100,14 +100,14 @@ def stated_usage(obj: JsonObject) -> object:
 
 
 def check_other_usage(obj: JsonObject) -> None:
-    """Refuse counts that stand beside `usage` under a name of their own, such as `bot_usage`."""
+    """Refuse counts beside `usage` under a name of their own, such as `bot_usage`."""
     for key, value in obj.items():
         if key != TOOL_USAGE and is_usage_name(key) and holds_counts(value):
             raise unknown_usage(shown_name("", key), value)
 
 
 def holds_counts(value: object) -> bool:
-    """Tells whether a number above 0 stands anywhere inside."""
+    """Tells whether a number above 0 is anywhere inside."""
     waiting = [value]
     while waiting:
         inner = waiting.pop()

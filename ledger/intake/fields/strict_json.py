@@ -142,7 +142,7 @@ def _unique_pairs(pairs: list[tuple[str, Any]]) -> JsonObject:
     unique = dict(pairs)
     if len(unique) < len(pairs):
         (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
-        message = f"the key {show(key)} stands twice in one object: which value counts can't be known; keep one"
+        message = f"the key {show(key)} is given twice in one object: which value counts can't be known; keep one"
         raise RecordError("duplicate_key", message)
     return unique
 

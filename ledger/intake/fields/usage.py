@@ -225,7 +225,7 @@ def _input_and_cached(found: _Found) -> tuple[int, int]:
     if total == input_tokens + stated.tokens + output_tokens:
         return input_tokens + stated.tokens, stated.tokens
     message = (
-        f"{found.shown(stated)} may be part of the {input_tokens} input tokens or stand beside them: "
+        f"{found.shown(stated)} may be part of the {input_tokens} input tokens or come on top of them: "
         "a total_tokens, or the same count in input_tokens_details.cached_tokens, would tell; add one"
     )
     raise RecordError("ambiguous_cached_tokens", message)

@@ -41,7 +41,7 @@ class TraceSpan:
 
     @property
     def has_usage(self) -> bool:
-        """Tells whether a count above 0 stands in gen_ai.usage."""
+        """Tells whether gen_ai.usage holds a count above 0."""
         return counts_tokens({key: value for key, value in self.attributes.items() if key.startswith(USAGE)})
 
     @property
@@ -166,7 +166,9 @@ def attributes_of(owner: Mapping[str, Any]) -> dict[str, Any]:
             continue
         plain = plain_value(value)
         if attributes.setdefault(key, plain) != plain:
-            message = f"the attribute {show(key)} stands twice in one span: which value counts can't be known; keep one"
+            message = (
+                f"the attribute {show(key)} is given twice in one span: which value counts can't be known; keep one"
+            )
             raise RecordError("duplicate_key", message)
     return attributes
 
