@@ -101,7 +101,7 @@ def _destination(output: Output, raw: bool, excel: bool, manifest: str | None) -
     beside = manifest
     if manifest == BESIDE:
         if output.path is None:
-            raise LedgerError("--manifest has no file to be beside: give -o FILE, or --manifest FILE")
+            raise LedgerError("--manifest has no file to go beside: give -o FILE, or --manifest FILE")
         beside = f"{output.path}.manifest.json"
     if beside is not None:
         if not beside or (output.path is not None and os.path.realpath(beside) == os.path.realpath(output.path)):
