@@ -15,7 +15,7 @@ import msgspec
 
 from ledger.errors import LedgerError
 from ledger.values.amounts import Amount, parse_amount
-from pricing.errors import shown
+from pricing.errors import joined_key, retold, shown
 from pricing.money import INT64_MAX, NANO
 
 FILE_NAME = "tollbook.toml"
@@ -25,7 +25,7 @@ UNASSIGNED = "unassigned"
 
 
 ToolFees: TypeAlias = Literal["refuse", "unbooked"]
-"""What becomes of a request whose tools are billed apart: refused, or booked without those fees, which are counted."""
+"""The fate of a request whose tools are billed apart: refused, or booked without those fees, which are counted."""
 
 
 class LedgerSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -90,7 +90,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Project(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """One `[[project]]`: who stands behind a project. Usage under an alias counts as the project's own."""
+    """One `[[project]]`: a project's names, owner and cost center. Usage under an alias counts as the project's own."""
 
     id: Name
     name: Name | None = None
@@ -124,7 +124,7 @@ class Config(msgspec.Struct, frozen=True):
 
 class _BudgetEntry(msgspec.Struct, forbid_unknown_fields=True):
     name: Name
-    amount: Any  # a number without its unit is told so by the amount's own rule
+    amount: Any  # a number without its unit is refused by the amount's own rule
     projects: tuple[Name, ...] = ()
     models: tuple[Name, ...] = ()
 
@@ -162,7 +162,7 @@ def usd_limit(value: Decimal | None, key: str) -> Amount | None:
         return None if value is None else Amount(0, "USD")
     # 1e999999999 would have as many digits: it is looked at before it is worked with.
     if not value.is_finite() or value.adjusted() > 18:
-        raise LedgerError(f"{key}: {_plain(value)} is no amount of USD; give a number such as 0.05")
+        raise LedgerError(f"{key}: {_plain(value)} isn't an amount of USD; give a number such as 0.05")
     if value < 0:
         raise LedgerError(f"{key}: {_plain(value)} is negative; give 0 or more")
     nano = Fraction(value) * NANO if value.adjusted() >= -9 else Fraction(1, 2)
@@ -180,7 +180,7 @@ def _parse(text: str) -> Config:
     try:
         parsed = msgspec.convert(raw, _File)
     except msgspec.ValidationError as error:
-        raise LedgerError(_retold(str(error), raw)) from None
+        raise _refused(error, raw) from None
     for number, workload in enumerate(parsed.workload):
         _check_workload(workload, f"workload[{number}]")
     _check_names("workload", [workload.name for workload in parsed.workload])
@@ -197,54 +197,42 @@ def _parse(text: str) -> Config:
     )
 
 
-def _retold(message: str, raw: dict[str, Any]) -> str:
-    """What msgspec says, "Expected `int` >= 0 - at `$.workload[0].output_tokens`", with the key first and in words."""
-    what, _, path = message.partition(" - at `$")
-    key, value = _place(path.rstrip("`"), raw)
-    name = what.partition("`")[2].removesuffix("`")
-    if what.startswith("Object contains unknown"):
-        return f"{_joined(key, name)}: is no key of this file; remove it or correct its name"
-    if what.startswith("Object missing"):
-        return f"{_joined(key, name)}: is missing; add it"
-    rule = next((rule for start, rule in _RULES.items() if what.startswith(start)), None)
-    return f"{key}: {what[0].lower()}{what[1:]}" if rule is None else f"{key}: {_plain(value)} {rule}"
+def _refused(error: msgspec.ValidationError, raw: dict[str, Any]) -> LedgerError:
+    key, rule = retold(error)
+    own = next((words for start, words in _RULES.items() if rule.startswith(start)), None)
+    if own is None:
+        return LedgerError(f"{key}: {rule}")
+    place, value = _place(f".{key}", raw)
+    return LedgerError(f"{place}: {_plain(value)} {own}")
 
 
-# The first that msgspec's words begin with.
+# By how msgspec's words begin; the first holds.
 _RULES = {
-    "Expected `int` >=": "is negative; give 0 or more",
-    "Expected `int` <=": "is past 2**63 - 1, the largest count; give less",
-    "Expected `int": "is no whole number; give one, without a point or quotes",
-    "Expected `str` of length >=": "is empty; give at least a character",
-    "Expected `str` of length <=": "is longer than the 200 characters it may have",
-    "Expected `str": "is no text; write it in quotes",
-    "Expected `decimal": "is no amount of USD; give a number such as 0.05",
-    "Invalid decimal": "is no amount of USD; give a number such as 0.05",
-    "Invalid enum value": f"is none of its choices; give {' or '.join(get_args(ToolFees))}",
-    "Expected `array": "is no list; write texts in [brackets], and tables under [[double brackets]]",
-    "Expected `object": "is no table of keys and values",
+    "expected int >=": "is negative; give 0 or more",
+    "expected int <=": "is past 2**63 - 1, the largest count; give less",
+    "expected int": "isn't a whole number; give one, without a point or quotes",
+    "expected str of length >=": "is empty; give at least a character",
+    "expected str of length <=": "is longer than the 200 characters it may have",
+    "expected str": "isn't text; write it in quotes",
+    "expected decimal": "isn't an amount of USD; give a number such as 0.05",
+    "invalid decimal": "isn't an amount of USD; give a number such as 0.05",
+    "invalid enum value": f"is none of its choices; give {' or '.join(get_args(ToolFees))}",
+    "expected array": "isn't a list; write texts in [brackets], and tables under [[double brackets]]",
+    "expected object": "isn't a table of keys and values",
 }
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]|\[\.\.\.\]")
 
 
 def _place(path: str, raw: dict[str, Any]) -> tuple[str, Any]:
-    """The key that msgspec's path leads to, and what stands there; of a table of texts, the first that is none."""
+    """The key that msgspec's path leads to, and the value there; of a table of texts, the first that is none."""
     key, value = "", cast("Any", raw)
     for name, number in _STEP.findall(path):
         if number:
             key, value = f"{key}[{number}]", value[int(number)]
         else:
             step = name or next(name for name, text in value.items() if not isinstance(text, str))
-            key, value = _joined(key, step), value[step]
+            key, value = joined_key(key, step), value[step]
     return key, value
-
-
-def _joined(key: str, name: str) -> str:
-    shown_name = name if _BARE_KEY.fullmatch(name) else shown(name)
-    return f"{key}.{shown_name}" if key else shown_name
-
-
-_BARE_KEY = re.compile(r"[A-Za-z0-9_.-]{1,200}", re.ASCII)
 
 
 def _plain(value: object) -> str:

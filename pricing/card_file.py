@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from pricing.errors import RateCardError, shown
+from pricing.errors import RateCardError, retold, shown
 from pricing.money import (
     CURRENCIES,
     INT64_MAX,
@@ -84,7 +84,7 @@ class _Card(_Strict, frozen=True):
 
 @dataclass(frozen=True)
 class CardFile:
-    """What one file says, checked as far as it can be alone; `models` and `conversions` keep the file's order."""
+    """The content of one file, checked as far as it can be alone; `models` and `conversions` keep the file's order."""
 
     name: str
     text: str
@@ -109,7 +109,7 @@ class Key:
 
     def refused(self, rule: str) -> RateCardError:
         """The refusal of what stands here; `rule` names the value, the rule and the next step."""
-        return RateCardError(f"{self.file}: {self.path}: {rule}")
+        return RateCardError(": ".join(filter(None, (self.file, self.path, rule))))
 
 
 def parse_card(text: str, name: str) -> CardFile:
@@ -117,31 +117,19 @@ def parse_card(text: str, name: str) -> CardFile:
     try:
         card = msgspec.convert(tomllib.loads(text), _Card)
     except msgspec.ValidationError as error:
-        raise _retold(str(error), Key(name, "")) from None
+        key, rule = retold(error)
+        hint = "; write text and rates in quotes" if rule.startswith("expected str") else ""
+        raise Key(name, key).refused(rule + hint) from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        message = f"{name}: {error}; correct the TOML"
-        raise RateCardError(message) from None
+        raise RateCardError(f"{name}: {error}; correct the TOML") from None
     return _card_file(card, text, Key(name, ""))
-
-
-def _retold(message: str, key: Key) -> RateCardError:
-    """What msgspec says, "Expected `str`, got `float` - at `$.model[0].id`", with file and key first."""
-    what, _, path = message.partition(" - at `$")
-    place = path.strip(".`")
-    key = key.sub(place) if place else key
-    name = what.partition("`")[2].removesuffix("`")
-    if what.startswith("Object missing"):
-        return key.sub(name).refused("is missing; add it")
-    if what.startswith("Object contains unknown"):
-        rule = "is no key of a rate card; remove it or correct its name"
-        return key.sub(name if _NAME.fullmatch(name) else shown(name)).refused(rule)
-    hint = "; write text and rates in quotes" if what.startswith("Expected `str") else ""
-    return key.refused(f"{what[0].lower()}{what[1:].replace('`', '')}{hint}")
 
 
 def _card_file(card: _Card, text: str, key: Key) -> CardFile:
     if _PROVIDER.fullmatch(card.provider) is None:
-        raise key.sub("provider").refused(f"{shown(card.provider)} is no provider name: use a-z, 0-9, '.', '_' and '-'")
+        raise key.sub("provider").refused(
+            f"{shown(card.provider)} isn't a provider name: use a-z, 0-9, '.', '_' and '-'"
+        )
     if card.currency not in CURRENCIES:
         raise key.sub("currency").refused(f"{shown(card.currency)} is neither CRD nor an ISO 4217 code; correct it")
     if card.currency == "USD" and card.conversion:
@@ -197,13 +185,15 @@ def _conversions(card: _Card, key: Key) -> Iterator[Conversion]:
 
 def _model(card: _Card, settlement: Settlement | None, model: _Model, key: Key) -> ModelRates:
     if _NAME.fullmatch(model.id) is None or "*" in model.id:
-        raise key.sub("id").refused(f"{shown(model.id)} is no model id: use 1 to 200 visible ASCII characters, no '*'")
+        raise key.sub("id").refused(
+            f"{shown(model.id)} isn't a model id: use 1 to 200 visible ASCII characters, no '*'"
+        )
     for index, alias in enumerate(model.aliases):
         place = key.sub(f"aliases[{index}]")
         if _NAME.fullmatch(alias) is None or "*" in alias[:-1]:
-            raise place.refused(f"{shown(alias)} is no alias: use 1 to 200 visible ASCII characters, '*' only last")
+            raise place.refused(f"{shown(alias)} isn't an alias: use 1 to 200 visible ASCII characters, '*' only last")
         if alias in (model.id, *model.aliases[:index]):
-            raise place.refused(f"{shown(alias)} stands twice on this model; remove one")
+            raise place.refused(f"{shown(alias)} is given twice on this model; remove one")
     if not model.price and (model.max_input_tokens or model.max_output_tokens):
         raise key.refused("limits hold for the prices beside them; add [[model.price]] or remove them")
     entries: list[RateEntry] = []
@@ -313,7 +303,7 @@ def _instant(value: object, key: Key) -> dt.datetime:
         raise key.refused(f"{value.isoformat()} has no offset; add Z or +08:00, or write the date alone")
     if isinstance(value, dt.date):
         return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
-    raise key.refused(f"{shown(value)} is no date; write 2026-02-01 or 2026-02-01T00:00:00+08:00 without quotes")
+    raise key.refused(f"{shown(value)} isn't a date; write 2026-02-01 or 2026-02-01T00:00:00+08:00 without quotes")
 
 
 def _day(value: object, key: Key) -> dt.date | None:
@@ -321,7 +311,7 @@ def _day(value: object, key: Key) -> dt.date | None:
         return None
     if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return value
-    raise key.refused(f"{shown(value)} is no date; write 2026-11-22 without quotes")
+    raise key.refused(f"{shown(value)} isn't a date; write 2026-11-22 without quotes")
 
 
 def _source(value: str | None, key: Key) -> str | None:

@@ -36,8 +36,7 @@ def read_card_file(file: str | os.PathLike[str]) -> CardFile:
     try:
         text = Path(file).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        message = f"{os.fspath(file)}: can't be read as UTF-8 text: {error}"
-        raise RateCardError(message) from None
+        raise RateCardError(f"{os.fspath(file)}: can't be read as UTF-8 text: {error}") from None
     return parse_card(text, os.fspath(file))
 
 
@@ -54,7 +53,7 @@ def _built_in() -> tuple[CardFile, ...]:
 
 
 def merge_cards(files: Sequence[CardFile]) -> dict[str, RateCard]:
-    """One card a provider; of two entries with the same start, the later file's stands unless they are identical."""
+    """One card a provider; of two entries with the same start, the later file's holds unless they are identical."""
     cards: dict[str, RateCard] = {}
     for file in files:
         cards[file.provider] = _added(cards.get(file.provider), file)
@@ -150,7 +149,7 @@ def _keyed_entries(file: CardFile) -> Iterator[tuple[str, RateEntry]]:
 
 
 def changed_entries(current: RateCard | None, new: CardFile) -> list[str]:
-    """What `new` would replace: keys of current entries and conversions with the same start and other figures."""
+    """Lists what `new` would replace: keys of current entries and conversions with the same start and other figures."""
     if current is None:
         return []
     changed = []
@@ -170,7 +169,7 @@ def changed_entries(current: RateCard | None, new: CardFile) -> list[str]:
 
 
 def adds_nothing(current: RateCard | None, new: CardFile) -> bool:
-    """Whether every entry, alias and conversion of `new` stands in `current` with the same figures."""
+    """Tells whether every entry, alias and conversion of `new` is in `current` with the same figures."""
     if current is None or changed_entries(current, new):
         return False
     starts = {conversion.effective_from for conversion in current.conversions}

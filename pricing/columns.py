@@ -37,7 +37,7 @@ class ModelColumn(NamedTuple):
 
 
 class Categorical(Protocol):
-    """What a `ModelColumn` and a `pandas.Categorical` have in common."""
+    """The common part of `ModelColumn` and `pandas.Categorical`."""
 
     @property
     def categories(self) -> Any:  # noqa: ANN401 - a pandas Index where it is a pandas.Categorical
@@ -59,7 +59,7 @@ class CountColumn:
     source: Column
 
     def original(self, row: int) -> Any:  # noqa: ANN401 - foreign data, for the scalar rule to refuse
-        """What the column holds in `row`, as a Python object."""
+        """The value in `row`, as a Python object."""
         return plain(self.source[row])
 
 
@@ -91,8 +91,7 @@ def count_column(column: Column) -> CountColumn:
     source = _as_source(column)
     if isinstance(source, np.ndarray):
         if source.dtype.kind not in "iu":
-            message = f"counts are an array of {source.dtype}: pass an integer array or a list of int"
-            raise TypeError(message)
+            raise TypeError(f"counts are an array of {source.dtype}: pass an integer array or a list of int")
         return CountColumn(source.astype(np.int64, copy=False), source)  # a uint64 past 2**63 - 1 turns negative
     if set(map(type, source)) <= {int} and all(item <= INT64_MAX for item in source):
         return CountColumn(np.array([max(item, -1) for item in source], np.int64), source)
@@ -115,10 +114,9 @@ def time_column(column: Column) -> TimeColumn:
     if count == 1 and unit == "ns":
         nanoseconds = source.view(np.int64)
         return TimeColumn(np.where(np.isnat(source), NO_TIME_US, nanoseconds // 1_000), source)
-    message = (
+    raise TypeError(
         f"times are an array of {source.dtype}: pass aware datetimes, datetime64 of D to ns, or int64 microseconds"
     )
-    raise TypeError(message)
 
 
 def model_column(model: ModelNames, length: int) -> tuple[list[Any], Int64Array]:
@@ -132,8 +130,7 @@ def model_column(model: ModelNames, length: int) -> tuple[list[Any], Int64Array]
         names = list(coded.categories)
         codes = np.asarray(coded.codes).astype(np.int64, copy=False)
         if len(codes) and (codes.min() < -1 or codes.max() >= len(names)):
-            message = f"model codes run from {codes.min()} to {codes.max()}: they index {len(names)} categories"
-            raise ValueError(message)
+            raise ValueError(f"model codes run from {codes.min()} to {codes.max()}: they index {len(names)} categories")
         return names, codes
     items = list(_as_source(model))
     positions: dict[str | int, int] = {}
@@ -159,8 +156,7 @@ def _as_source(column: Any) -> Any:  # noqa: ANN401 - the one place that looks a
         return column if isinstance(column, list) else list(column)
     array = np.asarray(column)
     if array.ndim != 1:
-        message = f"a column has {array.ndim} dimensions: pass one value a row"
-        raise ValueError(message)
+        raise ValueError(f"a column has {array.ndim} dimensions: pass one value a row")
     return array.tolist() if array.dtype.kind in "OUT" else array
 
 

@@ -1,8 +1,12 @@
-"""What pricing refuses, each with a machine-readable reason and a one-line message."""
+"""Refusals of pricing, each with a machine-readable reason and a one-line message."""
 
 # ruff: noqa: N818 - the names say what is wrong, as the messages do
 
 from __future__ import annotations
+
+import re
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_.-]{1,200}", re.ASCII)
 
 
 class PricingError(ValueError):
@@ -95,3 +99,23 @@ def shown(value: object, limit: int = 80) -> str:
         return f"(a number of {value.bit_length()} bits)"
     text = repr(value[: limit + 1] if isinstance(value, str) else value)
     return text if len(text) <= limit else f"{text[:limit]}..."
+
+
+def retold(error: Exception) -> tuple[str, str]:
+    """Splits what msgspec says into key and rule, in words for people.
+
+    "Expected `str`, got `float` - at `$.model[0].id`" is ("model[0].id", "expected str, got float").
+    """
+    what, _, path = str(error).partition(" - at `$")
+    key, name = path.strip(".`"), what.partition("`")[2].removesuffix("`")
+    if what.startswith("Object missing"):
+        return joined_key(key, name), "is missing; add it"
+    if what.startswith("Object contains unknown"):
+        return joined_key(key, name), "isn't a key of this file; remove it or correct its name"
+    return key, f"{what[0].lower()}{what[1:]}".replace("`", "")
+
+
+def joined_key(key: str, name: str) -> str:
+    """The key of `name` within that of a table; quoted where it isn't a plain one."""
+    name = name if _BARE_KEY.fullmatch(name) else shown(name)
+    return f"{key}.{name}" if key else name

@@ -50,14 +50,12 @@ def parse_units(text: str, scale: int) -> int:
     """
     found = _DECIMAL.fullmatch(text)
     if found is None:
-        message = f"{text[:50]!r} is not a plain decimal such as '6.4'"
-        raise ValueError(message)
+        raise ValueError(f"{text[:50]!r} is not a plain decimal such as '6.4'")
     sign, whole, fraction = found[1], found[2], found[3] or ""
     divisor: int = 10 ** len(fraction)
     units, rest = divmod(int(whole + fraction) * scale, divisor)
     if rest:
-        message = f"{text!r} is not a whole number of 1/{scale}"
-        raise ValueError(message)
+        raise ValueError(f"{text!r} is not a whole number of 1/{scale}")
     return -units if sign else units
 
 
@@ -68,15 +66,13 @@ def round_units(text: str, scale: int) -> int:
     """
     plain = text.strip()
     if len(plain) > 400 or not _FINITE.fullmatch(plain):
-        message = f"{text[:50]!r} is not a finite decimal such as '6.4' or '9.33e-05'"
-        raise ValueError(message)
+        raise ValueError(f"{text[:50]!r} is not a finite decimal such as '6.4' or '9.33e-05'")
     value = Decimal(plain)
     # 1e999999999 would have as many digits: it is looked at before it is worked with.
     if not value or value.adjusted() < -60:
         return 0
     if value.adjusted() > 60:
-        message = f"{text[:50]!r} is beyond any amount"
-        raise ValueError(message)
+        raise ValueError(f"{text[:50]!r} is beyond any amount")
     exact = Fraction(value) * scale
     return divide_half_even(exact.numerator, exact.denominator)
 
@@ -111,7 +107,7 @@ def divide_half_even(numerator: int, denominator: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """How a charge line is rounded: to `quantum_nano` (1 to 2**63 // 1000) by `mode`, at least `minimum_nano`."""
+    """The rounding of a charge line: to `quantum_nano` (1 to 2**63 // 1000) by `mode`, at least `minimum_nano`."""
 
     quantum_nano: int
     mode: SettlementMode

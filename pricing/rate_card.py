@@ -184,11 +184,10 @@ class RateCard:
         for conversion in reversed(self.conversions):
             if conversion.effective_from <= at:
                 return conversion
-        message = (
+        raise NoConversionInEffect(
             f"card {self.provider!r} has no {self.currency} conversion at {at.isoformat()}; "
             "add one with: tollbook rates conversion add --per-usd N --from DATE"
         )
-        raise NoConversionInEffect(message)
 
     def _unknown(self, model: object) -> UnknownModel:
         some = ", ".join(sorted(self.models)[:8])

@@ -97,7 +97,7 @@ def check_unpriced_tokens(*, audio_tokens: int = 0, cache_write_tokens: int = 0)
 def check_time(at: object) -> None:
     """Refuse what isn't a datetime with a zone."""
     if not isinstance(at, dt.datetime) or at.utcoffset() is None:
-        message = f"time {shown(at)} is no datetime with a zone: prices are dated by instant; add the zone"
+        message = f"time {shown(at)} isn't a datetime with a zone: prices are dated by instant; add the zone"
         raise InvalidUsage(message, reason="naive_time")
 
 

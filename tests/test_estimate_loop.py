@@ -222,7 +222,7 @@ def test_from_a_folder_within(cli: Cli, repository: Repository, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        ("[[workload]]\nname = 5\n", "tollbook.toml: workload[0].name: 5 is no text"),
+        ("[[workload]]\nname = 5\n", "tollbook.toml: workload[0].name: 5 isn't text"),
         ("[[workload]\n", "tollbook.toml: can't be read"),
         (CONFIG.replace("prompts/chat", "missing"), "prompts 'missing/*.md' matches no file in its top folder"),
         (CONFIG.replace(LITE, "gpt-9"), "model 'gpt-9' is not on card 'evolink'"),
@@ -243,7 +243,7 @@ def test_a_broken_ref_is_named(cli: Cli, repository: Repository, broken: str, me
 
 def test_wrong_refs_and_places(cli: Cli, repository: Repository, tmp_path_factory: pytest.TempPathFactory) -> None:
     assert "names no commit of this repository" in cli("diff", "--base-ref", "nowhere").stderr
-    assert "is no git ref" in cli("diff", "--base-ref=--help").stderr
+    assert "isn't a git ref" in cli("diff", "--base-ref=--help").stderr
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (elsewhere / "tollbook.toml").write_text(CONFIG.replace("prompts/", f"{repository.path}/prompts/"))
     outside = cli("diff", "--base-ref", "main", "--config", elsewhere / "tollbook.toml")

@@ -13,37 +13,33 @@ import click
 
 from ledger.cli.app import EXIT_CODE, App, command_options
 
-# name: (module below ledger.cli.commands, attribute, line of `tollbook --help`), in the order that help lists them.
+# name: (module below ledger.cli.commands, line of `tollbook --help`), in the order that help lists them.
 COMMANDS = {
-    "demo": ("demo", "demo", "Bundled usage into a ledger, reports and files, with a word on each."),
-    "price": ("price", "price", "Price one request exactly."),
-    "estimate": ("estimate", "estimate", "What prompts will cost, before they are sent."),
-    "diff": ("diff", "diff", "What a change to prompts costs a month, with gates for CI."),
-    "calibrate": ("calibrate", "calibrate", "Correct token counts by what the API reported."),
-    "comment": ("comment", "comment", "Post a report as one comment on a pull request or merge request."),
-    "workload": ("workload", "workload", "What estimates learn from the ledger: pull."),
-    "rates": ("rates", "rates", "Rate cards and conversions: list, show, add."),
-    "ingest": ("ingest", "ingest", "Record usage from files or standard input, each request once."),
-    "quarantine": (
-        "quarantine",
-        "quarantine",
-        "What could not be recorded: list, show, retry, accept, discard, export.",
-    ),
-    "batches": ("corrections", "batches", "What was posted, command by command."),
-    "void": ("corrections", "void", "Reverse a batch or one request."),
-    "reassign": ("corrections", "reassign", "Move usage from one project to another."),
-    "reprice": ("reprice", "reprice", "Price usage again by the cards and conversions as they are now."),
-    "adjust": ("adjust", "adjust", "Book a credit note or a surcharge."),
-    "wallet": ("wallet", "wallet", "Prepaid credits: top up, draw, balance, statement."),
-    "close": ("close", "close", "Close a month: its books don't change any more."),
-    "reopen": ("close", "reopen", "Open the last closed month again."),
-    "report": ("report", "report", "Spend by model, project, day, month, tier, tag …"),
-    "export": ("export", "export", "Charge lines, chargeback and FOCUS as CSV, JSON, Excel or Parquet files."),
-    "project": ("project", "project", "Projects' names, owners and cost centers: apply, list."),
-    "reconcile": ("reconcile", "reconcile", "Hold the ledger against the provider's statement, figures or balance."),
-    "verify": ("verify", "verify", "Work every charge out again and hold the book against itself."),
-    "status": ("status", "status", "Database, conversion in use, sources, quarantine, open months."),
-    "db": ("db", "db", "Create, upgrade and check a ledger."),
+    "demo": ("demo", "Bundled usage into a ledger, reports and files, with a word on each."),
+    "price": ("price", "Price one request exactly."),
+    "estimate": ("estimate", "Estimate what prompts cost, before they are sent."),
+    "diff": ("diff", "Compare what a change to prompts costs a month, with gates for CI."),
+    "calibrate": ("calibrate", "Correct token counts by what the API reported."),
+    "comment": ("comment", "Post a report as one comment on a pull request or merge request."),
+    "workload": ("workload", "Pull what estimates learn from the ledger."),
+    "rates": ("rates", "Rate cards and conversions: list, show, add."),
+    "ingest": ("ingest", "Record usage from files or standard input, each request once."),
+    "quarantine": ("quarantine", "Items that could not be recorded: list, show, retry, accept, discard, export."),
+    "batches": ("corrections", "What was posted, command by command."),
+    "void": ("corrections", "Reverse a batch or one request."),
+    "reassign": ("corrections", "Move usage from one project to another."),
+    "reprice": ("reprice", "Price usage again by the cards and conversions as they are now."),
+    "adjust": ("adjust", "Book a credit note or a surcharge."),
+    "wallet": ("wallet", "Prepaid credits: top up, draw, balance, statement."),
+    "close": ("close", "Close a month: its books don't change any more."),
+    "reopen": ("close", "Open the last closed month again."),
+    "report": ("report", "Spend by model, project, day, month, tier, tag …"),
+    "export": ("export", "Charge lines, chargeback and FOCUS as CSV, JSON, Excel or Parquet files."),
+    "project": ("project", "Projects' names, owners and cost centers: apply, list."),
+    "reconcile": ("reconcile", "Compare the ledger with the provider's statement, figures or balance."),
+    "verify": ("verify", "Recompute every charge and check the book against its own rows."),
+    "status": ("status", "Database, conversion in use, sources, quarantine, open months."),
+    "db": ("db", "Create, upgrade and check a ledger."),
 }
 
 
@@ -56,13 +52,12 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module, attribute, _help = COMMANDS[cmd_name]
-        command: click.Command = getattr(import_module(f"ledger.cli.commands.{module}"), attribute)
+        command: click.Command = getattr(import_module(f"ledger.cli.commands.{COMMANDS[cmd_name][0]}"), cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_module, _attribute, line) in COMMANDS.items()])
+            formatter.write_dl([(name, line) for name, (_module, line) in COMMANDS.items()])
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Parse the line; `--help` and `--version` already print here."""

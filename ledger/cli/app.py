@@ -1,4 +1,4 @@
-"""What every command shares: the configuration, the ledger it works on, and `--db` before or after the command."""
+"""The configuration and ledger of a command, and `--db` before or after its name."""
 
 from __future__ import annotations
 
@@ -15,12 +15,31 @@ from ledger.errors import LedgerError
 if TYPE_CHECKING:
     from ledger.config import Config
     from ledger.store.database import Database
+    from ledger.values.amounts import Amount
     from pricing.rate_card import RateCard
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# What a row can be numbered by, and so how many there can be.
+# Numbers of rows, and so how many there can be.
 ROW_NUMBER = click.IntRange(1, 2**63 - 1)
+
+
+def check_text(option: str, text: str) -> None:
+    """Refuse a text that is blank, or that the ledger doesn't keep."""
+    from ledger.intake.fields.record import MAX_NAME
+
+    if not text.strip() or len(text) > MAX_NAME or "\0" in text:
+        raise LedgerError(f"{option} {text[:40]!r}: give 1 to {MAX_NAME} characters")
+
+
+def parse_usd(option: str, text: str) -> Amount:
+    """Read an amount of USD, such as 12.50usd; other currencies are refused."""
+    from ledger.values.amounts import parse_amount, unit_of
+
+    amount = parse_amount(text, option)
+    if amount.currency != "USD":
+        raise LedgerError(f"{option} {text!r} is in {unit_of(amount.currency)}: give it in usd, such as 12.50usd")
+    return amount
 
 
 class App:
@@ -63,15 +82,19 @@ class App:
     def card(self, provider: str | None, *files: str) -> RateCard:
         """One provider's card of those in force; `[ledger] provider` where none is named."""
         cards = self.cards(*files)
-        name = provider or self.config.ledger.provider
+        name = self.provider(provider)
         if name not in cards:
             known = " or ".join(sorted(cards))
             raise LedgerError(f"provider {name!r} has no rate card: give {known}, or --rates FILE")
         return cards[name]
 
+    def provider(self, named: str | None) -> str:
+        """The provider that a command names, else `[ledger] provider`."""
+        return named or self.config.ledger.provider
+
     @cached_property
     def has_ledger(self) -> bool:
-        """Whether there is a ledger at `db_url`."""
+        """A ledger is there at `db_url`."""
         if self._has_no_file:
             return False
         from ledger.store.opening import ledger_exists  # sqlalchemy takes a while to import
@@ -88,16 +111,15 @@ class App:
 
     @property
     def _has_no_file(self) -> bool:
-        """Whether the URL is a SQLite file's that isn't there."""
+        """True where the URL is a SQLite file's that isn't there."""
         try:
             return self._file is not None and not self._file.exists()
         except OSError:
-            # No name of a file, or of one out of reach: opening it says so, without a secret that it holds.
-            return False
+            return False  # no name of a file, or out of reach: opening it says so, without a secret that it holds
 
     @property
     def _is_without_own_prices(self) -> bool:
-        """Whether the built-in cards are known to be in force, again without loading sqlalchemy."""
+        """True where the built-in cards are known to be in force, again without loading sqlalchemy."""
         if self._file is None or self._has_no_file:
             return self._has_no_file
         from ledger.book.prices.peek import has_built_in_prices_alone

@@ -1,1 +1,1 @@
-"""What a change will cost, posted as one comment on its pull request or merge request."""
+"""The cost of a change, posted as one comment on its pull request or merge request."""

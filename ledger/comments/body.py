@@ -33,7 +33,7 @@ def read_body(text: str, where: str, tag: str | None = None) -> Body:
     found = _MARKER.fullmatch(first)
     if found is None or first == QUIET:
         raise LedgerError(
-            f"{where}: its first line is no marker <!-- tollbook:… -->: give what"
+            f"{where}: its first line isn't a marker <!-- tollbook:… -->: give what"
             " 'tollbook diff' or 'tollbook estimate' wrote with --format markdown"
         )
     if tag is not None:
@@ -50,7 +50,7 @@ def first_line(text: str) -> str:
 
 
 def is_same(one: str, other: str) -> bool:
-    """Whether two texts differ in no more than what a host or browser does to line ends."""
+    """Tells whether two texts differ in no more than what a host or browser does to line ends."""
     return one.rstrip().splitlines() == other.rstrip().splitlines()
 
 

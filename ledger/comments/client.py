@@ -28,7 +28,7 @@ _UNSURE = "may lack its comment: run the command again"
 
 
 class Comment(msgspec.Struct):
-    """What both hosts say of a comment; GitLab's own remarks, such as on a pushed commit, are `system`."""
+    """A comment as both hosts have it; GitLab's own remarks, such as on a pushed commit, are `system`."""
 
     id: int
     body: str | None = None
@@ -53,7 +53,7 @@ class Client:
         self._place = place
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": "tollbook", **place.headers})
-        # What stands for `auth` keeps requests from putting the password of a .netrc in the token's place.
+        # This in place of `auth` keeps requests from putting the password of a .netrc in the token's place.
         self._session.auth = lambda prepared: prepared
         retries = _Retry(
             total=4,
@@ -121,7 +121,7 @@ class Client:
         raise LedgerError(f"{answer}: {place.request} {_UNSURE}")
 
     def _said(self, response: requests.Response) -> str:
-        """What the answer's JSON gives as its reason, in a few words, without the token."""
+        """The reason that the answer's JSON gives, in a few words, without the token."""
         try:
             document = msgspec.json.decode(response.content)
         except (ValueError, RecursionError, msgspec.DecodeError):

@@ -1,4 +1,4 @@
-"""Where a comment goes, by what the CI says of itself: a pull request on GitHub, a merge request on GitLab."""
+"""The place of a comment, by the CI's variables: a pull request on GitHub, a merge request on GitLab."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def gitlab_place(env: Mapping[str, str], number: int | None = None) -> Place:
     if number is None:
         raise NotPosted("not on a merge request: no comment; --merge-request IID names one")
     token = _token(env, "GITLAB_TOKEN")
-    # A fork's pipeline runs in the fork, its merge request stands in the project that it wants to be merged into.
+    # A fork's pipeline runs in the fork, its merge request is in the project that it wants to be merged into.
     project = env.get("CI_MERGE_REQUEST_PROJECT_ID") or env.get("CI_PROJECT_ID")
     if not project:
         raise LedgerError("CI_PROJECT_ID is not set: set it to the project's number or its path, GROUP/NAME")

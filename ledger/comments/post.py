@@ -13,7 +13,7 @@ Action: TypeAlias = Literal["created", "updated", "unchanged", "quiet"]
 
 
 class Posted(NamedTuple):
-    """What was done, and to which comment; none where there was nothing to say."""
+    """The action, and the comment's id; none where there was nothing to say."""
 
     action: Action
     comment_id: int | None
@@ -36,6 +36,6 @@ def post_comment(place: Place, body: Body, behavior: Behavior = "update") -> Pos
 
 
 def _newest(client: Client, marker: str) -> Comment | None:
-    """Ours is told by its first line: who quotes a comment has a `>` before it."""
+    """The newest of our own, known by the first line: who quotes a comment has a `>` before it."""
     ours = [comment for comment in client.comments() if first_line(comment.body or "") == marker]
     return max(ours, key=lambda comment: comment.id, default=None)

@@ -1,1 +1,1 @@
-"""What a prompt, or a change to prompts, will cost: workloads, gates, comparison with a baseline."""
+"""Costs of prompts, and of changes to them, beforehand: workloads, gates, comparison with a baseline."""

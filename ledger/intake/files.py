@@ -14,15 +14,16 @@ from sqlalchemy import Connection
 from ledger.book.posting import Posted, Run
 from ledger.config import Config
 from ledger.errors import LedgerError
-from ledger.intake.containers import Source
+from ledger.intake.containers.source import Source
 from ledger.intake.fields.record import Held
-from ledger.intake.pipeline import Intake, Tally
+from ledger.intake.pipeline import Intake, RunCounts
 from ledger.intake.portions.labels import RunOptions
 from ledger.intake.portions.portion import Portion, portions, without_collector
 from ledger.intake.portions.read_ahead import is_worthwhile, portions_ahead
 from ledger.intake.quarantine import CUT, ENDLESS, OpenLines, hold, line_of
 from ledger.store.database import Database
 from ledger.store.opening import ledger_exists, open_ledger
+from ledger.values.words import counted
 
 LISTED_REJECTIONS = 20
 
@@ -39,9 +40,9 @@ class Rejection:
 
 @dataclass(slots=True)
 class IngestResult:
-    """What a run did. `rejections` lists the first ones, conflicts too; `committed` is false where nothing was kept."""
+    """The result of a run. `rejections` lists the first, conflicts too; `committed` is false where nothing was kept."""
 
-    tally: Tally
+    tally: RunCounts
     committed: bool = True
     batch_id: int | None = None
     seconds: float = 0.0
@@ -71,7 +72,7 @@ class Ingest:
         input_format: str = "auto",
         strict: bool = False,
         dry_run: bool = False,
-        progress: Callable[[Tally], None] = lambda _tally: None,
+        progress: Callable[[RunCounts], None] = lambda _tally: None,
     ) -> None:
         self._database = database
         self._config = config
@@ -97,7 +98,7 @@ class Ingest:
         except (LedgerError, OSError) as error:
             said = f"{error.filename or 'input'}: {error.strerror}" if isinstance(error, OSError) else error
             raise LedgerError(
-                f"{said}. {self._recorded:,} records of this run are recorded; "
+                f"{said}. {counted(self._recorded, 'record of this run is', 'records of this run are')} recorded; "
                 "run the same command again to record the rest"
             ) from error
         self.result.batch_id = self._run.id
@@ -137,7 +138,6 @@ class Ingest:
                 self.result.without_usage.append(_plain(file.name))
 
     def _read(self, file: Source) -> Iterator[Portion]:
-        """The file in portions; a large one is read ahead."""
         if is_worthwhile(file):
             return portions_ahead(file, self._input_format, self._intake.options, self._config)
         return portions(file, self._input_format, self._intake.resolver)
@@ -157,7 +157,7 @@ class Ingest:
         self._list(file, portion.held)
 
     def _settle(self, connection: Connection, portion: Portion, posted: Posted) -> None:
-        """Close the quarantine's entries of lines that stand now."""
+        """Close the quarantine's entries of lines that are recorded now."""
         for facts, line, raw, outcome in zip(portion.facts, portion.lines, portion.raws, posted.outcomes, strict=True):
             known_by = line_of(facts, raw)
             if known_by is not None and outcome != "conflict":

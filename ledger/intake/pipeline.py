@@ -20,21 +20,21 @@ from ledger.book.rows import Facts, Rated
 from ledger.config import Config
 from ledger.intake.fields.record import Held, Item, UsageRecord
 from ledger.intake.fields.record_fields import to_fields
-from ledger.intake.portions.labels import Resolver, RunOptions
+from ledger.intake.portions.labels import ALIKE, Resolver, RunOptions
 from ledger.intake.portions.portion import Portion, resolved
 from ledger.intake.quarantine import line_of
 from ledger.store.database import Database
 from ledger.values.spend import Spend
 from pricing.rate_card import RateCard
 
-COUNTS = ("accepted", "duplicate", "conflict", "rejected", "pending")
+OUTCOMES = ("accepted", "duplicate", "conflict", "rejected", "pending")
 
 
 @dataclass(slots=True)
-class Tally:
-    """What became of a run's items. `counts` obeys read = accepted + duplicate + conflict + rejected + pending.
+class RunCounts:
+    """The fate of a run's items. `counts` obeys read = accepted + duplicate + conflict + rejected + pending.
 
-    `assumed` counts the storage records that --assume-cache-storage derives, which no item stands for. `spend` is
+    `assumed` counts the storage records that --assume-cache-storage derives, which have no item. `spend` is
     the money of what was accepted, by project. `ignored` counts by reason what carries token counts and is no request
     to book, outside of `read`; `lost_amounts` the records whose gateway's own figure can't be read.
     """
@@ -48,7 +48,7 @@ class Tally:
 
     @property
     def read(self) -> int:
-        return sum(self.counts[name] for name in COUNTS)
+        return sum(self.counts[name] for name in OUTCOMES)
 
     @property
     def seen(self) -> int:
@@ -61,7 +61,7 @@ class Intake:
 
     def __init__(self, database: Database, config: Config, options: RunOptions, run: Run) -> None:
         self.options = options
-        self.tally = Tally()
+        self.tally = RunCounts()
         self.poster = Poster(database, run)
         self.resolver = Resolver(options, config)
         self._pins = PinnedIds()
@@ -92,7 +92,7 @@ class Intake:
         return rated
 
     def post(self, connection: Connection, rated: Rated, portion: Portion) -> Posted:
-        """Post what was rated; what the roll-ups have no room for, and contradictions of what stands, are held back."""
+        """Post what was rated; what roll-ups have no room for, and what contradicts records, is held back."""
         rated = self._with_room(connection, rated, portion)
         posted = self.poster.post_usage(connection, rated) if rated.facts else Posted([], None)
         outcomes = Counter(zip((facts.assumed for facts in rated.facts), posted.outcomes, strict=True))
@@ -102,7 +102,7 @@ class Intake:
             if outcome == "conflict":
                 facts = rated.facts[place]
                 message = (
-                    f"{facts.kind} {facts.request_id!r} of {facts.source} stands with other facts: "
+                    f"{facts.kind} {facts.request_id!r} of {facts.source} is recorded with other facts: "
                     "'tollbook quarantine show' has both"
                 )
                 self._hold(portion, place, "conflict", message)
@@ -111,7 +111,7 @@ class Intake:
         return posted
 
     def _with_room(self, connection: Connection, rated: Rated, portion: Portion) -> Rated:
-        """What the roll-ups have room for; the rest goes from `portion` to its `held`."""
+        """Keeps what roll-ups have room for; the rest goes from `portion` to its `held`."""
         refusals = self.poster.refusals(connection, rated)
         if not refusals:
             return rated
@@ -147,24 +147,11 @@ class Intake:
 def fields_of(facts: Facts) -> dict[str, object]:
     """Resolved facts as a `records` line, for the quarantine; `assumed` beside them where no input states them."""
     record = UsageRecord(
-        request_id=facts.request_id,
         occurred_at_us=facts.occurred_at,
-        kind=facts.kind,
-        provider=facts.provider,
-        source=facts.source,
-        requested_model=facts.requested_model,
-        reported_model=facts.reported_model,
         project=facts.project,
-        status=facts.status,
-        service_tier=facts.service_tier,
-        input_tokens=facts.input_tokens,
-        cached_input_tokens=facts.cached_input_tokens,
-        output_tokens=facts.output_tokens,
-        reasoning_tokens=facts.reasoning_tokens,
         tags=msgspec.json.decode(facts.tags),
-        storage_tokens=facts.storage_tokens,
         storage_end_us=facts.storage_end,
-        provider_amount_nano=facts.provider_amount_nano,
         tool_calls=facts.tool_calls or 0,
+        **{name: getattr(facts, name) for name in ALIKE},
     )
     return to_fields(record) | ({"assumed": True} if facts.assumed else {})

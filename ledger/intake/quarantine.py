@@ -1,4 +1,4 @@
-"""What could not be recorded: kept by digest with the allowed fields alone, until somebody settles it."""
+"""Quarantine of what could not be recorded: kept by digest with the allowed fields alone, until it is settled."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ENDLESS = "no_terminal_event"
 
 
 def digest_of(source: str, raw: bytes) -> str:
-    """What the same line of the same source is known by."""
+    """The digest by which the same line of the same source is known."""
     return hashlib.sha256(source.encode() + b"\0" + raw).hexdigest()
 
 
 def hold(connection: Connection, file: str, held: Sequence[Held], options: RunOptions) -> None:
-    """Add what is new; a line that is known is counted, and stands open as the latest run read it unless discarded."""
+    """Add what is new; a line that is known is counted, and is open as the latest run read it unless discarded."""
     now = datetime.now(UTC)
     by_digest: dict[str, list[Held]] = {}
     for item in held:
@@ -71,7 +71,6 @@ def _known(connection: Connection, digests: Sequence[str]) -> dict[str, tuple[in
 
 
 def _as_read(item: Held, options: RunOptions) -> dict[str, Any]:
-    """The columns that the latest run decides."""
     return {
         "state": "open",
         "reason": item.reason,
@@ -124,7 +123,7 @@ class OpenLines:
         return bool(self._by_digest)
 
     def settle(self, connection: Connection, facts: Facts, line: int, raw: bytes) -> None:
-        """Resolve the entries of a line that stands in the ledger now."""
+        """Resolve the entries of a line that is recorded now."""
         number = self._by_digest.pop(digest_of(facts.source, raw), None)
         if number is not None:
             settle(connection, number, "resolved", "the line was recorded when it came again")

@@ -32,7 +32,7 @@ CONFLICT = "conflict"
 
 @dataclass(slots=True)
 class Retried:
-    """What became of the entries tried again: those still open keep the reason they have now."""
+    """The fate of entries tried again: those still open keep the reason they have now."""
 
     recorded: list[int] = field(default_factory=list)
     duplicate: list[int] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Retried:
 def retry(database: Database, config: Config, numbers: Sequence[int] = ()) -> Retried:
     """Try open entries again, with the options of the run that held them back.
 
-    Where none is named: all whose facts are complete, but for conflicts, which want a decision.
+    Where none is named: all whose facts are complete, except conflicts, which want a decision.
     """
     result = Retried()
     run = Run("retry")
@@ -70,7 +70,6 @@ def retry(database: Database, config: Config, numbers: Sequence[int] = ()) -> Re
 
 
 def _retry_together(connection: Connection, intake: Intake, rows: Sequence[Row[Any]], result: Retried) -> None:
-    """Entries of the same options, in one batch."""
     portion = _portion(intake, rows)
     posted = intake.post(connection, intake.rate(portion), portion)
     for number, outcome in zip(portion.lines, posted.outcomes, strict=True):
@@ -110,7 +109,7 @@ def discard(database: Database, numbers: Sequence[int], reason: str) -> None:
 
 
 def accept(database: Database, config: Config, number: int, reason: str) -> int:
-    """Let a conflict's facts stand in place of the recorded ones: reversal and replacement. Returns the batch's id."""
+    """Replace the recorded facts by a conflict's: reversal and replacement. Returns the batch's id."""
     with database.writing() as connection:
         row = get_entry(connection, number)
         if row.state != "open" or row.reason != CONFLICT:
@@ -164,7 +163,7 @@ def _replace(connection: Connection, poster: Poster, known: Known, rated: Rated)
 
 
 def standing_fields(connection: Connection, row: Row[Any]) -> dict[str, object] | None:
-    """What stands in the ledger under the identity of a conflict, as a records line; None for other entries."""
+    """The record that a conflict contradicts, as a records line; None for other entries."""
     if row.reason != CONFLICT:
         return None
     fields = msgspec.json.decode(row.fields)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+# A date, or a date and time with or without a zone: neither basic format, week dates nor hour 24.
+_ISO = re.compile(
+    r"\d{4}-\d{2}-\d{2}"
+    r"(?:[Tt ](?:[01]\d|2[0-3]):\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?: ?(?:[Zz]|[+-]\d{2}(?::?[0-5]\d)?))?)?",
+    re.ASCII,
+)
 
 
 def to_microseconds(moment: datetime) -> int:
@@ -15,6 +22,16 @@ def to_microseconds(moment: datetime) -> int:
     return (moment - EPOCH) // MICROSECOND
 
 
+def parse_iso(text: str) -> datetime:
+    """Reads ISO 8601 text, naive where it has no zone; ValueError where it is none, such as 20260219T100000Z.
+
+    Digits below a microsecond are cut off.
+    """
+    if _ISO.fullmatch(text) is None:
+        raise ValueError(f"{text[:50]!r} isn't an ISO 8601 time: write it as 2026-02-19T07:37:54Z")
+    return datetime.fromisoformat(text[:11] + text[11:].replace(" ", "").upper())
+
+
 def from_microseconds(microseconds: int) -> datetime:
     """The aware UTC datetime that many microseconds after 1970-01-01T00:00Z."""
     return EPOCH + timedelta(microseconds=microseconds)
@@ -22,4 +39,9 @@ def from_microseconds(microseconds: int) -> datetime:
 
 def iso_text(microseconds: int) -> str:
     """The instant as ISO 8601 text in UTC: 0 is 1970-01-01T00:00:00Z; six fraction digits where there are any."""
-    return (EPOCH + timedelta(microseconds=microseconds)).isoformat().replace("+00:00", "Z")
+    return moment_text(EPOCH + timedelta(microseconds=microseconds))
+
+
+def moment_text(moment: datetime, timespec: str = "auto") -> str:
+    """The aware time as ISO 8601 text in UTC; to the second by `timespec` "seconds"."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")

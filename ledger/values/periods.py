@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from ledger.errors import LedgerError
 from ledger.values.calendar import QUARTER, day_start, is_day_start, month_start, shift_month
+from ledger.values.instants import EPOCH, parse_iso
+from ledger.values.words import counted
 
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 
@@ -91,7 +93,7 @@ def parse_moment(text: str, zone: tzinfo, option: str) -> datetime:
             day = date.fromisoformat(text)
             _check_year(day.year)
             return day_start(day, zone)
-        moment = datetime.fromisoformat(text)
+        moment = parse_iso(text)
         _check_year(moment.year)
     except ValueError:
         raise LedgerError(
@@ -121,8 +123,7 @@ def parse_last(text: str, *, zone: tzinfo, now: datetime, option: str = "--last"
     number, unit = int(found[1]), found[2]
     try:
         if unit == "h":
-            since_epoch = now.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-            end = now.astimezone(UTC) - since_epoch % QUARTER + QUARTER
+            end = now.astimezone(UTC) - (now - EPOCH) % QUARTER + QUARTER
             start = end - timedelta(hours=number)
         else:
             tomorrow = now.astimezone(zone).date() + timedelta(days=1)
@@ -131,8 +132,8 @@ def parse_last(text: str, *, zone: tzinfo, now: datetime, option: str = "--last"
         _check_year(start.year)
     except (OverflowError, ValueError):
         raise LedgerError(f"{option} {text} reaches back before {FIRST_YEAR}: give a shorter time") from None
-    words = {"d": "day", "w": "week", "h": "hour"}[unit]
-    return Span(start, end, f"last {number} {words}{'s' if number > 1 else ''}, {_label(start, end, zone)}")
+    noun = {"d": "day", "w": "week", "h": "hour"}[unit]
+    return Span(start, end, f"last {counted(number, noun)}, {_label(start, end, zone)}")
 
 
 def parse_recent(since: str, until: str | None, *, zone: tzinfo, now: datetime) -> Span:

@@ -1,4 +1,4 @@
-"""How many tokens a model's own tokenizer counts: tiktoken's counts, corrected by what `calibrate` found out.
+"""Token counts of a model's own tokenizer: tiktoken's counts, corrected by `calibrate`.
 
 Doubao's tokenizer isn't public, so that a count has a range. Without a calibration it is tiktoken's own count +-20 %;
 with one it holds nine in ten of the pairs that the fit had not seen, outliers apart. A calibration's figures are exact
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from pricing.errors import UnusableCalibration, shown
+from pricing.errors import UnusableCalibration, retold, shown
 from pricing.estimating.tokens import ENCODINGS, ScriptTokens, count_all, count_scripts
 from pricing.money import NANO, divide_half_even, format_nano, parse_units
 
@@ -45,7 +45,7 @@ class PromptText:
 
 
 class Errors(NamedTuple):
-    """How far counts are off the real ones, in tenths of a percent of these: half are off by less than the median.
+    """Errors of counts against the real ones, in tenths of a percent of these: half are off by less than the median.
 
     Bias is the median with its sign: below 0 where counts are too low.
     """
@@ -123,14 +123,16 @@ class Calibration:
         try:
             read = msgspec.convert(document, _Document)
             models = {name: _model_of(model, f"models.{name}") for name, model in read.models.items()}
-        except (msgspec.ValidationError, ValueError) as error:
+        except msgspec.ValidationError as error:
+            raise _refused(where, ": ".join(filter(None, retold(error)))) from None
+        except ValueError as error:
             raise _refused(where, str(error)) from None
         if read.encoding not in ENCODINGS:
             raise _refused(where, f"encoding {shown(read.encoding)} isn't {' or '.join(ENCODINGS)}")
         return cls(read.encoding, models)
 
     def summary(self, model: str) -> dict[str, Any] | None:
-        """What an estimate says of the correction that it used; None where there is none for this model."""
+        """The correction of a model for an estimate's document, None without one."""
         found = self.models.get(model)
         return None if found is None else {"model": model, **found.to_document()}
 

@@ -1,4 +1,4 @@
-"""What a request will cost: a range of input counts -> charges, by the rule that books the real usage."""
+"""The cost of a request to come: a range of input counts -> charges, by the rule that books the real usage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pricing.charge import Charge
     from pricing.rate_card import RateEntry
 
-NOTHING = TokenRange(0, 0, 0)
+NO_TOKENS = TokenRange(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +61,19 @@ class PromptEstimate:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Where the range crosses a tier's edge, with both prices, and where it goes beyond the card."""
+        """Warnings of a crossed tier's edge, with both prices, and of a range beyond the card."""
         low, _, high = self.input_range
-        told = [
+        warnings = [
             f"the range of {low:,} to {high:,} input tokens crosses {edge.tokens:,}: a request costs "
             f"{self._shown(edge.at_edge)} at {edge.tokens:,}, {self._shown(edge.past_edge)} at {edge.tokens + 1:,}"
             for edge in self.crossed
         ]
         if self.top_tokens is not None and high > self.top_tokens:
-            told.append(
+            warnings.append(
                 f"the range reaches {high:,} input tokens, beyond the {self.top_tokens:,} that {self.high.entry.key} "
                 f"prices: the request may be refused; its high end is priced at {self.top_tokens:,}"
             )
-        return tuple(told)
+        return tuple(warnings)
 
     def _usd_of(self, charge: Charge) -> Fraction:
         return usd_fraction([(charge.amount_nano, self.per_usd_nano)])
@@ -87,14 +87,14 @@ def estimate_prompt(
     entry: RateEntry,
     per_usd_nano: int | None,
     input_range: TokenRange,
-    cached: TokenRange = NOTHING,
+    cached: TokenRange = NO_TOKENS,
     output_tokens: int = 0,
     max_output_tokens: int | None = None,
 ) -> PromptEstimate:
     """The estimate of one request; `cached` is the part of the input read from cache, at most all of it.
 
     By bounds 32_000 and 128_000, a range of 25_600 to 38_400 is priced at 25_600 tokens in tier 1, at 38_400 in tier 2,
-    and the edge 32_000 is told with its price and that of 32_001. InvalidUsage ("input_over_limit") where the expected
+    and the edge 32_000 is named with its price and that of 32_001. InvalidUsage ("input_over_limit") where the expected
     count is beyond what the entry prices.
     """
     top_tokens = top_tokens_of(entry)

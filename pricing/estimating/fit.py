@@ -41,7 +41,7 @@ _LEFT_OUT_PERCENT = 5
 _LEAST_MARGIN = SCALE // 50
 
 
-class Pair(NamedTuple):
+class CountedPair(NamedTuple):
     """One request as tiktoken counts it, what wraps its messages apart, and the input tokens that the API reported."""
 
     tokens: ScriptTokens
@@ -49,7 +49,7 @@ class Pair(NamedTuple):
     input_tokens: int
 
 
-def fit_model(model: str, pairs: Sequence[Pair]) -> ModelCalibration:
+def fit_model(model: str, pairs: Sequence[CountedPair]) -> ModelCalibration:
     """The correction that the pairs show; TooFewPairs where fewer than LEAST_PAIRS of them have different texts."""
     import numpy as np
 
@@ -81,7 +81,7 @@ def fit_model(model: str, pairs: Sequence[Pair]) -> ModelCalibration:
     )
 
 
-def _folds(pairs: Sequence[Pair]) -> Integers:
+def _folds(pairs: Sequence[CountedPair]) -> Integers:
     """A number for each pair, counting different ones as they come: the same text is held out together."""
     import numpy as np
 
@@ -91,7 +91,7 @@ def _folds(pairs: Sequence[Pair]) -> Integers:
 
 
 def _held_out(design: Floats, real: Floats, folds: Integers, *, by_script: bool) -> Floats:
-    """What each pair is predicted to have by the fit of the other folds."""
+    """Predicts each pair by the fit of the other folds."""
     import numpy as np
 
     predicted = np.zeros(len(real))

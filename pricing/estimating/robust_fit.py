@@ -26,7 +26,7 @@ _SETTLED = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Coefficient:
-    """What is known of a coefficient before the fit: `likely`, give or take `spread`, and surely within the bounds."""
+    """Knowledge of a coefficient before the fit: `likely`, give or take `spread`, and surely within the bounds."""
 
     likely: float
     spread: float

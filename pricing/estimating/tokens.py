@@ -104,7 +104,7 @@ def count_scripts(texts: Sequence[str], encoding: str = DEFAULT_ENCODING) -> lis
 
 
 def _measured(texts: Sequence[str], encoder: Encoding, measure: Callable[[list[int]], T]) -> Iterator[tuple[int, T]]:
-    """What `measure` makes of the tokens of each part of each text, with the text's number; the tokens aren't kept."""
+    """Measures the tokens of each part of each text, and yields that with the text's number."""
     parts = [(index, part) for index, text in enumerate(texts) for part in _parts(text)]
 
     def measured(part: tuple[int, str]) -> tuple[int, T]:
@@ -149,7 +149,7 @@ def _encode(encoder: Encoding, text: str) -> list[int]:
 
 
 def _may_have_long_blank(text: str) -> bool:
-    """Whether any block of half that length is all white space, as one within a long blank is."""
+    """Tells whether any block of half that length is all white space, as one within a long blank is."""
     block = _LONG_BLANK // 2
     return any(text[start : start + block].isspace() for start in range(0, len(text) - block, block))
 
@@ -175,7 +175,6 @@ def _script(token: bytes) -> int:
 
 @cache
 def _encoder(encoding: str) -> Encoding:
-    """The encoder of that name, made once."""
     if encoding not in ENCODINGS:
         raise UnknownEncoding(f"encoding {shown(encoding)} isn't known: give {' or '.join(ENCODINGS)}")
     from tiktoken import Encoding

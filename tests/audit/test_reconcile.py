@@ -104,7 +104,7 @@ def test_a_month_leaves_rows_of_other_days_out_unless_the_request_is_of_the_mont
     )
     found = reconcile(db_cli, text, "--month", "2026-03", "--all")
     assert told(found) == ["a matched 1 1", "b matched 2 2"]
-    assert "outside 2026-03 and were left out: 1\n" in found.stderr
+    assert "left out, outside 2026-03: 1 row of the statement\n" in found.stderr
 
 
 def test_other_providers_and_adjustments_are_not_compared(db_cli: Cli) -> None:
@@ -113,7 +113,7 @@ def test_other_providers_and_adjustments_are_not_compared(db_cli: Cli) -> None:
     db_cli("adjust", "--project", "p", "--amount", "-3credits", *options).ok()
     found = reconcile(db_cli, "request_id,day,amount / a,2026-03-01,1")
     assert (found.json["total"]["ledger_amount"], found.exit_code) == ("1", 0)
-    assert "adjustments for these months were left out, as no request stands behind them: -3credits" in found.stderr
+    assert "left out, as they have no request: adjustments for these months, -3credits" in found.stderr
     # 6,250 tokens of output at 16 CNY per 1M.
     found = reconcile(db_cli, "request_id,day,amount,currency / v,2026-03-01,0.1,CNY", "--provider", "volcengine")
     assert (found.json["currency"], found.json["matched"], found.exit_code) == ("CNY", 1, 0)
@@ -172,7 +172,7 @@ def test_days_outside_the_month_are_left_out(db_cli: Cli) -> None:
     book(db_cli, A)
     found = reconcile(db_cli, f"day,model,amount / 2026-03-01,{PRO},1 / 2026-04-01,{PRO},1", "--month", "2026-03")
     assert (found.json["matched"], found.exit_code) == (1, 0)
-    assert "outside 2026-03 and were left out: 1\n" in found.stderr
+    assert "left out, outside 2026-03: 1 row of the statement\n" in found.stderr
 
 
 def test_a_zone_without_offset_is_asked_for(db_cli: Cli) -> None:
@@ -336,7 +336,7 @@ def test_stored_figures_are_held_against_what_is_booked(db_cli: Cli) -> None:
     assert told(found) == ["b differs 1.744 1.776 tiered_cached_rate", "d differs 1 3"]
     assert (found.json["matched"], found.stderr) == (
         1,
-        "Note: requests without a provider_amount, which were left out: 1\n",
+        "Note: left out, without a provider_amount: 1 request\n",
     )
     assert told(reconcile(db_cli, None, "--month", "2026-04")) == ["d differs 1 3"]
     assert told(reconcile(db_cli, None, "--until", "2026-04-01", "--all"))[0] == "a matched 1 1"

@@ -197,7 +197,7 @@ def test_reassign_takes_what_every_condition_holds_of(book: Cli, selection: list
     ("args", "words"),
     [
         (["--project", "search", "--to", "search"], "nothing to move"),
-        (["--project", "search", "--to", " "], "is no project name"),
+        (["--project", "search", "--to", " "], "give 1 to 200 characters"),
         (["--project", "search", "--to", "p" * 201], "1 to 200 characters"),
         (["--project", "search"], "Missing option '--to'"),
         (["--project", "search", "--to", "x", "--since", "2026-03-02", "--until", "2026-03-01"], "is not before"),

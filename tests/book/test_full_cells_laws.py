@@ -21,7 +21,7 @@ from ledger.book.settings import rebuild_rollups
 from ledger.config import Config
 from ledger.errors import LedgerError
 from ledger.intake.files import Ingest
-from ledger.intake.pipeline import Tally
+from ledger.intake.pipeline import RunCounts
 from ledger.intake.portions.labels import RunOptions
 from ledger.reports.selection import Selection
 from ledger.reports.spend import read_spend
@@ -118,7 +118,7 @@ class Real:
     def name(self, project: str) -> str:
         return f"{self._prefix}-{project}"
 
-    def ingest(self, made: Posted) -> Tally:
+    def ingest(self, made: Posted) -> RunCounts:
         """Record the usage as one file."""
         data = lines(map(self._line, made)).encode()
         return Ingest(self.database, Config(), RunOptions()).run([source(data)]).tally

@@ -153,7 +153,7 @@ def test_duplicates_with_other_labels_are_counted_and_the_first_stand(cli: Cli, 
     others = [response("r1", metadata=labels) for labels in other_labels]
     again = cli("ingest", "-", "--json", stdin=lines([first, *others])).ok()
     assert (again.json["duplicate"], again.json["differing_labels"]) == (3, 2)
-    assert "2 duplicates name another project or other tags: the first ones stand" in again.stderr
+    assert "other project or tags in 2 duplicates: those recorded first hold" in again.stderr
     assert [(row["project"], row["tags"]) for row in charges(cli)] == [("search", {"team": "a"})] * 2
 
 

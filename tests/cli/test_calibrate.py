@@ -153,7 +153,7 @@ def test_requests_beyond_text_are_left_out_and_counted(cli: Cli, tmp_path: Path)
     lines = write(tmp_path / "pairs.jsonl", *(pair(number) for number in range(9)), image, tools)
     done = cli("calibrate", lines, "--json").ok()
     assert done.json["models"][CODE]["pairs"] == 9
-    assert done.stderr == "Note: 2 lines are left out: their requests hold more than text, which can't be counted\n"
+    assert done.stderr == "Note: left out, as their requests hold more than text: 2 lines\n"
 
 
 def test_responses_without_usage_are_left_out_and_counted(cli: Cli, tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_responses_without_usage_are_left_out_and_counted(cli: Cli, tmp_path: Pa
     lines = write(tmp_path / "pairs.jsonl", *(pair(number) for number in range(9)), *failed)
     done = cli("calibrate", lines, "--json").ok()
     assert done.json["models"][CODE]["pairs"] == 9
-    assert done.stderr == "Note: 3 lines are left out: their responses report no input tokens\n"
+    assert done.stderr == "Note: left out, as their responses report no input tokens: 3 lines\n"
 
 
 def test_models_with_too_few_pairs_are_left_out_if_any_has_enough(cli: Cli, tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_many_outliers_are_told(cli: Cli, tmp_path: Path) -> None:
 BAD_LINES: list[tuple[object, str]] = [
     ("{", "JSON"),
     ('{"model": "m", "model": "m"}', "model"),
-    ([1], "is no object: give "),
+    ([1], "isn't an object: give "),
     (pair(1, text=1), "text must be a string"),
     (pair(1, model=None), 'names no model: add "model"'),
     (pair(1, model=""), 'names no model: add "model"'),
@@ -206,7 +206,7 @@ BAD_LINES: list[tuple[object, str]] = [
     (pair(1, request={"input": "x"}), "has text and request: give one of them"),
     ({"model": CODE, "input_tokens": 3}, "has neither text nor request: give "),
     ({"model": CODE, "text": "x"}, "has neither input_tokens nor response: give "),
-    (chat(1, request={"model": CODE}), "is no request body"),
+    (chat(1, request={"model": CODE}), "isn't a request body"),
     (chat(1, response=[]), "response must be an object"),
     (chat(1, response={"usage": 3}), "usage must be an object"),
     (chat(1, response={"usage": {"input_tokens": "3"}}), "usage.input_tokens must be a whole number from 1 on"),

@@ -179,7 +179,7 @@ def test_budgets_are_held_by_the_ledgers_pace(cli: Cli) -> None:
     assert [(gate["level"], gate["passed"]) for gate in warned] == [("fail", True), ("warn", False)]
     unknown = cli(*arguments, "--budget", "q9")
     assert unknown.exit_code == 2
-    assert "--budget 'q9' is no [[budget]] of tollbook.toml: it has none, plenty" in unknown.stderr
+    assert "--budget 'q9' isn't a [[budget]] of tollbook.toml: it has none, plenty" in unknown.stderr
 
 
 # --- wrong use ------------------------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ def test_budgets_are_held_by_the_ledgers_pace(cli: Cli) -> None:
         (("--fail-over", "5"), "--fail-over '5' is no amount"),
         (("--fail-over", "10%"), "--fail-over '10%' is no amount"),
         (("--warn-over", "-5usd"), "--warn-over '-5usd' is negative"),
-        (("--fail-over", "5cny"), "the limit 5cny can't be held against prices in credits: give it in usd"),
+        (("--fail-over", "5cny"), "the limit 5cny can't be compared with prices in credits: give it in usd"),
         (("--quiet-under", "5credits"), "--quiet-under '5credits' is in credits: give it in usd"),
         (("--base-ref", "main"), "--compare-to and --base-ref contradict each other"),
         (("--profile", "p.json"), "--profile is for an estimate, but head.json is one already: leave it out"),
@@ -229,7 +229,7 @@ def test_standard_input_is_read_once(cli: Cli) -> None:
     ("text", "message"),
     [
         ("{", "base.json: "),
-        ("[]", "base.json: is no estimate of workloads"),
+        ("[]", "base.json: isn't an estimate of workloads"),
         ('{"schema":1,"prompts":[]}', "base.json: is an estimate of prompts, made without --config"),
         ('{"schema":9,"workloads":[]}', "base.json: is of schema 9, this version reads schema 1"),
     ],

@@ -338,8 +338,8 @@ def test_warnings_are_notes_with_what_they_are_about(workloads: Workloads) -> No
     ("change", "words"),
     [
         (("requests_per_month = 20_000", "requests_per_month = -1"), "workload[0].requests_per_month: -1 is negative"),
-        (("requests_per_month = 20_000", "requests = 1"), "workload[0].requests: is no key of this file"),
-        (("requests_per_month = 20_000", 'max_usd_per_month = "1usd"'), "workload[0].max_usd_per_month: '1usd' is no"),
+        (("requests_per_month = 20_000", "requests = 1"), "workload[0].requests: isn't a key of this file"),
+        (("requests_per_month = 20_000", 'max_usd_per_month = "1usd"'), "workload[0].max_usd_per_month: '1usd' isn't"),
         (("requests_per_month = 20_000", "cached_prefix = 'p'\ncached_input_tokens = 1"), "workload[0]: cached_prefix"),
         (("prompts/*.md", "prompts/*.txt"), "workload 'answers': prompts 'prompts/*.txt' matches no file in project"),
         (("prompts/*.md", "../project"), "workload 'answers': prompts '../project' matches no file in project"),

@@ -116,7 +116,7 @@ def test_a_figure_that_is_no_amount_is_told_and_the_usage_is_booked(db_cli: Cli,
     made.append(response("s1", usage=response()["usage"] | {"cost": "n/a"}))
     outcome = db_cli("ingest", "-", "--json", stdin=lines(made)).ok()
     assert (outcome.json["accepted"], outcome.json["lost_provider_amounts"]) == (4, 2)
-    assert "booked without the gateway's own figure, which is no finite amount: 2" in outcome.stderr
+    assert "booked without the gateway's own figure, which isn't a finite amount: 2 records" in outcome.stderr
     kept = rows(db_url, "SELECT request_id, provider_amount_nano FROM usage_records ORDER BY request_id")
     assert kept == [("r0", None), ("r1", 10_000), ("r2", 0), ("s1", None)]
 

@@ -104,7 +104,7 @@ def test_a_user_entry_beats_the_built_in_one_only_by_replacement(db_cli: Cli, db
     unreasoned = db_cli("rates", "add", path, "--replace").stderr
     assert unreasoned == "Error: --replace needs --reason R: it is kept with the new version\n"
     told = db_cli("rates", "add", path, "--replace", "--reason", "the page was wrong").ok().stderr
-    assert "1 posted charges stand at other figures and stay as they are: 'tollbook reprice' corrects them" in told
+    assert "1 posted charge stands at other figures and stays as it is: 'tollbook reprice' corrects them" in told
     db_cli("ingest", "-", stdin=lines([response("before"), response("after")])).ok()
     assert [row[:2] for row in booked(db_url)] == [("before", REFERENCE_NANO), ("after", (88 + 230) * 7_000)]
     assert rows(db_url, "SELECT origin, reason FROM card_versions WHERE provider = 'evolink' ORDER BY id") == [

@@ -107,7 +107,7 @@ def test_another_encoding_is_refused(cli: Cli, sqlite_url: str, data: bytes) -> 
         (["--statement", "s.csv", "--month", "March"], "--month 'March' is no month"),
         (["--statement", "s.csv", "--timezone", "Mars/Olympus"], "time zone 'Mars/Olympus' is not known"),
         (["--statement", "s.csv", "--provider", "nobody"], "provider 'nobody' has no rate card: give evolink or"),
-        (["--statement", "s.csv", "--tolerance", "1credits"], "--tolerance 1credits: give it in usd"),
+        (["--statement", "s.csv", "--tolerance", "1credits"], "--tolerance '1credits' is in credits: give it in usd"),
         (["--tolerance", "-1usd"], "--tolerance '-1usd' is negative"),
         (["--map", "day=A"], "give --statement FILE with it"),
         (["--at", "2026-03-01"], "give --remaining-credits N with it"),

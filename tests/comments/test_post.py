@@ -202,7 +202,7 @@ def test_no_line_is_a_command_to_the_host(host: Host) -> None:
 def test_a_file_without_a_marker_is_refused_by_name(host: Host, body: str) -> None:
     done = host.comment(body)
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "Error: diff.md: its first line is no marker <!-- tollbook:… -->" in done.stderr
+    assert "Error: diff.md: its first line isn't a marker <!-- tollbook:… -->" in done.stderr
     assert host.forge.asked == []
 
 

@@ -113,11 +113,11 @@ def test_credits_are_those_of_the_total() -> None:
 def test_a_limit_is_in_the_currency_of_the_prices_or_in_usd() -> None:
     both = side(costing("a", 40), workload("b", 1_000, card=VOLCENGINE))
     for limit in ("5credits", "5cny"):
-        with pytest.raises(LedgerError, match="can't be held against prices in"):
+        with pytest.raises(LedgerError, match="can't be compared with prices in"):
             over(limit, both)
-    with pytest.raises(LedgerError, match="the limit 5eur can't be held against prices in credits: give it in usd"):
+    with pytest.raises(LedgerError, match="the limit 5eur can't be compared with prices in credits: give it in usd"):
         over("5eur", side(costing("a", 40)))
-    with pytest.raises(LedgerError, match="can't be held against prices in cny"):
+    with pytest.raises(LedgerError, match="can't be compared with prices in cny"):
         increase("5credits", side(workload("a", 1_000, card=VOLCENGINE)), side(costing("a", 40)))
     assert over("1cny", side(workload("b", 1_000, requests=312, card=VOLCENGINE))).value == "0.9984cny"
     assert over("50usd", both).passed
@@ -252,7 +252,7 @@ def test_a_budget_takes_the_change_of_what_it_is_of(scope: dict[str, Any], chang
         ),
         (
             ("a: max_usd_per_month", "5usd", None, False),
-            "a: max_usd_per_month: it has no price, or no requests_per_month, to hold against 5usd",
+            "a: max_usd_per_month: it has no price, or no requests_per_month, to compare with 5usd",
         ),
     ],
 )

@@ -101,7 +101,7 @@ def test_what_names_no_commit(repository: Repository, ref: str) -> None:
 @pytest.mark.parametrize("ref", ["", "-h", "--all", "--output=stolen", "main\0"])
 def test_a_ref_is_never_an_option(repository: Repository, ref: str) -> None:
     repository.commit(a__txt="one")
-    assert "is no git ref" in refusal(ref)
+    assert "isn't a git ref" in refusal(ref)
     assert sorted(path.name for path in repository.path.iterdir()) == [".git", "a.txt"]
 
 
@@ -249,5 +249,5 @@ def test_a_folder_reached_by_a_link(repository: Repository, tmp_path: Path) -> N
 def test_what_is_wrong_is_told_with_the_repositorys_names(repository: Repository) -> None:
     commit = repository.commit(a__txt="one")
     with baseline_of("main", repository.path) as baseline:
-        told = str(baseline.told(LedgerError(f"{baseline.tree / 'a.txt'}: is wrong, in {baseline.tree}")))
+        told = str(baseline.renamed(LedgerError(f"{baseline.tree / 'a.txt'}: is wrong, in {baseline.tree}")))
     assert told == f"--base-ref main (commit {commit[:12]}): a.txt: is wrong, in its top folder"

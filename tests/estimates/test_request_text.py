@@ -159,13 +159,13 @@ def test_what_adds_no_input_goes_unnamed(extra: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ([], "is no request body: a Responses body has input or instructions, a chat body messages"),
-        ("text", "is no request body"),
-        ({}, "is no request body"),
-        ({"prompt": "old"}, "is no request body"),
-        ({"request": {"model": "m"}}, "is no request body"),
-        ({"request": "a"}, "is no request body"),
-        ({"input": None}, "is no request body"),
+        ([], "isn't a request body: a Responses body has input or instructions, a chat body messages"),
+        ("text", "isn't a request body"),
+        ({}, "isn't a request body"),
+        ({"prompt": "old"}, "isn't a request body"),
+        ({"request": {"model": "m"}}, "isn't a request body"),
+        ({"request": "a"}, "isn't a request body"),
+        ({"input": None}, "isn't a request body"),
         ({"input": "a", "messages": []}, "has input and messages, of two APIs"),
         ({"instructions": "a", "messages": []}, "has instructions and messages, of two APIs"),
         ({"input": 5}, "input must be text or a list of items, one at least"),
@@ -241,15 +241,15 @@ def test_json_lines_are_named_by_line_and_blank_ones_skipped(tmp_path: Path) -> 
         ("p.txt", "é".encode("utf-16"), "is UTF-16: convert it to UTF-8"),
         ("p.json", b"", "broken JSON"),
         ("p.json", b"{", "broken JSON"),
-        ("p.json", b'{"input": "a", "input": "b"}', "the key 'input' stands twice"),
-        ("p.json", b'{"input": NaN}', "NaN is no JSON number"),
+        ("p.json", b'{"input": "a", "input": "b"}', "the key 'input' is given twice"),
+        ("p.json", b'{"input": NaN}', "NaN isn't a JSON number"),
         ("p.json", b'{"input": "\xff"}', "is not UTF-8"),
         ("p.json", b'{"input": "a\0"}', "NUL byte"),
         ("p.json", b"[]", "holds no request"),
-        ("p.json", b'[{"input": "a"}, {}]', "is no request body"),
+        ("p.json", b'[{"input": "a"}, {}]', "isn't a request body"),
         ("p.jsonl", b"\n\n", "holds no request"),
         ("p.jsonl", b'{"input": "a"}\n{"input"', "broken JSON"),
-        ("p.jsonl", b'{"input": "a"}\n[]', "is no request body"),
+        ("p.jsonl", b'{"input": "a"}\n[]', "isn't a request body"),
     ],
 )
 def test_what_can_not_be_read_is_one_line_naming_the_file(
@@ -282,7 +282,7 @@ def test_a_path_without_a_readable_file_is_named(
 
 def test_a_list_says_which_of_its_bodies_is_none(tmp_path: Path) -> None:
     path = write(tmp_path / "p.json", '[{"input": "a"}, {}]')
-    with pytest.raises(LedgerError, match=r"p\.json\[1\]: is no request body"):
+    with pytest.raises(LedgerError, match=r"p\.json\[1\]: isn't a request body"):
         read_prompts(path)
 
 

@@ -156,7 +156,7 @@ def test_what_a_body_holds_besides_text_is_named(project: Project) -> None:
         ({}, 'parts = ["."]', "can't be read: Is a directory"),
         ({"a.md": b"\x89PNG\0"}, 'prompts = ["a.md"]', "{folder}/a.md: is binary"),
         ({"a.md": b"caf\xe9"}, 'prompts = ["a.md"]', "{folder}/a.md: byte 4 is not UTF-8"),
-        ({"a.json": "{}"}, 'prompts = ["a.json"]', "{folder}/a.json: is no request body"),
+        ({"a.json": "{}"}, 'prompts = ["a.json"]', "{folder}/a.json: isn't a request body"),
         ({"a.json": "[]"}, 'parts = ["a.json"]', "{folder}/a.json: holds no request"),
         ({"a.jsonl": '{"input": "x"}\n{'}, 'prompts = ["a.jsonl"]', "{folder}/a.jsonl:2: "),
         ({"a.md": "x"}, 'prompts = ["a.md"]\ncached_prefix = "none.md"', "{folder}/none.md: can't be read"),

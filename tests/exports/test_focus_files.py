@@ -70,10 +70,10 @@ def test_the_configuration_names_account_provider_publisher_and_issuer(db_cli: C
 @pytest.mark.parametrize(
     ("section", "words"),
     [
-        ("[focus]\naccount = 1", "focus.account: is no key of this file"),
-        ("[focus]\nbilling_account_id = 12", "focus.billing_account_id: 12 is no text; write it in quotes"),
+        ("[focus]\naccount = 1", "focus.account: isn't a key of this file"),
+        ("[focus]\nbilling_account_id = 12", "focus.billing_account_id: 12 isn't text; write it in quotes"),
         ('[focus]\nprovider = ""', "focus.provider: '' is empty"),
-        ("focus = 3", "focus: 3 is no table of keys and values"),
+        ("focus = 3", "focus: 3 isn't a table of keys and values"),
     ],
 )
 def test_a_wrong_section_is_refused(db_cli: Cli, tmp_path: Path, section: str, words: str) -> None:

@@ -326,7 +326,7 @@ def test_another_period_is_no_closed_month(book: Cli) -> None:
 def test_a_manifest_of_standard_output_needs_a_file_of_its_own(book: Cli, tmp_path: Path) -> None:
     outcome = run(book, EXPORTS[0], "--manifest")
     assert (outcome.exit_code, outcome.stdout) == (2, "")
-    assert "--manifest has no file to stand beside: give -o FILE, or --manifest FILE" in outcome.stderr
+    assert "--manifest has no file to go beside: give -o FILE, or --manifest FILE" in outcome.stderr
     shown = run(book, EXPORTS[0], "--json", "--manifest", "m.json").ok().stdout
     found = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))
     assert (found["file"], found["sha256"]) == (None, hashlib.sha256(shown.encode()).hexdigest())

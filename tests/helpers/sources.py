@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ledger.intake.containers import Item, Source, read_source
-from ledger.intake.fields.record import Parsed, Rejected, UsageRecord
+from ledger.intake.containers.reading import LineReader, SourceReader
+from ledger.intake.containers.source import Source
+from ledger.intake.fields.record import Item, JsonObject, Parsed, Rejected, UsageRecord
+from ledger.intake.formats.registry import AUTO
 
 # The response object that the gateway's API reference prints, word for word.
 API_REFERENCE: dict[str, Any] = {
@@ -128,3 +130,25 @@ def only_rejection(found: Iterable[Parsed]) -> Rejected:
 
 def counts(found: UsageRecord) -> tuple[int, int, int, int]:
     return (found.input_tokens, found.cached_input_tokens, found.output_tokens, found.reasoning_tokens)
+
+
+def read_source(source: Source, input_format: str = AUTO) -> Iterator[Item]:
+    """Everything a source says, in order; streams without an end come last. Raises OSError alone."""
+    reader = SourceReader(source, input_format)
+    for piece in reader.pieces():
+        if isinstance(piece, Item):
+            yield piece
+        else:
+            yield from reader.items(piece)
+
+
+def parse_line(raw: bytes, input_format: str = AUTO, cut: bool = False) -> list[Parsed]:
+    """What one line says by itself; never raises, whatever the bytes."""
+    reader = LineReader(input_format)
+    return [item.parsed for item in [*reader.line(1, raw, cut=cut), *reader.finish()]]
+
+
+def parse_object(obj: JsonObject, input_format: str = AUTO) -> list[Parsed]:
+    """What one decoded object says by itself; never raises for JSON values."""
+    reader = LineReader(input_format)
+    return [item.parsed for item in [*reader.value(1, b"", obj), *reader.finish()]]

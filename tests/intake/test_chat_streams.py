@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.intake.containers import parse_object
-from tests.helpers.sources import AT, chat, counts, lines, only_record, only_rejection, read, told
+from tests.helpers.sources import AT, chat, counts, lines, only_record, only_rejection, parse_object, read, told
 from tests.intake.test_sse import chat_usage, chunk, final, sse
 
 ZEROS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}

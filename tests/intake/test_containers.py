@@ -16,20 +16,25 @@ from typing import Any
 import pytest
 import zstandard
 
-from ledger.intake.containers import (
-    Item,
-    LineChunk,
-    Source,
-    SourceReader,
-    open_source,
-    open_sources,
-    parse_line,
-    read_source,
-)
 from ledger.intake.containers import lines as lines_module
-from ledger.intake.containers.source import BLOCK
-from ledger.intake.fields.record import MAX_ITEM_BYTES, UsageRecord
-from tests.helpers.sources import Slow, chat, lines, only_rejection, read, record, response, source, told, word
+from ledger.intake.containers.lines import LineChunk
+from ledger.intake.containers.reading import SourceReader
+from ledger.intake.containers.source import BLOCK, Source, open_source, open_sources
+from ledger.intake.fields.record import MAX_ITEM_BYTES, Item, UsageRecord
+from tests.helpers.sources import (
+    Slow,
+    chat,
+    lines,
+    only_rejection,
+    parse_line,
+    read,
+    read_source,
+    record,
+    response,
+    source,
+    told,
+    word,
+)
 
 GOOD = lines([response("a"), response("b"), chat("c")])
 SAID = [(1, "a"), (2, "b"), (3, "c")]

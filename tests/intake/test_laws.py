@@ -12,10 +12,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger.intake.containers import FORMATS, parse_line, parse_object, recognise, to_fields
 from ledger.intake.fields.record import Ignored, Parsed, Pending, Rejected, UsageRecord
-from ledger.intake.fields.record_fields import FIELDS
-from tests.helpers.sources import API_REFERENCE, chat, lines, only_record, read, record, response
+from ledger.intake.fields.record_fields import FIELDS, to_fields
+from ledger.intake.formats.registry import FORMATS, recognise
+from tests.helpers.sources import (
+    API_REFERENCE,
+    chat,
+    lines,
+    only_record,
+    parse_line,
+    parse_object,
+    read,
+    record,
+    response,
+)
 from tests.intake.test_otel import export, span
 from tests.intake.test_sse import chunk, delta, ended, final, sse, started
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from ledger.intake.containers import parse_object
 from ledger.intake.fields.record import Ignored, Rejected, UsageRecord
-from tests.helpers.sources import AT, SECOND, counts, lines, only_record, only_rejection, read, told
+from tests.helpers.sources import AT, SECOND, counts, lines, only_record, only_rejection, parse_object, read, told
 
 START = f"{AT}123456789"
 BASE = {

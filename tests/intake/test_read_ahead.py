@@ -9,7 +9,7 @@ import pytest
 
 from ledger.config import Config
 from ledger.errors import LedgerError
-from ledger.intake.containers import open_source
+from ledger.intake.containers.source import open_source
 from ledger.intake.portions import read_ahead as ahead
 from ledger.intake.portions.labels import Resolver, RunOptions
 from ledger.intake.portions.portion import Portion, portions

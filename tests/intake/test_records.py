@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.book.rows import Kind
-from ledger.intake.containers import parse_line, parse_object, to_fields
 from ledger.intake.fields.record import MAX_NAME, MAX_REQUEST_ID, MAX_SOURCE, STATUSES, UsageRecord
+from ledger.intake.fields.record_fields import to_fields
 from ledger.intake.fields.times import read_time
 from pricing.money import NANO, parse_units
 from tests.helpers.sources import (
@@ -23,6 +23,8 @@ from tests.helpers.sources import (
     lines,
     only_record,
     only_rejection,
+    parse_line,
+    parse_object,
     read,
     record,
     response,

@@ -9,8 +9,8 @@ import pytest
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 
-from ledger.intake.containers import FORMATS, parse_line, parse_object, recognise
 from ledger.intake.fields.record import Pending, Rejected, UsageRecord
+from ledger.intake.formats.registry import FORMATS, recognise
 from tests.helpers.sources import (
     API_REFERENCE,
     AT,
@@ -19,6 +19,8 @@ from tests.helpers.sources import (
     counts,
     only_record,
     only_rejection,
+    parse_line,
+    parse_object,
     record,
     response,
     usage,

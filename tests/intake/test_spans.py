@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from ledger.intake.containers import parse_object
 from ledger.intake.fields.record import IGNORED, Ignored, UsageRecord
 from tests.conftest import ROOT
-from tests.helpers.sources import counts, lines, only_record, only_rejection, read, word
+from tests.helpers.sources import counts, lines, only_record, only_rejection, parse_object, read, word
 from tests.intake.test_otel import attributes, export, span
 
 NO_NAME = {"gen_ai.operation.name": ...}

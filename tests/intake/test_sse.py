@@ -9,11 +9,10 @@ import pytest
 from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import ResponseCompletedEvent
 
-from ledger.intake.containers import FORMATS, parse_object
 from ledger.intake.containers import events as events_module
 from ledger.intake.fields.record import UsageRecord
 from ledger.intake.formats import chat_streams
-from ledger.intake.formats import sse as sse_module
+from ledger.intake.formats.registry import FORMATS
 from tests.helpers.sources import (
     AT,
     SECOND,
@@ -22,6 +21,7 @@ from tests.helpers.sources import (
     lines,
     only_record,
     only_rejection,
+    parse_object,
     read,
     response,
     told,
@@ -352,11 +352,10 @@ def test_a_text_without_events_is_of_no_format() -> None:
 
 
 def test_no_more_streams_are_held_open_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse_module, "MAX_OPEN", 3)
+    monkeypatch.setattr(chat_streams, "MAX_OPEN", 3)
     text = sse(*(started(str(n)) for n in range(5)), ended("4"))
     items = read(text)
     assert [word for _, word in told(items)] == ["no_terminal_event"] * 2 + ["4"] + ["no_terminal_event"] * 2
-    monkeypatch.setattr(chat_streams, "MAX_OPEN", 3)
     chats = sse(*(chunk(str(n)) for n in range(5)))
     assert [word for _, word in told(read(chats))] == ["no_terminal_event"] * 5
     late = sse(*(final(str(n)) for n in range(5)))

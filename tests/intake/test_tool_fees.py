@@ -14,14 +14,13 @@ import pytest
 from ledger.book.rows import ChargeRow, adjustment_facts
 from ledger.book.seals import batch_digest
 from ledger.intake.application import Ledger
-from ledger.intake.containers import parse_object
 from ledger.reports.unbooked import charges_of_calls
 from ledger.store.opening import open_ledger
 from ledger.store.tables import batches, charges
 from ledger.values.calendar import Calendar
 from tests.conftest import Cli
 from tests.helpers.ledgers import LITE, PRO, counts, tamper, value
-from tests.helpers.sources import chat, lines, only_record, record, response
+from tests.helpers.sources import chat, lines, only_record, parse_object, record, response
 from tests.intake.test_otel import export, span
 
 SEARCH = {"id": "ws_1", "type": "web_search_call", "status": "completed"}

@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from ledger.config import Config
 from ledger.intake.application import _parse
-from ledger.intake.containers import parse_line, parse_object
 from ledger.intake.fields.record import Parsed, Rejected, UsageRecord
 from ledger.intake.fields.usage_names import COUNT_MEANINGS, meaning_of
 from ledger.intake.portions.fast_lines import OrdinaryLines, _InputDetails, _OutputDetails, _Usage
 from ledger.intake.portions.labels import Resolver, RunOptions
-from tests.helpers.sources import chat, counts, only_record, only_rejection, response
+from tests.helpers.sources import chat, counts, only_record, only_rejection, parse_line, parse_object, response
 from tests.intake.test_otel import BASE, export, span
 
 IN, OUT, CACHED, REASONING = 10_000, 100, 9_000, 40

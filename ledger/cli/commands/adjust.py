@@ -6,19 +6,17 @@ from datetime import UTC, datetime
 
 import click
 
-from ledger.cli.app import App, command_options, pass_app
-from ledger.cli.show.output import Output, note, output_options
+from ledger.cli.app import App, check_text
+from ledger.cli.command import command
+from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet
 from ledger.errors import LedgerError
 from ledger.values.amounts import parse_amount
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  tollbook adjust --project search --amount -12.50usd --month 2026-03 --reason 'outage of 7 March' --reference CN-17
-  tollbook adjust --project support --amount 900credits --month 2026-04 --reason 'priority access' --reference INV-4
-"""
+@command(
+    "tollbook adjust --project search --amount -12.50usd --month 2026-03 --reason 'outage of 7 March' --reference CN-17",  # noqa: E501 - one line to copy
+    "tollbook adjust --project support --amount 900credits --month 2026-04 --reason 'priority access' --reference INV-4",  # noqa: E501
 )
 @click.option("--project", required=True, metavar="P", help="Whose spend it changes.")
 @click.option("--amount", required=True, metavar="AMOUNT", help="With its unit; negative for a credit note.")
@@ -26,9 +24,6 @@ Examples:
 @click.option("--reason", required=True, help="Why; kept with the batch.")
 @click.option("--reference", required=True, metavar="X", help="The same reference and facts again do nothing.")
 @click.option("--provider", metavar="P", help="Whose currency a credit amount is in.  [default: as for ingest]")
-@output_options()
-@command_options
-@pass_app
 def adjust(
     app: App,
     *,
@@ -40,22 +35,20 @@ def adjust(
     provider: str | None,
     output: Output,
 ) -> None:
-    """Book an amount that no usage stands behind, as model `adjustment`."""
+    """Book an amount without usage, as model `adjustment`."""
     from ledger.book.corrections.adjust import adjust as post
     from ledger.book.posting import Run
-    from ledger.intake.fields.record import MAX_NAME
     from ledger.values.periods import parse_month
 
     parsed = parse_amount(amount, "--amount", signed=True)
     if parsed.nano == 0 or abs(parsed.nano) >= 2**62:
-        raise LedgerError(f"--amount {amount} is no adjustment: give an amount other than 0, below 4.6 billion")
-    for name, text in (("--project", project), ("--reason", reason), ("--reference", reference)):
-        if not text.strip() or len(text) > MAX_NAME or "\0" in text:
-            raise LedgerError(f"{name} {text[:40]!r}: give 1 to {MAX_NAME} characters")
+        raise LedgerError(f"--amount {amount!r}: give an amount other than 0 and below 4.6 billion, such as -12.50usd")
+    for option, text in (("--project", project), ("--reason", reason), ("--reference", reference)):
+        check_text(option, text)
     database, now = app.open(), datetime.now(UTC)
     span = parse_month(month, zone=database.zone, now=now)
     of_month = span.month or ""
-    billed_by = provider or app.config.ledger.provider
+    billed_by = app.provider(provider)
     facts = {"project": project, "amount": parsed.text, "month": of_month, "provider": billed_by}
     run = Run("adjust", facts, reason, reference)
     batch, in_books, repeated = post(database, run, project=project, amount=parsed, month=of_month, provider=billed_by)
@@ -71,6 +64,6 @@ def adjust(
     document = {"schema": 1, "batch": batch, **facts, "posted_month": in_books, "repeated": repeated}
     output.write(Sheet("Adjusted", columns, [row], document=document))
     if span.start is not None and span.start > now:
-        note(f"{of_month} lies ahead: that is where the amount stands")
+        note(f"{of_month} lies ahead: the amount is booked there")
     if repeated:
         note(f"batch {batch} of this reference did it already: nothing was posted")

@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ledger.cli.app import App, command_options, pass_app
-from ledger.cli.show.output import FORMATS, chosen_output, note, refuse_unwritable, replacing
+from ledger.cli.app import App
+from ledger.cli.command import command
+from ledger.cli.show.output import SHEET_FORMATS, chosen_output, note, refuse_unwritable, replacing
 from ledger.cli.show.sheet import Column, Sheet
 from ledger.errors import LedgerError
+from ledger.values.words import counted
 from pricing.estimating.tokens import DEFAULT_ENCODING, ENCODINGS
 
 if TYPE_CHECKING:
     from ledger.estimates.prompts.pairs import Pairs
     from pricing.estimating.calibration import Calibration, ModelCalibration
-    from pricing.estimating.fit import Pair
+    from pricing.estimating.fit import CountedPair
     from pricing.rate_card import RateCard
 
 COLUMNS = (
@@ -44,13 +46,11 @@ FOOTNOTES = (
 )
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  tollbook calibrate pairs.jsonl -o calibration.json
-  tollbook calibrate logged/*.jsonl --encoding cl100k_base -o calibration.json
-  tollbook estimate prompt.txt --model doubao-seed-2.0-code --calibration calibration.json
-"""
+@command(
+    "tollbook calibrate pairs.jsonl -o calibration.json",
+    "tollbook calibrate logged/*.jsonl --encoding cl100k_base -o calibration.json",
+    "tollbook estimate prompt.txt --model doubao-seed-2.0-code --calibration calibration.json",
+    shows=None,
 )
 @click.argument("files", metavar="PAIRS...", nargs=-1, required=True)
 @click.option(
@@ -63,10 +63,8 @@ Examples:
 @click.option("--provider", metavar="P", help="Whose models. Default: [ledger] provider, else evolink.")
 @click.option("--rates", metavar="FILE", multiple=True, help="A rate card file over those in force; may be repeated.")
 @click.option("-o", "--output", "path", metavar="FILE", help="Write the calibration, whole or not at all.")
-@click.option("--format", "format_name", type=click.Choice(FORMATS), help="How to show it. Default: table.")
+@click.option("--format", "format_name", type=click.Choice(SHEET_FORMATS), help="How to show it. Default: table.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json: the calibration itself.")
-@command_options
-@pass_app
 def calibrate(
     app: App,
     /,
@@ -87,9 +85,11 @@ def calibrate(
     from ledger.estimates.prompts.pairs import read_pairs
     from ledger.values.safe_text import json_text
 
-    output = chosen_output(FORMATS, format_name, as_json=as_json, path=None)
+    output = chosen_output(SHEET_FORMATS, format_name, as_json=as_json, path=None)
+    if path in ("", "-"):
+        raise LedgerError("--output needs a file for the calibration: --json shows it on standard output")
     if path is not None:
-        _check_path(path)
+        refuse_unwritable(path)
     found = read_pairs(files)
     calibration = _fitted(_by_model(found, app.card(provider, *rates), encoding), encoding)
     if path is not None:
@@ -99,26 +99,20 @@ def calibrate(
     _tell_what_is_left_out(found, calibration)
 
 
-def _check_path(path: str) -> None:
-    if path in ("", "-"):
-        raise LedgerError("--output needs a file for the calibration: --json shows it on standard output")
-    refuse_unwritable(path)
-
-
-def _by_model(found: Pairs, card: RateCard, encoding: str) -> dict[str, list[Pair]]:
-    """The pairs of each model, as counted; names that the card knows stand for its own."""
+def _by_model(found: Pairs, card: RateCard, encoding: str) -> dict[str, list[CountedPair]]:
+    """The pairs of each model, as counted; a name that the card knows is its model's."""
     from pricing.estimating.calibration import count_prompts
-    from pricing.estimating.fit import Pair
+    from pricing.estimating.fit import CountedPair
 
-    grouped: dict[str, list[Pair]] = {}
+    grouped: dict[str, list[CountedPair]] = {}
     counts = count_prompts([pair.text for pair in found.pairs], encoding)
     for pair, tokens in zip(found.pairs, counts, strict=True):
         model = card.resolve(pair.model) or pair.model
-        grouped.setdefault(model, []).append(Pair(tokens, pair.text.message_overhead_tokens, pair.input_tokens))
+        grouped.setdefault(model, []).append(CountedPair(tokens, pair.text.message_overhead_tokens, pair.input_tokens))
     return grouped
 
 
-def _fitted(pairs: dict[str, list[Pair]], encoding: str) -> Calibration:
+def _fitted(pairs: dict[str, list[CountedPair]], encoding: str) -> Calibration:
     """The correction of each model that has enough pairs; the others are left out with a note, if any is left."""
     from pricing.errors import TooFewPairs
     from pricing.estimating.calibration import Calibration
@@ -140,41 +134,25 @@ def _fitted(pairs: dict[str, list[Pair]], encoding: str) -> Calibration:
 
 def _sheet(calibration: Calibration) -> Sheet:
     rows = [_row(name, calibration.models[name]) for name in sorted(calibration.models)]
-    return Sheet(
-        f"Calibration of counts by {calibration.encoding}",
-        COLUMNS,
-        rows,
-        document=calibration.to_document(),
-        footnotes=FOOTNOTES,
-    )
+    title = f"Calibration of counts by {calibration.encoding}"
+    return Sheet(title, COLUMNS, rows, document=calibration.to_document(), footnotes=FOOTNOTES)
 
 
 def _row(name: str, model: ModelCalibration) -> tuple[str | int, ...]:
     document = model.to_document()
     before, after = document["error_before"], document["error_after"]
     return (
-        name,
-        model.pairs,
-        model.outliers,
-        *document["factors"].values(),
-        document["message_factor"],
-        document["overhead_tokens"],
-        before["median_percent"],
-        after["median_percent"],
-        before["p90_percent"],
-        after["p90_percent"],
-        model.before.bias,
-        model.after.bias,
-        document["range"]["low"],
-        document["range"]["high"],
-    )
+        name, model.pairs, model.outliers, *document["factors"].values(), document["message_factor"],
+        document["overhead_tokens"], before["median_percent"], after["median_percent"], before["p90_percent"],
+        after["p90_percent"], model.before.bias, model.after.bias, *document["range"].values(),
+    )  # fmt: skip
 
 
 def _tell_what_is_left_out(found: Pairs, calibration: Calibration) -> None:
     if found.beyond_text:
-        note(f"{found.beyond_text} lines are left out: their requests hold more than text, which can't be counted")
+        note(f"left out, as their requests hold more than text: {counted(found.beyond_text, 'line')}")
     if found.without_usage:
-        note(f"{found.without_usage} lines are left out: their responses report no input tokens")
+        note(f"left out, as their responses report no input tokens: {counted(found.without_usage, 'line')}")
     for name in sorted(calibration.models):
         model = calibration.models[name]
         if model.outliers * 10 > model.pairs:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ledger.cli.app import App, command_options, decide_exit, pass_app
-from ledger.cli.show.output import Output, note, output_options
+from ledger.cli.app import App, decide_exit
+from ledger.cli.command import command
+from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet, without_fees
 from ledger.errors import LedgerError
 from pricing.money import format_nano
@@ -18,23 +19,17 @@ if TYPE_CHECKING:
     from ledger.months.close import Closed
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  tollbook close 2026-03 --dry-run
-  tollbook close 2026-03
-  tollbook close --through 2026-05
-  tollbook close 2026-06 --force --reason 'the lines in quarantine are of another vendor'
-"""
+@command(
+    "tollbook close 2026-03 --dry-run",
+    "tollbook close 2026-03",
+    "tollbook close --through 2026-05",
+    "tollbook close 2026-06 --force --reason 'the lines in quarantine are of another vendor'",
 )
 @click.argument("month", required=False, metavar="[YYYY-MM|last]")
 @click.option("--through", metavar="YYYY-MM", help="Close all open months up to this one, in order.")
 @click.option("--force", is_flag=True, help="Close although lines are in quarantine or a source ends early.")
 @click.option("--reason", help="Why it is forced; kept with the close.")
-@click.option("--dry-run", is_flag=True, help="Say what would be closed and what stands against it; close nothing.")
-@output_options()
-@command_options
-@pass_app
+@click.option("--dry-run", is_flag=True, help="Say what would be closed and what objects to it; close nothing.")
 def close(
     app: App,
     *,
@@ -112,17 +107,9 @@ def _amounts(closed: Closed) -> dict[str, str]:
     return {currency: format_nano(nano) for currency, nano in sorted(closed.rows.amounts_nano.items())}
 
 
-@click.command(
-    epilog="""\b
-Example:
-  tollbook reopen 2026-03 --reason 'the bank statement came late'
-"""
-)
+@command("tollbook reopen 2026-03 --reason 'the bank statement came late'")
 @click.argument("month", metavar="YYYY-MM")
 @click.option("--reason", required=True, help="Why; kept with the ledger.")
-@output_options()
-@command_options
-@pass_app
 def reopen(app: App, *, month: str, reason: str, output: Output) -> None:
     """Open the last closed month again; closing it once more makes close no. 2, and no. 1 stays on record."""
     from ledger.months.close import reopen_month

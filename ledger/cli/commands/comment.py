@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from ledger.cli.app import ROW_NUMBER
+from ledger.cli.command import examples, options
 from ledger.cli.show.output import note
 
 if TYPE_CHECKING:
     from ledger.comments.hosts import Place
     from ledger.comments.post import Behavior
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-NUMBER = click.IntRange(1, 2**63 - 1)
-
-
-@click.group(
-    epilog="""\b
-Examples:
-  tollbook comment github diff.md
-  tollbook comment gitlab diff.md --behavior new
-"""
-)
+@click.group(epilog=examples("tollbook comment github diff.md", "tollbook comment gitlab diff.md --behavior new"))
 def comment() -> None:
     """Post what `tollbook diff --format markdown` wrote as one comment, kept up to date.
 
@@ -33,35 +25,29 @@ def comment() -> None:
     """
 
 
-def _body_options(function: F) -> F:
-    """The report, and what becomes of a comment that is there already."""
-    options = (
-        click.argument("file", metavar="[FILE|-]", default="-"),
-        click.option(
-            "--behavior",
-            type=click.Choice(["update", "new"]),
-            default="update",
-            show_default=True,
-            help="Edit the comment that is there, or make a new one each time.",
-        ),
-        click.option("--tag", metavar="TEXT", help="Keeps the comments of several configurations apart."),
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
+_body_options = options(
+    click.argument("file", metavar="[FILE|-]", default="-"),
+    click.option(
+        "--behavior",
+        type=click.Choice(["update", "new"]),
+        default="update",
+        show_default=True,
+        help="Edit the comment that is there, or make a new one each time.",
+    ),
+    click.option("--tag", metavar="TEXT", help="Keeps the comments of several configurations apart."),
+)
 
 
 @comment.command(
-    epilog="""\b
-Examples:
-  tollbook comment github diff.md
-  tollbook comment github diff.md --tag search
-  tollbook diff --base-ref origin/main --format markdown | tollbook comment github --pull-request 7
-"""
+    epilog=examples(
+        "tollbook comment github diff.md",
+        "tollbook comment github diff.md --tag search",
+        "tollbook diff --base-ref origin/main --format markdown | tollbook comment github --pull-request 7",
+    )
 )
 @_body_options
 @click.option(
-    "--pull-request", "number", metavar="N", type=NUMBER, help="Which one. Default: the one the job runs for."
+    "--pull-request", "number", metavar="N", type=ROW_NUMBER, help="Which one. Default: the one the job runs for."
 )
 def github(file: str, behavior: Behavior, tag: str | None, number: int | None) -> None:
     """Comment on a pull request.
@@ -75,14 +61,12 @@ def github(file: str, behavior: Behavior, tag: str | None, number: int | None) -
 
 
 @comment.command(
-    epilog="""\b
-Examples:
-  tollbook comment gitlab diff.md
-  tollbook comment gitlab diff.md --merge-request 7 --behavior new
-"""
+    epilog=examples(
+        "tollbook comment gitlab diff.md", "tollbook comment gitlab diff.md --merge-request 7 --behavior new"
+    )
 )
 @_body_options
-@click.option("--merge-request", "number", metavar="IID", type=NUMBER, help="Which one. Default: the pipeline's.")
+@click.option("--merge-request", "number", metavar="IID", type=ROW_NUMBER, help="Which one. Default: the pipeline's.")
 def gitlab(file: str, behavior: Behavior, tag: str | None, number: int | None) -> None:
     """Comment on a merge request.
 

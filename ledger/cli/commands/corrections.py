@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from ledger.cli.app import ROW_NUMBER, App, command_options, pass_app
-from ledger.cli.show.output import Output, note, output_options
+from ledger.cli.app import ROW_NUMBER, App, check_text
+from ledger.cli.command import command
+from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet
 from ledger.errors import LedgerError
+from ledger.values.instants import moment_text
 from pricing.money import format_nano
 
 if TYPE_CHECKING:
@@ -18,23 +20,13 @@ if TYPE_CHECKING:
     from ledger.store.database import Database
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  tollbook batches
-  tollbook batches --limit 5 --json
-"""
-)
+@command("tollbook batches", "tollbook batches --limit 5 --json")
 @click.option("--limit", type=ROW_NUMBER, default=50, show_default=True, help="How many of the latest to show.")
-@output_options()
-@command_options
-@pass_app
 def batches(app: App, limit: int, output: Output) -> None:
     """Show what each command posted, the latest first."""
     from ledger.book.corrections.batches import batch_rows
 
-    database = app.open()
-    rows = batch_rows(database, limit)
+    rows = batch_rows(app.open(), limit)
     columns = (
         Column("batch", "count"),
         Column("kind"),
@@ -45,22 +37,14 @@ def batches(app: App, limit: int, output: Output) -> None:
         Column("reason", priority=1),
         Column("files", priority=3),
     )
-    cells = []
-    for row in rows:
-        amounts = {currency: format_nano(nano) for currency, nano in row.amounts_nano.items()}
-        files = ", ".join(row.options.get("files", ()))
-        cells.append(
-            (
-                row.batch,
-                row.kind,
-                _text(row.posted_at),
-                row.usage_records,
-                row.charges,
-                amounts,
-                row.reason or "",
-                files,
-            )
+    cells = [
+        (
+            row.batch, row.kind, moment_text(row.posted_at, "seconds"), row.usage_records, row.charges,
+            {currency: format_nano(nano) for currency, nano in row.amounts_nano.items()}, row.reason or "",
+            ", ".join(row.options.get("files", ())),
         )
+        for row in rows
+    ]  # fmt: skip
     document = {
         "schema": 1,
         "batches": [
@@ -71,16 +55,9 @@ def batches(app: App, limit: int, output: Output) -> None:
     output.write(Sheet("Batches, the latest first", columns, cells, document=document))
 
 
-def _text(moment: datetime) -> str:
-    return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")
-
-
-@click.command(
-    epilog="""\b
-Examples:
-  tollbook void --batch 12 --reason 'ingested twice under another source'
-  tollbook void --id resp_02177148667427813c33
-"""
+@command(
+    "tollbook void --batch 12 --reason 'ingested twice under another source'",
+    "tollbook void --id resp_02177148667427813c33",
 )
 @click.option("--batch", type=ROW_NUMBER, metavar="B", help="Everything that batch recorded: see 'tollbook batches'.")
 @click.option("--id", "request_id", metavar="ID", help="One request.")
@@ -88,9 +65,6 @@ Examples:
 @click.option("--kind", type=click.Choice(["request", "cache_storage"]), help="Only that kind of --id.")
 @click.option("--reason", default="voided", show_default=True, help="Why; kept with the batch.")
 @click.option("--dry-run", is_flag=True, help="Say what would be reversed; post nothing.")
-@output_options()
-@command_options
-@pass_app
 def void(
     app: App,
     *,
@@ -127,14 +101,11 @@ def _one_source(database: Database, request_id: str) -> None:
         raise LedgerError(f"{request_id!r} is an id of several sources ({', '.join(found)}): give --source")
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  tollbook reassign --project unassigned --to search --since 2026-03-01
-  tollbook reassign --project search --to support --id resp_02177148667427813c33
-"""
+@command(
+    "tollbook reassign --project unassigned --to search --since 2026-03-01",
+    "tollbook reassign --project search --to support --id resp_02177148667427813c33",
 )
-@click.option("--project", required=True, metavar="P", help="Where the usage stands now.")
+@click.option("--project", required=True, metavar="P", help="Where the usage is booked now.")
 @click.option("--to", "to_project", required=True, metavar="Q", help="Where it belongs.")
 @click.option(
     "--since", metavar="TIME", help="Only usage from then on (inclusive; a date is midnight in the ledger's zone)."
@@ -146,9 +117,6 @@ Examples:
 @click.option("--id", "request_id", metavar="ID", help="Only that request.")
 @click.option("--reason", default="reassigned", show_default=True, help="Why; kept with the batch.")
 @click.option("--dry-run", is_flag=True, help="Say what would be moved; post nothing.")
-@output_options()
-@command_options
-@pass_app
 def reassign(
     app: App,
     *,
@@ -167,32 +135,24 @@ def reassign(
     """Move usage from one project to another: each charge is reversed and replaced."""
     from ledger.book.corrections.reversing import Selection
     from ledger.book.corrections.reversing import reassign as post_reassign
-    from ledger.intake.fields.record import MAX_NAME
+    from ledger.values.periods import parse_span
 
-    if not to_project.strip() or len(to_project) > MAX_NAME or "\0" in to_project:
-        raise LedgerError(f"--to {to_project[:40]!r} is no project name: 1 to {MAX_NAME} characters")
+    check_text("--to", to_project)
     if to_project == project:
         raise LedgerError(f"--project and --to are both {project!r}: nothing to move")
     database = app.open()
-    first, last = _times(database, since, until)
-    selection = Selection(
-        batch=batch, request_id=request_id, source=source, project=project, model=model, since=first, until=last
-    )
-    _show(
-        post_reassign(database, selection, to_project, reason, dry_run=dry_run),
-        f"moved to {to_project}",
-        output,
-        dry_run=dry_run,
-    )
-
-
-def _times(database: Database, since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
-    from datetime import UTC
-
-    from ledger.values.periods import parse_span
-
     span = parse_span(since=since, until=until, zone=database.zone, now=datetime.now(UTC))
-    return span.start, span.end
+    selection = Selection(
+        batch=batch,
+        request_id=request_id,
+        source=source,
+        project=project,
+        model=model,
+        since=span.start,
+        until=span.end,
+    )
+    moved = post_reassign(database, selection, to_project, reason, dry_run=dry_run)
+    _show(moved, f"moved to {to_project}", output, dry_run=dry_run)
 
 
 def _show(corrected: Corrected, what: str, output: Output, *, dry_run: bool) -> None:
@@ -206,13 +166,7 @@ def _show(corrected: Corrected, what: str, output: Output, *, dry_run: bool) -> 
     }
     columns = (Column("batch", "count"), Column("charges", "count"), Column("amounts", "facts"))
     title = f"{'Would be ' if dry_run else ''}{what}"
-    output.write(
-        Sheet(
-            title[0].upper() + title[1:],
-            columns,
-            [(corrected.batch_id, corrected.reversed, amounts)],
-            document=document,
-        )
-    )
+    row = (corrected.batch_id, corrected.reversed, amounts)
+    output.write(Sheet(title[0].upper() + title[1:], columns, [row], document=document))
     if corrected.reversed == 0:
         note("nothing matches: no live charge was changed")

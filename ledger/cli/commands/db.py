@@ -6,37 +6,30 @@ import sys
 
 import click
 
-from ledger.cli.app import App, command_options, pass_app
-from ledger.cli.show.output import Output, output_options
+from ledger.cli.app import App
+from ledger.cli.command import command, group
+from ledger.cli.show.output import Output
 from ledger.cli.show.sheet import Column, Sheet
 from ledger.errors import LedgerError
 
 
-@click.group(
-    epilog="""\b
-Example:
-  tollbook db init --timezone Asia/Shanghai
-"""
-)
-@command_options
+@group("tollbook db init --timezone Asia/Shanghai")
 def db() -> None:
     """Create, upgrade and check a ledger."""
 
 
-@db.command(
-    epilog="""\b
-Examples:
-  tollbook db init --timezone Asia/Shanghai
-  tollbook db init --db postgresql://tollbook@db.example/tollbook
-"""
+@command(
+    "tollbook db init --timezone Asia/Shanghai",
+    "tollbook db init --db postgresql://tollbook@db.example/tollbook",
+    within=db,
+    shows=None,
 )
 @click.option(
     "--timezone", metavar="TZ", help="IANA zone that months and days are cut in. Default: [ledger] timezone, UTC."
 )
-@command_options
-@pass_app
 def init(app: App, timezone: str | None) -> None:
     """Create a ledger; one that is there already is left as it is."""
+    from ledger.book.settings import set_timezone
     from ledger.store.opening import create_database, ledger_exists
 
     existed = ledger_exists(app.db_url)
@@ -45,25 +38,12 @@ def init(app: App, timezone: str | None) -> None:
         create_database(app.db_url, timezone=timezone or section.timezone, rollup_tags=section.rollup_tags)
     database = app.open()
     if existed and timezone is not None and timezone != database.zone_name:
-        _change_zone(app, timezone)
+        set_timezone(database, timezone)
         database = app.open()
     click.echo(f"{database.url}: {'was there already' if existed else 'created'}, zone {database.zone_name}", err=True)
 
 
-def _change_zone(app: App, timezone: str) -> None:
-    from ledger.book.settings import set_timezone
-
-    set_timezone(app.open(), timezone)
-
-
-@db.command(
-    epilog="""\b
-Example:
-  tollbook db upgrade
-"""
-)
-@command_options
-@pass_app
+@command("tollbook db upgrade", within=db, shows=None)
 def upgrade(app: App) -> None:
     """Bring a ledger to this tollbook's schema."""
     from ledger.store.opening import upgrade_database
@@ -74,27 +54,12 @@ def upgrade(app: App) -> None:
     )
 
 
-@db.command(
-    epilog="""\b
-Example:
-  tollbook db current --json
-"""
-)
-@output_options()
-@command_options
-@pass_app
+@command("tollbook db current --json", within=db)
 def current(app: App, output: Output) -> None:
     """Show the ledger's schema, zone and rolled-up tags."""
     from ledger.store.revision import HEAD_REVISION
 
     database = app.open()
-    rows = [
-        ("url", database.url),
-        ("schema", HEAD_REVISION),
-        ("timezone", database.zone_name),
-        ("rollup_tags", ",".join(database.rollup_tags)),
-        ("created_at", database.settings["created_at"]),
-    ]
     document = {
         "schema": 1,
         "url": database.url,
@@ -103,17 +68,12 @@ def current(app: App, output: Output) -> None:
         "rollup_tags": list(database.rollup_tags),
         "created_at": database.settings["created_at"],
     }
+    shown = document | {"rollup_tags": ",".join(database.rollup_tags)}
+    rows = [("schema" if key == "revision" else key, str(shown[key])) for key in shown if key != "schema"]
     output.write(Sheet("Ledger", (Column("what"), Column("value")), rows, document=document))
 
 
-@db.command(
-    epilog="""\b
-Example:
-  tollbook db check && echo sound
-"""
-)
-@command_options
-@pass_app
+@command("tollbook db check && echo sound", within=db, shows=None)
 def check(app: App) -> None:
     """Check file and schema: right revision, guards in place, nothing damaged. Exit 1 where something is wrong."""
     from ledger.store.health import check_database
@@ -127,22 +87,14 @@ def check(app: App) -> None:
     click.echo(f"{database.url}: sound", err=True)
 
 
-@db.command(
-    epilog="""\b
-Examples:
-  tollbook db rollups --tag team --tag env
-  tollbook db rollups --none
-"""
-)
+@command("tollbook db rollups --tag team --tag env", "tollbook db rollups --none", within=db, shows=None)
 @click.option("--tag", "tags", metavar="KEY", multiple=True, help="A tag to roll up; at most 4.")
 @click.option("--none", "no_tags", is_flag=True, help="Roll no tag up.")
-@command_options
-@pass_app
 def rollups(app: App, tags: tuple[str, ...], no_tags: bool) -> None:
-    """Choose the tags that reports read from roll-ups, and work all roll-ups out anew from the rows."""
+    """Choose the tags that reports read from roll-ups, and recompute all roll-ups from the rows."""
     from ledger.book.settings import rebuild_rollups
 
     if bool(tags) == no_tags:
         raise LedgerError("give the tags to roll up with --tag KEY, or --none")
     rebuild_rollups(app.open(), tags)
-    click.echo(f"roll-ups worked out anew, by tags: {', '.join(tags) or 'none'}", err=True)
+    click.echo(f"roll-ups recomputed, by tags: {', '.join(tags) or 'none'}", err=True)

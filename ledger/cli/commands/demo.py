@@ -10,11 +10,12 @@ from pathlib import Path
 
 import click
 
+from ledger.cli.command import examples
 from ledger.errors import LedgerError
 
 FOLDER = "tollbook-demo"
 
-# What to say, and the command to run in the folder; FILES stands for the bundled files.
+# What to say, and the command to run in the folder; FILES are the bundled files.
 STEPS = (
     (
         "Usage as gateways and collectors write it, in several formats, goes in; each request is booked once.",
@@ -43,12 +44,7 @@ def bundled_usage() -> Path:
     return inside if inside.is_dir() else package.parent / "examples" / "demo"
 
 
-@click.command(
-    epilog="""\b
-Example:
-  tollbook demo && cd tollbook-demo && tollbook report --by project --by model
-"""
-)
+@click.command(epilog=examples("tollbook demo && cd tollbook-demo && tollbook report --by project --by model"))
 def demo() -> None:
     """Run bundled usage through the whole tool in ./tollbook-demo/, with a word on each step.
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ledger.cli.app import App, command_options, pass_app
+from ledger.cli.app import App, parse_usd
+from ledger.cli.command import at_option, card_options, command
 from ledger.cli.show.report_files import Reporting, reporting_options
 from ledger.errors import LedgerError
 
@@ -21,15 +22,13 @@ if TYPE_CHECKING:
     from ledger.values.amounts import Amount, Increase
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  tollbook diff --base-ref origin/main
-  tollbook diff --base-ref origin/main --fail-increase 10%,5usd --warn-over 500usd --report junit=diff.xml
-  tollbook estimate --config tollbook.toml --json -o base.json
-  tollbook diff --compare-to base.json --format markdown -o diff.md
-  tollbook diff head.json --compare-to base.json --budget q1 --json
-"""
+@command(
+    "tollbook diff --base-ref origin/main",
+    "tollbook diff --base-ref origin/main --fail-increase 10%,5usd --warn-over 500usd --report junit=diff.xml",
+    "tollbook estimate --config tollbook.toml --json -o base.json",
+    "tollbook diff --compare-to base.json --format markdown -o diff.md",
+    "tollbook diff head.json --compare-to base.json --budget q1 --json",
+    shows=reporting_options,
 )
 @click.argument("head", metavar="[HEAD.json]", required=False)
 @click.option("--compare-to", metavar="BASE.json", help="What 'estimate --config --json' wrote before the change.")
@@ -38,11 +37,8 @@ Examples:
 @click.option("--profile", metavar="FILE", help="What 'tollbook workload pull' wrote: what the file leaves open.")
 @click.option("--calibration", metavar="FILE", help="Correct the counts by what 'tollbook calibrate' wrote.")
 @click.option("--encoding", metavar="E", help="tiktoken's vocabulary: o200k_base (default) or cl100k_base.")
-@click.option("--provider", metavar="P", help="Whose rate card. Default: [ledger] provider, else evolink.")
-@click.option("--rates", metavar="FILE", multiple=True, help="A rate card file over those in force; may be repeated.")
-@click.option(
-    "--at", metavar="TIME", help="Prices in effect then: a date (UTC) or a date-time with offset. Default: now."
-)
+@card_options
+@at_option
 @click.option("--fail-increase", metavar="LIMIT", multiple=True, help="Fail past 10%, 50usd, or both: 10%,5usd.")
 @click.option("--warn-increase", metavar="LIMIT", multiple=True, help="The same, but only warn.")
 @click.option("--fail-over", metavar="AMOUNT", multiple=True, help="Fail where a month costs more: 500usd, 36credits.")
@@ -51,9 +47,6 @@ Examples:
 @click.option("--warn-budget", metavar="NAME", multiple=True, help="The same, but only warn.")
 @click.option("--per-workload", is_flag=True, help="Hold increase and over against each workload, not the total.")
 @click.option("--quiet-under", metavar="AMOUNT", help="Mark Markdown as worth no new comment below it, such as 1usd.")
-@reporting_options
-@command_options
-@pass_app
 def diff(app: App, /, *, reporting: Reporting, **options: Any) -> None:
     """Compare a month of all workloads with what it was before. Exit 1 where a gate fails.
 
@@ -62,14 +55,14 @@ def diff(app: App, /, *, reporting: Reporting, **options: Any) -> None:
     small new workloads pass.
     """
     from ledger.cli.estimating.diff_sheet import append_summary, rendering, tell
-    from ledger.cli.estimating.sides import Asked, sides_of
+    from ledger.cli.estimating.sides import DiffOptions, sides_of
     from ledger.estimates.changes.compare import compare
     from ledger.estimates.changes.document import DiffDocument
     from ledger.estimates.changes.gates import all_passed, run_gates
 
     limits_asked = LimitsAsked(**{field.name: options.pop(field.name) for field in fields(LimitsAsked)})
     quiet_below = _quiet_below(options.pop("quiet_under"))
-    asked = Asked(**options)
+    asked = DiffOptions(**options)
     asked.check()
     limits = limits_asked.read(app, asked.config)
     before, after, notes = sides_of(app, asked)
@@ -103,7 +96,7 @@ class LimitsAsked:
     per_workload: bool
 
     def read(self, app: App, config: str) -> Limits:
-        """The limits; budgets are held against the ledger's own pace."""
+        """The limits; budgets are compared with the ledger's own pace."""
         from ledger.estimates.changes.gates import Limits
         from ledger.values.amounts import parse_amount, parse_increase
 
@@ -126,24 +119,17 @@ def _pace_of(app: App, config: str, name: str, option: str) -> BudgetPace:
     budgets = {budget.name: budget for budget in read_config(Path(config)).budgets}
     if name not in budgets:
         known = f"it has {', '.join(budgets)}" if budgets else "it has none"
-        raise LedgerError(f"{option} {name!r} is no [[budget]] of {config}: {known}")
+        raise LedgerError(f"{option} {name!r} isn't a [[budget]] of {config}: {known}")
     return budget_pace(app.open(), budgets[name], now=datetime.now(UTC))
 
 
 def _quiet_below(text: str | None) -> int:
     """Nano-USD below which a change is worth no word."""
-    from ledger.values.amounts import parse_amount, unit_of
-
-    if text is None:
-        return 0
-    amount = parse_amount(text, "--quiet-under")
-    if amount.currency != "USD":
-        raise LedgerError(f"--quiet-under {text!r} is in {unit_of(amount.currency)}: give it in usd")
-    return amount.nano
+    return 0 if text is None else parse_usd("--quiet-under", text).nano
 
 
 def _is_quiet(document: DiffDocument, below_nano: int) -> bool:
-    """Whether no workload's cost changed by that much or more, and every gate passed, those that only warn too."""
+    """Tells that no workload's cost changed by that much or more, and every gate passed, those that only warn too."""
     from pricing.money import NANO, parse_units
 
     changes = [workload.change_usd for workload in document.workloads if workload.status != "unchanged"]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ledger.cli.app import App, command_options, pass_app
+from ledger.cli.app import App
+from ledger.cli.command import at_option, card_options, command
 from ledger.cli.show.report_files import Reporting, reporting_options
 from ledger.errors import LedgerError
 
 if TYPE_CHECKING:
-    from ledger.estimates.prompts.requests import Prompt
     from ledger.estimates.workloads.document import OutputBasis
     from ledger.estimates.workloads.priced import EstimatedPrompt, RequestFacts
     from pricing.estimating.estimate import PromptEstimate
@@ -24,14 +24,12 @@ COUNT = click.IntRange(0, MAX_COUNT)
 _OF_CONFIG = ("encoding", "calibration", "profile", "provider", "rates", "at")
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  tollbook estimate prompt.md --model doubao-seed-2.0-code --output-tokens 800
-  tollbook estimate requests.jsonl --model doubao-seed-2.0-lite --cached-prefix system.md --json
-  cat prompt.md | tollbook estimate - --model doubao-seed-2.0-pro --requests 5000 --fail-over 36credits
-  tollbook estimate --config tollbook.toml --profile profile.json
-"""
+@command(
+    "tollbook estimate prompt.md --model doubao-seed-2.0-code --output-tokens 800",
+    "tollbook estimate requests.jsonl --model doubao-seed-2.0-lite --cached-prefix system.md --json",
+    "cat prompt.md | tollbook estimate - --model doubao-seed-2.0-pro --requests 5000 --fail-over 36credits",
+    "tollbook estimate --config tollbook.toml --profile profile.json",
+    shows=reporting_options,
 )
 @click.argument("files", metavar="[FILE|-]...", nargs=-1)
 @click.option("--model", metavar="M", help="Model or alias on the rate card.")
@@ -46,16 +44,10 @@ Examples:
 @click.option("--requests", metavar="N", type=click.IntRange(1, MAX_COUNT), help="How often each prompt is sent.")
 @click.option("--project", metavar="P", help="The project whose mean output is taken. Default: of all.")
 @click.option("--profile", metavar="FILE", help="What 'tollbook workload pull' wrote: output without a ledger.")
-@click.option("--provider", metavar="P", help="Whose rate card. Default: [ledger] provider, else evolink.")
-@click.option("--rates", metavar="FILE", multiple=True, help="A rate card file over those in force; may be repeated.")
-@click.option(
-    "--at", metavar="TIME", help="Prices in effect then: a date (UTC) or a date-time with offset. Default: now."
-)
+@card_options
+@at_option
 @click.option("--fail-over", metavar="AMOUNT", help="Exit with 1 where the total is more: 0.50usd or 36credits.")
 @click.option("--gate", type=click.Choice(["expected", "high"]), help="What --fail-over limits.  [default: expected]")
-@reporting_options
-@command_options
-@pass_app
 def estimate(app: App, /, *, config: str | None, reporting: Reporting, **options: Any) -> None:
     """Estimate what prompts cost: plain text, or request bodies in .json and .jsonl files; - is standard input.
 
@@ -65,11 +57,11 @@ def estimate(app: App, /, *, config: str | None, reporting: Reporting, **options
     if config is not None:
         _estimate_config(app, config, reporting, options)
     else:
-        _estimate_prompts(app, Asked(**options), reporting)
+        _estimate_prompts(app, PromptOptions(**options), reporting)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class PromptOptions:
     """The options of the command as they were given, with --config left out; None where one wasn't."""
 
     files: tuple[str, ...]
@@ -101,27 +93,28 @@ class Asked:
         if [*self.files, self.cached_prefix, self.calibration, self.profile].count("-") > 1:
             raise LedgerError("standard input (-) is given more than once: it can be read only once")
         if self.gate is not None and self.fail_over is None:
-            raise LedgerError(f"--gate {self.gate} says what a limit is held against: give --fail-over too")
+            raise LedgerError(f"--gate {self.gate} says what a limit is compared with: give --fail-over too")
         most, output = self.max_output_tokens, self.output_tokens
         if most is not None and output is not None and most < output:
             raise LedgerError(f"--max-output-tokens {most} is below --output-tokens {output}: it is the most output")
 
 
 def _estimate_config(app: App, config: str, reporting: Reporting, options: dict[str, Any]) -> None:
+    from ledger.cli.estimating.inputs import EstimateOptions
     from ledger.cli.estimating.workload_sheet import run_config
 
     for name, value in options.items():
         if name not in _OF_CONFIG and value not in (None, ()):
             given = "FILE" if name == "files" else f"--{name.replace('_', '-')}"
             raise LedgerError(f"--config and {given} contradict each other: the file says what each workload is")
-    run_config(app, config=config, reporting=reporting, **{name: options[name] for name in _OF_CONFIG})
+    run_config(app, EstimateOptions(config=config, **{name: options[name] for name in _OF_CONFIG}), reporting)
 
 
-def _estimate_prompts(app: App, asked: Asked, reporting: Reporting) -> None:
-    """Read, count, price, show; exit code 1 where the total is over the limit."""
+def _estimate_prompts(app: App, asked: PromptOptions, reporting: Reporting) -> None:
     asked.check()
     from ledger.cli.estimating.inputs import counting_of, moment_of
     from ledger.cli.estimating.prompt_sheet import PromptsEstimate, rendering, tell
+    from ledger.estimates.prompts.requests import read_prompts
     from ledger.estimates.workloads.priced import Settings, check_unit, estimate_prompts, hold, total_of
     from ledger.values.amounts import parse_amount
 
@@ -133,7 +126,7 @@ def _estimate_prompts(app: App, asked: Asked, reporting: Reporting) -> None:
     entry = settings.entry
     if limit is not None:
         check_unit(limit, entry.currency, "--fail-over")
-    prompts = _read(asked.files)
+    prompts = [prompt for file in asked.files for prompt in read_prompts(file)]
     facts, output_basis = _facts(app, asked, entry.model)
     estimated = estimate_prompts(prompts, settings=settings, facts=facts)
     total = total_of(_priced(estimated), currency=entry.currency, requests=asked.requests or 1)
@@ -154,14 +147,8 @@ def _estimate_prompts(app: App, asked: Asked, reporting: Reporting) -> None:
         click.get_current_context().exit(1)
 
 
-def _read(files: Sequence[str]) -> list[Prompt]:
-    from ledger.estimates.prompts.requests import read_prompts
-
-    return [prompt for file in files for prompt in read_prompts(file)]
-
-
-def _facts(app: App, asked: Asked, model: str) -> tuple[RequestFacts, OutputBasis]:
-    """What the options say of each request, with the output expected where they don't."""
+def _facts(app: App, asked: PromptOptions, model: str) -> tuple[RequestFacts, OutputBasis]:
+    """The options' facts of each request, with the output expected where they leave it out."""
     from ledger.cli.estimating.inputs import means_of, profile_of
     from ledger.estimates.prompts.files import read_text
     from ledger.estimates.workloads.priced import RequestFacts, expected_output

@@ -6,37 +6,29 @@ from datetime import UTC, datetime
 
 import click
 
-from ledger.cli.app import App, command_options, pass_app
-from ledger.cli.show.export_files import FORMATS, Destination, export_options
-from ledger.cli.show.period_options import period_options
+from ledger.cli.app import App
+from ledger.cli.command import command, group, period_options, posted_month_option
+from ledger.cli.show.export_files import EXPORT_FORMATS, Destination, export_options
 
 
-@click.group(
-    epilog="""\b
-Examples:
-  tollbook export charges --month last -o charges.csv
-  tollbook export chargeback --month last -o chargeback.csv
-  tollbook export focus --month last -o focus.csv
-"""
+@group(
+    "tollbook export charges --month last -o charges.csv",
+    "tollbook export chargeback --month last -o chargeback.csv",
+    "tollbook export focus --month last -o focus.csv",
 )
-@command_options
 def export() -> None:
     """Write files for other programs: charge lines, what each project or team owes, and FOCUS rows."""
 
 
-@export.command(
-    epilog="""\b
-Examples:
-  tollbook export charges --month 2026-03 -o charges-2026-03.csv --manifest
-  tollbook export charges --month 2026-03 -o charges-2026-03.xlsx
-  tollbook export charges --month last --format json | jq '.rows[0]'
-  tollbook export charges --since 2026-03-01 --until 2026-03-15
-"""
+@command(
+    "tollbook export charges --month 2026-03 -o charges-2026-03.csv --manifest",
+    "tollbook export charges --month 2026-03 -o charges-2026-03.xlsx",
+    "tollbook export charges --month last --format json | jq '.rows[0]'",
+    "tollbook export charges --since 2026-03-01 --until 2026-03-15",
+    within=export,
+    shows=export_options(),
 )
 @period_options
-@export_options()
-@command_options
-@pass_app
 def charges(
     app: App,
     /,
@@ -63,19 +55,15 @@ def charges(
     destination.write(lambda file: export_charges(database, span, file, zone=zone))
 
 
-@export.command(
-    epilog="""\b
-Examples:
-  tollbook export chargeback --month last -o chargeback.csv --manifest
-  tollbook export chargeback --month 2026-03 --by tag:team -o teams.xlsx
-  tollbook export chargeback --month 2026-03 --excel -o chargeback.csv
-"""
+@command(
+    "tollbook export chargeback --month last -o chargeback.csv --manifest",
+    "tollbook export chargeback --month 2026-03 --by tag:team -o teams.xlsx",
+    "tollbook export chargeback --month 2026-03 --excel -o chargeback.csv",
+    within=export,
+    shows=export_options(),
 )
-@click.option("--month", metavar="YYYY-MM|last", required=True, help="The month whose books it is of, posted basis.")
+@posted_month_option
 @click.option("--by", "dimension", metavar="project|tag:KEY", default="project", show_default=True, help="A row each.")
-@export_options()
-@command_options
-@pass_app
 def chargeback(app: App, *, month: str, dimension: str, destination: Destination) -> None:
     """Write what each project owes for a month, in cents that add up to the month's total.
 
@@ -94,15 +82,14 @@ def chargeback(app: App, *, month: str, dimension: str, destination: Destination
     destination.write(lambda file: export_chargeback(database, span, file, dimension=dimension))
 
 
-@export.command(
-    epilog="""\b
-Examples:
-  tollbook export focus --month 2026-03 -o focus-2026-03.csv --manifest
-  tollbook export focus --month 2026-03 -o focus-2026-03.parquet
-  tollbook export focus --month 2026-03 --grain charge --invoice-id INV-2026-03 -o lines.csv
-"""
+@command(
+    "tollbook export focus --month 2026-03 -o focus-2026-03.csv --manifest",
+    "tollbook export focus --month 2026-03 -o focus-2026-03.parquet",
+    "tollbook export focus --month 2026-03 --grain charge --invoice-id INV-2026-03 -o lines.csv",
+    within=export,
+    shows=export_options((*EXPORT_FORMATS, "parquet")),
 )
-@click.option("--month", metavar="YYYY-MM|last", required=True, help="The month whose books it is of, posted basis.")
+@posted_month_option
 @click.option(
     "--grain",
     type=click.Choice(["day", "charge"]),
@@ -116,9 +103,6 @@ Examples:
     help="Whether usage draws on the wallet. Default: as when the month was closed; while open, if there is a wallet.",
 )
 @click.option("--invoice-id", metavar="TEXT", help="The InvoiceId of all rows. Default: none.")
-@export_options((*FORMATS, "parquet"))
-@command_options
-@pass_app
 def focus(
     app: App, *, month: str, grain: str, billing: str | None, invoice_id: str | None, destination: Destination
 ) -> None:

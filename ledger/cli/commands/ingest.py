@@ -10,24 +10,25 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 
 import click
 
-from ledger.cli.app import App, command_options, decide_exit, pass_app
-from ledger.cli.show.output import Output, note, output_options
+from ledger.cli.app import App, decide_exit
+from ledger.cli.command import command
+from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet
 from ledger.config import ToolFees
 from ledger.errors import LedgerError
 from ledger.intake.fields.record import IGNORED
+from ledger.intake.formats.registry import AUTO, INPUT_FORMATS
+from ledger.values.words import counted
 from pricing.money import format_nano
 
 if TYPE_CHECKING:
     from ledger.intake.files import IngestResult
-    from ledger.intake.pipeline import Tally
+    from ledger.intake.pipeline import RunCounts
     from ledger.store.database import Database
-
-INPUT_FORMATS = ("auto", "responses", "chat", "sse", "envelope", "records", "otel")
 
 
 def parse_tags(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """`k=v` options as a mapping; one key twice is refused."""
+    """Reads `k=v` options as a mapping; one key twice is refused."""
     tags: dict[str, str] = {}
     for value in values:
         key, equals, tag = value.partition("=")
@@ -42,7 +43,7 @@ def parse_tags(_context: click.Context, _parameter: click.Parameter, values: tup
 def parse_tolerance(
     _context: click.Context, _parameter: click.Parameter, value: str | None
 ) -> Callable[[int, int], bool]:
-    """Whether `held` of `read` items may go to quarantine: N, or N% of what was read; none by default."""
+    """Reads how many items may go to quarantine: N, or N% of what was read; none by default."""
     text = "0" if value is None else value.strip()
     number = text.removesuffix("%").strip()
     whole, _point, part = number.partition(".")
@@ -56,18 +57,19 @@ def parse_tolerance(
     return lambda held, read: held * 100 * 10 ** len(part) <= scaled * read
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  tollbook ingest usage.jsonl
-  tollbook ingest 'logs/2026-03.jsonl.gz' --project search --tag env=prod
-  cat stream.sse | tollbook ingest - --input-format sse
-  tollbook ingest usage.jsonl --dry-run --json
-"""
+@command(
+    "tollbook ingest usage.jsonl",
+    "tollbook ingest 'logs/2026-03.jsonl.gz' --project search --tag env=prod",
+    "cat stream.sse | tollbook ingest - --input-format sse",
+    "tollbook ingest usage.jsonl --dry-run --json",
 )
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option(
-    "--input-format", type=click.Choice(INPUT_FORMATS), default="auto", show_default=True, help="What the files hold."
+    "--input-format",
+    type=click.Choice(INPUT_FORMATS),
+    default=AUTO,
+    show_default=True,
+    help="What the files hold.",
 )
 @click.option(
     "--provider", metavar="P", help="Whose rate card prices it. Default: the record's, [ledger] provider, evolink."
@@ -96,11 +98,8 @@ Examples:
     "tolerated",
     metavar="N|N%",
     callback=parse_tolerance,
-    help="Exit 0 with up to so many items in quarantine.",
+    help="Exit 0 with up to that many items in quarantine.",
 )
-@output_options()
-@command_options
-@pass_app
 def ingest(
     app: App,
     *,
@@ -180,7 +179,7 @@ class _Progress:
         if self._shown and self._last != self._started:
             click.echo("\r\x1b[K", nl=False, err=True)
 
-    def __call__(self, tally: Tally) -> None:
+    def __call__(self, tally: RunCounts) -> None:
         now = time.monotonic()
         if self._shown and now - self._last > 0.2:
             self._last = now
@@ -242,11 +241,13 @@ def _tell(result: IngestResult, *, strict: bool) -> None:
         said = ", ".join(f"{count:,} {name}" for name, count in sorted(result.tally.assumed.items()))
         note(f"cache storage assumed from responses with caching enabled: {said}")
     if result.tally.differing_labels:
-        note(f"{result.tally.differing_labels:,} duplicates name another project or other tags: the first ones stand")
+        duplicates = counted(result.tally.differing_labels, "duplicate")
+        note(f"other project or tags in {duplicates}: those recorded first hold")
     for reason, count in sorted(result.tally.ignored.items()):
         note(f"not read: {count:,} {IGNORED[reason]} ({reason})")
     if result.tally.lost_amounts:
-        note(f"booked without the gateway's own figure, which is no finite amount: {result.tally.lost_amounts:,}")
+        records = counted(result.tally.lost_amounts, "record")
+        note(f"booked without the gateway's own figure, which isn't a finite amount: {records}")
     for name in result.without_usage[:5]:
         note(f"{name}: holds no usage")
     for item in result.rejections[:5]:

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import click
 
-from ledger.cli.app import App, command_options, pass_app
-from ledger.cli.show.output import Output, output_options
+from ledger.cli.app import App
+from ledger.cli.command import at_option, card_options, command
+from ledger.cli.show.output import Output
 from ledger.cli.show.sheet import Column, Sheet
 from ledger.values.periods import parse_moment
 from pricing.charge import Charge, price_usage
@@ -18,26 +19,17 @@ from pricing.usage import TokenUsage
 TOKENS_OF_RATE = 1_000_000
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  tollbook price --model doubao-seed-2.0-code --input-tokens 40000 --output-tokens 2000
-  tollbook price --model doubao-seed-2.0-lite --input-tokens 40000 --cached-tokens 30000 --json
-  tollbook price --model doubao-seed-2.0-pro --input-tokens 32001 --provider volcengine --at 2026-03-01
-"""
+@command(
+    "tollbook price --model doubao-seed-2.0-code --input-tokens 40000 --output-tokens 2000",
+    "tollbook price --model doubao-seed-2.0-lite --input-tokens 40000 --cached-tokens 30000 --json",
+    "tollbook price --model doubao-seed-2.0-pro --input-tokens 32001 --provider volcengine --at 2026-03-01",
 )
 @click.option("--model", metavar="M", required=True, help="Model or alias on the rate card.")
 @click.option("--input-tokens", metavar="N", type=int, required=True, help="All input tokens, cached ones included.")
 @click.option("--cached-tokens", metavar="N", type=int, default=0, help="The part of the input read from cache.")
 @click.option("--output-tokens", metavar="N", type=int, default=0, help="All output tokens, reasoning included.")
-@click.option(
-    "--at", metavar="TIME", help="Prices in effect then: a date (UTC) or a date-time with offset. Default: now."
-)
-@click.option("--provider", metavar="P", help="Whose rate card. Default: [ledger] provider, else evolink.")
-@click.option("--rates", metavar="FILE", multiple=True, help="A rate card file over those in force; may be repeated.")
-@output_options()
-@command_options
-@pass_app
+@at_option
+@card_options
 def price(
     app: App,
     /,

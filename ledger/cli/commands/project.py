@@ -1,4 +1,4 @@
-"""`tollbook project`: what projects are called, whose they are and who pays."""
+"""`tollbook project`: projects' names, owners and cost centers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ledger.cli.app import App, command_options, pass_app
-from ledger.cli.show.output import Output, note, output_options
+from ledger.cli.app import App
+from ledger.cli.command import command, group
+from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Cell, Column, Sheet
+from ledger.values.instants import moment_text
 
 if TYPE_CHECKING:
     from ledger.book.projects import ProjectChange
@@ -19,14 +21,7 @@ if TYPE_CHECKING:
 FIELDS = ("name", "owner", "cost_center", "aliases")
 
 
-@click.group(
-    epilog="""\b
-Examples:
-  tollbook project apply
-  tollbook project list
-"""
-)
-@command_options
+@group("tollbook project apply", "tollbook project list")
 def project() -> None:
     """Projects' names, owners and cost centers: [[project]] of tollbook.toml, dated in the ledger.
 
@@ -35,25 +30,20 @@ def project() -> None:
     """
 
 
-@project.command(
-    epilog="""\b
-Examples:
-  tollbook project apply --dry-run
-  tollbook project apply
-  tollbook project apply --config finance/tollbook.toml
-"""
+@command(
+    "tollbook project apply --dry-run",
+    "tollbook project apply",
+    "tollbook project apply --config finance/tollbook.toml",
+    within=project,
 )
 @click.option("--config", "file", metavar="FILE", default="tollbook.toml", show_default=True, help="Its [[project]].")
 @click.option("--remove-all", is_flag=True, help="Take all projects out, where the file has none.")
 @click.option("--dry-run", is_flag=True, help="Say what would change; change nothing.")
-@output_options()
-@command_options
-@pass_app
 def apply(app: App, *, file: str, remove_all: bool, dry_run: bool, output: Output) -> None:
     """Write tollbook.toml's projects to the ledger, and say what that changed; the same again changes nothing.
 
     What an entry leaves out is nothing, and a project without an entry is removed. Closed months keep the projects
-    that stood when they were closed.
+    that were in force when they were closed.
     """
     from ledger.book.projects import apply_projects
     from ledger.config import read_config
@@ -66,18 +56,8 @@ def apply(app: App, *, file: str, remove_all: bool, dry_run: bool, output: Outpu
         note(f"the ledger's projects are those of {file} already")
 
 
-@project.command(
-    name="list",
-    epilog="""\b
-Examples:
-  tollbook project list
-  tollbook project list --month 2026-03 --json
-""",
-)
+@command("tollbook project list", "tollbook project list --month 2026-03 --json", within=project, name="list")
 @click.option("--month", metavar="YYYY-MM|last", help="As this month's exports show them: if closed, as of the close.")
-@output_options()
-@command_options
-@pass_app
 def list_(app: App, *, month: str | None, output: Output) -> None:
     """List the ledger's projects, and since when they are as they are."""
     from ledger.book.projects import read_projects
@@ -88,17 +68,16 @@ def list_(app: App, *, month: str | None, output: Output) -> None:
     with database.reading() as connection:
         found = read_projects(connection, asked).by_id
     columns = (Column("project"), *_field_columns(), Column("since", priority=2))
-    standing = [found[number] for number in sorted(found)]
+    in_force = [found[number] for number in sorted(found)]
     rows: list[list[Cell]] = [
-        [each.project.id, *_fields(each.project), each.since.isoformat(timespec="seconds").replace("+00:00", "Z")]
-        for each in standing
+        [each.project.id, *_fields(each.project), moment_text(each.since, "seconds")] for each in in_force
     ]
     document = {
         "schema": 1,
         "month": asked,
         "projects": [
             {"project": each.project.id, **_facts(each.project), "since": row[-1]}
-            for each, row in zip(standing, rows, strict=True)
+            for each, row in zip(in_force, rows, strict=True)
         ],
     }
     output.write(Sheet(f"Projects{f', {asked}' if asked else ''}", columns, rows, document=document))
@@ -107,14 +86,14 @@ def list_(app: App, *, month: str | None, output: Output) -> None:
 def _changes(changes: list[ProjectChange], *, dry_run: bool) -> Sheet:
     columns = (Column("change"), Column("project"), *_field_columns(), Column("before", "facts"))
     rows: list[list[Cell]] = []
-    told: list[dict[str, object]] = []
+    document_rows: list[dict[str, object]] = []
     for change, before, after in changes:
         shown = after or before
         assert shown is not None
         was = {} if before is None or after is None else _differing(before, after)
         rows.append([change, shown.id, *_fields(shown), {name: _text(value) for name, value in was.items()}])
-        told.append({"change": change, "project": shown.id, **_facts(shown), "before": was})
-    document = {"schema": 1, "changes": told, "dry_run": dry_run}
+        document_rows.append({"change": change, "project": shown.id, **_facts(shown), "before": was})
+    document = {"schema": 1, "changes": document_rows, "dry_run": dry_run}
     return Sheet("Would be applied" if dry_run else "Applied", columns, rows, document=document)
 
 
@@ -137,6 +116,5 @@ def _text(value: object) -> str:
 
 
 def _differing(before: Project, after: Project) -> dict[str, object]:
-    """What the fields that change were."""
     now = _facts(after)
     return {name: value for name, value in _facts(before).items() if value != now[name]}

@@ -8,68 +8,40 @@ from typing import Any
 
 import click
 
-from ledger.cli.app import ROW_NUMBER, App, command_options, pass_app
-from ledger.cli.show.output import Output, note, output_options
+from ledger.cli.app import ROW_NUMBER, App
+from ledger.cli.command import command, group
+from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet
 from ledger.errors import LedgerError
+from ledger.values.instants import moment_text
+from ledger.values.words import counted
 
+KEYS = (
+    "id", "state", "reason", "message", "file", "line", "seen", "source", "request_id", "occurred_at", "fields",
+    "complete", "options", "digest", "first_seen_at", "last_seen_at", "resolution", "resolved_at",
+)  # fmt: skip
 STATES = ("open", "resolved", "accepted", "discarded", "all")
 
 
-@click.group(
-    epilog="""\b
-Examples:
-  tollbook quarantine list
-  tollbook quarantine retry
-"""
-)
-@command_options
+@group("tollbook quarantine list", "tollbook quarantine retry")
 def quarantine() -> None:
-    """What could not be recorded: list, show, retry, accept, discard, export."""
+    """Items that could not be recorded: list, show, retry, accept, discard, export."""
 
 
 def _document(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row of the quarantine table
     import msgspec
 
-    return {
-        "id": row.id,
-        "state": row.state,
-        "reason": row.reason,
-        "message": row.message,
-        "file": row.file,
-        "line": row.line,
-        "seen": row.seen,
-        "source": row.source,
-        "request_id": row.request_id,
-        "occurred_at": _text(row.occurred_at),
-        "fields": msgspec.json.decode(row.fields),
-        "complete": bool(row.complete),
-        "options": msgspec.json.decode(row.options),
-        "digest": row.digest,
-        "first_seen_at": _text(row.first_seen_at),
-        "last_seen_at": _text(row.last_seen_at),
-        "resolution": row.resolution,
-        "resolved_at": _text(row.resolved_at),
-    }
+    document = {name: getattr(row, name) for name in KEYS}
+    moments = {name: moment_text(value) for name, value in document.items() if isinstance(value, datetime)}
+    decoded = {name: msgspec.json.decode(document[name]) for name in ("fields", "options")}
+    return document | moments | decoded | {"complete": bool(row.complete)}
 
 
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
-
-
-@quarantine.command(
-    "list",
-    epilog="""\b
-Examples:
-  tollbook quarantine list
-  tollbook quarantine list --reason unknown_model --json
-""",
+@command(
+    "tollbook quarantine list", "tollbook quarantine list --reason unknown_model --json", within=quarantine, name="list"
 )
 @click.option("--state", type=click.Choice(STATES), default="open", show_default=True, help="Which entries.")
 @click.option("--reason", metavar="R", help="Only that reason.")
-@output_options()
-@command_options
-@pass_app
 def list_entries(app: App, state: str, reason: str | None, output: Output) -> None:
     """List entries, oldest first."""
     rows = _entries(app, state, reason)
@@ -94,18 +66,10 @@ def _entries(app: App, state: str, reason: str | None) -> Sequence[Any]:
         return entries(connection, state=None if state == "all" else state, reason=reason)
 
 
-@quarantine.command(
-    epilog="""\b
-Example:
-  tollbook quarantine show 3
-"""
-)
+@command("tollbook quarantine show 3", within=quarantine)
 @click.argument("number", type=ROW_NUMBER, metavar="ID")
-@output_options()
-@command_options
-@pass_app
 def show(app: App, number: int, output: Output) -> None:
-    """Show one entry: its fields, and for a conflict what stands in the ledger."""
+    """Show one entry: its fields, and for a conflict what is recorded in the ledger."""
     from ledger.intake.quarantine import get_entry
     from ledger.intake.retry import standing_fields
 
@@ -129,17 +93,8 @@ def _shown(value: object) -> str:
     return "" if value is None else str(value)
 
 
-@quarantine.command(
-    epilog="""\b
-Examples:
-  tollbook quarantine retry
-  tollbook quarantine retry 3 4
-"""
-)
+@command("tollbook quarantine retry", "tollbook quarantine retry 3 4", within=quarantine)
 @click.argument("numbers", type=ROW_NUMBER, nargs=-1, metavar="[ID]...")
-@output_options()
-@command_options
-@pass_app
 def retry(app: App, numbers: tuple[int, ...], output: Output) -> None:
     """Try entries again, after a card or model was added; without an ID all that can be."""
     from ledger.intake.retry import retry as try_again
@@ -160,34 +115,20 @@ def retry(app: App, numbers: tuple[int, ...], output: Output) -> None:
         raise click.exceptions.Exit(3)
 
 
-@quarantine.command(
-    epilog="""\b
-Example:
-  tollbook quarantine accept 3 --reason 'the provider corrected its counts'
-"""
-)
+@command("tollbook quarantine accept 3 --reason 'the provider corrected its counts'", within=quarantine, shows=None)
 @click.argument("number", type=ROW_NUMBER, metavar="ID")
 @click.option("--reason", default="conflict accepted", show_default=True, help="Why; kept with the batch.")
-@command_options
-@pass_app
 def accept(app: App, number: int, reason: str) -> None:
-    """Let a conflict's facts stand in place of the recorded ones: a correction is posted."""
+    """Replace the recorded facts by a conflict's: a correction is posted."""
     from ledger.intake.retry import accept as post
 
     batch = post(app.open(), app.config, number, reason)
     click.echo(f"entry {number} accepted: batch {batch} reverses and replaces the charge", err=True)
 
 
-@quarantine.command(
-    epilog="""\b
-Example:
-  tollbook quarantine discard 5 6 --reason 'test traffic'
-"""
-)
+@command("tollbook quarantine discard 5 6 --reason 'test traffic'", within=quarantine, shows=None)
 @click.argument("numbers", type=ROW_NUMBER, nargs=-1, required=True, metavar="ID...")
 @click.option("--reason", required=True, help="Why; kept with the entry.")
-@command_options
-@pass_app
 def discard(app: App, numbers: tuple[int, ...], reason: str) -> None:
     """Give entries up; the same lines are only counted from then on."""
     from ledger.intake.retry import discard as give_up
@@ -198,20 +139,17 @@ def discard(app: App, numbers: tuple[int, ...], reason: str) -> None:
     click.echo(f"{len(numbers)} discarded", err=True)
 
 
-@quarantine.command(
-    epilog="""\b
-Examples:
-  tollbook quarantine export -o held.jsonl
-  tollbook quarantine export --reason conflict | jq .fields
-"""
+@command(
+    "tollbook quarantine export -o held.jsonl",
+    "tollbook quarantine export --reason conflict | jq .fields",
+    within=quarantine,
+    shows=None,
 )
 @click.option("--state", type=click.Choice(STATES), default="open", show_default=True, help="Which entries.")
 @click.option("--reason", metavar="R", help="Only that reason.")
 @click.option(
     "-o", "--output", "path", metavar="FILE", help="Write to FILE, whole or not at all; - is standard output."
 )
-@command_options
-@pass_app
 def export(app: App, state: str, reason: str | None, path: str | None) -> None:
     """Write entries as JSON Lines, everything that is kept of them."""
     from ledger.values.safe_text import json_text
@@ -220,4 +158,4 @@ def export(app: App, state: str, reason: str | None, path: str | None) -> None:
     with Output("json", None if path == "-" else path).stream() as out:
         for row in rows:
             out.write(json_text(_document(row)).encode() + b"\n")
-    click.echo(f"{len(rows):,} entries", err=True)
+    click.echo(counted(len(rows), "entry", "entries"), err=True)

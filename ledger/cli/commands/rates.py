@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ledger.cli.app import App, command_options, pass_app
-from ledger.cli.show.output import Output, note, output_options
+from ledger.cli.app import App
+from ledger.cli.command import command, group
+from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Cell, Column, Sheet
 from ledger.errors import LedgerError
+from ledger.values.words import counted
 from pricing.rate_card import format_instant
 
 if TYPE_CHECKING:
@@ -21,14 +23,7 @@ if TYPE_CHECKING:
 PER_MILLION = 1_000_000
 
 
-@click.group(
-    epilog="""\b
-Examples:
-  tollbook rates list --provider evolink
-  tollbook rates add july-prices.toml
-"""
-)
-@command_options
+@group("tollbook rates list --provider evolink", "tollbook rates add july-prices.toml")
 def rates() -> None:
     """Rate cards and conversions: list, show, add."""
 
@@ -39,18 +34,8 @@ def _card(cards: Mapping[str, RateCard], provider: str) -> RateCard:
     return cards[provider]
 
 
-@rates.command(
-    "list",
-    epilog="""\b
-Examples:
-  tollbook rates list
-  tollbook rates list --provider evolink --format csv
-""",
-)
+@command("tollbook rates list", "tollbook rates list --provider evolink --format csv", within=rates, name="list")
 @click.option("--provider", metavar="P", help="Only that provider's card.")
-@output_options()
-@command_options
-@pass_app
 def list_rates(app: App, provider: str | None, output: Output) -> None:
     """List every dated price, per 1M tokens, tier by tier."""
     cards = app.cards()
@@ -100,18 +85,13 @@ def _tier_rows(entry: RateEntry) -> list[tuple[Cell, ...]]:
     ]
 
 
-@rates.command(
-    epilog="""\b
-Examples:
-  tollbook rates show doubao-seed-2.0-pro
-  tollbook rates show doubao-seed-2-0-code-preview-260215 --provider volcengine
-"""
+@command(
+    "tollbook rates show doubao-seed-2.0-pro",
+    "tollbook rates show doubao-seed-2-0-code-preview-260215 --provider volcengine",
+    within=rates,
 )
 @click.argument("model")
 @click.option("--provider", metavar="P", help="Only that provider's card.")
-@output_options()
-@command_options
-@pass_app
 def show(app: App, model: str, provider: str | None, output: Output) -> None:
     """Show a model's prices by date and tier, found by id or alias."""
     cards = app.cards()
@@ -130,18 +110,15 @@ def show(app: App, model: str, provider: str | None, output: Output) -> None:
     output.write(Sheet(f"{found[0][1].id}, prices per 1M tokens", _COLUMNS, rows, footnotes=notes))
 
 
-@rates.command(
-    epilog="""\b
-Examples:
-  tollbook rates add july-prices.toml
-  tollbook rates add corrected.toml --replace --reason 'page said 6.4, not 4.6'
-"""
+@command(
+    "tollbook rates add july-prices.toml",
+    "tollbook rates add corrected.toml --replace --reason 'page said 6.4, not 4.6'",
+    within=rates,
+    shows=None,
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--replace", is_flag=True, help="Correct entries of the same start; the old version is kept.")
 @click.option("--reason", metavar="R", help="Why; needed with --replace.")
-@command_options
-@pass_app
 def add(app: App, file: Path, replace: bool, reason: str | None) -> None:
     """Lay a card file over those in force. No posted charge changes."""
     from ledger.book.prices.changes import add_card, charges_priced_otherwise
@@ -155,13 +132,13 @@ def add(app: App, file: Path, replace: bool, reason: str | None) -> None:
     card = parse_card(text, str(file))
     with app.open(create=True).writing() as connection:
         added = add_card(connection, card, replace_with_reason=reason_to_replace)
-        stand = charges_priced_otherwise(connection, card.provider) if added else 0
+        differing = charges_priced_otherwise(connection, card.provider) if added else 0
     if not added:
         click.echo("nothing new: every entry is in force already", err=True)
         return
     for fact in added:
         click.echo(f"added {fact}", err=True)
-    _tell_standing(stand)
+    _tell_differing(differing)
 
 
 def _reason(replace: bool, reason: str | None) -> str | None:
@@ -170,28 +147,23 @@ def _reason(replace: bool, reason: str | None) -> str | None:
     return reason if replace else None
 
 
-def _tell_standing(count: int) -> None:
+def _tell_differing(count: int) -> None:
     if count:
-        note(f"{count:,} posted charges stand at other figures and stay as they are: 'tollbook reprice' corrects them")
+        noun = "posted charge stands at other figures and stays as it is"
+        nouns = "posted charges stand at other figures and stay as they are"
+        note(f"{counted(count, noun, nouns)}: 'tollbook reprice' corrects them")
 
 
-@rates.group(
-    epilog="""\b
-Example:
-  tollbook rates conversion add --per-usd 68 --from 2026-11-01
-"""
-)
-@command_options
+@group("tollbook rates conversion add --per-usd 68 --from 2026-11-01", within=rates)
 def conversion() -> None:
-    """How many units of a card's currency are 1 USD: add, list."""
+    """Units of a card's currency for 1 USD: add, list."""
 
 
-@conversion.command(
-    "add",
-    epilog="""\b
-Example:
-  tollbook rates conversion add --per-usd 68 --from 2026-11-01 --source-url https://evolink.ai/pricing
-""",
+@command(
+    "tollbook rates conversion add --per-usd 68 --from 2026-11-01 --source-url https://evolink.ai/pricing",
+    within=conversion,
+    name="add",
+    shows=None,
 )
 @click.option("--per-usd", required=True, metavar="N", help="Units of the card's currency for 1 USD.")
 @click.option(
@@ -202,8 +174,6 @@ Example:
 @click.option("--checked-on", type=click.DateTime(["%Y-%m-%d"]), help="When it was read. Default: today.")
 @click.option("--replace", is_flag=True, help="Correct the conversion of the same start; the old one is kept.")
 @click.option("--reason", metavar="R", help="Why; needed with --replace.")
-@command_options
-@pass_app
 def add_conversion(
     app: App,
     *,
@@ -228,7 +198,7 @@ def add_conversion(
         raise LedgerError(f"--per-usd {per_usd!r}: give a plain decimal of at most 9 places, such as 68") from error
     if not 0 < per_usd_nano <= INT64_MAX:
         raise LedgerError(f"--per-usd {per_usd}: must be above 0 and below 9 billion")
-    name = provider or app.config.ledger.provider
+    name = app.provider(provider)
     with app.open(create=True).writing() as connection:
         card = _card(cards_in_force(connection), name)
         if card.currency == "USD":
@@ -236,21 +206,12 @@ def add_conversion(
         checked = (checked_on or datetime.now(UTC)).date()
         new = Conversion(card.currency, per_usd_nano, parse_moment(start, UTC, "--from"), source_url, checked)
         added = add_user_conversion(connection, card, new, replace_with_reason=reason_to_replace)
-        stand = charges_priced_otherwise(connection, name) if added else 0
+        differing = charges_priced_otherwise(connection, name) if added else 0
     click.echo(f"{'added' if added else 'in force already'}: {per_usd} {card.currency} = 1 USD from {start}", err=True)
-    _tell_standing(stand)
+    _tell_differing(differing)
 
 
-@conversion.command(
-    "list",
-    epilog="""\b
-Example:
-  tollbook rates conversion list --json
-""",
-)
-@output_options()
-@command_options
-@pass_app
+@command("tollbook rates conversion list --json", within=conversion, name="list")
 def list_conversions(app: App, output: Output) -> None:
     """List the conversions in force, by provider and start."""
     rows = [

@@ -1,4 +1,4 @@
-"""`tollbook reconcile`: the ledger held against the provider's statement, its own figures, or its balance."""
+"""`tollbook reconcile`: the ledger compared with the provider's statement, its own figures, or its balance."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from ledger.cli.app import App, command_options, pass_app
-from ledger.cli.show.output import Output, note, output_options
-from ledger.cli.show.sheet import Cell, Column, Sheet, json_cell
+from ledger.cli.app import App, parse_usd
+from ledger.cli.command import command
+from ledger.cli.show.output import Output, note
+from ledger.cli.show.sheet import Cell, Column, Sheet, json_row
 from ledger.errors import LedgerError
-from ledger.values.amounts import Amount, parse_amount, parse_number, unit_of
+from ledger.values.amounts import Amount, parse_number, unit_of
+from ledger.values.words import counted
 from pricing.money import NANO, format_nano, format_usd, round_usd
 
 if TYPE_CHECKING:
@@ -34,14 +36,11 @@ STATUSES = ("matched", "only_ledger", "only_provider", "differs")
 LABELS = frozenset({"status", "key", "model", "cause"})
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  tollbook reconcile --statement evolink-march.csv --month 2026-03
-  tollbook reconcile --statement bill.csv --map day=Date --map amount='Cost (USD)' --timezone Asia/Shanghai
-  tollbook reconcile --month last --tolerance 1usd
-  tollbook reconcile --remaining-credits 8423.1 --at 2026-03-31
-"""
+@command(
+    "tollbook reconcile --statement evolink-march.csv --month 2026-03",
+    "tollbook reconcile --statement bill.csv --map day=Date --map amount='Cost (USD)' --timezone Asia/Shanghai",
+    "tollbook reconcile --month last --tolerance 1usd",
+    "tollbook reconcile --remaining-credits 8423.1 --at 2026-03-31",
 )
 @click.option("--statement", "statement", metavar="FILE", help="The provider's statement, a CSV file with a header.")
 @click.option(
@@ -56,24 +55,21 @@ Examples:
 @click.option("--since", metavar="TIME", help="From this time, inclusive; without a statement.")
 @click.option("--until", metavar="TIME", help="Up to this time, exclusive; without a statement.")
 @click.option("--timezone", metavar="TZ", help="Zone of the statement's days and of dates.  [default: the ledger's]")
-@click.option("--remaining-credits", metavar="N", help="The balance that the provider shows, held against the wallet.")
+@click.option("--remaining-credits", metavar="N", help="The balance that the provider shows, compared with the wallet.")
 @click.option("--at", "at", metavar="DATE|TIME", help="When it showed that balance, as for 'wallet balance'.")
 @click.option("--provider", metavar="P", help="Whose usage.  [default: as for ingest]")
 @click.option(
     "--tolerance", default="0.01usd", show_default=True, metavar="AMOUNT", help="Exit 1 where more than that differs."
 )
 @click.option("--all", "everything", is_flag=True, help="Show what matches, too.")
-@output_options()
-@command_options
-@pass_app
 def reconcile(app: App, /, *, tolerance: str, everything: bool, output: Output, **options: Any) -> None:
-    """Hold the ledger against the provider and show what differs, by how much and the likely cause.
+    """Compare the ledger with the provider and show what differs, by how much and the likely cause.
 
     A statement is matched request by request where it has a request_id, else by day and model; amounts are plain
     decimals, in the card's currency unless a currency column says CRD, USD or another. Without a statement, usage is
-    held against the provider_amount that its records came with.
+    compared with the provider_amount that its records came with.
 
-    The ledger's side is what occurred in the period, corrected as it stands now, in whatever month it is posted:
+    The ledger's side is what occurred in the period, corrected as it is now, in whatever month it is posted:
     providers bill what occurred. A difference is the provider's side less the ledger's.
 
     \b
@@ -86,12 +82,12 @@ def reconcile(app: App, /, *, tolerance: str, everything: bool, output: Output, 
       twice               a request counted more than once
       token_counts        the statement counts other tokens
 
-    The tolerance is held against the differences without their signs, only those of rounding are added up first.
+    The tolerance is compared with the differences without their signs, only those of rounding are added up first.
     """  # noqa: D301 - click's mark for lines to keep
-    limit = _tolerance(tolerance)
-    asked = _Asked(**options)
+    limit = parse_usd("--tolerance", tolerance)
+    asked = ReconcileOptions(**options)
     _check(asked)
-    provider = asked.provider or app.config.ledger.provider
+    provider = app.provider(asked.provider)
     if asked.remaining_credits is not None:
         found = _credits(app, provider, asked.remaining_credits, asked.at)
     elif asked.statement is not None:
@@ -105,8 +101,8 @@ def reconcile(app: App, /, *, tolerance: str, everything: bool, output: Output, 
         sys.exit(1)
 
 
-class _Asked(NamedTuple):
-    """The options that say what is held against what."""
+class ReconcileOptions(NamedTuple):
+    """The options that say what is compared with what."""
 
     statement: str | None
     columns: tuple[str, ...]
@@ -119,14 +115,7 @@ class _Asked(NamedTuple):
     provider: str | None
 
 
-def _tolerance(text: str) -> Amount:
-    amount = parse_amount(text, "--tolerance")
-    if amount.currency != "USD":
-        raise LedgerError(f"--tolerance {text}: give it in usd, such as 0.01usd")
-    return amount
-
-
-def _check(asked: _Asked) -> None:
+def _check(asked: ReconcileOptions) -> None:
     with_balance = asked.remaining_credits is not None
     if asked.statement is not None and with_balance:
         raise LedgerError("--statement and --remaining-credits are two reconciliations: give one of them")
@@ -135,14 +124,14 @@ def _check(asked: _Asked) -> None:
     if asked.at is not None and not with_balance:
         raise LedgerError("--at is the time of a balance: give --remaining-credits N with it")
     if with_balance and (asked.month or asked.since or asked.until or asked.timezone):
-        raise LedgerError("--remaining-credits is held against the wallet at one time: give --at, and no period")
+        raise LedgerError("--remaining-credits is compared with the wallet at one time: give --at, and no period")
     if asked.statement is not None and (asked.since or asked.until):
         raise LedgerError(
             "--since and --until don't go with --statement: give --month, or leave the period to its days"
         )
 
 
-def _statement(app: App, provider: str, asked: _Asked, file: str, *, everything: bool) -> Reconciliation:
+def _statement(app: App, provider: str, asked: ReconcileOptions, file: str, *, everything: bool) -> Reconciliation:
     from ledger.audit.reconcile.reconcile import reconcile_statement
     from ledger.audit.reconcile.statement import Statement, parse_columns
     from ledger.intake.containers.source import open_source
@@ -159,7 +148,7 @@ def _statement(app: App, provider: str, asked: _Asked, file: str, *, everything:
         return reconcile_statement(database, opened, provider=provider, zone=zone, span=span, keep_matched=everything)
 
 
-def _stored(app: App, provider: str, asked: _Asked, *, everything: bool) -> Reconciliation:
+def _stored(app: App, provider: str, asked: ReconcileOptions, *, everything: bool) -> Reconciliation:
     from ledger.audit.reconcile.reconcile import reconcile_stored
     from ledger.store.database import zone_named
     from ledger.values.periods import parse_span
@@ -204,9 +193,9 @@ def _sheet(found: Reconciliation, limit: Amount, *, passed: bool) -> Sheet:
         "currency": basis.currency,
         "period": basis.period.label,
         "timezone": basis.zone.key,
-        "rows": [_as_json(row) for row in rows],
+        "rows": [json_row(COLUMNS, row) for row in rows],
         **{status: found.by_status[status] for status in STATUSES},
-        "total": {name: cell for name, cell in _as_json(total).items() if name not in LABELS}
+        "total": {name: cell for name, cell in json_row(COLUMNS, total).items() if name not in LABELS}
         | {"deviation_usd": deviation_usd},
         "tolerance": limit.text,
         "passed": passed,
@@ -218,17 +207,13 @@ def _sheet(found: Reconciliation, limit: Amount, *, passed: bool) -> Sheet:
     return Sheet(title, COLUMNS, rows, total, document=document, footnotes=[footnote])
 
 
-def _as_json(row: tuple[Cell, ...]) -> dict[str, object]:
-    return {column.name: json_cell(cell, column.kind) for column, cell in zip(COLUMNS, row, strict=True)}
-
-
 def _tell(found: Reconciliation, *, with_statement: bool) -> None:
     if found.outside:
-        note(f"rows of the statement that are outside {found.basis.period.label} and were left out: {found.outside:,}")
+        note(f"left out, outside {found.basis.period.label}: {counted(found.outside, 'row')} of the statement")
     if found.unstated:
-        note(f"requests without a provider_amount, which were left out: {found.unstated:,}")
+        note(f"left out, without a provider_amount: {counted(found.unstated, 'request')}")
     if not with_statement and not found.by_status:
         note(f"no usage of {found.basis.period.label} has a provider_amount: nothing was compared")
     if found.adjustments_nano:
         sums = ", ".join(f"{format_nano(nano)}{unit_of(code)}" for code, nano in found.adjustments_nano.items())
-        note(f"adjustments for these months were left out, as no request stands behind them: {sums}")
+        note(f"left out, as they have no request: adjustments for these months, {sums}")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ledger.cli.app import App, command_options, pass_app
-from ledger.cli.show.output import Output, note, output_options
-from ledger.cli.show.period_options import period_options
+from ledger.cli.app import App
+from ledger.cli.command import command, period_options
+from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet, without_fees
 
 if TYPE_CHECKING:
@@ -23,15 +23,12 @@ IMPORTANCE = (
 )  # fmt: skip
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  tollbook report
-  tollbook report --by model --by project --month last
-  tollbook report --by project --month 2026-03 --compare previous --top 10
-  tollbook report --by day --last 7d --timezone Asia/Shanghai
-  tollbook report --by tag:team --project search --format csv -o march.csv
-"""
+@command(
+    "tollbook report",
+    "tollbook report --by model --by project --month last",
+    "tollbook report --by project --month 2026-03 --compare previous --top 10",
+    "tollbook report --by day --last 7d --timezone Asia/Shanghai",
+    "tollbook report --by tag:team --project search --format csv -o march.csv",
 )
 @click.option(
     "--by",
@@ -47,7 +44,7 @@ Examples:
     type=click.Choice(["posted", "occurred"]),
     default="posted",
     show_default=True,
-    help="Periods by the month it stands in the books of, or by when it happened.",
+    help="Periods by the month it is booked in, or by when it happened.",
 )
 @click.option("--project", "projects", metavar="P", multiple=True, help="Only this project; of several, any.")
 @click.option("--model", "models", metavar="M", multiple=True, help="Only this billed model; of several, any.")
@@ -57,9 +54,6 @@ Examples:
 @click.option("--sort", metavar="COLUMN", help="By this column: numbers falling, text rising.")
 @click.option("--top", metavar="N", type=click.IntRange(min=1), help="The first N rows; the total stays that of all.")
 @click.option("--compare", metavar="previous|YYYY-MM", help="Beside another period: the one before, or a month.")
-@output_options()
-@command_options
-@pass_app
 def report(app: App, /, *, output: Output, **options: Any) -> None:
     """Show what was spent, by model, project, day, month, tier, tag and more.
 

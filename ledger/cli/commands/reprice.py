@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ledger.cli.app import ROW_NUMBER, App, command_options, pass_app
-from ledger.cli.show.output import Output, note, output_options
+from ledger.cli.app import ROW_NUMBER, App
+from ledger.cli.command import command
+from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet
 from ledger.errors import LedgerError
 from ledger.values.spend import total
+from ledger.values.words import counted
 
 if TYPE_CHECKING:
     from ledger.book.corrections.reprice import Repriced
@@ -19,13 +21,10 @@ if TYPE_CHECKING:
     from ledger.store.database import Database
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  tollbook reprice --since 2026-04-15 --until 2026-05-01 --dry-run
-  tollbook reprice --since 2026-04-15 --model doubao-seed-2.0-pro --reason 'price list of 15 April'
-  tollbook reprice --undo 31
-"""
+@command(
+    "tollbook reprice --since 2026-04-15 --until 2026-05-01 --dry-run",
+    "tollbook reprice --since 2026-04-15 --model doubao-seed-2.0-pro --reason 'price list of 15 April'",
+    "tollbook reprice --undo 31",
 )
 @click.option("--since", metavar="TIME", help="Usage from then on; a date is midnight in the ledger's zone.")
 @click.option("--until", metavar="TIME", help="Only usage before then (exclusive).")
@@ -34,9 +33,6 @@ Examples:
 @click.option("--reason", default="repriced", show_default=True, help="Why; kept with the batch.")
 @click.option("--reference", metavar="X", help="The same reference and facts again do nothing.")
 @click.option("--dry-run", is_flag=True, help="Show the money that would move; post nothing.")
-@output_options()
-@command_options
-@pass_app
 def reprice(
     app: App,
     *,
@@ -121,4 +117,5 @@ def _tell(repriced: Repriced) -> None:
     elif not repriced.charges:
         note("nothing differs: no charge was changed")
     if repriced.unpriced:
-        note(f"{repriced.unpriced:,} charges can't be priced by the cards in force and stay: {repriced.message}")
+        charges = counted(repriced.unpriced, "charge")
+        note(f"left as booked, without a price on the cards in force: {charges}; {repriced.message}")

@@ -1,29 +1,21 @@
-"""`tollbook status`: how the ledger stands."""
+"""`tollbook status`: the ledger at a glance."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import click
-
-from ledger.cli.app import App, command_options, pass_app
-from ledger.cli.show.output import Output, note, output_options
+from ledger.cli.app import App
+from ledger.cli.command import command
+from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet, without_fees
+from ledger.values.instants import moment_text
+from ledger.values.words import counted
 from pricing.money import format_nano
 
 STALE_DAYS = 90
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  tollbook status
-  tollbook status --json | jq .quarantine
-"""
-)
-@output_options()
-@command_options
-@pass_app
+@command("tollbook status", "tollbook status --json | jq .quarantine")
 def status(app: App, output: Output) -> None:
     """Show database, zone, conversions in use, sources, quarantine and open months."""
     from ledger.audit.status import status as read_status
@@ -34,13 +26,13 @@ def status(app: App, output: Output) -> None:
             "provider": use.provider,
             "currency": use.conversion.currency,
             "per_usd": format_nano(use.conversion.per_usd_nano),
-            "effective_from": _text(use.conversion.effective_from),
+            "effective_from": moment_text(use.conversion.effective_from, "seconds"),
             "checked_on": use.conversion.checked_on.isoformat() if use.conversion.checked_on else None,
         }
         for use in found.conversions
     ]
     sources = [
-        {"source": name, "last_record": _text(record), "last_ingest": _text(ingest)}
+        {"source": name, "last_record": moment_text(record, "seconds"), "last_ingest": moment_text(ingest, "seconds")}
         for name, record, ingest in found.sources
     ]
     rows = [("database", found.url), ("timezone", found.zone), ("requests", f"{found.requests:,}")]
@@ -76,12 +68,8 @@ def status(app: App, output: Output) -> None:
     output.write(Sheet("Ledger", (Column("what"), Column("value")), rows, document=document))
     for use in found.conversions:
         if use.days_since_check is None or use.days_since_check > STALE_DAYS:
-            when = "never" if use.days_since_check is None else f"{use.days_since_check} days ago"
+            when = "never" if use.days_since_check is None else f"{counted(use.days_since_check, 'day')} ago"
             note(
                 f"the conversion of {use.provider} was last checked {when}: look it up, "
                 "then 'tollbook rates conversion add'"
             )
-
-
-def _text(moment: datetime) -> str:
-    return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")

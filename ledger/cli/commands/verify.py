@@ -1,4 +1,4 @@
-"""`tollbook verify`: the book held against itself."""
+"""`tollbook verify`: the book checked against its own rows."""
 
 from __future__ import annotations
 
@@ -7,29 +7,21 @@ from datetime import UTC, datetime
 
 import click
 
-from ledger.cli.app import App, command_options, decide_exit, pass_app
-from ledger.cli.show.output import Output, output_options
+from ledger.cli.app import App, decide_exit
+from ledger.cli.command import command
+from ledger.cli.show.output import Output
 from ledger.cli.show.sheet import Column, Sheet
 from ledger.values.safe_text import visible
+from ledger.values.words import counted
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  tollbook verify
-  tollbook verify --month 2026-03
-  tollbook verify --json | jq .ok
-"""
-)
+@command("tollbook verify", "tollbook verify --month 2026-03", "tollbook verify --json | jq .ok")
 @click.option("--month", metavar="YYYY-MM|last", help="Only what is posted in that month, and its closes.")
-@output_options()
-@command_options
-@pass_app
 def verify(app: App, month: str | None, output: Output) -> None:
-    """Work every charge out again and hold batches and roll-ups against the rows. Exit 1 where something is wrong.
+    """Recompute every charge and compare batches and roll-ups with the rows. Exit 1 where something is wrong.
 
-    Each charge is priced again from its stored facts and the card entry it is pinned to; each batch is held
-    against its digest; both roll-ups are summed anew from the rows and compared. Closed months are held against theirs.
+    Each charge is priced again from its stored facts and the card entry it is pinned to; each batch is
+    compared with its digest, both roll-ups with sums of the rows, and closed months with theirs.
     """
     from ledger.audit.verify import verify as check
     from ledger.values.periods import parse_month
@@ -45,7 +37,7 @@ def verify(app: App, month: str | None, output: Output) -> None:
         "problems": result.problems,
     }
     rows = [(name.replace("_", " "), count) for name, count in result.checked.items()]
-    title = "Verified: all sound" if result.passed else f"{result.problem_count:,} problems"
+    title = "Verified: all sound" if result.passed else counted(result.problem_count, "problem")
     code = decide_exit(0 if result.passed else 1)
     output.write(Sheet(title, (Column("checked"), Column("rows", "count")), rows, document=document))
     for problem in result.problems:

@@ -66,7 +66,6 @@ def _standing(wallet: Wallet) -> dict[str, object]:
 
 
 def _rate_nano(runway: Runway) -> int:
-    """Nano a day, half-even."""
     return round_usd(runway.nano_a_day / NANO)
 
 
@@ -123,13 +122,13 @@ def statement_sheet(found: Statement) -> Sheet:
             for entry in found.entries
         ],
     }
-    stands = "closed" if found.closed else "open"
-    title = f"Wallet of {found.provider}, {found.month} ({stands}), {found.currency}"
+    state = "closed" if found.closed else "open"
+    title = f"Wallet of {found.provider}, {found.month} ({state}), {found.currency}"
     return Sheet(title, columns, found.items, facts=facts)
 
 
 def _accounts(found: Statement) -> dict[str, str]:
-    """What the month moved on each account: together 0."""
+    """The sums that the month moved on each account: together 0."""
     from ledger.wallet.drawdown import ACCOUNTS
 
     return {

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ledger.cli.app import App, command_options, pass_app
+from ledger.cli.app import App
+from ledger.cli.command import command, group
 from ledger.cli.show.output import Output, note, output_options
 from ledger.cli.show.sheet import Column, Sheet, to_json
 
@@ -26,24 +27,17 @@ COLUMNS = (
 )
 
 
-@click.group(
-    epilog="""\b
-Example:
-  tollbook workload pull --since 30d -o profile.json
-"""
-)
-@command_options
+@group("tollbook workload pull --since 30d -o profile.json")
 def workload() -> None:
     """Show or write what the ledger knows of workloads: how many requests, how long, how much of them cached."""
 
 
-@workload.command(
-    epilog="""\b
-Examples:
-  tollbook workload pull
-  tollbook workload pull --since 30d -o profile.json
-  tollbook workload pull --since 2026-03-01 --until 2026-04-01 --project search --json
-"""
+@command(
+    "tollbook workload pull",
+    "tollbook workload pull --since 30d -o profile.json",
+    "tollbook workload pull --since 2026-03-01 --until 2026-04-01 --project search --json",
+    within=workload,
+    shows=output_options(to_file="json"),
 )
 @click.option(
     "--since",
@@ -54,9 +48,6 @@ Examples:
 )
 @click.option("--until", metavar="TIME", help="Up to this time, exclusive.  [default: now]")
 @click.option("--project", "projects", metavar="P", multiple=True, help="Only this project; of several, any.")
-@output_options(to_file="json")
-@command_options
-@pass_app
 def pull(app: App, since: str, until: str | None, projects: tuple[str, ...], output: Output) -> None:
     """Write the profile that 'estimate --profile' takes: per project and model the requests, their mean and 90th
     percentile of output, mean input and cached share.
@@ -86,17 +77,11 @@ def pull(app: App, since: str, until: str | None, projects: tuple[str, ...], out
 
 def _sheet(profile: Profile, period: str) -> Sheet:
     rows = [
-        (
-            row.project,
-            row.model,
-            row.requests,
-            profile.requests_per_month(row),
-            row.mean_input_tokens,
-            row.mean_output_tokens,
-            row.p90_output_tokens,
-            row.cached_share,
-        )
+        [
+            profile.requests_per_month(row) if column.name == "requests_per_month" else getattr(row, column.name)
+            for column in COLUMNS
+        ]
         for row in profile.workloads
     ]
-    days = "1 day" if profile.days == "1" else f"{profile.days} days"
+    days = f"{profile.days} {'day' if profile.days == '1' else 'days'}"
     return Sheet(f"Workloads, {period}: {days} of usage", COLUMNS, rows, document=profile.to_document())

@@ -1,1 +1,1 @@
-"""What `estimate` and `diff` read and show."""
+"""Inputs and sheets of `estimate` and `diff`."""

@@ -49,8 +49,8 @@ def _summary(document: DiffDocument) -> str:
     counts = dict.fromkeys(("changed", "new", "removed", "unchanged"), 0)
     for workload in document.workloads:
         counts[workload.status] += 1
-    told = [f"{count:,} {status}" for status, count in counts.items() if count]
-    parts.append(f"workloads: {', '.join(told) or 'none'}")
+    found = [f"{count:,} {status}" for status, count in counts.items() if count]
+    parts.append(f"workloads: {', '.join(found) or 'none'}")
     if document.gates:
         failed = sum(not gate.passed and gate.level == "fail" for gate in document.gates)
         warned = sum(not gate.passed and gate.level == "warn" for gate in document.gates)
@@ -70,7 +70,6 @@ def _price_part(document: DiffDocument) -> str:
 
 
 def _table(document: DiffDocument) -> Iterator[str]:
-    """The workloads that changed; nothing where none did."""
     changed = [workload for workload in document.workloads if workload.status != "unchanged"]
     if not changed:
         return

@@ -1,4 +1,4 @@
-"""How `tollbook diff` shows a comparison: a sheet, the JSON document, Markdown, JUnit cases, notes, annotations."""
+"""A comparison as `tollbook diff` shows it: a sheet, the JSON document, Markdown, JUnit cases, notes, annotations."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from pathlib import Path
 import msgspec
 
 from ledger.cli.estimating.diff_markdown import diff_markdown
-from ledger.cli.show.annotations import announce
+from ledger.cli.show.annotations import announce, announce_first
 from ledger.cli.show.junit import Case
 from ledger.cli.show.output import note
 from ledger.cli.show.report_files import Rendering
-from ledger.cli.show.sheet import Cell, Column, Sheet
+from ledger.cli.show.sheet import Column, Sheet, cells_of
 from ledger.estimates.changes.compare import Comparison, Warned
 from ledger.estimates.changes.document import DiffDocument, WorkloadChange
 from ledger.estimates.changes.gates import gate_message
 from ledger.estimates.workloads.document import GateResult
-from pricing.money import NANO, parse_units
+from ledger.values.words import counted
 
-MAX_NOTES = 20
 COLUMNS = (
     Column("name"),
     Column("status"),
@@ -43,30 +42,14 @@ def rendering(document: DiffDocument, comparison: Comparison, *, quiet: bool) ->
 
 
 def _sheet(document: DiffDocument) -> Sheet:
-    total, count = document.total, len(document.workloads)
     return Sheet(
-        f"Estimated change of a month, {'1 workload' if count == 1 else f'{count:,} workloads'}",
+        f"Estimated change of a month, {counted(len(document.workloads), 'workload')}",
         COLUMNS,
-        [_row(workload) for workload in document.workloads],
-        [_cell(getattr(total, column.name, None), column) for column in COLUMNS],
+        [cells_of(workload, COLUMNS) for workload in document.workloads],
+        cells_of(document.total, COLUMNS),
         document=msgspec.to_builtins(document),
         footnotes=[*map(_gate_line, document.gates), "A month is 30 days."],
     )
-
-
-def _row(workload: WorkloadChange) -> list[Cell]:
-    return [_cell(getattr(workload, column.name), column) for column in COLUMNS]
-
-
-def _cell(value: object, column: Column) -> Cell:
-    if isinstance(value, list):
-        return ", ".join(value).replace("_", " ")
-    if column.kind == "usd" and isinstance(value, str):
-        return parse_units(value, NANO)
-    if column.kind == "percent" and isinstance(value, str):
-        return parse_units(value, 10)
-    assert value is None or isinstance(value, (str, int))
-    return value
 
 
 def _gate_line(gate: GateResult) -> str:
@@ -91,8 +74,8 @@ def _in_words(workload: WorkloadChange) -> str:
 def _gate_cases(document: DiffDocument) -> Iterator[Case]:
     for gate in document.gates:
         failed = not gate.passed and gate.level == "fail"
-        told = [gate_message(gate)]
-        yield Case(f"{gate.name} {gate.limit}", told if failed else (), () if failed else told)
+        said = [gate_message(gate)]
+        yield Case(f"{gate.name} {gate.limit}", said if failed else (), () if failed else said)
 
 
 # --- standard error, and what GitHub Actions makes of it -------------------------------------------------------------
@@ -102,18 +85,14 @@ def tell(notes: Sequence[str], warnings: Sequence[Warned], gates: Sequence[GateR
     """Notes, warnings and gates that were passed over, to standard error; as annotations where GitHub runs it."""
     for text in notes:
         note(text)
-    texts = list(dict.fromkeys(warning.text for warning in warnings))
-    for text in texts[:MAX_NOTES]:
-        announce("warning", text)
-    if len(texts) > MAX_NOTES:
-        note(f"{len(texts) - MAX_NOTES:,} more warnings; --json has them")
+    announce_first(list(dict.fromkeys(warning.text for warning in warnings)))
     for gate in gates:
         if not gate.passed:
             announce("error" if gate.level == "fail" else "warning", gate_message(gate))
 
 
 def append_summary(markdown: str) -> None:
-    """Append to the job's summary, where GITHUB_STEP_SUMMARY names its file; a file that can't be is only told."""
+    """Append to the job's summary, where GITHUB_STEP_SUMMARY names its file; a file that can't be is only named."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         return

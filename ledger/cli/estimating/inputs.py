@@ -1,7 +1,9 @@
-"""What commands that estimate look up besides the prompts: encoding, calibration, the ledger's means, a profile."""
+"""Inputs of estimates besides the prompts: encoding, calibration, the ledger's means, a profile."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,19 @@ if TYPE_CHECKING:
     from ledger.estimates.history.means import LedgerMeans
     from ledger.estimates.history.profile import Profile
     from pricing.estimating.calibration import Calibration
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimateOptions:
+    """Options of an estimate of workloads as they were given; None where one wasn't."""
+
+    config: str
+    profile: str | None
+    calibration: str | None
+    encoding: str | None
+    provider: str | None
+    rates: Sequence[str]
+    at: str | None
 
 
 def moment_of(at: str | None) -> datetime:

@@ -1,4 +1,4 @@
-"""How `tollbook estimate` shows prompts: a sheet, the JSON document, JUnit cases, and notes for people."""
+"""Prompts as `tollbook estimate` shows them: a sheet, the JSON document, JUnit cases, and notes for people."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from typing import Any
 
 import msgspec
 
-from ledger.cli.show.annotations import announce
+from ledger.cli.show.annotations import announce, announce_first
 from ledger.cli.show.junit import Case
-from ledger.cli.show.output import note
 from ledger.cli.show.report_files import Rendering
-from ledger.cli.show.sheet import Cell, Column, Sheet, grouped
+from ledger.cli.show.sheet import Cell, Column, Sheet, cells_of, grouped
 from ledger.estimates.workloads.document import OutputBasis
 from ledger.estimates.workloads.priced import EstimatedPrompt, EstimateTotal, Gate, RequestFacts, Settings
 from ledger.values.amounts import unit_of
-from pricing.money import NANO, format_nano, format_usd, parse_units, round_usd
+from ledger.values.words import counted
+from pricing.money import format_nano, format_usd, round_usd
 
-MAX_NOTES = 20
 COLUMNS = (
     Column("name"),
     Column("input_tokens", "count"),
@@ -55,16 +54,16 @@ class PromptsEstimate:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What holds for all prompts alike."""
-        told = [_NO_OUTPUT] if self.output_basis == "none" else []
+        """Warnings that hold for all prompts alike."""
+        warnings = [_NO_OUTPUT] if self.output_basis == "none" else []
         if self.settings.calibration is not None and self.calibration is None:
-            told.append(f"the calibration knows no {self.settings.entry.model}: counts are tiktoken's own, ±20 %")
-        return tuple(told)
+            warnings.append(f"the calibration knows no {self.settings.entry.model}: counts are tiktoken's own, ±20 %")
+        return tuple(warnings)
 
 
 def rendering(result: PromptsEstimate) -> Rendering:
     """The result in every format."""
-    cases = [Case(prompt.entry.name, notes=_said_of(result, prompt)) for prompt in result.prompts]
+    cases = [Case(prompt.entry.name, notes=[*prompt.entry.warnings, *result.warnings]) for prompt in result.prompts]
     suites = [("prompts", cases)]
     if result.gate is not None:
         failures = [] if result.gate.passed else [_gate_text(result.gate)]
@@ -85,20 +84,13 @@ def tell_all(about: Sequence[tuple[str, str]], failures: Sequence[str], *, of_al
     for name, warning in about:
         names.setdefault(warning, []).append(name)
     notes = [*of_all, *(f"{_some(of)}: {warning}" for warning, of in names.items())]
-    for text in notes[:MAX_NOTES]:
-        announce("warning", text)
-    if len(notes) > MAX_NOTES:
-        note(f"{len(notes) - MAX_NOTES:,} more warnings; --json has them")
+    announce_first(notes)
     for text in failures:
         announce("error", text)
 
 
 def _some(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1:,} more"
-
-
-def _said_of(result: PromptsEstimate, prompt: EstimatedPrompt) -> list[str]:
-    return [*prompt.entry.warnings, *result.warnings]
 
 
 def _gate_text(gate: Gate) -> str:
@@ -111,23 +103,15 @@ def _gate_text(gate: Gate) -> str:
 
 
 def _sheet(result: PromptsEstimate) -> Sheet:
-    count = len(result.prompts)
-    prompts = "1 prompt" if count == 1 else f"{count:,} prompts"
+    count, each = len(result.prompts), "" if result.requests == 1 else ": one request each"
     return Sheet(
-        f"{result.settings.entry.model}, {prompts}{'' if result.requests == 1 else ': one request each'}",
+        f"{result.settings.entry.model}, {counted(count, 'prompt')}{each}",
         COLUMNS,
-        [_row(prompt) for prompt in result.prompts],
+        [cells_of(prompt.entry, COLUMNS) for prompt in result.prompts],
         _total_row(result.total) if count > 1 and result.requests == 1 else None,
         document=_document(result),
         footnotes=list(_footnotes(result)),
     )
-
-
-def _row(prompt: EstimatedPrompt) -> list[Cell]:
-    cells = [getattr(prompt.entry, column.name) for column in COLUMNS]
-    return [
-        parse_units(cell, NANO) if column.kind == "usd" else cell for cell, column in zip(cells, COLUMNS, strict=True)
-    ]
 
 
 def _total_row(total: EstimateTotal) -> list[Cell]:
@@ -135,7 +119,6 @@ def _total_row(total: EstimateTotal) -> list[Cell]:
 
 
 def _footnotes(result: PromptsEstimate) -> Iterator[str]:
-    """The total, and what it rests on."""
     total, settings = result.total, result.settings
     per_usd_nano, currency = settings.per_usd_nano, total.currency
     times = "" if result.requests == 1 else f", each prompt sent {result.requests:,} times"
@@ -151,7 +134,7 @@ def _footnotes(result: PromptsEstimate) -> Iterator[str]:
 
 
 def result_notes(result: PromptsEstimate) -> Iterator[str]:
-    """What the counts rest on: tokenizer, range, overhead, output."""
+    """The basis of the counts: tokenizer, range, overhead, output."""
     yield counting_text(result.settings.encoding, calibrated=result.calibration is not None)
     overhead = sum(prompt.entry.message_overhead_tokens for prompt in result.prompts)
     if overhead:
@@ -215,6 +198,5 @@ def _document(result: PromptsEstimate) -> dict[str, Any]:
 
 
 def _prompt_document(prompt: EstimatedPrompt, warnings: Sequence[str]) -> dict[str, Any]:
-    """The entry; what holds for all prompts is said of each."""
     entry: dict[str, Any] = msgspec.to_builtins(prompt.entry)
     return {**entry, "warnings": [*prompt.entry.warnings, *warnings]}

@@ -1,14 +1,15 @@
-"""What `tollbook diff` compares: estimates that were kept as JSON, and those it makes itself, of today or of a ref."""
+"""The two sides of `tollbook diff`: estimates kept as JSON, and those it makes itself, of today or of a ref."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from ledger.cli.app import App
+from ledger.cli.estimating.inputs import EstimateOptions
 from ledger.cli.estimating.workload_sheet import estimate_config
 from ledger.config import load_config, read_config
 from ledger.errors import LedgerError
@@ -37,19 +38,12 @@ class Sides(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class DiffOptions(EstimateOptions):
     """The options that say what is compared, as they were given; None where one wasn't."""
 
     head: str | None
     compare_to: str | None
     base_ref: str | None
-    config: str
-    profile: str | None
-    calibration: str | None
-    encoding: str | None
-    provider: str | None
-    rates: tuple[str, ...]
-    at: str | None
 
     def check(self) -> None:
         """Refuse what contradicts itself, before anything is read."""
@@ -70,7 +64,7 @@ class Asked:
                 raise LedgerError(f"--{name} is for an estimate, but {self.head} is one already: leave it out")
 
 
-def sides_of(app: App, asked: Asked) -> Sides:
+def sides_of(app: App, asked: DiffOptions) -> Sides:
     """The two estimates that the options ask for."""
     asked.check()
     # Both estimates take the prices of one instant.
@@ -95,7 +89,7 @@ def _side_of_file(path: str) -> Side:
     return Side(read_workloads(read_json(path), where), where)
 
 
-def _side_of_ref(app: App, asked: Asked, ref: str, at: str) -> tuple[Side | None, list[str]]:
+def _side_of_ref(app: App, asked: DiffOptions, ref: str, at: str) -> tuple[Side | None, list[str]]:
     """The estimate of the ref's own files, None where it has no workloads yet, and what is to be said of it."""
     with baseline_of(ref, Path(asked.config).parent) as baseline:
         notes = [] if baseline.note is None else [baseline.note]
@@ -108,25 +102,23 @@ def _side_of_ref(app: App, asked: Asked, ref: str, at: str) -> tuple[Side | None
                 return None, [*notes, f"{asked.config} {lacks} at {ref}: every workload is new"]
             document = _estimate(app, asked, at, baseline.version_of, _provider_of(baseline))
         except (LedgerError, PricingError) as error:
-            raise baseline.told(error) from error
+            raise baseline.renamed(error) from error
     return Side(document, f"--base-ref {ref}"), notes
 
 
 def _estimate(
-    app: App, asked: Asked, at: str, version_of: Callable[[str], str], other_provider: str | None = None
+    app: App, asked: DiffOptions, at: str, version_of: Callable[[str], str], other_provider: str | None = None
 ) -> WorkloadsDocument:
-    """An estimate in which each file that the options name is the one that `version_of` makes of it."""
-    return estimate_config(
-        app,
+    """Estimate with each file that the options name as `version_of` makes it."""
+    options = replace(
+        asked,
         config=version_of(asked.config),
-        encoding=asked.encoding,
-        calibration=None if asked.calibration is None else version_of(asked.calibration),
-        profile=None if asked.profile is None else version_of(asked.profile),
-        provider=asked.provider,
+        calibration=asked.calibration and version_of(asked.calibration),
+        profile=asked.profile and version_of(asked.profile),
         rates=[version_of(file) for file in asked.rates],
         at=at,
-        other_provider=other_provider,
     )
+    return estimate_config(app, options, other_provider)
 
 
 def _provider_of(baseline: Baseline) -> str | None:

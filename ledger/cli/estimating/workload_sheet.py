@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from ledger.cli.estimating.inputs import counting_of, means_of, moment_of, profile_of
+from ledger.cli.estimating.inputs import EstimateOptions, counting_of, means_of, moment_of, profile_of
 from ledger.cli.estimating.prompt_sheet import counting_text, tell_all
 from ledger.cli.show.junit import Case
 from ledger.cli.show.report_files import Rendering
-from ledger.cli.show.sheet import Cell, Column, Sheet
+from ledger.cli.show.sheet import Column, Sheet, cells_of
 from ledger.errors import LedgerError
 from ledger.estimates.changes.compare import dearest
-from pricing.money import NANO, parse_units
+from ledger.values.words import counted
 
 if TYPE_CHECKING:
     from ledger.cli.app import App
@@ -37,70 +37,39 @@ COLUMNS = (
 )
 
 
-def run_config(
-    app: App,
-    *,
-    config: str,
-    encoding: str | None,
-    calibration: str | None,
-    profile: str | None,
-    provider: str | None,
-    rates: Sequence[str],
-    at: str | None,
-    reporting: Reporting,
-) -> None:
-    """Estimate the workloads of `config`, show them, then exit with 1 where one is over a limit."""
-    document = estimate_config(
-        app,
-        config=config,
-        encoding=encoding,
-        calibration=calibration,
-        profile=profile,
-        provider=provider,
-        rates=rates,
-        at=at,
-    )
+def run_config(app: App, options: EstimateOptions, reporting: Reporting) -> None:
+    """Estimate the workloads of the file, show them, then exit with 1 where one is over a limit."""
+    document = estimate_config(app, options)
     passed = all(workload.status == "ok" for workload in document.workloads)
     reporting.write(rendering(document), passed=passed)
-    tell_all(list(_told(document)), list(_failures(document.workloads)))
+    tell_all(list(_warned(document)), list(_failures(document.workloads)))
     if not passed:
         click.get_current_context().exit(1)
 
 
-def estimate_config(
-    app: App,
-    *,
-    config: str,
-    encoding: str | None,
-    calibration: str | None,
-    profile: str | None,
-    provider: str | None,
-    rates: Sequence[str],
-    at: str | None,
-    other_provider: str | None = None,
-) -> WorkloadsDocument:
-    """The workloads of the file `config`; the ledger is asked for mean outputs only where one leaves its own out.
+def estimate_config(app: App, options: EstimateOptions, other_provider: str | None = None) -> WorkloadsDocument:
+    """Estimate the workloads of the file; the ledger is asked for mean outputs only where one leaves its own out.
 
-    Prices are those of `provider`, else of the file's own `[ledger] provider`, else of `other_provider`.
+    Prices are those of --provider, else of the file's own `[ledger] provider`, else of `other_provider`.
     """
     from ledger.config import read_config
     from ledger.estimates.workloads.month import estimate_workloads
 
-    if calibration == profile == "-":
+    if options.calibration == options.profile == "-":
         raise LedgerError("standard input (-) is given more than once: it can be read only once")
-    read = read_config(Path(config))
-    counted_in, calibrated_by = counting_of(encoding, calibration)
+    read = read_config(Path(options.config))
+    encoding, calibration = counting_of(options.encoding, options.calibration)
     is_open = any(workload.output_tokens is None for workload in read.workloads)
     return estimate_workloads(
         read,
-        folder=Path(config).parent,
-        card=app.card(provider or read.stated_provider or other_provider, *rates),
-        at=moment_of(at),
-        encoding=counted_in,
-        calibration=calibrated_by,
-        profile=profile_of(profile),
+        folder=Path(options.config).parent,
+        card=app.card(options.provider or read.stated_provider or other_provider, *options.rates),
+        at=moment_of(options.at),
+        encoding=encoding,
+        calibration=calibration,
+        profile=profile_of(options.profile),
         means=means_of(app) if is_open else None,
-        file=config,
+        file=options.config,
     )
 
 
@@ -116,43 +85,19 @@ def rendering(document: WorkloadsDocument) -> Rendering:
 
 
 def _sheet(document: WorkloadsDocument) -> Sheet:
-    total, count = document.total, len(document.workloads)
-    figures = {
-        "usd_per_month": total.usd,
-        "usd_per_month_low": total.usd_low,
-        "usd_per_month_high": total.usd_high,
-    }
+    total = document.total
+    months = {"usd_per_month": total.usd, "usd_per_month_low": total.usd_low, "usd_per_month_high": total.usd_high}
     return Sheet(
-        f"Estimated month of {'1 workload' if count == 1 else f'{count:,} workloads'}",
+        f"Estimated month of {counted(len(document.workloads), 'workload')}",
         COLUMNS,
-        [_row(entry) for entry in document.workloads],
-        [_usd(figures.get(column.name)) for column in COLUMNS],
+        [cells_of(entry, COLUMNS, workload=entry.name, tier=dearest(entry).tier) for entry in document.workloads],
+        cells_of(None, COLUMNS, **months),
         document=msgspec.to_builtins(document),
         footnotes=list(_footnotes(document)),
     )
 
 
-def _row(entry: WorkloadEntry) -> list[Cell]:
-    return [
-        entry.name,
-        entry.project,
-        entry.model,
-        entry.requests_per_month,
-        dearest(entry).tier,
-        _usd(entry.usd_per_request),
-        _usd(entry.usd_per_month),
-        _usd(entry.usd_per_month_low),
-        _usd(entry.usd_per_month_high),
-        entry.status,
-    ]
-
-
-def _usd(text: str | None) -> int | None:
-    return None if text is None else parse_units(text, NANO)
-
-
 def _footnotes(document: WorkloadsDocument) -> Iterator[str]:
-    """The total, and what it rests on."""
     total = document.total
     if total.currency not in (None, "USD"):
         per_usd = document.workloads[0].per_usd
@@ -161,8 +106,8 @@ def _footnotes(document: WorkloadsDocument) -> Iterator[str]:
     yield counting_text(document.encoding, calibrated=document.calibration is not None)
 
 
-def _told(document: WorkloadsDocument) -> Iterator[tuple[str, str]]:
-    """What is to be said, with the workload, or the prompt of it, that it is about."""
+def _warned(document: WorkloadsDocument) -> Iterator[tuple[str, str]]:
+    """Yields each warning with the workload, or the prompt of it, that it is about."""
     for entry in document.workloads:
         for warning in entry.warnings:
             yield entry.name, warning
@@ -172,7 +117,6 @@ def _told(document: WorkloadsDocument) -> Iterator[tuple[str, str]]:
 
 
 def _warnings(entry: WorkloadEntry) -> Iterator[str]:
-    """Its own warnings, then those of its prompts."""
     yield from entry.warnings
     for prompt in entry.prompts:
         yield from (f"{prompt.name}: {warning}" for warning in prompt.warnings)

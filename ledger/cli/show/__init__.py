@@ -1,1 +1,1 @@
-"""How commands show what they found: sheets, tables, files, notes."""
+"""Sheets, tables, files and notes that commands show."""

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Literal
 
 import click
 
 from ledger.cli.show.output import note
 from ledger.values.safe_text import visible
+from ledger.values.words import counted
+
+MAX_WARNINGS = 20
+
+
+def announce_first(warnings: Sequence[str]) -> None:
+    """Announce the first warnings, and how many more there are."""
+    for text in warnings[:MAX_WARNINGS]:
+        announce("warning", text)
+    if len(warnings) > MAX_WARNINGS:
+        note(f"{counted(len(warnings) - MAX_WARNINGS, 'more warning')}; --json has them")
 
 
 def announce(level: Literal["warning", "error"], text: str) -> None:
-    """One warning or failure to standard error."""
+    """Write one warning or failure to standard error."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
         click.echo(annotation(level, text), err=True)
     else:

@@ -1,4 +1,4 @@
-"""What every export command shares: format and file, how text is guarded, control totals, the manifest beside it."""
+"""Exported files: format, guarded text, control totals, the manifest beside each."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import click
 
 from ledger.cli.show.output import Output, note, output_options, refuse_unwritable, replacing
 from ledger.errors import LedgerError
+from ledger.values.words import counted
 
 if TYPE_CHECKING:
     from ledger.exports.formats.writer import ExportFile, FileOptions
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-FORMATS = ("csv", "json", "xlsx")
-# What --manifest without a file stands for.
+EXPORT_FORMATS = ("csv", "json", "xlsx")
+# The value of --manifest without a file.
 BESIDE = "\0"
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where an export goes and how it is written; `manifest` None is none."""
+    """The output of an export, and how it is written; `manifest` None is none."""
 
     output: Output
     options: FileOptions
@@ -51,11 +52,13 @@ class Destination:
         for text in exported.notes:
             note(text)
         if file.guarded_cells:
-            cells = "cell begins" if file.guarded_cells == 1 else "cells begin"
-            note(f"{file.guarded_cells:,} {cells} as a formula would: written with an apostrophe, unless --raw")
+            note(
+                f"{counted(file.guarded_cells, 'cell begins', 'cells begin')} as a formula would: "
+                "written with an apostrophe, unless --raw"
+            )
 
 
-def export_options(formats: Sequence[str] = FORMATS) -> Callable[[F], F]:
+def export_options(formats: Sequence[str] = EXPORT_FORMATS) -> Callable[[F], F]:
     """Add `--format`, `-o`, `--raw`, `--excel` and `--manifest`; the command gets them as `destination`."""
 
     def decorate(function: F) -> F:
@@ -81,7 +84,7 @@ def export_options(formats: Sequence[str] = FORMATS) -> Callable[[F], F]:
 
 
 def _destination(output: Output, raw: bool, excel: bool, manifest: str | None) -> Destination:
-    """What the options ask for; LedgerError where they contradict each other, or a file can't be written."""
+    """Reads the options; LedgerError where they contradict each other, or a file can't be written."""
     from ledger.exports.formats.writer import FileOptions
 
     if output.format == "xlsx":
@@ -98,10 +101,10 @@ def _destination(output: Output, raw: bool, excel: bool, manifest: str | None) -
     beside = manifest
     if manifest == BESIDE:
         if output.path is None:
-            raise LedgerError("--manifest has no file to stand beside: give -o FILE, or --manifest FILE")
+            raise LedgerError("--manifest has no file to go beside: give -o FILE, or --manifest FILE")
         beside = f"{output.path}.manifest.json"
     if beside is not None:
         if not beside or (output.path is not None and os.path.realpath(beside) == os.path.realpath(output.path)):
-            raise LedgerError(f"--manifest {beside!r} is no file of its own: give it a name, or none")
+            raise LedgerError(f"--manifest {beside!r} isn't a file of its own: give it a name, or none")
         refuse_unwritable(beside)
-    return Destination(output, FileOptions(output.format, raw, excel), beside)  # type: ignore[arg-type]  # a format of FORMATS
+    return Destination(output, FileOptions(output.format, raw, excel), beside)  # type: ignore[arg-type]  # a format of EXPORT_FORMATS

@@ -1,4 +1,4 @@
-"""What every command that shows something shares: `--format`, `--json`, `-o`, and how its output is written.
+"""Output of commands: `--format`, `--json`, `-o`, and how data is written.
 
 Data alone goes to standard output or the file; notes and errors go to standard error.
 """
@@ -25,7 +25,7 @@ from ledger.values.safe_text import visible
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-FORMATS = ("table", "json", "csv", "markdown")
+SHEET_FORMATS = ("table", "json", "csv", "markdown")
 _FORMAT_OF_SUFFIX = {
     ".json": "json",
     ".csv": "csv",
@@ -40,14 +40,14 @@ _FOREIGN_SUFFIXES = frozenset({".parquet", ".xlsx", ".xls", ".ods", ".html", ".p
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where and how a command shows its data: `path` None is standard output."""
+    """The place and format of a command's data: `path` None is standard output."""
 
     format: str
     path: str | None = None
 
     @property
     def to_terminal(self) -> bool:
-        """Whether the data goes to a terminal."""
+        """The data goes to a terminal."""
         return self.path is None and sys.stdout.isatty()
 
     @property
@@ -109,7 +109,7 @@ def terminal_width() -> int | None:
 
 
 def wants_colour() -> bool:
-    """Whether styles may be used on a terminal: not with NO_COLOR set, not on a dumb one."""
+    """Styles may be used on a terminal: not with NO_COLOR set, not on a dumb one."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
@@ -161,7 +161,7 @@ def _mode_of(target: Path) -> int:
         return 0o666 & ~mask
 
 
-def output_options(formats: Sequence[str] = FORMATS, *, to_file: str | None = None) -> Callable[[F], F]:
+def output_options(formats: Sequence[str] = SHEET_FORMATS, *, to_file: str | None = None) -> Callable[[F], F]:
     """Add `--format`, `--json` and `-o/--output`; the command gets them as one argument `output: Output`.
 
     The first format is the default, or of a file `to_file`, unless the file's suffix says another (.csv, .json, .md).

@@ -12,14 +12,14 @@ import click
 
 from ledger.cli.app import decide_exit
 from ledger.cli.show.junit import Case, to_junit
-from ledger.cli.show.output import FORMATS, Output, output_options, refuse_unwritable
+from ledger.cli.show.output import SHEET_FORMATS, Output, output_options, refuse_unwritable
 from ledger.cli.show.sheet import Sheet, to_markdown
 from ledger.errors import LedgerError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 JUNIT = "junit"
-REPORT_FORMATS = (*FORMATS, JUNIT)
+REPORT_FORMATS = (*SHEET_FORMATS, JUNIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Rendering:
 
 @dataclass(frozen=True, slots=True)
 class Reporting:
-    """Where a result goes: the files of `--report`, then the command's output."""
+    """The outputs of a result: the files of `--report`, then the command's own."""
 
     output: Output
     files: tuple[Output, ...] = ()

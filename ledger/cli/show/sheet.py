@@ -22,14 +22,15 @@ from typing import Literal, TypeAlias
 
 from ledger.values.safe_csv import CsvWriter, guard
 from ledger.values.safe_text import json_text, visible
-from pricing.money import NANO, divide_half_even, format_nano
+from ledger.values.words import counted
+from pricing.money import NANO, divide_half_even, format_nano, parse_units
 
 Kind: TypeAlias = Literal["text", "count", "money", "usd", "decimal", "percent", "flag", "facts"]
 Cell: TypeAlias = str | int | Mapping[str, str] | None
 
 SCHEMA = 1
 LEFT_ALIGNED = frozenset({"text", "flag", "facts"})
-NOTHING = "(none)"
+NO_TEXT = "(none)"
 _MARKDOWN = re.compile(r"[\\`*\[\]~|]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
@@ -54,10 +55,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What a command shows. `total` has a cell a column; text cells of it stay empty.
+    """A table that a command shows. `total` has a cell a column; text cells of it stay empty.
 
     `facts` are further keys of the JSON document, between title and rows; `document`, where it is given, is the JSON
-    document in their place. `footnotes` stand under the table and in Markdown.
+    document in their place. `footnotes` come under the table and in Markdown.
     """
 
     title: str
@@ -67,6 +68,25 @@ class Sheet:
     facts: Mapping[str, object] = field(default_factory=dict)
     document: Mapping[str, object] | None = None
     footnotes: Sequence[str] = ()
+
+
+def cells_of(record: object, columns: Sequence[Column], **others: Cell) -> list[Cell]:
+    """A document's fields as cells, or `others` of these names: decimal texts become money or percents."""
+    return [_cell_of(others.get(column.name, getattr(record, column.name, None)), column.kind) for column in columns]
+
+
+def _cell_of(value: object, kind: Kind) -> Cell:
+    if isinstance(value, list):
+        return ", ".join(value).replace("_", " ")
+    if isinstance(value, str) and kind in ("usd", "percent"):
+        return parse_units(value, NANO if kind == "usd" else 10)
+    assert value is None or isinstance(value, (str, int))
+    return value
+
+
+def json_row(columns: Sequence[Column], row: Sequence[Cell]) -> dict[str, object]:
+    """The row as JSON has it, by column."""
+    return {column.name: json_cell(cell, column.kind) for column, cell in zip(columns, row, strict=True)}
 
 
 def json_cell(cell: Cell, kind: Kind) -> object:
@@ -94,7 +114,7 @@ def plain_cell(cell: Cell, kind: Kind) -> str:
 def shown_cell(cell: Cell, kind: Kind, places: int | None = None) -> str:
     """The cell for people: thousands separators, money rounded half-even to `places` (None: all it has)."""
     if cell is None:
-        return NOTHING if kind == "text" else ""
+        return NO_TEXT if kind == "text" else ""
     if kind == "flag":
         return "yes" if cell else "no"
     if isinstance(cell, Mapping):
@@ -141,27 +161,17 @@ def common_places(amounts_nano: Sequence[int], *, exact: bool = False) -> int:
 
 def to_json(sheet: Sheet, *, indent: int | None = None) -> str:
     """The sheet as one JSON document, ended by a line break."""
-    return (
-        json_text(
-            {"schema": SCHEMA, **(sheet.document if sheet.document is not None else _document(sheet))}, indent=indent
-        )
-        + "\n"
-    )
+    document = sheet.document if sheet.document is not None else _document(sheet)
+    return json_text({"schema": SCHEMA, **document}, indent=indent) + "\n"
 
 
 def _document(sheet: Sheet) -> dict[str, object]:
     columns = sheet.columns
     document: dict[str, object] = {"title": sheet.title, **sheet.facts}
-    document["rows"] = [
-        {column.name: json_cell(cell, column.kind) for column, cell in zip(columns, row, strict=True)}
-        for row in sheet.rows
-    ]
+    document["rows"] = [json_row(columns, row) for row in sheet.rows]
     if sheet.total is not None:
-        document["total"] = {
-            column.name: json_cell(cell, column.kind)
-            for column, cell in zip(columns, sheet.total, strict=True)
-            if column.kind not in LEFT_ALIGNED
-        }
+        total, texts = json_row(columns, sheet.total), {c.name for c in columns if c.kind in LEFT_ALIGNED}
+        document["total"] = {name: cell for name, cell in total.items() if name not in texts}
     return document
 
 
@@ -217,5 +227,5 @@ def markdown_text(text: str) -> str:
 
 
 def without_fees(calls: int) -> str:
-    """What is to be said of calls of tools whose fees are not booked."""
-    return f"without fees of {calls:,} {'call' if calls == 1 else 'calls'} of tools"
+    """A note of calls of tools whose fees are not booked."""
+    return f"without fees of {counted(calls, 'call')} of tools"

@@ -1,4 +1,4 @@
-"""What makes a workload cost other than before: prices, prompts, configuration, or the counting itself."""
+"""Causes of a workload's other cost: prices, prompts, configuration, or the counting itself."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class WorkloadPair:
     """A workload that is in both estimates."""
 
     before: Side
@@ -39,11 +39,11 @@ class Pair:
 
     @property
     def is_counted_otherwise(self) -> bool:
-        """Whether the same text would have another count than before."""
+        """Tells whether the same text would have another count than before."""
         return _counting(self.before, self.old) != _counting(self.after, self.new)
 
     def kinds(self) -> Iterator[ChangeKind]:
-        """What differs, in the order of a request: what it is priced by, what is in it, how often it is sent."""
+        """Yields what differs, in the order of a request: its price, its content, how often it is sent."""
         old, new = self.old, self.new
         old_entry, new_entry = self.before.entry_of(old), self.after.entry_of(new)
         has_model = old_entry.model == new_entry.model
@@ -81,7 +81,7 @@ class Pair:
 
 
 def _counting(side: Side, workload: WorkloadEntry) -> tuple[str, object]:
-    """What decides the count of a text: the encoding, and the calibration of the model."""
+    """The basis of a text's count: the encoding, and the calibration of the model."""
     document = side.document
     return document.encoding, (document.calibration or {}).get(workload.model)
 
@@ -101,17 +101,17 @@ def _rates(entry: RateEntry) -> tuple[object, ...]:
 
 
 def _unit(workload: WorkloadEntry) -> tuple[str, int | None]:
-    """What the workload is priced in, and how much of it is 1 USD."""
+    """The currency of the workload, and how much of it is 1 USD."""
     return (workload.currency, per_usd_nano(workload))
 
 
 def _counted(workload: WorkloadEntry) -> list[int]:
-    """What was counted in each prompt, without what is added to it at run time."""
+    """The counts of the prompts, without what is added at run time."""
     return sorted(prompt.input_tokens - workload.extra_input_tokens for prompt in workload.prompts)
 
 
 def _is_cached_otherwise(old: WorkloadEntry, new: WorkloadEntry) -> bool:
-    """Whether the cached part differs, other than by being the same share of longer or shorter prompts."""
+    """Tells whether the cached part differs, other than by being the same share of longer or shorter prompts."""
     if {p.cached_input_tokens for p in old.prompts} == {p.cached_input_tokens for p in new.prompts}:
         return False
     prompts = [prompt for prompt in (*old.prompts, *new.prompts) if prompt.input_tokens]

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ledger.estimates.changes.causes import Pair, Side
-from ledger.estimates.changes.document import ChangeStatus, TotalChange, WorkloadChange
+from ledger.estimates.changes.causes import Side, WorkloadPair
+from ledger.estimates.changes.document import ChangeKind, ChangeStatus, TotalChange, WorkloadChange
 from ledger.estimates.workloads.document import PromptEntry, WorkloadEntry
 from pricing.money import NANO, divide_half_even, format_nano, parse_units
 from pricing.rate_card import RateEntry
@@ -28,7 +28,7 @@ class Warned(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What two estimates differ in, and what is to be said about it; `before` is None where there is no baseline."""
+    """Differences of two estimates, and warnings; `before` is None without a baseline."""
 
     before: Side | None
     after: Side
@@ -47,7 +47,7 @@ def compare(before: Side | None, after: Side) -> Comparison:
         if before is None or old is None:
             changes.append(_one_sided("new", None, new))
         else:
-            pair = Pair(before, after, old, new)
+            pair = WorkloadPair(before, after, old, new)
             changes.append(_two_sided(pair))
             warnings += [Warned(new.name, text) for text in (*_moves(pair), *_of_counting(pair, changes[-1]))]
         if changes[-1].status != "unchanged":
@@ -66,27 +66,25 @@ def _dearness(prompt: PromptEntry) -> tuple[bool, int, int]:
     return (prompt.amount is None, parse_units(prompt.amount or "0", NANO), prompt.input_tokens)
 
 
-def _two_sided(pair: Pair) -> WorkloadChange:
+def _two_sided(pair: WorkloadPair) -> WorkloadChange:
     before, after = _month_nano(pair.old), _month_nano(pair.new)
     kinds = list(pair.kinds())
-    change = None if before is None or after is None else after - before
-    price = None if before is None or change is None else pair.price_part(before)
-    return WorkloadChange(
-        name=pair.new.name,
-        status="unchanged" if before == after and not kinds else "changed",
-        before_usd_per_month=_text(before),
-        after_usd_per_month=_text(after),
-        change_usd=_text(change),
-        change_percent=_percent(change, before),
-        tier_before=dearest(pair.old).tier,
-        tier_after=dearest(pair.new).tier,
-        price_change_usd=_text(price),
-        prompt_change_usd=None if price is None or change is None else _text(change - price),
-        changes=kinds,
-    )
+    price = None if before is None or after is None else pair.price_part(before)
+    status: ChangeStatus = "unchanged" if before == after and not kinds else "changed"
+    return _change(status, pair.old, pair.new, price, kinds)
 
 
 def _one_sided(status: ChangeStatus, old: WorkloadEntry | None, new: WorkloadEntry | None) -> WorkloadChange:
+    return _change(status, old, new, 0, [])
+
+
+def _change(
+    status: ChangeStatus,
+    old: WorkloadEntry | None,
+    new: WorkloadEntry | None,
+    price: int | None,
+    kinds: list[ChangeKind],
+) -> WorkloadChange:
     before, after = (0 if side is None else _month_nano(side) for side in (old, new))
     change = None if before is None or after is None else after - before
     return WorkloadChange(
@@ -98,8 +96,9 @@ def _one_sided(status: ChangeStatus, old: WorkloadEntry | None, new: WorkloadEnt
         change_percent=_percent(change, before),
         tier_before=None if old is None else dearest(old).tier,
         tier_after=None if new is None else dearest(new).tier,
-        price_change_usd=None if change is None else "0",
-        prompt_change_usd=_text(change),
+        price_change_usd=None if change is None else _text(price),
+        prompt_change_usd=None if price is None or change is None else _text(change - price),
+        changes=kinds,
     )
 
 
@@ -120,7 +119,7 @@ def _total(before: Side | None, after: Side, workloads: list[WorkloadChange]) ->
     )
 
 
-def _of_counting(pair: Pair, change: WorkloadChange) -> list[str]:
+def _of_counting(pair: WorkloadPair, change: WorkloadChange) -> list[str]:
     """A warning where the workload's counts differ by how they were counted; another model's are its own."""
     if "counting" not in change.changes or "model" in change.changes:
         return []
@@ -128,7 +127,6 @@ def _of_counting(pair: Pair, change: WorkloadChange) -> list[str]:
 
 
 def _unpriced(before: Side | None, after: Side) -> list[str]:
-    """A warning for each side whose total leaves workloads out."""
     warnings = []
     for side, when in ((before, "before"), (after, "after")):
         names = [] if side is None else [w.name for w in side.document.workloads if w.usd_per_month is None]
@@ -140,7 +138,7 @@ def _unpriced(before: Side | None, after: Side) -> list[str]:
 
 
 def _own_warnings(workload: WorkloadEntry) -> list[str]:
-    """What its estimate warns of; what holds for several prompts is said once."""
+    """The warnings of its estimate; what holds for several prompts is said once."""
     prompts: dict[str, list[str]] = {}
     for prompt in workload.prompts:
         for text in prompt.warnings:
@@ -152,7 +150,7 @@ def _own_warnings(workload: WorkloadEntry) -> list[str]:
     return workload.warnings + of_prompts
 
 
-def _moves(pair: Pair) -> list[str]:
+def _moves(pair: WorkloadPair) -> list[str]:
     """Moves to a dearer tier: of the dearest prompt, else of the prompts that are in both."""
     old, new, entry = dearest(pair.old), dearest(pair.new), pair.after.entry_of(pair.new)
     if _is_move_up(old, new):

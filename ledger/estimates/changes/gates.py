@@ -1,6 +1,6 @@
-"""Limits on a change and on what comes of it, held against a comparison: `increase`, `over` and `budget`.
+"""Limits on a change and its outcome, compared with figures: `increase`, `over` and `budget`.
 
-Each is held against the printed figures of the total, or of each workload; exactly at the limit passes.
+Each is compared with the printed figures of the total, or of each workload; exactly at the limit passes.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+
+from msgspec.structs import replace
 
 from ledger.config import UNASSIGNED, Budget
 from ledger.errors import LedgerError
@@ -41,12 +43,12 @@ def run_gates(comparison: Comparison, limits: Limits) -> list[GateResult]:
 
 
 def all_passed(gates: Sequence[GateResult]) -> bool:
-    """Whether nothing failed; a gate of level "warn" fails nothing."""
+    """Tells whether nothing failed; a gate of level "warn" fails nothing."""
     return all(gate.passed for gate in gates if gate.level == "fail")
 
 
 def gate_message(gate: GateResult) -> str:
-    """What a gate found, in one line."""
+    """A gate's finding, in one line."""
     if gate.passed:
         return f"{gate.name}: {'nothing to compare with' if gate.value is None else gate.value}, within {gate.limit}"
     if gate.value is not None:
@@ -57,12 +59,12 @@ def gate_message(gate: GateResult) -> str:
             f"a limit such as {gate.limit},5usd lets small new ones pass"
         )
     lacks = "price, or no requests_per_month," if gate.name.endswith("month") else "price"
-    return f"{gate.name}: it has no {lacks} to hold against {gate.limit}"
+    return f"{gate.name}: it has no {lacks} to compare with {gate.limit}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """What a limit is held against, a month of a workload or of all: USD in nano; None is no price before."""
+    """A month of a workload or of all, for a limit: USD in nano; None is no price before."""
 
     prefix: str
     before_usd: int | None
@@ -124,7 +126,7 @@ def _amount_nano(parts: Sequence[Total | WorkloadEntry], limit: Amount) -> int:
     others = {unit_of(currency) for currency, amount in amounts if amount is not None} - {unit_of(limit.currency)}
     if others:
         units = " and ".join(sorted(others))
-        raise LedgerError(f"the limit {limit.text} can't be held against prices in {units}: give it in usd")
+        raise LedgerError(f"the limit {limit.text} can't be compared with prices in {units}: give it in usd")
     return sum(parse_units(amount, NANO) for _currency, amount in amounts if amount is not None)
 
 
@@ -167,7 +169,7 @@ def _over(limit: Amount, level: Level, scope: _Scope) -> GateResult:
 
 
 def _budget(pace: BudgetPace, level: Level, comparison: Comparison) -> GateResult:
-    """What the month comes to with the change of the workloads that the budget is of."""
+    """Projects the month with the change of the workloads that the budget is of."""
     budget = pace.budget
     sides = (comparison.after, comparison.before)
     after, before = (0 if side is None else _usd_within(side, budget) for side in sides)
@@ -197,13 +199,7 @@ def _own_gates(after: Side) -> Iterator[GateResult]:
         if workload.usd_per_month is None and all_passed(workload.gates):
             yield GateResult(name=f"{workload.name}: price", limit="a tier of its card", value=None, passed=False)
         for gate in workload.gates:
-            yield GateResult(
-                name=f"{workload.name}: {gate.name}",
-                limit=gate.limit,
-                value=gate.value,
-                level=gate.level,
-                passed=gate.passed,
-            )
+            yield replace(gate, name=f"{workload.name}: {gate.name}")
 
 
 def _percent_text(value: Fraction, limit: Fraction) -> str:

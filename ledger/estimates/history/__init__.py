@@ -1,1 +1,1 @@
-"""What the ledger knows of past requests: profiles, means, the pace of budgets."""
+"""Knowledge of past requests: profiles, means, the pace of budgets."""

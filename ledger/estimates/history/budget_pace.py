@@ -1,4 +1,4 @@
-"""How a budget's month goes: what it has cost so far, at what rate, and where that ends with a change on top."""
+"""A budget's month: its cost so far, the rate of it, and where that ends with a change on top."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ledger.config import Budget
 from ledger.errors import LedgerError
+from ledger.estimates.history.profile import MONTH_DAYS
 from ledger.values.periods import month_span, parse_last, time_with_usage
 from pricing.errors import shown
 from pricing.money import NANO, format_nano, usd_fraction
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from ledger.store.database import Database
     from pricing.rate_card import RateCard
 
-MONTH_DAYS = 30
 # Four whole weeks, so that weekdays weigh alike whichever day it is.
 TRAILING = "672h"
 
@@ -27,7 +27,7 @@ TRAILING = "672h"
 class BudgetPace:
     """A budget in a calendar month of the ledger's zone; amounts are USD, exact.
 
-    `limit_usd` is the budget's amount. `month_to_date_usd` is what stands in the month's books, as `report --month`
+    `limit_usd` is the budget's amount. `month_to_date_usd` is what is booked in the month, as `report --month`
     says. `run_rate_usd` is for 30 days, at the pace of the last `run_days`. `days_left` of the month are to come.
     """
 
@@ -40,7 +40,7 @@ class BudgetPace:
     days_left: Fraction
 
     def projected_usd(self, change_usd_per_month: Fraction) -> Fraction:
-        """What the whole month comes to, where each 30 days cost that much more from now on.
+        """Projects the whole month, where each 30 days cost that much more from now on.
 
         With 50 spent, a run rate of 75, a change of 15 and 10 days left: 50 + (75 + 15) × 10 / 30 = 80.
         """

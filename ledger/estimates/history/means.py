@@ -1,4 +1,4 @@
-"""Means of past requests, for what an estimate is not told."""
+"""Means of past requests, for what an estimate isn't given."""
 
 from __future__ import annotations
 

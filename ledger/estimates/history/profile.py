@@ -1,4 +1,4 @@
-"""What the ledger knows of workloads and a pull request doesn't: how many requests, how long, how much of it cached.
+"""The ledger's knowledge of workloads that a pull request lacks: how many requests, how long, how much of it cached.
 
 A profile is a small JSON document, kept beside the prompts, of one span of time. Estimates take from it what nobody
 states. Only requests that are completed or incomplete are in it, by when they occurred; what was voided isn't, and what
@@ -10,15 +10,16 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import msgspec
 
 from ledger.errors import LedgerError
+from ledger.values.instants import MICROSECOND, moment_text, parse_iso
 from ledger.values.periods import time_with_usage
-from pricing.errors import shown
+from pricing.errors import retold, shown
 from pricing.money import INT64_MAX, divide_half_even, format_nano, parse_units
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ STATUSES = ("completed", "incomplete")
 # Shares and days are plain decimals of at most four places.
 PLACES = 10_000
 DAY = timedelta(days=1)
-MICROSECOND = timedelta(microseconds=1)
 
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
 Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
@@ -83,31 +83,30 @@ class Profile(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
 
 
 def read_profile(document: object, where: str) -> Profile:
-    """The profile that a JSON document is; LedgerError naming `where` it stands and the key that is wrong."""
+    """The profile that a JSON document is; LedgerError naming `where` it is and the key that is wrong."""
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema is not None and (schema != SCHEMA or isinstance(schema, bool)):
         raise LedgerError(
             f"{where}: schema {shown(schema)} is not known, this tollbook reads schema {SCHEMA}: "
-            "write the profile anew with 'tollbook workload pull'"
+            "write the profile again with 'tollbook workload pull'"
         )
     try:
         profile = msgspec.convert(document, Profile)
     except msgspec.ValidationError as error:
-        what, _, place = str(error).partition(" - at `$")
-        key = place.strip(".`") or "profile"
-        raise LedgerError(f"{where}: {key}: {what[0].lower()}{what[1:]}") from None
+        key, rule = retold(error)
+        raise LedgerError(f"{where}: {key or 'profile'}: {rule}") from None
     _check(profile, where)
     return profile
 
 
 def _check(profile: Profile, where: str) -> None:
-    """What types don't say: times, decimals in range, each project and model once."""
+    """Checks what types don't say: times, decimals in range, each project and model once."""
     for key, text in (("since", profile.since), ("until", profile.until)):
         if not _is_time(text):
-            raise LedgerError(f"{where}: {key}: {shown(text)} is no time: give one such as 2026-03-01T00:00:00Z")
+            raise LedgerError(f"{where}: {key}: {shown(text)} isn't a time: give one such as 2026-03-01T00:00:00Z")
     if not _units(profile.days):
         raise LedgerError(
-            f"{where}: days: {shown(profile.days)} is no number of days: "
+            f"{where}: days: {shown(profile.days)} isn't a number of days: "
             "give a plain decimal above 0 of at most 4 places"
         )
     seen: set[tuple[str, str]] = set()
@@ -116,19 +115,19 @@ def _check(profile: Profile, where: str) -> None:
         share = _units(row.cached_share)
         if share is None or share > PLACES:
             raise LedgerError(
-                f"{where}: {key}.cached_share: {shown(row.cached_share)} is no share: "
+                f"{where}: {key}.cached_share: {shown(row.cached_share)} isn't a share: "
                 "give a plain decimal from 0 to 1 of at most 4 places"
             )
         if (row.project, row.model) in seen:
             raise LedgerError(
-                f"{where}: {key}: project {shown(row.project)} and model {shown(row.model)} stand here twice: keep one"
+                f"{where}: {key}: project {shown(row.project)} and model {shown(row.model)} are given twice: keep one"
             )
         seen.add((row.project, row.model))
 
 
 def _is_time(text: str) -> bool:
     try:
-        return datetime.fromisoformat(text).tzinfo is not None
+        return parse_iso(text).tzinfo is not None
     except ValueError:
         return False
 
@@ -166,16 +165,15 @@ def pull_profile(database: Database, *, since: datetime, until: datetime, projec
         counts = read_output_counts(connection, selection, statuses=STATUSES, ledger_zone=zone)
         rows = [_row(*key, group) for key, group in groupby(counts, key=lambda count: (count.project, count.model))]
     return Profile(
-        since=_iso(since),
-        until=_iso(until),
+        since=moment_text(since),
+        until=moment_text(until),
         days=_decimal(time_with_usage(since, until, first) // MICROSECOND, DAY // MICROSECOND),
         workloads=sorted(rows, key=lambda row: (row.project, row.model)),
     )
 
 
 def _row(project: str, model: str, counts: Iterable[OutputCount]) -> ProfileRow:
-    """One project's and model's row from its counts by rising output tokens."""
-    outputs, ranks = array("q"), array("q")  # the rank of the last request with so many output tokens
+    outputs, ranks = array("q"), array("q")  # the rank of the last request with that many output tokens
     requests = inputs = cached = output = 0
     for count in counts:
         requests += count.requests
@@ -215,7 +213,3 @@ def _together(rows: Sequence[ProfileRow]) -> ProfileRow:
         p90_output_tokens=max(row.p90_output_tokens for row in rows),
         cached_share=_decimal(cached, inputs * PLACES or 1),
     )
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

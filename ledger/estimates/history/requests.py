@@ -1,4 +1,4 @@
-"""What requests were like: how often each number of output tokens came up, and from when to when there were any."""
+"""Past requests: counts by number of output tokens, and the first and latest of them."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ _TEXTS_OF_ITEM = {
 
 @dataclass(slots=True)
 class BodyReader:
-    """What one body adds up to: texts, messages, and what isn't counted."""
+    """Content of one body: texts, messages, and what isn't counted."""
 
     name: str
     texts: list[str] = field(default_factory=list)
@@ -170,7 +170,7 @@ class BodyReader:
 
 
 def _is_plain_format(value: object) -> bool:
-    """Whether a format asks for plain text, which is what goes without saying."""
+    """Tells whether a format asks for plain text, which is what goes without saying."""
     return isinstance(value, dict) and value.get("type") == "text"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from pricing.estimating.calibration import Calibration
 
 STANDARD_INPUT = "-"
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -22,7 +22,7 @@ def read_text(path: str) -> str:
 
 
 def read_json(path: str) -> Any:  # noqa: ANN401 - any JSON
-    """The one JSON value of a file, of standard input for `-`; a key that stands twice is refused."""
+    """The one JSON value of a file, of standard input for `-`; a key given twice is refused."""
     return json_of(read_bytes(path), path)
 
 
@@ -52,7 +52,7 @@ def text_of(raw: bytes, path: str) -> str:
     if b"\0" in raw:
         raise LedgerError(f"{_name(path)}: is binary, it holds a NUL byte: give a text file in UTF-8")
     try:
-        return raw.removeprefix(_BYTE_ORDER_MARK).decode()
+        return raw.removeprefix(BOM_UTF8).decode()
     except UnicodeDecodeError as error:
         raise LedgerError(
             f"{_name(path)}: byte {error.start + 1} is not UTF-8: give a text file, converted to UTF-8"

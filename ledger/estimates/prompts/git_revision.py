@@ -32,7 +32,7 @@ class Baseline:
     note: str | None = None
 
     def path_of(self, file: str | Path) -> Path | None:
-        """Where the revision has a file of the working tree; None for a file outside of the repository.
+        """The revision's place of a file of the working tree; None outside of the repository.
 
         Links on the way to the file are followed as they are today, the file itself may be one.
         """
@@ -45,8 +45,8 @@ class Baseline:
         then = None if file == "-" else self.path_of(file)
         return file if then is None or not then.is_file() else str(then)
 
-    def told(self, error: Exception) -> LedgerError:
-        """What is wrong with the revision's files, naming the revision and the files as the repository has them."""
+    def renamed(self, error: Exception) -> LedgerError:
+        """The error, naming the revision, and its files as the repository has them."""
         message = str(error).replace(f"{self.tree}{os.sep}", "").replace(str(self.tree), "its top folder")
         return LedgerError(f"--base-ref {self.ref} (commit {self.commit[:12]}): {message}")
 
@@ -59,7 +59,7 @@ def baseline_of(ref: str, folder: Path) -> Iterator[Baseline]:
     the ref isn't there.
     """
     if not ref or ref.startswith("-") or "\0" in ref:
-        raise LedgerError(f"--base-ref {ref!r} is no git ref: give a branch, tag or commit, such as origin/main")
+        raise LedgerError(f"--base-ref {ref!r} isn't a git ref: give a branch, tag or commit, such as origin/main")
     # git itself takes the working directory for the top of the tree that GIT_DIR belongs to.
     here = Path.cwd() if "GIT_DIR" in os.environ or not folder.is_dir() else folder
     top = Path(_output(_git(["rev-parse", "--show-toplevel"], here), f"--base-ref {ref}"))
@@ -115,7 +115,7 @@ def _git(
 
 
 def _output(done: subprocess.CompletedProcess[str], what: str) -> str:
-    """What the command printed; LedgerError with git's own words where it failed."""
+    """Output of the command; LedgerError with git's own words where it failed."""
     if done.returncode == 0:
         return done.stdout.removesuffix("\n")
     words = " ".join(done.stderr.split()).removeprefix("fatal: ") or f"git ended with {done.returncode}"

@@ -37,7 +37,7 @@ def path_of(name: str, folder: Path) -> str:
 
 
 def _named(folder: Path, names: Sequence[str]) -> dict[str, str]:
-    """What can't be read stays, such as a link to nothing: that is to be told, not passed over."""
+    """Keeps what can't be read, such as a link to nothing: it is refused later, not passed over."""
     found: dict[str, str] = {}
     for name in sorted(names, key=lambda name: (len(name), name)):
         path = path_of(name, folder)

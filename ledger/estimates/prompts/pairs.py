@@ -31,7 +31,7 @@ class TextPair:
 
 @dataclass(slots=True)
 class Pairs:
-    """What files held: pairs, and how many lines had none, by what keeps them from being one."""
+    """Pairs of files, and the numbers of lines without one, by the reason."""
 
     pairs: list[TextPair] = field(default_factory=list)
     beyond_text: int = 0
@@ -53,7 +53,7 @@ def read_pairs(paths: Sequence[str]) -> Pairs:
 
 def _add(found: Pairs, line: object, name: str) -> None:
     if not isinstance(line, dict):
-        raise LedgerError(f"{name}: is no object: {EXPECTED}")
+        raise LedgerError(f"{name}: isn't an object: {EXPECTED}")
     tokens = _input_tokens(line, name)
     if "text" in line and "request" in line:
         raise LedgerError(f"{name}: has text and request: give one of them")

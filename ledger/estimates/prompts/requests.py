@@ -54,7 +54,7 @@ def prompt_of_body(name: str, body: object) -> Prompt:
     if isinstance(body, dict) and "request" in body and not _given(body):
         body = body["request"]
     if not isinstance(body, dict) or not _given(body):
-        raise LedgerError(f"{name}: is no request body: {EXPECTED}")
+        raise LedgerError(f"{name}: isn't a request body: {EXPECTED}")
     if len(_given(body)) > 1 and body.get("messages") is not None:
         raise LedgerError(f"{name}: has {' and '.join(_given(body))}, of two APIs: {EXPECTED}")
     reader = BodyReader(name)
@@ -115,5 +115,4 @@ def _is_body(raw: bytes, name: str) -> bool:
 
 
 def _given(body: Mapping[str, Any]) -> list[str]:
-    """The keys of a request's text that the body has."""
     return [key for key in _BODY_KEYS if body.get(key) is not None]

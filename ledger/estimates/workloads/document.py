@@ -38,9 +38,9 @@ class PromptEntry(msgspec.Struct, kw_only=True):
 
 
 class GateResult(msgspec.Struct, kw_only=True):
-    """One limit: `value` is what was held against it, in the limit's own units; null where there was nothing.
+    """One limit: `value` is what was compared with it, in the limit's own units; null where there was nothing.
 
-    Of a workload: `max_usd_per_request` and `max_usd_per_month` where it has them, held against figures as they are
+    Of a workload: `max_usd_per_request` and `max_usd_per_month` where it has them, compared with figures as they are
     printed, and `max_input_tokens` where a prompt is longer than the card prices. The limit itself passes.
     """
 

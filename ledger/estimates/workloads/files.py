@@ -25,7 +25,7 @@ class WorkloadRequests:
 
 
 def requests_of(workload: Workload, folder: Path) -> WorkloadRequests:
-    """What the workload's files say; names are relative to `folder`, as the workload gives them.
+    """Reads the workload's files; names are relative to `folder`, as the workload gives them.
 
     With parts alone there is one request; with prompts each alternative is the parts, then the prompt. LedgerError
     where a glob matches no file, a part holds several requests, or a file can't be read.
@@ -79,7 +79,7 @@ def _read_part(name: str, folder: Path) -> Prompt:
 
 
 def _joined(requests: Sequence[Prompt]) -> Prompt:
-    """One request of them all, called as the last; of what each body adds for being a request, one stays."""
+    """Joins all into one request, called as the last; of what each body adds for being a request, one stays."""
     overheads = [one.text.message_overhead_tokens for one in requests]
     bodies = sum(overhead > 0 for overhead in overheads)
     texts = tuple(text for one in requests for text in one.text.texts)

@@ -1,4 +1,4 @@
-"""What a workload leaves out of the configuration, from the ledger's means and from a profile of it."""
+"""Figures that a workload leaves out, from the ledger's means and from a profile of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NO_REQUESTS = "no requests_per_month is given, nor a profile that knows it: the 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadInputs:
-    """How often a workload runs, what it answers and how much of its input is cached, with what is to be said of it.
+    """A workload's requests a month, output and cached share of input, with warnings.
 
     `cached_share` is the part of the input that is read from cache, None where the configuration says what is.
     """
@@ -43,10 +43,10 @@ class WorkloadInputs:
         low, high = (sum(ends) / Fraction(len(ranges)) for ends in zip(*((r.low, r.high) for r in ranges), strict=True))
         if low <= mean <= high:
             return None
-        told = (
+        outside = (
             f"the profile's mean input of {mean:,} tokens is outside the {int(low):,} to {-int(-high // 1):,} counted"
         )
-        return f"{told}: give what is added at run time as extra_input_tokens"
+        return f"{outside}: give what is added at run time as extra_input_tokens"
 
 
 def inputs_of(

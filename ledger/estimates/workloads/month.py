@@ -67,7 +67,7 @@ def estimate_workloads(
 
 @dataclass(frozen=True, slots=True)
 class _Planner:
-    """What all workloads share."""
+    """The common inputs of all workloads."""
 
     workloads: Sequence[Workload]
     folder: Path
@@ -134,7 +134,7 @@ class _Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Month:
-    """One workload priced: a request costs the mean of its alternatives, a month so many times that.
+    """One workload priced: a request costs the mean of its alternatives, a month that many times.
 
     Of three alternatives of 100, 100 and 101 nano-credits, 10 requests are 1_003 1/3 and are shown as 1_003.
     """
@@ -145,7 +145,7 @@ class _Month:
 
     @property
     def is_priced(self) -> bool:
-        """Whether each alternative has a price."""
+        """Tells whether each alternative has a price."""
         return len(self.estimates) == len(self.prompts)
 
     @property
@@ -169,7 +169,7 @@ class _Month:
         return self._of_month(sum(estimate.usd_high for estimate in self.estimates))
 
     def entry(self) -> WorkloadEntry:
-        """What the document says of it; without a price where an alternative has none."""
+        """The workload's entry in the document; without a price where an alternative has none."""
         plan, is_priced = self.plan, self.is_priced
         settings, per_usd_nano = plan.settings, plan.settings.per_usd_nano
         gates = list(self._gates())
@@ -203,7 +203,7 @@ class _Month:
         return Fraction(of_all) * self.plan.inputs.requests_per_month / len(self.prompts)
 
     def _gates(self) -> Iterator[GateResult]:
-        """The limits held against figures as they are printed; what isn't known keeps within none."""
+        """Compares the limits with figures as they are printed; what isn't known keeps within none."""
         workload, estimates = self.plan.workload, self.estimates if self.is_priced else []
         dearest = max((estimate.usd for estimate in estimates), default=None)
         month = self.usd if self.is_priced and NO_REQUESTS not in self.plan.inputs.warnings else None
@@ -237,7 +237,7 @@ class _Month:
 
 
 def _count(plans: Sequence[_Plan]) -> list[list[TokenRange]]:
-    """What each plan's texts count as: all of them in one go, or in one for each calibrated model."""
+    """Counts each plan's texts: all in one go, or in one for each calibrated model."""
     texts = [texts_of(plan.requests.prompts, plan.facts) for plan in plans]
     groups: dict[str, list[int]] = {}
     for number, plan in enumerate(plans):
@@ -265,7 +265,6 @@ def _gate(name: str, limit: Amount, usd: Fraction | None) -> GateResult:
 
 
 def _total(months: Sequence[_Month], currency: str) -> Total:
-    """All months that have a price, each figure rounded once."""
     return Total(
         amount=format_nano(_rounded(sum((month.amount_nano for month in months), Fraction()))),
         currency=currency,
@@ -280,7 +279,7 @@ def _rounded(nano: Fraction) -> int:
 
 
 def _summaries(calibration: Calibration | None, models: Sequence[str]) -> dict[str, Any] | None:
-    """What the calibration says of each model that is in it; None without any."""
+    """The calibration of each model that is in it; None without any."""
     if calibration is None:
         return None
     found = {model: calibration.summary(model) for model in models}
@@ -289,7 +288,6 @@ def _summaries(calibration: Calibration | None, models: Sequence[str]) -> dict[s
 
 @contextmanager
 def _told(where: str) -> Iterator[None]:
-    """Refusals with the file and the workload that they are of."""
     try:
         yield
     except (LedgerError, PricingError) as error:

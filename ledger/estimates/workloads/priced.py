@@ -14,7 +14,7 @@ from ledger.estimates.workloads.document import OutputBasis, PromptEntry
 from ledger.values.amounts import Amount, unit_of
 from pricing.errors import InvalidUsage, shown
 from pricing.estimating.calibration import PromptText, TokenRange, count_ranges
-from pricing.estimating.estimate import NOTHING, PromptEstimate, estimate_prompt
+from pricing.estimating.estimate import NO_TOKENS, PromptEstimate, estimate_prompt
 from pricing.money import divide_half_even, format_nano, format_usd, round_usd
 from pricing.rate_card import RateCard, RateEntry
 
@@ -28,7 +28,7 @@ Means: TypeAlias = Callable[[str, str | None], int | None]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How prompts are counted, and what prices them: the card's entry of `model`, an id or alias, at `at`."""
+    """Settings of counting and pricing: the card's entry of `model`, an id or alias, at `at`."""
 
     card: RateCard
     model: str
@@ -49,7 +49,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class RequestFacts:
-    """What is known of each request besides its text.
+    """Facts of each request besides its text.
 
     Cached input is an exact number, or a text that requests begin with: `cached_input_tokens` wins; or else a share of
     the input, 0 to 1. Extra input is added at run time. `max_output_tokens` is the worst case of the output.
@@ -78,7 +78,7 @@ class EstimatedPrompt:
 
 @dataclass(frozen=True, slots=True)
 class EstimateTotal:
-    """What prompts come to together, each sent `requests` times: nano of the card's currency, and exact USD."""
+    """The total of prompts, each sent `requests` times: nano of the card's currency, and exact USD."""
 
     amount_nano: int
     amount_high_nano: int
@@ -119,7 +119,7 @@ def estimate_prompts(prompts: Sequence[Prompt], *, settings: Settings, facts: Re
 
 
 def texts_of(prompts: Sequence[Prompt], facts: RequestFacts) -> list[PromptText]:
-    """What is to be counted: each prompt, then the cached prefix, where one begins with it."""
+    """The texts to count: each prompt, then the cached prefix, where one begins with it."""
     prefix = facts.prefix
     texts = [prompt.text for prompt in prompts]
     if prefix is not None and any(_begins_with(prompt, prefix) for prompt in prompts):
@@ -216,7 +216,7 @@ def _entry_of(
 
 
 def total_of(estimates: Sequence[PromptEstimate], *, currency: str, requests: int = 1) -> EstimateTotal:
-    """What the estimates come to, each `requests` times."""
+    """Adds up the estimates, each `requests` times."""
     return EstimateTotal(
         requests * sum(estimate.expected.amount_nano for estimate in estimates),
         requests * sum(estimate.high.amount_nano for estimate in estimates),
@@ -235,7 +235,7 @@ def check_unit(limit: Amount, currency: str, name: str) -> None:
 
 
 def hold(total: EstimateTotal, limit: Amount, on: GateOn) -> Gate:
-    """The total held against a limit, as it is printed: over is more than the limit, so the limit itself passes."""
+    """Compares the total with a limit, as it is printed: the limit itself passes."""
     if limit.currency == total.currency:
         value_nano = total.amount_high_nano if on == "high" else total.amount_nano
     else:
@@ -244,13 +244,13 @@ def hold(total: EstimateTotal, limit: Amount, on: GateOn) -> Gate:
 
 
 def _begins_with(prompt: Prompt, prefix: str) -> bool:
-    """Whether the prompt's text begins with the prefix; a line end that closes the prefix's file may be missing."""
+    """Tells whether the text begins with the prefix; a line end that closes the prefix's file may be missing."""
     text = "".join(prompt.text.texts)
     return text.startswith((prefix, prefix.removesuffix("\n").removesuffix("\r")))
 
 
 def _exact(tokens: int) -> TokenRange:
-    return TokenRange(tokens, tokens, tokens) if tokens else NOTHING
+    return TokenRange(tokens, tokens, tokens) if tokens else NO_TOKENS
 
 
 def _share_of(tokens: TokenRange, share: Fraction) -> TokenRange:

@@ -1,4 +1,4 @@
-"""An estimate of workloads read back from JSON, checked before anything is worked out from it."""
+"""An estimate of workloads read back from JSON, checked before it is used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from ledger.errors import LedgerError
 from ledger.estimates.workloads.document import SCHEMA, WorkloadEntry, WorkloadsDocument
-from pricing.errors import PricingError, shown
+from pricing.errors import PricingError, retold, shown
 from pricing.money import CURRENCIES, NANO, SettlementMode, parse_units
 from pricing.rate_card import RateEntry
 from pricing.usage import TokenUsage, check_count
@@ -25,7 +25,7 @@ _Limit = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class _Rates(msgspec.Struct, forbid_unknown_fields=True):
-    """What `RateEntry.content()` states, in types that nothing can go wrong with."""
+    """The statement of `RateEntry.content()`, in types that nothing can go wrong with."""
 
     provider: str
     currency: str
@@ -42,15 +42,13 @@ class _Rates(msgspec.Struct, forbid_unknown_fields=True):
 def read_workloads(document: object, where: str) -> WorkloadsDocument:
     """The estimate that a JSON document states; LedgerError naming file, key and rule where it is none."""
     if not isinstance(document, dict):
-        raise LedgerError(f"{where}: is no estimate of workloads: {HOW_TO_MAKE}")
+        raise LedgerError(f"{where}: isn't an estimate of workloads: {HOW_TO_MAKE}")
     _check_kind(document, where)
     try:
         read = msgspec.convert(document, WorkloadsDocument)
     except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at `$")
-        key = path.strip(".`")
-        place = f"{where}: {key}" if key else where
-        raise LedgerError(f"{place}: {what[0].lower()}{what[1:].replace('`', '')}; {HOW_TO_MAKE}") from None
+        key, rule = retold(error)
+        raise LedgerError(f"{where}: {f'{key}: ' if key else ''}{rule}; {HOW_TO_MAKE}") from None
     names: set[str] = set()
     for number, workload in enumerate(read.workloads):
         key = f"{where}: workloads[{number}]"
@@ -121,7 +119,7 @@ def _check_workload(workload: WorkloadEntry, rates: dict[str, dict[str, Any]], k
             f"{key}.currency: {shown(workload.currency)} is neither CRD nor an ISO 4217 code; {HOW_TO_MAKE}"
         )
     if (workload.currency == "USD") != (workload.per_usd is None) or nano_of(workload.per_usd, f"{key}.per_usd") == 0:
-        raise LedgerError(f"{key}.per_usd: {shown(workload.per_usd)} is no conversion; {HOW_TO_MAKE}")
+        raise LedgerError(f"{key}.per_usd: {shown(workload.per_usd)} isn't a conversion; {HOW_TO_MAKE}")
     price_entry_of(rates, workload.card, key)
     if not workload.prompts:
         raise LedgerError(f"{key}.prompts: is empty; {HOW_TO_MAKE}")

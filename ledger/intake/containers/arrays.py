@@ -48,7 +48,7 @@ class ArraySplitter:
         self._too_long: TooLong | None = None
         self._carried = b""
         self.ended_badly = False
-        """Whether something after an array's end made the rest unreadable."""
+        """True where something after an array's end made the rest unreadable."""
 
     def feed(self, block: bytes) -> Iterator[Element | Item]:
         """The elements that end in this block."""
@@ -75,7 +75,7 @@ class ArraySplitter:
             self._keep(data[start:])
 
     def finish(self) -> Iterator[Element | Item]:
-        """What is left where the text ends: nothing, or one rejection of an array that isn't closed."""
+        """Yields what is left where the text ends: nothing, or one rejection of an array that isn't closed."""
         if self._depth == 0 or self.ended_badly:
             return
         if self._too_long is not None:

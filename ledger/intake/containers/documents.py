@@ -20,7 +20,7 @@ class Document:
 
 
 def is_document(line: bytes, following: bytes) -> bool:
-    """Whether a file's first line starts an object that goes on in the line after it; else each line is one.
+    """Tells whether a file's first line starts an object that goes on in the line after it; else each line is one.
 
     A line that is an object of its own shows JSON Lines, of which the first is broken.
     """
@@ -76,7 +76,7 @@ class _Collector:
         return len(self._lines) > 1 and self._lines[1][:1] in (b" ", b"\t")
 
     def _ends(self, line: bytes) -> bool:
-        """Whether a document is whole: a bracket at the margin where the rest is indented, or all in one line."""
+        """Tells whether a document is whole: a bracket at the margin where the rest is indented, or all in one line."""
         if self._is_indented():
             return line.rstrip() == b"}"
         return len(self._lines) == 1 and line.rstrip().endswith(b"}") and not is_prefix(line)

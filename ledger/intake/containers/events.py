@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from ledger.intake.containers.lines import LineChunk
-from ledger.intake.fields.record import MAX_ITEM_BYTES, Item, JsonObject, RecordError, rejection
+from ledger.intake.fields.record import MAX_ITEM_BYTES, Item, JsonObject, RecordError, refused
 from ledger.intake.fields.strict_json import decode_object
 from ledger.intake.formats.registry import is_known
 from ledger.intake.formats.sse import StreamReader, is_sign_of_life
@@ -18,7 +18,7 @@ _LATER_EVENT = re.compile(rb"^data: ?\{", re.MULTILINE)
 
 
 def is_event_text(head: bytes) -> bool:
-    """Whether a file begins like an event stream, or holds one further down, as after the headers curl -i prints."""
+    """Tells whether a file begins like an event stream, or holds one further down, as after curl -i's headers."""
     return _EVENT_TEXT.match(head) is not None or _LATER_EVENT.search(head) is not None
 
 
@@ -36,7 +36,7 @@ class EventReader:
         self._size = 0
         self._line = 0
         self.has_events = False
-        """Whether any event was found, be it broken."""
+        """True where any event was found, be it broken."""
         self.first_unknown: JsonObject | None = None
         """The first object that is no event of a known stream."""
 
@@ -44,7 +44,7 @@ class EventReader:
         """The items of all lines; streams that are still open afterwards are the caller's to finish."""
         for piece in pieces:
             if isinstance(piece, Item):
-                # An event that a line is missing from is told of by that line.
+                # An event that a line is missing from is reported by that line.
                 self._waiting = []
                 self.has_events = True
                 yield piece
@@ -105,7 +105,7 @@ class EventReader:
         try:
             event = decode_object(raw)
         except RecordError as error:
-            yield rejection(self._line, raw, error.reason, str(error))
+            yield refused(self._line, raw, error)
             return
         yield from self._take(self._line, raw, event)
 
@@ -117,7 +117,7 @@ class EventReader:
         return self._handle(number, raw, event)
 
     def _cut(self, number: int, data: bytes, error: RecordError) -> Iterator[Item]:
-        """An event that the file ends in: told by its stream, which has no end, where that is known."""
+        """Takes an event that the file ends in: its stream, which has no end, names it where that is known."""
         yield from self._dispatch()
         if self._streams.open_streams != 1:
-            yield rejection(number, data, error.reason, str(error))
+            yield refused(number, data, error)

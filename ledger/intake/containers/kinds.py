@@ -1,4 +1,4 @@
-"""What a file holds: lines, an array, documents, a table or events; and what makes it none of them."""
+"""The container a file is: lines, an array, documents, a table or events; or none of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ledger.intake.containers.documents import is_document
 from ledger.intake.containers.events import is_event_text
 from ledger.intake.containers.lines import LineChunk
 from ledger.intake.containers.tables import is_header
-from ledger.intake.fields.record import Item, RecordError, rejection
+from ledger.intake.fields.record import Item, RecordError, refused, rejection
 from ledger.intake.fields.strict_json import decode, decode_object
 from ledger.intake.formats.registry import AUTO, is_known, unrecognised
 
@@ -29,7 +29,7 @@ class Head:
         self._blocks = blocks
         self.data = b""
         self.is_whole = True
-        """Whether the data is all there is."""
+        """True where the data is all there is."""
         for block in blocks:
             self.data += block
             if len(self.data) >= SAMPLE and self.data.strip():
@@ -48,7 +48,7 @@ class Head:
 
 
 def find_container(head: Head, input_format: str) -> Container:
-    """What the first bytes show; explicit formats narrow it down."""
+    """Finds the container by the first bytes; explicit formats narrow it down."""
     text = head.data.lstrip()
     if not text:
         return "lines"
@@ -105,7 +105,7 @@ def unrecognised_file(chunk: LineChunk) -> Item:
         error = unrecognised(decode_object(line))
     except RecordError:
         error = unrecognised(None)
-    return rejection(number, b"\n".join(chunk.lines), error.reason, str(error))
+    return refused(number, b"\n".join(chunk.lines), error)
 
 
 def _lines_or_events(input_format: str) -> Container:
@@ -113,13 +113,12 @@ def _lines_or_events(input_format: str) -> Container:
 
 
 def _two_lines(text: bytes) -> tuple[bytes, bytes]:
-    """The first line and the next that isn't blank."""
     first, _, rest = text.partition(b"\n")
     return first.rstrip(b"\r"), rest.lstrip(b"\r\n").partition(b"\n")[0]
 
 
 def _begins_array(text: bytes) -> bool:
-    """Whether a bracket opens a JSON array, unlike that of a log's time stamp."""
+    """Tells whether a bracket opens a JSON array, unlike that of a log's time stamp."""
     if _ARRAY.match(text):
         return True
     try:
@@ -139,7 +138,7 @@ def _is_binary(head: Head) -> bool:
 
 
 def _is_readable(line: bytes, input_format: str) -> bool:
-    """Whether a line is an object in a known format, or at least was meant to be an object."""
+    """Tells whether a line is an object in a known format, or at least was meant to be an object."""
     try:
         obj = decode_object(line)
     except RecordError:

@@ -13,7 +13,7 @@ from ledger.intake.containers.lines import LineChunk, line_chunks
 from ledger.intake.containers.source import Source
 from ledger.intake.containers.tables import rows
 from ledger.intake.fields.kinds import carries_usage
-from ledger.intake.fields.record import Ignored, Item, JsonObject, Parsed, RecordError, Rejected, rejection
+from ledger.intake.fields.record import Ignored, Item, JsonObject, Parsed, RecordError, Rejected, refused, rejection
 from ledger.intake.fields.strict_json import decode_lines, decode_object, encode
 from ledger.intake.fields.values import show
 from ledger.intake.formats.format import Format
@@ -37,7 +37,7 @@ class LineReader:
         self._memories: dict[str, Any] = {}
 
     def items(self, chunk: LineChunk) -> Iterator[Item]:
-        """What the lines of a chunk say, in order."""
+        """Reads the lines of a chunk, in order."""
         for start in range(0, len(chunk.lines), _AT_ONCE):
             lines = chunk.lines[start : start + _AT_ONCE]
             first = chunk.first_line + start
@@ -51,17 +51,17 @@ class LineReader:
                 yield from self.value(number, line, value) if type(value) is dict else self.line(number, line)
 
     def line(self, number: int, raw: bytes, cut: bool = False) -> list[Item]:
-        """What one line says; never raises. Blank ones say nothing; `cut` tells that no line end followed."""
+        """Reads one line; never raises. Blank ones say nothing; `cut` tells that no line end followed."""
         if not raw or raw.isspace():
             return []
         try:
             obj = decode_object(raw, cut=cut)
         except RecordError as error:
-            return [rejection(number, raw, error.reason, str(error))]
+            return [refused(number, raw, error)]
         return self.value(number, raw, obj)
 
     def value(self, number: int, raw: bytes, obj: JsonObject) -> list[Item]:
-        """What one decoded object says; never raises. Events are kept until their stream ends."""
+        """Reads one decoded object; never raises. Events are kept until their stream ends."""
         elements = list_elements(obj)
         if elements is not None:
             return [item for element in elements for item in self._listed(number, element)]
@@ -74,7 +74,7 @@ class LineReader:
                 name = "sse"  # what ended a stream that is open
             if name is None:
                 error = unrecognised(obj)
-                return [rejection(number, raw, error.reason, str(error))]
+                return [refused(number, raw, error)]
             found = FORMATS[name]
         if found is None or found.name == "sse":
             return list(self._streams.feed(number, raw, obj))
@@ -87,10 +87,9 @@ class LineReader:
         return [Item(number, raw, _hinted(parsed, obj, found)) for parsed in found.parse(obj)]
 
     def _listed(self, number: int, element: object) -> list[Item]:
-        """What an element of a list object says."""
         if type(element) is dict:
             return self.value(number, encode(element), element)
-        message = f"{show(element)} in a list is no JSON object: each request is one; correct the list"
+        message = f"{show(element)} in a list isn't a JSON object: each request is one; correct the list"
         return [rejection(number, encode(element), "not_an_object", message)]
 
     def finish(self) -> Iterator[Item]:
@@ -145,7 +144,7 @@ class SourceReader(LineReader):
             yield from reader.items(chunks)
             if not reader.has_events:
                 error = unrecognised(reader.first_unknown)
-                yield rejection(1, sample, error.reason, str(error))
+                yield refused(1, sample, error)
         else:
             yield from containers.readable_lines(chunks, self._input_format)
 
@@ -168,7 +167,7 @@ class SourceReader(LineReader):
         return False
 
     def _is_partial(self, item: Item) -> bool:
-        """Whether an item only tells of the end of damaged data, which the file's own rejection tells already."""
+        """Tells whether an item only tells of the end of damaged data, which the file's own rejection tells already."""
         if not isinstance(item.parsed, Rejected) or item.parsed.reason != "truncated_json":
             return False
         self._partial = (item.line, item.raw)
@@ -200,25 +199,3 @@ def _hinted(parsed: Parsed, obj: JsonObject, named: Format) -> Parsed:
         return parsed
     message = f"{parsed.message}; it looks like {looks_like}: leave out --input-format {named.name}"
     return Rejected(parsed.reason, message, parsed.fields)
-
-
-def read_source(source: Source, input_format: str = AUTO) -> Iterator[Item]:
-    """Everything a source says, in order; streams without an end come last. Raises OSError alone."""
-    reader = SourceReader(source, input_format)
-    for piece in reader.pieces():
-        if isinstance(piece, Item):
-            yield piece
-        else:
-            yield from reader.items(piece)
-
-
-def parse_line(raw: bytes, input_format: str = AUTO, cut: bool = False) -> list[Parsed]:
-    """What one line says by itself; never raises, whatever the bytes."""
-    reader = LineReader(input_format)
-    return [item.parsed for item in [*reader.line(1, raw, cut=cut), *reader.finish()]]
-
-
-def parse_object(obj: JsonObject, input_format: str = AUTO) -> list[Parsed]:
-    """What one decoded object says by itself; never raises for JSON values."""
-    reader = LineReader(input_format)
-    return [item.parsed for item in [*reader.value(1, b"", obj), *reader.finish()]]

@@ -7,9 +7,9 @@ import os
 import stat
 import sys
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Self
 
 import zstandard
@@ -17,7 +17,6 @@ import zstandard
 BLOCK = 2**20
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # A zstd block of four bytes may stand for 128 KiB, so what is fed at once bounds what comes out at once.
 _ZSTD_FEED = 2_048
 _MAX_KEPT_OPEN = 100
@@ -35,9 +34,7 @@ class Source:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -55,7 +52,7 @@ class Source:
         raw = _raw_blocks(self._stream)
         head = _join_head(raw, 4)
         decompressed = self._decompressed(head, raw)
-        first = _join_head(decompressed, 3).removeprefix(_BYTE_ORDER_MARK)
+        first = _join_head(decompressed, 3).removeprefix(BOM_UTF8)
         for text in _chain(first, decompressed):
             # zstd may turn a few bytes into many at once.
             for start in range(0, len(text), BLOCK):
@@ -180,5 +177,5 @@ def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _is_skippable(head: bytes) -> bool:
-    """Whether zstd data begins with a frame that decompressors pass over, as parallel zstd writes."""
+    """Tells whether zstd data begins with a frame that decompressors pass over, as parallel zstd writes."""
     return len(head) >= 4 and 0x50 <= head[0] <= 0x5F and head[1:4] == b"\x2a\x4d\x18"

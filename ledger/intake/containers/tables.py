@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from ledger.intake.containers.lines import LineChunk
-from ledger.intake.fields.record import Item, RecordError, rejection
+from ledger.intake.fields.record import Item, RecordError, refused
 from ledger.intake.fields.record_fields import COUNTS, FIELDS
 from ledger.intake.fields.strict_json import decode_object
 from ledger.intake.fields.values import show
@@ -27,7 +27,7 @@ _DECIMAL = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?")
 
 
 def is_header(line: bytes) -> bool:
-    """Whether a line names the ledger's fields: its id, or at least two others."""
+    """Tells whether a line names the ledger's fields: its id, or at least two others."""
     try:
         names = [name.strip() for name in _cells(line)]
     except RecordError:
@@ -50,7 +50,7 @@ def rows(pieces: Iterable[LineChunk | Item]) -> Iterator[Item]:
                 (parsed,) = parse(_record(header, _cells(raw)))
                 yield Item(line, raw, parsed)
         except RecordError as error:
-            yield rejection(line, raw, error.reason, str(error))
+            yield refused(line, raw, error)
             if header is None:
                 return
 
@@ -96,8 +96,7 @@ def _cells(raw: bytes) -> list[str]:
     try:
         text = raw.decode()
     except UnicodeDecodeError as fault:
-        message = f"byte {fault.start + 1} of the row is not UTF-8; convert the file"
-        raise RecordError("not_utf8", message) from None
+        raise RecordError("not_utf8", f"byte {fault.start + 1} of the row is not UTF-8; convert the file") from None
     try:
         return next(csv.reader([text], strict=True, skipinitialspace=True), [])
     except csv.Error as error:
@@ -110,8 +109,7 @@ def _read_header(raw: bytes) -> list[str]:
     unknown = [name for name in names if name not in FIELDS and not (name.startswith(TAG_COLUMN) and name[4:])]
     if unknown:
         listed = ", ".join(show(name) for name in unknown[:3])
-        message = f"the header names {listed}: columns are {', '.join(FIELDS)} and tag.KEY"
-        raise RecordError("unknown_field", message)
+        raise RecordError("unknown_field", f"the header names {listed}: columns are {', '.join(FIELDS)} and tag.KEY")
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         listed = ", ".join(show(name) for name in twice[:3])
@@ -165,6 +163,5 @@ def _value(name: str, cell: str) -> object:
 def _merged(tags: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
     twice = tags.keys() & columns.keys()
     if twice:
-        message = f"the tag {show(min(twice))} stands in tags and in its own column: keep one"
-        raise RecordError("duplicate_key", message)
+        raise RecordError("duplicate_key", f"the tag {show(min(twice))} is in tags and in its own column: keep one")
     return tags | columns

@@ -1,4 +1,4 @@
-"""What an object says it is, and what else it says of itself before its usage is read."""
+"""Kinds of objects, and what they state before their usage is read."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def named_kind(obj: JsonObject, known: Collection[str] = ()) -> str | None:
 
 def unknown_object(kind: str) -> RecordError:
     """The refusal of an object that names itself as something that no format lists."""
-    message = f"{show(kind)} is no request of a known format, so its counts may mean something else: {AS_RECORDS}"
+    message = f"{show(kind)} isn't a request of a known format, so its counts may mean something else: {AS_RECORDS}"
     return RecordError("unknown_object", message)
 
 
@@ -66,18 +66,18 @@ def unpriced_batch() -> RecordError:
 
 
 def is_cached_answer(obj: JsonObject) -> bool:
-    """Whether a proxy answered from its own cache (`cache_hit: true`), so that nothing was bought."""
+    """Tells whether a proxy answered from its own cache (`cache_hit: true`), so that nothing was bought."""
     hidden = obj.get("_hidden_params")
     return is_true(obj.get(CACHE_HIT)) or (isinstance(hidden, dict) and is_true(hidden.get(CACHE_HIT)))
 
 
 def is_true(value: object) -> bool:
-    """Whether a flag is set, as JSON or as text."""
+    """Tells whether a flag is set, as JSON or as text."""
     return isinstance(value, bool | str | int) and value in _TRUE
 
 
 def stated_usage(obj: JsonObject) -> object:
-    """The usage of an object or chunk, with what stands in `x_groq`, in its choices and, of calls, in `tool_usage`.
+    """The usage of an object or chunk, with that in `x_groq`, in its choices and, of calls, in `tool_usage`.
 
     Where they say different things it can't be known which are the request's: what comes back is refused then.
     """
@@ -100,14 +100,14 @@ def stated_usage(obj: JsonObject) -> object:
 
 
 def check_other_usage(obj: JsonObject) -> None:
-    """Refuse counts that stand beside `usage` under a name of their own, such as `bot_usage`."""
+    """Refuse counts beside `usage` under a name of their own, such as `bot_usage`."""
     for key, value in obj.items():
         if key != TOOL_USAGE and is_usage_name(key) and holds_counts(value):
             raise unknown_usage(shown_name("", key), value)
 
 
 def holds_counts(value: object) -> bool:
-    """Whether a number above 0 stands anywhere inside."""
+    """Tells whether a number above 0 is anywhere inside."""
     waiting = [value]
     while waiting:
         inner = waiting.pop()
@@ -119,7 +119,7 @@ def holds_counts(value: object) -> bool:
 
 
 def carries_usage(obj: object) -> bool:
-    """Whether an object holds a usage with counts or a count of tokens, at whatever depth."""
+    """Tells whether an object holds a usage with counts or a count of tokens, at whatever depth."""
     return any(
         counts_tokens({key: value}) or ((key == "usage" or is_usage_name(key)) and holds_counts(value))
         for key, value in _pairs(obj)
@@ -127,7 +127,7 @@ def carries_usage(obj: object) -> bool:
 
 
 def counts_tokens(attributes: Mapping[str, Any]) -> bool:
-    """Whether a value is a count of tokens above 0, under whatever name, as a number, as text or inside."""
+    """Tells whether a value is a count of tokens above 0, under whatever name, as a number, as text or inside."""
     for key, value in attributes.items():
         decoded = _decoded(value)
         if isinstance(value, str) and isinstance(decoded, dict) and carries_usage(decoded):
@@ -139,7 +139,7 @@ def counts_tokens(attributes: Mapping[str, Any]) -> bool:
 
 
 def _decoded(value: object) -> object:
-    """What a text holds that is a number or an object; anything else as it is."""
+    """Decodes a text that is a number or an object; anything else stays as it is."""
     if not isinstance(value, str) or not _NUMBER_OR_OBJECT.match(value):
         return value
     try:
@@ -160,7 +160,7 @@ def _pairs(obj: object) -> Iterator[tuple[str, Any]]:
 
 
 def count_billed_calls(output: object) -> int:
-    """How many items of a response's output are calls of tools that the gateway runs, such as `web_search_call`."""
+    """Counts the calls in a response's output that the gateway runs, such as `web_search_call`."""
     if not isinstance(output, list):
         return 0
     kinds = [item.get("type") for item in output if isinstance(item, dict)]

@@ -1,4 +1,4 @@
-"""What an input format hands to the ledger: usage records, and the reasons why something is none."""
+"""Input formats' results for the ledger: usage records, and the reasons why something is none."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.book.rows import Kind
+from pricing.usage import TokenUsage
 
 STATUSES = ("completed", "incomplete", "failed", "cancelled")
 PENDING_STATUSES = ("in_progress", "queued")
 
-# Lengths in characters, refused beyond: the ids stand in a PostgreSQL index row of at most 2,704 bytes.
+# Lengths in characters, refused beyond: the ids are in a PostgreSQL index row of at most 2,704 bytes.
 MAX_REQUEST_ID = 512
 MAX_NAME = 200
 MAX_SOURCE = 64
@@ -26,7 +27,7 @@ IGNORED = {
     "no_response_id": "spans with token counts and without gen_ai.response.id, by which a request is booked once",
     "other_operation": "spans with token counts of operations other than chat, text_completion, generate_content",
     "other_attributes": "spans whose token counts are not in gen_ai.usage",
-    "repeated_span": "spans that tell the counts of another span again",
+    "repeated_span": "spans that repeat the counts of another span",
     "otel_logs": "exports of logs that count tokens: of OpenTelemetry only spans are read",
     "otel_metrics": "exports of metrics that count tokens: of OpenTelemetry only spans are read",
     "unknown_event": "events with a usage, of streams that no format lists",
@@ -65,11 +66,20 @@ class UsageRecord:
     storage_end_us: int | None = None
     provider_amount_nano: int | None = None
     lost_amount: bool = False
-    """Whether a gateway's own figure was there that can't be read as an amount: it costs the record its figure."""
+    """A gateway's own figure was there that can't be read as an amount: it costs the record its figure."""
     tool_calls: int = 0
     """Calls of tools that the gateway bills apart from the tokens."""
     caching_expires_at_us: int | None = None
     """End of the cache storage that a response with `caching.type = enabled` states, for --assume-cache-storage."""
+
+    def count(self, usage: TokenUsage | None) -> None:
+        """Take the four counts of a usage; without one, note that there is none."""
+        self.has_usage = usage is not None
+        if usage is not None:
+            self.input_tokens = usage.input_tokens
+            self.cached_input_tokens = usage.cached_input_tokens
+            self.output_tokens = usage.output_tokens
+            self.reasoning_tokens = usage.reasoning_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +105,7 @@ class Pending:
 class Ignored:
     """Something that is no request to book, such as a span of another operation.
 
-    `reason` is a key of IGNORED where it carries token counts, so that it is counted and told; else empty.
+    `reason` is a key of IGNORED where it carries token counts, so that it is counted and named; else empty.
     """
 
     reason: str = ""
@@ -148,6 +158,11 @@ class Item:
     line: int
     raw: bytes | None
     parsed: Parsed
+
+
+def refused(line: int, raw: bytes | None, error: RecordError) -> Item:
+    """An item that can't be recorded, by the error that reading it raised."""
+    return Item(line, raw, Rejected(error.reason, str(error)))
 
 
 def rejection(line: int, raw: bytes | None, reason: str, message: str) -> Item:

@@ -86,9 +86,8 @@ def read_fields(obj: JsonObject) -> UsageRecord | Pending:
         _read_request(obj, record)
     record.provider = read_text(obj.get("provider"), "provider")
     record.source = read_text(obj.get("source"), "source", MAX_SOURCE)
-    record.requested_model = read_text(obj.get("requested_model"), "requested_model")
-    record.reported_model = read_text(obj.get("reported_model"), "reported_model")
-    record.project = read_text(obj.get("project"), "project")
+    for name in TEXT_FIELDS:
+        setattr(record, name, read_text(obj.get(name), name))
     record.tags = read_tags(obj.get("tags"), "tags")
     record.provider_amount_nano, record.lost_amount = read_figure(obj.get("provider_amount"), "provider_amount")
     return record
@@ -105,12 +104,7 @@ def _read_request(obj: JsonObject, record: UsageRecord) -> None:
     check_priced_tier(service_tier, usage)
     record.service_tier = read_text(service_tier, "service_tier")
     record.tool_calls = read_count(obj.get("tool_calls"), "tool_calls")
-    record.has_usage = usage is not None
-    if usage is not None:
-        record.input_tokens = usage.input_tokens
-        record.cached_input_tokens = usage.cached_input_tokens
-        record.output_tokens = usage.output_tokens
-        record.reasoning_tokens = usage.reasoning_tokens
+    record.count(usage)
 
 
 def read_counts(obj: JsonObject, status: str) -> TokenUsage | None:
@@ -121,8 +115,7 @@ def read_counts(obj: JsonObject, status: str) -> TokenUsage | None:
         return None
     for name in ("input_tokens", "output_tokens"):
         if complete and obj.get(name) is None:
-            message = f"{name} is missing: a {status} request has it, be it 0; add it"
-            raise RecordError("missing_usage", message)
+            raise RecordError("missing_usage", f"{name} is missing: a {status} request has it, be it 0; add it")
     return TokenUsage(*(read_count(count, name) for count, name in zip(counts, COUNTS, strict=True)))
 
 
@@ -168,4 +161,4 @@ def read_kind(obj: JsonObject) -> str:
 
 def _unknown_field(obj: JsonObject) -> RecordError:
     names = ", ".join([show(name) for name in obj if name not in _FIELDS][:3])
-    return RecordError("unknown_field", f"{names} is no field of a usage record: the fields are {', '.join(FIELDS)}")
+    return RecordError("unknown_field", f"{names} isn't a field of a usage record: the fields are {', '.join(FIELDS)}")

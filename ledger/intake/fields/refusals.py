@@ -1,4 +1,4 @@
-"""What becomes of an object that can't be recorded: a `Rejected` with the fields that may be kept of it."""
+"""Refusals of objects that can't be recorded: a `Rejected` with the fields that may be kept of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pricing.usage import TokenUsage
 def guarded(
     read: Callable[[JsonObject], Parsed], obj: JsonObject, salvage: Callable[[JsonObject], Mapping[str, Any]]
 ) -> tuple[Parsed]:
-    """What `read` makes of the object; a refusal becomes a `Rejected` with the fields `salvage` still finds."""
+    """Reads the object; a refusal becomes a `Rejected` with the fields `salvage` still finds."""
     try:
         return (read(obj),)
     except (RecordError, PricingError) as error:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -27,7 +28,6 @@ MAX_NESTING = 500
 _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
 _CONTAINERS = (dict, list)
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # An even number of backslashes: the quote is no escaped one.
 _BLANK_BEFORE_COLON = re.compile(rb'(?<!\\)(?:\\\\)*"[ \t\n\r]+:')
 _ESCAPED_MARK = re.compile(rb"\\u00(?:22|3[aA])")
@@ -39,8 +39,7 @@ def decode_object(raw: bytes, *, cut: bool = False) -> JsonObject:
     if type(value) is not dict:
         # A text may be a prompt: it isn't shown.
         shown = "a text" if isinstance(value, str) else show(value)
-        message = f"{shown} is no JSON object: each request is one; correct the line"
-        raise RecordError("not_an_object", message)
+        raise RecordError("not_an_object", f"{shown} isn't a JSON object: each request is one; correct the line")
     return value
 
 
@@ -50,8 +49,8 @@ def decode(raw: bytes, *, cut: bool = False) -> Any:  # noqa: ANN401 - any JSON
         value = _decoder.decode(raw)
         encoded = _encoder.encode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        if raw.startswith(_BYTE_ORDER_MARK):
-            return decode(raw.removeprefix(_BYTE_ORDER_MARK), cut=cut)
+        if raw.startswith(BOM_UTF8):
+            return decode(raw.removeprefix(BOM_UTF8), cut=cut)
         return _decode_slowly(raw, cut=cut, error=error)
     _check_nesting(raw, value)
     if raw.count(b'":') != encoded.count(b'":') or _unsure(raw):
@@ -75,7 +74,7 @@ def decode_lines(lines: Sequence[bytes]) -> list[Any] | None:
 
 
 def is_prefix(raw: bytes) -> bool:
-    """Whether the text is JSON as far as it goes, but goes on."""
+    """Tells whether the text is JSON as far as it goes, but goes on."""
     # A number may end in a point or a sign, which a digit then makes one.
     return any(_ends_early(text) for text in (raw, raw + b"0"))
 
@@ -117,8 +116,7 @@ def _check_nesting(raw: bytes, value: object) -> None:
 def _decode_slowly(raw: bytes, *, cut: bool, error: Exception | None) -> Any:  # noqa: ANN401 - any JSON
     """The standard library's reading, which sees every pair; names what is wrong where it refuses."""
     if b"\0" in raw:
-        message = f"NUL byte at byte {raw.index(0) + 1}: JSON text holds none; the line is damaged"
-        raise RecordError("nul_byte", message)
+        raise RecordError("nul_byte", f"NUL byte at byte {raw.index(0) + 1}: JSON text holds none; the line is damaged")
     if isinstance(error, RecursionError):
         raise _too_deep()
     try:
@@ -144,13 +142,13 @@ def _unique_pairs(pairs: list[tuple[str, Any]]) -> JsonObject:
     unique = dict(pairs)
     if len(unique) < len(pairs):
         (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
-        message = f"the key {show(key)} stands twice in one object: which value counts can't be known; keep one"
+        message = f"the key {show(key)} is given twice in one object: which value counts can't be known; keep one"
         raise RecordError("duplicate_key", message)
     return unique
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise RecordError("invalid_json", f"{name} is no JSON number: numbers are finite; correct the line")
+    raise RecordError("invalid_json", f"{name} isn't a JSON number: numbers are finite; correct the line")
 
 
 def _refuse_surrogates(value: object) -> None:

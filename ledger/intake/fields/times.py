@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import re
-from datetime import date
 from decimal import ROUND_DOWN, Context, Decimal
 
 from ledger.intake.fields.record import RecordError
 from ledger.intake.fields.values import show
-from ledger.values.instants import EPOCH
+from ledger.values.instants import parse_iso, to_microseconds
 
 US = 1_000_000
-_EPOCH_DAY = EPOCH.toordinal()
 _END_SECONDS = 253_402_300_800  # 10000-01-01T00:00Z, exclusive
-_END_US = _END_SECONDS * US
 
 # Longer than any number that is read as a decimal, so nothing is ever rounded up.
 _EXACT = Context(prec=400, rounding=ROUND_DOWN)
 
-_ISO = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
-    r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)? ?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
-)
-_OTHER_YEAR = re.compile(r"(?:[+-][0-9]{4,}|[0-9]{5,})-[0-9]{2}-[0-9]{2}")
+_OTHER_YEAR = re.compile(r"(?:[+-][0-9]{4,}|[0-9]{5,}|0000)-[0-9]{2}-[0-9]{2}")
 
 
 def read_time(value: object, name: str) -> int:
@@ -46,7 +39,7 @@ def read_time(value: object, name: str) -> int:
     if value is None or isinstance(value, str):
         message = f"{name} is missing: a request is dated by it; add epoch seconds or ISO 8601 text with a zone"
         raise RecordError("missing_time", message)
-    message = f"{name} {show(value)} is no time: give epoch seconds or ISO 8601 text with a zone"
+    message = f"{name} {show(value)} isn't a time: give epoch seconds or ISO 8601 text with a zone"
     raise RecordError("invalid_time", message)
 
 
@@ -61,45 +54,20 @@ def _microseconds(seconds: Decimal) -> int:
 
 
 def _read_iso(text: str, name: str) -> int:
-    found = _ISO.fullmatch(text)
-    if found is None:
-        if _OTHER_YEAR.match(text):
-            raise _not_in_range(text, name)
-        raise _no_instant(text, name)
-    year, month, day, hour, minute, second, fraction, zone = found.groups()
-    if zone is None:
-        message = f"{name} {show(text)} has no time zone: add Z or an offset such as +08:00"
-        raise RecordError("no_time_zone", message)
-    clock = int(hour), int(minute), int(second or 0)
-    if clock > (23, 59, 59) or clock[1] > 59 or clock[2] > 59:
-        raise _no_instant(text, name)
-    if year == "0000":
-        raise _not_in_range(text, name)
     try:
-        days = date(int(year), int(month), int(day)).toordinal() - _EPOCH_DAY
+        moment = parse_iso(text)
     except ValueError:
-        raise _no_instant(text, name) from None
-    seconds = days * 86_400 + clock[0] * 3_600 + clock[1] * 60 + clock[2] - _offset(zone, text, name)
-    instant = seconds * US + int((fraction or "").ljust(6, "0")[:6])
-    if not 0 <= instant < _END_US:
+        raise _not_in_range(text, name) if _OTHER_YEAR.match(text) else _no_instant(text, name) from None
+    if moment.tzinfo is None:
+        raise RecordError("no_time_zone", f"{name} {show(text)} has no time zone: add Z or an offset such as +08:00")
+    instant = to_microseconds(moment)
+    if not 0 <= instant < _END_SECONDS * US:
         raise _not_in_range(text, name)
     return instant
 
 
-def _offset(zone: str, text: str, name: str) -> int:
-    """Seconds east of UTC; at most 23:59 either way."""
-    if zone in "Zz":
-        return 0
-    digits = zone[1:].replace(":", "")
-    hours, minutes = int(digits[:2]), int(digits[2:] or 0)
-    if hours > 23 or minutes > 59:
-        raise _no_instant(text, name)
-    seconds = hours * 3_600 + minutes * 60
-    return -seconds if zone[0] == "-" else seconds
-
-
 def _no_instant(text: str, name: str) -> RecordError:
-    return RecordError("invalid_time", f"{name} {show(text)} is no ISO 8601 time: write it as 2026-02-19T07:37:54Z")
+    return RecordError("invalid_time", f"{name} {show(text)} isn't an ISO 8601 time: write it as 2026-02-19T07:37:54Z")
 
 
 def _not_in_range(value: object, name: str) -> RecordError:

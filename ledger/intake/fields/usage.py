@@ -22,9 +22,9 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_./-]{1,100}")
 
 
 class Reported(NamedTuple):
-    """What a usage says: `tokens` None where it reports none, and what is found beside the counts.
+    """A usage as read: `tokens` None where it reports none, and facts beside the counts.
 
-    `tool_calls` are calls that are billed apart from tokens; `cost` is what the gateway says it asks, as it stands.
+    `tool_calls` are calls that are billed apart from tokens; `cost` is the gateway's own price, as it is written.
     """
 
     tokens: TokenUsage | None
@@ -42,7 +42,7 @@ class Stated(NamedTuple):
 
 @dataclass(slots=True)
 class _Found:
-    """What the names of one usage said so far; messages name them behind `prefix`."""
+    """The names of one usage read so far; messages name them behind `prefix`."""
 
     prefix: str
     counts: dict[Count, Stated] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class UsageReader:
     prefix: str = "usage."
 
     def read(self, usage: object, status: str) -> Reported:
-        """What a `usage` object says. Null, absent and zero details say nothing; zeros alone are no usage."""
+        """Reads a `usage` object. Null, absent and zero details say nothing; zeros alone are no usage."""
         if usage is None:
             return self._without(status, "usage is missing")
         if not isinstance(usage, dict):
@@ -100,7 +100,7 @@ class UsageReader:
         return self.read_leaves(leaves(usage), status)
 
     def read_leaves(self, named: Iterable[tuple[str, object]], status: str) -> Reported:
-        """What dotted names and their values say; RecordError or PricingError names what can't be priced."""
+        """Reads dotted names and their values; RecordError or PricingError names what can't be priced."""
         found = _Found(self.prefix)
         for path, value in named:
             if not is_nothing(value):
@@ -155,14 +155,13 @@ def unknown_usage(name: str, value: object) -> RecordError:
     # A text may be anything: it isn't shown.
     shown = "(a text)" if isinstance(value, str) else show(value)
     message = (
-        f"{name} {shown} is no count that a card prices, nor known to cost nothing: "
+        f"{name} {shown} isn't a count that a card prices, nor known to cost nothing: "
         "usage is priced whole or not at all; book this request by hand as a `records` line"
     )
     return RecordError("unknown_usage", message)
 
 
 def _note(found: _Found, path: str, value: object) -> None:
-    """Take one name that has a value."""
     meaning = meaning_of(path)
     if meaning in COUNT_MEANINGS:
         if type(value) is int and 0 <= value <= INT64_MAX:
@@ -226,7 +225,7 @@ def _input_and_cached(found: _Found) -> tuple[int, int]:
     if total == input_tokens + stated.tokens + output_tokens:
         return input_tokens + stated.tokens, stated.tokens
     message = (
-        f"{found.shown(stated)} may be part of the {input_tokens} input tokens or stand beside them: "
+        f"{found.shown(stated)} may be part of the {input_tokens} input tokens or come on top of them: "
         "a total_tokens, or the same count in input_tokens_details.cached_tokens, would tell; add one"
     )
     raise RecordError("ambiguous_cached_tokens", message)
@@ -249,4 +248,4 @@ def _mismatch(what: str) -> RecordError:
 
 
 def _no_object(name: str, value: object) -> RecordError:
-    return RecordError("invalid_usage", f"{name} {show(value)} is no object: it holds counts; correct the record")
+    return RecordError("invalid_usage", f"{name} {show(value)} isn't an object: it holds counts; correct the record")

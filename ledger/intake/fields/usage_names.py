@@ -1,4 +1,4 @@
-"""What the names inside a `usage` mean: the one table that every way of reading one goes by.
+"""Meanings of the names inside a `usage`: the one table for every way of reading one.
 
 A name is a dotted path such as `prompt_tokens_details.cached_tokens`, also of a span's attribute after `gen_ai.usage.`.
 Clients write one count under many names that differ in the order of their words, in the object they stand in and in
@@ -39,7 +39,7 @@ _WORDS: Final[dict[Count, list[tuple[str, ...]]]] = {
     "cached": [("", *_INPUT_SIDE, "prompt input"), _CACHE_READ],
     "uncached": [("", *_INPUT_SIDE), ("cache miss", "uncached", "no cache")],
     "reasoning": [("", *_OUTPUT_SIDE), ("reasoning",)],
-    # Parts of a whole that is priced as text: they are held against it, and priced in it.
+    # Parts of a whole that is priced as text: they are compared with it, and priced in it.
     "input_text": [_INPUT_SIDE, ("text",)],
     "input_image": [_INPUT_SIDE, ("image",)],
     "output_text": [_OUTPUT_SIDE, ("text",)],
@@ -79,7 +79,7 @@ _WORD = re.compile(r"[a-z0-9]+")
 
 @lru_cache(maxsize=4_096)
 def meaning_of(path: str) -> Meaning:
-    """What a dotted name means; `unknown` where it is in no list."""
+    """The meaning of a dotted name; `unknown` where it is in no list."""
     name = _HUMP.sub("_", path).lower()
     words = _WORD.findall(name)
     held = frozenset(words)
@@ -92,7 +92,7 @@ def meaning_of(path: str) -> Meaning:
 
 
 def _other_meaning(name: str, words: list[str], held: frozenset[str]) -> Meaning:
-    """What names mean that are no counts a card prices."""
+    """The meaning of names that are no counts a card prices."""
     if name == "cost":
         return "cost"
     if name in _WORDING:
@@ -109,7 +109,7 @@ def _other_meaning(name: str, words: list[str], held: frozenset[str]) -> Meaning
 
 
 def _costs_nothing(name: str, words: list[str], held: frozenset[str]) -> bool:
-    """Whether it is money, which is compared and never priced, or how long it took and how fast it was."""
+    """Tells whether it is money, which is compared and never priced, or how long it took and how fast it was."""
     if words and (words[-1] in _MONEY or (words[0] == "cost" and not held & _TOKENS)):
         return True
     is_latency = held >= {"time", "first"} or words[:1] == ["timing"]
@@ -119,7 +119,7 @@ def _costs_nothing(name: str, words: list[str], held: frozenset[str]) -> bool:
 
 @lru_cache(maxsize=4_096)
 def is_usage_name(key: object) -> bool:
-    """Whether a key beside `usage` names another usage, such as `bot_usage` or `usageMetadata`."""
+    """Tells whether a key beside `usage` names another usage, such as `bot_usage` or `usageMetadata`."""
     if not isinstance(key, str) or key == "usage":
         return False  # an application's own mapping may have other keys
     return key.startswith("usage") or key.endswith(("usage", "Usage"))

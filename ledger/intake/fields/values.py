@@ -19,7 +19,7 @@ from ledger.intake.fields.record import (
 from pricing.money import INT64_MAX, NANO, round_units
 
 _SHOWN = 40
-NOTHING: Mapping[str, str] = {}
+NO_TAGS: Mapping[str, str] = {}
 _KNOWN_STATUSES = STATUSES + PENDING_STATUSES
 
 
@@ -41,7 +41,7 @@ def show(value: object) -> str:
 
 
 def is_nothing(value: object) -> bool:
-    """Whether a JSON value says nothing: null, false, an empty text, object or list. 0 is a number."""
+    """Tells whether a JSON value says nothing: null, false, an empty text, object or list. 0 is a number."""
     return value is None or value is False or value in ("", {}, [])
 
 
@@ -52,7 +52,7 @@ def read_count(value: object, name: str) -> int:
     if value is None:
         return 0
     if type(value) is not int:
-        message = f"{name} {show(value)} is no JSON integer: counts are whole numbers such as 88; correct the record"
+        message = f"{name} {show(value)} isn't a JSON integer: counts are whole numbers such as 88; correct the record"
         raise RecordError("not_an_integer", message)
     if value < 0:
         message = f"{name} {show(value)} is negative: counts are 0 or more; correct the record"
@@ -72,7 +72,7 @@ def read_text(value: object, name: str, limit: int = MAX_NAME) -> str | None:
         if len(value) > limit or not value.isascii() or "\0" in value:
             check_text(value, name, limit)
         return value
-    raise RecordError("not_text", f"{name} {show(value)} is no text: give it as a JSON string")
+    raise RecordError("not_text", f"{name} {show(value)} isn't text: give it as a JSON string")
 
 
 def check_text(value: str, name: str, limit: int) -> None:
@@ -112,7 +112,7 @@ def read_status(status: object) -> str:
 def read_tags(value: object, name: str) -> Mapping[str, str]:
     """A flat object of at most 64 tags; numbers and booleans become their JSON text, null is dropped."""
     if value is None:
-        return NOTHING
+        return NO_TAGS
     if not isinstance(value, dict):
         raise _not_flat(name, value)
     tags = {}
@@ -142,7 +142,7 @@ def read_metadata(value: object) -> Mapping[str, str]:
     Limits are not applied here: only those of the keys that a ledger keeps matter.
     """
     if not value or not isinstance(value, dict):
-        return NOTHING
+        return NO_TAGS
     return {
         key: text
         for key, entry in value.items()
@@ -184,10 +184,10 @@ def _scalar_text(value: object) -> str | None:
 
 
 def _not_flat(name: str, value: object) -> RecordError:
-    message = f"{name} {show(value)} is no flat object: tags are texts by key, such as {{'team': 'search'}}"
+    message = f"{name} {show(value)} isn't a flat object: tags are texts by key, such as {{'team': 'search'}}"
     return RecordError("invalid_tags", message)
 
 
 def _no_amount(value: object, name: str) -> RecordError:
-    message = f"{name} {show(value)} is no amount: give a finite decimal below 9.2e9, such as '0.0024'"
+    message = f"{name} {show(value)} isn't an amount: give a finite decimal below 9.2e9, such as '0.0024'"
     return RecordError("invalid_amount", message)

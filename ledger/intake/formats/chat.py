@@ -16,7 +16,7 @@ READER = PayloadReader(
 
 
 def recognise(obj: JsonObject) -> bool:
-    """Whether an object without "object" reads like a chat completion: by its usage, or by choices and time."""
+    """Tells whether an object without "object" reads like a chat completion: by its usage, or by choices and time."""
     usage = obj.get("usage")
     if isinstance(usage, dict) and "prompt_tokens" in usage:
         return True

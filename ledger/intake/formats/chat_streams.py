@@ -78,23 +78,23 @@ class _Stream:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is missing: each choice said why it ended, and counts were stated."""
+        """Tells whether nothing is missing: each choice said why it ended, and counts were stated."""
         return self.finished and not self.open_choices and self.usage is not None
 
     def _take_choices(self, choices: object) -> bool:
         """Note which choices have begun and which ended; whether a usage beside these is of the whole request.
 
-        Where there are several choices, one that stands with a part of them may count that part alone.
+        Where there are several choices, one beside a part of them may count that part alone.
         """
-        told = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
-        numbers = {str(choice.get("index", 0)) for choice in told}
+        stated = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+        numbers = {str(choice.get("index", 0)) for choice in stated}
         self.choices |= numbers
         self.open_choices |= numbers
-        self.open_choices -= {str(choice.get("index", 0)) for choice in told if choice.get("finish_reason")}
-        return not told or self.choices <= numbers
+        self.open_choices -= {str(choice.get("index", 0)) for choice in stated if choice.get("finish_reason")}
+        return not stated or self.choices <= numbers
 
     def _take_facts(self, chunk: JsonObject) -> None:
-        # Counts that stand beside the usage are the reader's to refuse.
+        # Counts beside the usage are the reader's to refuse.
         others = [key for key in chunk if is_usage_name(key)] if len(chunk) > len(_FACTS) else []
         for key in (*_FACTS, *others):
             # Gateways write a blank id or model, and 0 for a time, where they don't say it.
@@ -119,7 +119,7 @@ class _Stream:
         self.ids += other.ids
 
     def goes_on_with(self, other: _Stream, *, scattered: bool) -> bool:
-        """Whether a later stream is the rest of this one under another id.
+        """Tells whether a later stream is the rest of this one under another id.
 
         That is so of usage alone, after a stream that ended without; of what has no role after a first chunk that gave
         one; and where each chunk has an id of its own. A stream that was cut off goes on with nothing.
@@ -144,11 +144,11 @@ class ChatStreams:
 
     @property
     def open_streams(self) -> int:
-        """How many streams have begun and not ended."""
+        """The number of streams that have begun and not ended."""
         return len(self._open)
 
     def is_chunk(self, obj: JsonObject) -> bool:
-        """Whether an object is a chunk: by itself, or since it goes on with a stream that is open."""
+        """Tells whether an object is a chunk: by itself, or since it goes on with a stream that is open."""
         if is_chunk(obj):
             return True
         stream_id = obj.get("id")
@@ -207,10 +207,7 @@ class ChatStreams:
     def _end(self, stream: _Stream) -> Item:
         if stream.finished or stream.ended:
             return self._close(stream)
-        message = (
-            "the stream has no terminal event, so its usage is unknown: capture it to its end, or book it from a log"
-        )
-        return Item(stream.line, stream.raw, refused_stream(chat.READER.salvage(stream.facts), f"{message}; {_ASK}"))
+        return Item(stream.line, stream.raw, endless(chat.READER.salvage(stream.facts), f"; {_ASK}"))
 
     def _close(self, stream: _Stream) -> Item:
         self._closed.update(dict.fromkeys(stream.ids))
@@ -221,13 +218,15 @@ class ChatStreams:
         return Item(stream.usage_line or stream.line, stream.usage_raw or stream.raw, _advised(parsed))
 
 
-def refused_stream(fields: JsonObject, message: str) -> Rejected:
-    """A stream whose end is unknown, with the fields of it that can be kept."""
-    return Rejected("no_terminal_event", message, sealed({key: fields[key] for key in fields if key != "status"}))
+def endless(fields: JsonObject, advice: str = "") -> Rejected:
+    """The refusal of a stream whose end is unknown, with the fields of it that can be kept."""
+    message = "the stream has no terminal event, so its usage is unknown: capture it to its end, or book it from a log"
+    kept = sealed({key: fields[key] for key in fields if key != "status"})
+    return Rejected("no_terminal_event", message + advice, kept)
 
 
 def mark(raw: bytes) -> bytes:
-    """What tells a stream from another by its first event, without keeping that: events hold prompts of any size."""
+    """The digest of a stream's first event, which isn't kept: events hold prompts of any size."""
     return b"sha256:" + hashlib.sha256(raw).hexdigest().encode()
 
 

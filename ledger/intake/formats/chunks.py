@@ -1,4 +1,4 @@
-"""What one chunk of a chat or text completion's stream says."""
+"""One chunk of a chat or text completion's stream, read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CHUNK = "chat.completion.chunk"
 
 
 def is_chunk(obj: JsonObject) -> bool:
-    """Whether an object is a chunk by itself: it says so, has a delta, or text whose end is to come.
+    """Tells whether an object is a chunk by itself: it says so, has a delta, or text whose end is to come.
 
     One without choices that says nothing else, such as a filter's first, is a chunk too.
     """
@@ -21,25 +21,25 @@ def is_chunk(obj: JsonObject) -> bool:
     choices = obj.get("choices")
     if not isinstance(choices, list) or named_kind(obj, chat.READER.objects) is not None:
         return False
-    told = [choice for choice in choices if isinstance(choice, dict)]
-    if any(isinstance(choice.get("delta"), dict) or _is_text(choice) for choice in told):
+    stated = [choice for choice in choices if isinstance(choice, dict)]
+    if any(isinstance(choice.get("delta"), dict) or _is_text(choice) for choice in stated):
         return True
     says_nothing = obj.get("id") == "" and not holds_counts(obj.get("usage"))
-    return says_nothing and not any("message" in choice or "text" in choice for choice in told)
+    return says_nothing and not any("message" in choice or "text" in choice for choice in stated)
 
 
 def _is_text(choice: JsonObject) -> bool:
-    """Whether a choice is text of which more is to come."""
+    """Tells whether a choice is text of which more is to come."""
     return "text" in choice and "finish_reason" in choice and choice["finish_reason"] is None
 
 
 def has_output(usage: object) -> bool:
-    """Whether a usage counts anything that was written."""
+    """Tells whether a usage counts anything that was written."""
     return isinstance(usage, dict) and bool(usage.get("completion_tokens") or usage.get("output_tokens"))
 
 
 def writes_on(choices: Any) -> bool:  # noqa: ANN401 - any JSON
-    """Whether any choice of a chunk says more than why it ended."""
+    """Tells whether any choice of a chunk says more than why it ended."""
     if not isinstance(choices, list):
         return bool(choices)
     return any(
@@ -51,12 +51,12 @@ def writes_on(choices: Any) -> bool:  # noqa: ANN401 - any JSON
 
 
 def _says_something(delta: object) -> bool:
-    """Whether a delta, or a whole message, holds more than whose it is."""
+    """Tells whether a delta, or a whole message, holds more than whose it is."""
     return any(value for key, value in delta.items() if key != "role") if isinstance(delta, dict) else bool(delta)
 
 
 def begins(choices: Any) -> bool:  # noqa: ANN401 - any JSON
-    """Whether a chunk is a stream's first: it gives the role."""
+    """Tells whether a chunk is a stream's first: it gives the role."""
     return isinstance(choices, list) and any(
         isinstance(choice, dict) and isinstance(choice.get("delta"), dict) and choice["delta"].get("role")
         for choice in choices
@@ -64,7 +64,7 @@ def begins(choices: Any) -> bool:  # noqa: ANN401 - any JSON
 
 
 def finishes(chunk: JsonObject) -> bool:
-    """Whether a choice says why it ended, or a stream without choices that it has."""
+    """Tells whether a choice says why it ended, or a stream without choices that it has."""
     choices = chunk.get("choices")
     if not isinstance(choices, list):
         return chunk.get("is_end") is True

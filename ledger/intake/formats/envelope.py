@@ -31,7 +31,7 @@ from pricing.usage import check_service_tier
 
 
 def recognise(obj: JsonObject) -> bool:
-    """Whether an object holds a response, or a request to one."""
+    """Tells whether an object holds a response, or a request to one."""
     response = obj.get("response")
     if (isinstance(response, dict) and response) or is_batch_line(obj):
         return True
@@ -39,7 +39,7 @@ def recognise(obj: JsonObject) -> bool:
 
 
 def is_batch_line(obj: JsonObject) -> bool:
-    """Whether a line is of a batch job's output or errors."""
+    """Tells whether a line is of a batch job's output or errors."""
     response = obj.get("response")
     answered = "response" in obj or "result" in obj or "error" in obj
     return (
@@ -106,13 +106,11 @@ def _part(obj: JsonObject, name: str) -> JsonObject:
         return {}
     if not isinstance(part, dict):
         # Not the value: it may be the prompt or the answer itself.
-        message = f"{name} is no object: give the {name} as JSON; correct the record"
-        raise RecordError("not_an_object", message)
+        raise RecordError("not_an_object", f"{name} isn't an object: give the {name} as JSON; correct the record")
     return part
 
 
 def _dated(obj: JsonObject, response: JsonObject) -> JsonObject:
-    """The response at the envelope's time, where that has one."""
     occurred_at = obj.get("occurred_at")
     if occurred_at is None:
         return response

@@ -1,4 +1,4 @@
-"""What a format module states about itself, and what reading yields."""
+"""The statement of a format module about itself."""
 
 from __future__ import annotations
 

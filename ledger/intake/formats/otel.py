@@ -21,8 +21,8 @@ from ledger.intake.formats.spans import (
     RESPONSE_ID,
     USAGE,
     USAGE_TOO,
-    Span,
     Spans,
+    TraceSpan,
     attributes_of,
     list_in,
     objects_in,
@@ -30,19 +30,18 @@ from ledger.intake.formats.spans import (
     whole_number,
 )
 from ledger.values.instants import iso_text
-from pricing.usage import TokenUsage
 
 _READER = UsageReader("input_tokens", "output_tokens", USAGE)
 _TRACES, _LOGS, _METRICS = "resourceSpans", "resourceLogs", "resourceMetrics"
 
 
 def recognise(obj: JsonObject) -> bool:
-    """Whether an object is what an OTLP exporter sends; logs and metrics hold no spans: nothing is booked of them."""
+    """Recognises what an OTLP exporter sends; logs and metrics hold no spans: nothing is booked of them."""
     return any(signal in obj for signal in (_TRACES, _LOGS, _METRICS))
 
 
 def parse(obj: JsonObject) -> Iterator[Parsed]:
-    """What each span says; never raises."""
+    """Reads each span; never raises."""
     for _, parsed in parts(obj):
         yield parsed
 
@@ -50,16 +49,16 @@ def parse(obj: JsonObject) -> Iterator[Parsed]:
 def parts(obj: JsonObject, known: Spans | None = None) -> Iterator[tuple[bytes, Parsed]]:
     """Each span, canonically encoded, and what it says, `known` being those before it; never raises."""
     known = known or Spans()
-    found: list[Span | tuple[bytes, Rejected]] = []
+    found: list[TraceSpan | tuple[bytes, Rejected]] = []
     fault: RecordError | None = None
     try:
         for resource, span in _spans_in(obj):
             found.append(_span(resource, span))  # those before a fault are kept
     except RecordError as error:
         fault = error
-    known.add([span for span in found if isinstance(span, Span)])
+    known.add([span for span in found if isinstance(span, TraceSpan)])
     for span in found:
-        yield _read(span, known) if isinstance(span, Span) else span
+        yield _read(span, known) if isinstance(span, TraceSpan) else span
     for signal in (_LOGS, _METRICS):
         if _counts_anything(obj.get(signal)):
             yield b"", Ignored("otel_logs" if signal == _LOGS else "otel_metrics")
@@ -79,17 +78,17 @@ def _spans_in(obj: JsonObject) -> Iterator[tuple[Mapping[str, Any], object]]:
                 yield attributes, span
 
 
-def _span(resource: Mapping[str, Any], span: object) -> Span | tuple[bytes, Rejected]:
+def _span(resource: Mapping[str, Any], span: object) -> TraceSpan | tuple[bytes, Rejected]:
     if not isinstance(span, dict):
-        message = f"span {show(span)} is no object: each span is one; correct the export"
+        message = f"span {show(span)} isn't an object: each span is one; correct the export"
         return encode(span), Rejected("not_an_object", message)
     try:
-        return Span(resource, span, attributes_of(span))
+        return TraceSpan(resource, span, attributes_of(span))
     except RecordError as error:
         return encode(span), Rejected(error.reason, str(error))
 
 
-def _read(span: Span, known: Spans) -> tuple[bytes, Parsed]:
+def _read(span: TraceSpan, known: Spans) -> tuple[bytes, Parsed]:
     ignored = known.why_ignored(span)
     if ignored is not None:
         return b"", Ignored(ignored)
@@ -99,7 +98,7 @@ def _read(span: Span, known: Spans) -> tuple[bytes, Parsed]:
 
 
 def _counts_anything(signal: object) -> bool:
-    """Whether logs or metrics hold an attribute that counts tokens, or a metric named so."""
+    """Tells whether logs or metrics hold an attribute that counts tokens, or a metric named so."""
     waiting = [signal]
     while waiting:
         value = waiting.pop()
@@ -117,7 +116,7 @@ def _counts_anything(signal: object) -> bool:
 class _SpanReader:
     """Reads one span that is a request."""
 
-    def __init__(self, span: Span) -> None:
+    def __init__(self, span: TraceSpan) -> None:
         self._span, self._attributes = span.span, span.attributes
         self._metadata = read_metadata(
             {key: value for key, value in {**span.resource, **span.attributes}.items() if not key.startswith("gen_ai.")}
@@ -132,23 +131,19 @@ class _SpanReader:
         service_tier = self._service_tier() or usage.service_tier
         for stated in (service_tier, None if service_tier else self._service_tier(asked=True)):
             check_priced_tier(stated, usage.tokens)
-        counts = usage.tokens or TokenUsage(0)
-        return UsageRecord(
+        record = UsageRecord(
             request_id,
             occurred_at_us,
             requested_model=self._text("gen_ai.request.model"),
             reported_model=self._text("gen_ai.response.model"),
             status=self._status(),
             service_tier=read_text(service_tier, "service_tier"),
-            input_tokens=counts.input_tokens,
-            cached_input_tokens=counts.cached_input_tokens,
-            output_tokens=counts.output_tokens,
-            reasoning_tokens=counts.reasoning_tokens,
-            has_usage=usage.tokens is not None,
             request_metadata=self._metadata,
             service_name=read_text(self._service_name, "service.name"),
             tool_calls=usage.tool_calls,
         )
+        record.count(usage.tokens)
+        return record
 
     def salvage(self) -> dict[str, Any]:
         """The fields of a refused span that can be kept."""
@@ -180,7 +175,7 @@ class _SpanReader:
         if nanoseconds is None or nanoseconds == 0:
             return read_time(None, name)
         if not isinstance(nanoseconds, int) or isinstance(nanoseconds, bool):
-            message = f"{name} {show(nanoseconds)} is no time: give whole nanoseconds since 1970; correct the export"
+            message = f"{name} {show(nanoseconds)} isn't a time: give whole nanoseconds since 1970; correct the export"
             raise RecordError("invalid_time", message)
         return read_time(nanoseconds // 10**9, name) + nanoseconds % 10**9 // 1_000
 
@@ -194,7 +189,7 @@ class _SpanReader:
         return next((value for value in values if value is not None), None)
 
     def _usage(self) -> Reported:
-        """What gen_ai.usage says, and attributes in which instrumentations count more of the same request."""
+        """Reads gen_ai.usage, and attributes in which instrumentations count more of the same request."""
         counts = [
             (path, whole_number(value))
             for key, held in self._attributes.items()

@@ -1,4 +1,4 @@
-"""What a Responses and a Chat Completions object have in common: one request's id, time, model and usage."""
+"""Common parts of Responses and Chat Completions objects: one request's id, time, model and usage."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from ledger.intake.fields.record import PENDING_STATUSES, STATUSES, Ignored, Jso
 from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.times import read_time
 from ledger.intake.fields.usage import UsageReader, check_priced_tier
-from ledger.intake.fields.values import NOTHING, read_figure, read_id, read_metadata, read_status, read_text
+from ledger.intake.fields.values import NO_TAGS, read_figure, read_id, read_metadata, read_status, read_text
 from ledger.values.instants import iso_text
-from pricing.usage import TokenUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +61,21 @@ class PayloadReader:
         if service_tier is not None:
             check_priced_tier(service_tier, usage.tokens)
         metadata, caching, output = obj.get("metadata"), obj.get("caching"), obj.get("output")
-        counts = usage.tokens or _NO_USAGE
         cost_nano, lost = read_figure(usage.cost, "usage.cost")
-        return UsageRecord(
+        record = UsageRecord(
             request_id,
             occurred_at_us,
             reported_model=read_text(obj.get("model"), "model"),
             status=status,
             service_tier=read_text(service_tier, "service_tier"),
-            input_tokens=counts.input_tokens,
-            cached_input_tokens=counts.cached_input_tokens,
-            output_tokens=counts.output_tokens,
-            reasoning_tokens=counts.reasoning_tokens,
-            has_usage=usage.tokens is not None,
-            response_metadata=read_metadata(metadata) if metadata else NOTHING,
+            response_metadata=read_metadata(metadata) if metadata else NO_TAGS,
             provider_amount_nano=cost_nano,
             lost_amount=lost,
             tool_calls=max(usage.tool_calls, count_billed_calls(output)) if output else usage.tool_calls,
             caching_expires_at_us=_caching_end(obj, caching, occurred_at_us) if caching else None,
         )
+        record.count(usage.tokens)
+        return record
 
     def salvage(self, obj: JsonObject) -> dict[str, Any]:
         """The fields of a refused object that can be kept. Counts only where all of the usage holds together."""
@@ -105,9 +100,6 @@ class PayloadReader:
     def _final_status(self, obj: JsonObject) -> str | None:
         status = self._status(obj)
         return status if status in STATUSES else None
-
-
-_NO_USAGE = TokenUsage(0)
 
 
 def _caching_end(obj: JsonObject, caching: object, occurred_at_us: int) -> int | None:

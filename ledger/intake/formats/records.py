@@ -19,7 +19,7 @@ from ledger.values.instants import iso_text
 
 
 def recognise(obj: JsonObject) -> bool:
-    """Whether an object has the ledger's own id or time."""
+    """Tells whether an object has the ledger's own id or time."""
     return "request_id" in obj or "occurred_at" in obj or obj.get("kind") == "cache_storage"
 
 

@@ -15,6 +15,7 @@ FORMATS: Final[dict[str, Format]] = {
     for found in (otel.FORMAT, sse.FORMAT, envelope.FORMAT, responses.FORMAT, chat.FORMAT, records.FORMAT)
 }
 AUTO: Final = "auto"
+INPUT_FORMATS: Final = (AUTO, *sorted(FORMATS))
 
 _BY_OBJECT = {name: found.name for found in FORMATS.values() for name in found.objects}
 
@@ -33,7 +34,7 @@ def recognise(obj: JsonObject) -> str | None:
 
 
 def is_known(obj: JsonObject) -> bool:
-    """Whether something can be read of an object: it is in a format, or a list of objects."""
+    """Tells whether something can be read of an object: it is in a format, or a list of objects."""
     return recognise(obj) is not None or list_elements(obj) is not None
 
 

@@ -16,7 +16,7 @@ READER = PayloadReader(
 
 
 def recognise(obj: JsonObject) -> bool:
-    """Whether an object without "object" reads like a response: by its usage, or by status and time."""
+    """Tells whether an object without "object" reads like a response: by its usage, or by status and time."""
     usage = obj.get("usage")
     if isinstance(usage, dict) and "input_tokens" in usage and "choices" not in obj:
         return True

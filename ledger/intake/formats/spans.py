@@ -32,7 +32,7 @@ _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TraceSpan:
     """One span with its attributes and its resource's, by key."""
 
     resource: Mapping[str, Any]
@@ -41,29 +41,29 @@ class Span:
 
     @property
     def has_usage(self) -> bool:
-        """Whether a count above 0 stands in gen_ai.usage."""
+        """Tells whether gen_ai.usage holds a count above 0."""
         return counts_tokens({key: value for key, value in self.attributes.items() if key.startswith(USAGE)})
 
     @property
     def is_cached_answer(self) -> bool:
-        """Whether a proxy answered from its own cache: an attribute of that name says so, and no count of tokens."""
+        """Tells whether a proxy answered from its own cache: an attribute of that name says so, no count."""
         named = (value for key, value in self.attributes.items() if key.rpartition(".")[2] == CACHE_HIT)
         return any(is_true(value) for value in named if not isinstance(value, int) or isinstance(value, bool))
 
     @property
     def is_named_request(self) -> bool:
-        """Whether the operation it names is a request."""
+        """Tells whether the operation it names is a request."""
         operation = self.attributes.get(_OPERATION)
         return isinstance(operation, str) and operation in OPERATIONS
 
     @property
     def is_unnamed_request(self) -> bool:
-        """Whether it names no operation, and is a request all the same: it has counts and a response's id."""
+        """Tells whether it names no operation, and is a request all the same: it has counts and a response's id."""
         return not self.is_other_operation and self.has_usage and bool(self.attributes.get(RESPONSE_ID))
 
     @property
     def is_other_operation(self) -> bool:
-        """Whether it names an operation that is no request."""
+        """Tells whether it names an operation that is no request."""
         if self.attributes.get(_OPERATION) not in (None, ""):
             return not self.is_named_request
         others = ((self.attributes.get(name), wanted) for name, wanted in _OTHER_NAMES.items())
@@ -83,7 +83,7 @@ class Spans:
         self._unnamed: OrderedDict[str, None] = OrderedDict()
         self._named_ids: OrderedDict[str, None] = OrderedDict()
 
-    def add(self, spans: Sequence[Span]) -> None:
+    def add(self, spans: Sequence[TraceSpan]) -> None:
         """Take the spans of one export, before any of them is asked about."""
         for span in spans:
             own, parent = span.span.get("spanId"), span.span.get("parentSpanId")
@@ -99,7 +99,7 @@ class Spans:
             while len(known) > MAX_SPANS:
                 known.popitem(last=False)
 
-    def why_ignored(self, span: Span) -> str | None:
+    def why_ignored(self, span: TraceSpan) -> str | None:
         """Why a span isn't read: a slug, empty where it carries no counts; None for a request to be read."""
         if span.is_cached_answer:
             return "cache_hit"
@@ -116,15 +116,15 @@ class Spans:
             return "other_operation"
         return "no_response_id" if span.has_usage else "other_attributes"
 
-    def _is_repeated(self, span: Span) -> bool:
-        """Whether its counts are those of a span below it, of a request above it, or of a named one of its id."""
+    def _is_repeated(self, span: TraceSpan) -> bool:
+        """Tells whether its counts are those of a span below it, of a request above it, or of a named one of its id."""
         return (
             span.span.get("spanId") in self._above
             or span.attributes.get(RESPONSE_ID) in self._named_ids
             or any(above in self._named or above in self._unnamed for above in self._ancestors(span))
         )
 
-    def _ancestors(self, span: Span) -> Iterator[str]:
+    def _ancestors(self, span: TraceSpan) -> Iterator[str]:
         seen: set[str] = set()
         above = span.span.get("parentSpanId")
         while isinstance(above, str) and above and above not in seen:
@@ -153,7 +153,7 @@ def list_in(obj: Mapping[str, Any], name: str) -> list[Any]:
     if found is None:
         return []
     if not isinstance(found, list):
-        raise RecordError("invalid_otel", f"{name} {show(found)} is no list: OTLP JSON has one; correct the export")
+        raise RecordError("invalid_otel", f"{name} {show(found)} isn't a list: OTLP JSON has one; correct the export")
     return found
 
 
@@ -166,7 +166,9 @@ def attributes_of(owner: Mapping[str, Any]) -> dict[str, Any]:
             continue
         plain = plain_value(value)
         if attributes.setdefault(key, plain) != plain:
-            message = f"the attribute {show(key)} stands twice in one span: which value counts can't be known; keep one"
+            message = (
+                f"the attribute {show(key)} is given twice in one span: which value counts can't be known; keep one"
+            )
             raise RecordError("duplicate_key", message)
     return attributes
 
@@ -183,7 +185,6 @@ def plain_value(value: Mapping[str, Any]) -> object:
 
 
 def _plain_values(value: Mapping[str, Any]) -> object:
-    """A map's values by key, or a list's."""
     values = [entry for entry in list_in(value, "values") if isinstance(entry, dict)]
     if any("key" in entry for entry in values):
         pairs = ((entry.get("key"), entry.get("value")) for entry in values)

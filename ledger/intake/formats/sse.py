@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from ledger.intake.fields.kinds import named_kind
 from ledger.intake.fields.record import PENDING_STATUSES, Item, JsonObject, Parsed, Rejected
-from ledger.intake.formats import chat, responses
-from ledger.intake.formats.chat_streams import ChatStreams, mark, refused_stream
+from ledger.intake.formats import chat, chat_streams, responses
+from ledger.intake.formats.chat_streams import ChatStreams, endless, mark
 from ledger.intake.formats.chunks import CHUNK, is_chunk
 from ledger.intake.formats.format import Format
 
@@ -26,8 +26,6 @@ TERMINAL = {
 }
 # Events that keep a connection open.
 _SIGNS_OF_LIFE = frozenset({"ping", "keepalive", "keep-alive", "heartbeat"})
-MAX_OPEN = 10_000
-"""Streams that may be open at once; the oldest one beyond is taken for one without an end."""
 
 
 @dataclass(slots=True)
@@ -49,11 +47,11 @@ class StreamReader:
 
     @property
     def open_streams(self) -> int:
-        """How many streams have begun and not ended."""
+        """The number of streams that have begun and not ended."""
         return len(self._responses) + self._chats.open_streams + (self._nameless is not None)
 
     def is_chunk(self, obj: JsonObject, *, in_events: bool = False) -> bool:
-        """Whether an object is a chunk of a chat stream; in an event stream, chat objects are, which may repeat."""
+        """Tells whether an object is a chunk of a chat stream; in an event stream, chat objects are too."""
         if self._chats.is_chunk(obj):
             return True
         is_chat = in_events and named_kind(obj, chat.READER.objects) is None
@@ -102,7 +100,7 @@ class StreamReader:
             if response_id not in self._responses:
                 facts = {key: response.get(key) for key in ("id", "created_at", "model", "service_tier", "metadata")}
                 self._responses[response_id] = _Open(line, mark(raw), facts)
-            if len(self._responses) > MAX_OPEN:
+            if len(self._responses) > chat_streams.MAX_OPEN:
                 yield _endless(self._responses.popitem(last=False)[1])
         else:
             self._note_nameless(line, raw)
@@ -128,12 +126,11 @@ def _final_response(kind: str, response: JsonObject, known: _Open | None) -> Par
 
 
 def _endless(stream: _Open) -> Item:
-    message = "the stream has no terminal event, so its usage is unknown: capture it to its end, or book it from a log"
-    return Item(stream.line, stream.raw, refused_stream(responses.READER.salvage(stream.facts), message))
+    return Item(stream.line, stream.raw, endless(responses.READER.salvage(stream.facts)))
 
 
 def recognise(obj: JsonObject) -> bool:
-    """Whether an object is an event of a stream."""
+    """Tells whether an object is an event of a stream."""
     kind = obj.get("type")
     if isinstance(kind, str) and (kind.startswith("response.") or is_sign_of_life(obj)):
         return True
@@ -141,15 +138,15 @@ def recognise(obj: JsonObject) -> bool:
 
 
 def is_sign_of_life(obj: JsonObject) -> bool:
-    """Whether an event only keeps its connection open."""
+    """Tells whether an event only keeps its connection open."""
     kind = obj.get("type")
     return isinstance(kind, str) and kind in _SIGNS_OF_LIFE
 
 
 def parse(obj: JsonObject) -> Iterator[Parsed]:
-    """What one event says as a capture of its own; never raises."""
+    """Reads one event as a capture of its own; never raises."""
     if not recognise(obj):
-        message = "the object is no event of a stream: check the file or its --input-format"
+        message = "the object isn't an event of a stream: check the file or its --input-format"
         yield Rejected("unrecognised_format", message)
         return
     streams = StreamReader()

@@ -132,7 +132,7 @@ class OrdinaryLines:
 
 
 def _decoded(place: int, line: bytes) -> _Line | None:
-    """What a line says, None where anything of it is unusual."""
+    """Decodes a line, None where anything of it is unusual."""
     try:
         response = _decode_response(line)
         counts = bytes(response.usage)
@@ -164,7 +164,7 @@ def _decoded(place: int, line: bytes) -> _Line | None:
 
 
 def _no_key_twice(lines: Sequence[_Line]) -> bool:
-    """Whether every deciding key stands just once in each line outside its output; may say no where that is so.
+    """Tells whether every deciding key is there just once in each line outside its output; may say no where that is so.
 
     Each line has a key at least as often as its decoded value says, so as many in all as there are values means one
     in each. A key in an escaped spelling isn't counted, so there must be none.

@@ -1,9 +1,9 @@
-"""What the options and rules of a run make of an input's record: source, provider, project and tags."""
+"""Labels of records by a run's options and rules: source, provider, project and tags."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import msgspec
 
@@ -15,11 +15,13 @@ from ledger.intake.fields.values import check_tag, check_text
 
 # A day short of year 10000, so that every zone can say which day it is.
 MAX_OCCURRED_US = 253_402_214_400_000_000
+# Facts that a record states in the same words.
+ALIKE = sorted({each.name for each in fields(UsageRecord)} & set(Facts._fields) - {"project", "tags", "tool_calls"})
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What the command line fixes for every record of a run; kept with quarantined lines, for a retry."""
+    """Options of the command line for every record of a run; kept with quarantined lines, for a retry."""
 
     provider: str | None = None
     source: str | None = None
@@ -71,29 +73,11 @@ class Resolver:
         if record.occurred_at_us > MAX_OCCURRED_US:
             raise RecordError("time_out_of_range", "the time is after 9999-12-31T00:00:00Z: correct the record")
         project, tags = self.labels(record, source)
+        stated = {name: getattr(record, name) for name in ALIKE} | {"source": source, "provider": provider}
         return Facts(
-            record.kind,
-            source,
-            record.request_id,
-            0,
-            provider,
-            record.occurred_at_us,
-            record.requested_model,
-            record.reported_model,
-            project,
-            record.status,
-            record.service_tier,
-            record.input_tokens,
-            record.cached_input_tokens,
-            record.output_tokens,
-            record.reasoning_tokens,
-            tags,
-            record.storage_tokens,
-            record.storage_end_us,
-            record.provider_amount_nano,
-            0,
-            self._unbooked_calls(record),
-        )
+            **stated, generation=0, occurred_at=record.occurred_at_us, project=project, tags=tags,
+            storage_end=record.storage_end_us, assumed=0, tool_calls=self._unbooked_calls(record),
+        )  # fmt: skip
 
     def _unbooked_calls(self, record: UsageRecord) -> int | None:
         """Calls of tools to count beside the tokens; RecordError unless the run or the ledger leaves their fees out."""

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ledger.book.rows import Facts
-from ledger.intake.containers import Item, LineChunk, SourceReader, to_fields
-from ledger.intake.fields.record import Held, Pending, RecordError, Rejected, UsageRecord
+from ledger.intake.containers.lines import LineChunk
+from ledger.intake.containers.reading import SourceReader
+from ledger.intake.fields.record import Held, Item, Pending, RecordError, Rejected, UsageRecord
+from ledger.intake.fields.record_fields import to_fields
 from ledger.intake.portions.fast_lines import OrdinaryLines
 from ledger.intake.portions.labels import Resolver
 
 if TYPE_CHECKING:
-    from ledger.intake.containers import Source
+    from ledger.intake.containers.source import Source
 
 PORTION = 20_000
 
@@ -32,7 +34,7 @@ class Portion:
     rejected: int = 0
     pending: int = 0
     ignored: dict[str, int] = field(default_factory=dict)
-    """What carries counts and is no request to book, by reason."""
+    """Things with counts that are no request to book, by reason."""
     lost_amounts: int = 0
     """Records without the gateway's own figure, since that can't be read."""
 
@@ -148,7 +150,6 @@ def portions(source: Source, input_format: str, resolver: Resolver) -> Iterator[
 
 
 def _read_lines(chunk: LineChunk, reader: SourceReader, ordinary: OrdinaryLines | None, resolver: Resolver) -> Portion:
-    """Ordinary lines by the short way, the others by the general one."""
     found = None if ordinary is None else ordinary.read(chunk.lines)
     if found is None:
         return resolved(list(reader.items(chunk)), resolver)

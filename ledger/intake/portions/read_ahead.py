@@ -14,7 +14,7 @@ import msgspec
 
 from ledger.config import Config
 from ledger.errors import LedgerError
-from ledger.intake.containers import Source, open_source
+from ledger.intake.containers.source import Source, open_source
 from ledger.intake.portions.labels import Resolver, RunOptions
 from ledger.intake.portions.portion import Portion, portions, without_collector
 
@@ -26,13 +26,13 @@ _decode = msgspec.msgpack.Decoder(Portion).decode
 
 
 def is_worthwhile(source: Source) -> bool:
-    """Whether a second process would help: a large plain file, and a core for it."""
+    """Tells whether a second process would help: a large plain file, and a core for it."""
     path = Path(source.name)
     return (os.cpu_count() or 1) > 1 and path.is_file() and path.stat().st_size >= WORTHWHILE_BYTES
 
 
 def portions_ahead(source: Source, input_format: str, options: RunOptions, config: Config) -> Iterator[Portion]:
-    """What `portions` yields, read by a process of its own; LedgerError where that fails to read on."""
+    """Yields what `portions` does, read by a process of its own; LedgerError where that fails to read on."""
     context = multiprocessing.get_context("spawn")
     receiving, sending = context.Pipe(duplex=False)
     process = context.Process(target=_read, args=(sending, source.name, input_format, options, config), daemon=True)

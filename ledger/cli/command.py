@@ -1,0 +1,79 @@
+"""Commands and groups: their examples, and the options that all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import click
+
+from ledger.cli.app import command_options, pass_app
+from ledger.cli.show.output import output_options
+
+Function: TypeAlias = Callable[..., Any]
+Decorator: TypeAlias = Callable[[Function], Function]
+
+SHEET: Decorator = output_options()
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help: lines to copy."""
+    return "\n".join(["\b", "Example:" if len(lines) == 1 else "Examples:", *(f"  {line}" for line in lines)])
+
+
+def group(*lines: str, within: click.Group | None = None) -> Callable[[Function], click.Group]:
+    """Make a group of commands, with example lines and `--db`."""
+
+    def decorate(function: Function) -> click.Group:
+        return (within or click).group(epilog=examples(*lines))(command_options(function))
+
+    return decorate
+
+
+def command(
+    *lines: str, within: click.Group | None = None, name: str | None = None, shows: Decorator | None = SHEET
+) -> Callable[[Function], click.Command]:
+    """Make a command that gets the `App`: example lines, its own options, then those of what it `shows`, and `--db`."""
+
+    def decorate(function: Function) -> click.Command:
+        # click keeps the options of a function in a list, the last one first.
+        own: list[click.Parameter] = function.__dict__.pop("__click_params__", [])
+        shared = command_options(pass_app(function))
+        shared = shared if shows is None else shows(shared)
+        shared.__dict__["__click_params__"] += own
+        return (within or click).command(name, epilog=examples(*lines))(shared)
+
+    return decorate
+
+
+def options(*shared: Decorator) -> Decorator:
+    """Join options that several commands have, in the order of their help."""
+
+    def decorate(function: Function) -> Function:
+        for option in reversed(shared):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+period_options = options(
+    click.option("--month", metavar="YYYY-MM|last", help="A whole month, or the one before this."),
+    click.option("--since", metavar="TIME", help="From this time, inclusive; a date is its midnight."),
+    click.option("--until", metavar="TIME", help="Up to this time, exclusive."),
+    click.option("--last", metavar="7d|4w|24h", help="The last days or weeks, today included, or hours."),
+    click.option("--timezone", metavar="TZ", help="Zone of days, months and dates. Default: the ledger's."),
+)
+card_options = options(
+    click.option("--provider", metavar="P", help="Whose rate card. Default: [ledger] provider, else evolink."),
+    click.option(
+        "--rates", metavar="FILE", multiple=True, help="A rate card file over those in force; may be repeated."
+    ),
+)
+at_option = click.option(
+    "--at", metavar="TIME", help="Prices in effect then: a date (UTC) or a date-time with offset. Default: now."
+)
+posted_month_option = click.option(
+    "--month", metavar="YYYY-MM|last", required=True, help="The month whose books it is of, posted basis."
+)
+wallet_option = click.option("--provider", metavar="P", help="Whose wallet.  [default: as for ingest]")
