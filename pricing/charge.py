@@ -74,7 +74,8 @@ class Charge(NamedTuple):
     def usd_nano(self) -> int:
         """Nano-USD by the conversion, rounded half-even once."""
         conversion = self.conversion
-        return round_usd(usd_fraction([(self.amount_nano, conversion and conversion.per_usd_nano)]))
+        per_usd_nano = None if conversion is None else conversion.per_usd_nano
+        return round_usd(usd_fraction([(self.amount_nano, per_usd_nano)]))
 
     @property
     def usd(self) -> Decimal:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from ledger.errors import LedgerError
-from ledger.intake.application import Ledger, usage_record
+from ledger.intake.application import usage_record
 from ledger.intake.containers import parse_line, parse_object
 from ledger.intake.fields.record import Ignored, UsageRecord
+from ledger.library import Ledger
 from ledger.store.opening import open_ledger
 from tests.helpers.sources import chat, lines, only_record, only_rejection, read, record, response, told
 from tests.intake.test_sse import chunk, final, sse
