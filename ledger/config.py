@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -136,6 +137,11 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     budget: list[_BudgetEntry] = []
     project: list[Project] = []
     focus: FocusSection = FocusSection()
+
+
+def database_url(stated: str | None, config: Config) -> str:
+    """The ledger's URL: as stated, else TOLLBOOK_DB, else `[ledger] db`, else tollbook.db in the working directory."""
+    return stated or os.environ.get("TOLLBOOK_DB") or config.ledger.db or "sqlite:///tollbook.db"
 
 
 def load_config(folder: Path) -> Config:

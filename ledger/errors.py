@@ -5,3 +5,7 @@ from __future__ import annotations
 
 class LedgerError(Exception):
     """Options, configuration or database are wrong; the message names the value, the rule and the next step."""
+
+
+class DatabaseFailure(LedgerError):  # noqa: N818 - a failure of the database, not of its use
+    """The database can't be reached, refused a statement or went away; nothing of its transaction is kept."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pricing.charge import BatchCharges, Charge, ChargeLine, price_batch, price_usage
+from pricing.by_card import price_batch, price_usage
+from pricing.charge import BatchCharges, Charge, ChargeLine
 from pricing.columns import ModelColumn
 from pricing.errors import (
     AmountOverflow,
@@ -14,6 +15,7 @@ from pricing.errors import (
     NoRateInEffect,
     PricingError,
     RateCardError,
+    UnknownCard,
     UnknownModel,
     UnpricedUsage,
 )
@@ -37,6 +39,7 @@ __all__ = [
     "RateCard",
     "RateCardError",
     "TokenUsage",
+    "UnknownCard",
     "UnknownModel",
     "UnpricedUsage",
     "load_rate_cards",

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from pricing.card_file import CardFile, Key, parse_card
-from pricing.errors import RateCardError, shown
+from pricing.errors import RateCardError, UnknownCard, shown
 from pricing.rate_card import ModelRates, RateCard, RateEntry, format_instant
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "merge_cards",
     "parse_card",
     "read_card_file",
+    "shipped_card",
 ]
 
 RATES_FOLDER = Path(__file__).parent / "rates"
@@ -29,6 +30,20 @@ RATES_FOLDER = Path(__file__).parent / "rates"
 def load_rate_cards(*files: str | os.PathLike[str]) -> dict[str, RateCard]:
     """The cards by provider: the built-in ones with these files added in order, later ones first in rank."""
     return merge_cards([*built_in_card_files(), *(read_card_file(file) for file in files)])
+
+
+def shipped_card(provider: str) -> RateCard:
+    """The card that ships for a provider; UnknownCard naming those that do."""
+    cards = _shipped()
+    if provider not in cards:
+        known = " or ".join(sorted(cards))
+        raise UnknownCard(f"no card {shown(provider)} ships: give {known}, or a card of load_rate_cards(FILE)")
+    return cards[provider]
+
+
+@cache
+def _shipped() -> dict[str, RateCard]:
+    return load_rate_cards()
 
 
 def read_card_file(file: str | os.PathLike[str]) -> CardFile:

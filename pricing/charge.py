@@ -6,18 +6,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from pricing.columns import CountColumn, check_lengths, count_column, model_column, time_column
-from pricing.errors import AmountOverflow, InvalidUsage, MissingRate, PricingError
-from pricing.money import INT64_MAX, PICO_PER_NANO, divide_half_even
-from pricing.rate_table import DateTable, RateTable
+from pricing.columns import CountColumn, check_lengths, count_column
+from pricing.errors import AmountOverflow, InvalidUsage, MissingRate, NoConversionInEffect, PricingError
+from pricing.money import INT64_MAX, PICO_PER_NANO, divide_half_even, nano_decimal, round_usd, usd_fraction
+from pricing.rate_table import RateTable
 from pricing.usage import TokenUsage, check_count, clock_hours
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Sequence
+    from decimal import Decimal
 
-    from pricing.columns import Column, ModelNames
-    from pricing.money import Int64Array
+    from pricing.columns import Column
+    from pricing.money import Conversion, Int64Array
     from pricing.rate_card import PromptTier, RateCard, RateEntry
 
 # A block's columns fit the processor's second-level cache.
@@ -48,6 +49,38 @@ class Charge(NamedTuple):
     cache_storage_nano: int = 0
     stored_tokens: int = 0
     hours: int = 0
+    card: RateCard | None = None
+    at: dt.datetime | None = None
+
+    @property
+    def amount(self) -> Decimal:
+        """The amount in the card's currency, exact."""
+        return nano_decimal(self.amount_nano)
+
+    @property
+    def conversion(self) -> Conversion | None:
+        """The conversion to USD in effect at the request's time; None for a card in USD, which needs none.
+
+        NoConversionInEffect where the card has none then, and for a charge made of a price entry alone.
+        """
+        if self.currency == "USD":
+            return None
+        if self.card is None or self.at is None:
+            message = f"a charge by the price entry {self.entry.key} alone has no conversion; price it with price_usage"
+            raise NoConversionInEffect(message)
+        return self.card.conversion_at(self.at)
+
+    @property
+    def usd_nano(self) -> int:
+        """Nano-USD by the conversion, rounded half-even once."""
+        conversion = self.conversion
+        per_usd_nano = None if conversion is None else conversion.per_usd_nano
+        return round_usd(usd_fraction([(self.amount_nano, per_usd_nano)]))
+
+    @property
+    def usd(self) -> Decimal:
+        """USD by the conversion, rounded half-even once to 9 places."""
+        return nano_decimal(self.usd_nano)
 
     @property
     def currency(self) -> str:
@@ -73,12 +106,9 @@ class Charge(NamedTuple):
         )
 
 
-def price_usage(usage: TokenUsage, *, card: RateCard, model: str, at: dt.datetime) -> Charge:
-    """The charge of one request at the prices of `model` (an id or alias) in effect at `at`."""
-    return price_entry(card.entry_at(model, at), usage)
-
-
-def price_entry(entry: RateEntry, usage: TokenUsage) -> Charge:
+def price_entry(
+    entry: RateEntry, usage: TokenUsage, card: RateCard | None = None, at: dt.datetime | None = None
+) -> Charge:
     """The charge of one request by one price entry; the whole input picks the tier of every rate.
 
     By bounds 32_000 (input 32, output 160) and 128_000 (48, 240), in credits per 1M tokens,
@@ -100,7 +130,8 @@ def price_entry(entry: RateEntry, usage: TokenUsage) -> Charge:
         cached_nano = _amount(entry, "cached_input", cached_tokens, tier.cached_input_pico)
     input_nano = _amount(entry, "input", input_tokens - cached_tokens, tier.input_pico)
     output_nano = _amount(entry, "output", output_tokens, tier.output_pico)
-    return Charge(entry, tier, input_nano + cached_nano + output_nano, input_nano, cached_nano, output_nano, usage)
+    amount_nano = input_nano + cached_nano + output_nano
+    return Charge(entry, tier, amount_nano, input_nano, cached_nano, output_nano, usage, 0, 0, 0, card, at)
 
 
 def price_storage(entry: RateEntry, tokens: int, start: dt.datetime, end: dt.datetime) -> Charge:
@@ -187,32 +218,6 @@ class BatchCharges:
         )
 
 
-def price_batch(
-    *,
-    card: RateCard,
-    model: ModelNames,
-    at: Column,
-    input_tokens: Column,
-    cached_input_tokens: Column | None = None,
-    output_tokens: Column | None = None,
-) -> BatchCharges:
-    """`price_usage` for columns: the same figures; a bad row is named in `errors`, never raised."""
-    counts = _count_columns(input_tokens, cached_input_tokens, output_tokens)
-    times = time_column(at)
-    names, codes = model_column(model, len(times.values))
-    check_lengths(model=codes, at=times.values, input_tokens=counts[0].values)
-    table = DateTable.of(card, names)
-
-    def entry_index(rows: slice) -> Int64Array:
-        return table.entries_at(codes[rows], times.values[rows])
-
-    charges = _price_columns(table.entries, entry_index, counts)
-    for row in (charges.entry_index < 0).nonzero()[0].tolist():
-        name = names[codes[row]] if codes[row] >= 0 else None
-        charges.errors[row] = _refusal(counts, row, partial(card.entry_at, name, times.original(row)))
-    return charges
-
-
 def rate_columns(
     entries: Sequence[RateEntry],
     entry_index: Int64Array,
@@ -221,18 +226,18 @@ def rate_columns(
     output_tokens: Column | None = None,
 ) -> BatchCharges:
     """`price_entry` for columns; entry_index -1 is a row refused before, which gets 0 and no error."""
-    counts = _count_columns(input_tokens, cached_input_tokens, output_tokens)
+    counts = count_columns(input_tokens, cached_input_tokens, output_tokens)
     check_lengths(entry_index=entry_index, input_tokens=counts[0].values)
     if len(entry_index) and (entry_index.min() < -1 or entry_index.max() >= len(entries)):
         message = f"entry_index runs from {entry_index.min()} to {entry_index.max()}: there are {len(entries)} entries"
         raise ValueError(message)
-    charges = _price_columns(tuple(entries), lambda rows: entry_index[rows].copy(), counts)
+    charges = price_columns(tuple(entries), lambda rows: entry_index[rows].copy(), counts)
     for row in ((charges.entry_index < 0) & (entry_index >= 0)).nonzero()[0].tolist():
-        charges.errors[row] = _refusal(counts, row, partial(entries.__getitem__, int(entry_index[row])))
+        charges.errors[row] = refusal(counts, row, partial(entries.__getitem__, int(entry_index[row])))
     return charges
 
 
-def _count_columns(input_tokens: Column, cached: Column | None, output: Column | None) -> list[CountColumn]:
+def count_columns(input_tokens: Column, cached: Column | None, output: Column | None) -> list[CountColumn]:
     """The three columns as counts; None is 0 in each row."""
     import numpy as np
 
@@ -243,7 +248,7 @@ def _count_columns(input_tokens: Column, cached: Column | None, output: Column |
     return [whole, cached_part, outputs]
 
 
-def _price_columns(
+def price_columns(
     entries: tuple[RateEntry, ...], entry_index: Callable[[slice], Int64Array], counts: Sequence[CountColumn]
 ) -> BatchCharges:
     """All rows, in blocks that stay in the processor's cache."""
@@ -284,7 +289,7 @@ def _price_block(
     return [*indexes, *amounts]
 
 
-def _refusal(counts: Sequence[CountColumn], row: int, entry: Callable[[], RateEntry]) -> PricingError:
+def refusal(counts: Sequence[CountColumn], row: int, entry: Callable[[], RateEntry]) -> PricingError:
     """The error by which the scalar rule refuses a row that the columnar rule refused."""
     try:
         usage = TokenUsage(*(count.original(row) for count in counts))

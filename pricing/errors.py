@@ -69,6 +69,12 @@ class RateCardError(PricingError):
     reason = "rate_card"
 
 
+class UnknownCard(PricingError):
+    """No rate card of this name ships."""
+
+    reason = "unknown_card"
+
+
 class UnknownEncoding(PricingError):
     """No token encoding of this name can be counted with."""
 

@@ -82,6 +82,11 @@ def format_nano(amount_nano: int) -> str:
     return _format_units(amount_nano, 9)
 
 
+def nano_decimal(amount_nano: int) -> Decimal:
+    """The amount as an exact Decimal without padding zeros, however large: 2_400_000 is Decimal("0.0024")."""
+    return Decimal(format_nano(amount_nano))
+
+
 def format_pico(rate_pico: int) -> str:
     """The rate as a plain exact decimal without padding zeros: 32_000_000 is "0.000032"."""
     return _format_units(rate_pico, 12)

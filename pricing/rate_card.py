@@ -128,8 +128,8 @@ class RateCard:
 
     provider: str
     currency: str
-    models: Mapping[str, ModelRates]
-    conversions: tuple[Conversion, ...] = ()
+    models: Mapping[str, ModelRates] = field(repr=False)
+    conversions: tuple[Conversion, ...] = field(default=(), repr=False)
     _exact: dict[str, ModelRates] = field(init=False, repr=False)
     _prefixes: list[tuple[str, ModelRates]] = field(init=False, repr=False)
 

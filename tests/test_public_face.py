@@ -14,6 +14,7 @@ import tollbook
 from tests.conftest import ROOT, command_environment
 
 NAMES = {
+    "Charge", "DatabaseFailure", "UnknownCard", "count_tokens",
     "Ledger", "LedgerError", "PricingError", "Recorded", "TokenUsage", "__version__", "load_rate_cards", "price_batch",
     "price_usage", "usage_record",
 }  # fmt: skip
@@ -28,6 +29,9 @@ def test_every_name_is_the_one_of_its_room() -> None:
     assert tollbook.__version__ == version("tollbook")
     assert issubclass(tollbook.LedgerError, Exception)
     assert issubclass(tollbook.PricingError, Exception)
+    assert issubclass(tollbook.DatabaseFailure, tollbook.LedgerError)
+    assert tollbook.count_tokens("hello world") == 2
+    assert all(getattr(tollbook, name).__doc__ for name in NAMES)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         tollbook.nothing  # noqa: B018 - asked for
 

@@ -10,20 +10,26 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ledger.errors import LedgerError
-    from ledger.intake.application import Ledger, Recorded, usage_record
-    from pricing import TokenUsage, load_rate_cards, price_batch, price_usage
+    from ledger.errors import DatabaseFailure, LedgerError
+    from ledger.intake.application import Recorded, usage_record
+    from ledger.library import Ledger
+    from pricing import Charge, TokenUsage, UnknownCard, load_rate_cards, price_batch, price_usage
     from pricing.errors import PricingError
+    from pricing.estimating.tokens import count_tokens
 
     __version__: str
 
 __all__ = [
+    "Charge",
+    "DatabaseFailure",
     "Ledger",
     "LedgerError",
     "PricingError",
     "Recorded",
     "TokenUsage",
+    "UnknownCard",
     "__version__",
+    "count_tokens",
     "load_rate_cards",
     "price_batch",
     "price_usage",
@@ -31,10 +37,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Ledger": "ledger.intake.application",
+    "DatabaseFailure": "ledger.errors",
+    "Ledger": "ledger.library",
     "LedgerError": "ledger.errors",
     "PricingError": "pricing.errors",
     "Recorded": "ledger.intake.application",
+    "count_tokens": "pricing.estimating.tokens",
     "usage_record": "ledger.intake.application",
 }
 

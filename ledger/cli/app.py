@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -57,7 +56,9 @@ class App:
     @property
     def db_url(self) -> str:
         """`--db`, else TOLLBOOK_DB, else `[ledger] db`, else tollbook.db in the working directory."""
-        return self.db_option or os.environ.get("TOLLBOOK_DB") or self.config.ledger.db or "sqlite:///tollbook.db"
+        from ledger.config import database_url
+
+        return database_url(self.db_option, self.config)
 
     def open(self, *, create: bool = False) -> Database:
         """The ledger of `db_url`, made first where a command that may create one says so."""

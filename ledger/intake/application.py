@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,18 @@ from typing import Any
 import msgspec
 
 from ledger.book.posting import Run
-from ledger.config import load_config
+from ledger.config import Config, load_config
 from ledger.errors import LedgerError
 from ledger.intake.fields.kinds import carries_usage, named_kind
-from ledger.intake.fields.record import IGNORED, Ignored, Item, Parsed, RecordError, Rejected, UsageRecord
+from ledger.intake.fields.record import IGNORED, Held, Ignored, Item, Parsed, RecordError, Rejected, UsageRecord
 from ledger.intake.fields.record_fields import to_fields
-from ledger.intake.fields.values import read_text
+from ledger.intake.fields.refusals import sealed
+from ledger.intake.fields.values import read_tags, read_text
 from ledger.intake.formats.registry import FORMATS, recognise, unrecognised
 from ledger.intake.pipeline import Intake
 from ledger.intake.portions.labels import Resolver, RunOptions
 from ledger.intake.quarantine import hold
-from ledger.store import forks
-from ledger.store.opening import open_ledger
+from ledger.store.database import Database
 from pricing.money import format_nano
 
 
@@ -40,60 +40,57 @@ class Recorded:
     message: str | None = None
 
 
-class Ledger:
-    """Books SDK responses into the ledger of a URL, made on first use. Safe to share between threads and across forks.
+def record_all(
+    database: Database,
+    config: Config,
+    responses: Sequence[object],
+    *,
+    provider: str | None,
+    source: str | None,
+    requested_model: object,
+    project: object,
+    tags: object,
+) -> list[Recorded]:
+    """Book responses in one transaction; what became of each, in order. What one contains is never an error."""
+    options = RunOptions(provider, source)
+    refusal: RecordError | None = None
+    try:
+        named = read_text(project, "project")
+        options = RunOptions(provider, source, named, _texts(tags))
+    except RecordError as error:
+        refusal = error
+    parsed = [_parse_any(response, requested_model) for response in responses]
+    items = [Item(line, raw, _unless_refused(found, refusal)) for line, (found, raw) in enumerate(parsed)]
+    with database.writing() as connection:
+        intake = Intake(database, config, options, Run("record"))
+        intake.prepare(connection)
+        portion = intake.resolve(items)
+        rated = intake.rate(portion)
+        amounts = dict(zip(portion.lines, zip(rated.amount_nano, rated.currency, strict=True), strict=True))
+        posted = intake.post(connection, rated, portion)
+        hold(connection, "(application)", portion.held, options)
+    outcomes = dict(zip(portion.lines, posted.outcomes, strict=True))
+    held = {one.line: one for one in portion.held}
+    return [_result(item, held.get(item.line), outcomes.get(item.line), amounts) for item in items]
 
-    Nothing of a response is kept but its id, time, models, status, service tier and counts, and the tags given.
-    """
 
-    def __init__(self, url: str, *, provider: str | None = None, source: str | None = None) -> None:
-        """Open the ledger; `source` names the stream that response ids are unique in (default: the provider)."""
-        try:
-            self._config = load_config(Path.cwd())
-            section = self._config.ledger
-            self._database = open_ledger(url, create=True, timezone=section.timezone, rollup_tags=section.rollup_tags)
-        except OSError as error:
-            raise LedgerError(f"{error.filename or 'the working directory'}: {error.strerror or error}") from error
-        self._provider = provider
-        self._source = source
-        self._lock = forks.Lock()
+def _unless_refused(parsed: Parsed, refusal: RecordError | None) -> Parsed:
+    """What was parsed; a record whose project or tags are refused is held back, and nothing is booked of its rest."""
+    if refusal is None or not isinstance(parsed, UsageRecord):
+        return parsed
+    return Rejected(refusal.reason, str(refusal), sealed(to_fields(parsed)))
 
-    def close(self) -> None:
-        """Let go of the database's connections; recording again opens new ones."""
-        self._database.close()
 
-    def record(
-        self,
-        response: object,
-        *,
-        requested_model: str | None = None,
-        project: str | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> Recorded:
-        """Book one response (an SDK object or a dict) at once; the same response again is a `duplicate`.
-
-        What can't be booked is quarantined and told in the result, not raised; LedgerError is for the ledger itself.
-        """
-        parsed, raw = _parse(response, requested_model)
-        options = RunOptions(self._provider, self._source, project or None, _texts(tags))
-        with self._lock, self._database.writing() as connection:
-            intake = Intake(self._database, self._config, options, Run("record"))
-            intake.prepare(connection)
-            portion = intake.resolve([Item(1, raw, parsed)])
-            rated = intake.rate(portion)
-            posted = intake.post(connection, rated, portion)
-            hold(connection, "(application)", portion.held, options)
-        if portion.held:
-            first = portion.held[0]
-            status = "conflict" if first.reason == "conflict" else "rejected"
-            return Recorded(status, reason=first.reason, message=first.message)
-        if isinstance(parsed, Ignored):
-            return Recorded("ignored", reason=parsed.reason, message=IGNORED[parsed.reason])
-        if not rated.facts:
-            return Recorded("pending")
-        if posted.outcomes[0] != "accepted":
-            return Recorded(posted.outcomes[0])
-        return Recorded("accepted", format_nano(rated.amount_nano[0]), rated.currency[0])
+def _result(item: Item, held: Held | None, outcome: str | None, amounts: Mapping[int, tuple[int, str]]) -> Recorded:
+    if held is not None:
+        status = "conflict" if held.reason == "conflict" else "rejected"
+        return Recorded(status, reason=held.reason, message=held.message)
+    if isinstance(item.parsed, Ignored):
+        return Recorded("ignored", reason=item.parsed.reason, message=IGNORED[item.parsed.reason])
+    if outcome != "accepted":
+        return Recorded(outcome or "pending")
+    amount_nano, currency = amounts[item.line]
+    return Recorded("accepted", format_nano(amount_nano), currency)
 
 
 def usage_record(
@@ -108,14 +105,18 @@ def usage_record(
     Of metadata, `project` and the keys of `keep_tags` (tollbook.toml in the working directory) go in, as when the
     response itself is ingested. Raises LedgerError where the response has no usage to record, naming what is missing.
     """
-    parsed, _raw = _parse(response, requested_model)
+    parsed, _raw = _parse_any(response, requested_model)
+    try:
+        options = RunOptions(project=read_text(project, "project"), tags=_texts(tags))
+    except RecordError as error:
+        raise LedgerError(str(error)) from error
     if isinstance(parsed, Rejected):
         raise LedgerError(parsed.message)
     if isinstance(parsed, Ignored):
         raise LedgerError(f"the response was {IGNORED[parsed.reason]}: there is nothing to record")
     if not isinstance(parsed, UsageRecord):
         raise LedgerError("the response is not finished: record it once it is completed")
-    resolver = Resolver(RunOptions(project=project or None, tags=_texts(tags)), load_config(Path.cwd()))
+    resolver = Resolver(options, load_config(Path.cwd()))
     try:
         parsed.project, parsed.tags = resolver.stated_project(parsed), resolver.tags(parsed)
     except RecordError as error:
@@ -123,14 +124,28 @@ def usage_record(
     return dict(to_fields(parsed))
 
 
-def _texts(tags: Mapping[str, str] | None) -> dict[str, str]:
-    for pair in (tags or {}).items():
-        if not all(isinstance(text, str) for text in pair):
-            raise LedgerError(f"tag {pair[0]!r} is {pair[1]!r}: keys and values of tags are texts")
-    return dict(tags or {})
+def _texts(tags: object) -> Mapping[str, str]:
+    """Tags as texts, None left out; RecordError where they are none."""
+    pairs = dict(tags) if isinstance(tags, Mapping) else tags
+    if isinstance(pairs, dict) and not all(isinstance(key, str) for key in pairs):
+        raise RecordError("invalid_tags", "a key of tags is no text: tags are texts by key")
+    return read_tags(pairs, "tags")
 
 
-def _parse(response: object, requested_model: str | None) -> tuple[Parsed, bytes]:
+def _parse_any(response: object, requested_model: object) -> tuple[Parsed, bytes]:
+    """What `_parse` makes of a response; whatever it can't read is a `Rejected`."""
+    try:
+        return _parse(response, requested_model)
+    except LedgerError as error:
+        return Rejected("unrecognised_format", str(error)), _bytes_of(response)
+    except RecordError as error:
+        return Rejected(error.reason, str(error)), _bytes_of(response)
+    except Exception as error:  # noqa: BLE001 - whatever a foreign object does, the application goes on
+        message = f"a {type(response).__name__} can't be read ({type(error).__name__}): pass the SDK's response"
+        return Rejected("unreadable", message), _bytes_of(response)
+
+
+def _parse(response: object, requested_model: object) -> tuple[Parsed, bytes]:
     """What the formats make of an SDK object or dict, and bytes to know it by."""
     payload = dict(response) if isinstance(response, Mapping) else _dump(response)
     name = recognise(payload)
@@ -144,19 +159,20 @@ def _parse(response: object, requested_model: str | None) -> tuple[Parsed, bytes
             f"a {type(response).__name__} is no Responses or Chat Completions object: pass the SDK's response"
         )
     if isinstance(parsed, UsageRecord) and requested_model is not None:
-        try:
-            parsed.requested_model = read_text(requested_model, "requested_model")
-        except RecordError as error:
-            raise LedgerError(str(error)) from error
+        parsed.requested_model = read_text(requested_model, "requested_model")
     return parsed, _bytes_of(payload)
 
 
-def _bytes_of(payload: Mapping[str, Any]) -> bytes:
+def _bytes_of(payload: object) -> bytes:
     try:
         return msgspec.json.encode(payload, order="sorted")
     except (TypeError, ValueError, OverflowError, RecursionError):
+        pass
+    try:
         # No JSON: an object of the SDK in a plain dict, half a surrogate pair. It only has to be the same each time.
         return repr(payload).encode(errors="surrogatepass")
+    except Exception:  # noqa: BLE001 - too deep, or a foreign __repr__
+        return type(payload).__name__.encode()
 
 
 def _dump(response: object) -> dict[str, Any]:

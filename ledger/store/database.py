@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, RootTransaction, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import PendingRollbackError
 
-from ledger.errors import LedgerError
+from ledger.errors import DatabaseFailure, LedgerError
 from ledger.store import forks
 from ledger.store.engines import (
     LOCK_WAIT_SECONDS,
@@ -26,10 +26,6 @@ from ledger.store.engines import (
     masked,
 )
 from ledger.store.tables import ledger_settings
-
-
-class DatabaseFailure(LedgerError):  # noqa: N818 - a failure of the database, not of its use
-    """The database refused a statement or went away; nothing of its transaction is kept."""
 
 
 class Database:

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, Dialect
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, StatementError, TimeoutError  # noqa: A004 - of the pool
 
 from ledger.errors import LedgerError
 from ledger.store import forks
@@ -114,7 +114,7 @@ def _begin_sqlite(connection: Connection) -> None:
 def is_database_error(error: BaseException) -> bool:
     """Whether an exception comes from the database, by way of SQLAlchemy or of the driver itself."""
     # Of a damaged file even SQLite's own words about the damage may fail to decode.
-    if isinstance(error, (DBAPIError, sqlite3.Error, UnicodeDecodeError)):
+    if isinstance(error, (StatementError, TimeoutError, sqlite3.Error, UnicodeDecodeError)):
         return True
     psycopg = sys.modules.get("psycopg")
     return psycopg is not None and isinstance(error, psycopg.Error)

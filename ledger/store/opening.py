@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from ledger.errors import LedgerError
+from ledger.errors import DatabaseFailure, LedgerError
 from ledger.store import forks
 from ledger.store.database import Database, settings_in, zone_named
 from ledger.store.engines import (
@@ -91,7 +91,7 @@ def _refusals(engine: Engine, done: str) -> Iterator[None]:
         if not is_database_error(error):
             raise
         told = f"{shown(engine)} can't be {done}: {first_line(error, engine.url)}"
-        raise LedgerError(told) from cause_to_show(error, engine.url)
+        raise DatabaseFailure(told) from cause_to_show(error, engine.url)
 
 
 def _revision(engine: Engine) -> str | None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, command_environment
 
 README = ROOT / "README.md"
 FENCED = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -43,3 +47,20 @@ def code_under(heading: str, language: str = "python") -> str:
     chosen = [block.text for block in blocks if (block.heading, block.language) == (heading, language)]
     assert chosen, f"README.md has no {language} block under {heading!r}"
     return "\n".join(chosen)
+
+
+def assert_examples_print_what_is_said(blocks: list[Block], folder: Path) -> None:
+    """Run each python block by itself; it prints what the text block after it says."""
+    examples = [pair for pair in itertools.pairwise(blocks) if pair[0].language == "python"]
+    assert examples, "there is no python block"
+    for code, output in examples:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", code.text],
+            cwd=folder,
+            env=command_environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (output.language, done.stderr, done.stdout) == ("text", "", output.text)

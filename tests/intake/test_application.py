@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from ledger import Ledger, Recorded, usage_record
-from ledger.errors import LedgerError
+from ledger.errors import DatabaseFailure, LedgerError
 from tests.conftest import Cli
 from tests.helpers.ledgers import (
     CODE,
@@ -131,29 +136,35 @@ def test_values_that_are_no_json_don_t_keep_a_response_from_being_booked(book: L
 @pytest.mark.parametrize(
     "other",
     [
-        None, 7, "text", [], {}, object(), {"a": 1}, {"resourceSpans": []}, {"type": "response.completed"},
+        None, 7, "text", [], {}, object(), {"a": 1}, {1: {2: 3}}, {"error": {"message": "overloaded"}},
+        {"resourceSpans": []}, {"type": "response.completed"},
         {"request_id": "r1"}, {"object": "chat.completion.chunk", "id": "x"}, Model(None), Model([]), Model({}),
     ],
 )  # fmt: skip
-def test_what_is_no_response_is_wrong_use(sqlite_url: str, folder: Path, other: Any) -> None:
-    with pytest.raises(LedgerError):
-        Ledger(sqlite_url).record(other)
+def test_what_is_no_response_is_quarantined_and_makes_no_usage_record(
+    sqlite_url: str, folder: Path, other: Any
+) -> None:
+    told = Ledger(sqlite_url).record(other)
+    assert (told.status, bool(told.reason), bool(told.message)) == ("rejected", True, True)
     with pytest.raises(LedgerError):
         usage_record(other)
-    assert value(sqlite_url, "SELECT count(*) FROM quarantine") == 0
+    assert value(sqlite_url, "SELECT count(*) FROM quarantine") == 1
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
         {"requested_model": "m" * 201}, {"requested_model": 7}, {"requested_model": "a\0"}, {"project": "p" * 201},
-        {"project": "a\0"}, {"project": "\ud800"}, {"project": " "}, {"tags": {"n": 1}}, {"tags": {1: "n"}},
+        {"project": "a\0"}, {"project": "\ud800"}, {"project": 7}, {"tags": 7}, {"tags": {"n": []}}, {"tags": {1: "n"}},
         {"tags": {"k": "v" * 513}}, {"tags": {"k": "\0"}},
     ],
 )  # fmt: skip
-def test_arguments_that_could_not_be_kept_are_wrong_use(sqlite_url: str, folder: Path, arguments: Any) -> None:
-    with pytest.raises(LedgerError):
-        Ledger(sqlite_url).record(response("r1"), **arguments)
+def test_a_response_with_labels_that_could_not_be_kept_is_quarantined(
+    sqlite_url: str, folder: Path, arguments: Any
+) -> None:
+    told = Ledger(sqlite_url).record(response("r1"), **arguments)
+    assert (told.status, bool(told.reason), bool(told.message)) == ("rejected", True, True)
+    assert value(sqlite_url, "SELECT count(*) FROM quarantine") == 1
     with pytest.raises(LedgerError):
         usage_record(response("r1"), **arguments)
     assert value(sqlite_url, "SELECT count(*) FROM usage_records") == 0
@@ -179,6 +190,98 @@ def test_a_ledger_is_made_where_there_is_none(empty_db_url: str, folder: Path, c
     Ledger(empty_db_url).record(response("r1", metadata={"kind": "batch", "team": "a"}))
     assert cli("db", "current", "--json", "--db", empty_db_url).ok().json["timezone"] == "Asia/Shanghai"
     assert rows(empty_db_url, "SELECT tags FROM usage_records") == [('{"kind":"batch"}',)]
+
+
+def test_tags_of_none_are_none_and_numbers_are_their_text(book: Ledger, db_cli: Cli) -> None:
+    book.record(response("r1"), tags={"team": None, "n": 1})
+    book.record(response("r2"), project=" ", tags=None)
+    assert {str(row["tags"]) for row in charges(db_cli)} == {"{'n': '1'}", "{}"}
+
+
+# --- many, later, closed --------------------------------------------------------------------------------------------
+
+
+def test_many_are_booked_in_one_batch_with_their_results_in_order(book: Ledger, db_cli: Cli) -> None:
+    given = [response("r1"), None, response("r1"), response("r2", status="queued"), response("r3", model="unheard-of")]
+    told = book.record_many([*given, response("r4")], project="search")
+    assert [one.status for one in told] == ["accepted", "rejected", "duplicate", "pending", "rejected", "accepted"]
+    assert (told[0], told[4].reason, told[5]) == (ACCEPTED, "unknown_model", ACCEPTED)
+    assert book.record_many([]) == []
+    assert len(db_cli("batches", "--json").ok().json["batches"]) == 1
+    with pytest.raises(LedgerError, match="pass one dict to record"):
+        book.record_many(response("r1"))
+    db_cli("verify").ok()
+
+
+def test_recording_may_be_awaited(book: Ledger) -> None:
+    assert asyncio.run(book.arecord(response("r1"), tags={"team": "a"})) == ACCEPTED
+    assert book.record(response("r1")) == Recorded("duplicate")
+
+
+def test_a_closed_ledger_refuses_and_never_shows_its_password(db_url: str, folder: Path) -> None:
+    with Ledger(db_url) as book:
+        assert book.record(response("r1")) == ACCEPTED
+    assert repr(book).startswith("<Ledger ")
+    assert repr(book).endswith(", closed>")
+    if "@" in db_url:
+        assert make_url(db_url).password not in repr(book).partition("@")[0].split(":")
+    calls: list[Callable[[], object]] = [
+        lambda: book.record(response("r2")),
+        lambda: book.record_many([response("r2")]),
+        lambda: asyncio.run(book.arecord(response("r2"))),
+        book.report,
+        book.__enter__,
+    ]
+    for call in calls:
+        with pytest.raises(LedgerError, match="is closed"):
+            call()
+    book.close()
+
+
+def test_without_a_url_the_environment_decides_then_the_configuration(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "tollbook.toml").write_text('[ledger]\ndb = "configured.db"\n')
+    monkeypatch.delenv("TOLLBOOK_DB", raising=False)
+    assert "configured.db" in repr(Ledger())
+    monkeypatch.setenv("TOLLBOOK_DB", "environment.db")
+    assert "environment.db" in repr(Ledger())
+    assert "stated.db" in repr(Ledger("stated.db"))
+
+
+def test_a_database_that_is_away_is_a_failure_by_name(folder: Path) -> None:
+    with pytest.raises(DatabaseFailure, match="can't be opened"):
+        Ledger("postgresql://nobody:secret@127.0.0.1:1/nothing")
+
+
+# --- reports --------------------------------------------------------------------------------------------------------
+
+
+def test_a_report_has_the_figures_of_the_command(book: Ledger, db_cli: Cli) -> None:
+    book.record_many([response("r1"), response("r2")], project="search", tags={"team": "a"})
+    book.record(response("r3"), project="ads")
+    found = book.report(("project", "currency"), month="2026-02")
+    shown = db_cli("report", "--by", "project", "--by", "currency", "--month", "2026-02", "--json").ok().json
+    assert [row["project"] for row in found] == [row["project"] for row in shown["rows"]] == ["search", "ads"]
+    for row, other in zip([*found, found.total], [*shown["rows"], shown["total"]], strict=True):
+        assert row.requests == other["requests"]
+        for name in ("credits", "input_credits", "usd", "cache_savings_usd", "amount"):
+            assert getattr(row, name) == Decimal(other[name])
+    assert found.title == shown["title"]
+    assert book.report(tags={"team": "a"}).total.credits == 2 * Decimal(REFERENCE)
+    assert book.report(project="ads", since=date(2026, 1, 1)).total.requests == 1
+    with pytest.raises(LedgerError, match="is no dimension"):
+        book.report("colour")
+
+
+def test_a_report_becomes_a_frame_without_floats(book: Ledger) -> None:
+    book.record(response("r1"))
+    frame = book.report("project").to_pandas()
+    assert frame["project"].tolist() == ["unassigned"]
+    assert str(frame["requests"].dtype) == "int64"
+    assert frame["credits"].tolist() == [Decimal(REFERENCE)]
+    assert "amount" not in frame.columns
+    assert not [name for name in frame.columns if "float" in str(frame[name].dtype)]
 
 
 # --- threads and failures -------------------------------------------------------------------------------------------

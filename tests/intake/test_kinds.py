@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from ledger.errors import LedgerError
-from ledger.intake.application import Ledger, usage_record
+from ledger.intake.application import usage_record
 from ledger.intake.fields.record import Ignored, UsageRecord
+from ledger.library import Ledger
 from ledger.store.opening import open_ledger
 from tests.helpers.sources import (
     chat,

@@ -13,7 +13,7 @@ import pytest
 
 from ledger.book.rows import ChargeRow, adjustment_facts
 from ledger.book.seals import batch_digest
-from ledger.intake.application import Ledger
+from ledger.library import Ledger
 from ledger.reports.unbooked import charges_of_calls
 from ledger.store.opening import open_ledger
 from ledger.store.tables import batches, charges

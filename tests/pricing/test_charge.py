@@ -4,6 +4,7 @@ import datetime as dt
 import subprocess
 import sys
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -11,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pricing
-from pricing import InvalidUsage, MissingRate, TokenUsage, load_rate_cards, price_usage
+from pricing import InvalidUsage, MissingRate, TokenUsage, UnknownCard, load_rate_cards, price_batch, price_usage
 from pricing.charge import METERS, ChargeLine, price_entry, price_storage
-from pricing.errors import AmountOverflow, NoRateInEffect, UnknownModel
+from pricing.errors import AmountOverflow, NoConversionInEffect, NoRateInEffect, UnknownModel
 from pricing.money import INT64_MAX, Settlement
 from pricing.rate_card import PromptTier, RateEntry
 
@@ -75,7 +76,7 @@ def test_lines_exist_where_tokens_do() -> None:
 def test_an_alias_prices_like_its_model() -> None:
     usage = TokenUsage(100, 0, 10)
     named = price_usage(usage, card=CARD, model="doubao-seed-2-0-code-preview-260215", at=START)
-    assert named == price_entry(CODE, usage)
+    assert named == price_entry(CODE, usage, CARD, START)
 
 
 def test_input_over_the_top_tier_or_the_limit_is_refused_naming_both() -> None:
@@ -232,3 +233,32 @@ def test_importing_the_package_and_pricing_once_loads_neither_numpy_nor_msgspec(
         "assert not {'numpy', 'pandas', 'sqlalchemy', 'click'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_amount_and_usd_are_exact_decimals_by_the_conversion_in_effect() -> None:
+    cards = load_rate_cards()
+    usage = TokenUsage(input_tokens=40_000, output_tokens=1_000)
+    at = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    charge = price_usage(usage, card=cards["evolink"], model="doubao-seed-2.0-pro", at=at)
+    amount = Decimal(40_000 * 48 + 1_000 * 240) / 1_000_000
+    assert (charge.amount, charge.usd) == (amount, Decimal("0.03"))  # 2.16 / 72
+    assert charge.conversion is not None
+    assert charge.conversion.per_usd_nano == 72 * 10**9
+
+
+def test_a_charge_in_usd_needs_no_conversion_and_one_of_an_entry_alone_has_none() -> None:
+    at = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    entry = load_rate_cards()["evolink"].entry_at("doubao-seed-2.0-pro", at)
+    dollars = price_entry(replace(entry, currency="USD"), TokenUsage(1_000))
+    assert (dollars.conversion, dollars.usd) == (None, dollars.amount)
+    with pytest.raises(NoConversionInEffect, match="price_usage"):
+        _ = price_entry(entry, TokenUsage(1_000)).usd
+
+
+def test_a_shipped_card_goes_by_its_name() -> None:
+    usage, at = TokenUsage(40_000), dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    assert price_usage(usage, card="evolink", model="doubao-seed-2.0-pro", at=at).amount_nano == 40_000 * 48_000
+    batch = price_batch(card="volcengine", model=["doubao-seed-2.0-pro"], at=[at], input_tokens=[40_000])
+    assert batch.amount_nano.tolist() == [40_000 * 4_800]
+    with pytest.raises(UnknownCard, match="'evo' ships: give evolink or volcengine"):
+        price_usage(usage, card="evo", model="doubao-seed-2.0-pro", at=at)

@@ -10,7 +10,8 @@ from typing import Any
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.rows import Facts, Rated, columns_of
 from ledger.values.instants import from_microseconds, to_microseconds
-from pricing.charge import price_batch, price_storage
+from pricing.by_card import price_batch
+from pricing.charge import price_storage
 from pricing.columns import ModelColumn
 from pricing.errors import NoConversionInEffect, PricingError, UnknownModel
 from pricing.rate_card import RateCard, format_instant

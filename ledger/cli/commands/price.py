@@ -11,8 +11,9 @@ from ledger.cli.command import at_option, card_options, command
 from ledger.cli.show.output import Output
 from ledger.cli.show.sheet import Column, Sheet
 from ledger.values.periods import parse_moment
-from pricing.charge import Charge, price_usage
-from pricing.money import Conversion, format_nano, format_pico, format_usd, usd_fraction
+from pricing.by_card import price_usage
+from pricing.charge import Charge
+from pricing.money import format_nano, format_pico
 from pricing.rate_card import format_instant
 from pricing.usage import TokenUsage
 
@@ -48,15 +49,14 @@ def price(
     usage = TokenUsage(input_tokens, cached_tokens, output_tokens)
     card = app.card(provider, *rates)
     charge = price_usage(usage, card=card, model=model, at=moment)
-    output.write(_sheet(charge, usage, card.conversion_at(moment)))
+    output.write(_sheet(charge, usage))
 
 
-def _sheet(charge: Charge, usage: TokenUsage, conversion: Conversion | None) -> Sheet:
-    entry, tier = charge.entry, charge.tier
+def _sheet(charge: Charge, usage: TokenUsage) -> Sheet:
+    entry, tier, conversion = charge.entry, charge.tier, charge.conversion
     assert tier is not None
-    per_usd_nano = None if conversion is None else conversion.per_usd_nano
     rates = {line.meter: format_pico(line.rate_pico * TOKENS_OF_RATE) for line in charge.lines}
-    usd = format_usd(usd_fraction([(charge.amount_nano, per_usd_nano)]))
+    usd = format_nano(charge.usd_nano)
     amount = format_nano(charge.amount_nano)
     document = {
         "provider": entry.provider,

@@ -1,0 +1,58 @@
+"""The way in: one request, or columns of them, priced by a rate card or by the name of one that ships."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pricing.charge import BatchCharges, Charge, count_columns, price_columns, price_entry, refusal
+from pricing.columns import check_lengths, model_column, time_column
+from pricing.rate_card import RateCard
+from pricing.rate_table import DateTable
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from pricing.columns import Column, ModelNames
+    from pricing.money import Int64Array
+    from pricing.usage import TokenUsage
+
+
+def price_usage(usage: TokenUsage, *, card: RateCard | str, model: str, at: dt.datetime) -> Charge:
+    """Price one request at the prices of `model` (an id or alias) in effect at `at`; "evolink" is the shipped card."""
+    if isinstance(card, str):
+        card = _shipped(card)
+    return price_entry(card.entry_at(model, at), usage, card, at)
+
+
+def price_batch(
+    *,
+    card: RateCard | str,
+    model: ModelNames,
+    at: Column,
+    input_tokens: Column,
+    cached_input_tokens: Column | None = None,
+    output_tokens: Column | None = None,
+) -> BatchCharges:
+    """Price columns as `price_usage` does, to the same figures; a bad row is named in `errors`, never raised."""
+    card = _shipped(card) if isinstance(card, str) else card
+    counts = count_columns(input_tokens, cached_input_tokens, output_tokens)
+    times = time_column(at)
+    names, codes = model_column(model, len(times.values))
+    check_lengths(model=codes, at=times.values, input_tokens=counts[0].values)
+    table = DateTable.of(card, names)
+
+    def entry_index(rows: slice) -> Int64Array:
+        return table.entries_at(codes[rows], times.values[rows])
+
+    charges = price_columns(table.entries, entry_index, counts)
+    for row in (charges.entry_index < 0).nonzero()[0].tolist():
+        name = names[codes[row]] if codes[row] >= 0 else None
+        charges.errors[row] = refusal(counts, row, partial(card.entry_at, name, times.original(row)))
+    return charges
+
+
+def _shipped(name: str) -> RateCard:
+    from pricing.catalog import shipped_card
+
+    return shipped_card(name)
