@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Connection, Table, func, select, text
 
 from ledger.audit.chain import LISTED_PROBLEMS, PAGE_ROWS, Chain, Verification, added_in, pages, posted_in
-from ledger.book.charges import posted_charges
+from ledger.book.charges import is_undone, posted_charges
+from ledger.book.corrections.reversing import reversal
 from ledger.book.projects import check_projects
 from ledger.book.rebuilt_rollups import RebuiltRollUps
 from ledger.book.rollups import Dimensions
@@ -158,7 +159,9 @@ def amounts_of(entry: RateEntry, facts: Facts) -> tuple[str, int, int, int, int]
     if facts.kind == "cache_storage":
         start, end = from_microseconds(facts.occurred_at), from_microseconds(facts.storage_end or 0)
         return "none", 0, 0, 0, price_storage(entry, facts.storage_tokens or 0, start, end).amount_nano
-    charge = price_entry(entry, TokenUsage(*facts[11:15]))
+    charge = price_entry(
+        entry, TokenUsage(facts.input_tokens, facts.cached_input_tokens, facts.output_tokens, facts.reasoning_tokens)
+    )
     amounts = {line.meter: line.amount_nano for line in charge.lines}
     assert charge.tier is not None
     return charge.tier.label, amounts.get("input", 0), amounts.get("cached_input", 0), amounts.get("output", 0), 0
@@ -172,8 +175,8 @@ def _check_reversals(connection: Connection, posted: Sequence[tuple[ChargeRow, F
         for row in connection.execute(select(charges).where(charges.c.id.in_(list(chunk)))):
             before = ChargeRow(*row)
             after = chunk.pop(before.id)
-            same = (before[2], before[5], before[7:15]) == (after[2], after[5], after[7:15])
-            if not same or [-amount for amount in before[15:]] != list(after[15:]) or before.charge_class == "reversal":
+            exact = reversal(before, after.id, after.batch_id, after.posted_month)
+            if after != exact._replace(posted_month=after.posted_month) or before.charge_class == "reversal":
                 result.problem(f"charge {after.id}: isn't the exact reverse of charge {before.id}")
         for missing in chunk.values():
             result.problem(f"charge {missing.id}: reverses charge {missing.corrects_id}, which doesn't exist")
@@ -181,12 +184,8 @@ def _check_reversals(connection: Connection, posted: Sequence[tuple[ChargeRow, F
 
 def _check_replacements(connection: Connection, result: Verification) -> None:
     """What a replacement stands in for is reversed: else both would count."""
-    undoing = charges.alias("undoing")
-    undone = select(undoing.c.id).where(
-        undoing.c.corrects_id == charges.c.corrects_id, undoing.c.charge_class == "reversal"
-    )
     unpaired = select(charges.c.id, charges.c.corrects_id).where(
-        charges.c.charge_class == "replacement", ~undone.exists()
+        charges.c.charge_class == "replacement", ~is_undone(charges.c.corrects_id)
     )
     for number, replaced in connection.execute(unpaired.order_by(charges.c.id).limit(LISTED_PROBLEMS)):
         result.problem(f"charge {number}: replaces charge {replaced}, which no reversal takes back")

@@ -10,11 +10,13 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, tru
 
 from ledger.book.rows import ChargeRow, Facts, adjustment_facts
 from ledger.store.bulk import next_id, rows_by_key
-from ledger.store.tables import charges, usage_records
+from ledger.store.expressions import microseconds
+from ledger.store.tables import batches, charges, usage_records
 from ledger.store.tables.columns import BigInt
 from ledger.values.calendar import Calendar
 
 CHUNK = 8_000
+LIVE_CLASSES = ("charge", "replacement")
 _WIDTH = len(ChargeRow._fields)
 
 
@@ -72,12 +74,15 @@ def live_chunks(connection: Connection, condition: ColumnElement[bool]) -> Itera
         after = chunk[-1][0].id
 
 
-def is_undone() -> ColumnElement[bool]:
-    """Whether a reversal has taken the charge back."""
+def is_undone(charge_id: ColumnElement[int] = charges.c.id) -> ColumnElement[bool]:
+    """A reversal has taken the charge of this id back."""
     undoing = charges.alias("undoing")
-    return (
-        select(undoing.c.id).where(undoing.c.corrects_id == charges.c.id, undoing.c.charge_class == "reversal").exists()
-    )
+    return select(undoing.c.id).where(undoing.c.corrects_id == charge_id, undoing.c.charge_class == "reversal").exists()
+
+
+def is_live(*classes: str) -> ColumnElement[bool]:
+    """The charge counts: it is of usage, and no reversal has undone it. One class alone goes by its partial index."""
+    return and_(charges.c.charge_class.in_(classes or LIVE_CLASSES), ~is_undone())
 
 
 def _live_query(condition: ColumnElement[bool]) -> Select[Any]:
@@ -86,11 +91,41 @@ def _live_query(condition: ColumnElement[bool]) -> Select[Any]:
     arms = [
         select(*(column.label(f"c{place}") for place, column in enumerate(columns)))
         .join_from(usage_records, charges, charges.c.usage_record_id == usage_records.c.id)
-        .where(charges.c.charge_class == charge_class, condition, ~is_undone())
-        for charge_class in ("charge", "replacement")
+        .where(is_live(charge_class), condition)
+        for charge_class in LIVE_CLASSES
     ]
     both = union_all(*arms).subquery()
     return select(both).order_by(both.c.c0).limit(CHUNK)
+
+
+corrected = charges.alias("corrected")
+_corrected_usage = usage_records.alias("corrected_usage")
+
+
+def select_charges(row: type[tuple[Any, ...]]) -> Select[Any]:
+    """Selects charges with what is joined to them, a column for each field of a named tuple, in order of posting.
+
+    A field is named as the column of charges, of the usage record, else of the batch; those of the charge that was
+    corrected, and of its usage, begin with `corrected_`; instants that end in `_us` are microseconds.
+    """
+    names: tuple[str, ...] = row._fields  # type: ignore[attr-defined]
+    query = (
+        select(*map(charge_column, names))
+        .join_from(charges, batches, batches.c.id == charges.c.batch_id)
+        .join(usage_records, usage_records.c.id == charges.c.usage_record_id, isouter=True)
+        .join(corrected, corrected.c.id == charges.c.corrects_id, isouter=True)
+    )
+    if any(name.startswith("corrected_") and name.removeprefix("corrected_") not in charges.c for name in names):
+        query = query.join(_corrected_usage, _corrected_usage.c.id == corrected.c.usage_record_id, isouter=True)
+    return query.order_by(charges.c.id)
+
+
+def charge_column(name: str) -> ColumnElement[Any]:
+    """The column that a field of `select_charges` is named for."""
+    tables = [corrected, _corrected_usage] if name.startswith("corrected_") else [charges, usage_records, batches]
+    of_table = name.removeprefix("corrected_").removesuffix("_us")
+    column = next(table.c[of_table] for table in tables if of_table in table.c)
+    return microseconds(column) if name.endswith("_us") else column
 
 
 Identity = tuple[str, str, str]
@@ -133,14 +168,10 @@ def live_charges(connection: Connection, usage_record_ids: Sequence[int]) -> dic
     found: dict[int, int] = {}
     for start in range(0, len(usage_record_ids), 500):
         chunk = usage_record_ids[start : start + 500]
-        reversal = charges.alias("reversal")
-        undone = select(reversal.c.id).where(
-            reversal.c.corrects_id == charges.c.id, reversal.c.charge_class == "reversal"
-        )
-        for charge_class in ("charge", "replacement"):
+        for charge_class in LIVE_CLASSES:
             rows = connection.execute(
                 select(charges.c.usage_record_id, charges.c.id).where(
-                    charges.c.usage_record_id.in_(chunk), charges.c.charge_class == charge_class, ~undone.exists()
+                    charges.c.usage_record_id.in_(chunk), is_live(charge_class)
                 )
             )
             found.update((usage, charge) for usage, charge in rows)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Table, select
 
-from ledger.book.rows import ChargeRow, Columns, Facts
+from ledger.book.rows import AMOUNTS, TOKENS, ChargeRow, Columns, Facts
 from ledger.store.bulk import append_rows, in_chunks, next_id, upsert
 from ledger.store.expressions import HALF_BITS, LOWER_HALF
 from ledger.store.tables import rollup_days, rollup_keys, rollup_quarters
@@ -220,9 +220,9 @@ def _measures(charges: Columns, facts: Columns) -> list[npt.NDArray[Any]]:
     wide = max(hours, default=0) > INT64_MAX
     return [
         sign * np.array([kind == "request" for kind in usage.kind]),
-        *(sign * np.array(column, dtype=np.int64) for column in facts[11:15]),
+        *(sign * np.array(column, dtype=np.int64) for column in facts[TOKENS]),
         sign * np.array(hours, dtype=object if wide else np.int64),
-        *(np.array(column, dtype=np.int64) for column in charges[15:20]),
+        *(np.array(column, dtype=np.int64) for column in charges[AMOUNTS]),
     ]
 
 

@@ -43,13 +43,17 @@ class Facts(NamedTuple):
         return (self.request_id, self.source, self.kind)
 
 
+# Places of the token counts in `Facts`, input to reasoning.
+TOKENS = slice(Facts._fields.index("input_tokens"), Facts._fields.index("reasoning_tokens") + 1)
+
+
 def same_facts(known: Facts, new: Facts) -> bool:
     """Whether two records of one identity state the same: provider, second, status, counts, and models both name."""
     return (
         known.provider == new.provider
         and known.occurred_at // 1_000_000 == new.occurred_at // 1_000_000
         and known.status == new.status
-        and known[11:15] == new[11:15]
+        and known[TOKENS] == new[TOKENS]
         and known.storage_tokens == new.storage_tokens
         and _second(known.storage_end) == _second(new.storage_end)
         and _agree(known.requested_model, new.requested_model)
@@ -89,6 +93,9 @@ class ChargeRow(NamedTuple):
     cache_storage_nano: int
     amount_nano: int
 
+
+# Places of the amounts in `ChargeRow`, of each meter and the whole.
+AMOUNTS = slice(ChargeRow._fields.index("input_nano"), ChargeRow._fields.index("amount_nano") + 1)
 
 # Columns of many charges or records, in the order of ChargeRow or Facts: what bulk work is done on.
 Columns = Sequence[Sequence[Any]]

@@ -6,11 +6,12 @@ from collections.abc import Generator
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
+from ledger.book.charges import select_charges
 from ledger.reports.selection import Selection, charge_instant, charges_in_period
-from ledger.store.expressions import ROWS_AT_ONCE, microseconds
-from ledger.store.tables import batches, charges, usage_records
+from ledger.store.expressions import ROWS_AT_ONCE
+from ledger.store.tables import charges
 
 
 class BookedCharge(NamedTuple):
@@ -59,27 +60,8 @@ class BookedCharge(NamedTuple):
 
 def read_charges(connection: Connection, selection: Selection, *, ledger_zone: ZoneInfo) -> Generator[BookedCharge]:
     """The selection's charges in order of posting, some thousands in memory at a time. Tags are ignored."""
-    usage, corrected = usage_records, charges.alias("corrected")
-    corrected_usage = usage_records.alias("corrected_usage")
-    of_charge = [charges.c[name] for name in BookedCharge._fields[:17]]
-    of_usage = [usage.c[name] for name in BookedCharge._fields[19:30]]
-    of_corrected = [corrected_usage.c[name.removeprefix("corrected_")] for name in BookedCharge._fields[31:]]
-    statement = (
-        select(
-            *of_charge,
-            batches.c.run_id,
-            microseconds(usage.c.occurred_at),
-            *of_usage,
-            microseconds(usage.c.storage_end),
-            *of_corrected,
-        )
-        .join_from(charges, batches, batches.c.id == charges.c.batch_id)
-        .join(usage, usage.c.id == charges.c.usage_record_id, isouter=True)
-        .join(corrected, corrected.c.id == charges.c.corrects_id, isouter=True)
-        .join(corrected_usage, corrected_usage.c.id == corrected.c.usage_record_id, isouter=True)
-        .where(charges_in_period(selection, ledger_zone, charge_instant(connection, ledger_zone)))
-        .order_by(charges.c.id)
-    )
+    period = charges_in_period(selection, ledger_zone, charge_instant(connection, ledger_zone))
+    statement = select_charges(BookedCharge).where(period)
     if selection.projects:
         statement = statement.where(charges.c.project.in_(selection.projects))
     if selection.models:

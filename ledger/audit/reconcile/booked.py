@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, select, true
 
+from ledger.book.charges import charge_column
 from ledger.store.expressions import ROWS_AT_ONCE, column_within, microseconds
 from ledger.store.tables import charges, conversions, usage_records
 from ledger.values.instants import to_microseconds
@@ -53,10 +54,8 @@ def of_requests(request_ids: Sequence[str]) -> ColumnElement[bool]:
 
 def read_booked(connection: Connection, *conditions: ColumnElement[bool]) -> Generator[Booked]:
     """Charges of usage, corrections with them, in no order; some thousands in memory at a time."""
-    of_charge = [charges.c[name] for name in Booked._fields[:5]]
-    of_usage = [usage_records.c[name] for name in Booked._fields[7:]]
     statement = (
-        select(*of_charge, usage_records.c.request_id, microseconds(usage_records.c.occurred_at), *of_usage)
+        select(*map(charge_column, Booked._fields))
         .join_from(charges, usage_records, usage_records.c.id == charges.c.usage_record_id)
         .where(and_(true(), *conditions))
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, or_, select
 
+from ledger.book.charges import is_live
 from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds, _add_version, add_conversion
 from ledger.errors import LedgerError
@@ -88,15 +89,11 @@ def charges_priced_otherwise(connection: Connection, provider: str) -> int:
     pins = PinnedIds()
     pins.pin(connection, [card])
     count = 0
-    undoing = charges.alias("undoing")
-    undone = (
-        select(undoing.c.id).where(undoing.c.corrects_id == charges.c.id, undoing.c.charge_class == "reversal").exists()
-    )
     live = (
         select(func.count())
         .select_from(charges)
         .join(usage_records, charges.c.usage_record_id == usage_records.c.id)
-        .where(charges.c.provider == provider, charges.c.charge_class.in_(["charge", "replacement"]), ~undone)
+        .where(charges.c.provider == provider, is_live())
     )
     cuts = sorted(
         {conversion.effective_from for conversion in card.conversions}

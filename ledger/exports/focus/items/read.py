@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
+from sqlalchemy import Connection, Select, and_, func, select
 
-from ledger.store.expressions import microseconds
-from ledger.store.tables import batches, charges, rollup_days, rollup_keys, usage_records
+from ledger.book.charges import corrected, select_charges
+from ledger.store.tables import batches, charges, rollup_days, rollup_keys
 
 ROWS_AT_ONCE = 5_000
 CORRECTING = ("reversal", "replacement")
@@ -76,10 +76,6 @@ class PostedCharge(NamedTuple):
     storage_tokens: int | None
 
 
-_OF_CHARGE = PostedCharge._fields[: PostedCharge._fields.index("corrected_posted_month")]
-_OF_USAGE = PostedCharge._fields[PostedCharge._fields.index("source") :]
-
-
 def read_rolled_up(connection: Connection, month: str) -> Iterator[RolledUp]:
     """The roll-up of a month's books without adjustments, in order of days, some thousands of rows at a time."""
     keys = rollup_keys
@@ -88,10 +84,9 @@ def read_rolled_up(connection: Connection, month: str) -> Iterator[RolledUp]:
     first, last = connection.execute(select(func.min(keys.c.id), func.max(keys.c.id)).where(wanted)).one()
     if first is None:
         return
-    of_keys = [keys.c[name] for name in RolledUp._fields[1:11]]
-    sums = [rollup_days.c[name] for name in RolledUp._fields[11:]]
+    columns = [(keys if name in keys.c else rollup_days).c[name] for name in RolledUp._fields]
     query = (
-        select(rollup_days.c.day, *of_keys, *sums)
+        select(*columns)
         .join_from(rollup_days, keys, keys.c.id == rollup_days.c.key_id)
         .where(rollup_days.c.key_id.between(first, last), wanted)
         .order_by(rollup_days.c.day)
@@ -112,46 +107,25 @@ def corrects_earlier_usage(connection: Connection, month: str) -> bool:
 
 def read_late_corrected(connection: Connection, month: str) -> Iterator[PostedCharge]:
     """Reversals and replacements of late usage that stands in the same month: the roll-up can't tell them apart."""
-    corrected = charges.alias("corrected")
     late = and_(
         charges.c.corrects_id.is_not(None),
         charges.c.posted_month == month,
         charges.c.occurred_month < month,
         corrected.c.posted_month == month,
     )
-    return _read(connection, _charges(corrected).where(late))
+    return _read(connection, select_charges(PostedCharge).where(late))
 
 
 def read_adjustments(connection: Connection, month: str) -> Iterator[PostedCharge]:
     """The month's adjustments in order of posting, found by their batches: charges are many, adjustments few."""
     in_batch = charges.c.id.between(batches.c.first_charge_id, batches.c.last_charge_id)
     of_month = and_(charges.c.charge_class == "adjustment", charges.c.posted_month == month)
-    return _read(connection, _charges(charges.alias("corrected")).where(batches.c.kind == "adjust", in_batch, of_month))
+    return _read(connection, select_charges(PostedCharge).where(batches.c.kind == "adjust", in_batch, of_month))
 
 
 def read_posted(connection: Connection, month: str) -> Iterator[PostedCharge]:
     """All charges of a month's books in order of posting, some thousands at a time."""
-    return _read(connection, _charges(charges.alias("corrected")).where(charges.c.posted_month == month))
-
-
-def _charges(corrected: Any) -> Select[Any]:  # noqa: ANN401 - an alias of charges
-    usage = usage_records
-    columns: list[ColumnElement[Any]] = [
-        *(charges.c[name] for name in _OF_CHARGE),
-        corrected.c.posted_month,
-        batches.c.reason,
-        batches.c.reference,
-        microseconds(usage.c.occurred_at),
-        microseconds(usage.c.storage_end),
-        *(usage.c[name] for name in _OF_USAGE),
-    ]
-    return (
-        select(*columns)
-        .join_from(charges, batches, batches.c.id == charges.c.batch_id)
-        .join(usage, usage.c.id == charges.c.usage_record_id, isouter=True)
-        .join(corrected, corrected.c.id == charges.c.corrects_id, isouter=True)
-        .order_by(charges.c.id)
-    )
+    return _read(connection, select_charges(PostedCharge).where(charges.c.posted_month == month))
 
 
 def _read(connection: Connection, query: Select[Any]) -> Iterator[PostedCharge]:
