@@ -18,7 +18,8 @@ from ledger.reports.selection import Selection
 from ledger.reports.spend import SpendRow, read_spend
 from ledger.store.database import Database
 from ledger.values.periods import Span
-from pricing.money import NANO, RunningUsd, divide_half_even, format_nano, round_usd, usd_fraction
+from ledger.values.spend import Convertible
+from pricing.money import NANO, RunningUsd, divide_half_even, format_nano, round_usd
 
 BY_PROJECT = "project"
 TAG_PREFIX = "tag:"
@@ -52,8 +53,8 @@ class Owed:
 
     counts: list[int] = field(default_factory=lambda: [0] * len(COUNTS))
     credits_nano: int = 0
-    nano: dict[int | None, int] = field(default_factory=dict)
-    corrections_nano: dict[int | None, int] = field(default_factory=dict)
+    nano: Convertible = field(default_factory=Convertible)
+    corrections_nano: Convertible = field(default_factory=Convertible)
 
     def add(self, row: SpendRow, *, corrects: bool) -> None:
         """Add charges of one currency and conversion."""
@@ -61,21 +62,12 @@ class Owed:
         self.counts = [one + getattr(row.sums, name) for one, name in zip(self.counts, COUNTS, strict=True)]
         self.credits_nano += amount_nano if row.currency == CREDITS else 0
         for sums in (self.nano, self.corrections_nano) if corrects else (self.nano,):
-            sums[row.per_usd_nano] = sums.get(row.per_usd_nano, 0) + amount_nano
-
-    @property
-    def usd(self) -> Fraction:
-        """USD, exact."""
-        return _usd(self.nano)
+            sums[row.per_usd_nano] += amount_nano
 
     @property
     def is_nothing(self) -> bool:
         """Whether all of it was taken back, so that there is nothing to show."""
         return not (any(self.counts) or any(self.nano.values()) or any(self.corrections_nano.values()))
-
-
-def _usd(nano: Mapping[int | None, int]) -> Fraction:
-    return usd_fraction((amount, per_usd) for per_usd, amount in nano.items())
 
 
 def owed_by_name(rows: Iterable[SpendRow], month: str, projects: Projects | None) -> dict[str, Owed]:
@@ -104,7 +96,7 @@ class Chargeback:
     @property
     def usd_nano(self) -> int:
         """The month's total as reports have it, rounded once."""
-        return round_usd(sum((each.usd for each in self.owed.values()), Fraction()))
+        return round_usd(sum((each.nano.usd for each in self.owed.values()), Fraction()))
 
     @property
     def cents(self) -> int:
@@ -113,7 +105,7 @@ class Chargeback:
 
     def rows(self) -> Iterator[Row]:
         """A row a name. `usd_exact` and `corrections_usd` are what the rounded running totals moved by."""
-        cents = apportion(self.cents, {name: each.usd * 100 for name, each in self.owed.items()})
+        cents = apportion(self.cents, {name: each.nano.usd * 100 for name, each in self.owed.items()})
         running, corrections = RunningUsd(), RunningUsd()
         for name, each in self.owed.items():
             yield (
@@ -135,7 +127,7 @@ class Chargeback:
         """The columns' sums; money as plain decimals."""
         counts = zip(*(each.counts for each in self.owed.values()), strict=True)
         sums = dict(zip(COUNTS, map(sum, counts), strict=True)) if self.owed else dict.fromkeys(COUNTS, 0)
-        corrections = sum((_usd(each.corrections_nano) for each in self.owed.values()), Fraction())
+        corrections = sum((each.corrections_nano.usd for each in self.owed.values()), Fraction())
         return {
             "rows": len(self.owed),
             **sums,

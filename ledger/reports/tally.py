@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from ledger.reports.spend import SelectedSpend, SpendRow
-from pricing.money import round_usd, usd_fraction
+from ledger.values.spend import Convertible
+from pricing.money import round_usd
 from pricing.rate_card import RateEntry
 
 CREDITS = "CRD"
 PICO_PER_NANO = 1_000
 
 Dimensions: TypeAlias = tuple[str | None, ...]
-K = TypeVar("K")
 
 _COUNTS, _AMOUNTS = slice(0, 5), slice(5, 10)
 
@@ -25,9 +26,9 @@ class Tally:
 
     counts: list[int] = field(default_factory=lambda: [0] * 5)
     credits_nano: list[int] = field(default_factory=lambda: [0] * 5)
-    amount_nano: dict[str, int] = field(default_factory=dict)
-    convertible_nano: dict[int | None, int] = field(default_factory=dict)
-    saved_pico: dict[int | None, int] = field(default_factory=dict)
+    amount_nano: Counter[str] = field(default_factory=Counter)
+    convertible_nano: Convertible = field(default_factory=Convertible)
+    saved_pico: Convertible = field(default_factory=Convertible)
 
     def add(self, row: SpendRow, saving_pico: int) -> None:
         """Add a row whose cached tokens each saved `saving_pico` of its currency."""
@@ -35,9 +36,9 @@ class Tally:
         self.counts = _plus(self.counts, tuple(sums)[_COUNTS])
         if row.currency == CREDITS:
             self.credits_nano = _plus(self.credits_nano, tuple(sums)[_AMOUNTS])
-        _add(self.amount_nano, row.currency, sums.amount_nano)
-        _add(self.convertible_nano, per_usd_nano, sums.amount_nano)
-        _add(self.saved_pico, per_usd_nano, sums.cached_input_tokens * saving_pico)
+        self.amount_nano[row.currency] += sums.amount_nano
+        self.convertible_nano[per_usd_nano] += sums.amount_nano
+        self.saved_pico[per_usd_nano] += sums.cached_input_tokens * saving_pico
 
     @property
     def is_nothing(self) -> bool:
@@ -46,19 +47,15 @@ class Tally:
 
     @property
     def usd_nano(self) -> int:
-        return round_usd(usd_fraction((nano, per_usd) for per_usd, nano in self.convertible_nano.items()))
+        return round_usd(self.convertible_nano.usd)
 
     @property
     def savings_usd_nano(self) -> int:
-        return round_usd(usd_fraction((pico, per_usd) for per_usd, pico in self.saved_pico.items()) / PICO_PER_NANO)
+        return round_usd(self.saved_pico.usd / PICO_PER_NANO)
 
 
 def _plus(sums: Sequence[int], others: Sequence[int]) -> list[int]:
     return [one + other for one, other in zip(sums, others, strict=True)]
-
-
-def _add(sums: dict[K, int], key: K, value: int) -> None:
-    sums[key] = sums.get(key, 0) + value
 
 
 def tallied(spend: SelectedSpend) -> tuple[dict[Dimensions, Tally], Tally]:

@@ -9,6 +9,15 @@ from fractions import Fraction
 from pricing.money import format_nano, format_usd, round_usd, usd_fraction
 
 
+class Convertible(Counter[int | None]):
+    """Nano of any currencies, by the nano of each that make 1 USD; None where it is USD itself."""
+
+    @property
+    def usd(self) -> Fraction:
+        """USD, exact."""
+        return usd_fraction((amount, per_usd) for per_usd, amount in self.items())
+
+
 @dataclass(slots=True)
 class Spend:
     """How many records, and nano amounts by (currency, nano of it for 1 USD; None where it is USD itself)."""

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from ledger.audit.reconcile.causes import Cause, Difference
 from ledger.audit.reconcile.sides import Measure, Sides
 from ledger.values.periods import Span
+from ledger.values.spend import Convertible
 from pricing.money import usd_fraction
 
 Status: TypeAlias = Literal["matched", "only_ledger", "only_provider", "differs"]
@@ -75,9 +76,9 @@ class Reconciliation:
     outside: int = 0
     unstated: int = 0
     adjustments_nano: Mapping[str, int] = field(default_factory=dict)
-    _net: Counter[int | None] = field(default_factory=Counter)
-    _rounding: Counter[int | None] = field(default_factory=Counter)
-    _gross: Counter[int | None] = field(default_factory=Counter)
+    _net: Convertible = field(default_factory=Convertible)
+    _rounding: Convertible = field(default_factory=Convertible)
+    _gross: Convertible = field(default_factory=Convertible)
 
     @property
     def difference_nano(self) -> int:
@@ -87,7 +88,7 @@ class Reconciliation:
     @property
     def difference_usd(self) -> Fraction:
         """The same in USD."""
-        return usd_fraction((amount, per_usd) for per_usd, amount in self._net.items())
+        return self._net.usd
 
     @property
     def deviation_usd(self) -> Fraction:
@@ -95,8 +96,7 @@ class Reconciliation:
 
         So one request too much doesn't hide one too little, and a million roundings to either side come to little.
         """
-        rounding = usd_fraction((amount, per_usd) for per_usd, amount in self._rounding.items())
-        return usd_fraction((amount, per_usd) for per_usd, amount in self._gross.items()) + abs(rounding)
+        return self._gross.usd + abs(self._rounding.usd)
 
     def add(self, result: Result, *, keep: bool) -> None:
         """Count a key in; its row is kept where that is asked for."""
