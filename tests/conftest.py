@@ -30,7 +30,7 @@ settings.load_profile("tollbook")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-readme", action="store_true", help="write what the README's commands print into it")
+    parser.addoption("--update-pages", action="store_true", help="write what the pages' commands print into them")
     parser.addoption("--update-golden", action="store_true", help="write what exports are now into tests/golden/")
 
 

@@ -1,7 +1,8 @@
-"""README's commands print what README says; `pytest tests/test_readme.py --update-readme` writes what they print.
+"""Pages' commands print what the pages say; `pytest tests/test_readme.py --update-pages` writes what they print.
 
-Commands of ```console blocks run one after another in one folder that starts with the examples alone. In expected
-output `…` stands for anything on a line, and a line of `…` alone for any lines: clock times, speeds, long listings.
+Commands of a page's ```console blocks run one after another in a folder of its own that starts with the examples
+alone. In expected output `…` stands for anything on a line, and a line of `…` alone for any lines: clock times,
+speeds, long listings.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, command_environment
-from tests.helpers.pages import README, Block, blocks_in
+from tests.helpers.pages import APPLICATIONS, DOCS, PAGES, README, Block, blocks_in, blocks_of
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def run(command: str, folder: Path, script: Path) -> str:
 
 
 def updated(expected: str, printed: str) -> str:
-    """What README should say now: lines with an ellipsis stay as they are where they still describe what is printed."""
+    """What a page should say now: lines with an ellipsis stay as they are where they still describe what is printed."""
     if says(expected, printed):
         return expected
     vague = [line for line in expected.splitlines(keepends=True) if "…" in line and line != "…\n"]
@@ -87,29 +88,45 @@ def rewritten(block: Block, folder: Path, script: Path) -> str:
     return "".join(f"$ {step.written}{updated(step.expected, printed)}" for step, printed in steps)
 
 
-def test_readme_commands_print_what_readme_says(
-    tmp_path: Path, console_script: Path, pytestconfig: pytest.Config
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(page, "console")], ids=lambda page: page.name)
+def test_a_pages_commands_print_what_it_says(
+    page: Path, tmp_path: Path, console_script: Path, pytestconfig: pytest.Config
 ) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
-    readme = README.read_text(encoding="utf-8")
-    consoles = [block for block in blocks_in(readme) if block.language == "console"]
-    assert consoles, "README.md shows no command"
+    old = page.read_text(encoding="utf-8")
     new, end = "", 0
-    for block in consoles:
-        new += readme[end : block.start] + rewritten(block, tmp_path, console_script)
+    for block in blocks_of(page, "console"):
+        new += old[end : block.start] + rewritten(block, tmp_path, console_script)
         end = block.end
-    new += readme[end:]
-    if pytestconfig.getoption("--update-readme"):
-        README.write_text(new, encoding="utf-8")
-    assert new == readme, "README.md has other output: look at the difference, then --update-readme"
+    new += old[end:]
+    if pytestconfig.getoption("--update-pages"):
+        page.write_text(new, encoding="utf-8")
+    assert new == old, f"{page.name} has other output: look at the difference, then --update-pages"
 
 
-@pytest.mark.parametrize("provider", ["evolink", "volcengine"])
-def test_readme_prices_are_the_shipped_ones(provider: str) -> None:
+def test_the_pages_that_show_commands_are_found() -> None:
+    shown = {page for page in PAGES if blocks_of(page, "console")}
+    assert {README, DOCS / "tour.md", DOCS / "finance.md", DOCS / "prices.md"} <= shown
+
+
+def test_the_first_page_is_short_and_leads_to_all_others() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+    assert [page.name for page in DOCS.glob("*.md") if f"(docs/{page.name})" not in text] == []
+
+
+@pytest.mark.parametrize("page", [README, *DOCS.rglob("*.md"), ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize(("provider", "page"), [("evolink", README), ("volcengine", DOCS / "prices.md")])
+def test_prices_on_pages_are_the_shipped_ones(provider: str, page: Path) -> None:
     from pricing import load_rate_cards
     from pricing.money import PICO, format_nano
 
-    readme = README.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
     models = load_rate_cards()[provider].models
     assert len(models) == 4
     for name, model in models.items():
@@ -119,13 +136,13 @@ def test_readme_prices_are_the_shipped_ones(provider: str) -> None:
             " / ".join(format_nano(rate * 1_000_000 * 10**9 // PICO) for rate in column)
             for column in zip(*rates, strict=True)
         )
-        assert f"| `{name}` | {' | '.join(columns)} |\n" in readme
+        assert f"| `{name}` | {' | '.join(columns)} |\n" in text
 
 
-def test_readme_library_example_prints_what_readme_says(tmp_path: Path) -> None:
-    blocks = [block for block in blocks_in(README.read_text(encoding="utf-8")) if block.heading == "As a library"]
+def test_the_library_example_prints_what_its_page_says(tmp_path: Path) -> None:
+    blocks = [block for block in blocks_in(APPLICATIONS.read_text(encoding="utf-8")) if block.heading == "As a library"]
     examples = [pair for pair in itertools.pairwise(blocks) if pair[0].language == "python"]
-    assert examples, "README.md shows no use as a library"
+    assert examples, "applications.md shows no use as a library"
     for code, output in examples:
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", code.text],
@@ -157,7 +174,7 @@ def test_an_ellipsis_stands_for_anything_on_a_line_or_for_lines(expected: str, p
     assert says(expected, printed) is same
 
 
-def test_updating_keeps_what_readme_leaves_open() -> None:
+def test_updating_keeps_what_a_page_leaves_open() -> None:
     expected = "3 lines\ntook … s\n"
     assert updated(expected, "3 lines\ntook 5 s\n") == expected
     assert updated(expected, "4 lines\ntook 5 s\n") == "4 lines\ntook … s\n"

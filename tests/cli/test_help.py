@@ -11,7 +11,7 @@ import pytest
 from ledger.cli import cli as root
 from ledger.config import Config, load_config
 from tests.conftest import Cli
-from tests.helpers.pages import code_under
+from tests.helpers.pages import CONFIGURATION, code_under
 
 
 def commands(command: click.Command, name: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -35,8 +35,8 @@ def test_commands_are_completed(script: Cli) -> None:
     assert script(env=completion).stdout.split() == ["plain,reprice", "plain,report"]
 
 
-def test_the_readme_shows_the_configurations_defaults(tmp_path: Path) -> None:
-    shown = code_under("Configuration", "toml")
+def test_the_page_shows_the_configurations_defaults(tmp_path: Path) -> None:
+    shown = code_under(CONFIGURATION, "The defaults", "toml") + code_under(CONFIGURATION, "Projects by rule", "toml")
     (tmp_path / "tollbook.toml").write_text(shown)
     found = load_config(tmp_path)
     default = Config().ledger

@@ -1,4 +1,4 @@
-"""README.md as tests read it: its fenced blocks, by language and heading."""
+"""README.md and docs/*.md as tests read them: fenced blocks, by language and heading."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from pathlib import Path
 from tests.conftest import ROOT, command_environment
 
 README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+PAGES = (README, *sorted(DOCS.glob("*.md")))
+APPLICATIONS = DOCS / "applications.md"
+CONFIGURATION = DOCS / "configuration.md"
 FENCED = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ (?P<title>.+)$", re.MULTILINE)
 
@@ -27,9 +31,9 @@ class Block:
     end: int
 
 
-def blocks_in(readme: str) -> list[Block]:
-    fences = list(FENCED.finditer(readme))
-    headings = [match for match in HEADING.finditer(readme) if not any(inside(match, fence) for fence in fences)]
+def blocks_in(page: str) -> list[Block]:
+    fences = list(FENCED.finditer(page))
+    headings = [match for match in HEADING.finditer(page) if not any(inside(match, fence) for fence in fences)]
     blocks = []
     for fence in fences:
         above = [match["title"] for match in headings if match.start() < fence.start()]
@@ -41,11 +45,15 @@ def inside(match: re.Match[str], fence: re.Match[str]) -> bool:
     return fence.start() < match.start() < fence.end()
 
 
-def code_under(heading: str, language: str = "python") -> str:
-    """All blocks of that language under one heading, as one text."""
-    blocks = blocks_in(README.read_text(encoding="utf-8"))
-    chosen = [block.text for block in blocks if (block.heading, block.language) == (heading, language)]
-    assert chosen, f"README.md has no {language} block under {heading!r}"
+def blocks_of(page: Path, language: str) -> list[Block]:
+    """The page's blocks of that language."""
+    return [block for block in blocks_in(page.read_text(encoding="utf-8")) if block.language == language]
+
+
+def code_under(page: Path, heading: str, language: str = "python") -> str:
+    """All blocks of that language under one heading of a page, as one text."""
+    chosen = [block.text for block in blocks_of(page, language) if block.heading == heading]
+    assert chosen, f"{page.name} has no {language} block under {heading!r}"
     return "\n".join(chosen)
 
 

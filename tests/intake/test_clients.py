@@ -1,4 +1,4 @@
-"""Real clients against a local server that answers as the API reference shows; README's code for them is run."""
+"""Real clients against a local server that answers as the API reference shows; the code of docs/applications.md runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from openai import AsyncOpenAI, OpenAI
 
 from tests.conftest import ROOT, Cli, command_environment
 from tests.helpers.gateway import WORDS, running_gateway
-from tests.helpers.pages import code_under
+from tests.helpers.pages import APPLICATIONS, code_under
 
 # One answer of the gateway (tests/gateway.py): the API reference's own counts.
 INPUT, OUTPUT, REASONING = 88, 230, 211
@@ -146,7 +146,7 @@ def test_many_tasks_at_once_lose_and_double_nothing(gateway_url: str, cli: Cli, 
     assert spent(cli, "--db", db_url) == {("unassigned", MINI): answers(MINI, 8)}
 
 
-# --- README's code --------------------------------------------------------------------------------------------------
+# --- the page's code --------------------------------------------------------------------------------------------------
 
 
 def run_code(code: str, folder: Path, gateway_url: str) -> str:
@@ -173,7 +173,7 @@ def run_code(code: str, folder: Path, gateway_url: str) -> str:
         ("OpenAI SDK, async", {("search", MINI): answers(MINI, 3)}),
     ],
 )
-def test_readme_code_books_what_the_sdk_received(
+def test_page_code_books_what_the_sdk_received(
     heading: str,
     spending: dict[tuple[str, str], tuple[int, ...]],
     sqlite_url: str,
@@ -181,16 +181,16 @@ def test_readme_code_books_what_the_sdk_received(
     cli: Cli,
     tmp_path: Path,
 ) -> None:
-    run_code(code_under(heading), tmp_path, gateway_url)
+    run_code(code_under(APPLICATIONS, heading), tmp_path, gateway_url)
     assert spent(cli, "--db", sqlite_url) == spending
 
 
-def test_readme_code_without_a_database_writes_lines_to_ingest(gateway_url: str, cli: Cli, tmp_path: Path) -> None:
+def test_page_code_without_a_database_writes_lines_to_ingest(gateway_url: str, cli: Cli, tmp_path: Path) -> None:
     heading = "A file instead of a database"
     for _ in range(2):
-        run_code(code_under(heading), tmp_path, gateway_url)
+        run_code(code_under(APPLICATIONS, heading), tmp_path, gateway_url)
     assert [path.name for path in tmp_path.iterdir()] == ["usage.jsonl"]
-    [command] = code_under(heading, "sh").splitlines()
+    [command] = code_under(APPLICATIONS, heading, "sh").splitlines()
     cli(*command.split()[1:]).ok()
     assert spent(cli) == {("data-extraction", LITE): answers(LITE, 2)}
 
@@ -199,7 +199,7 @@ def test_readme_code_without_a_database_writes_lines_to_ingest(gateway_url: str,
     importlib.util.find_spec("litellm") is None,
     reason="litellm is not installed: it asks for an older openai, so .ci/run tests it in an environment of its own",
 )
-def test_readme_code_books_what_litellm_received(sqlite_url: str, gateway_url: str, cli: Cli, tmp_path: Path) -> None:
+def test_page_code_books_what_litellm_received(sqlite_url: str, gateway_url: str, cli: Cli, tmp_path: Path) -> None:
     more = f"""
 import time
 
@@ -215,7 +215,7 @@ async def main():
 
 asyncio.run(main())
 """
-    run_code(f"{code_under('LiteLLM')}\n{more}", tmp_path, gateway_url)
+    run_code(f"{code_under(APPLICATIONS, 'LiteLLM')}\n{more}", tmp_path, gateway_url)
     assert spent(cli, "--db", sqlite_url) == {
         ("support", PRO): answers(PRO, 1),
         ("search", MINI): answers(MINI, 1),  # the stream without usage was refused
@@ -223,13 +223,13 @@ asyncio.run(main())
     }
 
 
-def test_readme_rule_names_the_project_of_a_collectors_spans(cli: Cli, tmp_path: Path) -> None:
+def test_page_rule_names_the_project_of_a_collectors_spans(cli: Cli, tmp_path: Path) -> None:
     heading = "An OpenTelemetry collector"
-    rule = code_under(heading, "toml")
+    rule = code_under(APPLICATIONS, heading, "toml")
     assert 'project = "search"' in rule
     (tmp_path / "tollbook.toml").write_text(rule)
     spans = (ROOT / "examples" / "usage" / "spans-2026-03.otlp.jsonl").read_text()
     (tmp_path / "spans.otlp.jsonl").write_text(spans.replace('"stringValue":"search"', '"stringValue":"search-api"'))
-    [command] = code_under(heading, "sh").splitlines()
+    [command] = code_under(APPLICATIONS, heading, "sh").splitlines()
     cli(*command.split()[1:]).ok()
     assert {project for project, _model in spent(cli)} == {"search", "unassigned"}
