@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,15 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, command_environment
-from tests.helpers.pages import APPLICATIONS, DOCS, PAGES, README, Block, blocks_in, blocks_of
+from tests.helpers.pages import (
+    DOCS,
+    PAGES,
+    README,
+    Block,
+    assert_examples_print_what_is_said,
+    blocks_in,
+    blocks_of,
+)
 
 
 @dataclass(frozen=True)
@@ -139,21 +146,8 @@ def test_prices_on_pages_are_the_shipped_ones(provider: str, page: Path) -> None
         assert f"| `{name}` | {' | '.join(columns)} |\n" in text
 
 
-def test_the_library_example_prints_what_its_page_says(tmp_path: Path) -> None:
-    blocks = [block for block in blocks_in(APPLICATIONS.read_text(encoding="utf-8")) if block.heading == "As a library"]
-    examples = [pair for pair in itertools.pairwise(blocks) if pair[0].language == "python"]
-    assert examples, "applications.md shows no use as a library"
-    for code, output in examples:
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", code.text],
-            cwd=tmp_path,
-            env=command_environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert (output.language, done.stderr, done.stdout) == ("text", "", output.text)
+def test_the_library_examples_print_what_their_page_says(tmp_path: Path) -> None:
+    assert_examples_print_what_is_said(blocks_in((DOCS / "library.md").read_text(encoding="utf-8")), tmp_path)
 
 
 @pytest.mark.parametrize(

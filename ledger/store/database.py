@@ -31,10 +31,12 @@ from ledger.store.tables import ledger_settings
 class Database:
     """An open ledger of the right revision. Its settings are read once, and again by each writer under the lock.
 
-    Threads share it. A child made by a fork has connections of its own; see `ledger.store.forks`.
+    `is_new` where opening made it. Threads share it. A child made by a fork has connections of its own; see
+    `ledger.store.forks`.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, is_new: bool = False) -> None:
+        self.is_new = is_new
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._settings: dict[str, str] | None = None
         self._in_use: weakref.WeakSet[Connection] = weakref.WeakSet()

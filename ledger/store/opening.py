@@ -40,14 +40,15 @@ def open_ledger(url: str, *, create: bool = False, timezone: str = "UTC", rollup
     try:
         with forks.passing(is_sqlite=engine.dialect.name == "sqlite"), _refusals(engine, "opened"):
             revision = _revision(engine)
-            if revision is None and create:
+            is_new = revision is None and create
+            if is_new:
                 create_database(url, timezone=timezone, rollup_tags=rollup_tags)
                 revision = HEAD_REVISION
         _check_revision(revision, shown(engine))
     except BaseException:
         forks.let_go(engine)
         raise
-    return Database(engine)
+    return Database(engine, is_new=is_new)
 
 
 def _check_revision(revision: str | None, where: str) -> None:

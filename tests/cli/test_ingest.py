@@ -367,3 +367,17 @@ def test_a_control_character_of_the_input_reaches_no_terminal(cli: Cli) -> None:
     assert outcome.exit_code == 3
     assert "\x1b" not in outcome.stdout + outcome.stderr + shown
     assert "\\x1b[31mred" in shown
+
+
+def test_a_new_ledger_says_once_in_which_zone_its_months_are_cut(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "usage.jsonl").write_text(responses([1]))
+    (tmp_path / "tollbook.toml").write_text('[ledger]\ntimezone = "Asia/Shanghai"\n')
+    assert "new ledger" not in cli("ingest", "usage.jsonl", "--dry-run").ok().stderr
+    made = cli("ingest", "usage.jsonl", "--json").ok()
+    assert made.json["accepted"] == 1
+    [told] = [line for line in made.stderr.splitlines() if "new ledger" in line]
+    assert told == (
+        "Note: new ledger: its months are cut in Asia/Shanghai, which is fixed once usage is booked. For another zone: "
+        "remove this ledger, then 'tollbook db init --timezone Asia/Shanghai' before the first ingest"
+    )
+    assert "new ledger" not in cli("ingest", "usage.jsonl").ok().stderr

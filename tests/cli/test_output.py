@@ -345,6 +345,20 @@ def test_what_was_left_out_is_a_note_on_standard_error() -> None:
     assert run(env={"COLUMNS": "bad"}).stderr == ""
 
 
+@pytest.mark.parametrize("columns", ["", "bad", "0"])
+def test_a_table_that_goes_to_no_terminal_is_100_columns_wide(columns: str) -> None:
+    wide = Sheet("Words", [Column("text")], [("many words " * 30,)])
+
+    @click.command()
+    @output_options()
+    def show_wide(output: Output) -> None:
+        output.write(wide)
+
+    shown = CliRunner(env={"COLUMNS": columns}, catch_exceptions=False).invoke(show_wide).stdout
+    assert shown == table(wide, 100)
+    assert max(map(len, shown.splitlines())) <= 100
+
+
 def test_a_terminal_that_is_no_utf_8_gets_escapes() -> None:
     runner = CliRunner(env={"COLUMNS": "100"}, charset="ascii", catch_exceptions=False)
     result = runner.invoke(_show_wide)

@@ -1,4 +1,4 @@
-"""Real clients against a local server that answers as the API reference shows; docs/applications.md runs."""
+"""Real clients against a local server that answers as the API reference shows; docs/applications.md's code runs."""
 
 from __future__ import annotations
 

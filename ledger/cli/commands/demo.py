@@ -63,7 +63,17 @@ def demo() -> None:
     click.secho(
         f"\n# All of it is in ./{FOLDER}: the ledger tollbook.db, the usage, two CSV files. Go on with:", bold=True
     )
-    click.echo(f"$ cd {FOLDER} && tollbook report --by project --by model")
+    click.echo(f"$ {_own_command()} report --db {FOLDER}/tollbook.db --by project --by model")
+
+
+def _own_command() -> str:
+    """The words that start tollbook here, as this process was started: by name, by path or by `python -m`."""
+    started = Path(sys.argv[0])
+    if started.name == "__main__.py":
+        return shlex.join(sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1])
+    found = shutil.which(started.name)
+    by_name = found is not None and Path(found).absolute() == started
+    return started.name if by_name else shlex.quote(sys.argv[0])
 
 
 def _run(arguments: list[str]) -> None:

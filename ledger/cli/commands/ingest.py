@@ -138,6 +138,8 @@ def ingest(
         else:
             database = app.open(create=True)
         check_provider(database, provider or section.provider)
+        if database.is_new and not dry_run:
+            note(_zone_of_new(database.zone_name))
         progress = stack.enter_context(_Progress())
         run = Ingest(
             database, app.config, options, input_format=input_format, strict=strict, dry_run=dry_run, progress=progress
@@ -163,6 +165,14 @@ def check_provider(database: Database, provider: str) -> None:
             f"provider {provider!r} has no rate card: known are {', '.join(known)}; "
             "add one with 'tollbook rates add FILE'"
         )
+
+
+def _zone_of_new(zone_name: str) -> str:
+    """The zone of a new ledger, and how to choose another while that is easy."""
+    return (
+        f"new ledger: its months are cut in {zone_name}, which is fixed once usage is booked. For another zone: remove "
+        "this ledger, then 'tollbook db init --timezone Asia/Shanghai' before the first ingest"
+    )
 
 
 class _Progress:

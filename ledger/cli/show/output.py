@@ -23,6 +23,9 @@ from ledger.cli.show.sheet import Sheet, to_csv, to_json, to_markdown
 from ledger.errors import LedgerError
 from ledger.values.safe_text import visible
 
+# Of a table that goes to a pipe: what pages, logs and mails show without a break.
+DEFAULT_WIDTH = 100
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 SHEET_FORMATS = ("table", "json", "csv", "markdown")
@@ -97,15 +100,15 @@ def note(text: str) -> None:
     click.echo(f"Note: {visible(text)}", err=True)
 
 
-def terminal_width() -> int | None:
-    """COLUMNS, else the width of the terminal that standard output is; None where it is none."""
+def terminal_width() -> int:
+    """COLUMNS, else the width of the terminal that standard output is, else DEFAULT_WIDTH."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isascii() and columns.isdigit() and int(columns) > 0:
         return int(columns)
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+        return os.get_terminal_size(sys.stdout.fileno()).columns or DEFAULT_WIDTH
     except (AttributeError, OSError, ValueError):
-        return None
+        return DEFAULT_WIDTH
 
 
 def wants_colour() -> bool:
