@@ -119,7 +119,8 @@ def test_payloads_with_odd_values_raise_nothing(obj: dict[str, Any], input_forma
     for parsed in found:
         check(parsed)
     if input_format not in ("otel", "sse") and not {"resourceSpans", "type", "object"} & obj.keys():
-        assert len(found) == 1
+        # A chunk without a choice, as a stream's sign of life is, is of no request.
+        assert len(found) == 1 or (not found and obj.get("choices") == [])
     assert parse_object(json.loads(raw), input_format) == found
 
 
