@@ -14,7 +14,7 @@ import tollbook
 from tests.conftest import ROOT, command_environment
 
 NAMES = {
-    "Charge", "DatabaseFailure", "UnknownCard", "count_tokens",
+    "Charge", "DatabaseFailure", "UnknownCard", "count_tokens", "estimate",
     "Ledger", "LedgerError", "PricingError", "Recorded", "TokenUsage", "__version__", "load_rate_cards", "price_batch",
     "price_usage", "usage_record",
 }  # fmt: skip

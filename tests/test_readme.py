@@ -111,6 +111,20 @@ def test_a_pages_commands_print_what_it_says(
     assert new == old, f"{page.name} has other output: look at the difference, then --update-pages"
 
 
+def test_the_comment_on_the_first_page_is_that_of_the_tours_change(tmp_path: Path, console_script: Path) -> None:
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    config = "examples/estimate/tollbook.toml"
+    run(f"tollbook estimate --config {config} --json -o base.json", tmp_path, console_script)
+    run(f"sed -i s/31_000/32_000/ {config}", tmp_path, console_script)
+    diff = f"tollbook diff --config {config} --compare-to base.json --fail-increase 10%,2usd --format markdown"
+    comment = run(diff, tmp_path, console_script).splitlines()
+    shown = [
+        line.removeprefix(">").strip() for line in README.read_text(encoding="utf-8").splitlines() if line[:1] == ">"
+    ]
+    assert shown
+    assert [line for line in shown if line not in comment] == []
+
+
 def test_the_pages_that_show_commands_are_found() -> None:
     shown = {page for page in PAGES if blocks_of(page, "console")}
     assert {README, DOCS / "tour.md", DOCS / "finance.md", DOCS / "prices.md"} <= shown

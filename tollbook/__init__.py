@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ledger.library import Ledger
     from pricing import Charge, TokenUsage, UnknownCard, load_rate_cards, price_batch, price_usage
     from pricing.errors import PricingError
+    from pricing.estimating.text import estimate
     from pricing.estimating.tokens import count_tokens
 
     __version__: str
@@ -30,6 +31,7 @@ __all__ = [
     "UnknownCard",
     "__version__",
     "count_tokens",
+    "estimate",
     "load_rate_cards",
     "price_batch",
     "price_usage",
@@ -43,6 +45,7 @@ _HOMES = {
     "PricingError": "pricing.errors",
     "Recorded": "ledger.intake.application",
     "count_tokens": "pricing.estimating.tokens",
+    "estimate": "pricing.estimating.text",
     "usage_record": "ledger.intake.application",
 }
 

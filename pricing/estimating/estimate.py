@@ -13,8 +13,10 @@ from pricing.money import format_usd, usd_fraction
 from pricing.usage import TokenUsage
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from pricing.charge import Charge
-    from pricing.rate_card import RateEntry
+    from pricing.rate_card import RateCard, RateEntry
 
 NO_TOKENS = TokenRange(0, 0, 0)
 
@@ -90,12 +92,14 @@ def estimate_prompt(
     cached: TokenRange = NO_TOKENS,
     output_tokens: int = 0,
     max_output_tokens: int | None = None,
+    card: RateCard | None = None,
+    at: dt.datetime | None = None,
 ) -> PromptEstimate:
     """The estimate of one request; `cached` is the part of the input read from cache, at most all of it.
 
     By bounds 32_000 and 128_000, a range of 25_600 to 38_400 is priced at 25_600 tokens in tier 1, at 38_400 in tier 2,
     and the edge 32_000 is named with its price and that of 32_001. InvalidUsage ("input_over_limit") where the expected
-    count is beyond what the entry prices.
+    count is beyond what the entry prices. With `card` and `at`, the charges know their USD.
     """
     top_tokens = top_tokens_of(entry)
     if top_tokens is not None and input_range.expected > top_tokens:
@@ -106,7 +110,7 @@ def estimate_prompt(
         raise InvalidUsage(message, reason="input_over_limit")
 
     def charge(input_tokens: int, cached_tokens: int, output: int = output_tokens) -> Charge:
-        return price_entry(entry, TokenUsage(input_tokens, min(cached_tokens, input_tokens), output))
+        return price_entry(entry, TokenUsage(input_tokens, min(cached_tokens, input_tokens), output), card, at)
 
     high_tokens = input_range.high if top_tokens is None else min(input_range.high, top_tokens)
     high_output = output_tokens if max_output_tokens is None else max_output_tokens
