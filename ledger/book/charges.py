@@ -81,8 +81,12 @@ def is_undone(charge_id: ColumnElement[int] = charges.c.id) -> ColumnElement[boo
 
 
 def is_live(*classes: str) -> ColumnElement[bool]:
-    """The charge counts: it is of usage, and no reversal has undone it. One class alone goes by its partial index."""
-    return and_(charges.c.charge_class.in_(classes or LIVE_CLASSES), ~is_undone())
+    """The charge counts: it is of usage, and no reversal has undone it.
+
+    Each class has a partial index by usage, which SQLite takes for `=` alone, never for `IN`: ask for one at a time.
+    """
+    of_usage = or_(*(charges.c.charge_class == charge_class for charge_class in classes or LIVE_CLASSES))
+    return and_(of_usage, ~is_undone())
 
 
 def _live_query(condition: ColumnElement[bool]) -> Select[Any]:
