@@ -81,7 +81,7 @@ def run(command: str, folder: Path, script: Path) -> str:
 
 
 def updated(expected: str, printed: str) -> str:
-    """What a page should say now: lines with an ellipsis stay as they are where they still describe what is printed."""
+    """The text a page should have now: lines with an ellipsis stay while they still describe what is printed."""
     if says(expected, printed):
         return expected
     vague = [line for line in expected.splitlines(keepends=True) if "…" in line and line != "…\n"]

@@ -75,7 +75,7 @@ def record_all(
 
 
 def _unless_refused(parsed: Parsed, refusal: RecordError | None) -> Parsed:
-    """What was parsed; a record whose project or tags are refused is held back, and nothing is booked of its rest."""
+    """Passes on what was parsed; a record whose project or tags are refused is held back, and none of it is booked."""
     if refusal is None or not isinstance(parsed, UsageRecord):
         return parsed
     return Rejected(refusal.reason, str(refusal), sealed(to_fields(parsed)))
@@ -133,7 +133,7 @@ def _texts(tags: object) -> Mapping[str, str]:
 
 
 def _parse_any(response: object, requested_model: object) -> tuple[Parsed, bytes]:
-    """What `_parse` makes of a response; whatever it can't read is a `Rejected`."""
+    """Parses a response; whatever can't be read is a `Rejected`."""
     try:
         return _parse(response, requested_model)
     except LedgerError as error:

@@ -143,12 +143,12 @@ def read_source(source: Source, input_format: str = AUTO) -> Iterator[Item]:
 
 
 def parse_line(raw: bytes, input_format: str = AUTO, cut: bool = False) -> list[Parsed]:
-    """What one line says by itself; never raises, whatever the bytes."""
+    """Parses one line by itself; never raises, whatever the bytes."""
     reader = LineReader(input_format)
     return [item.parsed for item in [*reader.line(1, raw, cut=cut), *reader.finish()]]
 
 
 def parse_object(obj: JsonObject, input_format: str = AUTO) -> list[Parsed]:
-    """What one decoded object says by itself; never raises for JSON values."""
+    """Parses one decoded object by itself; never raises for JSON values."""
     reader = LineReader(input_format)
     return [item.parsed for item in [*reader.value(1, b"", obj), *reader.finish()]]

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, func, or_, select
 
 from ledger.book.charges import is_live
 from ledger.book.prices.in_force import cards_in_force
-from ledger.book.prices.pins import PinnedIds, _add_version, add_conversion
+from ledger.book.prices.pins import PinnedIds, add_conversion, add_version
 from ledger.errors import LedgerError
 from ledger.store.tables import charges, usage_records
 from pricing.catalog import CardFile, changed_entries
@@ -32,7 +32,7 @@ def add_card(connection: Connection, file: CardFile, *, replace_with_reason: str
     added = _new_facts(current, after)
     if not added:
         return []
-    _add_version(connection, file, origin="user", reason=replace_with_reason)
+    add_version(connection, file, origin="user", reason=replace_with_reason)
     _overrule_conversions(connection, current, file, replace_with_reason)
     pins = PinnedIds()
     pins.pin(connection, [after])

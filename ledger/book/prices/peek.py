@@ -18,7 +18,7 @@ _HAS_BUILT_IN_ALONE = """
 
 
 def has_built_in_prices_alone(file: Path) -> bool:
-    """Whether a ledger of this revision holds no card and no conversion that a user added.
+    """True where a ledger of this revision holds no card and no conversion that a user added.
 
     False in every doubtful case, such as another revision or no ledger at all: opening it says what is wrong.
     """

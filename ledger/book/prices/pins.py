@@ -81,7 +81,7 @@ def _version_ids(connection: Connection, provider: str) -> dict[str, int]:
     )
     versions: list[tuple[int, CardFile]] = []
     built_in = [file for file in built_in_card_files() if file.provider == provider]
-    versions += [(_add_version(connection, file, origin="built-in"), file) for file in built_in]
+    versions += [(add_version(connection, file, origin="built-in"), file) for file in built_in]
     versions += [(row.id, parse_card(row.content, f"card version {row.id}")) for row in rows if row.origin == "user"]
     found: dict[str, int] = {}
     so_far: list[CardFile] = []
@@ -94,7 +94,7 @@ def _version_ids(connection: Connection, provider: str) -> dict[str, int]:
     return found
 
 
-def _add_version(connection: Connection, file: CardFile, *, origin: str, reason: str | None = None) -> int:
+def add_version(connection: Connection, file: CardFile, *, origin: str, reason: str | None = None) -> int:
     """The id of that file's row, added where it is new; a user's is always added, for order counts."""
     if origin == "built-in":
         known = connection.execute(
