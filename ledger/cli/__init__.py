@@ -65,25 +65,28 @@ class LazyGroup(click.Group):
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own
-        """Run the command; wrong use that it finds is one line and exit code 2, as click's own is."""
+        """Run the command and end as it decided; wrong use that it finds is one line and exit code 2, as click's is."""
         with _telling_wrong_use(), _ending_quietly():
-            return super().invoke(ctx)
+            super().invoke(ctx)
+        ctx.exit(ctx.meta.get(EXIT_CODE, 0))
 
 
 @contextmanager
 def _telling_wrong_use() -> Iterator[None]:
     try:
         yield
-    except click.ClickException as error:
-        from ledger.values.safe_text import without_credentials  # only once something is wrong
-
-        error.message = without_credentials(error.message)  # type: ignore[misc]  # a new error would lose its hints
+    except (click.exceptions.Exit, click.Abort):
         raise
     except Exception as error:
-        message = _wrong_use(error)
+        from ledger.values.safe_text import visible, without_credentials  # only once something is wrong
+
+        if isinstance(error, click.ClickException):
+            error.message = without_credentials(error.message)  # type: ignore[misc]  # a new error would lose its hints
+            raise
+        message = _words(error)
         if message is None:
             raise
-        raise click.UsageError(message) from error
+        raise click.UsageError(visible(without_credentials(message))) from error
 
 
 @contextmanager
@@ -104,17 +107,8 @@ def _ending_quietly() -> Iterator[None]:
         sys.exit(130)
 
 
-def _wrong_use(error: Exception) -> str | None:
-    """The line to print for an error that is the user's to mend; None for any other."""
-    if isinstance(error, (click.exceptions.Exit, click.Abort)):
-        return None
-    from ledger.values.safe_text import visible, without_credentials  # only once something is wrong
-
-    message = _words(error)
-    return None if message is None else visible(without_credentials(message))
-
-
 def _words(error: Exception) -> str | None:
+    """The line to print for an error that is the user's to mend; None for any other."""
     from ledger.errors import LedgerError
     from pricing.errors import PricingError  # only once something is wrong
 

@@ -128,12 +128,12 @@ class App:
         return has_built_in_prices_alone(self._file)
 
 
-# Key of the context's meta: the exit code that a result decided, before it was shown.
+# Key of the context's meta: the exit code that a result decided.
 EXIT_CODE = "tollbook.exit_code"
 
 
 def decide_exit(code: int) -> int:
-    """Set the exit code before the result is shown: it holds also where the reader of it goes away."""
+    """Sets the command's exit code; set before the result is shown, it holds also where its reader goes away."""
     click.get_current_context().meta[EXIT_CODE] = code
     return code
 

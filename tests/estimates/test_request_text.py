@@ -12,7 +12,7 @@ import pytest
 from ledger.errors import LedgerError
 from ledger.estimates.prompts.files import read_calibration, read_json, read_text
 from ledger.estimates.prompts.requests import Prompt, prompt_of_body, read_prompts
-from ledger.estimates.prompts.variables import fill, left_open
+from ledger.estimates.prompts.variables import fill, placeholders_in
 from pricing.estimating.calibration import PromptText
 
 
@@ -332,7 +332,7 @@ def test_placeholders_are_replaced_once() -> None:
     variables = {"name": "Ann {{city}}", "city": "Rome"}
     assert fill("{{name}}, {{ name }}, {{\tcity\n}}", variables) == "Ann {{city}}, Ann {{city}}, Rome"
     assert fill("{name} {{}} {{ na me }} {{{city}}} {{x}}", variables) == "{name} {{}} {{ na me }} {Rome} {{x}}"
-    assert left_open(["{{a}} {{b}}", "{{ a }} {{name}}"], variables) == ["a", "b"]
+    assert placeholders_in(["{{a}} {{b}}", "{{ a }} {{name}}"]) == {"a", "b", "name"}
 
 
 def test_a_million_braces_are_gone_through_in_no_time() -> None:

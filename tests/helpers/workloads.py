@@ -52,7 +52,8 @@ class Project:
             text = f'[[workload]]\nname = "w"\nmodel = "{LITE}"\nrequests_per_month = 1\noutput_tokens = 0\n{text}\n'
         path = self.folder / "tollbook.toml"
         path.write_text(text, encoding="utf-8")
-        given: dict[str, Any] = {"encoding": "o200k_base", "calibration": None, "profile": None, "means": None}
+        given: dict[str, Any] = dict.fromkeys(("calibration", "profile", "means"))
+        given |= {"encoding": "o200k_base", "file": str(path)}
         card = options.pop("card", None) or load_rate_cards()["evolink"]
         at = options.pop("at", AT)
         return estimate_workloads(read_config(path), folder=self.folder, card=card, at=at, **given | options)

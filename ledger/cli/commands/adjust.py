@@ -61,7 +61,7 @@ def adjust(
         Column("currency"),
     )
     row = (batch, project, of_month, in_books, parsed.nano, parsed.currency)
-    document = {"schema": 1, "batch": batch, **facts, "posted_month": in_books, "repeated": repeated}
+    document = {"batch": batch, **facts, "posted_month": in_books, "repeated": repeated}
     output.write(Sheet("Adjusted", columns, [row], document=document))
     if span.start is not None and span.start > now:
         note(f"{of_month} lies ahead: the amount is booked there")

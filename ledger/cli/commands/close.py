@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -66,7 +65,7 @@ def close(
     )
     with database.reading() as connection:
         undated = undated_quarantine(connection)
-    code = decide_exit(int(dry_run and not force and any(each.objections for each in closed)))
+    decide_exit(int(dry_run and not force and any(each.objections for each in closed)))
     output.write(_sheet(closed, undated, dry_run=dry_run))
     for each in closed:
         for objection in each.objections:
@@ -75,7 +74,6 @@ def close(
             note(f"{each.month}: booked {without_fees(each.unbooked_calls)}")
     if undated:
         note(f"{undated} in quarantine without a readable time: they are of no month; 'tollbook quarantine list'")
-    sys.exit(code)
 
 
 def _sheet(closed: list[Closed], undated: int, *, dry_run: bool) -> Sheet:
@@ -88,7 +86,6 @@ def _sheet(closed: list[Closed], undated: int, *, dry_run: bool) -> Sheet:
     )
     rows = [(each.month, each.number, each.rows.charges, _amounts(each), each.rows.digest) for each in closed]
     document = {
-        "schema": 1,
         "closed": [
             {
                 **dict(zip((column.name for column in columns), row, strict=True)),
@@ -118,5 +115,5 @@ def reopen(app: App, *, month: str, reason: str, output: Output) -> None:
         raise LedgerError("--reason is empty: say why")
     number = reopen_month(app.open(), month, reason, now=datetime.now(UTC))
     columns = (Column("month"), Column("number", "count"))
-    document = {"schema": 1, "month": month, "number": number}
+    document = {"month": month, "number": number}
     output.write(Sheet(f"Reopened; close no. {number} stays on record", columns, [(month, number)], document=document))

@@ -46,7 +46,6 @@ def batches(app: App, limit: int, output: Output) -> None:
         for row in rows
     ]  # fmt: skip
     document = {
-        "schema": 1,
         "batches": [
             {**dict(zip((column.name for column in columns[:-1]), line, strict=False)), "options": row.options}
             for row, line in zip(rows, cells, strict=True)
@@ -158,7 +157,6 @@ def reassign(
 def _show(corrected: Corrected, what: str, output: Output, *, dry_run: bool) -> None:
     amounts = {currency: format_nano(nano) for currency, nano in sorted(corrected.amounts.items())}
     document = {
-        "schema": 1,
         "batch": corrected.batch_id,
         "charges": corrected.reversed,
         "amounts": amounts,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from ledger.cli.app import App
+from ledger.cli.app import App, decide_exit
 from ledger.cli.command import command, group
 from ledger.cli.show.output import Output
 from ledger.cli.show.sheet import Column, Sheet
@@ -61,7 +59,6 @@ def current(app: App, output: Output) -> None:
 
     database = app.open()
     document = {
-        "schema": 1,
         "url": database.url,
         "revision": HEAD_REVISION,
         "timezone": database.zone_name,
@@ -69,7 +66,7 @@ def current(app: App, output: Output) -> None:
         "created_at": database.settings["created_at"],
     }
     shown = document | {"rollup_tags": ",".join(database.rollup_tags)}
-    rows = [("schema" if key == "revision" else key, str(shown[key])) for key in shown if key != "schema"]
+    rows = [("schema" if key == "revision" else key, str(value)) for key, value in shown.items()]
     output.write(Sheet("Ledger", (Column("what"), Column("value")), rows, document=document))
 
 
@@ -83,8 +80,9 @@ def check(app: App) -> None:
     for problem in problems:
         click.echo(f"Problem: {problem}", err=True)
     if problems:
-        sys.exit(1)
-    click.echo(f"{database.url}: sound", err=True)
+        decide_exit(1)
+    else:
+        click.echo(f"{database.url}: sound", err=True)
 
 
 @command("tollbook db rollups --tag team --tag env", "tollbook db rollups --none", within=db, shows=None)

@@ -129,7 +129,7 @@ def _estimate_prompts(app: App, asked: PromptOptions, reporting: Reporting) -> N
     prompts = [prompt for file in asked.files for prompt in read_prompts(file)]
     facts, output_basis = _facts(app, asked, entry.model)
     estimated = estimate_prompts(prompts, settings=settings, facts=facts)
-    total = total_of(_priced(estimated), currency=entry.currency, requests=asked.requests or 1)
+    total = total_of(_priced(estimated), asked.requests or 1)
     result = PromptsEstimate(
         settings,
         estimated,
@@ -138,13 +138,10 @@ def _estimate_prompts(app: App, asked: PromptOptions, reporting: Reporting) -> N
         asked.project,
         asked.requests or 1,
         total,
-        None if limit is None else hold(total, limit, asked.gate or "expected"),
+        None if limit is None else hold(total, entry.currency, limit, asked.gate or "expected"),
     )
-    passed = result.gate is None or result.gate.passed
-    reporting.write(rendering(result), passed=passed)
+    reporting.write(rendering(result), passed=result.gate is None or result.gate.passed)
     tell(result)
-    if not passed:
-        click.get_current_context().exit(1)
 
 
 def _facts(app: App, asked: PromptOptions, model: str) -> tuple[RequestFacts, OutputBasis]:

@@ -73,7 +73,6 @@ def list_(app: App, *, month: str | None, output: Output) -> None:
         [each.project.id, *_fields(each.project), moment_text(each.since, "seconds")] for each in in_force
     ]
     document = {
-        "schema": 1,
         "month": asked,
         "projects": [
             {"project": each.project.id, **_facts(each.project), "since": row[-1]}
@@ -93,7 +92,7 @@ def _changes(changes: list[ProjectChange], *, dry_run: bool) -> Sheet:
         was = {} if before is None or after is None else _differing(before, after)
         rows.append([change, shown.id, *_fields(shown), {name: _text(value) for name, value in was.items()}])
         document_rows.append({"change": change, "project": shown.id, **_facts(shown), "before": was})
-    document = {"schema": 1, "changes": document_rows, "dry_run": dry_run}
+    document = {"changes": document_rows, "dry_run": dry_run}
     return Sheet("Would be applied" if dry_run else "Applied", columns, rows, document=document)
 
 

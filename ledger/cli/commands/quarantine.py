@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ledger.cli.app import ROW_NUMBER, App
+from ledger.cli.app import ROW_NUMBER, App, decide_exit
 from ledger.cli.command import command, group
 from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet
@@ -55,7 +55,7 @@ def list_entries(app: App, state: str, reason: str | None, output: Output) -> No
         Column("message"),
     )
     cells = [(row.id, row.reason, row.file, row.line, row.seen, row.request_id or "", row.message) for row in rows]
-    document = {"schema": 1, "entries": [_document(row) for row in rows]}
+    document = {"entries": [_document(row) for row in rows]}
     output.write(Sheet(f"Quarantine, {state}: {len(rows):,}", columns, cells, document=document))
 
 
@@ -76,12 +76,8 @@ def show(app: App, number: int, output: Output) -> None:
     with app.open().reading() as connection:
         row = get_entry(connection, number)
         standing = standing_fields(connection, row)
-    document = {"schema": 1, **_document(row), "standing": standing}
-    rows = [
-        (key, _shown(value))
-        for key, value in document.items()
-        if key not in ("schema", "fields", "standing", "options")
-    ]
+    document = {**_document(row), "standing": standing}
+    rows = [(key, _shown(value)) for key, value in document.items() if key not in ("fields", "standing", "options")]
     for name, values in (("field", document["fields"]), ("stands", standing or {}), ("option", document["options"])):
         rows += [(f"{name} {key}", _shown(value)) for key, value in values.items()]
     output.write(Sheet(f"Quarantine entry {number}", (Column("what"), Column("value")), rows, document=document))
@@ -101,7 +97,6 @@ def retry(app: App, numbers: tuple[int, ...], output: Output) -> None:
 
     result = try_again(app.open(), app.config, numbers)
     document = {
-        "schema": 1,
         "batch": result.batch_id,
         "recorded": result.recorded,
         "duplicate": result.duplicate,
@@ -112,7 +107,7 @@ def retry(app: App, numbers: tuple[int, ...], output: Output) -> None:
     output.write(Sheet("Tried again", columns, [cells], document=document))
     if result.still_open:
         note("still open ones say why: tollbook quarantine list")
-        raise click.exceptions.Exit(3)
+        decide_exit(3)
 
 
 @command("tollbook quarantine accept 3 --reason 'the provider corrected its counts'", within=quarantine, shows=None)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from ledger.cli.app import App, parse_usd
+from ledger.cli.app import App, decide_exit, parse_usd
 from ledger.cli.command import command
 from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Cell, Column, Sheet, json_row
@@ -97,8 +96,7 @@ def reconcile(app: App, /, *, tolerance: str, everything: bool, output: Output, 
     passed = found.deviation_usd * NANO <= limit.nano
     output.write(_sheet(found, limit, passed=passed))
     _tell(found, with_statement=asked.statement is not None)
-    if not passed:
-        sys.exit(1)
+    decide_exit(0 if passed else 1)
 
 
 class ReconcileOptions(NamedTuple):

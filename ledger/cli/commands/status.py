@@ -54,7 +54,6 @@ def status(app: App, output: Output) -> None:
     rows += [("closed through", found.closed_through or "nothing closed yet")]
     rows += [("open months", ", ".join(found.open_months) or "none posted yet")]
     document = {
-        "schema": 1,
         "database": found.url,
         "timezone": found.zone,
         "requests": found.requests,

@@ -142,7 +142,7 @@ def _record(app: App, movement: Movement, output: Output) -> None:
         number, movement.kind, movement.provider, movement.credits_nano, currency, movement.paid_nano, movement.day,
         movement.expires, movement.reference, movement.reason,
     )  # fmt: skip
-    document = {"schema": 1, **json_row(columns, row), "repeated": repeated}
+    document = {**json_row(columns, row), "repeated": repeated}
     output.write(Sheet("Recorded", columns, [row], document=document))
     if repeated:
         note(f"this reference was recorded already, as number {number}: nothing was added")

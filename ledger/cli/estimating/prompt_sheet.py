@@ -120,12 +120,12 @@ def _total_row(total: EstimateTotal) -> list[Cell]:
 
 def _footnotes(result: PromptsEstimate) -> Iterator[str]:
     total, settings = result.total, result.settings
-    per_usd_nano, currency = settings.per_usd_nano, total.currency
+    per_usd_nano, currency = settings.per_usd_nano, settings.entry.currency
     times = "" if result.requests == 1 else f", each prompt sent {result.requests:,} times"
     usd, low, high = (grouped(format_usd(usd)) for usd in (total.usd, total.usd_low, total.usd_high))
     yield f"Total{times}: {usd} USD, from {low} to {high}."
     converted = f" at {format_nano(per_usd_nano or 0)} {currency} = 1 USD"
-    amount = f"{grouped(format_nano(total.amount_nano))} {currency}{'' if per_usd_nano is None else converted}"
+    amount = f"{grouped(format_nano(round(total.amount_nano)))} {currency}{'' if per_usd_nano is None else converted}"
     yield f"That is {amount}; prices {settings.entry.key}."
     if result.gate is not None:
         text = _gate_text(result.gate)
@@ -183,13 +183,7 @@ def _document(result: PromptsEstimate) -> dict[str, Any]:
         "output_basis": result.output_basis,
         "prompts": [_prompt_document(prompt, result.warnings) for prompt in result.prompts],
         "requests": result.requests,
-        "total": {
-            "amount": format_nano(total.amount_nano),
-            "currency": total.currency,
-            "usd": format_usd(total.usd),
-            "usd_low": format_usd(total.usd_low),
-            "usd_high": format_usd(total.usd_high),
-        },
+        "total": msgspec.to_builtins(total.document(settings.entry.currency)),
         "gate": gate and {"limit": gate.limit.text, "passed": gate.passed, "on": gate.on, "value": gate.value},
         "provider": settings.entry.provider,
         "project": result.project,

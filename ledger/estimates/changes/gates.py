@@ -16,7 +16,7 @@ from ledger.errors import LedgerError
 from ledger.estimates.changes.causes import Side
 from ledger.estimates.changes.compare import Comparison
 from ledger.estimates.history.budget_pace import BudgetPace
-from ledger.estimates.workloads.document import GateResult, Level, Total, WorkloadEntry
+from ledger.estimates.workloads.document import GateResult, Level, Total, WorkloadEntry, hold_within
 from ledger.values.amounts import Amount, Increase, unit_of
 from pricing.money import NANO, divide_half_even, format_nano, parse_units, round_usd
 
@@ -159,13 +159,7 @@ def _increase(limit: Increase, level: Level, scope: _Scope) -> GateResult:
 
 def _over(limit: Amount, level: Level, scope: _Scope) -> GateResult:
     _before, after = scope.sides(limit)
-    return GateResult(
-        name=f"{scope.prefix}over",
-        limit=limit.text,
-        value=Amount(after, limit.currency).text,
-        level=level,
-        passed=after <= limit.nano,
-    )
+    return hold_within(limit, Amount(after, limit.currency), name=f"{scope.prefix}over", level=level)
 
 
 def _budget(pace: BudgetPace, level: Level, comparison: Comparison) -> GateResult:

@@ -17,7 +17,6 @@ def fill(text: str, variables: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda found: variables.get(found[1], found[0]), text)
 
 
-def left_open(texts: Iterable[str], variables: Mapping[str, str]) -> list[str]:
-    """The names of placeholders that no variable is given for, each once, in their order."""
-    found = {match[1]: None for text in texts for match in _PLACEHOLDER.finditer(text)}
-    return [name for name in found if name not in variables]
+def placeholders_in(texts: Iterable[str]) -> set[str]:
+    """Finds the names of placeholders."""
+    return {match[1] for text in texts for match in _PLACEHOLDER.finditer(text)}

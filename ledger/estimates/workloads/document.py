@@ -11,6 +11,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from ledger.values.amounts import Amount
+
 SCHEMA = 1
 
 Status: TypeAlias = Literal["ok", "over_limit"]
@@ -40,8 +42,8 @@ class PromptEntry(msgspec.Struct, kw_only=True):
 class GateResult(msgspec.Struct, kw_only=True):
     """One limit: `value` is what was compared with it, in the limit's own units; null where there was nothing.
 
-    Of a workload: `max_usd_per_request` and `max_usd_per_month` where it has them, compared with figures as they are
-    printed, and `max_input_tokens` where a prompt is longer than the card prices. The limit itself passes.
+    Of a workload: `max_usd_per_request` and `max_usd_per_month` where it has them, and `max_input_tokens` where a
+    prompt is longer than the card prices.
     """
 
     name: str
@@ -49,6 +51,17 @@ class GateResult(msgspec.Struct, kw_only=True):
     value: str | None
     level: Level = "fail"
     passed: bool
+
+
+def hold_within(limit: Amount, value: Amount | None, *, name: str, level: Level = "fail") -> GateResult:
+    """Compares a value with a limit in its currency, as both are printed: the limit itself passes, no value fails."""
+    return GateResult(
+        name=name,
+        limit=limit.text,
+        value=None if value is None else value.text,
+        level=level,
+        passed=value is not None and value.nano <= limit.nano,
+    )
 
 
 class WorkloadEntry(msgspec.Struct, kw_only=True):

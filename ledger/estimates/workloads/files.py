@@ -11,7 +11,7 @@ from ledger.errors import LedgerError
 from ledger.estimates.prompts.files import read_text
 from ledger.estimates.prompts.globs import files_matching, path_of
 from ledger.estimates.prompts.requests import TOKENS_OF_REQUEST, Prompt, read_prompts
-from ledger.estimates.prompts.variables import fill, left_open
+from ledger.estimates.prompts.variables import fill, placeholders_in
 from pricing.estimating.calibration import PromptText
 
 
@@ -100,9 +100,9 @@ def _warnings_of_parts(parts: Sequence[Prompt]) -> Iterator[str]:
 
 def _warnings_of_variables(workload: Workload, texts: Sequence[str]) -> Iterator[str]:
     """Placeholders that no variable is given for, and variables that no file asks for, in the order of their names."""
-    asked = left_open(texts, {})
-    missing = sorted(set(asked) - workload.variables.keys())
-    unused = sorted(workload.variables.keys() - set(asked))
+    asked = placeholders_in(texts)
+    missing = sorted(asked - workload.variables.keys())
+    unused = sorted(workload.variables.keys() - asked)
     if missing:
         yield f"no variable is given for {_listed(missing)}: counted as written"
     if unused:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ledger.config import Workload
 from ledger.estimates.workloads.document import OutputBasis
-from ledger.estimates.workloads.priced import Means, expected_output
+from ledger.estimates.workloads.priced import Means, RequestFacts, expected_output
 from pricing.estimating.calibration import TokenRange
 from pricing.rate_card import RateEntry
 
@@ -22,16 +22,11 @@ NO_REQUESTS = "no requests_per_month is given, nor a profile that knows it: the 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadInputs:
-    """A workload's requests a month, output and cached share of input, with warnings.
-
-    `cached_share` is the part of the input that is read from cache, None where the configuration says what is.
-    """
+    """A workload's requests a month, and the facts of each without the text of its cached prefix."""
 
     requests_per_month: int
-    output_tokens: int
-    max_output_tokens: int | None
+    facts: RequestFacts
     output_basis: OutputBasis
-    cached_share: Fraction | None
     mean_input_tokens: int | None
     warnings: tuple[str, ...]
 
@@ -55,7 +50,7 @@ def inputs_of(
     *,
     profile: Profile | None,
     means: Means | None,
-    alike: int = 1,
+    alike: int,
 ) -> WorkloadInputs:
     """The configuration's figures; for those left out the ledger's mean output, then the profile's row.
 
@@ -75,10 +70,14 @@ def inputs_of(
     is_stated = workload.cached_prefix is not None or workload.cached_input_tokens is not None
     return WorkloadInputs(
         requests_per_month=requests or 0,
-        output_tokens=output_tokens,
-        max_output_tokens=_most_output(entry, row, output_tokens) if workload.output_tokens is None else None,
+        facts=RequestFacts(
+            cached_input_tokens=workload.cached_input_tokens,
+            cached_share=None if row is None or is_stated else Fraction(row.cached_share),
+            extra_input_tokens=workload.extra_input_tokens,
+            output_tokens=output_tokens,
+            max_output_tokens=_most_output(entry, row, output_tokens) if workload.output_tokens is None else None,
+        ),
         output_basis=basis,
-        cached_share=None if row is None or is_stated else Fraction(row.cached_share),
         mean_input_tokens=None if row is None else row.mean_input_tokens,
         warnings=tuple(warnings),
     )

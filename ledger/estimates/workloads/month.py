@@ -12,24 +12,33 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ledger.config import FILE_NAME, Config, Workload, usd_limit
+from ledger.config import Config, Workload, usd_limit
 from ledger.errors import LedgerError
-from ledger.estimates.workloads.document import GateResult, Total, WorkloadEntry, WorkloadsDocument
+from ledger.estimates.workloads.document import GateResult, WorkloadEntry, WorkloadsDocument, hold_within
 from ledger.estimates.workloads.files import WorkloadRequests, requests_of
 from ledger.estimates.workloads.inputs import NO_REQUESTS, WorkloadInputs, inputs_of
-from ledger.estimates.workloads.priced import EstimatedPrompt, Means, RequestFacts, Settings, price_counted, texts_of
+from ledger.estimates.workloads.priced import (
+    EstimatedPrompt,
+    EstimateTotal,
+    Means,
+    RequestFacts,
+    Settings,
+    add_up,
+    price_counted,
+    texts_of,
+    total_of,
+)
 from ledger.values.amounts import Amount
 from pricing.errors import PricingError, shown
 from pricing.estimating.calibration import PromptText, TokenRange, count_ranges
 from pricing.estimating.estimate import PromptEstimate, top_tokens_of
-from pricing.money import divide_half_even, format_nano, format_usd, round_usd
+from pricing.money import format_nano, format_usd, round_usd
 
 if TYPE_CHECKING:
     from ledger.estimates.history.profile import Profile
     from pricing.estimating.calibration import Calibration
     from pricing.rate_card import RateCard
 
-USD = "USD"
 TOO_LONG = "a prompt is longer than the card prices: the workload has no price, and the total is without it"
 
 
@@ -43,13 +52,12 @@ def estimate_workloads(
     calibration: Calibration | None,
     profile: Profile | None,
     means: Means | None,
-    file: str | None = None,
+    file: str,
 ) -> WorkloadsDocument:
-    """The workloads in the order of the configuration; the files that they name are looked for from `folder` on.
+    """Estimates the workloads in the order of the configuration; their files are looked for from `folder` on.
 
-    `file` is what refusals call the configuration. LedgerError naming it and the workload that can't be estimated.
+    LedgerError naming `file`, the configuration, and the workload that can't be estimated.
     """
-    file = str(folder / FILE_NAME) if file is None else file
     if not config.workloads:
         raise LedgerError(f"{file}: has no [[workload]]: add one that names a model and prompts")
     planner = _Planner(config.workloads, folder, Settings(card, "", at, encoding, calibration), profile, means, file)
@@ -61,7 +69,7 @@ def estimate_workloads(
         calibration=_summaries(calibration, sorted({entry.model for entry in entries.values()})),
         workloads=[month.entry() for month in months],
         rates={key: json.loads(entries[key].content()) for key in sorted(entries)},
-        total=_total([month for month in months if month.is_priced], card.currency),
+        total=add_up(month.total for month in months if month.is_priced).document(card.currency),
     )
 
 
@@ -87,18 +95,11 @@ class _Planner:
     def _plan(self, workload: Workload, alike: int) -> _Plan:
         """The workload's files and figures; nothing is counted yet."""
         where = f"{self.file}: workload {shown(workload.name)}"
-        with _told(where):
+        with _naming(where):
             settings = replace(self.settings, model=workload.model)
             inputs = inputs_of(workload, settings.entry, profile=self.profile, means=self.means, alike=alike)
             requests = self._sharing_texts(requests_of(workload, self.folder))
-            facts = RequestFacts(
-                cached_prefix=requests.cached_prefix,
-                cached_input_tokens=workload.cached_input_tokens,
-                cached_share=inputs.cached_share,
-                extra_input_tokens=workload.extra_input_tokens,
-                output_tokens=inputs.output_tokens,
-                max_output_tokens=inputs.max_output_tokens,
-            )
+        facts = replace(inputs.facts, cached_prefix=requests.cached_prefix)
         return _Plan(where, workload, requests, inputs, settings, facts)
 
     def _sharing_texts(self, requests: WorkloadRequests) -> WorkloadRequests:
@@ -127,14 +128,17 @@ class _Plan:
 
     def month(self, ranges: Sequence[TokenRange]) -> _Month:
         """The workload priced by what its texts were counted as."""
-        with _told(self.where):
+        with _naming(self.where):
             prompts = price_counted(self.requests.prompts, ranges, settings=self.settings, facts=self.facts)
-        return _Month(self, prompts, [prompt.estimate for prompt in prompts if prompt.estimate is not None])
+        estimates = [prompt.estimate for prompt in prompts if prompt.estimate is not None]
+        return _Month(
+            self, prompts, estimates, total_of(estimates, Fraction(self.inputs.requests_per_month, len(prompts)))
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Month:
-    """One workload priced: a request costs the mean of its alternatives, a month that many times.
+    """One workload priced: a request costs the mean of its alternatives, the `total` of a month that many times.
 
     Of three alternatives of 100, 100 and 101 nano-credits, 10 requests are 1_003 1/3 and are shown as 1_003.
     """
@@ -142,35 +146,16 @@ class _Month:
     plan: _Plan
     prompts: Sequence[EstimatedPrompt]
     estimates: Sequence[PromptEstimate]
+    total: EstimateTotal
 
     @property
     def is_priced(self) -> bool:
         """Tells whether each alternative has a price."""
         return len(self.estimates) == len(self.prompts)
 
-    @property
-    def amount_nano(self) -> Fraction:
-        """A month in the card's currency."""
-        return self._of_month(sum(estimate.expected.amount_nano for estimate in self.estimates))
-
-    @property
-    def usd(self) -> Fraction:
-        """A month at the expected counts."""
-        return self._of_month(sum(estimate.usd for estimate in self.estimates))
-
-    @property
-    def usd_low(self) -> Fraction:
-        """A month at the low ends of the counts."""
-        return self._of_month(sum(estimate.usd_low for estimate in self.estimates))
-
-    @property
-    def usd_high(self) -> Fraction:
-        """A month at the high ends of the counts."""
-        return self._of_month(sum(estimate.usd_high for estimate in self.estimates))
-
     def entry(self) -> WorkloadEntry:
         """The workload's entry in the document; without a price where an alternative has none."""
-        plan, is_priced = self.plan, self.is_priced
+        plan, total, is_priced = self.plan, self.total, self.is_priced
         settings, per_usd_nano = plan.settings, plan.settings.per_usd_nano
         gates = list(self._gates())
         return WorkloadEntry(
@@ -186,10 +171,10 @@ class _Month:
             prompts=[prompt.entry for prompt in self.prompts],
             requests_per_month=plan.inputs.requests_per_month,
             usd_per_request=format_usd(self._mean_usd) if is_priced else None,
-            amount_per_month=format_nano(_rounded(self.amount_nano)) if is_priced else None,
-            usd_per_month=format_usd(self.usd) if is_priced else None,
-            usd_per_month_low=format_usd(self.usd_low) if is_priced else None,
-            usd_per_month_high=format_usd(self.usd_high) if is_priced else None,
+            amount_per_month=format_nano(round(total.amount_nano)) if is_priced else None,
+            usd_per_month=format_usd(total.usd) if is_priced else None,
+            usd_per_month_low=format_usd(total.usd_low) if is_priced else None,
+            usd_per_month_high=format_usd(total.usd_high) if is_priced else None,
             gates=gates,
             warnings=list(self._warnings()),
         )
@@ -198,23 +183,20 @@ class _Month:
     def _mean_usd(self) -> Fraction:
         return sum((estimate.usd for estimate in self.estimates), Fraction()) / len(self.estimates)
 
-    def _of_month(self, of_all: Fraction | int) -> Fraction:
-        """A month of the mean, from the sum over all alternatives."""
-        return Fraction(of_all) * self.plan.inputs.requests_per_month / len(self.prompts)
-
     def _gates(self) -> Iterator[GateResult]:
         """Compares the limits with figures as they are printed; what isn't known keeps within none."""
         workload, estimates = self.plan.workload, self.estimates if self.is_priced else []
         dearest = max((estimate.usd for estimate in estimates), default=None)
-        month = self.usd if self.is_priced and NO_REQUESTS not in self.plan.inputs.warnings else None
-        per_request = usd_limit(workload.max_usd_per_request, "max_usd_per_request")
-        per_month = usd_limit(workload.max_usd_per_month, "max_usd_per_month")
-        if per_request is not None:
-            yield _gate("max_usd_per_request", per_request, dearest)
-        if per_month is not None:
-            yield _gate("max_usd_per_month", per_month, month)
-        top_tokens = top_tokens_of(self.plan.settings.entry)
+        month = self.total.usd if self.is_priced and NO_REQUESTS not in self.plan.inputs.warnings else None
+        for name, text, usd in (
+            ("max_usd_per_request", workload.max_usd_per_request, dearest),
+            ("max_usd_per_month", workload.max_usd_per_month, month),
+        ):
+            limit = usd_limit(text, name)
+            if limit is not None:
+                yield hold_within(limit, None if usd is None else Amount(round_usd(usd), "USD"), name=name)
         if not self.is_priced:
+            top_tokens = top_tokens_of(self.plan.settings.entry)
             longest = max(prompt.entry.input_tokens for prompt in self.prompts)
             yield GateResult(name="max_input_tokens", limit=str(top_tokens), value=str(longest), passed=False)
 
@@ -253,31 +235,6 @@ def _count(plans: Sequence[_Plan]) -> list[list[TokenRange]]:
     return counted
 
 
-def _gate(name: str, limit: Amount, usd: Fraction | None) -> GateResult:
-    """Over is more than the limit, as both are printed; the limit itself passes."""
-    value = None if usd is None else Amount(round_usd(usd), USD)
-    return GateResult(
-        name=name,
-        limit=limit.text,
-        value=None if value is None else value.text,
-        passed=value is not None and value.nano <= limit.nano,
-    )
-
-
-def _total(months: Sequence[_Month], currency: str) -> Total:
-    return Total(
-        amount=format_nano(_rounded(sum((month.amount_nano for month in months), Fraction()))),
-        currency=currency,
-        usd=format_usd(sum((month.usd for month in months), Fraction())),
-        usd_low=format_usd(sum((month.usd_low for month in months), Fraction())),
-        usd_high=format_usd(sum((month.usd_high for month in months), Fraction())),
-    )
-
-
-def _rounded(nano: Fraction) -> int:
-    return divide_half_even(nano.numerator, nano.denominator)
-
-
 def _summaries(calibration: Calibration | None, models: Sequence[str]) -> dict[str, Any] | None:
     """The calibration of each model that is in it; None without any."""
     if calibration is None:
@@ -287,7 +244,7 @@ def _summaries(calibration: Calibration | None, models: Sequence[str]) -> dict[s
 
 
 @contextmanager
-def _told(where: str) -> Iterator[None]:
+def _naming(where: str) -> Iterator[None]:
     try:
         yield
     except (LedgerError, PricingError) as error:

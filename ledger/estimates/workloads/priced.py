@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from ledger.errors import LedgerError
 from ledger.estimates.prompts.requests import Prompt
-from ledger.estimates.workloads.document import OutputBasis, PromptEntry
+from ledger.estimates.workloads.document import OutputBasis, PromptEntry, Total
 from ledger.values.amounts import Amount, unit_of
 from pricing.errors import InvalidUsage, shown
 from pricing.estimating.calibration import PromptText, TokenRange, count_ranges
@@ -76,16 +76,24 @@ class EstimatedPrompt:
     estimate: PromptEstimate | None
 
 
-@dataclass(frozen=True, slots=True)
-class EstimateTotal:
-    """The total of prompts, each sent `requests` times: nano of the card's currency, and exact USD."""
+class EstimateTotal(NamedTuple):
+    """Requests added up, exact: nano of the card's currency, and USD."""
 
-    amount_nano: int
-    amount_high_nano: int
-    currency: str
+    amount_nano: Fraction
+    amount_high_nano: Fraction
     usd: Fraction
     usd_low: Fraction
     usd_high: Fraction
+
+    def document(self, currency: str) -> Total:
+        """Rounds each figure, half-even and once."""
+        return Total(
+            amount=format_nano(round(self.amount_nano)),
+            currency=currency,
+            usd=format_usd(self.usd),
+            usd_low=format_usd(self.usd_low),
+            usd_high=format_usd(self.usd_high),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,16 +223,16 @@ def _entry_of(
     )
 
 
-def total_of(estimates: Sequence[PromptEstimate], *, currency: str, requests: int = 1) -> EstimateTotal:
-    """Adds up the estimates, each `requests` times."""
-    return EstimateTotal(
-        requests * sum(estimate.expected.amount_nano for estimate in estimates),
-        requests * sum(estimate.high.amount_nano for estimate in estimates),
-        currency,
-        requests * sum((estimate.usd for estimate in estimates), Fraction()),
-        requests * sum((estimate.usd_low for estimate in estimates), Fraction()),
-        requests * sum((estimate.usd_high for estimate in estimates), Fraction()),
-    )
+def total_of(estimates: Sequence[PromptEstimate], times: Fraction | int) -> EstimateTotal:
+    """Adds up the estimates, each so often."""
+    total = add_up((e.expected.amount_nano, e.high.amount_nano, e.usd, e.usd_low, e.usd_high) for e in estimates)
+    return EstimateTotal(*(times * figure for figure in total))
+
+
+def add_up(parts: Iterable[tuple[Fraction | int, ...]]) -> EstimateTotal:
+    """Adds up totals, or figures in their order."""
+    nothing = (0,) * len(EstimateTotal._fields)
+    return EstimateTotal(*(Fraction(sum(figures)) for figures in zip(nothing, *parts, strict=True)))
 
 
 def check_unit(limit: Amount, currency: str, name: str) -> None:
@@ -234,10 +242,10 @@ def check_unit(limit: Amount, currency: str, name: str) -> None:
         raise LedgerError(f"{name} {limit.text!r} is in {unit_of(limit.currency)}: the card's prices need {units}")
 
 
-def hold(total: EstimateTotal, limit: Amount, on: GateOn) -> Gate:
-    """Compares the total with a limit, as it is printed: the limit itself passes."""
-    if limit.currency == total.currency:
-        value_nano = total.amount_high_nano if on == "high" else total.amount_nano
+def hold(total: EstimateTotal, currency: str, limit: Amount, on: GateOn) -> Gate:
+    """Compares the total with a limit in its `currency` or USD, as it is printed: the limit itself passes."""
+    if limit.currency == currency:
+        value_nano = round(total.amount_high_nano if on == "high" else total.amount_nano)
     else:
         value_nano = round_usd(total.usd_high if on == "high" else total.usd)
     return Gate(limit, on, format_nano(value_nano), value_nano <= limit.nano)
