@@ -64,11 +64,12 @@ period_options = options(
     click.option("--last", metavar="7d|4w|24h", help="The last days or weeks, today included, or hours."),
     click.option("--timezone", metavar="TZ", help="Zone of days, months and dates. Default: the ledger's."),
 )
+rates_option = click.option(
+    "--rates", metavar="FILE", multiple=True, help="A rate card file over those in force; may be repeated."
+)
 card_options = options(
     click.option("--provider", metavar="P", help="Whose rate card. Default: [ledger] provider, else evolink."),
-    click.option(
-        "--rates", metavar="FILE", multiple=True, help="A rate card file over those in force; may be repeated."
-    ),
+    rates_option,
 )
 at_option = click.option(
     "--at", metavar="TIME", help="Prices in effect then: a date (UTC) or a date-time with offset. Default: now."

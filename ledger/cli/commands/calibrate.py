@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ledger.cli.app import App
-from ledger.cli.command import command
+from ledger.cli.command import command, rates_option
 from ledger.cli.show.output import SHEET_FORMATS, chosen_output, note, refuse_unwritable, replacing
 from ledger.cli.show.sheet import Column, Sheet
 from ledger.errors import LedgerError
@@ -61,7 +61,7 @@ FOOTNOTES = (
     help="The encoding whose counts are corrected; estimates have to use the same.",
 )
 @click.option("--provider", metavar="P", help="Whose models. Default: [ledger] provider, else evolink.")
-@click.option("--rates", metavar="FILE", multiple=True, help="A rate card file over those in force; may be repeated.")
+@rates_option
 @click.option("-o", "--output", "path", metavar="FILE", help="Write the calibration, whole or not at all.")
 @click.option("--format", "format_name", type=click.Choice(SHEET_FORMATS), help="How to show it. Default: table.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json: the calibration itself.")

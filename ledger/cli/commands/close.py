@@ -10,7 +10,7 @@ import click
 from ledger.cli.app import App, decide_exit
 from ledger.cli.command import command
 from ledger.cli.show.output import Output, note
-from ledger.cli.show.sheet import Column, Sheet, without_fees
+from ledger.cli.show.sheet import Column, Sheet, json_row, without_fees
 from ledger.errors import LedgerError
 from pricing.money import format_nano
 
@@ -87,11 +87,7 @@ def _sheet(closed: list[Closed], undated: int, *, dry_run: bool) -> Sheet:
     rows = [(each.month, each.number, each.rows.charges, _amounts(each), each.rows.digest) for each in closed]
     document = {
         "closed": [
-            {
-                **dict(zip((column.name for column in columns), row, strict=True)),
-                "objections": each.objections,
-                "unbooked_tool_calls": each.unbooked_calls,
-            }
+            json_row(columns, row) | {"objections": each.objections, "unbooked_tool_calls": each.unbooked_calls}
             for each, row in zip(closed, rows, strict=True)
         ],
         "undated_quarantine": undated,

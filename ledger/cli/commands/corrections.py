@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ledger.cli.app import ROW_NUMBER, App, check_text
 from ledger.cli.command import command
 from ledger.cli.show.output import Output, note
-from ledger.cli.show.sheet import Column, Sheet
+from ledger.cli.show.sheet import Column, Sheet, json_row
 from ledger.errors import LedgerError
 from ledger.values.instants import moment_text
 from pricing.money import format_nano
@@ -47,8 +47,7 @@ def batches(app: App, limit: int, output: Output) -> None:
     ]  # fmt: skip
     document = {
         "batches": [
-            {**dict(zip((column.name for column in columns[:-1]), line, strict=False)), "options": row.options}
-            for row, line in zip(rows, cells, strict=True)
+            {**json_row(columns[:-1], line[:-1]), "options": row.options} for row, line in zip(rows, cells, strict=True)
         ],
     }
     output.write(Sheet("Batches, the latest first", columns, cells, document=document))
@@ -123,13 +122,10 @@ def reassign(
     to_project: str,
     since: str | None,
     until: str | None,
-    model: str | None,
-    source: str | None,
-    batch: int | None,
-    request_id: str | None,
     reason: str,
     dry_run: bool,
     output: Output,
+    **selected: Any,
 ) -> None:
     """Move usage from one project to another: each charge is reversed and replaced."""
     from ledger.book.corrections.reversing import Selection
@@ -141,30 +137,17 @@ def reassign(
         raise LedgerError(f"--project and --to are both {project!r}: nothing to move")
     database = app.open()
     span = parse_span(since=since, until=until, zone=database.zone, now=datetime.now(UTC))
-    selection = Selection(
-        batch=batch,
-        request_id=request_id,
-        source=source,
-        project=project,
-        model=model,
-        since=span.start,
-        until=span.end,
-    )
+    selection = Selection(project=project, since=span.start, until=span.end, **selected)
     moved = post_reassign(database, selection, to_project, reason, dry_run=dry_run)
     _show(moved, f"moved to {to_project}", output, dry_run=dry_run)
 
 
 def _show(corrected: Corrected, what: str, output: Output, *, dry_run: bool) -> None:
     amounts = {currency: format_nano(nano) for currency, nano in sorted(corrected.amounts.items())}
-    document = {
-        "batch": corrected.batch_id,
-        "charges": corrected.reversed,
-        "amounts": amounts,
-        "dry_run": dry_run,
-    }
     columns = (Column("batch", "count"), Column("charges", "count"), Column("amounts", "facts"))
-    title = f"{'Would be ' if dry_run else ''}{what}"
     row = (corrected.batch_id, corrected.reversed, amounts)
+    document = {**json_row(columns, row), "dry_run": dry_run}
+    title = f"{'Would be ' if dry_run else ''}{what}"
     output.write(Sheet(title[0].upper() + title[1:], columns, [row], document=document))
     if corrected.reversed == 0:
         note("nothing matches: no live charge was changed")

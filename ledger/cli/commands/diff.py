@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from ledger.estimates.changes.gates import Limits
     from ledger.estimates.history.budget_pace import BudgetPace
     from ledger.estimates.workloads.document import Level
-    from ledger.values.amounts import Amount, Increase
+
+T = TypeVar("T")
 
 
 @command(
@@ -60,11 +62,11 @@ def diff(app: App, /, *, reporting: Reporting, **options: Any) -> None:
     from ledger.estimates.changes.document import DiffDocument
     from ledger.estimates.changes.gates import all_passed, run_gates
 
-    limits_asked = LimitsAsked(**{field.name: options.pop(field.name) for field in fields(LimitsAsked)})
-    quiet_below = _quiet_below(options.pop("quiet_under"))
-    asked = DiffOptions(**options)
+    quiet_under = options.pop("quiet_under")
+    quiet_below_nano = 0 if quiet_under is None else parse_usd("--quiet-under", quiet_under).nano
+    asked = DiffOptions(**{field.name: options.pop(field.name) for field in fields(DiffOptions)})
     asked.check()
-    limits = limits_asked.read(app, asked.config)
+    limits = _limits(app, asked.config, **options)
     before, after, notes = sides_of(app, asked)
     comparison = compare(before, after)
     gates = run_gates(comparison, limits)
@@ -75,39 +77,27 @@ def diff(app: App, /, *, reporting: Reporting, **options: Any) -> None:
         passed=all_passed(gates),
         warnings=[warning.text for warning in comparison.warnings],
     )
-    shown = rendering(document, comparison, quiet=_is_quiet(document, quiet_below))
+    shown = rendering(document, comparison, quiet=_is_quiet(document, quiet_below_nano))
     reporting.write(shown, passed=document.passed)
     append_summary(shown.markdown or "")
     tell(notes, comparison.warnings, gates)
 
 
-@dataclass(frozen=True, kw_only=True)
-class LimitsAsked:
-    """The options that gates are made of, as they were given."""
+def _limits(app: App, config: str, *, per_workload: bool, **given: tuple[str, ...]) -> Limits:
+    """Reads the limits by the names of their options; budgets are compared with the ledger's own pace."""
+    from ledger.estimates.changes.gates import Limits
+    from ledger.values.amounts import parse_amount, parse_increase
 
-    fail_increase: tuple[str, ...]
-    warn_increase: tuple[str, ...]
-    fail_over: tuple[str, ...]
-    warn_over: tuple[str, ...]
-    budget: tuple[str, ...]
-    warn_budget: tuple[str, ...]
-    per_workload: bool
+    def read(parse: Callable[[str, str], T], fail: str, warn: str) -> list[tuple[T, Level]]:
+        levels: tuple[tuple[str, Level], ...] = ((fail, "fail"), (warn, "warn"))
+        return [(parse(text, f"--{name.replace('_', '-')}"), level) for name, level in levels for text in given[name]]
 
-    def read(self, app: App, config: str) -> Limits:
-        """The limits; budgets are compared with the ledger's own pace."""
-        from ledger.estimates.changes.gates import Limits
-        from ledger.values.amounts import parse_amount, parse_increase
-
-        increases: list[tuple[Increase, Level]] = []
-        increases += [(parse_increase(text, "--fail-increase"), "fail") for text in self.fail_increase]
-        increases += [(parse_increase(text, "--warn-increase"), "warn") for text in self.warn_increase]
-        overs: list[tuple[Amount, Level]] = []
-        overs += [(parse_amount(text, "--fail-over"), "fail") for text in self.fail_over]
-        overs += [(parse_amount(text, "--warn-over"), "warn") for text in self.warn_over]
-        budgets: list[tuple[BudgetPace, Level]] = []
-        budgets += [(_pace_of(app, config, name, "--budget"), "fail") for name in self.budget]
-        budgets += [(_pace_of(app, config, name, "--warn-budget"), "warn") for name in self.warn_budget]
-        return Limits(increases, overs, budgets, self.per_workload)
+    return Limits(
+        read(parse_increase, "fail_increase", "warn_increase"),
+        read(parse_amount, "fail_over", "warn_over"),
+        read(lambda name, option: _pace_of(app, config, name, option), "budget", "warn_budget"),
+        per_workload,
+    )
 
 
 def _pace_of(app: App, config: str, name: str, option: str) -> BudgetPace:
@@ -119,11 +109,6 @@ def _pace_of(app: App, config: str, name: str, option: str) -> BudgetPace:
         known = f"it has {', '.join(budgets)}" if budgets else "it has none"
         raise LedgerError(f"{option} {name!r} isn't a [[budget]] of {config}: {known}")
     return budget_pace(app.open(), budgets[name], now=datetime.now(UTC))
-
-
-def _quiet_below(text: str | None) -> int:
-    """Nano-USD below which a change is worth no word."""
-    return 0 if text is None else parse_usd("--quiet-under", text).nano
 
 
 def _is_quiet(document: DiffDocument, below_nano: int) -> bool:

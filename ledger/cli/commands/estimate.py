@@ -10,6 +10,15 @@ import click
 
 from ledger.cli.app import App
 from ledger.cli.command import at_option, card_options, command
+from ledger.cli.estimating.inputs import (
+    SHARED,
+    EstimateOptions,
+    SharedOptions,
+    counting_of,
+    means_of,
+    moment_of,
+    profile_of,
+)
 from ledger.cli.show.report_files import Reporting, reporting_options
 from ledger.errors import LedgerError
 
@@ -20,8 +29,6 @@ if TYPE_CHECKING:
 
 MAX_COUNT = 2**63 - 1
 COUNT = click.IntRange(0, MAX_COUNT)
-# What goes with --config too; all else is said of each workload by the file.
-_OF_CONFIG = ("encoding", "calibration", "profile", "provider", "rates", "at")
 
 
 @command(
@@ -61,13 +68,11 @@ def estimate(app: App, /, *, config: str | None, reporting: Reporting, **options
 
 
 @dataclass(frozen=True, kw_only=True)
-class PromptOptions:
-    """The options of the command as they were given, with --config left out; None where one wasn't."""
+class PromptOptions(SharedOptions):
+    """The options of the command without --config."""
 
     files: tuple[str, ...]
     model: str | None
-    encoding: str | None
-    calibration: str | None
     cached_prefix: str | None
     cached_tokens: int | None
     extra_input_tokens: int | None
@@ -75,10 +80,6 @@ class PromptOptions:
     max_output_tokens: int | None
     requests: int | None
     project: str | None
-    profile: str | None
-    provider: str | None
-    rates: tuple[str, ...]
-    at: str | None
     fail_over: str | None
     gate: Literal["expected", "high"] | None
 
@@ -100,19 +101,17 @@ class PromptOptions:
 
 
 def _estimate_config(app: App, config: str, reporting: Reporting, options: dict[str, Any]) -> None:
-    from ledger.cli.estimating.inputs import EstimateOptions
     from ledger.cli.estimating.workload_sheet import run_config
 
     for name, value in options.items():
-        if name not in _OF_CONFIG and value not in (None, ()):
+        if name not in SHARED and value not in (None, ()):
             given = "FILE" if name == "files" else f"--{name.replace('_', '-')}"
             raise LedgerError(f"--config and {given} contradict each other: the file says what each workload is")
-    run_config(app, EstimateOptions(config=config, **{name: options[name] for name in _OF_CONFIG}), reporting)
+    run_config(app, EstimateOptions(config=config, **{name: options[name] for name in SHARED}), reporting)
 
 
 def _estimate_prompts(app: App, asked: PromptOptions, reporting: Reporting) -> None:
     asked.check()
-    from ledger.cli.estimating.inputs import counting_of, moment_of
     from ledger.cli.estimating.prompt_sheet import PromptsEstimate, rendering, tell
     from ledger.estimates.prompts.requests import read_prompts
     from ledger.estimates.workloads.priced import Settings, check_unit, estimate_prompts, hold, total_of
@@ -146,7 +145,6 @@ def _estimate_prompts(app: App, asked: PromptOptions, reporting: Reporting) -> N
 
 def _facts(app: App, asked: PromptOptions, model: str) -> tuple[RequestFacts, OutputBasis]:
     """The options' facts of each request, with the output expected where they leave it out."""
-    from ledger.cli.estimating.inputs import means_of, profile_of
     from ledger.estimates.prompts.files import read_text
     from ledger.estimates.workloads.priced import RequestFacts, expected_output
 

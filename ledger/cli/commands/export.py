@@ -29,17 +29,7 @@ def export() -> None:
     shows=export_options(),
 )
 @period_options
-def charges(
-    app: App,
-    /,
-    *,
-    month: str | None,
-    since: str | None,
-    until: str | None,
-    last: str | None,
-    timezone: str | None,
-    destination: Destination,
-) -> None:
+def charges(app: App, /, *, timezone: str | None, destination: Destination, **period: str | None) -> None:
     """Write one line for each meter of each charge, in order of posting.
 
     Rates are for 1M tokens (storage: and an hour). The usd column adds up to the total of `tollbook report` for the
@@ -51,7 +41,7 @@ def charges(
 
     database = app.open()
     zone = database.zone if timezone is None else zone_named(timezone)
-    span = parse_span(month=month, since=since, until=until, last=last, zone=zone, now=datetime.now(UTC))
+    span = parse_span(**period, zone=zone, now=datetime.now(UTC))
     destination.write(lambda file: export_charges(database, span, file, zone=zone))
 
 

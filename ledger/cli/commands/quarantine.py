@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ledger.cli.app import ROW_NUMBER, App, decide_exit
-from ledger.cli.command import command, group
+from ledger.cli.command import command, group, options
 from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet
 from ledger.errors import LedgerError
@@ -28,6 +28,12 @@ def quarantine() -> None:
     """Items that could not be recorded: list, show, retry, accept, discard, export."""
 
 
+_entry_options = options(
+    click.option("--state", type=click.Choice(STATES), default="open", show_default=True, help="Which entries."),
+    click.option("--reason", metavar="R", help="Only that reason."),
+)
+
+
 def _document(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row of the quarantine table
     import msgspec
 
@@ -40,8 +46,7 @@ def _document(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row of the quaran
 @command(
     "tollbook quarantine list", "tollbook quarantine list --reason unknown_model --json", within=quarantine, name="list"
 )
-@click.option("--state", type=click.Choice(STATES), default="open", show_default=True, help="Which entries.")
-@click.option("--reason", metavar="R", help="Only that reason.")
+@_entry_options
 def list_entries(app: App, state: str, reason: str | None, output: Output) -> None:
     """List entries, oldest first."""
     rows = _entries(app, state, reason)
@@ -140,8 +145,7 @@ def discard(app: App, numbers: tuple[int, ...], reason: str) -> None:
     within=quarantine,
     shows=None,
 )
-@click.option("--state", type=click.Choice(STATES), default="open", show_default=True, help="Which entries.")
-@click.option("--reason", metavar="R", help="Only that reason.")
+@_entry_options
 @click.option(
     "-o", "--output", "path", metavar="FILE", help="Write to FILE, whole or not at all; - is standard output."
 )

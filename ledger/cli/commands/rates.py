@@ -18,6 +18,7 @@ from ledger.values.words import counted
 from pricing.rate_card import format_instant
 
 if TYPE_CHECKING:
+    from pricing.money import Conversion
     from pricing.rate_card import RateCard, RateEntry
 
 PER_MILLION = 1_000_000
@@ -34,15 +35,21 @@ def _card(cards: Mapping[str, RateCard], provider: str) -> RateCard:
     return cards[provider]
 
 
+def _chosen(app: App, provider: str | None) -> list[RateCard]:
+    """That provider's card, else all by name."""
+    cards = app.cards()
+    return [_card(cards, provider)] if provider else [cards[name] for name in sorted(cards)]
+
+
+_only_provider = click.option("--provider", metavar="P", help="Only that provider's card.")
+
+
 @command("tollbook rates list", "tollbook rates list --provider evolink --format csv", within=rates, name="list")
-@click.option("--provider", metavar="P", help="Only that provider's card.")
+@_only_provider
 def list_rates(app: App, provider: str | None, output: Output) -> None:
     """List every dated price, per 1M tokens, tier by tier."""
-    cards = app.cards()
-    chosen = [_card(cards, provider)] if provider else [cards[name] for name in sorted(cards)]
-    rows = [
-        row for card in chosen for model in card.models.values() for entry in model.entries for row in _tier_rows(entry)
-    ]
+    models = [model for card in _chosen(app, provider) for model in card.models.values()]
+    rows = [row for model in models for entry in model.entries for row in _tier_rows(entry)]
     output.write(Sheet("Prices per 1M tokens", _COLUMNS, rows))
 
 
@@ -78,11 +85,15 @@ def _tier_rows(entry: RateEntry) -> list[tuple[Cell, ...]]:
             per_million(tier.output_pico),
             per_million(entry.cache_storage_pico),
             entry.derived,
-            entry.source_url or "",
-            entry.checked_on.isoformat() if entry.checked_on else "",
+            *_source(entry),
         )
         for tier in entry.tiers
     ]
+
+
+def _source(dated: RateEntry | Conversion) -> tuple[str, str]:
+    """Where a price or conversion was read, and on which day; empty where it isn't known."""
+    return dated.source_url or "", dated.checked_on.isoformat() if dated.checked_on else ""
 
 
 @command(
@@ -91,11 +102,10 @@ def _tier_rows(entry: RateEntry) -> list[tuple[Cell, ...]]:
     within=rates,
 )
 @click.argument("model")
-@click.option("--provider", metavar="P", help="Only that provider's card.")
+@_only_provider
 def show(app: App, model: str, provider: str | None, output: Output) -> None:
     """Show a model's prices by date and tier, found by id or alias."""
-    cards = app.cards()
-    chosen = [_card(cards, provider)] if provider else [cards[name] for name in sorted(cards)]
+    chosen = _chosen(app, provider)
     found = [(card, card.models[name]) for card in chosen if (name := card.resolve(model)) is not None]
     if not found:
         known = sorted({name for card in chosen for name in card.models})
@@ -215,14 +225,7 @@ def add_conversion(
 def list_conversions(app: App, output: Output) -> None:
     """List the conversions in force, by provider and start."""
     rows = [
-        (
-            card.provider,
-            card.currency,
-            item.per_usd_nano,
-            format_instant(item.effective_from),
-            item.source_url or "",
-            item.checked_on.isoformat() if item.checked_on else "",
-        )
+        (card.provider, card.currency, item.per_usd_nano, format_instant(item.effective_from), *_source(item))
         for _name, card in sorted(app.cards().items())
         for item in card.conversions
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -17,16 +17,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EstimateOptions:
-    """Options of an estimate of workloads as they were given; None where one wasn't."""
+class SharedOptions:
+    """Options of every estimate as they were given; None where one wasn't."""
 
-    config: str
     profile: str | None
     calibration: str | None
     encoding: str | None
     provider: str | None
     rates: Sequence[str]
     at: str | None
+
+
+SHARED = tuple(field.name for field in fields(SharedOptions))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimateOptions(SharedOptions):
+    """Options of an estimate of the workloads that `config` has."""
+
+    config: str
 
 
 def moment_of(at: str | None) -> datetime:

@@ -12,7 +12,7 @@ from ledger.cli.show.annotations import announce, announce_first
 from ledger.cli.show.junit import Case
 from ledger.cli.show.report_files import Rendering
 from ledger.cli.show.sheet import Cell, Column, Sheet, cells_of, grouped
-from ledger.estimates.workloads.document import OutputBasis
+from ledger.estimates.workloads.document import OutputBasis, said_once
 from ledger.estimates.workloads.priced import EstimatedPrompt, EstimateTotal, Gate, RequestFacts, Settings
 from ledger.values.amounts import unit_of
 from ledger.values.words import counted
@@ -80,17 +80,9 @@ def tell(result: PromptsEstimate) -> None:
 
 def tell_all(about: Sequence[tuple[str, str]], failures: Sequence[str], *, of_all: Sequence[str] = ()) -> None:
     """Warnings, each text once with the names that it is about, to standard error; then what failed."""
-    names: dict[str, list[str]] = {}
-    for name, warning in about:
-        names.setdefault(warning, []).append(name)
-    notes = [*of_all, *(f"{_some(of)}: {warning}" for warning, of in names.items())]
-    announce_first(notes)
+    announce_first([*of_all, *said_once(about)])
     for text in failures:
         announce("error", text)
-
-
-def _some(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1:,} more"
 
 
 def _gate_text(gate: Gate) -> str:

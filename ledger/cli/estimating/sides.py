@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger.cli.app import App
-from ledger.cli.estimating.inputs import EstimateOptions
+from ledger.cli.estimating.inputs import SHARED, EstimateOptions
 from ledger.cli.estimating.workload_sheet import estimate_config
 from ledger.config import load_config, read_config
 from ledger.errors import LedgerError
@@ -55,13 +55,9 @@ class DiffOptions(EstimateOptions):
         if self.base_ref is not None and self.head is None and STANDARD_INPUT in given:
             raise LedgerError("standard input (-) can't be read for both estimates of --base-ref: give a file")
         if self.head is not None and self.base_ref is None:
-            self._refuse_needless()
-
-    def _refuse_needless(self) -> None:
-        """Options of an estimate say nothing where none is made."""
-        for name in ("profile", "calibration", "encoding", "provider", "rates", "at"):
-            if getattr(self, name):
-                raise LedgerError(f"--{name} is for an estimate, but {self.head} is one already: leave it out")
+            for name in SHARED:
+                if getattr(self, name):
+                    raise LedgerError(f"--{name} is for an estimate, but {self.head} is one already: leave it out")
 
 
 def sides_of(app: App, asked: DiffOptions) -> Sides:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ledger.estimates.changes.causes import Side, WorkloadPair
 from ledger.estimates.changes.document import ChangeKind, ChangeStatus, TotalChange, WorkloadChange
-from ledger.estimates.workloads.document import PromptEntry, WorkloadEntry
+from ledger.estimates.workloads.document import PromptEntry, WorkloadEntry, said_once
 from pricing.money import NANO, divide_half_even, format_nano, parse_units
 from pricing.rate_card import RateEntry
 
@@ -45,14 +45,14 @@ def compare(before: Side | None, after: Side) -> Comparison:
     for new in after.document.workloads:
         old = known.pop(new.name, None)
         if before is None or old is None:
-            changes.append(_one_sided("new", None, new))
+            changes.append(_change("new", None, new, 0, []))
         else:
             pair = WorkloadPair(before, after, old, new)
             changes.append(_two_sided(pair))
             warnings += [Warned(new.name, text) for text in (*_moves(pair), *_of_counting(pair, changes[-1]))]
         if changes[-1].status != "unchanged":
             warnings += [Warned(new.name, f"{new.name}: {text}") for text in _own_warnings(new)]
-    changes += [_one_sided("removed", old, None) for old in known.values()]
+    changes += [_change("removed", old, None, 0, []) for old in known.values()]
     warnings += [Warned(None, text) for text in _unpriced(before, after)]
     return Comparison(before, after, changes, _total(before, after, changes), warnings)
 
@@ -72,10 +72,6 @@ def _two_sided(pair: WorkloadPair) -> WorkloadChange:
     price = None if before is None or after is None else pair.price_part(before)
     status: ChangeStatus = "unchanged" if before == after and not kinds else "changed"
     return _change(status, pair.old, pair.new, price, kinds)
-
-
-def _one_sided(status: ChangeStatus, old: WorkloadEntry | None, new: WorkloadEntry | None) -> WorkloadChange:
-    return _change(status, old, new, 0, [])
 
 
 def _change(
@@ -138,16 +134,8 @@ def _unpriced(before: Side | None, after: Side) -> list[str]:
 
 
 def _own_warnings(workload: WorkloadEntry) -> list[str]:
-    """The warnings of its estimate; what holds for several prompts is said once."""
-    prompts: dict[str, list[str]] = {}
-    for prompt in workload.prompts:
-        for text in prompt.warnings:
-            prompts.setdefault(text, []).append(prompt.name)
-    of_prompts = [
-        f"{names[0]}{f' and {len(names) - 1:,} more' if len(names) > 1 else ''}: {text}"
-        for text, names in prompts.items()
-    ]
-    return workload.warnings + of_prompts
+    of_prompts = said_once((prompt.name, text) for prompt in workload.prompts for text in prompt.warnings)
+    return [*workload.warnings, *of_prompts]
 
 
 def _moves(pair: WorkloadPair) -> list[str]:

@@ -7,6 +7,7 @@ null and its workload `over_limit`. A month is 30 days.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -37,6 +38,14 @@ class PromptEntry(msgspec.Struct, kw_only=True):
     warnings: list[str] = []
     max_output_tokens: int | None = None
     message_overhead_tokens: int = 0
+
+
+def said_once(warnings: Iterable[tuple[str, str]]) -> list[str]:
+    """Joins the names that have the same warning: "a.md and 2 more: …", in the order of the first of them."""
+    names: dict[str, list[str]] = {}
+    for name, text in warnings:
+        names.setdefault(text, []).append(name)
+    return [f"{of[0]}{f' and {len(of) - 1:,} more' if len(of) > 1 else ''}: {text}" for text, of in names.items()]
 
 
 class GateResult(msgspec.Struct, kw_only=True):
