@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -47,7 +46,7 @@ class _Retry(Retry):
 
 
 class Client:
-    """Speaks to one place; a context manager, for it keeps connections open."""
+    """Speaks to one place; to be closed, as it keeps connections open."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -71,13 +70,7 @@ class Client:
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=retries))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._session.close()
+        self.close = self._session.close
 
     def comments(self) -> Iterator[Comment]:
         """Every comment that people or bots made, page by page."""

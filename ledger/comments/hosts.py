@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -146,13 +147,7 @@ def _token(env: Mapping[str, str], *names: str) -> str:
 
 def _api_url(env: Mapping[str, str], name: str, default: str) -> str:
     url = (env.get(name) or default).rstrip("/")
-    if not url.startswith(("https://", "http://")) or not _has_host(url):
-        raise LedgerError(f"{name}: must be an address that begins with https:// or http://")
-    return url
-
-
-def _has_host(url: str) -> bool:
-    try:
-        return bool(urlsplit(url).hostname)
-    except ValueError:  # http://[
-        return False
+    with suppress(ValueError):  # of http://[
+        if url.startswith(("https://", "http://")) and urlsplit(url).hostname:
+            return url
+    raise LedgerError(f"{name}: must be an address that begins with https:// or http://")

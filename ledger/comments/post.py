@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Literal, NamedTuple, TypeAlias
 
 from ledger.comments.body import Body, first_line, fitted, is_same
@@ -25,7 +26,7 @@ def post_comment(place: Place, body: Body, behavior: Behavior = "update") -> Pos
     `new` always makes one. A quiet body makes none, it only updates.
     """
     text = fitted(body.text, place.max_characters)
-    with Client(place) as client:
+    with closing(Client(place)) as client:
         ours = _newest(client, body.marker) if behavior == "update" else None
         if ours is not None:
             if is_same(ours.body or "", text):

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from ledger.errors import LedgerError
-from ledger.estimates.history.means import LedgerMeans
+from ledger.estimates.history.means import ledger_means
 from ledger.estimates.history.profile import Profile, ProfileRow, pull_profile, read_profile
 from ledger.estimates.history.requests import OutputCount, first_request, read_output_counts
 from ledger.reports.selection import Selection
@@ -412,7 +412,7 @@ def test_means_are_of_a_model_in_a_project_or_in_all(db_url: str) -> None:
         Booked("b", storage=timedelta(hours=1), storage_tokens=9),
         Booked("c", MINI, input_tokens=1, output_tokens=900, status="failed"),
     )
-    means = LedgerMeans(book.post().database, now=NOW)
+    means = ledger_means(book.post().database, now=NOW)
     assert means(CODE, "a") == 10  # 21 / 2, half-even
     assert means(CODE, "b") == 100
     assert means(CODE, None) == 40  # 121 / 3
@@ -424,7 +424,7 @@ def test_means_leave_out_what_was_voided(db_url: str) -> None:
     voided = Booked(input_tokens=1, output_tokens=1_000)
     gone = Booked("gone", input_tokens=1, output_tokens=5)
     book = Book(db_url).add(Booked(input_tokens=1, output_tokens=3), voided, voided.reversed(2))
-    means = LedgerMeans(book.add(gone, gone.reversed(4)).post().database, now=NOW)
+    means = ledger_means(book.add(gone, gone.reversed(4)).post().database, now=NOW)
     assert means(CODE, "search") == 3
     assert means(CODE, "gone") is None
 
@@ -438,7 +438,7 @@ def test_means_are_of_the_90_days_up_to_the_last_request(empty_db_url: str) -> N
         Booked("other", at=at("2026-02-01T15:59:59"), input_tokens=1, output_tokens=5),
         Booked("ahead", at=at("2026-06-02T16:00:00"), input_tokens=1, output_tokens=9),
     )
-    means = LedgerMeans(book.post().database, now=NOW)
+    means = ledger_means(book.post().database, now=NOW)
     assert means(CODE, "search") == 15
     assert means(CODE, "other") == 5  # long ago, and all there is
     assert means(CODE, "ahead") is None  # after today
@@ -446,9 +446,9 @@ def test_means_are_of_the_90_days_up_to_the_last_request(empty_db_url: str) -> N
 
 def test_a_mean_is_read_once(db_url: str) -> None:
     book = Book(db_url).add(Booked(input_tokens=1, output_tokens=3)).post()
-    means = LedgerMeans(book.database, now=NOW)
+    means = ledger_means(book.database, now=NOW)
     assert means(CODE, None) == 3
     with book.database.writing() as connection:
         connection.execute(models.rollup_days.delete())
     assert means(CODE, None) == 3
-    assert LedgerMeans(book.database, now=NOW)(CODE, None) is None
+    assert ledger_means(book.database, now=NOW)(CODE, None) is None

@@ -9,9 +9,16 @@ import click
 from ledger.cli.app import App, check_text
 from ledger.cli.command import command
 from ledger.cli.show.output import Output, note
-from ledger.cli.show.sheet import Column, Sheet
+from ledger.cli.show.sheet import Column, Sheet, columns
 from ledger.errors import LedgerError
 from ledger.values.amounts import parse_amount
+
+COLUMNS = (
+    Column("batch", "count"),
+    *columns("text", "project", "month", "posted_month"),
+    Column("amount", "money", exact=True),
+    Column("currency"),
+)
 
 
 @command(
@@ -52,17 +59,9 @@ def adjust(
     facts = {"project": project, "amount": parsed.text, "month": of_month, "provider": billed_by}
     run = Run("adjust", facts, reason, reference)
     batch, in_books, repeated = post(database, run, project=project, amount=parsed, month=of_month, provider=billed_by)
-    columns = (
-        Column("batch", "count"),
-        Column("project"),
-        Column("month"),
-        Column("posted_month"),
-        Column("amount", "money", exact=True),
-        Column("currency"),
-    )
     row = (batch, project, of_month, in_books, parsed.nano, parsed.currency)
     document = {"batch": batch, **facts, "posted_month": in_books, "repeated": repeated}
-    output.write(Sheet("Adjusted", columns, [row], document=document))
+    output.write(Sheet("Adjusted", COLUMNS, [row], document=document))
     if span.start is not None and span.start > now:
         note(f"{of_month} lies ahead: the amount is booked there")
     if repeated:

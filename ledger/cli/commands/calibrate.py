@@ -9,7 +9,7 @@ import click
 from ledger.cli.app import App
 from ledger.cli.command import command, rates_option
 from ledger.cli.show.output import SHEET_FORMATS, chosen_output, note, refuse_unwritable, replacing
-from ledger.cli.show.sheet import Column, Sheet
+from ledger.cli.show.sheet import Column, Sheet, columns
 from ledger.errors import LedgerError
 from ledger.values.words import counted
 from pricing.estimating.tokens import DEFAULT_ENCODING, ENCODINGS
@@ -24,20 +24,13 @@ COLUMNS = (
     Column("model"),
     Column("pairs", "count"),
     Column("outliers", "count", 4),
-    Column("words_factor", "decimal", 2),
-    Column("cjk_factor", "decimal", 2),
-    Column("digits_factor", "decimal", 2),
-    Column("symbols_factor", "decimal", 2),
+    *columns("decimal", "words_factor", "cjk_factor", "digits_factor", "symbols_factor", priority=2),
     Column("message_factor", "decimal", 5),
     Column("overhead_tokens", "decimal", 3),
-    Column("error_before_percent", "decimal"),
-    Column("error_after_percent", "decimal"),
-    Column("p90_before_percent", "decimal", 6),
-    Column("p90_after_percent", "decimal", 6),
-    Column("bias_before_percent", "percent", 7),
-    Column("bias_after_percent", "percent", 7),
-    Column("range_low", "decimal", 1),
-    Column("range_high", "decimal", 1),
+    *columns("decimal", "error_before_percent", "error_after_percent"),
+    *columns("decimal", "p90_before_percent", "p90_after_percent", priority=6),
+    *columns("percent", "bias_before_percent", "bias_after_percent", priority=7),
+    *columns("decimal", "range_low", "range_high", priority=1),
 )
 FOOTNOTES = (
     "A request has factor x tokens of each script, message factor x what wraps its messages, and the overhead.",

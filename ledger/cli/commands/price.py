@@ -9,7 +9,7 @@ import click
 from ledger.cli.app import App
 from ledger.cli.command import at_option, card_options, command
 from ledger.cli.show.output import Output
-from ledger.cli.show.sheet import Column, Sheet
+from ledger.cli.show.sheet import Column, Sheet, json_row
 from ledger.values.periods import parse_moment
 from pricing.by_card import price_usage
 from pricing.charge import Charge
@@ -18,6 +18,13 @@ from pricing.rate_card import format_instant
 from pricing.usage import TokenUsage
 
 TOKENS_OF_RATE = 1_000_000
+COLUMNS = (
+    Column("meter"),
+    Column("tokens", "count"),
+    Column("rate", "decimal"),
+    Column("amount", "money", exact=True),
+    Column("currency"),
+)
 
 
 @command(
@@ -55,7 +62,10 @@ def price(
 def _sheet(charge: Charge, usage: TokenUsage) -> Sheet:
     entry, tier, conversion = charge.entry, charge.tier, charge.conversion
     assert tier is not None
-    rates = {line.meter: format_pico(line.rate_pico * TOKENS_OF_RATE) for line in charge.lines}
+    rows = [
+        (line.meter, line.tokens, format_pico(line.rate_pico * TOKENS_OF_RATE), line.amount_nano, charge.currency)
+        for line in charge.lines
+    ]
     usd = format_nano(charge.usd_nano)
     amount = format_nano(charge.amount_nano)
     document = {
@@ -68,15 +78,7 @@ def _sheet(charge: Charge, usage: TokenUsage) -> Sheet:
         "input_tokens": usage.input_tokens,
         "cached_input_tokens": usage.cached_input_tokens,
         "output_tokens": usage.output_tokens,
-        "lines": [
-            {
-                "meter": line.meter,
-                "tokens": line.tokens,
-                "rate": rates[line.meter],
-                "amount": format_nano(line.amount_nano),
-            }
-            for line in charge.lines
-        ],
+        "lines": [json_row(COLUMNS[:-1], row[:-1]) for row in rows],
         "amount": amount,
         "usd": usd,
     }
@@ -86,14 +88,8 @@ def _sheet(charge: Charge, usage: TokenUsage) -> Sheet:
     )
     return Sheet(
         f"{entry.model} at {entry.provider}, {bound}; rates for 1M tokens",
-        (
-            Column("meter"),
-            Column("tokens", "count"),
-            Column("rate", "decimal"),
-            Column("amount", "money", exact=True),
-            Column("currency"),
-        ),
-        [(line.meter, line.tokens, rates[line.meter], line.amount_nano, charge.currency) for line in charge.lines],
+        COLUMNS,
+        rows,
         (None, None, None, charge.amount_nano, None),
         document=document,
         footnotes=[f"{amount} {charge.currency} is {usd} USD{converted}; prices {entry.key}"],

@@ -12,7 +12,7 @@ import click
 from ledger.cli.app import App
 from ledger.cli.command import command, group
 from ledger.cli.show.output import Output, note
-from ledger.cli.show.sheet import Cell, Column, Sheet
+from ledger.cli.show.sheet import Cell, Column, Sheet, columns
 from ledger.errors import LedgerError
 from ledger.values.words import counted
 from pricing.rate_card import format_instant
@@ -54,14 +54,8 @@ def list_rates(app: App, provider: str | None, output: Output) -> None:
 
 
 _COLUMNS = (
-    Column("provider"),
-    Column("model"),
-    Column("effective_from"),
-    Column("tier"),
-    Column("currency"),
-    Column("input", "money"),
-    Column("cached_input", "money"),
-    Column("output", "money"),
+    *columns("text", "provider", "model", "effective_from", "tier", "currency"),
+    *columns("money", "input", "cached_input", "output"),
     Column("cache_storage_per_hour", "money", 2),
     Column("derived", "flag", 1),
     Column("source_url", priority=4),
@@ -221,6 +215,15 @@ def add_conversion(
     _tell_differing(differing)
 
 
+_CONVERSION_COLUMNS = (
+    *columns("text", "provider", "currency"),
+    Column("per_usd", "money"),
+    Column("effective_from"),
+    Column("source_url", priority=1),
+    Column("checked_on"),
+)
+
+
 @command("tollbook rates conversion list --json", within=conversion, name="list")
 def list_conversions(app: App, output: Output) -> None:
     """List the conversions in force, by provider and start."""
@@ -229,12 +232,4 @@ def list_conversions(app: App, output: Output) -> None:
         for _name, card in sorted(app.cards().items())
         for item in card.conversions
     ]
-    columns = (
-        Column("provider"),
-        Column("currency"),
-        Column("per_usd", "money"),
-        Column("effective_from"),
-        Column("source_url", priority=1),
-        Column("checked_on"),
-    )
-    output.write(Sheet("Conversions to USD", columns, rows))
+    output.write(Sheet("Conversions to USD", _CONVERSION_COLUMNS, rows))

@@ -10,9 +10,9 @@ import click
 from ledger.cli.app import ROW_NUMBER, App
 from ledger.cli.command import command
 from ledger.cli.show.output import Output, note
-from ledger.cli.show.sheet import Column, Sheet
+from ledger.cli.show.sheet import Column, Sheet, columns
 from ledger.errors import LedgerError
-from ledger.values.spend import total
+from ledger.values.spend import Spend, total
 from ledger.values.words import counted
 
 if TYPE_CHECKING:
@@ -77,13 +77,10 @@ def _reprice(
 
 
 def _sheet(repriced: Repriced, *, dry_run: bool) -> Sheet:
-    columns = (
-        Column("month"),
-        Column("model"),
-        Column("project"),
+    shown = (
+        *columns("text", "month", "model", "project"),
         Column("charges", "count"),
-        Column("before_usd", "usd", 1),
-        Column("after_usd", "usd", 1),
+        *columns("usd", "before_usd", "after_usd", priority=1),
         Column("change_usd", "usd"),
         Column("before_amounts", "facts", 3),
         Column("after_amounts", "facts", 2),
@@ -92,23 +89,26 @@ def _sheet(repriced: Repriced, *, dry_run: bool) -> Sheet:
         (
             *key,
             moved.before.records or moved.after.records,
-            moved.before.usd_nano,
-            moved.after.usd_nano,
-            moved.after.usd_nano - moved.before.usd_nano,
+            *_usd(moved.before, moved.after),
             moved.before.amounts,
             moved.after.amounts,
         )
         for key, moved in sorted(repriced.moved.items())
     ]
-    before = total([moved.before for moved in repriced.moved.values()]).usd_nano
-    after = total([moved.after for moved in repriced.moved.values()]).usd_nano
+    before = total([moved.before for moved in repriced.moved.values()])
+    after = total([moved.after for moved in repriced.moved.values()])
     return Sheet(
         "Money that would move" if dry_run else "Repriced",
-        columns,
+        shown,
         rows,
-        (None, None, None, repriced.charges, before, after, after - before, None, None),
+        (None, None, None, repriced.charges, *_usd(before, after), None, None),
         facts={"batch": repriced.batch_id, "charges": repriced.charges, "dry_run": dry_run},
     )
+
+
+def _usd(before: Spend, after: Spend) -> tuple[int, int, int]:
+    """Nano-USD before and after, and the change."""
+    return before.usd_nano, after.usd_nano, after.usd_nano - before.usd_nano
 
 
 def _tell(repriced: Repriced) -> None:

@@ -12,7 +12,7 @@ from ledger.cli.app import App, check_text, parse_usd
 from ledger.cli.command import command, group, options, wallet_option
 from ledger.cli.commands.wallet_sheets import balance_sheet, statement_sheet
 from ledger.cli.show.output import Output, note
-from ledger.cli.show.sheet import Column, Sheet, json_row
+from ledger.cli.show.sheet import Column, Sheet, columns, json_row
 from ledger.errors import LedgerError
 from ledger.values.amounts import parse_number
 
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 
 # Amounts of 64 bits, with room for sums of a few.
 MOST_NANO = 2**62
+MOVEMENT = (
+    Column("number", "count"),
+    *columns("text", "kind", "provider"),
+    Column("credits", "money", exact=True),
+    Column("currency"),
+    Column("paid_usd", "usd", exact=True),
+    *columns("text", "on", "expires", "reference"),
+    Column("reason", priority=1),
+)
 
 
 @group(
@@ -126,24 +135,12 @@ def _record(app: App, movement: Movement, output: Output) -> None:
     now = datetime.now(UTC)
     database = app.open(create=True)
     number, currency, repeated = record_movement(database, movement, now=now)
-    columns = (
-        Column("number", "count"),
-        Column("kind"),
-        Column("provider"),
-        Column("credits", "money", exact=True),
-        Column("currency"),
-        Column("paid_usd", "usd", exact=True),
-        Column("on"),
-        Column("expires"),
-        Column("reference"),
-        Column("reason", priority=1),
-    )
     row = (
         number, movement.kind, movement.provider, movement.credits_nano, currency, movement.paid_nano, movement.day,
         movement.expires, movement.reference, movement.reason,
     )  # fmt: skip
-    document = {**json_row(columns, row), "repeated": repeated}
-    output.write(Sheet("Recorded", columns, [row], document=document))
+    document = {**json_row(MOVEMENT, row), "repeated": repeated}
+    output.write(Sheet("Recorded", MOVEMENT, [row], document=document))
     if repeated:
         note(f"this reference was recorded already, as number {number}: nothing was added")
     elif movement.day > now.astimezone(database.zone).date().isoformat():

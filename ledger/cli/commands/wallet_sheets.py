@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from ledger.cli.show.sheet import Cell, Column, Sheet, shown_cell
+from ledger.cli.show.sheet import Cell, Column, Sheet, columns, shown_cell
 from ledger.values.amounts import unit_of
 from pricing.money import NANO, format_nano, round_usd
 
@@ -14,25 +14,33 @@ if TYPE_CHECKING:
     from ledger.wallet.statement import Balance, LotState, Runway, Statement
 
 
+LOTS = (
+    Column("lot", "count"),
+    *columns("text", "kind", "on", "reference"),
+    Column("credits", "money", exact=True),
+    Column("used", "money", priority=1, exact=True),
+    Column("expired", "money", priority=2, exact=True),
+    Column("remaining", "money", exact=True),
+    Column("expires"),
+    Column("paid_usd", "usd", priority=3, exact=True),
+)
+ITEMS = (
+    *columns("text", "day", "item"),
+    Column("lot", "count", priority=1),
+    Column("reference"),
+    Column("credits", "money", exact=True),
+    Column("paid_usd", "usd", priority=2, exact=True),
+    Column("balance", "money", exact=True),
+)
+
+
 def balance_sheet(found: Balance) -> Sheet:
     """The lots as rows; what they come to and how long it lasts as facts of the JSON, and under the table."""
-    columns = (
-        Column("lot", "count"),
-        Column("kind"),
-        Column("on"),
-        Column("reference"),
-        Column("credits", "money", exact=True),
-        Column("used", "money", priority=1, exact=True),
-        Column("expired", "money", priority=2, exact=True),
-        Column("remaining", "money", exact=True),
-        Column("expires"),
-        Column("paid_usd", "usd", priority=3, exact=True),
-    )
     facts = {
         "provider": found.provider,
         "currency": found.currency,
         "at": found.day,
-        **_standing(found.wallet),
+        **_left(found.wallet),
         "expiring": [{"expires": day, "credits": format_nano(nano)} for day, nano in found.expiring],
         "runway": [
             {
@@ -44,7 +52,7 @@ def balance_sheet(found: Balance) -> Sheet:
         ],
     }
     title = f"Wallet of {found.provider} on {found.day}, {found.currency}"
-    return Sheet(title, columns, [_lot_row(state) for state in found.lots], facts=facts, footnotes=_notes(found))
+    return Sheet(title, LOTS, [_lot_row(state) for state in found.lots], facts=facts, footnotes=_notes(found))
 
 
 def _lot_row(state: LotState) -> tuple[Cell, ...]:
@@ -58,7 +66,7 @@ def _lot_row(state: LotState) -> tuple[Cell, ...]:
     )  # fmt: skip
 
 
-def _standing(wallet: Wallet) -> dict[str, object]:
+def _left(wallet: Wallet) -> dict[str, object]:
     return {
         "balance": format_nano(wallet.accounts["balance"]),
         "overdrawn": format_nano(wallet.overdrawn_nano),
@@ -93,23 +101,14 @@ def _notes(found: Balance) -> list[str]:
 
 def statement_sheet(found: Statement) -> Sheet:
     """The items as rows; the transfers behind them as facts of the JSON."""
-    columns = (
-        Column("day"),
-        Column("item"),
-        Column("lot", "count", priority=1),
-        Column("reference"),
-        Column("credits", "money", exact=True),
-        Column("paid_usd", "usd", priority=2, exact=True),
-        Column("balance", "money", exact=True),
-    )
     facts = {
         "provider": found.provider,
         "currency": found.currency,
         "month": found.month,
         "closed": found.closed,
         "until": found.until.day,
-        "opening": _standing(found.opening),
-        "closing": _standing(found.closing),
+        "opening": _left(found.opening),
+        "closing": _left(found.closing),
         "accounts": _accounts(found),
         "entries": [
             {
@@ -124,7 +123,7 @@ def statement_sheet(found: Statement) -> Sheet:
     }
     state = "closed" if found.closed else "open"
     title = f"Wallet of {found.provider}, {found.month} ({state}), {found.currency}"
-    return Sheet(title, columns, found.items, facts=facts)
+    return Sheet(title, ITEMS, found.items, facts=facts)
 
 
 def _accounts(found: Statement) -> dict[str, str]:

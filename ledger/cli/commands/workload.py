@@ -10,14 +10,13 @@ import click
 from ledger.cli.app import App
 from ledger.cli.command import command, group
 from ledger.cli.show.output import Output, note, output_options
-from ledger.cli.show.sheet import Column, Sheet, to_json
+from ledger.cli.show.sheet import Column, Sheet, cells_of, columns, to_json
 
 if TYPE_CHECKING:
     from ledger.estimates.history.profile import Profile
 
 COLUMNS = (
-    Column("project"),
-    Column("model"),
+    *columns("text", "project", "model"),
     Column("requests", "count"),
     Column("requests_per_month", "count", 1),
     Column("mean_input_tokens", "count", 2),
@@ -76,12 +75,6 @@ def pull(app: App, since: str, until: str | None, projects: tuple[str, ...], out
 
 
 def _sheet(profile: Profile, period: str) -> Sheet:
-    rows = [
-        [
-            profile.requests_per_month(row) if column.name == "requests_per_month" else getattr(row, column.name)
-            for column in COLUMNS
-        ]
-        for row in profile.workloads
-    ]
+    rows = [cells_of(row, COLUMNS, requests_per_month=profile.requests_per_month(row)) for row in profile.workloads]
     days = f"{profile.days} {'day' if profile.days == '1' else 'days'}"
     return Sheet(f"Workloads, {period}: {days} of usage", COLUMNS, rows, document=profile.to_document())

@@ -11,7 +11,7 @@ from ledger.cli.app import App
 from ledger.errors import LedgerError
 
 if TYPE_CHECKING:
-    from ledger.estimates.history.means import LedgerMeans
+    from ledger.estimates.history.means import Means
     from ledger.estimates.history.profile import Profile
     from pricing.estimating.calibration import Calibration
 
@@ -76,10 +76,10 @@ def profile_of(path: str | None) -> Profile | None:
     return read_profile(read_json(path), path)
 
 
-def means_of(app: App) -> LedgerMeans | None:
+def means_of(app: App) -> Means | None:
     """Mean output tokens by the ledger in use, None where there is none."""
     if not app.has_ledger:
         return None
-    from ledger.estimates.history.means import LedgerMeans
+    from ledger.estimates.history.means import ledger_means
 
-    return LedgerMeans(app.open(), now=datetime.now(UTC))
+    return ledger_means(app.open(), now=datetime.now(UTC))

@@ -12,7 +12,7 @@ from ledger.cli.estimating.inputs import EstimateOptions, counting_of, means_of,
 from ledger.cli.estimating.prompt_sheet import counting_text, tell_all
 from ledger.cli.show.junit import Case
 from ledger.cli.show.report_files import Rendering
-from ledger.cli.show.sheet import Column, Sheet, cells_of
+from ledger.cli.show.sheet import Column, Sheet, cells_of, columns
 from ledger.errors import LedgerError
 from ledger.estimates.changes.compare import dearest
 from ledger.values.words import counted
@@ -30,8 +30,7 @@ COLUMNS = (
     Column("tier", "count", 2),
     Column("usd_per_request", "usd", 1, exact=True),
     Column("usd_per_month", "usd"),
-    Column("usd_per_month_low", "usd", 3),
-    Column("usd_per_month_high", "usd", 3),
+    *columns("usd", "usd_per_month_low", "usd_per_month_high", priority=3),
     Column("status"),
 )
 

@@ -53,6 +53,11 @@ class Column:
         return visible(self.name if self.name.startswith("tag:") else self.name.replace("_", " "))
 
 
+def columns(kind: Kind, *names: str, priority: int = 0, exact: bool = False) -> tuple[Column, ...]:
+    """Makes columns that differ in their names alone."""
+    return tuple(Column(name, kind, priority, exact) for name in names)
+
+
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """A table that a command shows. `total` has a cell a column; text cells of it stay empty.

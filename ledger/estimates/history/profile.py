@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from fractions import Fraction
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -182,20 +183,10 @@ def _row(project: str, model: str, counts: Iterable[OutputCount]) -> ProfileRow:
         output += count.output_tokens * count.requests
         outputs.append(count.output_tokens)
         ranks.append(requests)
-    return ProfileRow(
-        project=project,
-        model=model,
-        requests=requests,
-        mean_input_tokens=divide_half_even(inputs, requests),
-        mean_output_tokens=divide_half_even(output, requests),
-        p90_output_tokens=outputs[bisect_left(ranks, _rank_of_90_percent(requests))],
-        cached_share=_decimal(cached, inputs or 1),
-    )
-
-
-def _rank_of_90_percent(requests: int) -> int:
-    """The place, from 1, of the least value that at least 90 % don't exceed: 9 of 10, 10 of 11."""
-    return -(-requests * 9 // 10)
+    # The place, from 1, of the least value that at least 90 % don't exceed: 9 of 10, 10 of 11.
+    rank = -(-requests * 9 // 10)
+    p90 = outputs[bisect_left(ranks, rank)]
+    return _row_of_sums(project, model, requests=requests, inputs=inputs, outputs=output, p90=p90, cached=cached)
 
 
 def _together(rows: Sequence[ProfileRow]) -> ProfileRow:
@@ -203,13 +194,22 @@ def _together(rows: Sequence[ProfileRow]) -> ProfileRow:
     requests = sum(row.requests for row in rows)
     inputs = sum(row.requests * row.mean_input_tokens for row in rows)
     outputs = sum(row.requests * row.mean_output_tokens for row in rows)
-    cached = sum(row.requests * row.mean_input_tokens * parse_units(row.cached_share, PLACES) for row in rows)
+    cached = sum(row.requests * row.mean_input_tokens * Fraction(row.cached_share) for row in rows)
+    p90 = max(row.p90_output_tokens for row in rows)
+    project, model = rows[0].project, rows[0].model
+    return _row_of_sums(project, model, requests=requests, inputs=inputs, outputs=outputs, p90=p90, cached=cached)
+
+
+def _row_of_sums(
+    project: str, model: str, *, requests: int, inputs: int, outputs: int, p90: int, cached: Fraction | int
+) -> ProfileRow:
+    share = Fraction(cached, inputs or 1)
     return ProfileRow(
-        project=rows[0].project,
-        model=rows[0].model,
+        project=project,
+        model=model,
         requests=requests,
         mean_input_tokens=divide_half_even(inputs, requests or 1),
         mean_output_tokens=divide_half_even(outputs, requests or 1),
-        p90_output_tokens=max(row.p90_output_tokens for row in rows),
-        cached_share=_decimal(cached, inputs * PLACES or 1),
+        p90_output_tokens=p90,
+        cached_share=_decimal(share.numerator, share.denominator),
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 from ledger.errors import LedgerError
 from ledger.estimates.prompts.files import json_of, read_bytes
-from ledger.estimates.prompts.requests import prompt_of_body
+from ledger.estimates.prompts.requests import named_lines, prompt_of_body
 from pricing.estimating.calibration import PromptText
 from pricing.money import INT64_MAX
 
@@ -42,10 +42,8 @@ def read_pairs(paths: Sequence[str]) -> Pairs:
     """All pairs of the files; LedgerError naming file and line where one is wrong, or where none is left."""
     found = Pairs()
     for path in paths:
-        for number, line in enumerate(read_bytes(path).split(b"\n"), start=1):
-            if line.strip():
-                name = f"{path}:{number}"
-                _add(found, json_of(line, name), name)
+        for name, line in named_lines(read_bytes(path), path):
+            _add(found, json_of(line, name), name)
     if not found.pairs:
         raise LedgerError(f"{', '.join(paths)}: no line has a pair to calibrate with: {EXPECTED}")
     return found

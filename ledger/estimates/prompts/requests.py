@@ -82,13 +82,14 @@ def _of_document(document: object, path: str) -> list[Prompt]:
 
 
 def _of_lines(raw: bytes, path: str) -> list[Prompt]:
-    prompts = [prompt_of_body(name, json_of(line, name)) for name, line in _named_lines(raw, path)]
+    prompts = [prompt_of_body(name, json_of(line, name)) for name, line in named_lines(raw, path)]
     if not prompts:
         raise LedgerError(f"{path}: holds no request: give one a line; {EXPECTED}")
     return prompts
 
 
-def _named_lines(raw: bytes, path: str) -> Iterator[tuple[str, bytes]]:
+def named_lines(raw: bytes, path: str) -> Iterator[tuple[str, bytes]]:
+    """Yields the lines that aren't blank, named by file and number."""
     for number, line in enumerate(raw.split(b"\n"), start=1):
         if line.strip():
             yield f"{path}:{number}", line
@@ -100,7 +101,7 @@ def _of_standard_input(raw: bytes) -> list[Prompt]:
         return []
     if _is_body(raw, STANDARD_INPUT):
         return _of_document(json_of(raw, STANDARD_INPUT), STANDARD_INPUT)
-    lines = list(_named_lines(raw, STANDARD_INPUT))
+    lines = list(named_lines(raw, STANDARD_INPUT))
     if len(lines) > 1 and _is_body(lines[0][1], STANDARD_INPUT):
         return _of_lines(raw, STANDARD_INPUT)
     return []

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from ledger.config import Workload
 from ledger.estimates.workloads.document import OutputBasis
-from ledger.estimates.workloads.priced import Means, RequestFacts, expected_output
+from ledger.estimates.workloads.priced import RequestFacts, expected_output
 from pricing.estimating.calibration import TokenRange
 from pricing.rate_card import RateEntry
 
 if TYPE_CHECKING:
+    from ledger.estimates.history.means import Means
     from ledger.estimates.history.profile import Profile, ProfileRow
 
 NO_OUTPUT = "no output_tokens are given, nor a ledger or profile that knows them: output counts as 0"

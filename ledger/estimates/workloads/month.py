@@ -20,7 +20,6 @@ from ledger.estimates.workloads.inputs import NO_REQUESTS, WorkloadInputs, input
 from ledger.estimates.workloads.priced import (
     EstimatedPrompt,
     EstimateTotal,
-    Means,
     RequestFacts,
     Settings,
     add_up,
@@ -35,6 +34,7 @@ from pricing.estimating.estimate import PromptEstimate, top_tokens_of
 from pricing.money import format_nano, format_usd, round_usd
 
 if TYPE_CHECKING:
+    from ledger.estimates.history.means import Means
     from ledger.estimates.history.profile import Profile
     from pricing.estimating.calibration import Calibration
     from pricing.rate_card import RateCard

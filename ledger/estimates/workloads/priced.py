@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -19,11 +19,11 @@ from pricing.money import divide_half_even, format_nano, format_usd, round_usd
 from pricing.rate_card import RateCard, RateEntry
 
 if TYPE_CHECKING:
+    from ledger.estimates.history.means import Means
     from ledger.estimates.history.profile import Profile
     from pricing.estimating.calibration import Calibration
 
 GateOn: TypeAlias = Literal["expected", "high"]
-Means: TypeAlias = Callable[[str, str | None], int | None]
 
 
 @dataclass(frozen=True, slots=True)
