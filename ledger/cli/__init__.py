@@ -44,7 +44,7 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands' names and first lines, and imports one when it runs."""
+    """A group that knows its commands' names and lines, and imports one to run it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -60,12 +60,12 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_module, line) in COMMANDS.items()])
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        """Parse the line; `--help` and `--version` already print here."""
+        """Parses the line; `--help` and `--version` already print here."""
         with _telling_wrong_use(), _ending_quietly():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own
-        """Run the command and end as it decided; wrong use that it finds is one line and exit code 2, as click's is."""
+        """Runs the command and ends as it decided; wrong use is one line and exit code 2."""
         with _telling_wrong_use(), _ending_quietly():
             super().invoke(ctx)
         ctx.exit(ctx.meta.get(EXIT_CODE, 0))
@@ -91,7 +91,7 @@ def _telling_wrong_use() -> Iterator[None]:
 
 @contextmanager
 def _ending_quietly() -> Iterator[None]:
-    """A reader that went away (`| head`) ends the command as done, Ctrl-C ends it with 130; neither says a word.
+    """Ends quietly where the reader went away (`| head`), and with 130 on Ctrl-C.
 
     A gate that failed before the reader went away still decides the exit code.
     """
@@ -108,7 +108,7 @@ def _ending_quietly() -> Iterator[None]:
 
 
 def _words(error: Exception) -> str | None:
-    """The line to print for an error that is the user's to mend; None for any other."""
+    """The line to print for an error that is the user's to mend, else None."""
     from ledger.errors import LedgerError
     from pricing.errors import PricingError  # only once something is wrong
 
@@ -157,7 +157,7 @@ def cli(context: click.Context) -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line."""
+    """Runs the command line."""
     if sys.stdout is None:  # what `>&-` makes of it: found out now, before anything is recorded
         click.echo("Error: standard output is closed: send it somewhere, such as to /dev/null", err=True)
         sys.exit(2)

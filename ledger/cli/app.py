@@ -24,7 +24,7 @@ ROW_NUMBER = click.IntRange(1, 2**63 - 1)
 
 
 def check_text(option: str, text: str) -> None:
-    """Refuse a text that is blank, or that the ledger doesn't keep."""
+    """Refuses a text that is blank, or that the ledger doesn't keep."""
     from ledger.intake.fields.record import MAX_NAME
 
     if not text.strip() or len(text) > MAX_NAME or "\0" in text:
@@ -32,7 +32,7 @@ def check_text(option: str, text: str) -> None:
 
 
 def parse_usd(option: str, text: str) -> Amount:
-    """Read an amount of USD, such as 12.50usd; other currencies are refused."""
+    """Reads an amount of USD, such as 12.50usd; refuses other currencies."""
     from ledger.values.amounts import parse_amount, unit_of
 
     amount = parse_amount(text, option)
@@ -55,13 +55,13 @@ class App:
 
     @property
     def db_url(self) -> str:
-        """`--db`, else TOLLBOOK_DB, else `[ledger] db`, else tollbook.db in the working directory."""
+        """`--db`, else TOLLBOOK_DB, else `[ledger] db`, else tollbook.db here."""
         from ledger.config import database_url
 
         return database_url(self.db_option, self.config)
 
     def open(self, *, create: bool = False) -> Database:
-        """The ledger of `db_url`, made first where a command that may create one says so."""
+        """Opens the ledger of `db_url`, made first where `create` says so."""
         from ledger.store.opening import open_ledger  # sqlalchemy takes a while to import
 
         section = self.config.ledger
@@ -70,7 +70,7 @@ class App:
         return database
 
     def cards(self, *files: str) -> Mapping[str, RateCard]:
-        """The cards in force in the ledger, the built-in ones where there is none yet; `files` are laid over them."""
+        """The cards in force, built-in ones without a ledger; `files` are laid over them."""
         from pricing.catalog import load_rate_cards, read_card_file
 
         if self._is_without_own_prices or not self.has_ledger:
@@ -95,7 +95,7 @@ class App:
 
     @cached_property
     def has_ledger(self) -> bool:
-        """A ledger is there at `db_url`."""
+        """Tells whether a ledger is there at `db_url`."""
         if self._has_no_file:
             return False
         from ledger.store.opening import ledger_exists  # sqlalchemy takes a while to import
@@ -112,7 +112,7 @@ class App:
 
     @property
     def _has_no_file(self) -> bool:
-        """True where the URL is a SQLite file's that isn't there."""
+        """Tells whether the URL is of a SQLite file that isn't there."""
         try:
             return self._file is not None and not self._file.exists()
         except OSError:
@@ -120,7 +120,7 @@ class App:
 
     @property
     def _is_without_own_prices(self) -> bool:
-        """True where the built-in cards are known to be in force, again without loading sqlalchemy."""
+        """Tells whether the built-in cards are known to be in force, without sqlalchemy."""
         if self._file is None or self._has_no_file:
             return self._has_no_file
         from ledger.book.prices.peek import has_built_in_prices_alone
@@ -133,7 +133,7 @@ EXIT_CODE = "tollbook.exit_code"
 
 
 def decide_exit(code: int) -> int:
-    """Sets the command's exit code; set before the result is shown, it holds also where its reader goes away."""
+    """Sets the exit code; before the result is shown, it holds also if its reader leaves."""
     click.get_current_context().meta[EXIT_CODE] = code
     return code
 
@@ -149,7 +149,7 @@ def _remember_db(context: click.Context, _parameter: click.Parameter, value: str
 
 
 def command_options(function: F) -> F:
-    """Add `--db` to a command; the last one given on the line holds."""
+    """Adds `--db` to a command; the last one given on the line holds."""
     return click.option(
         "--db",
         metavar="URL",

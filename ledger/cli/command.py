@@ -22,7 +22,7 @@ def examples(*lines: str) -> str:
 
 
 def group(*lines: str, within: click.Group | None = None) -> Callable[[Function], click.Group]:
-    """Make a group of commands, with example lines and `--db`."""
+    """Makes a group of commands, with example lines and `--db`."""
 
     def decorate(function: Function) -> click.Group:
         return (within or click).group(epilog=examples(*lines))(command_options(function))
@@ -33,7 +33,7 @@ def group(*lines: str, within: click.Group | None = None) -> Callable[[Function]
 def command(
     *lines: str, within: click.Group | None = None, name: str | None = None, shows: Decorator | None = SHEET
 ) -> Callable[[Function], click.Command]:
-    """Make a command that gets the `App`: example lines, its own options, then those of what it `shows`, and `--db`."""
+    """Makes a command that gets the `App`: its own options, those of `shows`, and `--db`."""
 
     def decorate(function: Function) -> click.Command:
         # click keeps the options of a function in a list, the last one first.
@@ -47,7 +47,7 @@ def command(
 
 
 def options(*shared: Decorator) -> Decorator:
-    """Join options that several commands have, in the order of their help."""
+    """Joins options that several commands have, in the order of their help."""
 
     def decorate(function: Function) -> Function:
         for option in reversed(shared):

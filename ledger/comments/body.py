@@ -1,4 +1,4 @@
-"""The text of a comment: the marker line that it is found by again, and what of it fits into one."""
+"""A comment's text: its marker line, and what of it fits into one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COMMAND = re.compile(r"^([ \t]*)/(?=[A-Za-z])", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A comment's text, whose first line is the marker. A `quiet` one says nothing that is worth a new comment."""
+    """A comment's text, marker first; a `quiet` one is worth no new comment."""
 
     marker: str
     text: str
@@ -24,7 +24,7 @@ class Body:
 
 
 def read_body(text: str, where: str, tag: str | None = None) -> Body:
-    """The comment that the Markdown in `where` is, its marker with the tag; LedgerError where it has no marker.
+    """Reads Markdown and adds the tag to its marker; LedgerError naming `where` without one.
 
     The tag keeps the comments of several configurations apart: `<!-- tollbook:diff:search -->`.
     """
@@ -45,17 +45,17 @@ def read_body(text: str, where: str, tag: str | None = None) -> Body:
 
 
 def first_line(text: str) -> str:
-    """The first line without blanks at its ends: the marker, where a comment is ours."""
+    """The first line without blanks around it: the marker, where a comment is ours."""
     return next(iter(text.splitlines()), "").strip()
 
 
 def is_same(one: str, other: str) -> bool:
-    """Tells whether two texts differ in no more than what a host or browser does to line ends."""
+    """Tells whether two texts are the same, line ends aside."""
     return one.rstrip().splitlines() == other.rstrip().splitlines()
 
 
 def fitted(text: str, limit: int) -> str:
-    """The text, cut behind a line where it is longer than `limit` characters, and a sentence that says so.
+    """Cuts a text over `limit` characters behind a line, and adds a sentence that says so.
 
     What a cut leaves open of `<details>` is closed, for the sentence must not be folded away.
     """

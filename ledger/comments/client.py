@@ -1,4 +1,4 @@
-"""HTTP to the API of GitHub or GitLab: comments read, made and edited, with retries that never double one."""
+"""HTTP to GitHub's or GitLab's API: comments, with retries that never double one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _UNSURE = "may lack its comment: run the command again"
 
 
 class Comment(msgspec.Struct):
-    """A comment as both hosts have it; GitLab's own remarks, such as on a pushed commit, are `system`."""
+    """A comment as both hosts have it; GitLab's own remarks are `system`."""
 
     id: int
     body: str | None = None
@@ -73,7 +73,7 @@ class Client:
         self.close = self._session.close
 
     def comments(self) -> Iterator[Comment]:
-        """Every comment that people or bots made, page by page."""
+        """Yields every comment that people or bots made, page by page."""
         query: Mapping[str, str] | None = {"per_page": str(PER_PAGE)}
         for _ in range(MAX_PAGES):
             response = self._send("GET", self._place.comments_path, params=query)
@@ -84,11 +84,11 @@ class Client:
         raise LedgerError(f"{self._place.request} has over {MAX_PAGES * PER_PAGE:,} comments: use --behavior new")
 
     def create(self, text: str) -> int:
-        """Make a comment and say its id."""
+        """Makes a comment and returns its id."""
         return self._read(self._send("POST", self._place.comments_path, json={"body": text}), Comment).id
 
     def edit(self, comment_id: int, text: str) -> None:
-        """Put another text into a comment."""
+        """Puts another text into a comment."""
         self._send(self._place.edit_method, f"{self._place.edit_path}/{comment_id}", json={"body": text})
 
     def _send(self, method: str, path: str, **content: Any) -> requests.Response:
@@ -123,7 +123,7 @@ class Client:
         return f" ({str(said).replace(self._place.token, '…')[:200]})" if said else ""
 
     def _next_page(self, response: requests.Response) -> dict[str, str] | None:
-        """The query of the next page: GitHub links to it, GitLab names it. Only the query: the address stays ours."""
+        """The next page's query, which GitHub links to and GitLab names; the address stays ours."""
         link = response.links.get("next", {}).get("url")
         if link:
             try:

@@ -1,4 +1,4 @@
-"""The place of a comment, by the CI's variables: a pull request on GitHub, a merge request on GitLab."""
+"""The place of a comment by the CI's variables: a pull or merge request."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _TOKEN = re.compile(r"[!-~]+", re.ASCII)
 
 
 class NotPosted(Exception):  # noqa: N818 - no error: the job goes on
-    """There is no comment, and nothing went wrong: no request to comment on, or no right to write there."""
+    """No comment and no error: nothing to comment on, or no right to write there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One request's comments, and how its host is spoken to. The headers hold the token: they are never shown."""
+    """A request's comments and their host's API; the headers hold the token: never shown."""
 
     request: str
     api_url: str
@@ -45,7 +45,7 @@ class Place:
 
 
 def github_place(env: Mapping[str, str], number: int | None = None) -> Place:
-    """The pull request of a GitHub Actions job, or the one of that number; NotPosted where there is none."""
+    """The pull request of a GitHub job, or of that number; NotPosted where there is none."""
     number = number or _pull_request(env)
     if number is None:
         raise NotPosted("not on a pull request: no comment; --pull-request N names one")
@@ -73,7 +73,7 @@ def github_place(env: Mapping[str, str], number: int | None = None) -> Place:
 
 
 def gitlab_place(env: Mapping[str, str], number: int | None = None) -> Place:
-    """The merge request of a GitLab pipeline, or the one of that number (iid); NotPosted where there is none."""
+    """The merge request of a GitLab pipeline, or of that iid; NotPosted where there is none."""
     number = number or _digits(env, "CI_MERGE_REQUEST_IID")
     if number is None:
         raise NotPosted("not on a merge request: no comment; --merge-request IID names one")
@@ -138,7 +138,7 @@ def _token(env: Mapping[str, str], *names: str) -> str:
         token = env.get(name, "").strip()
         if token and not _TOKEN.fullmatch(token):
             raise LedgerError(
-                f"{name} holds characters that no token has (blanks, line breaks or the like): set it anew"
+                f"{name} holds characters that no token has (blanks, line breaks or the like): set it again"
             )
         if token:
             return token

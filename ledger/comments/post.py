@@ -14,14 +14,14 @@ Action: TypeAlias = Literal["created", "updated", "unchanged", "quiet"]
 
 
 class Posted(NamedTuple):
-    """The action, and the comment's id; none where there was nothing to say."""
+    """The action and the comment's id; None where there was nothing to say."""
 
     action: Action
     comment_id: int | None
 
 
 def post_comment(place: Place, body: Body, behavior: Behavior = "update") -> Posted:
-    """Edit the newest comment that begins with the body's marker, where the text differs; make one where none does.
+    """Edits the newest comment with the body's marker, where the text differs, else makes one.
 
     `new` always makes one. A quiet body makes none, it only updates.
     """
@@ -37,6 +37,6 @@ def post_comment(place: Place, body: Body, behavior: Behavior = "update") -> Pos
 
 
 def _newest(client: Client, marker: str) -> Comment | None:
-    """The newest of our own, known by the first line: who quotes a comment has a `>` before it."""
+    """The newest of our own, known by the first line: a quoted one has a `>` before it."""
     ours = [comment for comment in client.comments() if first_line(comment.body or "") == marker]
     return max(ours, key=lambda comment: comment.id, default=None)

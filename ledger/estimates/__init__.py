@@ -1,1 +1,1 @@
-"""Costs of prompts, and of changes to them, beforehand: workloads, gates, comparison with a baseline."""
+"""Costs of prompts, and of changes to them, before requests are sent."""

@@ -104,7 +104,7 @@ def test_a_user_entry_beats_the_built_in_one_only_by_replacement(db_cli: Cli, db
     unreasoned = db_cli("rates", "add", path, "--replace").stderr
     assert unreasoned == "Error: --replace needs --reason R: it is kept with the new version\n"
     told = db_cli("rates", "add", path, "--replace", "--reason", "the page was wrong").ok().stderr
-    assert "1 posted charge stands at other figures and stays as it is: 'tollbook reprice' corrects them" in told
+    assert "1 posted charge has other figures and stays as it is: 'tollbook reprice' corrects them" in told
     db_cli("ingest", "-", stdin=lines([response("before"), response("after")])).ok()
     assert [row[:2] for row in booked(db_url)] == [("before", REFERENCE_NANO), ("after", (88 + 230) * 7_000)]
     assert rows(db_url, "SELECT origin, reason FROM card_versions WHERE provider = 'evolink' ORDER BY id") == [
@@ -119,7 +119,7 @@ def test_a_card_that_was_replaced_may_be_replaced_back(db_cli: Cli, db_url: str,
     db_cli("rates", "add", card(tmp_path, price("2026-02-01", "7")), *replacing).ok()
     told = db_cli("rates", "add", BUILT_IN / "evolink.toml", *replacing).ok().stderr
     assert f"added entry evolink/{CODE}/2026-02-01#" in told
-    assert "stand at other figures" not in told
+    assert "other figures" not in told
     db_cli("ingest", "-", stdin=lines([response("r2")])).ok()
     assert [row[1] for row in booked(db_url)] == [REFERENCE_NANO] * 2
     db_cli("verify").ok()
@@ -211,7 +211,7 @@ def test_a_new_conversion_holds_from_its_day_on_and_changes_nothing_posted(db_cl
     before = db_cli("report", "--json").ok().json["total"]["usd"]
     told = convert(db_cli, "68", "2026-03-01", "--source-url", "https://evolink.ai/pricing").ok().stderr
     assert told.startswith("added: 68 CRD = 1 USD from 2026-03-01\n")
-    assert "2 posted charges stand at other figures" in told
+    assert "2 posted charges have other figures" in told
     assert db_cli("report", "--json").ok().json["total"]["usd"] == before
     later = [response("d", created_at="2026-02-28T23:59:59Z"), response("e", created_at="2026-03-01T00:00:00Z")]
     db_cli("ingest", "-", stdin=lines(later)).ok()

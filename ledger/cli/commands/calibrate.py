@@ -1,4 +1,4 @@
-"""`tollbook calibrate`: how far tiktoken's counts are from a model's own, and the file that corrects them."""
+"""`tollbook calibrate`: token counts corrected by what the API reported."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def calibrate(
 
 
 def _by_model(found: Pairs, card: RateCard, encoding: str) -> dict[str, list[CountedPair]]:
-    """The pairs of each model, as counted; a name that the card knows is its model's."""
+    """Counts the pairs of each model; a name that the card knows is its model's."""
     from pricing.estimating.calibration import count_prompts
     from pricing.estimating.fit import CountedPair
 
@@ -106,7 +106,7 @@ def _by_model(found: Pairs, card: RateCard, encoding: str) -> dict[str, list[Cou
 
 
 def _fitted(pairs: dict[str, list[CountedPair]], encoding: str) -> Calibration:
-    """The correction of each model that has enough pairs; the others are left out with a note, if any is left."""
+    """Fits each model that has enough pairs; the others are named in a note."""
     from pricing.errors import TooFewPairs
     from pricing.estimating.calibration import Calibration
     from pricing.estimating.fit import fit_model

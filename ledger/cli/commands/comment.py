@@ -1,4 +1,4 @@
-"""`tollbook comment`: a Markdown report as one comment on a pull request or merge request."""
+"""`tollbook comment`: a Markdown report as one comment on a change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tollbook batches`, `void` and `reassign`: what was posted, and corrections that reverse and replace."""
+"""`tollbook batches`, `void` and `reassign`: batches, and their corrections."""
 
 from __future__ import annotations
 

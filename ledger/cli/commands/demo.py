@@ -38,7 +38,7 @@ STEPS = (
 
 
 def bundled_usage() -> Path:
-    """The demo's usage files: inside the package when installed, under examples/ in a checkout."""
+    """The demo's usage: inside the package, or under examples/ in a checkout."""
     package = Path(__file__).parents[2]
     inside = package / "demo_data"
     return inside if inside.is_dir() else package.parent / "examples" / "demo"
@@ -67,7 +67,7 @@ def demo() -> None:
 
 
 def _own_command() -> str:
-    """The words that start tollbook here, as this process was started: by name, by path or by `python -m`."""
+    """The words that started this process: a name, a path or `python -m`."""
     started = Path(sys.argv[0])
     if started.name == "__main__.py":
         return shlex.join(sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1])
@@ -77,7 +77,7 @@ def _own_command() -> str:
 
 
 def _run(arguments: list[str]) -> None:
-    """One step as the command line would run it here; exit codes but 0 and 3 (some input quarantined) end the demo."""
+    """Runs one step; exit codes other than 0 and 3 (some input quarantined) end the demo."""
     from ledger.cli import cli  # this module is one of its commands
 
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""`tollbook diff`: what a change to prompts, configuration or prices costs a month, and whether that may be merged."""
+"""`tollbook diff`: the cost of a change a month, with gates for CI."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ T = TypeVar("T")
 @click.option("--warn-over", metavar="AMOUNT", multiple=True, help="The same, but only warn.")
 @click.option("--budget", metavar="NAME", multiple=True, help="Fail where a [[budget]]'s month ends over its amount.")
 @click.option("--warn-budget", metavar="NAME", multiple=True, help="The same, but only warn.")
-@click.option("--per-workload", is_flag=True, help="Hold increase and over against each workload, not the total.")
+@click.option("--per-workload", is_flag=True, help="Compare increase and over with each workload, not the total.")
 @click.option("--quiet-under", metavar="AMOUNT", help="Mark Markdown as worth no new comment below it, such as 1usd.")
 def diff(app: App, /, *, reporting: Reporting, **options: Any) -> None:
     """Compare a month of all workloads with what it was before. Exit 1 where a gate fails.
@@ -84,7 +84,7 @@ def diff(app: App, /, *, reporting: Reporting, **options: Any) -> None:
 
 
 def _limits(app: App, config: str, *, per_workload: bool, **given: tuple[str, ...]) -> Limits:
-    """Reads the limits by the names of their options; budgets are compared with the ledger's own pace."""
+    """Reads the limits by the names of their options; budgets have the ledger's pace."""
     from ledger.estimates.changes.gates import Limits
     from ledger.values.amounts import parse_amount, parse_increase
 
@@ -112,7 +112,7 @@ def _pace_of(app: App, config: str, name: str, option: str) -> BudgetPace:
 
 
 def _is_quiet(document: DiffDocument, below_nano: int) -> bool:
-    """Tells that no workload's cost changed by that much or more, and every gate passed, those that only warn too."""
+    """Tells whether no cost changed by that much, and every gate passed, warning ones too."""
     from pricing.money import NANO, parse_units
 
     changes = [workload.change_usd for workload in document.workloads if workload.status != "unchanged"]

@@ -84,7 +84,7 @@ class PromptOptions(SharedOptions):
     gate: Literal["expected", "high"] | None
 
     def check(self) -> None:
-        """Refuse what is missing or contradicts itself, before anything is read."""
+        """Refuses what is missing or contradicts itself, before anything is read."""
         if not self.files:
             raise LedgerError("nothing to estimate: give FILE..., - for standard input, or --config tollbook.toml")
         if self.model is None:
@@ -144,7 +144,7 @@ def _estimate_prompts(app: App, asked: PromptOptions, reporting: Reporting) -> N
 
 
 def _facts(app: App, asked: PromptOptions, model: str) -> tuple[RequestFacts, OutputBasis]:
-    """The options' facts of each request, with the output expected where they leave it out."""
+    """The facts of each request; the expected output where the options leave it out."""
     from ledger.estimates.prompts.files import read_text
     from ledger.estimates.workloads.priced import RequestFacts, expected_output
 
@@ -165,7 +165,7 @@ def _facts(app: App, asked: PromptOptions, model: str) -> tuple[RequestFacts, Ou
 
 
 def _priced(estimated: Sequence[EstimatedPrompt]) -> list[PromptEstimate]:
-    """The prompts' estimates; LedgerError naming the first that is longer than what the card prices."""
+    """The prompts' estimates; LedgerError naming the first that the card doesn't price."""
     estimates = []
     for prompt in estimated:
         if prompt.estimate is None:

@@ -1,4 +1,4 @@
-"""`tollbook price`: what one request costs, exactly, by the ledger's cards; the built-in ones where there is none."""
+"""`tollbook price`: one request's exact cost by the cards in force."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def _tier_rows(entry: RateEntry) -> list[tuple[Cell, ...]]:
 
 
 def _source(dated: RateEntry | Conversion) -> tuple[str, str]:
-    """Where a price or conversion was read, and on which day; empty where it isn't known."""
+    """The source of a price or conversion and the day of its reading, empty if unknown."""
     return dated.source_url or "", dated.checked_on.isoformat() if dated.checked_on else ""
 
 
@@ -153,8 +153,8 @@ def _reason(replace: bool, reason: str | None) -> str | None:
 
 def _tell_differing(count: int) -> None:
     if count:
-        noun = "posted charge stands at other figures and stays as it is"
-        nouns = "posted charges stand at other figures and stay as they are"
+        noun = "posted charge has other figures and stays as it is"
+        nouns = "posted charges have other figures and stay as they are"
         note(f"{counted(count, noun, nouns)}: 'tollbook reprice' corrects them")
 
 

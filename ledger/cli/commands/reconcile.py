@@ -1,4 +1,4 @@
-"""`tollbook reconcile`: the ledger compared with the provider's statement, its own figures, or its balance."""
+"""`tollbook reconcile`: the ledger compared with the provider's figures."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ ITEMS = (
 
 
 def balance_sheet(found: Balance) -> Sheet:
-    """The lots as rows; what they come to and how long it lasts as facts of the JSON, and under the table."""
+    """The lots as rows; what is left and how long it lasts in the JSON and under the table."""
     facts = {
         "provider": found.provider,
         "currency": found.currency,

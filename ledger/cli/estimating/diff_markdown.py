@@ -1,4 +1,4 @@
-"""A comparison as Markdown for a pull request: the headline, what changed, what to look at, the gates.
+"""A comparison as Markdown for a pull request.
 
 The first line is the marker that a bot finds its own comment by; nothing in it varies from run to run.
 """
@@ -18,7 +18,7 @@ NO_PRICE = "no price"
 
 
 def diff_markdown(document: DiffDocument, *, quiet: bool) -> str:
-    """The comparison in GitHub's Markdown; a `quiet` one says that it is worth no new comment."""
+    """The comparison in GitHub's Markdown; a `quiet` one is worth no new comment."""
     blocks = [
         _heading(document),
         _summary(document),
@@ -41,7 +41,7 @@ def _heading(document: DiffDocument) -> str:
 
 
 def _summary(document: DiffDocument) -> str:
-    """Before and after in a sentence, the price part where there is one, and what became of workloads and gates."""
+    """Before and after in a sentence, with counts of workloads and gates, and the price part."""
     total = document.total
     before, after = (parse_units(text, NANO) for text in (total.before_usd_per_month, total.after_usd_per_month))
     places = common_places([before, after])

@@ -1,4 +1,4 @@
-"""A comparison as `tollbook diff` shows it: a sheet, the JSON document, Markdown, JUnit cases, notes, annotations."""
+"""A comparison as `tollbook diff` shows it: sheet, JSON, Markdown, JUnit and notes."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _gate_cases(document: DiffDocument) -> Iterator[Case]:
 
 
 def tell(notes: Sequence[str], warnings: Sequence[Warned], gates: Sequence[GateResult]) -> None:
-    """Notes, warnings and gates that were passed over, to standard error; as annotations where GitHub runs it."""
+    """Writes notes, warnings and broken gates to standard error, as annotations on GitHub."""
     for text in notes:
         note(text)
     announce_first(list(dict.fromkeys(warning.text for warning in warnings)))
@@ -92,7 +92,7 @@ def tell(notes: Sequence[str], warnings: Sequence[Warned], gates: Sequence[GateR
 
 
 def append_summary(markdown: str) -> None:
-    """Append to the job's summary, where GITHUB_STEP_SUMMARY names its file; a file that can't be is only named."""
+    """Appends to the file of GITHUB_STEP_SUMMARY; one that can't be written is only named."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         return

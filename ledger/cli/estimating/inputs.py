@@ -1,4 +1,4 @@
-"""Inputs of estimates besides the prompts: encoding, calibration, the ledger's means, a profile."""
+"""Inputs of estimates besides the prompts: counting, means and profile."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def moment_of(at: str | None) -> datetime:
 
 
 def counting_of(encoding: str | None, calibration: str | None) -> tuple[str, Calibration | None]:
-    """The encoding to count in, and the calibration of `--calibration FILE`, which is of one encoding."""
+    """The encoding to count in, and the calibration, which is of one encoding."""
     from pricing.estimating.tokens import DEFAULT_ENCODING, ENCODINGS
 
     if encoding is not None and encoding not in ENCODINGS:

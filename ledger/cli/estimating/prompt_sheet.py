@@ -1,4 +1,4 @@
-"""Prompts as `tollbook estimate` shows them: a sheet, the JSON document, JUnit cases, and notes for people."""
+"""Prompts as `tollbook estimate` shows them: sheet, JSON, JUnit and notes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NO_OUTPUT = "no --output-tokens are given, nor a ledger or profile that knows t
 
 @dataclass(frozen=True, slots=True)
 class PromptsEstimate:
-    """All that the command shows: prompts, each sent `requests` times, and what they come to."""
+    """The command's whole result: prompts, each sent `requests` times, and their total."""
 
     settings: Settings
     prompts: Sequence[EstimatedPrompt]
@@ -72,14 +72,14 @@ def rendering(result: PromptsEstimate) -> Rendering:
 
 
 def tell(result: PromptsEstimate) -> None:
-    """Warnings to standard error, and a limit that was exceeded."""
+    """Writes warnings and an exceeded limit to standard error."""
     gate = result.gate
     about = [(prompt.entry.name, warning) for prompt in result.prompts for warning in prompt.entry.warnings]
     tell_all(about, [] if gate is None or gate.passed else [_gate_text(gate)], of_all=result.warnings)
 
 
 def tell_all(about: Sequence[tuple[str, str]], failures: Sequence[str], *, of_all: Sequence[str] = ()) -> None:
-    """Warnings, each text once with the names that it is about, to standard error; then what failed."""
+    """Writes warnings, each once with the names that it is about, then what failed."""
     announce_first([*of_all, *said_once(about)])
     for text in failures:
         announce("error", text)
@@ -140,7 +140,7 @@ def result_notes(result: PromptsEstimate) -> Iterator[str]:
 
 
 def counting_text(encoding: str, *, calibrated: bool) -> str:
-    """Whose counts input tokens are, and how far they may be off."""
+    """The origin of input counts, and how far they may be off."""
     if calibrated:
         return f"Input tokens are tiktoken's ({encoding}), corrected by the calibration."
     return (

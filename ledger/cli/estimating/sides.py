@@ -1,4 +1,4 @@
-"""The two sides of `tollbook diff`: estimates kept as JSON, and those it makes itself, of today or of a ref."""
+"""The two sides of `tollbook diff`: estimates in JSON, or of today's or a ref's files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NO_WORKLOADS = WorkloadsDocument(
 
 
 class Sides(NamedTuple):
-    """Both estimates, and what is to be said of them; `before` is None where there is no baseline."""
+    """Both estimates, and notes on them; `before` is None without a baseline."""
 
     before: Side | None
     after: Side
@@ -39,14 +39,14 @@ class Sides(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class DiffOptions(EstimateOptions):
-    """The options that say what is compared, as they were given; None where one wasn't."""
+    """The options of a comparison as they were given; None where one wasn't."""
 
     head: str | None
     compare_to: str | None
     base_ref: str | None
 
     def check(self) -> None:
-        """Refuse what contradicts itself, before anything is read."""
+        """Refuses what contradicts itself, before anything is read."""
         if self.compare_to is not None and self.base_ref is not None:
             raise LedgerError("--compare-to and --base-ref contradict each other: give the one to compare with")
         given = [self.head, self.compare_to, self.profile, self.calibration]
@@ -86,7 +86,7 @@ def _side_of_file(path: str) -> Side:
 
 
 def _side_of_ref(app: App, asked: DiffOptions, ref: str, at: str) -> tuple[Side | None, list[str]]:
-    """The estimate of the ref's own files, None where it has no workloads yet, and what is to be said of it."""
+    """The estimate of the ref's own files, None where it has no workloads yet; and notes."""
     with baseline_of(ref, Path(asked.config).parent) as baseline:
         notes = [] if baseline.note is None else [baseline.note]
         config = baseline.path_of(asked.config)
@@ -105,7 +105,7 @@ def _side_of_ref(app: App, asked: DiffOptions, ref: str, at: str) -> tuple[Side 
 def _estimate(
     app: App, asked: DiffOptions, at: str, version_of: Callable[[str], str], other_provider: str | None = None
 ) -> WorkloadsDocument:
-    """Estimate with each file that the options name as `version_of` makes it."""
+    """Estimates with each file that the options name as `version_of` makes it."""
     options = replace(
         asked,
         config=version_of(asked.config),
@@ -118,6 +118,6 @@ def _estimate(
 
 
 def _provider_of(baseline: Baseline) -> str | None:
-    """`[ledger] provider` of the ref's own tollbook.toml, that of the working directory."""
+    """`[ledger] provider` of the ref's tollbook.toml of the working directory."""
     folder = baseline.path_of(Path.cwd())
     return None if folder is None else load_config(folder).ledger.provider

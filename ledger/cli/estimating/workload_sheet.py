@@ -1,4 +1,4 @@
-"""`tollbook estimate --config`: the workloads of a tollbook.toml as a sheet, a document, JUnit cases, and notes."""
+"""`tollbook estimate --config`: workloads as sheet, JSON, JUnit and notes."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ COLUMNS = (
 
 
 def run_config(app: App, options: EstimateOptions, reporting: Reporting) -> None:
-    """Estimates the workloads of the file and shows them; exit code 1 where one is over a limit."""
+    """Estimates the file's workloads and shows them; exit code 1 where one is over a limit."""
     document = estimate_config(app, options)
     reporting.write(rendering(document), passed=all(workload.status == "ok" for workload in document.workloads))
     tell_all(list(_warned(document)), list(_failures(document.workloads)))
 
 
 def estimate_config(app: App, options: EstimateOptions, other_provider: str | None = None) -> WorkloadsDocument:
-    """Estimate the workloads of the file; the ledger is asked for mean outputs only where one leaves its own out.
+    """Estimates the file's workloads; the ledger gives the mean outputs that they leave out.
 
     Prices are those of --provider, else of the file's own `[ledger] provider`, else of `other_provider`.
     """
@@ -102,7 +102,7 @@ def _footnotes(document: WorkloadsDocument) -> Iterator[str]:
 
 
 def _warned(document: WorkloadsDocument) -> Iterator[tuple[str, str]]:
-    """Yields each warning with the workload, or the prompt of it, that it is about."""
+    """Yields each warning with the workload or prompt that it is about."""
     for entry in document.workloads:
         for warning in entry.warnings:
             yield entry.name, warning

@@ -1,4 +1,4 @@
-"""Warnings and failures on standard error: notes for people, annotations where GitHub Actions runs the command."""
+"""Warnings and failures on standard error: notes, or annotations on GitHub Actions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_WARNINGS = 20
 
 
 def announce_first(warnings: Sequence[str]) -> None:
-    """Announce the first warnings, and how many more there are."""
+    """Announces the first warnings, and how many more there are."""
     for text in warnings[:MAX_WARNINGS]:
         announce("warning", text)
     if len(warnings) > MAX_WARNINGS:
@@ -24,7 +24,7 @@ def announce_first(warnings: Sequence[str]) -> None:
 
 
 def announce(level: Literal["warning", "error"], text: str) -> None:
-    """Write one warning or failure to standard error."""
+    """Writes one warning or failure to standard error."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
         click.echo(annotation(level, text), err=True)
     else:
@@ -32,6 +32,6 @@ def announce(level: Literal["warning", "error"], text: str) -> None:
 
 
 def annotation(level: str, text: str) -> str:
-    """The workflow command that shows the text on the pull request; it is one line, whatever the text holds."""
+    """The workflow command that shows the text on the pull request, always one line."""
     escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     return f"::{level} title=tollbook::{visible(escaped)}"

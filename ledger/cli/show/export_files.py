@@ -1,4 +1,4 @@
-"""Exported files: format, guarded text, control totals, the manifest beside each."""
+"""Exported files: format, guarded text, control totals and manifest."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Destination:
     manifest: str | None
 
     def write(self, export: Callable[[ExportFile], Exported]) -> None:
-        """Write the file and its manifest, each whole or not at all, and say the control total on standard error."""
+        """Writes file and manifest, each whole or not at all; notes the control total."""
         from ledger.exports.formats.writer import ExportFile
         from ledger.exports.manifest import manifest
 
@@ -59,7 +59,7 @@ class Destination:
 
 
 def export_options(formats: Sequence[str] = EXPORT_FORMATS) -> Callable[[F], F]:
-    """Add `--format`, `-o`, `--raw`, `--excel` and `--manifest`; the command gets them as `destination`."""
+    """Adds the options of an export; the command gets them as `destination`."""
 
     def decorate(function: F) -> F:
         @click.option("--raw", is_flag=True, help="CSV: no apostrophe before text that begins as a formula would.")
@@ -84,7 +84,7 @@ def export_options(formats: Sequence[str] = EXPORT_FORMATS) -> Callable[[F], F]:
 
 
 def _destination(output: Output, raw: bool, excel: bool, manifest: str | None) -> Destination:
-    """Reads the options; LedgerError where they contradict each other, or a file can't be written."""
+    """Reads the options; LedgerError for contradictions, or a file that can't be written."""
     from ledger.exports.formats.writer import FileOptions
 
     if output.format == "xlsx":

@@ -1,4 +1,4 @@
-"""JUnit XML of checks, which CI shows beside its tests: a suite for the things checked, one for their limits."""
+"""JUnit XML of checks, which CI shows beside its tests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Case:
 
 
 def to_junit(name: str, suites: Sequence[tuple[str, Sequence[Case]]]) -> bytes:
-    """The document of named suites, with its counts; the same bytes for the same cases, so without times."""
+    """The document of named suites; the same bytes for the same cases, so without times."""
     import junitparser
 
     document = junitparser.JUnitXml(xml_text(name))
@@ -42,7 +42,7 @@ def to_junit(name: str, suites: Sequence[tuple[str, Sequence[Case]]]) -> bytes:
 
 
 def xml_text(text: str) -> str:
-    """The text with every character escaped that XML can't hold or that would move a cursor."""
+    """The text with characters escaped that XML can't hold or that move a cursor."""
     return _NO_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", visible(text))
 
 

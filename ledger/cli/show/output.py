@@ -50,7 +50,7 @@ class Output:
 
     @property
     def to_terminal(self) -> bool:
-        """The data goes to a terminal."""
+        """Tells whether the data goes to a terminal."""
         return self.path is None and sys.stdout.isatty()
 
     @property
@@ -59,7 +59,7 @@ class Output:
         return 2 if self.to_terminal else None
 
     def write(self, sheet: Sheet) -> None:
-        """Show the sheet; columns left out of a table for want of room are named on standard error."""
+        """Shows the sheet; names columns that a table has no room for on standard error."""
         if self.format == "table":
             self._write_table(sheet)
             return
@@ -72,7 +72,7 @@ class Output:
 
     @contextmanager
     def stream(self) -> Iterator[IO[bytes]]:
-        """A binary stream for data of any length; a file is there whole at the end, or not at all."""
+        """Yields a binary stream; a file is there whole at the end, or not at all."""
         if self.path is not None:
             with replacing(self.path) as file:
                 yield file
@@ -96,12 +96,12 @@ class Output:
 
 
 def note(text: str) -> None:
-    """One line to standard error that isn't data."""
+    """Writes one line to standard error that isn't data."""
     click.echo(f"Note: {visible(text)}", err=True)
 
 
 def terminal_width() -> int:
-    """COLUMNS, else the width of the terminal that standard output is, else DEFAULT_WIDTH."""
+    """COLUMNS, else the width of the terminal, else DEFAULT_WIDTH."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isascii() and columns.isdigit() and int(columns) > 0:
         return int(columns)
@@ -112,7 +112,7 @@ def terminal_width() -> int:
 
 
 def wants_colour() -> bool:
-    """Styles may be used on a terminal: not with NO_COLOR set, not on a dumb one."""
+    """Tells whether a terminal takes styles: not with NO_COLOR set, not a dumb one."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
@@ -126,7 +126,7 @@ def _encodes(text: str, encoding: str) -> bool:
 
 @contextmanager
 def replacing(path: str) -> Iterator[IO[bytes]]:
-    """A file that takes `path`'s place once it is written whole; on any exception `path` is as it was before.
+    """Yields a file that replaces `path` once written whole; on any exception nothing does.
 
     Pipes and devices are written to directly. OSError becomes LedgerError naming the path.
     """
@@ -155,7 +155,7 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
 
 
 def _mode_of(target: Path) -> int:
-    """The permissions of the file to be replaced, else those that the umask leaves a new file."""
+    """The permissions of the file to be replaced, else a new file's by the umask."""
     try:
         return stat.S_IMODE(target.stat().st_mode)
     except FileNotFoundError:
@@ -165,7 +165,7 @@ def _mode_of(target: Path) -> int:
 
 
 def output_options(formats: Sequence[str] = SHEET_FORMATS, *, to_file: str | None = None) -> Callable[[F], F]:
-    """Add `--format`, `--json` and `-o/--output`; the command gets them as one argument `output: Output`.
+    """Adds `--format`, `--json` and `-o/--output`; the command gets them as `output`.
 
     The first format is the default, or of a file `to_file`, unless the file's suffix says another (.csv, .json, .md).
     """
@@ -202,7 +202,7 @@ def output_options(formats: Sequence[str] = SHEET_FORMATS, *, to_file: str | Non
 
 
 def refuse_unwritable(path: str) -> None:
-    """LedgerError where no file can be written there: to be known before anything is done, not after."""
+    """Refuses a file that can't be written there, before anything is done."""
     target = Path(os.path.realpath(path))
     try:
         fault = errno.EISDIR if target.is_dir() else 0 if target.exists() or target.parent.is_dir() else errno.ENOENT
@@ -215,7 +215,7 @@ def refuse_unwritable(path: str) -> None:
 def chosen_output(
     formats: Sequence[str], format_name: str | None, *, as_json: bool, path: str | None, default: str | None = None
 ) -> Output:
-    """The output that the options ask for, the first format without a `default`; LedgerError for contradictions."""
+    """The output that the options ask for; LedgerError for contradictions."""
     if as_json and format_name not in (None, "json"):
         raise LedgerError(f"--json and --format {format_name} contradict each other: give one of them")
     if path == "":

@@ -1,4 +1,4 @@
-"""Several formats of one result at once, JUnit XML among them: `--report FORMAT=FILE` beside `--format` and `-o`."""
+"""Several formats of one result at once: `--report FORMAT=FILE` beside `--format`, `-o`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REPORT_FORMATS = (*SHEET_FORMATS, JUNIT)
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """One result as every format shows it: JUnit as suites of cases, Markdown as the sheet where it has no own.
+    """One result in every format: suites for JUnit; Markdown is the sheet's without its own.
 
     The sheet's Markdown begins with a hidden line, by which `tollbook comment` finds the comment that it updates.
     """
@@ -43,7 +43,7 @@ class Reporting:
     files: tuple[Output, ...] = ()
 
     def write(self, rendering: Rendering, *, passed: bool) -> None:
-        """Write the files, each whole or not at all, and show the rest.
+        """Writes the files, each whole or not at all, and shows the rest.
 
         Where a gate failed the exit code is 1, also if the reader of what is shown goes away.
         """
@@ -65,7 +65,7 @@ def _write(output: Output, rendering: Rendering) -> None:
 
 
 def reporting_options(function: F) -> F:
-    """Add `--format`, `--json`, `-o` and `--report`; the command gets them as one argument `reporting: Reporting`."""
+    """Adds `--format`, `--json`, `-o` and `--report`; the command gets them as `reporting`."""
 
     @output_options(REPORT_FORMATS)
     @click.option(
@@ -83,7 +83,7 @@ def reporting_options(function: F) -> F:
 
 
 def chosen_reporting(output: Output, reports: Sequence[str]) -> Reporting:
-    """The outputs that the options ask for; LedgerError for an unknown format, a file twice or one that can't be."""
+    """The outputs asked for; LedgerError for an unknown format, or a file twice or unwritable."""
     files = tuple(_report(text) for text in reports)
     seen: set[str] = set()
     for path in [output.path, *(file.path for file in files)]:

@@ -1,4 +1,4 @@
-"""A small table as a value: typed columns, rows, a total; and the same cells as JSON, CSV, Markdown and for people.
+"""A small table as a value, and as JSON, CSV, Markdown and text for people.
 
 Cells are plain values by the kind of their column, None where there is nothing:
 
@@ -37,7 +37,7 @@ _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. On a narrow terminal the highest `priority` is left out first; 0 is always shown.
+    """One column. A narrow terminal leaves out the highest `priority` first, and 0 never.
 
     A table rounds money and usd to a few places, unless the column is `exact`.
     """
@@ -76,7 +76,7 @@ class Sheet:
 
 
 def cells_of(record: object, columns: Sequence[Column], **others: Cell) -> list[Cell]:
-    """A document's fields as cells, or `others` of these names: decimal texts become money or percents."""
+    """A document's fields, or `others`, as cells: decimal texts become money or percents."""
     return [_cell_of(others.get(column.name, getattr(record, column.name, None)), column.kind) for column in columns]
 
 
@@ -95,7 +95,7 @@ def json_row(columns: Sequence[Column], row: Sequence[Cell]) -> dict[str, object
 
 
 def json_cell(cell: Cell, kind: Kind) -> object:
-    """The cell as JSON has it: money, decimals and percents as strings, counts as numbers."""
+    """The cell as JSON has it: counts as numbers, other figures as strings."""
     if cell is None or kind in ("text", "count", "flag", "facts", "decimal"):
         return cell
     return plain_cell(cell, kind)
@@ -117,7 +117,7 @@ def plain_cell(cell: Cell, kind: Kind) -> str:
 
 
 def shown_cell(cell: Cell, kind: Kind, places: int | None = None) -> str:
-    """The cell for people: thousands separators, money rounded half-even to `places` (None: all it has)."""
+    """The cell for people; money is rounded half-even to `places` (None: all it has)."""
     if cell is None:
         return NO_TEXT if kind == "text" else ""
     if kind == "flag":
@@ -154,7 +154,7 @@ def grouped(decimal: str) -> str:
 
 
 def common_places(amounts_nano: Sequence[int], *, exact: bool = False) -> int:
-    """Places for amounts shown together: 2, or where all are below 1 as many as give the greatest three digits.
+    """Places for amounts shown together: 2, or the greatest's three digits if all are below 1.
 
     With 0.0396 the greatest they are 4, with 0.000033 the greatest 6, as it has no third digit. With `exact`, as many
     as show every amount in full.
@@ -181,7 +181,7 @@ def _document(sheet: Sheet) -> dict[str, object]:
 
 
 def to_csv(sheet: Sheet) -> bytes:
-    """The sheet as CSV with a header and without its total: a total row would be summed with the rest."""
+    """The sheet as CSV without its total, which would be summed with the rest."""
     header = [guard(column.name) for column in sheet.columns]
     rows = (
         [_csv_cell(cell, column.kind) for column, cell in zip(sheet.columns, row, strict=True)] for row in sheet.rows
@@ -196,7 +196,7 @@ def _csv_cell(cell: Cell, kind: Kind) -> str:
 
 
 def to_markdown(sheet: Sheet) -> str:
-    """The sheet as a GitHub table with all places of its amounts; data in it can't become markup."""
+    """The sheet as a GitHub table with all places; data in it can't become markup."""
     columns = sheet.columns
     lines = [f"**{markdown_text(sheet.title)}**", ""]
     lines.append(_markdown_row([column.name for column in columns]))
@@ -214,7 +214,7 @@ def _shown_row(columns: Sequence[Column], row: Sequence[Cell]) -> list[str]:
 
 
 def total_row(columns: Sequence[Column], shown: Sequence[str]) -> list[str]:
-    """A total's cells with the word in the first text column and nothing in the others."""
+    """A total's cells, "total" in the first text column and nothing in the others."""
     cells = ["" if column.kind in LEFT_ALIGNED else cell for column, cell in zip(columns, shown, strict=True)]
     first = next((i for i, column in enumerate(columns) if column.kind in LEFT_ALIGNED), None)
     if first is not None:
@@ -227,7 +227,7 @@ def _markdown_row(cells: Sequence[str]) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """Text that GitHub shows as it is: no cell border, markup, link, image or HTML can come of it."""
+    """Text that GitHub shows as it is: no cell border, markup or HTML can come of it."""
     return _MARKDOWN.sub(lambda found: "\\" + found[0], visible(text)).translate(_HTML)
 
 

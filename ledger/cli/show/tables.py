@@ -1,4 +1,4 @@
-"""A sheet as a table for people, fitted to a width: less important columns are left out, names are never cut."""
+"""A sheet as a table for people, fitted to a width; names are never cut."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class _Shown:
 
 
 def to_table(sheet: Sheet, *, width: int | None, colour: bool, ascii_only: bool = False) -> tuple[str, list[str]]:
-    """The table's text and the names of the columns left out to fit `width` terminal cells (None: no limit)."""
+    """The table's text, and the columns left out to fit `width` cells (None: no limit)."""
     shown = _fit_columns(_prepare(sheet), width)
     widths = _widths(shown, width)
     table_width = sum(widths) + GAP * (len(widths) - 1)
@@ -106,7 +106,7 @@ def _places(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> list[i
 
 
 def _fit_columns(shown: list[_Shown], width: int | None) -> list[_Shown]:
-    """Without the least important columns that the width has no room for."""
+    """Leaves out the least important columns that the width has no room for."""
     if width is None:
         return shown
     kept = list(shown)
@@ -120,7 +120,7 @@ def _fit_columns(shown: list[_Shown], width: int | None) -> list[_Shown]:
 
 
 def _widths(shown: Sequence[_Shown], width: int | None) -> list[int]:
-    """Column widths: headings in one line where there is room, else broken; names get what numbers leave."""
+    """Column widths: headings break without room, and names get what numbers leave."""
     natural = [item.natural_width for item in shown]
     if width is None or _total_width(natural) <= width:
         return natural
@@ -134,7 +134,7 @@ def _widths(shown: Sequence[_Shown], width: int | None) -> list[int]:
 
 
 def _grow(widths: list[int], wished: Sequence[int], width: int) -> list[int]:
-    """Widths that share out the room left, a cell at a time to the narrowest that wishes for more."""
+    """Shares out the room left, a cell at a time to the narrowest that wishes for more."""
     widths = list(widths)
     for _ in range(width - _total_width(widths)):
         wishing = [i for i in range(len(widths)) if widths[i] < wished[i]]

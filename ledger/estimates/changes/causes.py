@@ -1,4 +1,4 @@
-"""Causes of a workload's other cost: prices, prompts, configuration, or the counting itself."""
+"""Causes of a workload's other cost: prices, prompts, configuration, counting."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class WorkloadPair:
         return _counting(self.before, self.old) != _counting(self.after, self.new)
 
     def kinds(self) -> Iterator[ChangeKind]:
-        """Yields what differs, in the order of a request: its price, its content, how often it is sent."""
+        """Yields what differs, in the order of a request: price, content, number."""
         old, new = self.old, self.new
         old_entry, new_entry = self.before.entry_of(old), self.after.entry_of(new)
         has_model = old_entry.model == new_entry.model
@@ -63,7 +63,7 @@ class WorkloadPair:
             yield "requests_per_month"
 
     def price_part(self, before: int) -> int | None:
-        """Nano-USD a month that other prices alone add to the counts of before; None where they can't price them.
+        """Nano-USD a month that other prices add to the counts of before; None if they can't.
 
         Another model is a choice of the configuration: of it only another conversion is a change of prices.
         """
@@ -87,7 +87,7 @@ def _counting(side: Side, workload: WorkloadEntry) -> tuple[str, object]:
 
 
 def _month_at(workload: WorkloadEntry, entry: RateEntry, per_usd: int | None) -> Fraction:
-    """USD a month of the workload's counts at the prices of `entry`: the mean of its prompts times its requests."""
+    """USD a month of its counts by `entry`: the mean of its prompts times its requests."""
     amount_nano = sum(
         price_entry(entry, TokenUsage(p.input_tokens, p.cached_input_tokens, p.output_tokens)).amount_nano
         for p in workload.prompts
@@ -111,7 +111,7 @@ def _counted(workload: WorkloadEntry) -> list[int]:
 
 
 def _is_cached_otherwise(old: WorkloadEntry, new: WorkloadEntry) -> bool:
-    """Tells whether the cached part differs, other than by being the same share of longer or shorter prompts."""
+    """Tells whether the cached part differs, other than as the same share of other prompts."""
     if {p.cached_input_tokens for p in old.prompts} == {p.cached_input_tokens for p in new.prompts}:
         return False
     prompts = [prompt for prompt in (*old.prompts, *new.prompts) if prompt.input_tokens]

@@ -1,4 +1,4 @@
-"""Two estimates of workloads compared: what a change to prompts, configuration or prices costs a month.
+"""Two estimates of workloads compared: the cost of a change a month.
 
 Money is compared as it is printed: a change is after − before of the figures shown, so that a reader's sum comes out.
 Where a workload is priced by other rates or another conversion than before, the counts of before are priced again by
@@ -20,7 +20,7 @@ from pricing.rate_card import RateEntry
 
 
 class Warned(NamedTuple):
-    """A warning and the workload that it is about, None for all of them; the text names it."""
+    """A warning that names its workload; `name` is None where it is about all."""
 
     name: str | None
     text: str
@@ -38,7 +38,7 @@ class Comparison:
 
 
 def compare(before: Side | None, after: Side) -> Comparison:
-    """Workload by name in the order of `after`, removed ones last; without a baseline every workload is new."""
+    """Compares by name in the order of `after`, removed ones last. Without a baseline all are new."""
     known = {} if before is None else {workload.name: workload for workload in before.document.workloads}
     changes: list[WorkloadChange] = []
     warnings: list[Warned] = []
@@ -58,7 +58,7 @@ def compare(before: Side | None, after: Side) -> Comparison:
 
 
 def dearest(workload: WorkloadEntry) -> PromptEntry:
-    """The prompt that costs most; one without a price costs more than any. Of equal ones the longest."""
+    """The prompt that costs most, first one without a price; of equal ones the longest."""
     return max(workload.prompts, key=_dearness)
 
 
@@ -116,7 +116,7 @@ def _total(before: Side | None, after: Side, workloads: list[WorkloadChange]) ->
 
 
 def _of_counting(pair: WorkloadPair, change: WorkloadChange) -> list[str]:
-    """A warning where the workload's counts differ by how they were counted; another model's are its own."""
+    """A warning where the same model's counts differ by how they were counted."""
     if "counting" not in change.changes or "model" in change.changes:
         return []
     return [f"{pair.new.name}: counted by another encoding or calibration, which is part of the change"]
@@ -139,7 +139,7 @@ def _own_warnings(workload: WorkloadEntry) -> list[str]:
 
 
 def _moves(pair: WorkloadPair) -> list[str]:
-    """Moves to a dearer tier: of the dearest prompt, else of the prompts that are in both."""
+    """Moves to a dearer tier: of the dearest prompt, else of prompts in both."""
     old, new, entry = dearest(pair.old), dearest(pair.new), pair.after.entry_of(pair.new)
     if _is_move_up(old, new):
         return [f"{pair.new.name} {_move(old, new, entry)}"]
@@ -158,7 +158,7 @@ def _is_move_up(old: PromptEntry, new: PromptEntry) -> bool:
 
 
 def _move(old: PromptEntry, new: PromptEntry, entry: RateEntry) -> str:
-    """`moves from tier 32,000 to 128,000: …`, with how much dearer every token gets by it."""
+    """`moves from tier 32,000 to 128,000: …`, with how much dearer every token gets."""
     rates: Mapping[int | None, tuple[int, int]] = {
         tier.up_to: (tier.input_pico, tier.output_pico) for tier in entry.tiers
     }
@@ -182,7 +182,7 @@ def _text(nano: int | None) -> str | None:
 
 
 def _percent(change: int | None, before: int | None) -> str | None:
-    """The change in percent of before, half-even to one decimal; None where nothing was before."""
+    """The change in percent of before, half-even to one decimal; None of nothing."""
     if change is None or not before:
         return None
     return format_nano(divide_half_even(change * 1000, before) * (NANO // 10))

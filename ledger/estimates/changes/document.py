@@ -1,4 +1,4 @@
-"""The JSON that `diff` writes: what each workload and all of them cost a month before and after, and the gates."""
+"""The JSON that `diff` writes: costs a month before and after, and the gates."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ChangeKind: TypeAlias = Literal[
 
 
 class WorkloadChange(msgspec.Struct, kw_only=True):
-    """One workload, before and after: USD a month, null where it has no price, "0" on the side where it isn't.
+    """One workload in USD a month: null without a price, "0" on the side where it is missing.
 
     Tiers are `up_to` of the dearest prompt, null where there is none. `price_change_usd` and `prompt_change_usd` add
     up to `change_usd`; `changes` says what differs.
@@ -43,7 +43,7 @@ class WorkloadChange(msgspec.Struct, kw_only=True):
 
 
 class TotalChange(msgspec.Struct, kw_only=True):
-    """A month of all workloads that have a price. The price part is that of the workloads whose own is known."""
+    """A month of all workloads with a price; the price part is of those whose own is known."""
 
     before_usd_per_month: str
     after_usd_per_month: str

@@ -1,4 +1,4 @@
-"""Limits on a change and its outcome, compared with figures: `increase`, `over` and `budget`.
+"""Limits on a change and its outcome: `increase`, `over` and `budget`.
 
 Each is compared with the printed figures of the total, or of each workload; exactly at the limit passes.
 """
@@ -25,7 +25,7 @@ USD = "USD"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The gates asked for, each with the level of its failing; `per_workload` holds the amounts against each."""
+    """The gates asked for, each with its level; `per_workload` compares each workload."""
 
     increases: Sequence[tuple[Increase, Level]] = ()
     overs: Sequence[tuple[Amount, Level]] = ()
@@ -34,7 +34,7 @@ class Limits:
 
 
 def run_gates(comparison: Comparison, limits: Limits) -> list[GateResult]:
-    """A result for each limit asked for, then one for each limit that the workloads of after have of their own."""
+    """Compares each limit asked for, then the limits that the workloads of after have."""
     scopes = _workload_scopes(comparison) if limits.per_workload else [_total_scope(comparison)]
     results = [_increase(limit, level, scope) for limit, level in limits.increases for scope in scopes]
     results += [_over(limit, level, scope) for limit, level in limits.overs for scope in scopes]
@@ -64,7 +64,7 @@ def gate_message(gate: GateResult) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """A month of a workload or of all, for a limit: USD in nano; None is no price before."""
+    """A month of a workload or of all, in nano-USD; None is no price before."""
 
     prefix: str
     before_usd: int | None
@@ -92,13 +92,13 @@ def _total_scope(comparison: Comparison) -> _Scope:
 
 
 def _amounts_of(side: Side) -> Sequence[Total | WorkloadEntry]:
-    """Its total, or the workloads that it is of, where they are in several currencies."""
+    """Its total, or its workloads, where they are in several currencies."""
     document = side.document
     return document.workloads if document.total.amount is None else [document.total]
 
 
 def _workload_scopes(comparison: Comparison) -> list[_Scope]:
-    """Each workload of after that has a price; one without fails by a limit of its own, one that is gone by none."""
+    """Each workload of after that has a price; one without fails by a limit of its own."""
     before = {} if comparison.before is None else {w.name: w for w in comparison.before.document.workloads}
     return [
         _workload_scope(before.get(workload.name), workload)
@@ -119,7 +119,7 @@ def _workload_scope(old: WorkloadEntry | None, new: WorkloadEntry) -> _Scope:
 
 
 def _amount_nano(parts: Sequence[Total | WorkloadEntry], limit: Amount) -> int:
-    """A month in the currency of the limit; LedgerError where something is priced in another."""
+    """A month in the limit's currency; LedgerError where something is in another."""
     amounts = [
         (part.currency or "", part.amount if isinstance(part, Total) else part.amount_per_month) for part in parts
     ]
@@ -131,7 +131,7 @@ def _amount_nano(parts: Sequence[Total | WorkloadEntry], limit: Amount) -> int:
 
 
 def _increase(limit: Increase, level: Level, scope: _Scope) -> GateResult:
-    """Past the limit is past the percentage and past the amount, where both are given.
+    """Compares an increase: past the limit is past percentage and amount, if both are given.
 
     From nothing, any increase is past any percentage.
     """
@@ -179,7 +179,7 @@ def _budget(pace: BudgetPace, level: Level, comparison: Comparison) -> GateResul
 
 
 def _usd_within(side: Side, budget: Budget) -> int:
-    """Nano-USD a month of the side's workloads that the budget is of; of all where it names nothing."""
+    """Nano-USD a month of the side's workloads that the budget names; of all if it names none."""
     return sum(
         parse_units(workload.usd_per_month or "0", NANO)
         for workload in side.document.workloads
@@ -197,7 +197,7 @@ def _own_gates(after: Side) -> Iterator[GateResult]:
 
 
 def _percent_text(value: Fraction, limit: Fraction) -> str:
-    """The percentage to one decimal, or to as many as tell on which side of the limit it is: 10.04% is past 10%."""
+    """The percentage, to as many decimals as show its side of the limit: 10.04% is past 10%."""
     for places in range(1, 10):
         units = divide_half_even(value.numerator * 10**places, value.denominator)
         if (Fraction(units, 10**places) > limit) == (value > limit):

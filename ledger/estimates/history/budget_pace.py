@@ -1,4 +1,4 @@
-"""A budget's month: its cost so far, the rate of it, and where that ends with a change on top."""
+"""A budget's month: its cost so far, its rate, and its end with a change on top."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class BudgetPace:
 
 
 def budget_pace(database: Database, budget: Budget, *, now: datetime) -> BudgetPace:
-    """The budget's pace in the month of `now`, from the roll-ups of one snapshot.
+    """Reads the budget's pace in the month of `now`, from one snapshot's roll-ups.
 
     The run rate is of what occurred in the 28 days up to the end of this quarter-hour. Where the budget's projects and
     models had their first request within them, it is of the time since; a day at least.
@@ -81,7 +81,7 @@ def budget_pace(database: Database, budget: Budget, *, now: datetime) -> BudgetP
 
 
 def _limit_usd(budget: Budget, cards: Iterable[RateCard], now: datetime) -> Fraction:
-    """The budget's amount in USD, at the conversion of its currency in effect now; LedgerError where that isn't one."""
+    """The budget's amount in USD at the one conversion in effect now, else LedgerError."""
     amount = budget.amount
     if amount.currency == "USD":
         return Fraction(amount.nano, NANO)

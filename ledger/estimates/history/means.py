@@ -20,7 +20,7 @@ Means: TypeAlias = Callable[[str, str | None], int | None]
 
 
 def ledger_means(database: Database, *, now: datetime) -> Means:
-    """Finds mean output tokens of a request, by model and project, from the roll-ups; each is read once.
+    """Finds mean output tokens by model and project in the roll-ups, each read once.
 
     Over the 90 days up to the last one, today or before, that the model has requests on in that project: what prompts
     did long ago says little, and a ledger that is fed seldom still answers. Over all projects where none is named.

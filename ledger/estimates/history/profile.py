@@ -1,4 +1,4 @@
-"""The ledger's knowledge of workloads that a pull request lacks: how many requests, how long, how much of it cached.
+"""Profiles of past workloads: how many requests, how long, how much cached.
 
 A profile is a small JSON document, kept beside the prompts, of one span of time. Estimates take from it what nobody
 states. Only requests that are completed or incomplete are in it, by when they occurred; what was voided isn't, and what
@@ -39,7 +39,7 @@ Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class ProfileRow(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """The requests of one project and billed model. Input includes cached, output reasoning tokens.
+    """Requests of a project and billed model; input includes cached, output reasoning tokens.
 
     Means are rounded half-even to whole tokens. `p90_output_tokens` is the least number of output tokens that at least
     90 % of the requests don't exceed. `cached_share` is cached ÷ input tokens over all requests: 0 to 1.
@@ -55,7 +55,7 @@ class ProfileRow(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_onl
 
 
 class Profile(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Requests from `since` to before `until`, which stand for `days` days: see `time_with_usage`."""
+    """Requests from `since` to before `until`, `days` days of usage by `time_with_usage`."""
 
     schema: int = SCHEMA
     since: str
@@ -64,7 +64,7 @@ class Profile(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
     workloads: list[ProfileRow]
 
     def row(self, model: str, project: str | None) -> ProfileRow | None:
-        """The row of that model and project, None where there is none; without a project, its rows taken together.
+        """The row of that model and project, or its rows together without one; None without any.
 
         Of several rows p90 is the highest: at least 90 % of all their requests don't exceed it either.
         """
@@ -84,7 +84,7 @@ class Profile(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
 
 
 def read_profile(document: object, where: str) -> Profile:
-    """The profile that a JSON document is; LedgerError naming `where` it is and the key that is wrong."""
+    """Reads a profile from JSON; LedgerError naming `where` it is and the wrong key."""
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema is not None and (schema != SCHEMA or isinstance(schema, bool)):
         raise LedgerError(
@@ -101,7 +101,7 @@ def read_profile(document: object, where: str) -> Profile:
 
 
 def _check(profile: Profile, where: str) -> None:
-    """Checks what types don't say: times, decimals in range, each project and model once."""
+    """Checks times, ranges, and that each project and model is there once."""
     for key, text in (("since", profile.since), ("until", profile.until)):
         if not _is_time(text):
             raise LedgerError(f"{where}: {key}: {shown(text)} isn't a time: give one such as 2026-03-01T00:00:00Z")
@@ -134,7 +134,7 @@ def _is_time(text: str) -> bool:
 
 
 def _units(text: str) -> int | None:
-    """Ten-thousandths, None where the text is no plain decimal of at most four places or is negative."""
+    """Ten-thousandths of a plain decimal of 0 or more with at most four places, else None."""
     try:
         units = parse_units(text, PLACES)
     except ValueError:
@@ -151,7 +151,7 @@ def _decimal(numerator: int, denominator: int) -> str:
 
 
 def pull_profile(database: Database, *, since: datetime, until: datetime, projects: Sequence[str] = ()) -> Profile:
-    """The profile of the requests that occurred from `since` to before `until`, in these projects or in all.
+    """Reads what occurred from `since` to before `until` in these projects or all.
 
     Rows are in order of project and model, so that one ledger gives the same bytes on every database.
     """

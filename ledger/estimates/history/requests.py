@@ -1,4 +1,4 @@
-"""Past requests: counts by number of output tokens, and the first and latest of them."""
+"""Past requests: counts by output tokens, the first one and the latest day."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROWS_AT_ONCE = 10_000
 
 
 class OutputCount(NamedTuple):
-    """The requests of one project and model that have the same number of output tokens; input includes cached."""
+    """Requests of a project and model with the same output tokens; input includes cached."""
 
     project: str
     model: str
@@ -32,7 +32,7 @@ class OutputCount(NamedTuple):
 def read_output_counts(
     connection: Connection, selection: Selection, *, statuses: Sequence[str], ledger_zone: ZoneInfo
 ) -> Iterator[OutputCount]:
-    """The selection's live requests of these statuses, streamed by project, model and rising output tokens.
+    """Streams the selection's live requests by project, model and rising output tokens.
 
     A reversal counts as -1 request with its charge's facts, so that what is left of a sum is what is live. Projects
     come in the database's own order. Tags and dimensions of the selection are ignored.
@@ -59,7 +59,7 @@ def read_output_counts(
 
 
 def first_request(connection: Connection, selection: Selection, *, ledger_zone: ZoneInfo) -> datetime | None:
-    """The start of the quarter-hour of the first request ever of the selection's projects and models.
+    """The quarter-hour in which the selection's projects and models had their first request.
 
     None where there is none. Voided requests don't count.
     """
@@ -75,7 +75,7 @@ def first_request(connection: Connection, selection: Selection, *, ledger_zone: 
 
 
 def latest_day(connection: Connection, selection: Selection, *, until: date) -> date | None:
-    """The latest day of the ledger's zone, `until` or before, with requests of the selection's projects and models."""
+    """The latest day up to `until` with requests of the selection's projects and models."""
     column = rollup_days.c.day
     days = _with_requests(rollup_days, column, selection).where(column <= until.isoformat())
     day: str | None = connection.execute(days.order_by(column.desc()).limit(1)).scalar()
@@ -83,7 +83,7 @@ def latest_day(connection: Connection, selection: Selection, *, until: date) -> 
 
 
 def _with_requests(table: Table, time: Column[Any], selection: Selection) -> Select[tuple[Any]]:
-    """The times of a roll-up at which requests of the selection's projects and models are left."""
+    """A roll-up's times with requests of the selection's projects and models."""
     keys = select(rollup_keys.c.id).where(narrowed(selection, rollup_keys.c.project, rollup_keys.c.billed_model))
     statement = select(time).group_by(time).having(func.sum(table.c.requests) > 0)
     return statement.where(table.c.key_id.in_(keys)) if selection.projects or selection.models else statement

@@ -56,7 +56,7 @@ class BodyReader:
     uncounted_parts: Counter[str] = field(default_factory=Counter)
 
     def read_responses(self, body: Mapping[str, Any]) -> None:
-        """`instructions`, then `input`: a text or a list of items."""
+        """Reads `instructions`, then `input`: a text or a list of items."""
         instructions, items = body.get("instructions"), body.get("input")
         if instructions is not None:
             self._add_text(instructions, "instructions")
@@ -69,7 +69,7 @@ class BodyReader:
                 self._read_item(self._object(item, f"input[{index}]"), f"input[{index}]")
 
     def read_chat(self, body: Mapping[str, Any]) -> None:
-        """`messages`, each with its content and, where it has them, a name and function calls."""
+        """Reads `messages`: content, and name and function calls where there are any."""
         for index, entry in enumerate(
             self._list(body["messages"], "messages", "must be a list of messages, one at least")
         ):
@@ -89,7 +89,7 @@ class BodyReader:
                 self.uncounted_parts[noun] += bool(message.get(key))
 
     def name_keys(self, body: Mapping[str, Any]) -> None:
-        """Take down the keys of the body that add to its input and aren't counted."""
+        """Notes the keys of the body that add to its input and aren't counted."""
         for key, noun in _UNCOUNTED_KEYS.items():
             if body.get(key) and not _is_plain_format(body[key]):
                 self.uncounted_keys.append(noun)
@@ -124,7 +124,7 @@ class BodyReader:
             self.uncounted_parts[f"{kind} item"] += 1
 
     def _add_content(self, content: object, where: str) -> None:
-        """A text, or parts of which those that are texts count."""
+        """Adds a text, or those of its parts that are texts."""
         if content is None:
             return
         if isinstance(content, str):
@@ -144,7 +144,7 @@ class BodyReader:
             self.uncounted_parts[_PARTS.get(kind) or f"{kind} part"] += 1
 
     def _add_call(self, call: Mapping[str, Any], where: str) -> None:
-        """Name and arguments of a call, bare or below its type: `function` or `custom`."""
+        """Adds name and arguments of a call, bare or below its type."""
         called = self._object(call.get(_kind_of(call, "function"), call), where)
         for key in ("name", "arguments", "input"):
             if called.get(key) is not None:
@@ -170,7 +170,7 @@ class BodyReader:
 
 
 def _is_plain_format(value: object) -> bool:
-    """Tells whether a format asks for plain text, which is what goes without saying."""
+    """Tells whether a format asks for plain text, the default."""
     return isinstance(value, dict) and value.get("type") == "text"
 
 

@@ -1,4 +1,4 @@
-"""Files that an estimate reads: prompts as text, request bodies and calibrations as JSON; refusals name the file."""
+"""Files that an estimate reads, as text or JSON; refusals name the file."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_text(path: str) -> str:
-    """The text of a UTF-8 file without its byte order mark, of standard input for `-`; line ends stay as they are."""
+    """Reads UTF-8 text without its byte order mark, `-` from standard input; keeps line ends."""
     return text_of(read_bytes(path), path)
 
 
 def read_json(path: str) -> Any:  # noqa: ANN401 - any JSON
-    """The one JSON value of a file, of standard input for `-`; a key given twice is refused."""
+    """Reads the one JSON value of a file, `-` from standard input; refuses a key given twice."""
     return json_of(read_bytes(path), path)
 
 
 def read_calibration(path: str) -> Calibration:
-    """The calibration that `tollbook calibrate` wrote."""
+    """Reads the calibration that `tollbook calibrate` wrote."""
     from pricing.estimating.calibration import Calibration
 
     return Calibration.from_document(read_json(path), path)
 
 
 def read_bytes(path: str) -> bytes:
-    """A file's bytes, standard input's for `-`."""
+    """Reads a file's bytes, standard input's for `-`."""
     try:
         if path != STANDARD_INPUT:
             return Path(path).read_bytes()
@@ -46,7 +46,7 @@ def read_bytes(path: str) -> bytes:
 
 
 def text_of(raw: bytes, path: str) -> str:
-    """The text that the bytes are; LedgerError where they are none, such as an image's."""
+    """Decodes bytes as text; LedgerError where they are none, such as an image's."""
     if raw.startswith(_UTF16_MARKS):
         raise LedgerError(f"{_name(path)}: is UTF-16: convert it to UTF-8")
     if b"\0" in raw:
@@ -60,7 +60,7 @@ def text_of(raw: bytes, path: str) -> str:
 
 
 def json_of(raw: bytes, name: str) -> Any:  # noqa: ANN401 - any JSON
-    """The one JSON value that the bytes are; LedgerError naming the file, or the line of it, where they are none."""
+    """Decodes bytes as one JSON value; LedgerError naming the file, or its line."""
     from ledger.intake.fields.record import RecordError  # text needs no JSON
     from ledger.intake.fields.strict_json import decode
 

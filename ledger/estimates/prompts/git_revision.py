@@ -1,4 +1,4 @@
-"""The files of a git revision in a folder of their own, to be estimated like those of today.
+"""The files of a git revision in a folder of their own, to be estimated.
 
 The user's index, working tree and `.git` stay as they are: a temporary index is read from the revision and its files
 are written from it, through the filters and attributes that a checkout would use. Submodules stay empty.
@@ -23,7 +23,7 @@ _HISTORY = "git fetch, with actions/checkout fetch-depth: 0, gets its history"
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A revision's files under `tree`; `top` is the folder of the working tree that stands for it."""
+    """A revision's files under `tree`; `top` is the working tree's folder of them."""
 
     ref: str
     commit: str
@@ -32,7 +32,7 @@ class Baseline:
     note: str | None = None
 
     def path_of(self, file: str | Path) -> Path | None:
-        """The revision's place of a file of the working tree; None outside of the repository.
+        """The revision's place of a working tree's file; None outside of the repository.
 
         Links on the way to the file are followed as they are today, the file itself may be one.
         """
@@ -41,7 +41,7 @@ class Baseline:
         return self.tree / now.relative_to(self.top) if now.is_relative_to(self.top) else None
 
     def version_of(self, file: str) -> str:
-        """The revision's version of a file given on the command line; the file as it is where it has none."""
+        """The revision's version of a file named by an option; the file itself if it has none."""
         then = None if file == "-" else self.path_of(file)
         return file if then is None or not then.is_file() else str(then)
 
@@ -53,7 +53,7 @@ class Baseline:
 
 @contextmanager
 def baseline_of(ref: str, folder: Path) -> Iterator[Baseline]:
-    """The files of the merge base of `ref` and HEAD, in the repository that `folder` lies in, for as long as it lasts.
+    """Yields the files of the merge base of `ref` and HEAD, in the repository of `folder`.
 
     Where the two have none, as in a shallow clone, the files of `ref` itself. LedgerError where git, the repository or
     the ref isn't there.
@@ -98,7 +98,7 @@ def _write_tree(commit: str, git_dir: str, place: Path, ref: str) -> None:
 def _git(
     arguments: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """A finished git command. It may ask nothing: there may be nobody to answer."""
+    """Runs git, which may ask nothing: there may be nobody to answer."""
     try:
         return subprocess.run(  # noqa: S603 - a list of arguments, no shell
             ["git", *arguments],  # noqa: S607 - the git that the user's own PATH names

@@ -1,4 +1,4 @@
-"""Files by glob, as shells match them: `*` and `?` within a name, `[abc]`, and `**` for any folders or none.
+"""Files by glob: `*` and `?` within a name, `[abc]`, and `**` for any folders or none.
 
 Unlike `glob.glob`, `**` doesn't go through links to folders, of which a circle would never end, and case always counts:
 the same files match on every system. A name that begins with a dot is matched by a pattern that does, too.
@@ -17,7 +17,7 @@ _FLAGS = glob.GLOBSTAR | glob.CASE | glob.FORCEUNIX
 
 
 def files_matching(pattern: str, folder: Path) -> dict[str, str]:
-    """Names by the file that they really are, from `folder` on where the pattern is relative; no folders.
+    """Finds names by the file that they really are, relative ones from `folder`; no folders.
 
     Of several names of one file the shortest stays. A pattern that is a file's own name, such as [draft].md, is that
     file alone.
@@ -32,12 +32,12 @@ def files_matching(pattern: str, folder: Path) -> dict[str, str]:
 
 
 def path_of(name: str, folder: Path) -> str:
-    """The file's path from the working directory; never `-`, which would be standard input."""
+    """The path from the working directory; never `-`, which would be standard input."""
     return os.path.join(folder, name)  # noqa: PTH118 - Path("./-") is "-"
 
 
 def _named(folder: Path, names: Sequence[str]) -> dict[str, str]:
-    """Keeps what can't be read, such as a link to nothing: it is refused later, not passed over."""
+    """Keeps what can't be read, such as a link to nothing: that is refused later."""
     found: dict[str, str] = {}
     for name in sorted(names, key=lambda name: (len(name), name)):
         path = path_of(name, folder)

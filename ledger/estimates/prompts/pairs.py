@@ -1,4 +1,4 @@
-"""Pairs to calibrate with: a request's text and the input tokens that the API reported, from JSON Lines.
+"""Pairs to calibrate with: a request's text and its reported input tokens.
 
 A line is `{"model", "text" | "request", "input_tokens"}`, or an envelope `{"request", "response"}` whose response has
 its usage. Nothing of a text is kept beyond its counts.
@@ -22,7 +22,7 @@ _USAGE_KEYS = ("input_tokens", "prompt_tokens")
 
 @dataclass(frozen=True, slots=True)
 class TextPair:
-    """One request by the model's name as the line has it: its text, and what the API counted."""
+    """One request: the model's name as the line has it, its text, and the API's count."""
 
     model: str
     text: PromptText
@@ -39,7 +39,7 @@ class Pairs:
 
 
 def read_pairs(paths: Sequence[str]) -> Pairs:
-    """All pairs of the files; LedgerError naming file and line where one is wrong, or where none is left."""
+    """Reads the files' pairs; LedgerError naming a wrong line, or without any pair."""
     found = Pairs()
     for path in paths:
         for name, line in named_lines(read_bytes(path), path):
@@ -81,7 +81,7 @@ def _model(names: Sequence[object], where: str) -> str:
 
 
 def _input_tokens(line: Mapping[str, Any], name: str) -> int | None:
-    """The reported count; None where a response reports none, or zero, as failed ones do."""
+    """The reported count; None for none or zero, as failed responses report."""
     if "input_tokens" in line:
         return _count(line["input_tokens"], f"{name}: input_tokens")
     if "response" not in line:

@@ -1,4 +1,4 @@
-"""Prompts from files: plain text, or request bodies of the Responses and Chat Completions APIs.
+"""Prompts from files: plain text, or bodies of Responses and Chat Completions.
 
 A chat-shaped request carries 3 tokens a message and 3 a request on top of its text: figures of OpenAI's cookbook for
 tiktoken's chat models, as Doubao's own template isn't public.
@@ -35,7 +35,7 @@ class Prompt:
 
 
 def read_prompts(path: str) -> list[Prompt]:
-    """The prompts of a file: .json is one body or a list of them, .jsonl one a line, all else one text.
+    """Reads prompts: .json is one body or a list, .jsonl one a line, all else one text.
 
     Standard input is a text unless it starts with a JSON object that is a request body.
     """
@@ -50,7 +50,7 @@ def read_prompts(path: str) -> list[Prompt]:
 
 
 def prompt_of_body(name: str, body: object) -> Prompt:
-    """The prompt of one request body, bare or as `request` of an envelope; LedgerError naming it where it is none."""
+    """Reads one request body, bare or as `request` of an envelope; LedgerError naming it."""
     if isinstance(body, dict) and "request" in body and not _given(body):
         body = body["request"]
     if not isinstance(body, dict) or not _given(body):
@@ -96,7 +96,7 @@ def named_lines(raw: bytes, path: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _of_standard_input(raw: bytes) -> list[Prompt]:
-    """The bodies that standard input holds, one or one a line; none where it is a text."""
+    """The bodies on standard input, one or one a line; none where it is a text."""
     if not raw.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return []
     if _is_body(raw, STANDARD_INPUT):

@@ -1,4 +1,4 @@
-"""Placeholders of prompts, `{{name}}` or `{{ name }}`, and the texts that take their place."""
+"""Placeholders of prompts, `{{name}}` or `{{ name }}`, and their texts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PLACEHOLDER = re.compile(r"\{\{\s*([^{}\s]{1,100})\s*\}\}")
 
 
 def fill(text: str, variables: Mapping[str, str]) -> str:
-    """The text with each placeholder's variable in its place; one without a variable stays as it is.
+    """Fills each placeholder with its variable; one without a variable stays.
 
     What a variable brings in is not looked through again.
     """

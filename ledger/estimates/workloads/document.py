@@ -1,4 +1,4 @@
-"""The JSON that `estimate --config` writes and `diff` reads: counts, the prices they were estimated at, and money.
+"""The JSON that `estimate --config` writes and `diff` reads: counts, prices and money.
 
 Money and rates are plain decimals in strings. `usd…_low` and `…_high` are the ends of the range that a token count has;
 the high end also takes the worst-case output, where one is given. What can't be priced, beyond the card's top tier, is
@@ -22,7 +22,7 @@ OutputBasis: TypeAlias = Literal["given", "ledger", "profile", "none"]
 
 
 class PromptEntry(msgspec.Struct, kw_only=True):
-    """One request: its counts, the tier they fall into (`up_to`; null without bound or price) and what it costs."""
+    """One request: counts, tier (its `up_to`; null without bound or price) and costs."""
 
     name: str
     input_tokens: int
@@ -41,7 +41,7 @@ class PromptEntry(msgspec.Struct, kw_only=True):
 
 
 def said_once(warnings: Iterable[tuple[str, str]]) -> list[str]:
-    """Joins the names that have the same warning: "a.md and 2 more: …", in the order of the first of them."""
+    """Joins the names that have the same warning: "a.md and 2 more: …"."""
     names: dict[str, list[str]] = {}
     for name, text in warnings:
         names.setdefault(text, []).append(name)
@@ -49,7 +49,7 @@ def said_once(warnings: Iterable[tuple[str, str]]) -> list[str]:
 
 
 class GateResult(msgspec.Struct, kw_only=True):
-    """One limit: `value` is what was compared with it, in the limit's own units; null where there was nothing.
+    """One limit: `value` was compared with it, in its own units; null where there was none.
 
     Of a workload: `max_usd_per_request` and `max_usd_per_month` where it has them, and `max_input_tokens` where a
     prompt is longer than the card prices.
@@ -63,7 +63,7 @@ class GateResult(msgspec.Struct, kw_only=True):
 
 
 def hold_within(limit: Amount, value: Amount | None, *, name: str, level: Level = "fail") -> GateResult:
-    """Compares a value with a limit in its currency, as both are printed: the limit itself passes, no value fails."""
+    """Compares as printed: the limit itself passes, no value fails."""
     return GateResult(
         name=name,
         limit=limit.text,
@@ -102,7 +102,7 @@ class WorkloadEntry(msgspec.Struct, kw_only=True):
 
 
 class Total(msgspec.Struct, kw_only=True):
-    """A month of all workloads that have a price; `amount` is null where their currencies differ."""
+    """A month of all workloads with a price; `amount` is null where currencies differ."""
 
     amount: str | None
     currency: str | None

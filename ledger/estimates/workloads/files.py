@@ -1,4 +1,4 @@
-"""A workload's files as requests: globs and parts, joined, with variables in place of their names."""
+"""A workload's files as requests: globs and parts, joined, with variables filled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pricing.estimating.calibration import PromptText
 
 @dataclass(frozen=True, slots=True)
 class WorkloadRequests:
-    """The alternative requests of one workload, by name; `cached_prefix` is the text that they may begin with."""
+    """The alternative requests of a workload; they may begin with the text `cached_prefix`."""
 
     prompts: tuple[Prompt, ...]
     cached_prefix: str | None
@@ -47,7 +47,7 @@ def requests_of(workload: Workload, folder: Path) -> WorkloadRequests:
 
 
 def _files(workload: Workload, folder: Path) -> list[str]:
-    """The names that the globs match, sorted; a file that several match has one."""
+    """Finds the names that the globs match, sorted, one a file."""
     found: dict[str, str] = {}
     for pattern in workload.prompts:
         matched = files_matching(pattern, folder)
@@ -59,7 +59,7 @@ def _files(workload: Workload, folder: Path) -> list[str]:
 
 
 def _read(name: str, folder: Path) -> Iterator[Prompt]:
-    """The requests of one file, named from `folder` on: `asked.jsonl`, of which the third is `asked.jsonl:3`.
+    """Reads a file's requests, named from `folder` on: the third is `asked.jsonl:3`.
 
     Bytes of a file's name that aren't UTF-8 are escaped, as no JSON would hold them.
     """
@@ -79,7 +79,7 @@ def _read_part(name: str, folder: Path) -> Prompt:
 
 
 def _joined(requests: Sequence[Prompt]) -> Prompt:
-    """Joins all into one request, called as the last; of what each body adds for being a request, one stays."""
+    """Joins all into one, called as the last; what a body adds for a request is added once."""
     overheads = [one.text.message_overhead_tokens for one in requests]
     bodies = sum(overhead > 0 for overhead in overheads)
     texts = tuple(text for one in requests for text in one.text.texts)
@@ -99,7 +99,7 @@ def _warnings_of_parts(parts: Sequence[Prompt]) -> Iterator[str]:
 
 
 def _warnings_of_variables(workload: Workload, texts: Sequence[str]) -> Iterator[str]:
-    """Placeholders that no variable is given for, and variables that no file asks for, in the order of their names."""
+    """Yields placeholders without a variable, and variables without a placeholder, by name."""
     asked = placeholders_in(texts)
     missing = sorted(asked - workload.variables.keys())
     unused = sorted(workload.variables.keys() - asked)

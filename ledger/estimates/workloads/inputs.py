@@ -1,4 +1,4 @@
-"""Figures that a workload leaves out, from the ledger's means and from a profile of it."""
+"""Figures that a workload leaves out, from the ledger's means and a profile."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_REQUESTS = "no requests_per_month is given, nor a profile that knows it: the 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadInputs:
-    """A workload's requests a month, and the facts of each without the text of its cached prefix."""
+    """A workload's requests a month, and the facts of each without its cached prefix."""
 
     requests_per_month: int
     facts: RequestFacts
@@ -32,7 +32,7 @@ class WorkloadInputs:
     warnings: tuple[str, ...]
 
     def warning_of_input(self, ranges: Sequence[TokenRange]) -> str | None:
-        """A warning where the requests of the ledger were shorter or longer than what is counted, in the mean."""
+        """A warning where the profile's mean input is outside of what is counted."""
         mean = self.mean_input_tokens
         if mean is None:
             return None
@@ -53,7 +53,7 @@ def inputs_of(
     means: Means | None,
     alike: int,
 ) -> WorkloadInputs:
-    """The configuration's figures; for those left out the ledger's mean output, then the profile's row.
+    """The configuration's figures, else the ledger's mean output, else the profile's.
 
     `alike` is how many workloads of one configuration have this model and project: they share one row of a profile.
     """
@@ -85,7 +85,7 @@ def inputs_of(
 
 
 def _most_output(entry: RateEntry, row: ProfileRow | None, output_tokens: int) -> int | None:
-    """The profile's p90 as the worst case: not below the mean, not beyond what the entry allows."""
+    """The profile's p90 as the worst case: at least the mean, at most what the entry allows."""
     if row is None:
         return None
     most = max(row.p90_output_tokens, output_tokens)

@@ -1,4 +1,4 @@
-"""All workloads of a configuration -> counts, prices, a month of each, and whether each keeps within its limits."""
+"""All workloads of a configuration -> counts, prices, a month of each, and its limits."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def estimate_workloads(
     means: Means | None,
     file: str,
 ) -> WorkloadsDocument:
-    """Estimates the workloads in the order of the configuration; their files are looked for from `folder` on.
+    """Estimates the configuration's workloads in order; their files are below `folder`.
 
     LedgerError naming `file`, the configuration, and the workload that can't be estimated.
     """
@@ -93,7 +93,7 @@ class _Planner:
         return self.settings.card.resolve(workload.model), workload.project
 
     def _plan(self, workload: Workload, alike: int) -> _Plan:
-        """The workload's files and figures; nothing is counted yet."""
+        """Reads the workload's files and figures; nothing is counted yet."""
         where = f"{self.file}: workload {shown(workload.name)}"
         with _naming(where):
             settings = replace(self.settings, model=workload.model)
@@ -103,7 +103,7 @@ class _Planner:
         return _Plan(where, workload, requests, inputs, settings, facts)
 
     def _sharing_texts(self, requests: WorkloadRequests) -> WorkloadRequests:
-        """The same requests, with texts that earlier ones have too held once: a part may be that of thousands."""
+        """The requests with texts held once: a part may be that of thousands."""
         prompts = [
             replace(prompt, text=replace(prompt.text, texts=tuple(map(self._held, prompt.text.texts))))
             for prompt in requests.prompts
@@ -127,7 +127,7 @@ class _Plan:
     facts: RequestFacts
 
     def month(self, ranges: Sequence[TokenRange]) -> _Month:
-        """The workload priced by what its texts were counted as."""
+        """Prices the workload by what its texts were counted as."""
         with _naming(self.where):
             prompts = price_counted(self.requests.prompts, ranges, settings=self.settings, facts=self.facts)
         estimates = [prompt.estimate for prompt in prompts if prompt.estimate is not None]
@@ -138,7 +138,7 @@ class _Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Month:
-    """One workload priced: a request costs the mean of its alternatives, the `total` of a month that many times.
+    """One workload priced: `total` is a month of the mean of its alternatives.
 
     Of three alternatives of 100, 100 and 101 nano-credits, 10 requests are 1_003 1/3 and are shown as 1_003.
     """
@@ -154,7 +154,7 @@ class _Month:
         return len(self.estimates) == len(self.prompts)
 
     def entry(self) -> WorkloadEntry:
-        """The workload's entry in the document; without a price where an alternative has none."""
+        """The workload's entry; without a price where an alternative has none."""
         plan, total, is_priced = self.plan, self.total, self.is_priced
         settings, per_usd_nano = plan.settings, plan.settings.per_usd_nano
         gates = list(self._gates())
@@ -184,7 +184,7 @@ class _Month:
         return sum((estimate.usd for estimate in self.estimates), Fraction()) / len(self.estimates)
 
     def _gates(self) -> Iterator[GateResult]:
-        """Compares the limits with figures as they are printed; what isn't known keeps within none."""
+        """Compares the limits with printed figures; an unknown one is within none."""
         workload, estimates = self.plan.workload, self.estimates if self.is_priced else []
         dearest = max((estimate.usd for estimate in estimates), default=None)
         month = self.total.usd if self.is_priced and NO_REQUESTS not in self.plan.inputs.warnings else None

@@ -1,4 +1,4 @@
-"""Prompts and what is known of their requests -> counts, prices, totals, and a gate. Nothing of a prompt is kept."""
+"""Prompts and facts of their requests -> counts, prices, totals and a gate."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class RequestFacts:
 
 @dataclass(frozen=True, slots=True)
 class EstimatedPrompt:
-    """A prompt's entry, and the charges behind it; None where it is beyond what the card prices."""
+    """A prompt's entry and its charges, None beyond what the card prices."""
 
     entry: PromptEntry
     estimate: PromptEstimate | None
@@ -98,7 +98,7 @@ class EstimateTotal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A limit on the total, at the expected counts or at the high end; `value` is without a unit, as it is printed."""
+    """A limit on the total, expected or at the high end; `value` is printed without a unit."""
 
     limit: Amount
     on: GateOn
@@ -109,7 +109,7 @@ class Gate:
 def expected_output(
     model: str, project: str | None, *, given: int | None, means: Means | None, profile: Profile | None
 ) -> tuple[int, OutputBasis]:
-    """Output tokens of a request and where the number is from; `model` is the card's own name of it."""
+    """A request's output tokens and their basis; `model` is the card's own name."""
     if given is not None:
         return given, "given"
     mean = None if means is None else means(model, project)
@@ -120,14 +120,14 @@ def expected_output(
 
 
 def estimate_prompts(prompts: Sequence[Prompt], *, settings: Settings, facts: RequestFacts) -> list[EstimatedPrompt]:
-    """One estimate a prompt, in their order; LedgerError where more is cached than there is."""
+    """Estimates each prompt in order; LedgerError where more is cached than there is."""
     texts = texts_of(prompts, facts)
     ranges = count_ranges(texts, settings.entry.model, encoding=settings.encoding, calibration=settings.calibration)
     return price_counted(prompts, ranges, settings=settings, facts=facts)
 
 
 def texts_of(prompts: Sequence[Prompt], facts: RequestFacts) -> list[PromptText]:
-    """The texts to count: each prompt, then the cached prefix, where one begins with it."""
+    """The texts to count: each prompt, then the cached prefix if one begins with it."""
     prefix = facts.prefix
     texts = [prompt.text for prompt in prompts]
     if prefix is not None and any(_begins_with(prompt, prefix) for prompt in prompts):
@@ -176,7 +176,7 @@ def _too_much_cached(prompt: Prompt, cached_tokens: int, input_tokens: int) -> L
 def _estimate_of(
     settings: Settings, facts: RequestFacts, input_range: TokenRange, cached: TokenRange, warnings: list[str]
 ) -> PromptEstimate | None:
-    """The charges, None beyond what the card prices; what is to be said of them is added to `warnings`."""
+    """The charges, None beyond what the card prices; adds to `warnings`."""
     try:
         estimate = estimate_prompt(
             entry=settings.entry,
@@ -224,7 +224,7 @@ def _entry_of(
 
 
 def total_of(estimates: Sequence[PromptEstimate], times: Fraction | int) -> EstimateTotal:
-    """Adds up the estimates, each so often."""
+    """Adds up the estimates, each `times` times."""
     total = add_up((e.expected.amount_nano, e.high.amount_nano, e.usd, e.usd_low, e.usd_high) for e in estimates)
     return EstimateTotal(*(times * figure for figure in total))
 
@@ -236,14 +236,14 @@ def add_up(parts: Iterable[tuple[Fraction | int, ...]]) -> EstimateTotal:
 
 
 def check_unit(limit: Amount, currency: str, name: str) -> None:
-    """Refuse a limit in a currency that is neither USD nor the card's."""
+    """Refuses a limit in a currency that is neither USD nor the card's."""
     if limit.currency not in ("USD", currency):
         units = " or ".join(dict.fromkeys((unit_of("USD"), unit_of(currency))))
         raise LedgerError(f"{name} {limit.text!r} is in {unit_of(limit.currency)}: the card's prices need {units}")
 
 
 def hold(total: EstimateTotal, currency: str, limit: Amount, on: GateOn) -> Gate:
-    """Compares the total with a limit in its `currency` or USD, as it is printed: the limit itself passes."""
+    """Compares as printed, in the total's `currency` or USD: the limit itself passes."""
     if limit.currency == currency:
         value_nano = round(total.amount_high_nano if on == "high" else total.amount_nano)
     else:
@@ -252,7 +252,7 @@ def hold(total: EstimateTotal, currency: str, limit: Amount, on: GateOn) -> Gate
 
 
 def _begins_with(prompt: Prompt, prefix: str) -> bool:
-    """Tells whether the text begins with the prefix; a line end that closes the prefix's file may be missing."""
+    """Tells whether the text begins with the prefix, perhaps without its last line end."""
     text = "".join(prompt.text.texts)
     return text.startswith((prefix, prefix.removesuffix("\n").removesuffix("\r")))
 

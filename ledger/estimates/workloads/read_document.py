@@ -25,7 +25,7 @@ _Limit = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class _Rates(msgspec.Struct, forbid_unknown_fields=True):
-    """The statement of `RateEntry.content()`, in types that nothing can go wrong with."""
+    """The statement of `RateEntry.content()` in strict types."""
 
     provider: str
     currency: str
@@ -40,7 +40,7 @@ class _Rates(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def read_workloads(document: object, where: str) -> WorkloadsDocument:
-    """The estimate that a JSON document states; LedgerError naming file, key and rule where it is none."""
+    """Reads an estimate from JSON; LedgerError naming file, key and rule."""
     if not isinstance(document, dict):
         raise LedgerError(f"{where}: isn't an estimate of workloads: {HOW_TO_MAKE}")
     _check_kind(document, where)
@@ -62,7 +62,7 @@ def read_workloads(document: object, where: str) -> WorkloadsDocument:
 
 
 def price_entry_of(rates: dict[str, dict[str, Any]], card: str, where: str) -> RateEntry:
-    """The price entry of that key in a document's `rates`; LedgerError where it isn't there whole."""
+    """The price entry of that key in `rates`; LedgerError where it isn't there whole."""
     if card not in rates:
         raise LedgerError(f"{where}: rates has no {shown(card)}, which a workload is priced by; {HOW_TO_MAKE}")
     try:
@@ -77,7 +77,7 @@ def price_entry_of(rates: dict[str, dict[str, Any]], card: str, where: str) -> R
 
 
 def nano_of(text: str | None, where: str) -> int | None:
-    """Nano of an amount, None where there is none; LedgerError naming the key where it is no amount of 0 or more."""
+    """Nano of an amount of 0 or more, None of None; LedgerError naming the key."""
     if text is None:
         return None
     try:
