@@ -5,7 +5,7 @@ The first line is the marker that a bot finds its own comment by; nothing in it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ledger.cli.show.sheet import common_places, markdown_text, rounded
 from ledger.estimates.changes.document import DiffDocument, WorkloadChange
@@ -81,36 +81,32 @@ def _table(document: DiffDocument) -> Iterator[str]:
     ]
     places = common_places(figures)
     with_prices = any(_has_price_part(workload) for workload in changed)
-    headings = [
-        "workload",
-        "before",
-        "after",
-        "change",
-        *(["by prices"] if with_prices else []),
-        "tier",
-        "what changed",
-    ]
-    rule = ["--:" if heading in ("before", "after", "change", "by prices") else ":--" for heading in headings]
     rows = [_cells(workload, places, with_prices=with_prices) for workload in changed]
-    yield "\n".join(f"| {' | '.join(cells)} |" for cells in (headings, rule, *rows))
+    rule = ["--:" if heading in ("before", "after", "change", "by prices") else ":--" for heading in rows[0]]
+    yield _table_of(rows[0], rule, *(row.values() for row in rows))
 
 
-def _cells(workload: WorkloadChange, places: int, *, with_prices: bool) -> list[str]:
+def _table_of(*lines: Iterable[str]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _cells(workload: WorkloadChange, places: int, *, with_prices: bool) -> dict[str, str]:
+    """The cells of a row by their headings."""
     percent = "" if workload.change_percent is None else f" ({_percent(workload.change_percent)})"
     what = ", ".join(kind.replace("_", " ") for kind in workload.changes)
-    return [
-        markdown_text(workload.name),
-        "" if workload.status == "new" else _month(workload.before_usd_per_month, places),
-        "" if workload.status == "removed" else _month(workload.after_usd_per_month, places),
-        "" if workload.change_usd is None else _change(parse_units(workload.change_usd, NANO), places) + percent,
-        *([_price_cell(workload, places)] if with_prices else []),
-        _tiers(workload),
-        what or ("" if workload.status == "changed" else workload.status),
-    ]
-
-
-def _price_cell(workload: WorkloadChange, places: int) -> str:
-    return _change(parse_units(workload.price_change_usd or "0", NANO), places) if _has_price_part(workload) else ""
+    change, price = (
+        None if text is None else _change(parse_units(text, NANO), places)
+        for text in (workload.change_usd, workload.price_change_usd)
+    )
+    return {
+        "workload": markdown_text(workload.name),
+        "before": "" if workload.status == "new" else _month(workload.before_usd_per_month, places),
+        "after": "" if workload.status == "removed" else _month(workload.after_usd_per_month, places),
+        "change": "" if change is None else change + percent,
+        **({"by prices": price or "" if _has_price_part(workload) else ""} if with_prices else {}),
+        "tier": _tiers(workload),
+        "what changed": what or ("" if workload.status == "changed" else workload.status),
+    }
 
 
 def _has_price_part(workload: WorkloadChange) -> bool:
@@ -129,8 +125,7 @@ def _listed(warnings: Sequence[str]) -> Iterator[str]:
 
 def _gates(gates: Sequence[GateResult]) -> Iterator[str]:
     if gates:
-        rows = [["gate", "limit", "value", "result"], [":--", "--:", "--:", ":--"], *map(_gate_cells, gates)]
-        yield "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+        yield _table_of(["gate", "limit", "value", "result"], [":--", "--:", "--:", ":--"], *map(_gate_cells, gates))
 
 
 def _gate_cells(gate: GateResult) -> list[str]:

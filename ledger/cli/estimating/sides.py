@@ -15,7 +15,7 @@ from ledger.config import load_config, read_config
 from ledger.errors import LedgerError
 from ledger.estimates.changes.causes import Side
 from ledger.estimates.prompts.files import STANDARD_INPUT, read_json
-from ledger.estimates.prompts.git_revision import Baseline, baseline_of
+from ledger.estimates.prompts.git_revision import baseline_of
 from ledger.estimates.workloads.document import Total, WorkloadsDocument
 from ledger.estimates.workloads.read_document import read_workloads
 from pricing.errors import PricingError
@@ -96,7 +96,10 @@ def _side_of_ref(app: App, asked: DiffOptions, ref: str, at: str) -> tuple[Side 
             if not config.is_file() or not read_config(config).workloads:
                 lacks = "has no [[workload]]" if config.is_file() else "isn't there"
                 return None, [*notes, f"{asked.config} {lacks} at {ref}: every workload is new"]
-            document = _estimate(app, asked, at, baseline.version_of, _provider_of(baseline))
+            here = baseline.path_of(Path.cwd())
+            # [ledger] provider of the ref's tollbook.toml of the working directory.
+            provider = None if here is None else load_config(here).ledger.provider
+            document = _estimate(app, asked, at, baseline.version_of, provider)
         except (LedgerError, PricingError) as error:
             raise baseline.renamed(error) from error
     return Side(document, f"--base-ref {ref}"), notes
@@ -115,9 +118,3 @@ def _estimate(
         at=at,
     )
     return estimate_config(app, options, other_provider)
-
-
-def _provider_of(baseline: Baseline) -> str | None:
-    """`[ledger] provider` of the ref's tollbook.toml of the working directory."""
-    folder = baseline.path_of(Path.cwd())
-    return None if folder is None else load_config(folder).ledger.provider

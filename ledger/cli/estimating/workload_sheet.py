@@ -15,12 +15,13 @@ from ledger.cli.show.report_files import Rendering
 from ledger.cli.show.sheet import Column, Sheet, cells_of, columns
 from ledger.errors import LedgerError
 from ledger.estimates.changes.compare import dearest
+from ledger.estimates.changes.gates import gate_message
 from ledger.values.words import counted
 
 if TYPE_CHECKING:
     from ledger.cli.app import App
     from ledger.cli.show.report_files import Reporting
-    from ledger.estimates.workloads.document import GateResult, WorkloadEntry, WorkloadsDocument
+    from ledger.estimates.workloads.document import WorkloadEntry, WorkloadsDocument
 
 COLUMNS = (
     Column("workload"),
@@ -72,7 +73,7 @@ def rendering(document: WorkloadsDocument) -> Rendering:
     """The workloads in every format."""
     workloads = [Case(entry.name, notes=list(_warnings(entry))) for entry in document.workloads]
     gates = [
-        Case(f"{entry.name}: {gate.name}", [] if gate.passed else [_message(gate)])
+        Case(f"{entry.name}: {gate.name}", [] if gate.passed else [gate_message(gate)])
         for entry in document.workloads
         for gate in entry.gates
     ]
@@ -119,10 +120,4 @@ def _warnings(entry: WorkloadEntry) -> Iterator[str]:
 
 def _failures(workloads: Sequence[WorkloadEntry]) -> Iterator[str]:
     for entry in workloads:
-        yield from (f"{entry.name}: {_message(gate)}" for gate in entry.gates if not gate.passed)
-
-
-def _message(gate: GateResult) -> str:
-    from ledger.estimates.changes.gates import gate_message  # only where a limit is broken
-
-    return gate_message(gate)
+        yield from (f"{entry.name}: {gate_message(gate)}" for gate in entry.gates if not gate.passed)

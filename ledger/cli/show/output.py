@@ -53,11 +53,6 @@ class Output:
         """Tells whether the data goes to a terminal."""
         return self.path is None and sys.stdout.isatty()
 
-    @property
-    def indent(self) -> int | None:
-        """Indentation of JSON: 2 on a terminal, none for programs."""
-        return 2 if self.to_terminal else None
-
     def write(self, sheet: Sheet) -> None:
         """Shows the sheet; names columns that a table has no room for on standard error."""
         if self.format == "table":
@@ -65,8 +60,10 @@ class Output:
             return
         if self.format == "csv":
             data = to_csv(sheet)
+        elif self.format == "json":
+            data = to_json(sheet, indent=2 if self.to_terminal else None).encode()
         else:
-            data = (to_json(sheet, indent=self.indent) if self.format == "json" else to_markdown(sheet)).encode()
+            data = to_markdown(sheet).encode()
         with self.stream() as out:
             out.write(data)
 

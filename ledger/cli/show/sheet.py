@@ -30,6 +30,7 @@ Cell: TypeAlias = str | int | Mapping[str, str] | None
 
 SCHEMA = 1
 LEFT_ALIGNED = frozenset({"text", "flag", "facts"})
+SCALED = frozenset({"money", "usd", "percent"})
 NO_TEXT = "(none)"
 _MARKDOWN = re.compile(r"[\\`*\[\]~|]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
@@ -90,15 +91,11 @@ def _cell_of(value: object, kind: Kind) -> Cell:
 
 
 def json_row(columns: Sequence[Column], row: Sequence[Cell]) -> dict[str, object]:
-    """The row as JSON has it, by column."""
-    return {column.name: json_cell(cell, column.kind) for column, cell in zip(columns, row, strict=True)}
-
-
-def json_cell(cell: Cell, kind: Kind) -> object:
-    """The cell as JSON has it: counts as numbers, other figures as strings."""
-    if cell is None or kind in ("text", "count", "flag", "facts", "decimal"):
-        return cell
-    return plain_cell(cell, kind)
+    """The row as JSON has it, by column: counts as numbers, other figures as strings."""
+    return {
+        column.name: plain_cell(cell, column.kind) if cell is not None and column.kind in SCALED else cell
+        for column, cell in zip(columns, row, strict=True)
+    }
 
 
 def plain_cell(cell: Cell, kind: Kind) -> str:

@@ -39,10 +39,11 @@ def requests_of(workload: Workload, folder: Path) -> WorkloadRequests:
         joined = [_joined([*filled_parts, _filled(prompt, workload)]) for prompt in prompts]
     else:
         joined = [replace(_joined(filled_parts), name=" + ".join(workload.parts), warnings=())]
+    of_parts = [f"{part.name}: {warning}" for part in parts for warning in part.warnings]
     return WorkloadRequests(
         tuple(joined),
         None if prefix is None else fill(prefix, workload.variables),
-        (*_warnings_of_parts(parts), *_warnings_of_variables(workload, texts)),
+        (*of_parts, *_warnings_of_variables(workload, texts)),
     )
 
 
@@ -91,11 +92,6 @@ def _filled(prompt: Prompt, workload: Workload) -> Prompt:
         return prompt
     texts = tuple(fill(text, workload.variables) for text in prompt.text.texts)
     return replace(prompt, text=replace(prompt.text, texts=texts))
-
-
-def _warnings_of_parts(parts: Sequence[Prompt]) -> Iterator[str]:
-    for part in parts:
-        yield from (f"{part.name}: {warning}" for warning in part.warnings)
 
 
 def _warnings_of_variables(workload: Workload, texts: Sequence[str]) -> Iterator[str]:

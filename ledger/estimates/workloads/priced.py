@@ -152,7 +152,10 @@ def price_counted(
         elif prefix is not None:
             warnings.append("does not begin with the text of the cached prefix: nothing of it is priced as cached")
         if facts.cached_input_tokens is not None and cached.expected > input_range.expected:
-            raise _too_much_cached(prompt, cached.expected, input_range.expected)
+            raise LedgerError(
+                f"{prompt.name}: {cached.expected:,} cached input tokens are more than its {input_range.expected:,} "
+                "input tokens, which include the cached ones: give fewer"
+            )
         estimate = _estimate_of(settings, facts, input_range, cached, warnings)
         entry = _entry_of(prompt, facts, input_range, cached, warnings=warnings, estimate=estimate)
         estimated.append(EstimatedPrompt(entry, estimate))
@@ -164,13 +167,6 @@ def _warnings_of_model(prompt: Prompt, settings: Settings) -> list[str]:
     if prompt.model is None or settings.card.resolve(prompt.model) == model:
         return []
     return [f"its body names model {shown(prompt.model)}: priced as {model}"]
-
-
-def _too_much_cached(prompt: Prompt, cached_tokens: int, input_tokens: int) -> LedgerError:
-    return LedgerError(
-        f"{prompt.name}: {cached_tokens:,} cached input tokens are more than its {input_tokens:,} input tokens, "
-        "which include the cached ones: give fewer"
-    )
 
 
 def _estimate_of(
