@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from ledger.cli.app import App
 from ledger.cli.command import command, group
@@ -77,4 +78,4 @@ def pull(app: App, since: str, until: str | None, projects: tuple[str, ...], out
 def _sheet(profile: Profile, period: str) -> Sheet:
     rows = [cells_of(row, COLUMNS, requests_per_month=profile.requests_per_month(row)) for row in profile.workloads]
     days = f"{profile.days} {'day' if profile.days == '1' else 'days'}"
-    return Sheet(f"Workloads, {period}: {days} of usage", COLUMNS, rows, document=profile.to_document())
+    return Sheet(f"Workloads, {period}: {days} of usage", COLUMNS, rows, document=msgspec.to_builtins(profile))

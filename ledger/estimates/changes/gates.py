@@ -35,7 +35,7 @@ class Limits:
 
 def run_gates(comparison: Comparison, limits: Limits) -> list[GateResult]:
     """Compares each limit asked for, then the limits that the workloads of after have."""
-    scopes = _workload_scopes(comparison) if limits.per_workload else [_total_scope(comparison)]
+    scopes = list(_workload_scopes(comparison)) if limits.per_workload else [_total_scope(comparison)]
     results = [_increase(limit, level, scope) for limit, level in limits.increases for scope in scopes]
     results += [_over(limit, level, scope) for limit, level in limits.overs for scope in scopes]
     results += [_budget(limit, level, comparison) for limit, level in limits.budgets]
@@ -97,25 +97,17 @@ def _amounts_of(side: Side) -> Sequence[Total | WorkloadEntry]:
     return document.workloads if document.total.amount is None else [document.total]
 
 
-def _workload_scopes(comparison: Comparison) -> list[_Scope]:
+def _workload_scopes(comparison: Comparison) -> Iterator[_Scope]:
     """Each workload of after that has a price; one without fails by a limit of its own."""
-    before = {} if comparison.before is None else {w.name: w for w in comparison.before.document.workloads}
-    return [
-        _workload_scope(before.get(workload.name), workload)
-        for workload in comparison.after.document.workloads
-        if workload.usd_per_month is not None
-    ]
-
-
-def _workload_scope(old: WorkloadEntry | None, new: WorkloadEntry) -> _Scope:
-    before = "0" if old is None else old.usd_per_month
-    return _Scope(
-        f"{new.name}: ",
-        None if before is None else parse_units(before, NANO),
-        parse_units(new.usd_per_month or "0", NANO),
-        [] if old is None else [old],
-        [new],
-    )
+    known = {} if comparison.before is None else {w.name: w for w in comparison.before.document.workloads}
+    for new in comparison.after.document.workloads:
+        if new.usd_per_month is None:
+            continue
+        old = known.get(new.name)
+        before = "0" if old is None else old.usd_per_month
+        before_nano = None if before is None else parse_units(before, NANO)
+        after_nano = parse_units(new.usd_per_month, NANO)
+        yield _Scope(f"{new.name}: ", before_nano, after_nano, [] if old is None else [old], [new])
 
 
 def _amount_nano(parts: Sequence[Total | WorkloadEntry], limit: Amount) -> int:

@@ -77,11 +77,6 @@ class Profile(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
         """Its requests in 30 days, rounded half-even: 300 in 7.5 days are 1,200."""
         return divide_half_even(row.requests * MONTH_DAYS * PLACES, parse_units(self.days, PLACES))
 
-    def to_document(self) -> dict[str, object]:
-        """The JSON document that `read_profile` takes."""
-        document: dict[str, object] = msgspec.to_builtins(self)
-        return document
-
 
 def read_profile(document: object, where: str) -> Profile:
     """Reads a profile from JSON; LedgerError naming `where` it is and the wrong key."""

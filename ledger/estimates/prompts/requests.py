@@ -42,7 +42,7 @@ def read_prompts(path: str) -> list[Prompt]:
     raw = read_bytes(path)
     suffix = PurePath(path).suffix.lower()
     if suffix == ".json":
-        return _of_document(json_of(raw, path), path)
+        return _of_document(raw, path)
     if suffix in (".jsonl", ".ndjson"):
         return _of_lines(raw, path)
     bodies = _of_standard_input(raw) if path == STANDARD_INPUT else []
@@ -73,7 +73,8 @@ def prompt_of_body(name: str, body: object) -> Prompt:
     )
 
 
-def _of_document(document: object, path: str) -> list[Prompt]:
+def _of_document(raw: bytes, path: str) -> list[Prompt]:
+    document = json_of(raw, path)
     if not isinstance(document, list):
         return [prompt_of_body(path, document)]
     if not document:
@@ -100,7 +101,7 @@ def _of_standard_input(raw: bytes) -> list[Prompt]:
     if not raw.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return []
     if _is_body(raw, STANDARD_INPUT):
-        return _of_document(json_of(raw, STANDARD_INPUT), STANDARD_INPUT)
+        return _of_document(raw, STANDARD_INPUT)
     lines = list(named_lines(raw, STANDARD_INPUT))
     if len(lines) > 1 and _is_body(lines[0][1], STANDARD_INPUT):
         return _of_lines(raw, STANDARD_INPUT)
