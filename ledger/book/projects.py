@@ -15,10 +15,9 @@ import msgspec
 from sqlalchemy import Connection, Row, func, select
 
 from ledger.book.open_months import standing_close
-from ledger.book.seals import row_digest
+from ledger.book.seals import append_sealed, read_sealed
 from ledger.config import Project
 from ledger.errors import LedgerError
-from ledger.store.bulk import next_id
 from ledger.store.database import Database
 from ledger.store.tables import closings, projects
 
@@ -120,9 +119,7 @@ def _project(row: Row[Any]) -> Project:
 
 def _append(connection: Connection, change: ProjectChange, now: datetime) -> None:
     project = change.after or Project(id=change.before.id if change.before else "")
-    newest = connection.execute(select(projects.c.digest).order_by(projects.c.id.desc()).limit(1)).scalar()
     row: dict[str, Any] = {
-        "id": next_id(connection, projects),
         "project": project.id,
         "name": project.name,
         "owner": project.owner,
@@ -131,15 +128,12 @@ def _append(connection: Connection, change: ProjectChange, now: datetime) -> Non
         "removed": int(change.after is None),
         "recorded_at": now,
         "closing_id": connection.execute(select(func.coalesce(func.max(closings.c.id), 0))).scalar_one(),
-        "previous": newest or "",
     }
-    connection.execute(projects.insert().values(**row, digest=row_digest(projects, row)))
+    append_sealed(connection, projects, row)
 
 
 def check_projects(connection: Connection) -> Iterator[str]:
     """What is wrong with the rows, in words: one that is no longer as it was recorded, or missing."""
-    previous = ""
-    for row in _rows(connection):
-        if row.previous != previous or row_digest(projects, row._asdict()) != row.digest:
+    for row, intact in read_sealed(connection, projects):
+        if not intact:
             yield f"projects {row.id} ({row.project}): it is no longer as it was recorded"
-        previous = row.digest

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Row, Table, select
 
 from ledger.book.rows import ChargeRow, Columns, Facts
+from ledger.store.bulk import next_id
 from ledger.store.tables import batches, conversions
 
 _CONVERSION = ChargeRow._fields.index("conversion_id")
@@ -43,6 +44,22 @@ def row_digest(table: Table, row: Mapping[str, Any]) -> str:
     names = [column.name for column in table.c if column.name != "digest"]
     covered = [row[name] for name in names if row[name] is not None or name not in LATER]
     return hashlib.sha256(msgspec.json.encode(covered)).hexdigest()
+
+
+def append_sealed(connection: Connection, table: Table, row: Mapping[str, Any]) -> int:
+    """Appends a row to a table of sealed ones, under the write lock; its id."""
+    newest = connection.execute(select(table.c.digest).order_by(table.c.id.desc()).limit(1)).scalar()
+    row = {**row, "id": next_id(connection, table), "previous": newest or ""}
+    connection.execute(table.insert().values({**row, "digest": row_digest(table, row)}))
+    return int(row["id"])
+
+
+def read_sealed(connection: Connection, table: Table) -> Iterator[tuple[Row[Any], bool]]:
+    """Reads a table of sealed rows in order; with each, whether it is still as it was recorded."""
+    previous = ""
+    for row in connection.execute(select(table).order_by(table.c.id)):
+        yield row, row.previous == previous and row_digest(table, row._asdict()) == row.digest
+        previous = row.digest
 
 
 def batch_digest(

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, func, select
 
 from ledger.book.open_months import last_closed
-from ledger.book.seals import row_digest
+from ledger.book.seals import append_sealed
 from ledger.config import FocusSection
 from ledger.errors import LedgerError
 from ledger.months.objections import _early_sources, _quarantined
@@ -21,7 +20,6 @@ from ledger.months.rows import MonthRows, rows_of_month
 from ledger.months.version import EXPORT_VERSION, MonthSettings
 from ledger.reports.selection import Selection
 from ledger.reports.unbooked import read_unbooked_calls
-from ledger.store.bulk import next_id
 from ledger.store.database import Database
 from ledger.store.tables import closings, rollup_keys
 from ledger.values.calendar import month_start, shift_month
@@ -87,7 +85,7 @@ def reopen_month(database: Database, month: str, reason: str, *, now: datetime) 
             stands = "no month is closed" if last is None else f"the last closed month is {last.month}"
             raise LedgerError(f"{month} can't be reopened: {stands}, and only the last one can")
         row = last._asdict() | {"action": "reopen", "at": now, "reason": reason, "forced": 0}
-        _append_row(connection, row)
+        append_sealed(connection, closings, row)
         return int(last.number)
 
 
@@ -124,8 +122,9 @@ def _append(
     force_reason: str | None,
     settings: MonthSettings,
 ) -> None:
-    closing_id = _append_row(
+    closing_id = append_sealed(
         connection,
+        closings,
         {
             "action": "close",
             "month": closed.month,
@@ -144,11 +143,3 @@ def _append(
         },
     )
     write_entries(connection, closing_id, closed.month)
-
-
-def _append_row(connection: Connection, row: dict[str, Any]) -> int:
-    """Append a row to `closings`, sealed; its id."""
-    newest = connection.execute(select(closings).order_by(closings.c.id.desc()).limit(1)).first()
-    row = {**row, "id": next_id(connection, closings), "previous": newest.digest if newest else ""}
-    connection.execute(closings.insert().values(**row | {"digest": row_digest(closings, row)}))
-    return int(row["id"])

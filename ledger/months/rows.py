@@ -12,11 +12,10 @@ from sqlalchemy import Connection, func, select
 
 from ledger.book.open_months import standing_closes
 from ledger.book.rows import ChargeRow
-from ledger.book.seals import row_digest, sealed_conversions
+from ledger.book.seals import read_sealed, sealed_conversions
 from ledger.store.bulk import next_id
+from ledger.store.expressions import ROWS_AT_ONCE
 from ledger.store.tables import charges, closings
-
-ROWS_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +52,10 @@ def rows_of_month(connection: Connection, month: str, last_charge_id: int | None
 
 def check_closings(connection: Connection, month: str | None = None) -> Iterator[str]:
     """What is wrong with the closes, in words: rows of a month that are no longer what was closed, a broken chain."""
-    previous = ""
-    for row in connection.execute(select(closings).order_by(closings.c.id)):
+    for row, intact in read_sealed(connection, closings):
         name = f"{row.action} no. {row.number} of {row.month}"
-        if row.previous != previous or row_digest(closings, row._asdict()) != row.digest:
+        if not intact:
             yield f"{name}: it is no longer as it was recorded"
-        previous = row.digest
         if row.action == "close" and month in (None, row.month):
             found = rows_of_month(connection, row.month, row.last_charge_id)
             if (found.digest, found.charges) != (row.rows_digest, row.charges):

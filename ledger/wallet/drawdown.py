@@ -1,4 +1,4 @@
-"""How usage draws on prepaid credits: lots, usage and draws by day in, transfers between accounts out. Pure.
+"""The draw-down of prepaid credits: lots, usage and draws by day in, transfers between accounts out. Pure.
 
 Days go in order, and within a day: top-ups, which first repay what is overdrawn; usage; draws (what the same balance
 paid elsewhere); expiry. A lot's last day is its `expires`: usage of that day still draws on it, what is left expires
@@ -6,9 +6,9 @@ at the day's end. The lot that expires soonest is drawn first, then the oldest; 
 the balance, usage and draws go to `overdrawn`, which the next lots repay before anything else draws on them.
 
 Usage below 0 in a day, where reversals outweigh it, gives credits back: first to what is overdrawn, then to the lots
-that usage was drawn from, latest first. So a lot stands as if the usage had never been: what goes back to a lot past
+that usage was drawn from, latest first. So a lot is as if the usage had never been: what goes back to a lot past
 its last day expires at that day's end. What passes all that was ever drawn (credit notes, reversals of usage from
-before there was a wallet) stands in the balance without a lot: it has no cost and no expiry, and is drawn first.
+before there was a wallet) is in the balance without a lot: it has no cost and no expiry, and is drawn first.
 
 Every entry takes from one account what it gives to another, so all accounts always add up to 0:
 
@@ -28,10 +28,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from fractions import Fraction
-from typing import Literal, NamedTuple, TypeAlias
+from itertools import groupby
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 Account: TypeAlias = Literal["purchased", "granted", "balance", "used", "adjustment", "expired", "overdrawn"]
-ACCOUNTS: tuple[Account, ...] = ("purchased", "granted", "balance", "used", "adjustment", "expired", "overdrawn")
+ACCOUNTS: tuple[Account, ...] = get_args(Account)
 
 # After every day YYYY-MM-DD.
 NEVER = "~"
@@ -85,7 +86,7 @@ class Wallet:
 
     @property
     def overdrawn_nano(self) -> int:
-        """What usage and draws took beyond the balance and no lot has repaid yet."""
+        """Nano that usage and draws took beyond the balance and no lot has repaid yet."""
         return -self.accounts["overdrawn"]
 
     @property
@@ -96,22 +97,20 @@ class Wallet:
     def draw_down(
         self, usage: Mapping[str, int], draws: Mapping[str, int], first: str, last: str, *, over: bool = True
     ) -> list[Entry]:
-        """The entries of the days from `first` to `last`, usage and draws in nano by day; the wallet stands after them.
+        """Draws the days from `first` to `last`, usage and draws in nano by day; the entries of these days.
 
-        The days before `first` are done. With `over` False the last day isn't over yet: what expires on it still
-        stands.
+        The days before `first` are done. With `over` False the last day isn't over yet: what expires on it is still
+        there.
         """
-        entries: list[Entry] = []
         lots_of: dict[str, list[Lot]] = {}
         for lot in sorted(self.lots.values(), key=lambda lot: lot.order):
             lots_of.setdefault(lot.day, []).append(lot)
         ends = {lot.expires for lot in self.lots.values() if lot.expires is not None}
+        entries: list[Entry] = []
         for day in sorted(day for day in {*lots_of, *ends, *usage, *draws} if first <= day <= last):
-            for entry in self._day(day, lots_of.get(day, ()), usage.get(day, 0), draws.get(day, 0)):
-                _append(entries, entry)
-            for entry in self._expiry(day, including_today=over or day < last):
-                _append(entries, entry)
-        return entries
+            entries += self._day(day, lots_of.get(day, ()), usage.get(day, 0), draws.get(day, 0))
+            entries += self._expiry(day, including_today=over or day < last)
+        return merged(entries)
 
     def _day(self, day: str, lots: Iterable[Lot], used_nano: int, drawn_nano: int) -> Iterator[Entry]:
         for lot in lots:
@@ -124,7 +123,7 @@ class Wallet:
         yield from self._take(day, "adjustment", drawn_nano)
 
     def _take(self, day: str, target: Account, amount_nano: int) -> Iterator[Entry]:
-        """Draw on the lots, then overdraw; what is overdrawn already is only repaid."""
+        """Draws on the lots, then overdraws; what is overdrawn already is only repaid."""
         for number in self.usable(day) if amount_nano else ():
             part = min(amount_nano, self.remaining[number])
             amount_nano -= part
@@ -135,7 +134,7 @@ class Wallet:
             yield self._move(day, "overdrawn", target, None, amount_nano)
 
     def usable(self, day: str) -> list[int | None]:
-        """What can be drawn on that day, in order: credits of no lot, then lots."""
+        """Lists what can be drawn on that day, in order: credits of no lot, then lots."""
         numbers = [number for number in self.remaining if number is not None and self._last_day(number) >= day]
         of_no_lot: list[int | None] = [None] if None in self.remaining else []
         return of_no_lot + sorted(numbers, key=lambda number: self.lots[number].order)
@@ -203,21 +202,13 @@ class Wallet:
 
 
 def merged(entries: Iterable[Entry]) -> list[Entry]:
-    """The entries with those that follow each other and differ in amount alone as one."""
-    result: list[Entry] = []
-    for entry in entries:
-        _append(result, entry)
-    return result
-
-
-def _append(entries: list[Entry], entry: Entry) -> None:
-    if entries and entries[-1][:4] == entry[:4]:
-        entry = entry._replace(amount_nano=entries.pop().amount_nano + entry.amount_nano)
-    entries.append(entry)
+    """Merges entries that follow each other and differ in amount alone."""
+    alike = groupby(entries, key=lambda entry: entry[:4])
+    return [Entry._make((*transfer, sum(entry.amount_nano for entry in group))) for transfer, group in alike]
 
 
 def days_left(wallet: Wallet, day: str, nano_a_day: Fraction) -> Fraction | None:
-    """For how many days after `day` the balance lasts at that rate; None where nothing is used.
+    """Returns the days after `day` that the balance lasts at that rate; None where nothing is used.
 
     What expires before it would be used doesn't count: of 100 credits, 90 of them until tomorrow, 10 a day use 10 of
     the lot that ends and then 10 of the other, which is 2 days.

@@ -1,19 +1,20 @@
-"""Wallets as months close: entries are written with the close, and held against what they are worked out from."""
+"""Wallet entries: written as a month closes, and compared with what they are worked out from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
 from sqlalchemy import Connection, func, select
 
 from ledger.book.open_months import standing_closes
-from ledger.book.seals import row_digest
+from ledger.book.seals import read_sealed
 from ledger.store.bulk import append_rows, next_id
 from ledger.store.tables import batches, wallet_entries, wallet_moves
 from ledger.values.calendar import last_day
 from ledger.wallet.book import WalletBook, read_book, wallet_providers
 from ledger.wallet.drawdown import Entry, Wallet, merged
-from ledger.wallet.moves import move_words, read_moves
+from ledger.wallet.moves import move_words
 from ledger.wallet.usage import usage_by_day
 from pricing.money import INT64_MAX, format_nano
 
@@ -25,16 +26,13 @@ def first_wallet_month(connection: Connection) -> str | None:
 
 
 def write_entries(connection: Connection, closing_id: int, month: str) -> None:
-    """Write every wallet's entries of the month that this close, which stands already, closes."""
+    """Writes every wallet's entries of the month that this close, which is recorded already, closes."""
     for provider in wallet_providers(connection, month):
-        book = read_book(connection, provider)
-        assert book is not None
+        ids = count(next_id(connection, wallet_entries))
         rows = [
-            (number, closing_id, provider, *entry[:4], part)
-            for number, (entry, part) in enumerate(
-                ((entry, part) for entry in _drawn_anew(connection, book, month) for part in _parts(entry.amount_nano)),
-                next_id(connection, wallet_entries),
-            )
+            (next(ids), closing_id, provider, *entry[:4], part)
+            for entry in _draw_month(connection, read_book(connection, provider), month)
+            for part in _parts(entry.amount_nano)
         ]
         append_rows(connection, wallet_entries, rows)
 
@@ -45,8 +43,8 @@ def _parts(amount_nano: int) -> list[int]:
     return [INT64_MAX] * whole + [rest] * (rest > 0)
 
 
-def _drawn_anew(connection: Connection, book: WalletBook, month: str) -> list[Entry]:
-    """The month's entries by what stands in its books, after the entries of the months before it."""
+def _draw_month(connection: Connection, book: WalletBook, month: str) -> list[Entry]:
+    """Draws the month by what is in its books, after the entries of the months before it."""
     first = f"{month}-01"
     wallet = Wallet(book.lots.values(), [entry for entry in book.entries if entry.day < first])
     usage = usage_by_day(connection, book.provider, book.currency, month, month)
@@ -54,7 +52,7 @@ def _drawn_anew(connection: Connection, book: WalletBook, month: str) -> list[En
 
 
 def check_wallets(connection: Connection, month: str | None = None) -> Iterator[str]:
-    """What is wrong with the wallets, in words; with a month, only what is wrong with its entries."""
+    """Yields what is wrong with the wallets, in words; with a month, with its entries alone."""
     if month is None:
         yield from _check_moves(connection)
     closes = standing_closes(connection)
@@ -65,7 +63,6 @@ def check_wallets(connection: Connection, month: str | None = None) -> Iterator[
                 yield f"{row.month}: closed as {row.billing_mode}, but {'a' if prepaid else 'no'} wallet had begun"
     for provider in wallet_providers(connection):
         book = read_book(connection, provider)
-        assert book is not None
         for row in closes:
             if month in {None, row.month} and row.month >= book.first_month:
                 yield from _check_month(connection, book, row.month)
@@ -74,20 +71,18 @@ def check_wallets(connection: Connection, month: str | None = None) -> Iterator[
 
 
 def _check_moves(connection: Connection) -> Iterator[str]:
-    previous = ""
     references = set(connection.execute(select(batches.c.reference)).scalars())
-    for row in read_moves(connection):
-        if row.previous != previous or row_digest(wallet_moves, row._asdict()) != row.digest:
+    for row, intact in read_sealed(connection, wallet_moves):
+        if not intact:
             yield f"{move_words(row)}: it is no longer as it was recorded"
         if row.reference in references:
             yield f"{move_words(row)}: its reference {row.reference!r} was used before"
         references.add(row.reference)
-        previous = row.digest
 
 
 def _check_month(connection: Connection, book: WalletBook, month: str) -> Iterator[str]:
-    stands = merged(entry for entry in book.entries if entry.day.startswith(month))
-    if stands != _drawn_anew(connection, book, month):
+    recorded = merged(entry for entry in book.entries if entry.day.startswith(month))
+    if recorded != _draw_month(connection, book, month):
         yield f"wallet of {book.provider}, {month}: its entries aren't what its lots, usage and draws come to"
 
 

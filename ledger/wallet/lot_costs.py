@@ -1,4 +1,4 @@
-"""What each day's usage cost by the lots that it drew: of a month's entries, with what was owed before it. Pure.
+"""The cost of each day's usage by the lots that it drew: of a month's entries, with what was owed before it. Pure.
 
 Usage beyond the balance is of no lot until one repays it. Where that happens within its month it counts as drawn from
 that lot on its own day; where a later month repays it, its cost is the later month's (`repaid`). So over all months
@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from ledger.wallet.drawdown import Entry, Lot
+from pricing.money import NANO
 
 
 class Part(NamedTuple):
@@ -45,15 +46,15 @@ class MonthCosts:
         return sorted(lots, key=lambda lot: (lot.day, lot.id))
 
     def usd(self, parts: Iterable[Part]) -> Fraction:
-        """What the parts cost in USD, exactly."""
+        """Adds up what the parts cost in USD, exactly."""
         return sum((self._usd(part.lot, part.amount_nano) for part in parts), Fraction())
 
     def usd_of_day(self, day: str) -> Fraction:
-        """What a day's usage cost in USD, exactly."""
+        """Adds up what a day's usage cost in USD, exactly."""
         return sum((self._usd(lot, nano) for lot, nano in self.used.get(day, Counter()).items()), Fraction())
 
     def usd_per_credit(self, day: str) -> Fraction:
-        """USD for each credit of a day's usage: times the amounts of its rows, it adds up to `usd_of_day`.
+        """Returns USD for each credit of a day's usage: times the amounts of its rows, it adds up to `usd_of_day`.
 
         Where a day's rows add up to 0 they cost nothing together, and each is counted at the rate of the last day
         before it that has one, else of the first one after it, else 0.
@@ -61,32 +62,31 @@ class MonthCosts:
         with_rate = sorted(each for each, parts in self.used.items() if sum(parts.values()))
         before = [each for each in with_rate if each <= day]
         found = before[-1] if before else with_rate[0] if with_rate else None
-        return Fraction() if found is None else self.usd_of_day(found) * 10**9 / sum(self.used[found].values())
+        return Fraction() if found is None else self.usd_of_day(found) * NANO / sum(self.used[found].values())
 
     def _usd(self, lot: int | None, amount_nano: int) -> Fraction:
-        return Fraction() if lot is None else self.lots[lot].usd_per_credit * amount_nano / 10**9
+        return Fraction() if lot is None else self.lots[lot].usd_per_credit * amount_nano / NANO
 
 
 def month_costs(month: str, lots: Mapping[int, Lot], before: Iterable[Entry], entries: Iterable[Entry]) -> MonthCosts:
-    """The costs of a month from its entries; `before` are all of earlier months."""
+    """Works out a month's costs from its entries; `before` are all of earlier months."""
     owed = _Owed()
     for entry in before:
         owed.apply(entry)
     costs = MonthCosts(month, lots)
     for entry in entries:
-        settled = owed.apply(entry)
-        _add(costs, entry, settled)
+        _add(costs, entry, owed.apply(entry))
     return costs
 
 
 class _Owed:
-    """What is overdrawn, oldest first: the day and account it went to, and how much."""
+    """What is overdrawn, oldest first: the day and account it went to, and nano."""
 
     def __init__(self) -> None:
         self._debts: list[tuple[str, str, int]] = []
 
     def apply(self, entry: Entry) -> list[tuple[str, str, int]]:
-        """The debts, or parts of them, that the entry repays."""
+        """Applies an entry; the debts, or parts of them, that it repays."""
         if entry.source == "overdrawn":
             self._debts.append((entry.day, entry.target, entry.amount_nano))
         if entry.target != "overdrawn":

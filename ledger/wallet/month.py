@@ -1,8 +1,8 @@
-"""Which wallets a month's usage drew on, with what their lots cost: by its close, or as it would be closed now."""
+"""The wallets that a month's usage drew on, with what their lots cost: by its close, or as if closed now."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -14,10 +14,11 @@ from sqlalchemy import Connection
 from ledger.book.open_months import standing_close
 from ledger.errors import LedgerError
 from ledger.values.calendar import last_day
-from ledger.wallet.book import Until, WalletBook, drawn_until, read_book, split_at, wallet_providers
+from ledger.wallet.book import Until, WalletBook, draw_until, read_book, split_at, wallet_providers
 from ledger.wallet.drawdown import Entry, Lot, Wallet
 from ledger.wallet.lot_costs import MonthCosts, month_costs
 from ledger.wallet.usage import last_day_posted
+from pricing.money import NANO
 
 BillingMode: TypeAlias = Literal["prepaid", "postpaid"]
 
@@ -39,7 +40,7 @@ class MonthWallet:
 def month_wallets(
     connection: Connection, month: str, billing: BillingMode | None, *, zone: ZoneInfo, now: datetime
 ) -> list[MonthWallet]:
-    """The wallets that a month's usage drew on, by provider; none where it is postpaid.
+    """Reads the wallets that a month's usage drew on, by provider; none where it is postpaid.
 
     How it is billed is what `billing` says, else what its close says, else prepaid where a wallet has begun.
     """
@@ -53,12 +54,11 @@ def month_wallets(
             "'tollbook wallet topup', or leave --billing out"
         )
     until = _until(connection, month, zone, now)
-    books = [read_book(connection, provider) for provider in providers]
-    return [_month_wallet(connection, book, month, until) for book in books if book is not None]
+    return [_month_wallet(connection, read_book(connection, provider), month, until) for provider in providers]
 
 
 def _until(connection: Connection, month: str, zone: ZoneInfo, now: datetime) -> Until:
-    """The end of the month once it is over, else today or the last day that it has usage of."""
+    """Returns the end of the month once it is over, else today or the last day that it has usage of."""
     today, last = now.astimezone(zone).date().isoformat(), last_day(month)
     if today > last:
         return Until(last)
@@ -67,16 +67,14 @@ def _until(connection: Connection, month: str, zone: ZoneInfo, now: datetime) ->
 
 
 def _month_wallet(connection: Connection, book: WalletBook, month: str, until: Until) -> MonthWallet:
-    before, entries = split_at(drawn_until(connection, book, until).entries, f"{month}-01")
+    before, entries = split_at(draw_until(connection, book, until), f"{month}-01")
     costs = month_costs(month, book.lots, before, entries)
-    references = {row.id: str(row.reference) for row in book.moves}
-    return MonthWallet(book.provider, book.currency, costs, used_up(book.lots, before), references)
+    return MonthWallet(book.provider, book.currency, costs, used_up(book.lots, before), book.references)
 
 
-def used_up(lots: Mapping[int, Lot], entries: Iterable[Entry]) -> Fraction:
-    """What was paid for the credits that are no longer there after these entries, in USD."""
-    entries = list(entries)
+def used_up(lots: Mapping[int, Lot], entries: Sequence[Entry]) -> Fraction:
+    """Adds up what was paid for the credits that these entries leave nothing of, in USD."""
     come = {entry.lot for entry in entries if entry.source in {"purchased", "granted"}}
     left = Wallet(lots.values(), entries).remaining
     gone = {lot.id: lot.credits_nano - left.get(lot.id, 0) for lot in lots.values() if lot.id in come}
-    return sum((lots[number].usd_per_credit * nano / 10**9 for number, nano in gone.items()), Fraction())
+    return sum((lots[number].usd_per_credit * nano / NANO for number, nano in gone.items()), Fraction())

@@ -1,23 +1,23 @@
-"""Top-ups and draws: what was moved into and out of a wallet."""
+"""Top-ups and draws: moves into and out of a wallet."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, select
 
 from ledger.book.open_months import first_open_month
-from ledger.book.prices.in_force import cards_in_force
-from ledger.book.seals import row_digest
+from ledger.book.prices.in_force import card_in_force
+from ledger.book.seals import append_sealed
 from ledger.errors import LedgerError
-from ledger.store.bulk import next_id
 from ledger.store.database import Database
 from ledger.store.tables import batches, wallet_moves
 
 
 def read_moves(connection: Connection, provider: str | None = None) -> list[Row[Any]]:
-    """Top-ups and draws in order of recording; of one provider where it is named."""
+    """Reads top-ups and draws in order of recording; of one provider where it is named."""
     query = select(wallet_moves).order_by(wallet_moves.c.id)
     if provider is not None:
         query = query.where(wallet_moves.c.provider == provider)
@@ -28,7 +28,7 @@ DRAW = "draw"
 
 
 class Movement(NamedTuple):
-    """A top-up (kind purchased or granted) or a draw, as it is asked for: the facts that its reference stands for."""
+    """A top-up (kind purchased or granted) or a draw, as it is asked for: the facts behind its reference."""
 
     kind: str
     provider: str
@@ -49,7 +49,7 @@ class Moved(NamedTuple):
 
 
 def record_movement(database: Database, movement: Movement, *, now: datetime) -> Moved:
-    """Record a top-up or a draw; the same reference and facts again do nothing, others are refused."""
+    """Records a top-up or a draw; the same reference and facts again do nothing, others are refused."""
     with database.writing() as connection:
         known = _known(connection, movement)
         if known is not None:
@@ -59,23 +59,15 @@ def record_movement(database: Database, movement: Movement, *, now: datetime) ->
         if movement.day < first_open:
             closed = f"--on {movement.day} lies in {movement.day[:7]}, which is closed"
             raise LedgerError(f"{closed}: the first open day is {first_open}-01")
-        newest = connection.execute(select(wallet_moves).order_by(wallet_moves.c.id.desc()).limit(1)).first()
-        row: dict[str, Any] = {
-            **movement._asdict(),
-            "id": next_id(connection, wallet_moves),
-            "currency": currency,
-            "recorded_at": now,
-            "previous": newest.digest if newest else "",
-        }
-        connection.execute(wallet_moves.insert().values(**row | {"digest": row_digest(wallet_moves, row)}))
-        return Moved(row["id"], currency, repeated=False)
+        row = {**movement._asdict(), "currency": currency, "recorded_at": now}
+        return Moved(append_sealed(connection, wallet_moves, row), currency, repeated=False)
 
 
 def _known(connection: Connection, movement: Movement) -> Row[Any] | None:
-    """What stands under the reference with the same facts; LedgerError where it has other ones."""
+    """The move of the same reference and facts; LedgerError where the reference has other ones."""
     row = connection.execute(select(wallet_moves).where(wallet_moves.c.reference == movement.reference)).first()
     if row is not None:
-        if tuple(getattr(row, name) for name in Movement._fields) == movement:
+        if attrgetter(*Movement._fields)(row) == movement:
             return row
         raise LedgerError(
             f"reference {movement.reference!r} is that of {move_words(row)}, which has other facts: "
@@ -90,15 +82,12 @@ def _known(connection: Connection, movement: Movement) -> Row[Any] | None:
 
 
 def move_words(row: Row[Any]) -> str:
-    """What to call a top-up or a draw."""
+    """Names a top-up or a draw in messages."""
     return f"{'draw' if row.kind == DRAW else 'lot'} {row.id} of {row.provider}, {row.day}"
 
 
 def _currency(connection: Connection, provider: str) -> str:
-    cards = cards_in_force(connection)
-    if provider not in cards:
-        raise LedgerError(f"provider {provider!r} has no rate card: give {' or '.join(sorted(cards))} as --provider")
-    currency = cards[provider].currency
+    currency = card_in_force(connection, provider).currency
     moves = read_moves(connection, provider)
     if moves and moves[0].currency != currency:
         raise LedgerError(

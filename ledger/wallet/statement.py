@@ -1,4 +1,4 @@
-"""What a wallet holds on a day, lot by lot and for how long; and a month of it, item by item."""
+"""A wallet on a day, lot by lot and for how long it lasts; and a month of it, item by item."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from ledger.errors import LedgerError
 from ledger.store.database import Database
 from ledger.values.calendar import QUARTER, day_start
 from ledger.values.instants import EPOCH
-from ledger.wallet.book import Until, WalletBook, drawn_until, month_until, read_book, split_at
+from ledger.wallet.book import Until, WalletBook, draw_until, month_until, read_book, split_at
 from ledger.wallet.drawdown import Entry, Lot, Wallet, days_left
 from ledger.wallet.moves import DRAW
 from ledger.wallet.usage import usage_of_days
@@ -39,7 +38,7 @@ class LotState(NamedTuple):
 
 
 class Runway(NamedTuple):
-    """How long a balance lasts at the rate of the last `days` days, with the day itself; None where nothing was used.
+    """The days a balance lasts at the rate of the last `days` days, today included; None where nothing was used.
 
     What expires before it would be used doesn't count.
     """
@@ -70,7 +69,7 @@ class Balance:
         return sorted(found.items())
 
 
-class Item(NamedTuple):
+class StatementLine(NamedTuple):
     """A line of a statement; the balance after it is less what is overdrawn, and so may be below 0."""
 
     day: str
@@ -86,7 +85,7 @@ class Item(NamedTuple):
 class Statement:
     """A month of a provider's wallet: its items, the transfers behind them, and the accounts before and after it.
 
-    `closed` ones don't change any more; `until` says how far it goes in a month that runs.
+    `closed` ones don't change any more; `until` is its end in a month that runs.
     """
 
     provider: str
@@ -96,36 +95,29 @@ class Statement:
     until: Until
     opening: Wallet
     closing: Wallet
-    items: Sequence[Item]
+    items: Sequence[StatementLine]
     entries: Sequence[Entry]
 
 
 def until_moment(moment: datetime, zone: ZoneInfo) -> Until:
-    """The wallet at a moment: usage of its day counts up to the end of the quarter-hour that it lies in."""
+    """Returns the end of a look at a moment: its day's usage counts up to the end of its quarter-hour."""
     day = moment.astimezone(zone).date()
     end = day_start(day + timedelta(days=1), zone)
     quarters = -((EPOCH - moment) // QUARTER)
     return Until(day.isoformat(), over=False, left_out=(min(EPOCH + quarters * QUARTER, end), end))
 
 
-def balance(database: Database, provider: str, until: Until) -> Balance:
-    """What a wallet holds on a day; LedgerError where the provider has none."""
+def read_balance(database: Database, provider: str, until: Until) -> Balance:
+    """Reads what a wallet holds on a day; LedgerError where the provider has none."""
     with database.reading() as connection:
-        book = _book(connection, provider)
-        drawn = drawn_until(connection, book, until)
-        runways = [_runway(connection, book, drawn.wallet, until.day, days) for days in WINDOWS]
-        return Balance(provider, book.currency, until.day, drawn.wallet, _lots(book, *drawn), runways)
-
-
-def _book(connection: Connection, provider: str) -> WalletBook:
-    book = read_book(connection, provider)
-    if book is None:
-        raise LedgerError(f"{provider} has no wallet: 'tollbook wallet topup' makes one, or give another --provider")
-    return book
+        book = read_book(connection, provider)
+        entries = draw_until(connection, book, until)
+        wallet = Wallet(book.lots.values(), entries)
+        runways = [_runway(connection, book, wallet, until.day, days) for days in WINDOWS]
+        return Balance(provider, book.currency, until.day, wallet, _lots(book, wallet, entries), runways)
 
 
 def _lots(book: WalletBook, wallet: Wallet, entries: Sequence[Entry]) -> list[LotState]:
-    references = {row.id: row.reference for row in book.moves}
     come = {entry.lot for entry in entries if entry.source in {"purchased", "granted"}}
     expired: Counter[int | None] = Counter()
     for entry in entries:
@@ -135,7 +127,7 @@ def _lots(book: WalletBook, wallet: Wallet, entries: Sequence[Entry]) -> list[Lo
     for lot in sorted((lot for lot in book.lots.values() if lot.id in come), key=lambda lot: lot.order):
         left = wallet.remaining.get(lot.id, 0)
         used = lot.credits_nano - expired[lot.id] - left
-        states.append(LotState(lot, references[lot.id], used, expired[lot.id], left))
+        states.append(LotState(lot, book.references[lot.id], used, expired[lot.id], left))
     of_no_lot = wallet.remaining.get(None, 0)
     given_back = [LotState(None, None, 0, 0, of_no_lot)] if of_no_lot else []
     return given_back + sorted(states, key=lambda state: not state.remaining_nano)
@@ -149,42 +141,45 @@ def _runway(connection: Connection, book: WalletBook, wallet: Wallet, day: str, 
     return Runway(days, rate, days_left(wallet, day, rate))
 
 
-def statement(database: Database, provider: str, month: str, *, now: datetime) -> Statement:
-    """A month of a wallet; LedgerError where the provider has none, or the month has not begun."""
+def read_statement(database: Database, provider: str, month: str, *, now: datetime) -> Statement:
+    """Reads a month of a wallet; LedgerError where the provider has none, or the month has not begun."""
     with database.reading() as connection:
-        book = _book(connection, provider)
+        book = read_book(connection, provider)
         until = month_until(month, database.zone, now)
-        drawn = drawn_until(connection, book, until)
-        before, entries = split_at(drawn.entries, f"{month}-01")
+        before, entries = split_at(draw_until(connection, book, until), f"{month}-01")
         opening = Wallet(book.lots.values(), before)
+        closing = Wallet(book.lots.values(), [*before, *entries])
         items = list(_items(book, month, until, opening.net_nano, entries))
         closed = month < book.first_open
-        return Statement(provider, book.currency, month, closed, until, opening, drawn.wallet, items, entries)
+        return Statement(provider, book.currency, month, closed, until, opening, closing, items, entries)
 
 
-def _items(book: WalletBook, month: str, until: Until, net_nano: int, entries: Sequence[Entry]) -> Iterator[Item]:
-    yield Item(f"{month}-01", "opening balance", None, None, None, None, net_nano)
+def _items(
+    book: WalletBook, month: str, until: Until, net_nano: int, entries: Sequence[Entry]
+) -> Iterator[StatementLine]:
+    yield StatementLine(f"{month}-01", "opening balance", None, None, None, None, net_nano)
     for day in sorted({entry.day for entry in entries}):
         for item in _items_of_day(book, day, [entry for entry in entries if entry.day == day]):
             assert item.credits_nano is not None
             net_nano += item.credits_nano
             yield item._replace(balance_nano=net_nano)
-    yield Item(until.day, "closing balance" if until.over else "balance so far", None, None, None, None, net_nano)
+    last = "closing balance" if until.over else "balance so far"
+    yield StatementLine(until.day, last, None, None, None, None, net_nano)
 
 
-def _items_of_day(book: WalletBook, day: str, entries: Sequence[Entry]) -> Iterator[Item]:
-    """In the order in which they count; balances are the caller's."""
-    references = {row.id: row.reference for row in book.moves}
+def _items_of_day(book: WalletBook, day: str, entries: Sequence[Entry]) -> Iterator[StatementLine]:
+    """Yields the lines in the order in which they count; balances are the caller's."""
     for entry in entries:
         if entry.source in {"purchased", "granted"} and entry.lot is not None:
-            paid = book.lots[entry.lot].paid_nano or None
-            yield Item(day, entry.source, entry.lot, references[entry.lot], entry.amount_nano, paid, 0)
+            paid, reference = book.lots[entry.lot].paid_nano or None, book.references[entry.lot]
+            yield StatementLine(day, entry.source, entry.lot, reference, entry.amount_nano, paid, 0)
     used_nano = sum(entry.amount_nano * ((entry.source == "used") - (entry.target == "used")) for entry in entries)
     if used_nano:
-        yield Item(day, "usage", None, None, used_nano, None, 0)
+        yield StatementLine(day, "usage", None, None, used_nano, None, 0)
     for row in book.moves:
         if row.kind == DRAW and row.day == day:
-            yield Item(day, DRAW, None, row.reference, -row.credits_nano, None, 0)
+            yield StatementLine(day, DRAW, None, row.reference, -row.credits_nano, None, 0)
     for entry in entries:
         if entry.target == "expired" and entry.lot is not None:
-            yield Item(day, "expired", entry.lot, references[entry.lot], -entry.amount_nano, None, 0)
+            reference = book.references[entry.lot]
+            yield StatementLine(day, "expired", entry.lot, reference, -entry.amount_nano, None, 0)

@@ -10,9 +10,10 @@ import pytest
 
 from ledger.store.opening import open_ledger
 from ledger.values.calendar import last_day
-from ledger.wallet.book import Until, month_until, read_month_costs
+from ledger.wallet.book import Until, month_until
 from ledger.wallet.entries import _parts
 from ledger.wallet.lot_costs import MonthCosts
+from ledger.wallet.month import MonthWallet, month_wallets
 from pricing.money import format_nano
 from tests.conftest import Cli, Outcome
 from tests.helpers.ledgers import execute, rows, tamper, value
@@ -32,10 +33,15 @@ def entries(url: str) -> list[str]:
 
 
 def costs(url: str, month: str, provider: str = "evolink") -> MonthCosts:
-    with open_ledger(url).reading() as connection:
-        found = read_month_costs(connection, provider, Until(last_day(month)))
-    assert found is not None
-    return found
+    return wallets(url, month)[provider].costs
+
+
+def wallets(url: str, month: str) -> dict[str, MonthWallet]:
+    """The wallets of a month that is over."""
+    database = open_ledger(url)
+    with database.reading() as connection:
+        found = month_wallets(connection, month, None, zone=database.zone, now=datetime(2030, 1, 1, tzinfo=UTC))
+    return {wallet.provider: wallet for wallet in found}
 
 
 def test_a_month_by_hand_open_and_closed(db_cli: Cli, db_url: str) -> None:
@@ -278,9 +284,8 @@ def test_a_wallet_of_one_provider_leaves_the_others_usage_postpaid(db_cli: Cli, 
     use(db_cli, ("2026-03-05", 4))
     outcome = db_cli("wallet", "balance")
     assert (outcome.exit_code, "evolink has no wallet" in outcome.stderr) == (2, True)
-    with open_ledger(db_url).reading() as connection:
-        assert read_month_costs(connection, "evolink", Until("2026-03-31")) is None
-        assert read_month_costs(connection, "volcengine", Until("2026-02-28")) is None
+    assert set(wallets(db_url, MARCH)) == {"volcengine"}
+    assert not wallets(db_url, FEBRUARY)
 
 
 # --- references -----------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ all charges of a request, so that one that was replaced counts once and one that
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -23,18 +23,17 @@ from ledger.audit.reconcile.look_up import DAY, IDS_AT_ONCE, Reader, per_usd_at
 from ledger.audit.reconcile.results import Basis, Reconciliation, Result, collect
 from ledger.audit.reconcile.sides import Measure, Sides, day_key
 from ledger.audit.reconcile.statement import Line, Statement
-from ledger.book.prices.in_force import cards_in_force
+from ledger.book.prices.in_force import card_in_force
 from ledger.book.prices.pinned import read_usd_rates
 from ledger.errors import LedgerError
 from ledger.store.database import Database
 from ledger.values.calendar import Calendar, day_start
+from ledger.values.instants import MICROSECOND
 from ledger.values.periods import Span
 from ledger.wallet.book import Until
-from ledger.wallet.statement import balance
+from ledger.wallet.statement import read_balance
 from pricing.money import format_nano
 from pricing.rate_card import RateCard
-
-MICROSECOND = timedelta(microseconds=1)
 
 
 def reconcile_statement(
@@ -53,7 +52,7 @@ def reconcile_statement(
     """
     sides = Sides(statement.counts)
     with database.reading() as connection:
-        card = _card(connection, provider)
+        card = card_in_force(connection, provider)
         days = _add_lines(sides, statement, card, _days(span, zone))
         currency = statement.currency or card.currency
         if currency not in (card.currency, "USD"):
@@ -95,7 +94,7 @@ def reconcile_stored(
     sides = Sides([])
     places = unstated = 0
     with database.reading() as connection:
-        card = _card(connection, provider)
+        card = card_in_force(connection, provider)
         measure = Measure(card.currency, read_usd_rates(connection))
         for booked in read_booked(connection, of_provider(provider), occurred_within(span.start, span.end)):
             if booked.provider_amount_nano is None:
@@ -115,9 +114,9 @@ def reconcile_credits(
     database: Database, provider: str, remaining_nano: int, places: int, until: Until
 ) -> Reconciliation:
     """Hold what a wallet holds, less what is overdrawn, against the balance that the provider shows."""
-    held = balance(database, provider, until)
+    held = read_balance(database, provider, until)
     with database.reading() as connection:
-        card = _card(connection, provider)
+        card = card_in_force(connection, provider)
     ledger_nano = held.wallet.net_nano
     difference_nano = remaining_nano - ledger_nano
     # The conversion of the day's last moment.
@@ -141,13 +140,6 @@ def reconcile_credits(
     )
     found.add(wallet, keep=True)
     return found
-
-
-def _card(connection: Connection, provider: str) -> RateCard:
-    cards = cards_in_force(connection)
-    if provider not in cards:
-        raise LedgerError(f"provider {provider!r} has no rate card: give {' or '.join(sorted(cards))} as --provider")
-    return cards[provider]
 
 
 # --- the statement's side -------------------------------------------------------------------------------------------

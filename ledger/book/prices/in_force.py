@@ -11,6 +11,7 @@ from datetime import date
 
 from sqlalchemy import Connection, select
 
+from ledger.errors import LedgerError
 from ledger.store.tables import card_versions, conversions
 from pricing.catalog import CardFile, built_in_card_files, merge_cards, parse_card
 from pricing.money import Conversion
@@ -30,6 +31,14 @@ def cards_in_force(connection: Connection, files: Sequence[CardFile] = ()) -> di
         provider: _with_conversions(card, [*user_conversions(connection, provider), *_conversions_of(files, provider)])
         for provider, card in cards.items()
     }
+
+
+def card_in_force(connection: Connection, provider: str) -> RateCard:
+    """The provider's card in force; LedgerError where it has none."""
+    cards = cards_in_force(connection)
+    if provider not in cards:
+        raise LedgerError(f"provider {provider!r} has no rate card: give {' or '.join(sorted(cards))} as --provider")
+    return cards[provider]
 
 
 def _conversions_of(files: Iterable[CardFile], provider: str) -> list[Conversion]:

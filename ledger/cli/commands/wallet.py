@@ -168,10 +168,10 @@ def balance(app: App, *, at: str | None, provider: str | None, output: Output) -
 
     Without --at, all usage of today counts, and what expires today is still there.
     """
-    from ledger.wallet.statement import balance as balance_of
+    from ledger.wallet.statement import read_balance
 
     database = app.open()
-    found = balance_of(database, app.provider(provider), until_option(at, database.zone))
+    found = read_balance(database, app.provider(provider), until_option(at, database.zone))
     output.write(balance_sheet(found))
 
 
@@ -205,9 +205,9 @@ def statement(app: App, *, month: str, provider: str | None, output: Output) -> 
     in its own month counts on the first day.
     """
     from ledger.values.periods import parse_month
-    from ledger.wallet.statement import statement as statement_of
+    from ledger.wallet.statement import read_statement
 
     now = datetime.now(UTC)
     database = app.open()
     asked = parse_month(month, zone=database.zone, now=now).month or ""
-    output.write(statement_sheet(statement_of(database, app.provider(provider), asked, now=now)))
+    output.write(statement_sheet(read_statement(database, app.provider(provider), asked, now=now)))
