@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, select
 
-from ledger.book.charges import facts_columns, posted_charges
-from ledger.book.rows import ChargeRow, Facts, columns_of
+from ledger.book.charges import facts_columns
+from ledger.book.rows import ChargeRow, columns_of
 from ledger.book.seals import amounts_by_currency, batch_digest, sealed_conversions
 from ledger.store.tables import batches, usage_records
-from ledger.values.calendar import Calendar
 
 PAGE_ROWS = 8_000
 LISTED_PROBLEMS = 20
@@ -23,7 +23,7 @@ LISTED_PROBLEMS = 20
 
 @dataclass(slots=True)
 class Verification:
-    """What was checked, by name, and what is wrong: all counted, the first ones in words."""
+    """Rows checked, by table, and what is wrong: all counted, the first ones in words."""
 
     checked: Counter[str] = field(default_factory=Counter)
     problem_count: int = 0
@@ -40,7 +40,7 @@ class Verification:
 
 
 def pages(connection: Connection) -> Iterator[list[Row[Any]]]:
-    """Batches in sequence, in lists that hold about PAGE_ROWS charges."""
+    """Reads batches in sequence, in lists that hold about PAGE_ROWS charges."""
     after = 0
     while found := connection.execute(
         select(batches).where(batches.c.sequence > after).order_by(batches.c.sequence).limit(2_000)
@@ -59,7 +59,7 @@ def pages(connection: Connection) -> Iterator[list[Row[Any]]]:
 
 
 def added_in(connection: Connection, page: Sequence[Row[Any]]) -> list[tuple[Any, ...]]:
-    """Rows of usage_records that the page's batches added, as they were digested."""
+    """Reads rows of usage_records that the page's batches added, as they were digested."""
     ranges = [batch for batch in page if batch.last_usage_record_id >= batch.first_usage_record_id]
     if not ranges:
         return []
@@ -70,13 +70,8 @@ def added_in(connection: Connection, page: Sequence[Row[Any]]) -> list[tuple[Any
     return [tuple(row) for row in connection.execute(query.order_by(usage_records.c.id))]
 
 
-def posted_in(connection: Connection, page: Sequence[Row[Any]], calendar: Calendar) -> list[tuple[ChargeRow, Facts]]:
-    """The page's charges with their usage, by id."""
-    return list(posted_charges(connection, calendar, page[0].first_charge_id, page[-1].last_charge_id))
-
-
 class Chain:
-    """Each batch's digest covers its rows and the digest before it; sequence has no gap."""
+    """Checks each batch: its digest covers its rows and the digest before it; sequence has no gap."""
 
     def __init__(self, connection: Connection) -> None:
         self._conversions = sealed_conversions(connection)
@@ -108,7 +103,5 @@ class Chain:
 
 
 def _between(rows: Sequence[Any], first: int, last: int) -> Sequence[Any]:
-    def number(row: Sequence[Any]) -> int:
-        return int(row[0])
-
-    return rows[bisect_left(rows, first, key=number) : bisect_left(rows, last + 1, key=number)]
+    number = itemgetter(0)
+    return rows[bisect_left(rows, first, key=number) : bisect_right(rows, last, key=number)]

@@ -1,10 +1,10 @@
-"""What a ledger holds as a whole: its batches by command, and how it stands."""
+"""The state of a ledger as a whole."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
@@ -29,7 +29,7 @@ class ConversionInUse:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a ledger stands."""
+    """The state of a ledger."""
 
     url: str
     zone: str
@@ -42,8 +42,8 @@ class Status:
     unbooked_calls: int
 
 
-def status(database: Database, now: datetime, provider: str) -> Status:
-    """How the ledger stands at `now`; conversions are those of providers with usage and of the default `provider`."""
+def read_status(database: Database, now: datetime, provider: str) -> Status:
+    """Reads the state at `now`; conversions are those of providers with usage and of the default `provider`."""
     with database.reading() as connection:
         first_open, closed = first_open_month(connection), last_closed(connection)
         months = connection.execute(
@@ -60,13 +60,9 @@ def status(database: Database, now: datetime, provider: str) -> Status:
             quarantine=count_open(connection),
             open_months=[str(month) for month in months.scalars()],
             closed_through=None if closed is None else str(closed.month),
-            requests=_requests(connection),
+            requests=int(connection.execute(select(func.coalesce(func.sum(rollup_days.c.requests), 0))).scalar_one()),
             unbooked_calls=read_unbooked_calls(connection, Selection(database.zone), database.zone),
         )
-
-
-def _requests(connection: Connection) -> int:
-    return int(connection.execute(select(func.coalesce(func.sum(rollup_days.c.requests), 0))).scalar_one())
 
 
 def _conversions(connection: Connection, now: datetime, default: str) -> list[ConversionInUse]:
@@ -77,9 +73,6 @@ def _conversions(connection: Connection, now: datetime, default: str) -> list[Co
             continue
         conversion = card.conversion_at(now)
         assert conversion is not None
-        found.append(ConversionInUse(provider, conversion, _days_since(conversion.checked_on, now)))
+        days = None if conversion.checked_on is None else (now.date() - conversion.checked_on).days
+        found.append(ConversionInUse(provider, conversion, days))
     return found
-
-
-def _days_since(checked_on: date | None, now: datetime) -> int | None:
-    return None if checked_on is None else (now.date() - checked_on).days

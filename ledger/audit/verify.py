@@ -1,19 +1,20 @@
-"""Holds the book against itself: charges worked out again, batches against digests, roll-ups against rows."""
+"""The book compared with itself: charges with their prices, batches with digests, roll-ups with rows."""
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, Table, func, select, text
 
-from ledger.audit.chain import LISTED_PROBLEMS, PAGE_ROWS, Chain, Verification, added_in, pages, posted_in
-from ledger.book.charges import is_undone, posted_charges
+from ledger.audit.chain import LISTED_PROBLEMS, PAGE_ROWS, Chain, Verification, added_in, pages
+from ledger.book.charges import LIVE_CLASSES, is_undone, posted_charges
 from ledger.book.corrections.reversing import reversal
 from ledger.book.projects import check_projects
 from ledger.book.rebuilt_rollups import RebuiltRollUps
 from ledger.book.rollups import Dimensions
-from ledger.book.rows import ChargeRow, Facts
+from ledger.book.rows import ChargeRow, Facts, nano_by_meter
 from ledger.months.rows import check_closings
 from ledger.store.bulk import in_chunks
 from ledger.store.database import Database
@@ -41,7 +42,7 @@ from pricing.usage import TokenUsage
 
 
 def verify(database: Database, month: str | None = None) -> Verification:
-    """Check the whole ledger in one snapshot, or with `month` what is posted in that month; nothing is changed."""
+    """Checks the whole ledger in one snapshot, or with `month` what is posted in that month; nothing is changed."""
     result = Verification()
     calendar = Calendar(database.zone)
     with database.scratch() as connection:
@@ -63,7 +64,7 @@ def verify(database: Database, month: str | None = None) -> Verification:
         ):
             result.problem(problem)
         for table in (closings, wallet_moves, wallet_entries, projects):
-            result.checked[table.name] = int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+            result.checked[table.name] = _count_rows(connection, table)
         for cell in rebuilt.too_large():
             result.problem(f"{cell.table}: {cell.measure} of key {cell.key_id} at {cell.time} pass 64 bits")
         for kept in (rollup_days, rollup_quarters):
@@ -71,16 +72,20 @@ def verify(database: Database, month: str | None = None) -> Verification:
     return result
 
 
+def _count_rows(connection: Connection, table: Table) -> int:
+    return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
 def _posted(
     connection: Connection, calendar: Calendar, month: str | None, result: Verification
 ) -> Iterator[Sequence[tuple[ChargeRow, Facts]]]:
-    """Charges to check, in pages; of the whole ledger with their batches, held against their digests on the way."""
+    """Reads charges to check, in pages; of the whole ledger with their batches, which are checked on the way."""
     if month is not None:
         yield from in_chunks(posted_charges(connection, calendar, month=month), PAGE_ROWS)
         return
     chain = Chain(connection)
     for page in pages(connection):
-        posted = posted_in(connection, page, calendar)
+        posted = list(posted_charges(connection, calendar, page[0].first_charge_id, page[-1].last_charge_id))
         chain.check(page, added_in(connection, page), [charge for charge, _facts in posted], result)
         yield posted
 
@@ -119,19 +124,13 @@ class _Rules:
         except PricingError as error:
             result.problem(f"{name}: can't be priced again: {error}")
             return
-        stands = (
-            charge.tier,
-            charge.input_nano,
-            charge.cached_input_nano,
-            charge.output_nano,
-            charge.cache_storage_nano,
-        )
-        if stands != expected:
-            result.problem(f"{name}: stands with {stands}, its facts and card entry give {expected}")
+        booked = (charge.tier, *nano_by_meter(charge))
+        if booked != expected:
+            result.problem(f"{name}: is booked with {booked}, its facts and card entry give {expected}")
 
 
 def _entries(connection: Connection, result: Verification) -> dict[int, RateEntry]:
-    """Card entries by their row's id; what can't be read is a problem of its own, and of the charges pinned to it."""
+    """Reads card entries by their row's id; what can't be read is a problem, and one of each charge pinned to it."""
     found = {}
     for row in connection.execute(select(rate_entries.c.id, rate_entries.c.key, rate_entries.c.content)):
         try:
@@ -142,7 +141,7 @@ def _entries(connection: Connection, result: Verification) -> dict[int, RateEntr
 
 
 def _check_digests(connection: Connection, result: Verification) -> None:
-    """Card versions, card entries and keys of roll-ups still read as they were digested."""
+    """Checks that card versions, card entries and keys of roll-ups still read as they were digested."""
     for table in (card_versions, rate_entries):
         for row in connection.execute(select(table.c.id, table.c.content, table.c.digest)):
             result.checked[table.name] += 1
@@ -155,23 +154,22 @@ def _check_digests(connection: Connection, result: Verification) -> None:
 
 
 def amounts_of(entry: RateEntry, facts: Facts) -> tuple[str, int, int, int, int]:
-    """Tier and nano amounts by meter of a usage record under one card entry."""
+    """Prices a usage record under one card entry: its tier, and nano by meter."""
     if facts.kind == "cache_storage":
         start, end = from_microseconds(facts.occurred_at), from_microseconds(facts.storage_end or 0)
         return "none", 0, 0, 0, price_storage(entry, facts.storage_tokens or 0, start, end).amount_nano
     charge = price_entry(
         entry, TokenUsage(facts.input_tokens, facts.cached_input_tokens, facts.output_tokens, facts.reasoning_tokens)
     )
-    amounts = {line.meter: line.amount_nano for line in charge.lines}
+    amounts: Counter[str] = Counter({line.meter: line.amount_nano for line in charge.lines})
     assert charge.tier is not None
-    return charge.tier.label, amounts.get("input", 0), amounts.get("cached_input", 0), amounts.get("output", 0), 0
+    return charge.tier.label, amounts["input"], amounts["cached_input"], amounts["output"], 0
 
 
 def _check_reversals(connection: Connection, posted: Sequence[tuple[ChargeRow, Facts]], result: Verification) -> None:
-    """A reversal negates the charge it names, and is of the same usage."""
-    reversals = [charge for charge, _facts in posted if charge.charge_class == "reversal"]
-    for start in range(0, len(reversals), 500):
-        chunk = {charge.corrects_id: charge for charge in reversals[start : start + 500]}
+    """Checks that a reversal negates the charge it names, and is of the same usage."""
+    for reversals in in_chunks((charge for charge, _facts in posted if charge.charge_class == "reversal"), 500):
+        chunk = {charge.corrects_id: charge for charge in reversals}
         for row in connection.execute(select(charges).where(charges.c.id.in_(list(chunk)))):
             before = ChargeRow(*row)
             after = chunk.pop(before.id)
@@ -183,7 +181,7 @@ def _check_reversals(connection: Connection, posted: Sequence[tuple[ChargeRow, F
 
 
 def _check_replacements(connection: Connection, result: Verification) -> None:
-    """What a replacement stands in for is reversed: else both would count."""
+    """Checks that what is replaced is reversed: else both would count."""
     unpaired = select(charges.c.id, charges.c.corrects_id).where(
         charges.c.charge_class == "replacement", ~is_undone(charges.c.corrects_id)
     )
@@ -192,30 +190,24 @@ def _check_replacements(connection: Connection, result: Verification) -> None:
 
 
 def _check_counts(connection: Connection, result: Verification) -> None:
-    """No row stands outside the batches, and every usage record has its charge."""
-    uncharged = connection.execute(
-        select(usage_records.c.id)
-        .where(
-            ~select(charges.c.id)
-            .where(charges.c.usage_record_id == usage_records.c.id, charges.c.charge_class == "charge")
-            .exists(),
-            ~select(charges.c.id)
-            .where(charges.c.usage_record_id == usage_records.c.id, charges.c.charge_class == "replacement")
-            .exists(),
-        )
-        .limit(LISTED_PROBLEMS)
+    """Checks that no row is outside the batches, and that every usage record has its charge."""
+    uncharged = (
+        ~select(charges.c.id)
+        .where(charges.c.usage_record_id == usage_records.c.id, charges.c.charge_class == charge_class)
+        .exists()
+        for charge_class in LIVE_CLASSES
     )
-    for (number,) in uncharged:
+    for number in connection.execute(select(usage_records.c.id).where(*uncharged).limit(LISTED_PROBLEMS)).scalars():
         result.problem(f"usage record {number}: has no charge")
-    for table in (usage_records, charges):
-        count = int(connection.execute(select(func.count()).select_from(table)).scalar_one())
-        if table is charges and count != result.checked["charges"]:
-            result.problem(f"{count} charges stand, {result.checked['charges']} of them in batches")
-        result.checked[table.name] = count
+    result.checked[usage_records.name] = _count_rows(connection, usage_records)
+    count = _count_rows(connection, charges)
+    if count != result.checked[charges.name]:
+        result.problem(f"{count} charges are in the book, {result.checked[charges.name]} of them in batches")
+    result.checked[charges.name] = count
 
 
 def _compare(connection: Connection, kept: Table, worked_out: str, month: str | None, result: Verification) -> None:
-    """Cells that differ between a roll-up, or the part of it posted in a month, and what the rows make of it."""
+    """Finds cells that differ between a roll-up, or the part of it posted in a month, and what the rows make of it."""
     names = ", ".join(column.name for column in kept.c)
     cell = ", ".join(column.name for column in kept.primary_key)
     of_month = "" if month is None else "WHERE key_id IN (SELECT id FROM rollup_keys WHERE posted_month = :month) "
@@ -230,4 +222,4 @@ def _compare(connection: Connection, kept: Table, worked_out: str, month: str | 
     )
     for row in differing:
         result.problem(f"{kept.name}: the cell of key {row[0]} at {row[1]} isn't the sum of its charges")
-    result.checked[kept.name] = int(connection.execute(select(func.count()).select_from(kept)).scalar_one())
+    result.checked[kept.name] = _count_rows(connection, kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 from ledger.values.calendar import Calendar
@@ -96,6 +97,9 @@ class ChargeRow(NamedTuple):
 
 # Places of the amounts in `ChargeRow`, of each meter and the whole.
 AMOUNTS = slice(ChargeRow._fields.index("input_nano"), ChargeRow._fields.index("amount_nano") + 1)
+
+# Nano by meter, in the order of METERS, of anything with a charge's amounts.
+nano_by_meter = attrgetter("input_nano", "cached_input_nano", "output_nano", "cache_storage_nano")
 
 # Columns of many charges or records, in the order of ChargeRow or Facts: what bulk work is done on.
 Columns = Sequence[Sequence[Any]]

@@ -1,4 +1,4 @@
-"""`export chargeback`: what each project, or each value of a tag, owes for a month, in cents that add up exactly."""
+"""`export chargeback`: debts of projects, or of a tag's values, for a month, in cents that add up exactly."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ from ledger.exports.formats.columns import Column, Row
 from ledger.exports.formats.writer import ExportFile
 from ledger.exports.manifest import Exported
 from ledger.months.version import month_version
-from ledger.reports.selection import Selection
+from ledger.reports.selection import TAG_PREFIX, Selection
 from ledger.reports.spend import SpendRow, read_spend
 from ledger.store.database import Database
+from ledger.values.amounts import CREDITS
 from ledger.values.periods import Span
 from ledger.values.spend import Convertible
 from pricing.money import NANO, RunningUsd, divide_half_even, format_nano, round_usd
 
 BY_PROJECT = "project"
-TAG_PREFIX = "tag:"
-CREDITS = "CRD"
 NANO_PER_CENT = NANO // 100
-# A correction is of these classes and of usage of an earlier month than the one it stands in: that one was closed.
+# A correction is of these classes and of usage of an earlier month than the one it is posted in: that one was closed.
 CORRECTIONS = frozenset({"reversal", "replacement", "adjustment"})
 
 COUNTS = ("requests", "input_tokens", "cached_input_tokens", "output_tokens")
 
 
 def columns_by(dimension: str) -> tuple[Column, ...]:
-    """The columns; the second has the dimension's name, and by a tag those that describe a project stay empty."""
+    """Returns the columns; the second has the dimension's name, by a tag those that describe a project stay empty."""
     return (
         Column("month", "word"),
         Column(dimension, "text"),
@@ -57,7 +56,7 @@ class Owed:
     corrections_nano: Convertible = field(default_factory=Convertible)
 
     def add(self, row: SpendRow, *, corrects: bool) -> None:
-        """Add charges of one currency and conversion."""
+        """Adds charges of one currency and conversion."""
         amount_nano = row.sums.amount_nano
         self.counts = [one + getattr(row.sums, name) for one, name in zip(self.counts, COUNTS, strict=True)]
         self.credits_nano += amount_nano if row.currency == CREDITS else 0
@@ -66,12 +65,12 @@ class Owed:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether all of it was taken back, so that there is nothing to show."""
+        """True where all of it was taken back, so that there is nothing to show."""
         return not (any(self.counts) or any(self.nano.values()) or any(self.corrections_nano.values()))
 
 
 def owed_by_name(rows: Iterable[SpendRow], month: str, projects: Projects | None) -> dict[str, Owed]:
-    """What each name owes, in their order: projects', with their aliases', or where there are none a tag's values.
+    """Adds up what each name owes, in their order: projects', with their aliases', or else a tag's values.
 
     Usage without the tag, or with an empty one, goes by the empty name. `rows` are by name, class and occurred month.
     """
@@ -104,7 +103,7 @@ class Chargeback:
         return divide_half_even(self.usd_nano, NANO_PER_CENT)
 
     def rows(self) -> Iterator[Row]:
-        """A row a name. `usd_exact` and `corrections_usd` are what the rounded running totals moved by."""
+        """Yields a row a name. `usd_exact` and `corrections_usd` are what the rounded running totals moved by."""
         cents = apportion(self.cents, {name: each.nano.usd * 100 for name, each in self.owed.items()})
         running, corrections = RunningUsd(), RunningUsd()
         for name, each in self.owed.items():
@@ -124,7 +123,7 @@ class Chargeback:
         return (project.name, project.cost_center, project.owner)
 
     def total(self) -> dict[str, object]:
-        """The columns' sums; money as plain decimals."""
+        """Adds up the columns; money as plain decimals."""
         counts = zip(*(each.counts for each in self.owed.values()), strict=True)
         sums = dict(zip(COUNTS, map(sum, counts), strict=True)) if self.owed else dict.fromkeys(COUNTS, 0)
         corrections = sum((each.corrections_nano.usd for each in self.owed.values()), Fraction())
@@ -143,13 +142,13 @@ def _moved(running: RunningUsd, nano: Mapping[int | None, int]) -> int:
 
 
 def format_cents(cents: int) -> str:
-    """The cents as a decimal of two places: -5 is "-0.05"."""
+    """Writes cents as a decimal of two places: -5 is "-0.05"."""
     whole, fraction = divmod(abs(cents), 100)
     return f"{'-' if cents < 0 else ''}{whole}.{fraction:02}"
 
 
 def export_chargeback(database: Database, span: Span, file: ExportFile, *, dimension: str = BY_PROJECT) -> Exported:
-    """Write the chargeback of a month of the ledger's zone, posted basis, from one snapshot of the ledger."""
+    """Writes the chargeback of a month of the ledger's zone, posted basis, from one snapshot of the ledger."""
     if dimension != BY_PROJECT and (not dimension.startswith(TAG_PREFIX) or dimension == TAG_PREFIX):
         raise LedgerError(f"--by {dimension!r} is not how to charge back: give project, or tag:KEY such as tag:team")
     month = span.month or ""

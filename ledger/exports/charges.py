@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from ledger.book.prices.pinned import charged_at_pico, read_rate_entries, read_usd_rates
+from ledger.book.rows import nano_by_meter
 from ledger.exports.charge_rows import BookedCharge, read_charges
 from ledger.exports.formats.columns import Column, Row
 from ledger.exports.formats.writer import ExportFile
@@ -15,8 +16,9 @@ from ledger.exports.manifest import Exported
 from ledger.months.version import month_version
 from ledger.reports.selection import Selection
 from ledger.store.database import Database
-from ledger.values.instants import from_microseconds
+from ledger.values.instants import from_microseconds, iso_text
 from ledger.values.periods import Span
+from ledger.values.spend import Spend
 from pricing.charge import METERS
 from pricing.money import NANO, RunningUsd, format_nano, format_pico
 from pricing.rate_card import RateEntry
@@ -63,30 +65,20 @@ COLUMNS = (
 
 @dataclass(slots=True)
 class ControlTotal:
-    """What was exported: lines, charges, nano by currency and nano-USD; the USD is that of a report of the same."""
+    """The lines and the charges exported; the USD is that of a report of the same."""
 
     lines: int = 0
-    charges: int = 0
-    amounts_nano: dict[str, int] = field(default_factory=dict)
-    usd_nano: int = 0
-
-    def add(self, charge: BookedCharge, lines: int, usd_nano: int) -> None:
-        """Count a charge with its lines in; `usd_nano` is the running total after it."""
-        self.lines += lines
-        self.charges += 1
-        self.amounts_nano[charge.currency] = self.amounts_nano.get(charge.currency, 0) + charge.amount_nano
-        self.usd_nano = usd_nano
+    spend: Spend = field(default_factory=Spend)
 
     def document(self) -> dict[str, object]:
-        """As JSON has it."""
-        amounts = {currency: format_nano(self.amounts_nano[currency]) for currency in sorted(self.amounts_nano)}
-        return {"lines": self.lines, "charges": self.charges, "amounts": amounts, "usd": format_nano(self.usd_nano)}
+        """Returns the total as JSON has it."""
+        spend = self.spend
+        return {"lines": self.lines, "charges": spend.records, "amounts": spend.amounts, "usd": spend.usd_text}
 
     def words(self) -> str:
-        """As people read it."""
-        amounts = [f"{format_nano(self.amounts_nano[code])} {code}" for code in sorted(self.amounts_nano)]
-        money = f"{' + '.join(amounts) or '0'} = {format_nano(self.usd_nano)} USD"
-        return f"{self.lines:,} lines of {self.charges:,} charges, {money}"
+        """Returns the total as people read it."""
+        amounts = " + ".join(f"{amount} {code}" for code, amount in self.spend.amounts.items()) or "0"
+        return f"{self.lines:,} lines of {self.spend.records:,} charges, {amounts} = {self.spend.usd_text} USD"
 
 
 class ChargeLines:
@@ -101,7 +93,7 @@ class ChargeLines:
         self.total = ControlTotal()
 
     def of(self, charge: BookedCharge) -> list[Row]:
-        """The charge's lines: its meters with tokens, in the order of METERS; an adjustment is one line without any."""
+        """Expands a charge to lines: its meters with tokens, in the order of METERS; an adjustment to one without."""
         sign = -1 if charge.charge_class == "reversal" else 1
         per_usd_nano, per_usd = self._usd_rates[charge.conversion_id], self._per_usd[charge.conversion_id]
         facts = _facts(charge)
@@ -117,11 +109,12 @@ class ChargeLines:
                  format_nano(amount_nano), per_usd, format_nano(usd_nano), rate_entry, charge.charge_class, corrected,
                  charge.run_id)
             )  # fmt: skip
-        self.total.add(charge, len(lines), self._running_usd.total_nano)
+        self.total.lines += len(lines)
+        self.total.spend.add(charge.currency, per_usd_nano, charge.amount_nano, 1)
         return lines
 
     def _price(self, entry_id: int | None, tier_label: str, meter: str | None) -> tuple[str | None, str | None]:
-        """The rate for 1M tokens and the entry's key; neither for an adjustment."""
+        """Looks up the rate for 1M tokens and the entry's key; neither for an adjustment."""
         price = self._prices.get((entry_id, tier_label, meter))
         if price is None:
             price = (None, None)
@@ -133,12 +126,12 @@ class ChargeLines:
 
 
 def _facts(charge: BookedCharge) -> Row:
-    """The cells from posted_seq to tags."""
+    """Returns the cells from posted_seq to tags."""
     return (
         charge.id,
         charge.posted_month,
         charge.occurred_month,
-        _instant(charge.occurred_at_us),
+        None if charge.occurred_at_us is None else iso_text(charge.occurred_at_us),
         charge.source,
         charge.request_id,
         charge.kind,
@@ -153,13 +146,12 @@ def _facts(charge: BookedCharge) -> Row:
 
 
 def _meters(charge: BookedCharge) -> Iterator[tuple[str | None, int, int]]:
-    """(meter, tokens, nano) of each meter with tokens; an adjustment has its amount alone."""
+    """Yields (meter, tokens, nano) of each meter with tokens; an adjustment has its amount alone."""
     if charge.charge_class == "adjustment":
         yield None, 0, charge.amount_nano
         return
-    amounts_nano = (charge.input_nano, charge.cached_input_nano, charge.output_nano, charge.cache_storage_nano)
     tokens = _tokens(charge.input_tokens, charge.cached_input_tokens, charge.output_tokens, charge.storage_tokens)
-    for meter, count, amount_nano in zip(METERS, tokens, amounts_nano, strict=True):
+    for meter, count, amount_nano in zip(METERS, tokens, nano_by_meter(charge), strict=True):
         if count:
             yield meter, count, amount_nano
 
@@ -167,13 +159,13 @@ def _meters(charge: BookedCharge) -> Iterator[tuple[str | None, int, int]]:
 def _tokens(
     input_tokens: int | None, cached_tokens: int | None, output_tokens: int | None, storage_tokens: int | None
 ) -> tuple[int, int, int, int]:
-    """Tokens by meter: the input meter is the uncached rest."""
+    """Returns tokens by meter: the input meter is the uncached rest."""
     cached = cached_tokens or 0
     return ((input_tokens or 0) - cached, cached, output_tokens or 0, storage_tokens or 0)
 
 
 def _corrected_line(charge: BookedCharge, meter: str | None) -> str | None:
-    """The line that this one reverses or replaces; None where the corrected charge had no tokens on the meter."""
+    """Names the line that this one reverses or replaces; None where the corrected charge had no tokens on the meter."""
     if meter is None:
         return None
     tokens = _tokens(
@@ -191,13 +183,8 @@ def _hours(charge: BookedCharge) -> int | None:
     return clock_hours(from_microseconds(charge.occurred_at_us), from_microseconds(charge.storage_end_us))
 
 
-def _instant(microseconds: int | None) -> str | None:
-    """The time in UTC as ISO 8601 with Z, to the second or finer."""
-    return None if microseconds is None else from_microseconds(microseconds).isoformat().replace("+00:00", "Z")
-
-
 def export_charges(database: Database, span: Span, file: ExportFile, *, zone: ZoneInfo) -> Exported:
-    """Write the charges posted in the span, from one snapshot of the ledger; memory doesn't grow with their number.
+    """Writes the charges posted in the span, from one snapshot of the ledger; memory doesn't grow with their number.
 
     `zone` is that of the span, which the title names.
     """

@@ -1,4 +1,4 @@
-"""Months closed and reopened. What stands in a closed month's books never changes; later rows post in open months.
+"""Months closed and reopened. A closed month's books never change; later rows post in open months.
 
 Closing and posting both hold the ledger's one write lock, so that no row can slip into a month as it closes.
 """
@@ -15,7 +15,7 @@ from ledger.book.open_months import last_closed
 from ledger.book.seals import append_sealed
 from ledger.config import FocusSection
 from ledger.errors import LedgerError
-from ledger.months.objections import _early_sources, _quarantined
+from ledger.months.objections import find_objections
 from ledger.months.rows import MonthRows, rows_of_month
 from ledger.months.version import EXPORT_VERSION, MonthSettings
 from ledger.reports.selection import Selection
@@ -51,7 +51,7 @@ def close_months(
     dry_run: bool = False,
     focus: FocusSection | None = None,
 ) -> list[Closed]:
-    """Close a month, or with `through` all open ones up to it; LedgerError where one hasn't ended or something objects.
+    """Closes a month, or with `through` all open ones up to it; LedgerError where one hasn't ended or is objected to.
 
     Objections are quarantined lines of the month and sources whose usage ended before it did; a reason to force it
     overrides them. `focus` names the month's FOCUS exports from then on.
@@ -67,7 +67,7 @@ def close_months(
             span = Selection(zone, month_start(each, zone), month_start(shift_month(each, 1), zone))
             calls = read_unbooked_calls(connection, span, zone)
             found = Closed(each, _next_number(connection, each), rows_of_month(connection, each), calls)
-            found.objections = [*_quarantined(connection, each, zone), *_early_sources(connection, each, zone)]
+            found.objections = list(find_objections(connection, each, zone))
             if found.objections and force_reason is None and not dry_run:
                 raise LedgerError(f"{each}: {'; '.join(found.objections)}. Close it all the same: --force --reason R")
             if not dry_run:
@@ -78,12 +78,12 @@ def close_months(
 
 
 def reopen_month(database: Database, month: str, reason: str, *, now: datetime) -> int:
-    """Open the last closed month again; the number of the close that this undoes."""
+    """Opens the last closed month again; the number of the close that this undoes."""
     with database.writing() as connection:
         last = last_closed(connection)
         if last is None or last.month != month:
-            stands = "no month is closed" if last is None else f"the last closed month is {last.month}"
-            raise LedgerError(f"{month} can't be reopened: {stands}, and only the last one can")
+            newest = "no month is closed" if last is None else f"the last closed month is {last.month}"
+            raise LedgerError(f"{month} can't be reopened: {newest}, and only the last one can")
         row = last._asdict() | {"action": "reopen", "at": now, "reason": reason, "forced": 0}
         append_sealed(connection, closings, row)
         return int(last.number)
@@ -103,7 +103,7 @@ def _months_to_close(connection: Connection, month: str, *, through: bool) -> li
 
 
 def _first_month(connection: Connection, month: str) -> str:
-    """The first month with charges or moves of a wallet, or `month` where it comes before."""
+    """Returns the first month with charges or moves of a wallet, or `month` where it comes before."""
     earliest = connection.execute(select(func.min(rollup_keys.c.posted_month))).scalar()
     return min(str(first) for first in (earliest, first_wallet_month(connection), month) if first is not None)
 

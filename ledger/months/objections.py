@@ -1,4 +1,4 @@
-"""What speaks against closing a month."""
+"""Objections to closing a month."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ from ledger.values.calendar import month_start, shift_month
 
 
 def undated_quarantine(connection: Connection) -> int:
-    """Open quarantine entries without a readable time: they belong to no month and never block a close."""
+    """Counts open quarantine entries without a readable time: they belong to no month and never block a close."""
     query = select(func.count()).where(quarantine.c.state == "open", quarantine.c.occurred_at.is_(None))
     return int(connection.execute(query).scalar_one())
+
+
+def find_objections(connection: Connection, month: str, zone: ZoneInfo) -> Iterator[str]:
+    """Yields what speaks against closing the month: its quarantined lines, and sources that end before it does."""
+    yield from _quarantined(connection, month, zone)
+    yield from _early_sources(connection, month, zone)
 
 
 def _quarantined(connection: Connection, month: str, zone: ZoneInfo) -> Iterator[str]:
@@ -31,7 +37,7 @@ def _quarantined(connection: Connection, month: str, zone: ZoneInfo) -> Iterator
 
 
 def _early_sources(connection: Connection, month: str, zone: ZoneInfo) -> Iterator[str]:
-    """Sources with usage in the month whose latest record is from before the month's last day."""
+    """Finds sources with usage in the month whose latest record is from before the month's last day."""
     last_day = (month_start(shift_month(month, 1), zone).astimezone(zone) - timedelta(days=1)).date()
     active = select(rollup_keys.c.source).where(rollup_keys.c.occurred_month == month).distinct()
     query = select(sources).where(sources.c.source.in_(active)).order_by(sources.c.source)

@@ -1,4 +1,4 @@
-"""What a month's books hold, digested, and compared with what was closed."""
+"""The rows in a month's books, digested, and compared with what was closed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ledger.store.tables import charges, closings
 
 @dataclass(frozen=True, slots=True)
 class MonthRows:
-    """What stands in a month's books: how many charges, their nano by currency, and a digest over them."""
+    """The charges in a month's books: their number, their nano by currency, and a digest over them."""
 
     charges: int
     amounts_nano: dict[str, int]
@@ -29,7 +29,7 @@ class MonthRows:
 
 
 def rows_of_month(connection: Connection, month: str, last_charge_id: int | None = None) -> MonthRows:
-    """The charges posted in a month, up to an id, and their digest: sha256 over JSON lines, with what they pin."""
+    """Digests the charges posted in a month, up to an id: sha256 over JSON lines, with what they pin."""
     last = next_id(connection, charges) - 1 if last_charge_id is None else last_charge_id
     query = select(charges).where(charges.c.posted_month == month, charges.c.id <= last).order_by(charges.c.id)
     result = connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE})
@@ -51,7 +51,7 @@ def rows_of_month(connection: Connection, month: str, last_charge_id: int | None
 
 
 def check_closings(connection: Connection, month: str | None = None) -> Iterator[str]:
-    """What is wrong with the closes, in words: rows of a month that are no longer what was closed, a broken chain."""
+    """Yields what is wrong with the closes, in words: rows that are no longer what was closed, a broken chain."""
     for row, intact in read_sealed(connection, closings):
         name = f"{row.action} no. {row.number} of {row.month}"
         if not intact:

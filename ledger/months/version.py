@@ -1,4 +1,4 @@
-"""Which books of a month exports show: those of a close that holds, or the open ones."""
+"""The books of a month that exports show: those of a close in force, or the open ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class MonthSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
 
 
 class MonthVersion(NamedTuple):
-    """Which books of a month an export shows: `closed` is the number of the close that holds, None while it is open."""
+    """The books of a month that an export shows: `closed` is the number of its close, None while it is open."""
 
     month: str | None
     closed: int | None
@@ -30,7 +30,7 @@ class MonthVersion(NamedTuple):
 
 
 def month_version(connection: Connection, month: str | None) -> MonthVersion:
-    """The version of a month that exports show now; `month` None is a period that is no month of the ledger's."""
+    """Reads the version of a month that exports show now; `month` None is a period that is no month of the ledger's."""
     close = standing_close(connection, month)
     if close is None:
         return MonthVersion(month, None, EXPORT_VERSION)
@@ -38,7 +38,7 @@ def month_version(connection: Connection, month: str | None) -> MonthVersion:
 
 
 def month_settings(connection: Connection, month: str, now: MonthSettings) -> MonthSettings:
-    """The settings that hold for a month: those that its close kept, else those of `now`."""
+    """Reads the settings that hold for a month: those that its close kept, else those of `now`."""
     close = standing_close(connection, month)
     if close is None or close.settings is None:
         return now

@@ -1,14 +1,14 @@
-"""Which charges a report is about, and the conditions that pick them.
+"""The charges that a report is about, and the conditions that pick them.
 
-A charge's posted time, by which the posted basis picks periods: its occurred time where it stands in its own month's
-books, else the first instant of its posted month in the ledger's zone. So a month of the ledger's zone holds exactly
+A charge's posted time, by which the posted basis picks periods: its occurred time where it is in its own month's books,
+else the first instant of its posted month in the ledger's zone. So a month of the ledger's zone holds exactly
 the charges posted in it. The occurred basis goes by the occurred time alone. Over all time both hold the same charges.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -18,13 +18,12 @@ from sqlalchemy.types import BigInteger
 from ledger.store.expressions import column_within, microseconds
 from ledger.store.tables import charges, rollup_keys, usage_records
 from ledger.values.calendar import QUARTER_US, is_day_start, month_start, shift_month
-from ledger.values.instants import to_microseconds
+from ledger.values.instants import MICROSECOND, to_microseconds
 
 Basis: TypeAlias = Literal["posted", "occurred"]
 
 DIMENSIONS = ("model", "project", "day", "month", "tier", "source", "provider", "status", "currency")
 TAG_PREFIX = "tag:"
-MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +50,15 @@ class Selection:
 
     @property
     def wants_calendar(self) -> bool:
-        """Whether days or months of the report's zone are asked for."""
+        """True where days or months of the report's zone are asked for."""
         return "day" in self.dimensions or "month" in self.dimensions
 
     def on_day_starts(self, zone: ZoneInfo) -> bool:
-        """Whether both bounds are where days of the zone start."""
+        """Tells whether both bounds are where days of the zone start."""
         return all(moment is None or is_day_start(moment, zone) for moment in (self.start, self.end))
 
     def on_quarters(self) -> bool:
-        """Whether both bounds are on quarter-hours."""
+        """Tells whether both bounds are on quarter-hours."""
         return all(moment is None or to_microseconds(moment) % QUARTER_US == 0 for moment in (self.start, self.end))
 
 
@@ -83,7 +82,7 @@ class MonthBounds:
 
     @property
     def whole_months(self) -> bool:
-        """Whether both bounds are where months of the ledger's zone start."""
+        """True where both bounds are where months of the ledger's zone start."""
         bounds = [moment for moment in (self._start, self._end) if moment is not None]
         return all(month_start(self._month_of(moment), self._zone) == moment for moment in bounds)
 
@@ -119,7 +118,7 @@ def period_parts(
 
 
 def charge_instant(connection: Connection, ledger_zone: ZoneInfo) -> ColumnElement[int]:
-    """When a charge's usage occurred, in microseconds; an adjustment, which has none, stands at its month's start."""
+    """Returns when a charge's usage occurred, in microseconds; an adjustment, which has none, at its month's start."""
     occurred = microseconds(usage_records.c.occurred_at)
     adjusted = select(rollup_keys.c.occurred_month).where(rollup_keys.c.charge_class == "adjustment").distinct()
     months = list(connection.execute(adjusted).scalars())

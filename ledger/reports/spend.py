@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -37,7 +38,7 @@ class SpendRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SelectedSpend:
-    """What was selected, in no order; `grain` says from which table, `reason` why from the charges if it was."""
+    """The rows selected, in no order; `grain` says from which table, `reason` why from the charges if it was."""
 
     rows: list[SpendRow]
     rate_entries: dict[int, RateEntry]
@@ -48,7 +49,7 @@ class SelectedSpend:
 def read_spend(
     connection: Connection, selection: Selection, *, ledger_zone: ZoneInfo, rollup_tags: Sequence[str]
 ) -> SelectedSpend:
-    """The selection's sums, exact past 64 bits."""
+    """Reads the selection's sums, exact past 64 bits."""
     plan = make_plan(connection, selection, ledger_zone, rollup_tags)
     rows = _rows(connection, plan, _read_sums(connection, plan))
     used = {row.rate_entry_id for row in rows if row.rate_entry_id is not None}
@@ -56,7 +57,7 @@ def read_spend(
 
 
 def _read_sums(connection: Connection, plan: Plan) -> Iterable[Sequence[Any]]:
-    """The grouped rows. SQLite refuses a sum past 64 bits: then, and where rows stream, halves are summed."""
+    """Reads the grouped rows. SQLite refuses a sum past 64 bits: then, and where rows stream, halves are summed."""
     may_overflow = connection.dialect.name == "sqlite"
     if plan.grain == "charges":
         plan.halves = may_overflow
@@ -76,7 +77,7 @@ def _rows(connection: Connection, plan: Plan, raw_rows: Iterable[Sequence[Any]])
     of = {name: place for place, name in enumerate(names)} | {"day": width - 1}
     currency, conversion, entry, tier = (of[name] for name in FIXED_COLUMNS)
     usd_rates = read_usd_rates(connection)
-    dimensions = _dimension_readers(plan, of)
+    dimensions = [_reader(dimension, plan, of) for dimension in plan.selection.dimensions]
     tags_match = tag_filter(plan.selection, of.get("tags"))
     totals: dict[tuple[Any, ...], tuple[list[int], int | None]] = {}
     for raw in raw_rows:
@@ -98,31 +99,23 @@ def _rows(connection: Connection, plan: Plan, raw_rows: Iterable[Sequence[Any]])
 Reader: TypeAlias = Callable[[Sequence[Any]], str | None]
 
 
-def _dimension_readers(plan: Plan, of: dict[str, int]) -> list[Reader]:
-    """One function a dimension, from a grouped row to its value."""
-    return [_reader(dimension, plan, of) for dimension in plan.selection.dimensions]
-
-
 def _reader(dimension: str, plan: Plan, of: dict[str, int]) -> Reader:
+    """Makes a function from a grouped row to its value of a dimension."""
     if dimension.startswith(TAG_PREFIX):
         tags, key = of["tags"], dimension.removeprefix(TAG_PREFIX)
         return lambda raw: _tag(raw[tags], key)
     if dimension == "day":
         day = of["day"]
-        if plan.grain == "days":
-            return lambda raw: raw[day]
-        return lambda raw: _day_name(raw[day])
+        return itemgetter(day) if plan.grain == "days" else lambda raw: _day_name(raw[day])
     if dimension == "month" and not plan.same_zone:
         return _month_reader(plan, of)
     if dimension == "month":
-        month = of["posted_month" if plan.selection.basis == "posted" else "occurred_month"]
-        return lambda raw: raw[month]
-    place = of[KEY_COLUMN[dimension]]
-    return lambda raw: raw[place]
+        return itemgetter(of["posted_month" if plan.selection.basis == "posted" else "occurred_month"])
+    return itemgetter(of[KEY_COLUMN[dimension]])
 
 
 def _month_reader(plan: Plan, of: dict[str, int]) -> Reader:
-    """The month of another zone that the occurred time, or on the posted basis the posted time, lies in."""
+    """Makes a reader of another zone's month that the occurred, or on the posted basis the posted, time lies in."""
     posted, occurred, day = of["posted_month"], of["occurred_month"], of["day"]
     by_posted = plan.selection.basis == "posted"
     zone, ledger_zone = plan.selection.zone, plan.ledger_zone
@@ -147,7 +140,7 @@ def _tag(tags: str | None, key: str) -> str | None:
 
 
 def tag_filter(selection: Selection, place: int | None) -> Callable[[Sequence[Any]], bool] | None:
-    """Whether a grouped row has, for each key asked for, one of the values asked for; None without tag filters."""
+    """Makes a test that a grouped row has one of the values asked for of each tag key; None without tag filters."""
     if not selection.tags or place is None:
         return None
     wanted: dict[str, set[str]] = {}

@@ -102,7 +102,7 @@ def _pieces(plan: Plan) -> list[tuple[Table, ColumnElement[bool]]]:
     Quarter-hours alone where days of another zone are asked for: they are twenty times as many rows.
     """
     start, end = plan.selection.start, plan.selection.end
-    first, after = _day_from(start, plan.ledger_zone), _day_to(end, plan.ledger_zone)
+    first, after = _day_at(start, plan.ledger_zone, up=True), _day_at(end, plan.ledger_zone)
     if plan.by_local_day or (first and after and first[0] >= after[0]):
         return [(rollup_quarters, column_within(rollup_quarters.c.quarter, start, end))]
     days = column_within(rollup_days.c.day, first and first[1], after and after[1])
@@ -114,20 +114,12 @@ def _pieces(plan: Plan) -> list[tuple[Table, ColumnElement[bool]]]:
     return pieces
 
 
-def _day_to(moment: datetime | None, zone: ZoneInfo) -> tuple[datetime, str] | None:
-    """The start and name of the day that the moment lies in."""
+def _day_at(moment: datetime | None, zone: ZoneInfo, *, up: bool = False) -> tuple[datetime, str] | None:
+    """Returns start and name of the day that the moment lies in; with `up`, of the first that starts then or later."""
     if moment is None:
         return None
     day = moment.astimezone(zone).date()
-    return day_start(day, zone), day.isoformat()
-
-
-def _day_from(moment: datetime | None, zone: ZoneInfo) -> tuple[datetime, str] | None:
-    """The start and name of the first day that starts at the moment or later."""
-    if moment is None:
-        return None
-    day = moment.astimezone(zone).date()
-    if day_start(day, zone) < moment:
+    if up and day_start(day, zone) < moment:
         day += timedelta(days=1)
     return day_start(day, zone), day.isoformat()
 

@@ -1,4 +1,4 @@
-"""The report as a table: its columns, rows in order, the total, and a title that says what it covers."""
+"""The report as a table: its columns, rows in order, the total, and a title of what it covers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from ledger.errors import LedgerError
-from ledger.reports.selection import DIMENSIONS, Selection
+from ledger.reports.selection import DIMENSIONS, TAG_PREFIX, Selection
 from ledger.reports.spend import SelectedSpend
 from ledger.reports.tally import Dimensions, Tally, tallied
-from ledger.values.instants import from_microseconds
+from ledger.values.instants import iso_text
 from ledger.values.periods import Span
 from pricing.money import divide_half_even
-
-TAG_PREFIX = "tag:"
 
 Kind: TypeAlias = Literal["text", "count", "money", "usd", "percent"]
 Cell: TypeAlias = str | int | None
@@ -52,7 +50,7 @@ COMPARISON = (
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How rows are shown: by a column (None: by time where that is a dimension, dearest first), and how many."""
+    """The order of rows, by a column (None: by time where that is a dimension, dearest first), and how many."""
 
     sort: str | None = None
     top: int | None = None
@@ -60,7 +58,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What a report is compared with: the spend of another span by the same dimensions."""
+    """A report's comparison: the spend of another span by the same dimensions."""
 
     spend: SelectedSpend
     span: Span
@@ -83,7 +81,7 @@ class Report:
 def report_columns(
     dimensions: Sequence[str], *, compared: bool = False, sort: str | None = None
 ) -> tuple[ReportColumn, ...]:
-    """The report's columns in order; LedgerError for an unknown dimension, or one to sort by that isn't among them."""
+    """Returns the columns in order; LedgerError for an unknown dimension, or one to sort by that isn't among them."""
     for dimension in dimensions:
         is_tag = dimension.startswith(TAG_PREFIX) and dimension != TAG_PREFIX
         if dimension not in DIMENSIONS and not is_tag:
@@ -111,7 +109,7 @@ def build_report(
     layout: Layout | None = None,
     earlier: Earlier | None = None,
 ) -> Report:
-    """The report of a selection's spend; rows that only the earlier span has are shown too."""
+    """Builds the report of a selection's spend; rows that only the earlier span has are shown too."""
     layout = layout or Layout()
     columns = report_columns(selection.dimensions, compared=earlier is not None, sort=layout.sort)
     tallies, whole = tallied(spend)
@@ -125,7 +123,7 @@ def build_report(
     last = max((row.last_occurred_at_us for row in spend.rows if row.last_occurred_at_us is not None), default=None)
     return Report(
         title=_title(selection, span, layout, earlier, len(rows)),
-        data_through=None if last is None else from_microseconds(last).isoformat().replace("+00:00", "Z"),
+        data_through=None if last is None else iso_text(last),
         columns=columns,
         rows=rows if layout.top is None else rows[: layout.top],
         total=row((None,) * len(selection.dimensions), whole, whole_before),
@@ -133,7 +131,7 @@ def build_report(
 
 
 def _cells(tally: Tally, columns: Iterable[ReportColumn]) -> list[Cell]:
-    """The measures of a row; `amount` only where it is of one currency."""
+    """Returns the measures of a row; `amount` only where it is of one currency."""
     cells: list[Cell] = [*tally.counts, *tally.credits_nano, tally.usd_nano, tally.savings_usd_nano]
     if AMOUNT in columns:
         amounts = list(tally.amount_nano.values())
@@ -142,7 +140,7 @@ def _cells(tally: Tally, columns: Iterable[ReportColumn]) -> list[Cell]:
 
 
 def _changes(tally: Tally, before: Tally) -> list[Cell]:
-    """Cells of the comparison: by the rounded figures, so that what is printed adds up; no percent of nothing."""
+    """Compares by the rounded figures, so that what is printed adds up; no percent of nothing."""
     previous_nano = before.usd_nano
     change_nano = tally.usd_nano - previous_nano
     percent = divide_half_even(change_nano * 1_000, previous_nano) if previous_nano > 0 else None
@@ -150,7 +148,7 @@ def _changes(tally: Tally, before: Tally) -> list[Cell]:
 
 
 def _sorted(rows: list[Row], columns: Sequence[ReportColumn], dimensions: int, sort: str | None) -> list[Row]:
-    """Rows by the column asked for (numbers falling, text rising), then by time, then dearest first, then by name."""
+    """Sorts by the column asked for (numbers falling, text rising), then by time, then dearest first, then by name."""
     names = [column.name for column in columns]
     usd = names.index("usd")
     times = [place for place, name in enumerate(names[:dimensions]) if name in ("day", "month")]
@@ -168,7 +166,7 @@ def _sorted(rows: list[Row], columns: Sequence[ReportColumn], dimensions: int, s
 
 
 def _rank(cell: Cell, name: str) -> tuple[int, int, str]:
-    """A sort key: numbers falling, text rising, tiers by their bound, nothing last."""
+    """Returns a sort key: numbers falling, text rising, tiers by their bound, nothing last."""
     if cell is None:
         return (2, 0, "")
     if isinstance(cell, int):
@@ -179,7 +177,7 @@ def _rank(cell: Cell, name: str) -> tuple[int, int, str]:
 
 
 def _title(selection: Selection, span: Span, layout: Layout, earlier: Earlier | None, found: int) -> str:
-    """What the report covers: dimensions, period, basis, zone, filters, and what is compared or left out."""
+    """Says what the report covers: dimensions, period, basis, zone, filters, and what is compared or left out."""
     *first, last = selection.dimensions
     dimensions = f"{', '.join(first)} and {last}" if first else last
     parts = [f"Spend by {dimensions}, {span.label} ({selection.basis}, {selection.zone.key})"]

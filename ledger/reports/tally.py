@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ledger.reports.spend import SelectedSpend, SpendRow
+from ledger.values.amounts import CREDITS
 from ledger.values.spend import Convertible
-from pricing.money import round_usd
+from pricing.money import PICO_PER_NANO, round_usd
 from pricing.rate_card import RateEntry
-
-CREDITS = "CRD"
-PICO_PER_NANO = 1_000
 
 Dimensions: TypeAlias = tuple[str | None, ...]
 
@@ -31,7 +29,7 @@ class Tally:
     saved_pico: Convertible = field(default_factory=Convertible)
 
     def add(self, row: SpendRow, saving_pico: int) -> None:
-        """Add a row whose cached tokens each saved `saving_pico` of its currency."""
+        """Adds a row whose cached tokens each saved `saving_pico` of its currency."""
         sums, per_usd_nano = row.sums, row.per_usd_nano
         self.counts = _plus(self.counts, tuple(sums)[_COUNTS])
         if row.currency == CREDITS:
@@ -42,7 +40,7 @@ class Tally:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether all of it was taken back, so that there is nothing to show."""
+        """True where all of it was taken back, so that there is nothing to show."""
         return not (any(self.counts) or any(self.credits_nano) or any(self.convertible_nano.values()))
 
     @property
@@ -59,7 +57,7 @@ def _plus(sums: Sequence[int], others: Sequence[int]) -> list[int]:
 
 
 def tallied(spend: SelectedSpend) -> tuple[dict[Dimensions, Tally], Tally]:
-    """Sums by dimensions, but for those that were voided whole, and over all."""
+    """Adds up by dimensions, except those voided whole, and over all."""
     tallies: dict[Dimensions, Tally] = {}
     whole = Tally()
     savings: dict[tuple[int | None, str], int] = {}
@@ -73,7 +71,7 @@ def tallied(spend: SelectedSpend) -> tuple[dict[Dimensions, Tally], Tally]:
 
 
 def _saving_pico(entries: Mapping[int, RateEntry], entry_id: int | None, tier_label: str) -> int:
-    """Pico by which a cached token is cheaper than another input token of its tier; 0 where there is no tier."""
+    """Returns pico that a cached token is cheaper by than another input token of its tier; 0 where there is no tier."""
     if entry_id is None:
         return 0
     tier = next((tier for tier in entries[entry_id].tiers if tier.label == tier_label), None)

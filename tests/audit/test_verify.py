@@ -55,7 +55,7 @@ SEALED = "it or its rows are no longer as they were sealed"
 UNCHAINED = "doesn't follow the digest of the batch before it"
 CELL = ", ".join(column.name for column in rollup_days.columns if column.name != "day")
 PRICED = ", ".join(list(charges.columns.keys())[5:])
-AMOUNT = f"stands with ('32000', {88 * 32_000 + 1}, 0, {230 * 160_000}, 0), its facts and card entry give"
+AMOUNT = f"is booked with ('32000', {88 * 32_000 + 1}, 0, {230 * 160_000}, 0), its facts and card entry give"
 TAMPERED: dict[str, tuple[list[str], list[str]]] = {
     "an amount and its sum": (
         ["UPDATE charges SET input_nano = input_nano + 1, amount_nano = amount_nano + 1 WHERE id = 1"],
@@ -75,11 +75,11 @@ TAMPERED: dict[str, tuple[list[str], list[str]]] = {
     ),
     "a storage amount": (
         ["UPDATE charges SET cache_storage_nano = 1, amount_nano = 1 WHERE id = 3"],
-        [f"batch 1: {SEALED}", "charge 3 (s1): stands with ('none', 0, 0, 0, 1)"],
+        [f"batch 1: {SEALED}", "charge 3 (s1): is booked with ('none', 0, 0, 0, 1)"],
     ),
     "tokens": (
         ["UPDATE usage_records SET output_tokens = 231 WHERE request_id = 'r1'"],
-        [f"batch 1: {SEALED}", "charge 1 (r1): stands with", "charge 5 (r1): stands with"],
+        [f"batch 1: {SEALED}", "charge 1 (r1): is booked with", "charge 5 (r1): is booked with"],
     ),
     "the time": (
         [f"UPDATE usage_records SET occurred_at = {(AT + 40 * 86_400) * 10**6} WHERE request_id = 'r1'"],
@@ -89,7 +89,7 @@ TAMPERED: dict[str, tuple[list[str], list[str]]] = {
     "the posted month": (["UPDATE charges SET posted_month = '2026-03' WHERE id = 1"], [f"batch 1: {SEALED}"]),
     "the tier": (
         ["UPDATE charges SET tier = '128000' WHERE id = 1"],
-        [f"batch 1: {SEALED}", "charge 1 (r1): stands with ('128000'"],
+        [f"batch 1: {SEALED}", "charge 1 (r1): is booked with ('128000'"],
     ),
     "the pinned entry": (
         ["UPDATE charges SET rate_entry_id = (SELECT max(id) FROM rate_entries) WHERE id = 1"],
@@ -130,13 +130,16 @@ TAMPERED: dict[str, tuple[list[str], list[str]]] = {
     ),
     "a charge too many": (
         [f"INSERT INTO charges SELECT 99, 1, usage_record_id, 'replacement', 2, {PRICED} FROM charges WHERE id = 2"],
-        ["7 charges stand, 6 of them in batches"],
+        ["7 charges are in the book, 6 of them in batches"],
     ),
     "a usage record deleted": (
         ["DELETE FROM usage_records WHERE request_id = 's1'"],
-        [f"batch 1: {SEALED}", "6 charges stand, 5 of them in batches"],
+        [f"batch 1: {SEALED}", "6 charges are in the book, 5 of them in batches"],
     ),
-    "the last batch deleted": (["DELETE FROM batches WHERE id = 3"], ["6 charges stand, 5 of them in batches"]),
+    "the last batch deleted": (
+        ["DELETE FROM batches WHERE id = 3"],
+        ["6 charges are in the book, 5 of them in batches"],
+    ),
     "a batch deleted": (
         ["DELETE FROM batches WHERE id = 2"],
         ["batch 3: sequence 3 follows 1: a batch is missing", f"batch 3: {UNCHAINED}"],

@@ -255,7 +255,7 @@ def test_the_usd_column_adds_up_in_any_mix_of_conversions(parts: list[tuple[int,
         for nano, conversion in parts
         for cells in lines.of(line(input_nano=nano, amount_nano=nano, conversion_id=conversion))
     ]
-    assert sum(moved) * NANO == lines.total.usd_nano
+    assert sum(moved) * NANO == lines.total.spend.usd_nano
 
 
 def test_lines_are_written_as_charges_come() -> None:

@@ -1,4 +1,4 @@
-"""What the ledger holds of a provider's usage, to be held against the provider's own figures."""
+"""The ledger's side of a reconciliation: charges of a provider's usage, read for comparison."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, select, true
+from sqlalchemy import ColumnElement, Connection, select
 
 from ledger.book.charges import charge_column
 from ledger.store.expressions import ROWS_AT_ONCE, column_within, microseconds
@@ -32,32 +32,27 @@ class Booked(NamedTuple):
 
     @property
     def sign(self) -> int:
-        """How often it counts its request: a reversal takes it back."""
+        """1, or -1 for a reversal, which takes its request back."""
         return -1 if self.charge_class == "reversal" else 1
 
 
-def of_provider(provider: str) -> ColumnElement[bool]:
-    """Charges of the provider."""
-    return charges.c.provider == provider
-
-
 def occurred_within(start: datetime | None, end: datetime | None) -> ColumnElement[bool]:
-    """Usage that occurred in [start, end); None is open."""
+    """Picks usage that occurred in [start, end); None is open."""
     bounds = [moment and to_microseconds(moment) for moment in (start, end)]
     return column_within(microseconds(usage_records.c.occurred_at), *bounds)
 
 
 def of_requests(request_ids: Sequence[str]) -> ColumnElement[bool]:
-    """Usage of these request ids."""
+    """Picks usage of these request ids."""
     return usage_records.c.request_id.in_(request_ids)
 
 
-def read_booked(connection: Connection, *conditions: ColumnElement[bool]) -> Generator[Booked]:
-    """Charges of usage, corrections with them, in no order; some thousands in memory at a time."""
+def read_booked(connection: Connection, provider: str, condition: ColumnElement[bool]) -> Generator[Booked]:
+    """Reads charges of usage, corrections with them, in no order; some thousands in memory at a time."""
     statement = (
         select(*map(charge_column, Booked._fields))
         .join_from(charges, usage_records, usage_records.c.id == charges.c.usage_record_id)
-        .where(and_(true(), *conditions))
+        .where(charges.c.provider == provider, condition)
     )
     with connection.execute(statement, execution_options={"yield_per": ROWS_AT_ONCE}) as result:
         for rows in result.partitions():
@@ -65,9 +60,9 @@ def read_booked(connection: Connection, *conditions: ColumnElement[bool]) -> Gen
 
 
 def read_adjustments(connection: Connection, provider: str, first_month: str, last_month: str) -> Counter[str]:
-    """Nano by currency of what was booked without usage for these months, both inclusive."""
+    """Reads nano by currency of what was booked without usage for these months, both inclusive."""
     query = select(charges.c.currency, charges.c.amount_nano).where(
-        of_provider(provider),
+        charges.c.provider == provider,
         charges.c.usage_record_id.is_(None),
         charges.c.occurred_month.between(first_month, last_month),
     )
@@ -78,6 +73,6 @@ def read_adjustments(connection: Connection, provider: str, first_month: str, la
 
 
 def read_per_usd(connection: Connection, provider: str) -> set[int]:
-    """Every conversion that the ledger has known for the provider, in nano of its currency for 1 USD."""
+    """Reads every conversion ever known for the provider, in nano of its currency for 1 USD."""
     query = select(conversions.c.per_usd_nano).where(conversions.c.provider == provider).distinct()
     return {int(per_usd_nano) for per_usd_nano in connection.execute(query).scalars()}

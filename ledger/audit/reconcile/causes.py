@@ -1,4 +1,4 @@
-"""Why a provider's figure may differ from the ledger's: usage priced otherwise, until a price gives that figure.
+"""Causes of a provider's figure that differs from the ledger's: usage priced otherwise, until a price gives it.
 
 A figure is explained where a price comes nearer to it than one unit of the last place that the statement prints, for
 each row of it: no rounding moves a number further.
@@ -7,14 +7,15 @@ each row of it: no rounding moves a number further.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
+from ledger.audit.reconcile.results import Basis, Cause, Result
 from ledger.audit.reconcile.sides import Measure
 from ledger.book.prices.rating import STORAGE_TIER
-from ledger.book.rows import ChargeRow, Facts
+from ledger.book.rows import ChargeRow, Facts, nano_by_meter
 from ledger.values.instants import from_microseconds
 from pricing.charge import price_entry
 from pricing.errors import PricingError
@@ -22,35 +23,8 @@ from pricing.money import NANO, divide_half_even
 from pricing.rate_card import RateCard, RateEntry
 from pricing.usage import TokenUsage
 
-Cause: TypeAlias = Literal["", "rounding", "twice", "conversion", "tiered_cached_rate", "other_model", "token_counts"]
 Parts: TypeAlias = Counter[int | None]
 ROUNDINGS = ("ceil", "floor", "half_even", "half_up")
-
-
-@dataclass(slots=True)
-class Difference:
-    """A key whose sides differ, amounts in nano; `unit_nano` is what one row's rounding stays below."""
-
-    provider_nano: int
-    ledger_nano: int
-    provider_rows: int
-    counts_differ: bool
-    unit_nano: int
-    by_request: bool
-    one_sided: bool
-
-    @property
-    def over_nano(self) -> int:
-        """What the provider has more than the ledger."""
-        return self.provider_nano - self.ledger_nano
-
-    def explained_by(self, figure: Fraction | int) -> bool:
-        """Whether rounding alone could make the provider's figure of this one.
-
-        With a unit of 0.01, 1.234 explains 1.23 and 1.24; it explains neither 1.22 nor 1.25.
-        """
-        off_by_nano = abs(Fraction(figure) - self.provider_nano)
-        return off_by_nano < self.unit_nano * max(1, self.provider_rows)
 
 
 @dataclass(slots=True)
@@ -64,69 +38,110 @@ class Repriced:
     models_moved: bool = False
     settled_nano: Counter[str] = field(default_factory=Counter)
     is_one_more: bool = False
-    """Whether one of its requests costs what the provider's figure is over the ledger's."""
+    """True where one of its requests costs what the provider's figure is over the ledger's."""
 
 
+@dataclass(slots=True)
 class Repricing:
-    """Prices the charges of differing keys in all the ways that a provider may have priced them."""
+    """Prices the charges of differing keys in all the ways that a provider may have priced them.
 
-    def __init__(self, card: RateCard, entries: Mapping[int, RateEntry], measure: Measure, unit_nano: int) -> None:
-        self._card = card
-        self._entries = entries
-        self._measure = measure
-        self._unit_nano = unit_nano
-        self._other_cached: dict[int, RateEntry | None] = {}
+    `all_per_usd_nano` are the conversions that the provider has ever had, in nano of its currency for 1 USD.
+    """
+
+    card: RateCard
+    entries: Mapping[int, RateEntry]
+    measure: Measure
+    basis: Basis
+    all_per_usd_nano: Collection[int]
+    _other_cached: dict[int, RateEntry | None] = field(default_factory=dict)
 
     def add(
         self, repriced: Repriced, charge: ChargeRow, facts: Facts, over_nano: int, reported: Repriced | None = None
     ) -> None:
-        """Add a charge to its key's sums; `reported` is the key's that it would be of by the model that answered."""
+        """Adds a charge to its key's sums; `reported` is the key's that it would be of by the model that answered."""
         number = charge.conversion_id
         repriced.as_billed[number] += charge.amount_nano
         usage = TokenUsage(facts.input_tokens, facts.cached_input_tokens, facts.output_tokens)
         other_cached = self._with_other_cached(charge, usage) if usage.cached_input_tokens else charge.amount_nano
         repriced.tiered_cached = _plus(repriced.tiered_cached, number, other_cached)
-        prices = {model: self._as_model(model, charge, facts, usage) for model in self._card.models}
+        prices = {model: self._as_model(model, charge, facts, usage) for model in self.card.models}
         for model, amount_nano in prices.items():
             repriced.by_model[model] = _plus(repriced.by_model.get(model, Counter()), number, amount_nano)
         model, target = self.reported_model(charge, facts), reported or repriced
         target.as_reported = _plus(target.as_reported, number, prices.get(model, charge.amount_nano))
         if model != charge.billed_model:
             repriced.models_moved = target.models_moved = True
-        per_usd_nano = self._measure.per_usd_nano(number) if self._measure.in_usd else None
-        self._settle(repriced.settled_nano, charge, per_usd_nano)
-        over_by = charge.amount_nano * (NANO if per_usd_nano else 1) - over_nano * (per_usd_nano or 1)
-        repriced.is_one_more |= charge.amount_nano > 0 and abs(over_by) < self._unit_nano * (per_usd_nano or 1)
+        per_usd_nano = self.measure.per_usd_nano(number) if self.measure.in_usd else None
+        # Nano of the comparison's currency are nano of the charge x scale / divisor.
+        scale, divisor = (NANO, per_usd_nano) if per_usd_nano else (1, 1)
+        self._settle(repriced.settled_nano, charge, scale, divisor)
+        over_by = charge.amount_nano * scale - over_nano * divisor
+        repriced.is_one_more |= charge.amount_nano > 0 and abs(over_by) < self.basis.unit_nano * divisor
 
     def reported_model(self, charge: ChargeRow, facts: Facts) -> str:
-        """The model that answered, where the card knows it; else the billed one."""
-        return (self._card.resolve(facts.reported_model) if charge.model_differs else None) or charge.billed_model
+        """Returns the model that answered, where the card knows it; else the billed one."""
+        return (self.card.resolve(facts.reported_model) if charge.model_differs else None) or charge.billed_model
 
     def _as_model(self, model: str, charge: ChargeRow, facts: Facts, usage: TokenUsage) -> int | None:
         if charge.tier == STORAGE_TIER or model == charge.billed_model:
             return charge.amount_nano  # all models share the price of storage
-        entry = self._card.models[model].entry_at(from_microseconds(facts.occurred_at))
+        entry = self.card.models[model].entry_at(from_microseconds(facts.occurred_at))
         return None if entry is None else _price(entry, usage)
 
     def _with_other_cached(self, charge: ChargeRow, usage: TokenUsage) -> int | None:
         if charge.rate_entry_id is None:
             return charge.amount_nano
         if charge.rate_entry_id not in self._other_cached:
-            self._other_cached[charge.rate_entry_id] = other_cached_rates(self._entries[charge.rate_entry_id])
+            self._other_cached[charge.rate_entry_id] = other_cached_rates(self.entries[charge.rate_entry_id])
         entry = self._other_cached[charge.rate_entry_id]
         return None if entry is None else _price(entry, usage)
 
-    def _settle(self, settled_nano: Counter[str], charge: ChargeRow, per_usd_nano: int | None) -> None:
-        """Add the charge's lines in the currency of the comparison, each rounded to the statement's last place."""
-        unit_nano = self._unit_nano
-        for amount_nano in (charge.input_nano, charge.cached_input_nano, charge.output_nano, charge.cache_storage_nano):
-            if not amount_nano:
-                continue
-            numerator, denominator = amount_nano, unit_nano
-            if per_usd_nano:
-                numerator, denominator = amount_nano * NANO, unit_nano * per_usd_nano
-            for rounding, units in zip(ROUNDINGS, rounded(numerator, denominator), strict=True):
+    def _settle(self, settled_nano: Counter[str], charge: ChargeRow, scale: int, divisor: int) -> None:
+        """Adds the charge's lines in the currency of the comparison, each rounded to the statement's last place."""
+        unit_nano = self.basis.unit_nano
+        for amount_nano in filter(None, nano_by_meter(charge)):
+            for rounding, units in zip(ROUNDINGS, rounded(amount_nano * scale, unit_nano * divisor), strict=True):
                 settled_nano[rounding] += units * unit_nano
+
+    def likely_cause(self, result: Result, repriced: Repriced) -> Cause:
+        """Returns the first that explains the provider's figure, the most certain ones first; "" where none does."""
+        checks: tuple[tuple[Cause, Callable[[], bool]], ...] = (
+            ("rounding", lambda: self.explains(result, repriced.as_billed)),
+            ("twice", lambda: result.ledger_nano != 0 and self._rounds_to(result, 2 * result.ledger_nano)),
+            ("conversion", lambda: self._by_other_conversion(result, repriced)),
+            ("tiered_cached_rate", lambda: self.explains(result, repriced.tiered_cached)),
+            ("other_model", lambda: self.explained_by_model(result, repriced)),
+            ("rounding", lambda: result.provider_nano in repriced.settled_nano.values()),
+            ("twice", lambda: repriced.is_one_more or (self.basis.by_request and result.provider_rows > 1)),
+            ("token_counts", lambda: result.counts_differ),
+        )
+        return next((cause for cause, holds in checks if holds()), "")
+
+    def explained_by_model(self, result: Result, repriced: Repriced) -> bool:
+        """Tells whether another model's price, or the usage sorted by the models that answered, explains the figure."""
+        if repriced.models_moved and self.explains(result, repriced.as_reported):
+            return True
+        return any(parts and self.explains(result, parts) for parts in repriced.by_model.values())
+
+    def explains(self, result: Result, parts: Parts | None) -> bool:
+        """Tells whether rounding alone could make the provider's figure of these amounts by conversion id."""
+        return parts is not None and self._rounds_to(result, self.measure.exact(parts.items()))
+
+    def _rounds_to(self, result: Result, figure: Fraction | int) -> bool:
+        """Tells whether rounding alone could make the provider's figure of this one.
+
+        With a unit of 0.01, 1.234 explains 1.23 and 1.24; it explains neither 1.22 nor 1.25.
+        """
+        off_by_nano = abs(Fraction(figure) - result.provider_nano)
+        return off_by_nano < self.basis.unit_nano * max(1, result.provider_rows)
+
+    def _by_other_conversion(self, result: Result, repriced: Repriced) -> bool:
+        """Tells whether the same amounts, all by one other conversion, are the figure, which must be USD."""
+        amounts = [(number, nano) for number, nano in repriced.as_billed.items() if nano]
+        if not self.measure.in_usd or any(number is None for number, _nano in amounts):
+            return False
+        total_nano = sum(nano for _number, nano in amounts)
+        return any(self._rounds_to(result, Fraction(total_nano * NANO, each)) for each in self.all_per_usd_nano)
 
 
 def _plus(parts: Parts | None, number: int | None, amount_nano: int | None) -> Parts | None:
@@ -144,7 +159,7 @@ def _price(entry: RateEntry, usage: TokenUsage) -> int | None:
 
 
 def other_cached_rates(entry: RateEntry) -> RateEntry | None:
-    """The entry with cached rates that follow its tiers where they are flat, and flat where they follow; None without.
+    """Returns the entry with cached rates by tier where they are flat, and flat where they are by tier; None without.
 
     Volcengine's list takes one fifth of each tier's input rate, 0.64 of 3.2, 0.96 of 4.8 and 1.92 of 9.6; a flat card
     takes the first tier's everywhere: 6.4 of 32, 48 and 96 become 6.4, 9.6 and 19.2, and the other way round.
@@ -167,50 +182,6 @@ def other_cached_rates(entry: RateEntry) -> RateEntry | None:
 
 
 def rounded(numerator: int, denominator: int) -> tuple[int, int, int, int]:
-    """A quotient of 0 or more in whole numbers by each of ROUNDINGS: 1.5 is 2, 1, 2, 2; 2.5 is 3, 2, 2, 3."""
+    """Rounds a quotient of 0 or more by each of ROUNDINGS: 1.5 is 2, 1, 2, 2; 2.5 is 3, 2, 2, 3."""
     below, rest = divmod(numerator, denominator)
     return below + (rest > 0), below, divide_half_even(numerator, denominator), below + (2 * rest >= denominator)
-
-
-def likely_cause(
-    difference: Difference, repriced: Repriced, measure: Measure, all_per_usd_nano: Iterable[int]
-) -> Cause:
-    """The first that explains the provider's figure, the most certain ones first; "" where none does."""
-    checks: tuple[tuple[Cause, Callable[[], bool]], ...] = (
-        ("rounding", lambda: difference.explained_by(measure.exact(iter(repriced.as_billed.items())))),
-        ("twice", lambda: difference.ledger_nano != 0 and difference.explained_by(2 * difference.ledger_nano)),
-        ("conversion", lambda: _by_other_conversion(difference, repriced, measure, all_per_usd_nano)),
-        ("tiered_cached_rate", lambda: _explains(difference, repriced.tiered_cached, measure)),
-        ("other_model", lambda: explained_by_model(difference, repriced, measure)),
-        ("rounding", lambda: difference.provider_nano in repriced.settled_nano.values()),
-        ("twice", lambda: _counted_again(difference, repriced)),
-        ("token_counts", lambda: difference.counts_differ),
-    )
-    return next((cause for cause, holds in checks if holds()), "")
-
-
-def explained_by_model(difference: Difference, repriced: Repriced, measure: Measure) -> bool:
-    """Whether another model's price, or the usage sorted by the models that answered, explains the figure."""
-    if repriced.models_moved and _explains(difference, repriced.as_reported, measure):
-        return True
-    return any(parts and _explains(difference, parts, measure) for parts in repriced.by_model.values())
-
-
-def _explains(difference: Difference, parts: Parts | None, measure: Measure) -> bool:
-    return parts is not None and difference.explained_by(measure.exact(iter(parts.items())))
-
-
-def _by_other_conversion(
-    difference: Difference, repriced: Repriced, measure: Measure, all_per_usd_nano: Iterable[int]
-) -> bool:
-    """Whether the same amounts, all of them by one other conversion, are the figure; only USD comes of conversions."""
-    amounts = [(number, nano) for number, nano in repriced.as_billed.items() if nano]
-    if not measure.in_usd or any(number is None for number, _nano in amounts):
-        return False
-    total_nano = sum(nano for _number, nano in amounts)
-    return any(difference.explained_by(Fraction(total_nano * NANO, per_usd)) for per_usd in all_per_usd_nano)
-
-
-def _counted_again(difference: Difference, repriced: Repriced) -> bool:
-    """Whether an id stands on several rows, or the figure is over by what one of the requests costs."""
-    return repriced.is_one_more or (difference.by_request and difference.provider_rows > 1)

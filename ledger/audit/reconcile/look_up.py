@@ -1,4 +1,4 @@
-"""Reads the charges of keys that differ once more, with their usage, to find out why they do."""
+"""Reads the charges of keys that differ once more, with their usage, for the cause."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_
 
-from ledger.audit.reconcile.booked import occurred_within, of_provider, of_requests, read_per_usd
-from ledger.audit.reconcile.causes import Cause, Difference, Repriced, Repricing, explained_by_model, likely_cause
-from ledger.audit.reconcile.results import Basis
+from ledger.audit.reconcile.booked import occurred_within, of_requests, read_per_usd
+from ledger.audit.reconcile.causes import Repriced, Repricing
+from ledger.audit.reconcile.results import Basis, Cause, Result
 from ledger.audit.reconcile.sides import Measure, day_key
 from ledger.book.charges import live_chunks
 from ledger.book.prices.pinned import read_rate_entries
 from ledger.book.rows import ChargeRow, Facts
+from ledger.store.bulk import in_chunks
+from ledger.store.tables import charges
 from ledger.values.calendar import Calendar, day_start
 from pricing.errors import NoConversionInEffect
 from pricing.rate_card import RateCard
@@ -35,53 +37,48 @@ class Reader:
         self._basis = basis
 
     def per_usd_nano(self, day_ordinal: int) -> int | None:
-        """Nano of the currency for 1 USD at the start of a day, or of the period where the day is 0."""
+        """Returns nano of the currency for 1 USD at the start of a day, or of the period where the day is 0."""
         day = day_start(date.fromordinal(day_ordinal), self._basis.zone) if day_ordinal else self._basis.period.start
         return per_usd_at(self._card, day)
 
-    def causes(self, differing: Mapping[str, Difference]) -> dict[str, Cause]:
-        """The likely cause of each key, where one was found."""
+    def causes(self, differing: Mapping[str, Result]) -> dict[str, Cause]:
+        """Finds the likely cause of each key, where there is one."""
         if not differing:
             return {}
-        entries = read_rate_entries(self._connection)
         per_usd = read_per_usd(self._connection, self._card.provider)
         per_usd |= {conversion.per_usd_nano for conversion in self._card.conversions}
-        repricing = Repricing(self._card, entries, self._measure, self._basis.unit_nano)
-        if self._basis.by_request:
-            return self._by_request(differing, repricing, per_usd)
-        return self._by_day(differing, repricing, per_usd)
+        entries = read_rate_entries(self._connection)
+        repricing = Repricing(self._card, entries, self._measure, self._basis, per_usd)
+        return self._by_request(differing, repricing) if self._basis.by_request else self._by_day(differing, repricing)
 
     def _live(self, condition: ColumnElement[bool]) -> Iterator[tuple[ChargeRow, Facts]]:
-        for chunk in live_chunks(self._connection, and_(of_provider(self._card.provider), condition)):
+        for chunk in live_chunks(self._connection, and_(charges.c.provider == self._card.provider, condition)):
             yield from chunk
 
-    def _by_request(
-        self, differing: Mapping[str, Difference], repricing: Repricing, per_usd: set[int]
-    ) -> dict[str, Cause]:
+    def _by_request(self, differing: Mapping[str, Result], repricing: Repricing) -> dict[str, Cause]:
         found: dict[str, Cause] = {}
-        two_sided = [key for key, difference in differing.items() if not difference.one_sided]
-        for start in range(0, len(two_sided), IDS_AT_ONCE):
-            ids = two_sided[start : start + IDS_AT_ONCE]
+        two_sided = [key for key, result in differing.items() if result.status == "differs"]
+        for ids in in_chunks(two_sided, IDS_AT_ONCE):
             repriced: defaultdict[str, Repriced] = defaultdict(Repriced)
             for charge, facts in self._live(of_requests(ids)):
                 key = facts.request_id
-                repricing.add(repriced[key], charge, facts, differing[key].over_nano)
+                repricing.add(repriced[key], charge, facts, differing[key].difference_nano)
             for key in ids:
-                found[key] = likely_cause(differing[key], repriced[key], self._measure, per_usd)
+                found[key] = repricing.likely_cause(differing[key], repriced[key])
         return found
 
-    def _by_day(self, differing: Mapping[str, Difference], repricing: Repricing, per_usd: set[int]) -> dict[str, Cause]:
+    def _by_day(self, differing: Mapping[str, Result], repricing: Repricing) -> dict[str, Cause]:
         repriced = self._repriced_days(differing, repricing)
         found: dict[str, Cause] = {}
-        for key, difference in differing.items():
-            if not difference.one_sided:
-                found[key] = likely_cause(difference, repriced[key], self._measure, per_usd)
-            elif explained_by_model(difference, repriced[key], self._measure):
+        for key, result in differing.items():
+            if result.status == "differs":
+                found[key] = repricing.likely_cause(result, repriced[key])
+            elif repricing.explained_by_model(result, repriced[key]):
                 found[key] = "other_model"
-        return found | self._swapped(differing, repriced)
+        return found | _swapped(differing, repricing, repriced)
 
-    def _repriced_days(self, differing: Mapping[str, Difference], repricing: Repricing) -> defaultdict[str, Repriced]:
-        """Usage of all days on which a key differs: what another model answered belongs to another key of its day."""
+    def _repriced_days(self, differing: Mapping[str, Result], repricing: Repricing) -> defaultdict[str, Repriced]:
+        """Reprices all days on which a key differs: what another model answered belongs to another key of its day."""
         days = {key[:DAY_LENGTH] for key in differing}
         zone, calendar = self._basis.zone, Calendar(self._basis.zone)
         start = day_start(date.fromisoformat(min(days)), zone)
@@ -93,27 +90,29 @@ class Reader:
                 continue
             key = day_key(day, charge.billed_model)
             reported = repriced[day_key(day, repricing.reported_model(charge, facts))]
-            difference = differing.get(key)
-            repricing.add(repriced[key], charge, facts, 0 if difference is None else difference.over_nano, reported)
+            result = differing.get(key)
+            repricing.add(repriced[key], charge, facts, 0 if result is None else result.difference_nano, reported)
         return repriced
 
-    def _swapped(self, differing: Mapping[str, Difference], repriced: Mapping[str, Repriced]) -> dict[str, Cause]:
-        """Pairs of a day that each stand on one side alone, where the one at the other's prices is the other."""
-        found: dict[str, Cause] = {}
-        one_sided = [key for key, difference in differing.items() if difference.one_sided]
-        theirs = [key for key in one_sided if differing[key].provider_rows]
-        ours = [key for key in one_sided if not differing[key].provider_rows]
-        for key in theirs:
-            day, model = key[:DAY_LENGTH], key[DAY_LENGTH + 1 :]
-            for other in ours:
-                parts = repriced[other].by_model.get(model) if other.startswith(day) else None
-                if parts and differing[key].explained_by(self._measure.exact(iter(parts.items()))):
-                    found[key] = found[other] = "other_model"
-        return found
+
+def _swapped(
+    differing: Mapping[str, Result], repricing: Repricing, repriced: Mapping[str, Repriced]
+) -> dict[str, Cause]:
+    """Finds pairs of a day, each on one side alone, where the one at the other's prices is the other."""
+    found: dict[str, Cause] = {}
+    theirs = [key for key, result in differing.items() if result.status != "differs" and result.provider_rows]
+    ours = [key for key, result in differing.items() if result.status != "differs" and not result.provider_rows]
+    for key in theirs:
+        day, model = key[:DAY_LENGTH], key[DAY_LENGTH + 1 :]
+        for other in ours:
+            parts = repriced[other].by_model.get(model) if other.startswith(day) else None
+            if parts and repricing.explains(differing[key], parts):
+                found[key] = found[other] = "other_model"
+    return found
 
 
 def per_usd_at(card: RateCard, moment: datetime | None) -> int | None:
-    """Nano of the card's currency for 1 USD at a time, now where it is None; the first one's before there is any.
+    """Returns nano of the card's currency for 1 USD at a time, now where it is None; before all, the first one's.
 
     None for a card in USD.
     """

@@ -1,4 +1,4 @@
-"""The ledger held against a provider's figures, request by request or by day and model, and a wallet against a balance.
+"""The ledger compared with a provider's figures, request by request or by day and model, or with its balance.
 
 The ledger's side is what occurred in the period, wherever it is posted, for a provider bills what occurred: the sum of
 all charges of a request, so that one that was replaced counts once and one that was voided not at all.
@@ -11,21 +11,15 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from ledger.audit.reconcile.booked import (
-    Booked,
-    occurred_within,
-    of_provider,
-    of_requests,
-    read_adjustments,
-    read_booked,
-)
+from ledger.audit.reconcile.booked import Booked, occurred_within, of_requests, read_adjustments, read_booked
 from ledger.audit.reconcile.look_up import DAY, IDS_AT_ONCE, Reader, per_usd_at
 from ledger.audit.reconcile.results import Basis, Reconciliation, Result, collect
 from ledger.audit.reconcile.sides import Measure, Sides, day_key
-from ledger.audit.reconcile.statement import Line, Statement
+from ledger.audit.reconcile.statement import ProviderStatement
 from ledger.book.prices.in_force import card_in_force
 from ledger.book.prices.pinned import read_usd_rates
 from ledger.errors import LedgerError
+from ledger.store.bulk import in_chunks
 from ledger.store.database import Database
 from ledger.values.calendar import Calendar, day_start
 from ledger.values.instants import MICROSECOND
@@ -38,14 +32,14 @@ from pricing.rate_card import RateCard
 
 def reconcile_statement(
     database: Database,
-    statement: Statement,
+    statement: ProviderStatement,
     *,
     provider: str,
     zone: ZoneInfo,
     span: Span | None,
     keep_matched: bool = False,
 ) -> Reconciliation:
-    """Hold usage that occurred in `span`, else in the days that the statement covers, against it.
+    """Compares usage that occurred in `span`, else in the days that the statement covers, with it.
 
     Rows of other days are left out and counted; a request id is looked for at other times, too, before it counts as
     only the provider's. `zone` is that of the statement's days.
@@ -58,7 +52,7 @@ def reconcile_statement(
         if currency not in (card.currency, "USD"):
             raise LedgerError(
                 f"{statement.name} is in {currency} and {provider} is billed in {card.currency}: only these and USD "
-                "can be held against each other; give another --provider"
+                "can be compared; give another --provider"
             )
         period = span or _covered(statement, days, zone)
         measure = Measure(currency, read_usd_rates(connection))
@@ -69,8 +63,7 @@ def reconcile_statement(
                 return booked.request_id
             return day_key(calendar.day(booked.occurred_at_us), booked.billed_model)
 
-        within = occurred_within(period.start, period.end)
-        for booked in read_booked(connection, of_provider(provider), within):
+        for booked in read_booked(connection, provider, occurred_within(period.start, period.end)):
             _add_booked(sides, measure, key(booked), booked)
         outside = days.outside
         if statement.by_request:
@@ -90,13 +83,13 @@ def reconcile_statement(
 def reconcile_stored(
     database: Database, *, provider: str, span: Span, zone: ZoneInfo, keep_matched: bool = False
 ) -> Reconciliation:
-    """Hold usage of the span against the gateway's own figure, where its record has one; the rest is counted."""
+    """Compares usage of the span with the gateway's own figure, where its record has one; the rest is counted."""
     sides = Sides([])
     places = unstated = 0
     with database.reading() as connection:
         card = card_in_force(connection, provider)
         measure = Measure(card.currency, read_usd_rates(connection))
-        for booked in read_booked(connection, of_provider(provider), occurred_within(span.start, span.end)):
+        for booked in read_booked(connection, provider, occurred_within(span.start, span.end)):
             if booked.provider_amount_nano is None:
                 unstated += booked.sign
                 continue
@@ -113,7 +106,7 @@ def reconcile_stored(
 def reconcile_credits(
     database: Database, provider: str, remaining_nano: int, places: int, until: Until
 ) -> Reconciliation:
-    """Hold what a wallet holds, less what is overdrawn, against the balance that the provider shows."""
+    """Compares what a wallet holds, less what is overdrawn, with the balance that the provider shows."""
     held = read_balance(database, provider, until)
     with database.reading() as connection:
         card = card_in_force(connection, provider)
@@ -134,7 +127,6 @@ def reconcile_credits(
         provider_requests=None,
         ledger_nano=ledger_nano,
         provider_nano=remaining_nano,
-        difference_nano=difference_nano,
         per_usd_nano=per_usd_at(card, end),
         cause="rounding" if 0 < abs(difference_nano) < basis.unit_nano else "",
     )
@@ -146,7 +138,7 @@ def reconcile_credits(
 
 
 class _Days:
-    """The days of a statement's rows, and those it is held to: from `first` to `last`, ordinals, None for any."""
+    """The days of a statement's rows, and those compared: from `first` to `last`, ordinals, None for any."""
 
     def __init__(self, first: int | None, last: int | None) -> None:
         self.seen: list[int] = []
@@ -162,7 +154,7 @@ class _Days:
         return found
 
     def holds(self, ordinal: int) -> bool:
-        """Whether a row of that day is to be compared; 0 is a row without a day."""
+        """Tells whether a row of that day is to be compared; 0 is a row without a day."""
         first, last = self._bounds
         return not ordinal or ((first is None or first <= ordinal) and (last is None or ordinal <= last))
 
@@ -174,7 +166,7 @@ def _days(span: Span | None, zone: ZoneInfo) -> _Days:
     return _Days(first, last)
 
 
-def _covered(statement: Statement, days: _Days, zone: ZoneInfo) -> Span:
+def _covered(statement: ProviderStatement, days: _Days, zone: ZoneInfo) -> Span:
     if not days.seen:
         fault = "its rows have no day" if not statement.is_dated else "it has no rows"
         raise LedgerError(f"{statement.name} doesn't say which time it covers, as {fault}: give --month M")
@@ -182,39 +174,35 @@ def _covered(statement: Statement, days: _Days, zone: ZoneInfo) -> Span:
     return Span(day_start(first, zone), day_start(last + DAY, zone), f"{first} to {last}")
 
 
-def _add_lines(sides: Sides, statement: Statement, card: RateCard, days: _Days) -> _Days:
+def _add_lines(sides: Sides, statement: ProviderStatement, card: RateCard, days: _Days) -> _Days:
     models: dict[str | None, str | None] = {None: None}
     for line in statement.lines():
         if line.model not in models:
             models[line.model] = card.resolve(line.model) or line.model
         model = models[line.model]
         ordinal = days.ordinal(line.day) if line.day else 0
-        if statement.by_request:
-            _add_line(sides, sides.place(str(line.request_id), model), line, ordinal)
-        elif days.holds(ordinal):
-            _add_line(sides, sides.place(day_key(str(line.day), str(model)), model), line, ordinal)
-        else:
+        if not statement.by_request and not days.holds(ordinal):
             days.outside += 1
+            continue
+        key = str(line.request_id) if statement.by_request else day_key(str(line.day), str(model))
+        place = sides.place(key, model)
+        if ordinal:
+            sides.days[place] = ordinal
+        sides.provider_rows.add(place, 1)
+        sides.provider_nano.add(place, line.amount_nano)
+        for tally, count in zip(sides.counts.values(), line.counts, strict=True):
+            tally.add(place, count)
     return days
 
 
-def _add_line(sides: Sides, place: int, line: Line, ordinal: int) -> None:
-    if ordinal:
-        sides.set_day(place, ordinal)
-    sides.provider_rows.add(place, 1)
-    sides.provider_nano.add(place, line.amount_nano)
-    for tally, count in zip(sides.counts.values(), line.counts, strict=True):
-        tally.add(place, count)
-
-
 def _leave_out(sides: Sides, days: _Days) -> int:
-    """Forget rows of days that aren't compared, unless the ledger has their request in the period; how many they are.
+    """Forgets rows of days that aren't compared, unless the ledger has their request in the period; their number.
 
     A request about midnight may be of another day on the provider's side.
     """
     outside = 0
     for place in sides.places.values():
-        if not sides.ledger_requests[place] and not days.holds(sides.day(place)):
+        if not sides.ledger_requests[place] and not days.holds(sides.days[place]):
             rows = sides.provider_rows[place]
             outside += rows
             sides.provider_rows.add(place, -rows)
@@ -228,7 +216,7 @@ def _leave_out(sides: Sides, days: _Days) -> int:
 def _add_booked(sides: Sides, measure: Measure, key: str, booked: Booked) -> int:
     if not measure.in_usd and booked.currency != measure.currency:
         raise LedgerError(
-            f"{booked.request_id} is booked in {booked.currency} and what it is held against is in {measure.currency}: "
+            f"{booked.request_id} is booked in {booked.currency} and its other side is in {measure.currency}: "
             "give a statement in USD"
         )
     place = sides.place(key, booked.billed_model)
@@ -239,19 +227,18 @@ def _add_booked(sides: Sides, measure: Measure, key: str, booked: Booked) -> int
 
 
 def _look_up(connection: Connection, provider: str, sides: Sides, measure: Measure) -> None:
-    """Add what the ledger has at other times of requests that only the provider's side has so far."""
+    """Adds what the ledger has at other times of requests that only the provider's side has so far."""
     wanted = [
         key for key, place in sides.places.items() if sides.provider_rows[place] and not sides.ledger_requests[place]
     ]
-    for start in range(0, len(wanted), IDS_AT_ONCE):
-        ids = wanted[start : start + IDS_AT_ONCE]
+    for ids in in_chunks(wanted, IDS_AT_ONCE):
         # Of a request that is voided in the period, all charges add up to nothing: they may be added again.
-        for booked in read_booked(connection, of_provider(provider), of_requests(ids)):
+        for booked in read_booked(connection, provider, of_requests(ids)):
             _add_booked(sides, measure, booked.request_id, booked)
 
 
 def _adjustments(connection: Connection, provider: str, period: Span, zone: ZoneInfo) -> dict[str, int]:
-    """Nano by currency of adjustments for the period's months: no request stands behind them to be compared."""
+    """Reads nano by currency of adjustments for the period's months: they have no request to be compared."""
     if period.start is None or period.end is None:
         return {}
     first, last = (f"{moment.astimezone(zone):%Y-%m}" for moment in (period.start, period.end - MICROSECOND))

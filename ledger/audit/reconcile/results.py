@@ -1,29 +1,29 @@
-"""What a reconciliation found: rows of keys that differ, and sums over all of them."""
+"""The results of a reconciliation: rows of keys that differ, and sums over all of them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 from zoneinfo import ZoneInfo
 
-from ledger.audit.reconcile.causes import Cause, Difference
 from ledger.audit.reconcile.sides import Measure, Sides
 from ledger.values.periods import Span
 from ledger.values.spend import Convertible
 from pricing.money import usd_fraction
 
 Status: TypeAlias = Literal["matched", "only_ledger", "only_provider", "differs"]
+Cause: TypeAlias = Literal["", "rounding", "twice", "conversion", "tiered_cached_rate", "other_model", "token_counts"]
 
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What is compared: a provider's usage of a period in one currency, by request or by day and model.
+    """A comparison's terms: a provider's usage of a period in one currency, by request or by day and model.
 
-    `unit_nano` is one unit of the last place that the provider's figures are printed with. Where a row of theirs may be
-    of many requests, `rows_are_requests` is False.
+    `unit_nano` is one unit of the last place that the provider's figures are printed with: rounding to it moves a
+    figure by less. Where a row of theirs may be of many requests, `rows_are_requests` is False.
     """
 
     provider: str
@@ -38,7 +38,8 @@ class Basis:
 class Result(NamedTuple):
     """A key with both sides, in nano; the difference is the provider's side less the ledger's.
 
-    `per_usd_nano` turns it into USD; None where it is USD. Counts that aren't known are None.
+    `per_usd_nano` turns it into USD; None where it is USD. Requests that aren't known are None; `counts_differ` where
+    the sides' tokens do.
     """
 
     status: Status
@@ -48,9 +49,15 @@ class Result(NamedTuple):
     provider_requests: int | None
     ledger_nano: int
     provider_nano: int
-    difference_nano: int
     per_usd_nano: int | None
-    cause: Cause
+    cause: Cause = ""
+    provider_rows: int = 0
+    counts_differ: bool = False
+
+    @property
+    def difference_nano(self) -> int:
+        """Nano that the provider has more than the ledger."""
+        return self.provider_nano - self.ledger_nano
 
     @property
     def difference_usd(self) -> Fraction:
@@ -92,14 +99,14 @@ class Reconciliation:
 
     @property
     def deviation_usd(self) -> Fraction:
-        """What a tolerance is held against: differences without their signs, those of rounding added up first.
+        """USD compared with a tolerance: differences without their signs, those of rounding added up first.
 
         So one request too much doesn't hide one too little, and a million roundings to either side come to little.
         """
         return self._gross.usd + abs(self._rounding.usd)
 
     def add(self, result: Result, *, keep: bool) -> None:
-        """Count a key in; its row is kept where that is asked for."""
+        """Counts a key in; its row is kept where that is asked for."""
         self.by_status[result.status] += 1
         if result.ledger_requests is not None:
             self.ledger_requests = (self.ledger_requests or 0) + result.ledger_requests
@@ -116,20 +123,20 @@ class Reconciliation:
             self.rows.append(result)
 
     def sort(self) -> None:
-        """Put the greatest differences first, equal ones in order of key."""
+        """Puts the greatest differences first, equal ones in order of key."""
         self.rows.sort(key=lambda row: (-abs(row.difference_usd), row.key))
 
 
 class Explains(Protocol):
     """Finds likely causes, and conversions for what the ledger doesn't have."""
 
-    def causes(self, differing: Mapping[str, Difference]) -> dict[str, Cause]: ...
+    def causes(self, differing: Mapping[str, Result]) -> dict[str, Cause]: ...
 
     def per_usd_nano(self, day_ordinal: int) -> int | None: ...
 
 
 def collect(sides: Sides, measure: Measure, basis: Basis, explains: Explains, *, keep_matched: bool) -> Reconciliation:
-    """Compare all keys; those that agree are counted, and kept as rows with `keep_matched`."""
+    """Compares all keys; those that agree are counted, and kept as rows with `keep_matched`."""
     found = Reconciliation(basis)
     differing: dict[str, Result] = {}
     for result in _compared(sides, measure, basis, explains):
@@ -137,7 +144,7 @@ def collect(sides: Sides, measure: Measure, basis: Basis, explains: Explains, *,
             found.add(result, keep=keep_matched)
         else:
             differing[result.key] = result
-    causes = explains.causes(dict(_differences(differing.values(), sides, basis)))
+    causes = explains.causes(differing)
     for key, result in differing.items():
         found.add(result._replace(cause=causes.get(key, "")), keep=True)
     found.sort()
@@ -145,31 +152,30 @@ def collect(sides: Sides, measure: Measure, basis: Basis, explains: Explains, *,
 
 
 def _compared(sides: Sides, measure: Measure, basis: Basis, explains: Explains) -> Iterator[Result]:
-    """All keys of which a side has anything left. What costs nothing and is on one side alone is matched."""
-    names = sides.model_names()
+    """Yields all keys of which a side has anything left. What costs nothing, on one side alone, is matched."""
     for key, place in sides.places.items():
         rows, requests = sides.provider_rows[place], sides.ledger_requests[place]
         if not rows and not requests:
             continue
         parts = list(sides.parts(place))
-        provider_nano, ledger_nano = sides.provider_nano[place], measure.rounded(iter(parts))
+        provider_nano, ledger_nano = sides.provider_nano[place], measure.rounded(parts)
         difference_nano = provider_nano - ledger_nano
         per_usd_nano = None
         if difference_nano and not measure.in_usd:
             # By what most of it was converted, where there are several.
             number = max(parts, key=lambda part: abs(part[1]))[0] if parts else None
-            per_usd_nano = measure.per_usd_nano(number) if parts else explains.per_usd_nano(sides.day(place))
+            per_usd_nano = measure.per_usd_nano(number) if parts else explains.per_usd_nano(sides.days[place])
         yield Result(
             _status(difference_nano, rows, requests),
             key,
-            names[sides.model_number(place)],
+            sides.models[place],
             requests,
             rows if basis.rows_are_requests else None,
             ledger_nano,
             provider_nano,
-            difference_nano,
             per_usd_nano,
-            cause="",
+            provider_rows=rows,
+            counts_differ=any(tally[place] for tally in sides.counts.values()),
         )
 
 
@@ -179,20 +185,3 @@ def _status(difference_nano: int, provider_rows: int, ledger_requests: int) -> S
     if not provider_rows:
         return "only_ledger"
     return "differs" if ledger_requests else "only_provider"
-
-
-def _differences(results: Iterable[Result], sides: Sides, basis: Basis) -> Iterable[tuple[str, Difference]]:
-    for result in results:
-        place = sides.places[result.key]
-        yield (
-            result.key,
-            Difference(
-                provider_nano=result.provider_nano,
-                ledger_nano=result.ledger_nano,
-                provider_rows=sides.provider_rows[place],
-                counts_differ=any(tally[place] for tally in sides.counts.values()),
-                unit_nano=basis.unit_nano,
-                by_request=basis.by_request,
-                one_sided=result.status != "differs",
-            ),
-        )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import repeat
+from sys import intern
 
 from pricing.money import NANO, round_usd, usd_fraction
 
@@ -19,7 +21,7 @@ class Tally:
         self._values: array[int] | list[int] = array("q")
 
     def add(self, place: int, number: int) -> None:
-        """Add to the number at a place."""
+        """Adds to the number at a place."""
         missing = place + 1 - len(self._values)
         if missing > 0:
             self._values.extend(repeat(0, missing))
@@ -34,10 +36,11 @@ class Tally:
 
 
 class Sides:
-    """What the ledger and the provider hold of each key, amounts of both in nano.
+    """Both sides of each key, amounts in nano: the ledger's and the provider's.
 
     Provider amounts are in the currency of the comparison, ledger amounts by the conversion they are pinned to (None
-    for amounts in USD). `counts` are tokens on the provider's side less those on the ledger's, by field.
+    for amounts in USD). `counts` are tokens on the provider's side less those on the ledger's, by field. `days` are the
+    provider's, as proleptic ordinals, 0 where it names none.
     """
 
     def __init__(self, count_names: list[str]) -> None:
@@ -45,49 +48,29 @@ class Sides:
         self.provider_rows = Tally()
         self.provider_nano = Tally()
         self.ledger_requests = Tally()
-        self.ledger_nano: dict[int | None, Tally] = {}
+        self.ledger_nano: defaultdict[int | None, Tally] = defaultdict(Tally)
         self.counts = {name: Tally() for name in count_names}
-        self._models: dict[str | None, int] = {None: 0}
-        self._model_of = array("i")
-        # The provider's day; 0 where it names none.
-        self._day_of = array("i")
+        self.models: list[str | None] = []
+        self.days = array("i")
 
     def place(self, key: str, model: str | None) -> int:
-        """The key's place, made where it is new; the last model that it is named with is its model."""
+        """Returns the key's place, made where it is new; the last model that it is named with is its model."""
         place = self.places.get(key)
         if place is None:
             place = self.places[key] = len(self.places)
-            self._model_of.append(0)
-            self._day_of.append(0)
+            self.models.append(None)
+            self.days.append(0)
         if model is not None:
-            self._model_of[place] = self._models.setdefault(model, len(self._models))
+            self.models[place] = intern(model)  # few names, of a million keys
         return place
 
-    def set_day(self, place: int, day_ordinal: int) -> None:
-        """Note the provider's day of a key, as a proleptic ordinal."""
-        self._day_of[place] = day_ordinal
-
-    def day(self, place: int) -> int:
-        """The provider's day as an ordinal; 0 where it names none."""
-        return self._day_of[place]
-
     def add_ledger(self, place: int, conversion_id: int | None, amount_nano: int, requests: int) -> None:
-        """Add a charge's amount; a reversal comes with a negative amount and -1 request."""
+        """Adds a charge's amount; a reversal comes with a negative amount and -1 request."""
         self.ledger_requests.add(place, requests)
-        tally = self.ledger_nano.get(conversion_id)
-        if tally is None:
-            tally = self.ledger_nano[conversion_id] = Tally()
-        tally.add(place, amount_nano)
-
-    def model_names(self) -> list[str | None]:
-        """Models by number, as `model_number` gives it."""
-        return list(self._models)
-
-    def model_number(self, place: int) -> int:
-        return self._model_of[place]
+        self.ledger_nano[conversion_id].add(place, amount_nano)
 
     def parts(self, place: int) -> Iterator[tuple[int | None, int]]:
-        """The ledger's nano of a key by conversion id, those that are 0 left out."""
+        """Yields the ledger's nano of a key by conversion id, those that are 0 left out."""
         for conversion_id, tally in self.ledger_nano.items():
             amount_nano = tally[place]
             if amount_nano:
@@ -105,19 +88,19 @@ class Measure:
     def per_usd_nano(self, conversion_id: int | None) -> int | None:
         return self._per_usd_nano[conversion_id]
 
-    def exact(self, parts: Iterator[tuple[int | None, int]]) -> Fraction:
-        """Nano of (conversion id, nano) parts, unrounded."""
+    def exact(self, parts: Iterable[tuple[int | None, int]]) -> Fraction:
+        """Adds up nano of (conversion id, nano) parts, unrounded."""
         if self.in_usd:
             return usd_fraction((amount, self._per_usd_nano[number]) for number, amount in parts) * NANO
         return Fraction(sum(amount for _number, amount in parts))
 
-    def rounded(self, parts: Iterator[tuple[int | None, int]]) -> int:
-        """The same in whole nano: USD is rounded half to even once."""
+    def rounded(self, parts: Iterable[tuple[int | None, int]]) -> int:
+        """Adds up the same in whole nano: USD is rounded half to even once."""
         if self.in_usd:
             return round_usd(self.exact(parts) / NANO)
         return sum(amount for _number, amount in parts)
 
 
 def day_key(day: str, model: str) -> str:
-    """What a day and model are known by."""
+    """Returns the key of a day and model."""
     return f"{day} {model}"

@@ -1,4 +1,4 @@
-"""A provider's statement as CSV, read strictly, row by row: what can't be read as it stands is refused, never guessed.
+"""A provider's statement as CSV, read strictly, row by row: what can't be read as it is is refused, never guessed.
 
 Errors name the file, the line and the column.
 """
@@ -30,7 +30,7 @@ _COUNT = re.compile(r"[0-9]{1,19}")
 
 
 class Line(NamedTuple):
-    """A row: day YYYY-MM-DD in the statement's zone; counts in the order of `Statement.counts`, 0 where empty."""
+    """A row: day YYYY-MM-DD in the statement's zone; counts in the order of the statement's `counts`, 0 where empty."""
 
     request_id: str | None
     day: str | None
@@ -39,7 +39,7 @@ class Line(NamedTuple):
     amount_nano: int
 
 
-class Statement:
+class ProviderStatement:
     """An opened statement, its header read; `currency` and `places` are known once its lines were read.
 
     Times without a zone are of `naive_zone`, and refused where that is None.
@@ -64,21 +64,21 @@ class Statement:
 
     @property
     def by_request(self) -> bool:
-        """Whether it has request ids; else it is held against the ledger by day and model."""
+        """True where it has request ids; else it is compared by day and model."""
         return "request_id" in self._places
 
     @property
     def is_dated(self) -> bool:
-        """Whether its rows have days."""
+        """True where its rows have days."""
         return "day" in self._places or "occurred_at" in self._places
 
     @property
     def rows_are_requests(self) -> bool:
-        """Whether each row is of one request; a row of a day and model alone may be of many."""
+        """True where each row is of one request; a row of a day and model alone may be of many."""
         return self.by_request or "occurred_at" in self._places
 
     def lines(self) -> Iterator[Line]:
-        """Its rows in order; once only."""
+        """Yields its rows in order; once only."""
         for line, cells in self._records:
             if len(cells) != len(self._header):
                 raise self._wrong(
@@ -162,7 +162,7 @@ class Statement:
     def _count(self, line: int, cells: Sequence[str], field: str) -> int:
         text = self._cell(cells, field) or "0"
         if _COUNT.fullmatch(text) is None or int(text) > INT64_MAX:
-            raise self._wrong(line, f"{text[:40]!r} is no count: give digits alone, without separators", field)
+            raise self._wrong(line, f"{text[:40]!r} is not a count: write digits alone, like 1234", field)
         return int(text)
 
     def _amount(self, line: int, cells: Sequence[str]) -> int:
@@ -172,8 +172,8 @@ class Statement:
         except ValueError:
             raise self._wrong(
                 line,
-                f"{text[:40]!r} is no plain decimal of at most 9 places such as 1234.5: write it with a decimal point, "
-                "without thousands separators and units",
+                f"{text[:40]!r} is not an amount: write a plain decimal of at most 9 places, like 1234.5, without "
+                "thousands separators and units",
                 "amount",
             ) from None
         if abs(amount_nano) > INT64_MAX:
@@ -189,7 +189,7 @@ class Statement:
         if code == self.currency:
             return
         if code not in CURRENCIES:
-            raise self._wrong(line, f"{text[:40]!r} is no currency: give CRD or an ISO 4217 code", "currency")
+            raise self._wrong(line, f"{text[:40]!r} is not a currency: give CRD or an ISO 4217 code", "currency")
         if self.currency is not None:
             raise self._wrong(
                 line, f"{code} after {self.currency}: a statement has one currency; split the file", "currency"
@@ -233,7 +233,7 @@ class Statement:
 
 
 def parse_columns(texts: Sequence[str]) -> dict[str, str]:
-    """Columns by field from `field=column` options; LedgerError for other fields and for two of one."""
+    """Reads columns by field from `field=column` options; LedgerError for other fields and for two of one."""
     found: dict[str, str] = {}
     for text in texts:
         field, equals, column = text.partition("=")

@@ -131,7 +131,7 @@ def _check(asked: ReconcileOptions) -> None:
 
 def _statement(app: App, provider: str, asked: ReconcileOptions, file: str, *, everything: bool) -> Reconciliation:
     from ledger.audit.reconcile.reconcile import reconcile_statement
-    from ledger.audit.reconcile.statement import Statement, parse_columns
+    from ledger.audit.reconcile.statement import ProviderStatement, parse_columns
     from ledger.intake.containers.source import open_source
     from ledger.store.database import zone_named
     from ledger.values.periods import parse_month
@@ -142,7 +142,7 @@ def _statement(app: App, provider: str, asked: ReconcileOptions, file: str, *, e
     zone = named or database.zone
     span = None if asked.month is None else parse_month(asked.month, zone=zone, now=datetime.now(UTC))
     with open_source(file) as source:
-        opened = Statement(source, mapped, zone=zone, naive_zone=named)
+        opened = ProviderStatement(source, mapped, zone=zone, naive_zone=named)
         return reconcile_statement(database, opened, provider=provider, zone=zone, span=span, keep_matched=everything)
 
 

@@ -18,7 +18,7 @@ STALE_DAYS = 90
 @command("tollbook status", "tollbook status --json | jq .quarantine")
 def status(app: App, output: Output) -> None:
     """Show database, zone, conversions in use, sources, quarantine and open months."""
-    from ledger.audit.status import status as read_status
+    from ledger.audit.status import read_status
 
     found = read_status(app.open(), datetime.now(UTC), app.config.ledger.provider)
     conversions = [

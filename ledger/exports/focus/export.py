@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -16,7 +16,7 @@ from ledger.errors import LedgerError
 from ledger.exports.focus.items.by_charge import adjustment_item, line_items
 from ledger.exports.focus.items.by_day import day_items, items_of_charges
 from ledger.exports.focus.items.costs import Costing, WalletShare
-from ledger.exports.focus.items.item import PICO_PER_NANO, Costs, GrainName, Item
+from ledger.exports.focus.items.item import Costs, GrainName, Item
 from ledger.exports.focus.items.lookups import Books
 from ledger.exports.focus.items.of_wallets import wallet_rows
 from ledger.exports.focus.items.read import (
@@ -35,7 +35,7 @@ from ledger.months.version import MonthSettings, month_settings, month_version
 from ledger.store.database import Database
 from ledger.values.calendar import Calendar
 from ledger.wallet.month import BillingMode, MonthWallet, month_wallets
-from pricing.money import format_nano
+from pricing.money import PICO_PER_NANO, format_nano
 
 # Items that charges come to; the others are of wallets.
 CHARGED = frozenset({"usage", "rounding", "adjustment"})
@@ -43,7 +43,7 @@ CHARGED = frozenset({"usage", "rounding", "adjustment"})
 
 @dataclass(frozen=True, slots=True)
 class FocusOptions:
-    """What is the caller's to choose: rows, how the month is billed (None: as it was closed), and its invoice."""
+    """The caller's choices: rows, how the month is billed (None: as it was closed), and its invoice."""
 
     grain: GrainName = "day"
     billing: BillingMode | None = None
@@ -56,7 +56,7 @@ class FocusOptions:
 
 @dataclass(slots=True)
 class Totals:
-    """What was exported: rows, nano of charges by currency, and nano-USD of each cost, top-ups and lots included.
+    """The control totals: rows, pico of charges by currency, and nano-USD of each cost, top-ups and lots included.
 
     `usd_nano` is that of charges at their conversions, which is a report's of the same month.
     """
@@ -67,7 +67,7 @@ class Totals:
     usd_nano: int = 0
 
     def add(self, item: Item, costs: Costs) -> None:
-        """Count a row in."""
+        """Counts a row in."""
         self.rows += 1
         self.costs_nano = [one + other for one, other in zip(self.costs_nano, costs, strict=True)]
         if item.kind in CHARGED:
@@ -80,13 +80,13 @@ class Totals:
         return {code: format_nano(pico // PICO_PER_NANO) for code, pico in sorted(self.amounts_pico.items())}
 
     def document(self) -> dict[str, object]:
-        """As JSON has it."""
+        """Returns the totals as JSON has them."""
         names = ("list_cost", "billed_cost", "effective_cost")
         costs = {name: format_nano(nano) for name, nano in zip(names, self.costs_nano, strict=True)}
         return {"rows": self.rows, "amounts": self.amounts, "usd": format_nano(self.usd_nano), **costs}
 
     def words(self) -> str:
-        """As people read it."""
+        """Returns the totals as people read them."""
         amounts = " + ".join(f"{amount} {code}" for code, amount in self.amounts.items()) or "0"
         _list_nano, billed_nano, effective_nano = self.costs_nano
         return (
@@ -98,7 +98,7 @@ class Totals:
 def export_focus(
     database: Database, month: str, file: ExportFile, options: FocusOptions, *, focus: FocusSection, now: datetime
 ) -> Exported:
-    """Write the rows of a month of the ledger's zone; memory doesn't grow with its charges.
+    """Writes the rows of a month of the ledger's zone; memory doesn't grow with its charges.
 
     `focus` names open months; a closed one goes by what was kept with its close.
     """
@@ -139,24 +139,14 @@ def export_focus(
 def _rows(
     items: Iterable[Item], wallets: Sequence[MonthWallet], maker: Rows, totals: Totals, *, columns: int
 ) -> Iterator[Row]:
-    """The charges' rows, then those of wallets."""
+    """Yields the charges' rows, then those of wallets."""
     shares = {
         (wallet.provider, wallet.currency): WalletShare(wallet.costs, wallet.used_up_before) for wallet in wallets
     }
-    for item, costs in chain(_costed(items, shares), _of_wallets(wallets, shares)):
+    costing = Costing(shares)
+    of_charges = ((item, costing.of(item)) for item in items)
+    of_wallets = (wallet_rows(wallet, shares[wallet.provider, wallet.currency]) for wallet in wallets)
+    for item, costs in chain(of_charges, chain.from_iterable(of_wallets)):
         totals.add(item, costs)
         row = maker.row(item, costs)
         yield row + (None,) * (columns - len(row))
-
-
-def _costed(items: Iterable[Item], shares: Mapping[tuple[str, str], WalletShare]) -> Iterator[tuple[Item, Costs]]:
-    costing = Costing(shares)
-    for item in items:
-        yield item, costing.of(item)
-
-
-def _of_wallets(
-    wallets: Iterable[MonthWallet], shares: Mapping[tuple[str, str], WalletShare]
-) -> Iterator[tuple[Item, Costs]]:
-    for wallet in wallets:
-        yield from wallet_rows(wallet, shares[wallet.provider, wallet.currency])

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ledger.exports.focus.items.item import PICO_PER_NANO, Item, usage_items
+from ledger.book.rows import nano_by_meter
+from ledger.exports.focus.items.item import Item, usage_items
 from ledger.exports.focus.items.lookups import Books, tags_cell
 from ledger.exports.focus.items.of_wallets import day_after
-from ledger.exports.focus.items.read import CORRECTING, PostedCharge
+from ledger.exports.focus.items.read import CORRECTING, PostedCharge, RolledUp
 from ledger.exports.formats.columns import Row
 from ledger.values.calendar import shift_month
-from ledger.values.instants import from_microseconds
+from ledger.values.instants import from_microseconds, iso_text
 from ledger.wallet.usage import wallet_day
 from pricing.charge import METERS
+from pricing.money import PICO_PER_NANO
 from pricing.usage import clock_hours
 
 ADJUSTMENT = "adjustment"
 
 
 def is_correction(charge: PostedCharge) -> bool:
-    """Whether it corrects a closed month: that of the charge it reverses or replaces, or an adjustment's own.
+    """Tells whether it corrects a closed month: that of the charge it undoes or replaces, or an adjustment's own.
 
-    What stands in the month that it occurred in corrects none, as where usage turns out to be of the next month.
+    What is posted in the month that it occurred in corrects none, as where usage turns out to be of the next month.
     """
     if charge.occurred_month >= charge.posted_month:
         return False
@@ -33,13 +35,13 @@ def is_correction(charge: PostedCharge) -> bool:
 
 
 def usage_day(charge: PostedCharge, books: Books) -> str:
-    """The day, in the ledger's zone, that the charge's usage occurred."""
+    """Returns the day, in the ledger's zone, that the charge's usage occurred."""
     assert charge.occurred_at_us is not None
     return books.calendar.day(charge.occurred_at_us)
 
 
 def quantities(charge: PostedCharge) -> tuple[int, int, int, int]:
-    """Tokens by meter, the input meter being the uncached rest; token-hours of storage. Below 0 for a reversal."""
+    """Returns tokens by meter, input being the uncached rest; token-hours of storage. Below 0 for a reversal."""
     sign = -1 if charge.charge_class == "reversal" else 1
     cached = charge.cached_input_tokens or 0
     token_hours = 0
@@ -50,19 +52,15 @@ def quantities(charge: PostedCharge) -> tuple[int, int, int, int]:
     return (sign * tokens[0], sign * tokens[1], sign * tokens[2], sign * tokens[3])
 
 
-def amounts(charge: PostedCharge) -> tuple[int, int, int, int]:
-    """Nano by meter, in the same order."""
-    return (charge.input_nano, charge.cached_input_nano, charge.output_nano, charge.cache_storage_nano)
-
-
 def line_items(charges: Iterable[PostedCharge], books: Books) -> Iterator[Item]:
-    """The items of each charge's lines, in order of posting."""
+    """Yields the items of each charge's lines, in order of posting."""
     for charge in charges:
         if charge.charge_class == ADJUSTMENT:
             yield adjustment_item(charge, books, line=_line(charge, ADJUSTMENT))
             continue
-        usage = _usage(charge, books)
-        for meter, quantity, amount_nano in zip(METERS, quantities(charge), amounts(charge), strict=True):
+        usage = usage_item(charge, books, usage_day(charge, books), corrects=is_correction(charge))
+        usage = usage._replace(project=charge.project, tags=tags_cell(charge.tags))
+        for meter, quantity, amount_nano in zip(METERS, quantities(charge), nano_by_meter(charge), strict=True):
             if quantity:
                 assert charge.rate_entry_id is not None
                 line = usage._replace(
@@ -74,26 +72,24 @@ def line_items(charges: Iterable[PostedCharge], books: Books) -> Iterator[Item]:
                 yield from usage_items(line, amount_nano)
 
 
-def _usage(charge: PostedCharge, books: Books) -> Item:
-    day = usage_day(charge, books)
+def usage_item(row: RolledUp | PostedCharge, books: Books, day: str, *, corrects: bool) -> Item:
+    """Makes the item that usage of a day is of, before its meter, project and tags."""
     return Item(
         kind="usage",
-        provider=charge.provider,
-        currency=charge.currency,
-        per_usd_nano=books.usd_rates[charge.conversion_id],
+        provider=row.provider,
+        currency=row.currency,
+        per_usd_nano=books.usd_rates[row.conversion_id],
         amount_pico=0,
         days=(day, day_after(day)),
         counts_on=wallet_day(day, books.month),
-        project=charge.project,
-        model=charge.billed_model,
-        tier=charge.tier,
-        corrects=is_correction(charge),
-        tags=tags_cell(charge.tags),
+        model=row.billed_model,
+        tier=row.tier,
+        corrects=corrects,
     )
 
 
 def adjustment_item(charge: PostedCharge, books: Books, line: Row | None = None) -> Item:
-    """An adjustment: it is for the whole month that it is of."""
+    """Makes the item of an adjustment, which is for the whole month that it is of."""
     first_day = f"{charge.occurred_month}-01"
     return Item(
         kind="adjustment",
@@ -112,16 +108,12 @@ def adjustment_item(charge: PostedCharge, books: Books, line: Row | None = None)
 
 
 def _line(charge: PostedCharge, meter: str) -> Row:
-    """The cells of LINE_COLUMNS."""
+    """Returns the cells of LINE_COLUMNS."""
     return (
         charge.id,
         charge.charge_class,
         f"{charge.id}-{meter}",
-        None if charge.occurred_at_us is None else _time(charge.occurred_at_us),
+        None if charge.occurred_at_us is None else iso_text(charge.occurred_at_us),
         charge.request_id,
         charge.source,
     )
-
-
-def _time(microseconds: int) -> str:
-    return from_microseconds(microseconds).isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""What each row costs in USD: its list price, what is billed, and what of prepaid credits it used up. Exact sums.
+"""The cost of each row in USD: its list price, what is billed, and what of prepaid credits it used up. Exact sums.
 
 USD columns carry differences of running totals, rounded half-even: so each adds up to its own total, rounded once.
 """
@@ -9,11 +9,9 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from math import lcm
 
-from ledger.exports.focus.items.item import PICO_PER_NANO, Costs, Item
+from ledger.exports.focus.items.item import Costs, Item
 from ledger.wallet.lot_costs import MonthCosts, Part
-from pricing.money import NANO, RunningUsd, divide_half_even, round_usd
-
-PICO = NANO * PICO_PER_NANO
+from pricing.money import NANO, PICO, PICO_PER_NANO, RunningUsd, divide_half_even, round_usd
 
 
 class RunningShare:
@@ -26,7 +24,7 @@ class RunningShare:
         self._total_nano = divide_half_even(self._numerator, self._denominator)
 
     def add(self, amount_pico: int) -> int:
-        """Add an amount; the nano-USD by which the rounded total moved."""
+        """Adds an amount; the nano-USD by which the rounded total moved."""
         self._numerator += amount_pico * self._factor
         before = self._total_nano
         self._total_nano = divide_half_even(self._numerator, self._denominator)
@@ -34,7 +32,7 @@ class RunningShare:
 
 
 class WalletShare:
-    """What a month used up of a wallet's lots, row by row, as they were paid for.
+    """A month's use of a wallet's lots, row by row, as they were paid for.
 
     The running total starts with all that earlier months used up (`before`), and goes through the days in order: so
     over the months it adds up to what was paid for the lots that are spent. Each day is a stretch of it of its own,
@@ -51,19 +49,16 @@ class WalletShare:
         self._days: dict[str, RunningShare] = {}
 
     def usage(self, day: str, amount_pico: int) -> int:
-        """Nano-USD of the lots that a row of usage drew, by the day that it counts on."""
+        """Adds a row of usage: nano-USD of the lots that it drew, by the day that it counts on."""
         share = self._days.get(day)
         if share is None:
-            share = self._days[day] = RunningShare(self._start(day), self._costs.usd_per_credit(day))
+            # Days without entries come between those with them.
+            start = next((start for each, start in self._starts.items() if each >= day), self._after_usage)
+            share = self._days[day] = RunningShare(start, self._costs.usd_per_credit(day))
         return share.add(amount_pico)
 
-    def _start(self, day: str) -> Fraction:
-        """What was used up before the day; days without entries come between those with them."""
-        later = [start for each, start in self._starts.items() if each >= day]
-        return later[0] if later else self._after_usage
-
     def rest(self, parts: Iterable[Part]) -> list[int]:
-        """Nano-USD of each part of what became of lots otherwise, all of them, after the month's usage."""
+        """Returns nano-USD of each part of what became of lots otherwise, all of them, after the month's usage."""
         total, moved = self._after_usage, []
         for part in parts:
             before, total = total, total + self._costs.usd([part])
@@ -81,13 +76,8 @@ class Costing:
         self._wallets = wallets
         self._listed, self._billed = RunningUsd(), RunningUsd()
 
-    @property
-    def listed_nano(self) -> int:
-        """Nano-USD of all charges at their conversions: the total of reports."""
-        return self._listed.total_nano
-
     def of(self, item: Item) -> Costs:
-        """The costs of a charge's row, or of a cell's."""
+        """Works out the costs of a charge's row, or of a cell's."""
         per_usd_pico = (item.per_usd_nano or NANO) * PICO_PER_NANO
         list_nano = self._listed.add(item.amount_pico, per_usd_pico)
         wallet = self._wallets.get((item.provider, item.currency))

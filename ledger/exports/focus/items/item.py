@@ -1,10 +1,11 @@
-"""What one row of a FOCUS export is of, before its money is laid out."""
+"""The subject of one FOCUS row, before its money is laid out."""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple, TypeAlias
 
 from ledger.exports.formats.columns import Row
+from pricing.money import PICO_PER_NANO
 
 # | kind | what |
 # |---|---|
@@ -17,8 +18,6 @@ from ledger.exports.formats.columns import Row
 # | repaid | usage of earlier months beyond the balance then, which a top-up paid since |
 ItemKind: TypeAlias = Literal["usage", "rounding", "adjustment", "top_up", "expired", "drawn", "repaid"]
 GrainName: TypeAlias = Literal["day", "charge"]
-
-PICO_PER_NANO = 1_000
 
 
 class Rate(NamedTuple):
@@ -67,7 +66,7 @@ class Costs(NamedTuple):
 
 
 def usage_items(usage: Item, amount_nano: int) -> list[Item]:
-    """The usage as an item whose amount is its unit price x its quantity, and what its charges differ from that by.
+    """Splits usage into an item of its unit price x its quantity, and one of what its charges differ from that by.
 
     2 tokens at 0.25 nano each are 0.5 nano, which round to 0: usage of 500 pico and a rounding of -500.
     """

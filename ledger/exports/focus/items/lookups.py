@@ -1,4 +1,4 @@
-"""What items are worked out with: the month, prices, conversions, projects and the tags that rows are by."""
+"""The means to work out items: the month, prices, conversions, projects and the tags that rows are by."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Books:
     _rates: dict[tuple[int, str, str], Rate] = field(default_factory=dict)
 
     def rate(self, entry_id: int, tier: str, meter: str) -> Rate:
-        """The price of a meter in a tier of a price entry."""
+        """Looks up the price of a meter in a tier of a price entry."""
         found = self._rates.get((entry_id, tier, meter))
         if found is None:
             entry = self.entries[entry_id]
@@ -37,10 +37,10 @@ class Books:
 
 
 def tags_cell(tags: str | None) -> str | None:
-    """Tags as a cell has them: none is null."""
+    """Returns tags as a cell has them: none is null."""
     return None if tags in {None, "", "{}"} else tags
 
 
 def tier_order(tier: str) -> tuple[int, int]:
-    """What tiers are sorted by: their bounds, then the one without, then what has no tier."""
+    """Returns a sort key of tiers: their bounds, then the one without, then what has no tier."""
     return (_TIERS_LAST.get(tier, 0), 0) if tier in _TIERS_LAST else (0, int(tier))

@@ -6,17 +6,20 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from ledger.exports.focus.items.costs import WalletShare
-from ledger.exports.focus.items.item import PICO_PER_NANO, Costs, Item, ItemKind
+from ledger.exports.focus.items.item import Costs, Item, ItemKind
 from ledger.wallet.drawdown import Lot
 from ledger.wallet.lot_costs import Part
 from ledger.wallet.month import MonthWallet
+from pricing.money import PICO_PER_NANO
 
 
 def wallet_rows(wallet: MonthWallet, share: WalletShare) -> Iterator[tuple[Item, Costs]]:
-    """Top-ups, then what was repaid, paid elsewhere and expired, each by day and lot."""
+    """Yields top-ups, then what was repaid, paid elsewhere and expired, each by day and lot."""
     costs = wallet.costs
     for lot in costs.topped_up:
-        yield _item(wallet, "top_up", lot.credits_nano, lot, days_of(lot)), Costs(lot.paid_nano, lot.paid_nano, 0)
+        # For the days until its credits expire, or that of the top-up where they never do.
+        days = (lot.day, day_after(lot.expires or lot.day))
+        yield _item(wallet, "top_up", lot.credits_nano, lot, days), Costs(lot.paid_nano, lot.paid_nano, 0)
     parts: list[tuple[ItemKind, Part]] = [
         *(("repaid", part) for part in costs.repaid),
         *(("drawn", part) for part in costs.drawn),
@@ -44,11 +47,6 @@ def _item(wallet: MonthWallet, kind: ItemKind, credits_nano: int, lot: Lot | Non
     )
 
 
-def days_of(lot: Lot) -> tuple[str, str]:
-    """The days that a top-up is for: until its credits expire, or that of the top-up where they never do."""
-    return lot.day, day_after(lot.expires or lot.day)
-
-
 def day_after(day: str) -> str:
-    """The next day: of "2026-02-28" it is "2026-03-01"."""
+    """Returns the next day: of "2026-02-28" it is "2026-03-01"."""
     return (date.fromisoformat(day) + timedelta(days=1)).isoformat()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from fractions import Fraction
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from ledger.book.projects import Projects
 from ledger.config import FocusSection
-from ledger.exports.focus.items.item import PICO_PER_NANO, Costs, Item
+from ledger.exports.focus.items.item import Costs, Item
 from ledger.exports.focus.layout.columns import COLUMNS
-from ledger.exports.focus.layout.names import names_of
+from ledger.exports.focus.layout.names import names
 from ledger.exports.focus.layout.numbers import decimal_text, nano_text, pico_text, usd_text
 from ledger.exports.focus.layout.shared_cells import TOKENS, Cells, nature, prices, sku, tokens_priced, top_up_prices
 from ledger.exports.formats.columns import Cell, Row
 from ledger.values.calendar import day_start
+from ledger.values.instants import moment_text
 from ledger.values.periods import month_span
+from pricing.money import PICO_PER_NANO
 
 PLACE = {column.name: place for place, column in enumerate(COLUMNS)}
 # The cells that differ between rows of otherwise one kind, in the order of `_varying`.
@@ -43,8 +45,8 @@ class Rows:
         assert span.start is not None
         assert span.end is not None
         self._of_all: Cells = {
-            "BillingPeriodStart": _instant(span.start),
-            "BillingPeriodEnd": _instant(span.end),
+            "BillingPeriodStart": moment_text(span.start, "seconds"),
+            "BillingPeriodEnd": moment_text(span.end, "seconds"),
             "InvoiceId": invoice_id,
         }
         # Rows of one kind share most cells: few of these are worked out.
@@ -52,7 +54,7 @@ class Rows:
         self._midnight = lru_cache(maxsize=5_000)(self._work_out_midnight)
 
     def row(self, item: Item, costs: Costs) -> Row:
-        """The cells of COLUMNS, and those of LINE_COLUMNS where the item is of one line."""
+        """Lays out the cells of COLUMNS, and those of LINE_COLUMNS where the item is of one line."""
         # An adjustment's sign says what it is; else its amount, and what else varies, is left out.
         kind_of_item = item._replace(
             amount_pico=-1 if item.amount_pico < 0 else 1, days=("", ""), counts_on="", quantity=0, tags=None, line=None
@@ -90,35 +92,16 @@ class Rows:
         )
 
     def _work_out_midnight(self, day: str) -> str:
-        return _instant(day_start(date.fromisoformat(day), self._zone))
+        return moment_text(day_start(date.fromisoformat(day), self._zone), "seconds")
 
     def _work_out(self, item: Item) -> list[Cell]:
-        cells = self._of_all | self._party(item) | nature(item) | sku(item) | prices(item)
-        return [cells.get(column.name) for column in COLUMNS]
-
-    def _party(self, item: Item) -> Cells:
-        """Who bills whom, and for which project."""
-        names = names_of(item.provider, self._focus)
-        project = None if item.project is None else self._projects.of(item.project)
-        of_project: Cells = {}
-        if project is not None:
-            of_project = {
+        cells = self._of_all | names(item.provider, self._focus) | nature(item) | sku(item) | prices(item)
+        if item.project is not None:
+            project = self._projects.of(item.project)
+            cells |= {
                 "SubAccountId": project.id,
                 "SubAccountName": project.name or project.id,
                 "x_CostCenter": project.cost_center,
                 "x_Owner": project.owner,
             }
-        return of_project | {
-            "BillingAccountId": names.account_id,
-            "BillingAccountName": names.account_name,
-            "InvoiceIssuerName": names.invoice_issuer,
-            "ProviderName": names.provider,
-            "PublisherName": names.publisher,
-            "ServiceName": names.service,
-            "x_Provider": item.provider,
-        }
-
-
-def _instant(moment: datetime) -> str:
-    """The moment in UTC as ISO 8601 with Z, to the second: days start on whole seconds."""
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+        return [cells.get(column.name) for column in COLUMNS]

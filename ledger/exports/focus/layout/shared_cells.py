@@ -1,4 +1,4 @@
-"""The cells of a FOCUS row that many rows share, by what they say: what kind of charge, of what, at which price."""
+"""The cells that many FOCUS rows share: the kind of charge, what was bought, and its prices."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TypeAlias
 from ledger.exports.focus.items.item import Item, ItemKind
 from ledger.exports.focus.layout.numbers import decimal_text, nano_text, usd_price_text
 from ledger.exports.formats.columns import Cell
+from ledger.values.amounts import CREDITS
 
 Cells: TypeAlias = dict[str, Cell]
 
 TOKENS = 1_000_000
-CREDITS = "CRD"
 STORAGE = "cache_storage"
 METER_NAMES = {
     "input": "Input Tokens",
@@ -32,7 +32,7 @@ WALLET_TEXTS: Mapping[ItemKind, str] = {
 
 
 def nature(item: Item) -> Cells:
-    """What kind of charge it is."""
+    """Returns the cells of the kind of charge."""
     return {
         "ChargeCategory": _category(item),
         "ChargeClass": "Correction" if item.corrects else None,
@@ -56,7 +56,7 @@ def _category(item: Item) -> str:
 
 
 def _description(item: Item) -> str:
-    """In ASCII but for names: FOCUS's validator takes no other text."""
+    """Describes the charge in ASCII, except for names: FOCUS's validator takes no other text."""
     if item.kind == "adjustment":
         return f"{'Credit note' if item.amount_pico < 0 else 'Surcharge'}: {item.reason or 'no reason given'}"
     if item.kind == "top_up":
@@ -70,7 +70,7 @@ def _description(item: Item) -> str:
 
 
 def sku(item: Item) -> Cells:
-    """What was bought: a meter of a model in a prompt tier, or credits."""
+    """Returns the cells of what was bought: a meter of a model in a prompt tier, or credits."""
     cells: Cells = {
         "x_Meter": item.meter,
         "x_ModelId": item.model,
@@ -106,7 +106,7 @@ def _price_details(item: Item, meter: str) -> str:
 
 
 def tokens_priced(meter: str | None) -> int:
-    """How many tokens a unit price is for; storage is priced by the token-hour, FOCUS has no unit of many of them."""
+    """Returns the tokens that a unit price is for; storage is by the token-hour, FOCUS has no unit of many."""
     return 1 if meter == STORAGE else TOKENS
 
 
