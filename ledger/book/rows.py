@@ -98,6 +98,8 @@ class ChargeRow(NamedTuple):
 # Places of the amounts in `ChargeRow`, of each meter and the whole.
 AMOUNTS = slice(ChargeRow._fields.index("input_nano"), ChargeRow._fields.index("amount_nano") + 1)
 
+ADJUSTMENT = "adjustment"
+
 # Nano by meter, in the order of METERS, of anything with a charge's amounts.
 nano_by_meter = attrgetter("input_nano", "cached_input_nano", "output_nano", "cache_storage_nano")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from ledger.book.prices.pinned import charged_at_pico, read_rate_entries, read_usd_rates
-from ledger.book.rows import nano_by_meter
+from ledger.book.rows import ADJUSTMENT, nano_by_meter
 from ledger.exports.charge_rows import BookedCharge, read_charges
 from ledger.exports.formats.columns import Column, Row
 from ledger.exports.formats.writer import ExportFile
@@ -26,7 +26,6 @@ from pricing.usage import clock_hours
 
 # Rates are printed for so many tokens, as rate cards and price lists state them; storage for as many and an hour.
 TOKENS_OF_RATE = 1_000_000
-ADJUSTMENT = "adjustment"
 
 # `rate` is for 1M tokens (storage: and an hour). `usd` is what the rounded running total moved by, so that the column
 # adds up to the report's total. Tokens of a reversal are negative, as its amount is. The columns from posted_seq to
@@ -72,8 +71,8 @@ class ControlTotal:
 
     def document(self) -> dict[str, object]:
         """Returns the total as JSON has it."""
-        spend = self.spend
-        return {"lines": self.lines, "charges": spend.records, "amounts": spend.amounts, "usd": spend.usd_text}
+        money = {"amounts": self.spend.amounts, "usd": self.spend.usd_text}
+        return {"lines": self.lines, "charges": self.spend.records, **money}
 
     def words(self) -> str:
         """Returns the total as people read it."""
@@ -147,7 +146,7 @@ def _facts(charge: BookedCharge) -> Row:
 
 def _meters(charge: BookedCharge) -> Iterator[tuple[str | None, int, int]]:
     """Yields (meter, tokens, nano) of each meter with tokens; an adjustment has its amount alone."""
-    if charge.charge_class == "adjustment":
+    if charge.charge_class == ADJUSTMENT:
         yield None, 0, charge.amount_nano
         return
     tokens = _tokens(charge.input_tokens, charge.cached_input_tokens, charge.output_tokens, charge.storage_tokens)

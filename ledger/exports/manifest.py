@@ -1,4 +1,4 @@
-"""What goes with an exported file: its digest, rows and control totals, and which close of which month it shows."""
+"""The manifest of an exported file: its digest, rows and control totals, and which close of which month it shows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ledger.values.safe_text import json_text
 
 
 class Exported(NamedTuple):
-    """What an export says of itself once it is written: its control totals as people and as programs read them."""
+    """An export's account of itself once it is written: its control totals as people and as programs read them."""
 
     name: str
     title: str

@@ -5,7 +5,7 @@ Closing and posting both hold the ledger's one write lock, so that no row can sl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -38,7 +38,7 @@ class Closed:
     number: int
     rows: MonthRows
     unbooked_calls: int
-    objections: list[str] = field(default_factory=list)
+    objections: list[str]
 
 
 def close_months(
@@ -66,8 +66,9 @@ def close_months(
         for each in _months_to_close(connection, month, through=through):
             span = Selection(zone, month_start(each, zone), month_start(shift_month(each, 1), zone))
             calls = read_unbooked_calls(connection, span, zone)
-            found = Closed(each, _next_number(connection, each), rows_of_month(connection, each), calls)
-            found.objections = list(find_objections(connection, each, zone))
+            objections = list(find_objections(connection, each, zone))
+            rows = rows_of_month(connection, each)
+            found = Closed(each, _next_number(connection, each), rows, calls, objections)
             if found.objections and force_reason is None and not dry_run:
                 raise LedgerError(f"{each}: {'; '.join(found.objections)}. Close it all the same: --force --reason R")
             if not dry_run:

@@ -52,7 +52,7 @@ class Sums(NamedTuple):
 
 @dataclass(slots=True)
 class Plan:
-    """What to read and how its grouped columns become dimensions.
+    """The sums to read, and how their grouped columns become dimensions.
 
     `grain` days reads days alone; quarters reads quarter-hours where days of the ledger's zone don't do; charges are
     read themselves for the `reason` given. `changes` are the report zone's UTC offsets, where days need them. `halves`
@@ -68,17 +68,17 @@ class Plan:
 
     @property
     def same_zone(self) -> bool:
-        """Whether the report's calendar is the ledger's."""
+        """True where the report's calendar is the ledger's."""
         return self.selection.zone.key == self.ledger_zone.key
 
     @property
     def needs_day(self) -> bool:
-        """Whether rows must be told apart by day; a month of the ledger's own zone stands in the keys."""
+        """True where rows are needed by day; a month of the ledger's own zone is in the keys."""
         return "day" in self.selection.dimensions or ("month" in self.selection.dimensions and not self.same_zone)
 
     @property
     def by_local_day(self) -> bool:
-        """Whether days must be worked out from instants."""
+        """True where days must be worked out from instants."""
         return self.needs_day and self.grain != "days"
 
     @property
@@ -98,7 +98,7 @@ class Plan:
 
 
 def make_plan(connection: Connection, selection: Selection, ledger_zone: ZoneInfo, rollup_tags: Sequence[str]) -> Plan:
-    """Days serve the ledger's own calendar, quarter-hours that of other zones, charges whatever is left."""
+    """Chooses days for the ledger's own calendar, quarter-hours for that of other zones, charges for the rest."""
     plan = Plan(selection, ledger_zone)
     other_tags = [key for key in selection.tag_keys if key not in rollup_tags]
     if other_tags:

@@ -1,4 +1,4 @@
-"""What a report is asked for, and the report of a ledger."""
+"""The options of a report, and the report of a ledger."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ledger.values.periods import Span, parse_month, parse_span, previous_span
 
 @dataclass(frozen=True, slots=True)
 class ReportOptions:
-    """What a report is asked for, as the command line words it; LedgerError where it can't be meant."""
+    """The options as the command line words them; LedgerError where they can't be meant."""
 
     dimensions: Sequence[str] = ("model",)
     month: str | None = None
@@ -35,7 +35,7 @@ class ReportOptions:
     compare: str | None = None
 
     def __post_init__(self) -> None:
-        """Check all that needs no ledger."""
+        """Checks all that needs no ledger."""
         report_columns(self.by, compared=self.compare is not None, sort=self.sort)
         for tag in self.tags:
             if not tag.partition("=")[0] or "=" not in tag:
@@ -56,7 +56,7 @@ class ReportOptions:
 
 
 def run_report(database: Database, options: ReportOptions, *, now: datetime) -> Report:
-    """The report of a ledger, from one snapshot of it."""
+    """Reads the report of a ledger, from one snapshot of it."""
     zone = database.zone if options.timezone is None else zone_named(options.timezone)
     span = parse_span(
         month=options.month, since=options.since, until=options.until, last=options.last, zone=zone, now=now

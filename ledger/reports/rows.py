@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from types import MappingProxyType
@@ -64,9 +64,6 @@ class ReportRows(Sequence[ReportRow]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __iter__(self) -> Iterator[ReportRow]:
-        return iter(self.rows)
-
     def to_pandas(self) -> pd.DataFrame:
         """Make a DataFrame of the rows: a column a dimension and a figure, money as Decimal, never float."""
         import pandas as pd
@@ -89,7 +86,7 @@ def _dtype(name: str, cells: Sequence[Any]) -> str:
 
 
 def typed_rows(report: Report) -> ReportRows:
-    """The rows of a report that is compared with no other."""
+    """Returns the typed rows of a report that is compared with no other."""
     names = [column.name for column in report.columns if column.kind == "text"]
 
     def typed(row: Row) -> ReportRow:

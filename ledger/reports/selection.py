@@ -12,10 +12,9 @@ from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal_column, or_, select
-from sqlalchemy.types import BigInteger
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
-from ledger.store.expressions import column_within, microseconds
+from ledger.store.expressions import column_within, literal_int, microseconds
 from ledger.store.tables import charges, rollup_keys, usage_records
 from ledger.values.calendar import QUARTER_US, is_day_start, month_start, shift_month
 from ledger.values.instants import MICROSECOND, to_microseconds
@@ -125,13 +124,7 @@ def charge_instant(connection: Connection, ledger_zone: ZoneInfo) -> ColumnEleme
     if not months:
         return occurred
     starts = {month: to_microseconds(month_start(month, ledger_zone)) for month in months}
-    # Written into the statement: PostgreSQL takes two bound parameters for different expressions.
-    start = case(
-        *(
-            (charges.c.occurred_month == month, literal_column(str(start), BigInteger))
-            for month, start in starts.items()
-        )
-    )
+    start = case(*((charges.c.occurred_month == month, literal_int(start)) for month, start in starts.items()))
     return func.coalesce(occurred, start)
 
 

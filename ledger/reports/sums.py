@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Connection,
     Select,
@@ -24,10 +23,10 @@ from sqlalchemy import (
 
 from ledger.reports.plan import Changes, Plan, Sums
 from ledger.reports.selection import Selection, charge_instant, charges_in_period, period_parts
-from ledger.store.expressions import column_within, microseconds, terms_of
+from ledger.store.expressions import column_within, literal_int, microseconds, terms_of
 from ledger.store.tables import charges, rollup_days, rollup_keys, rollup_quarters, usage_records
 from ledger.values.calendar import day_start
-from ledger.values.instants import to_microseconds
+from ledger.values.instants import MICROSECOND, to_microseconds
 
 DAY_US = 86_400 * 1_000_000
 # Local times of 1970 may lie before the epoch and division in SQL truncates towards zero: days count from far before.
@@ -162,18 +161,11 @@ def _measure(name: str) -> ColumnElement[Any]:
 
 
 def _local_day(instant: ColumnElement[int], changes: Changes) -> ColumnElement[int]:
-    """The number of the zone's calendar day, counted from DAYS_BEFORE_EPOCH days before 1970-01-01.
-
-    Numbers are written into the statement: PostgreSQL takes two bound parameters for different expressions.
-    """
-    shifts = [_number(offset // timedelta(microseconds=1) + DAYS_BEFORE_EPOCH * DAY_US) for _moment, offset in changes]
+    """The number of the zone's calendar day, counted from DAYS_BEFORE_EPOCH days before 1970-01-01."""
+    shifts = [literal_int(offset // MICROSECOND + DAYS_BEFORE_EPOCH * DAY_US) for _moment, offset in changes]
     shift = shifts[-1]
     if len(changes) > 1:
         # A shift holds until the next change; the last one for ever.
-        ends = [_number(to_microseconds(moment)) for moment, _offset in changes[1:]]
+        ends = [literal_int(to_microseconds(moment)) for moment, _offset in changes[1:]]
         shift = case(*((instant < end, before) for end, before in zip(ends, shifts, strict=False)), else_=shifts[-1])
-    return (instant + shift) // _number(DAY_US)
-
-
-def _number(value: int) -> ColumnElement[int]:
-    return literal_column(str(value), BigInteger)
+    return (instant + shift) // literal_int(DAY_US)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import add
 from typing import TypeAlias
 
 from ledger.reports.spend import SelectedSpend, SpendRow
@@ -31,9 +32,9 @@ class Tally:
     def add(self, row: SpendRow, saving_pico: int) -> None:
         """Adds a row whose cached tokens each saved `saving_pico` of its currency."""
         sums, per_usd_nano = row.sums, row.per_usd_nano
-        self.counts = _plus(self.counts, tuple(sums)[_COUNTS])
+        self.counts = list(map(add, self.counts, tuple(sums)[_COUNTS]))
         if row.currency == CREDITS:
-            self.credits_nano = _plus(self.credits_nano, tuple(sums)[_AMOUNTS])
+            self.credits_nano = list(map(add, self.credits_nano, tuple(sums)[_AMOUNTS]))
         self.amount_nano[row.currency] += sums.amount_nano
         self.convertible_nano[per_usd_nano] += sums.amount_nano
         self.saved_pico[per_usd_nano] += sums.cached_input_tokens * saving_pico
@@ -50,10 +51,6 @@ class Tally:
     @property
     def savings_usd_nano(self) -> int:
         return round_usd(self.saved_pico.usd / PICO_PER_NANO)
-
-
-def _plus(sums: Sequence[int], others: Sequence[int]) -> list[int]:
-    return [one + other for one, other in zip(sums, others, strict=True)]
 
 
 def tallied(spend: SelectedSpend) -> tuple[dict[Dimensions, Tally], Tally]:

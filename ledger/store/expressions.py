@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, true, type_coerce
+from sqlalchemy import ColumnElement, and_, literal_column, true, type_coerce
 from sqlalchemy.types import BigInteger
 
 ROWS_AT_ONCE = 5_000
@@ -25,6 +25,11 @@ def column_within(column: ColumnElement[Any], start: object, end: object) -> Col
 def microseconds(instant: ColumnElement[datetime]) -> ColumnElement[int]:
     """The instant column as the integer that is stored."""
     return type_coerce(instant, BigInteger)
+
+
+def literal_int(value: int) -> ColumnElement[int]:
+    """Writes a number into the statement: PostgreSQL takes two bound parameters for different expressions."""
+    return literal_column(str(value), BigInteger)
 
 
 def terms_of(column: ColumnElement[int], *, halves: bool) -> list[ColumnElement[Any]]:

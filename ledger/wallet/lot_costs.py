@@ -80,7 +80,7 @@ def month_costs(month: str, lots: Mapping[int, Lot], before: Iterable[Entry], en
 
 
 class _Owed:
-    """What is overdrawn, oldest first: the day and account it went to, and nano."""
+    """The debts, oldest first: the day and account it went to, and nano."""
 
     def __init__(self) -> None:
         self._debts: list[tuple[str, str, int]] = []

@@ -13,7 +13,7 @@ import pytest
 from ledger.config import Budget, read_config
 from ledger.errors import LedgerError
 from ledger.estimates.history.budget_pace import BudgetPace, budget_pace
-from ledger.reports import ReportOptions, run_report
+from ledger.reports.report import ReportOptions, run_report
 from ledger.store.database import Database
 from ledger.store.opening import open_ledger
 from tests.conftest import Cli

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from ledger.exports.chargeback import Chargeback, columns_by, export_chargeback, format_cents, owed_by_name
 from ledger.exports.formats.writer import ExportFile
-from ledger.reports import ReportOptions, run_report
 from ledger.reports.plan import Sums
+from ledger.reports.report import ReportOptions, run_report
 from ledger.reports.spend import SpendRow
 from ledger.values.periods import month_span
 from tests.conftest import Cli

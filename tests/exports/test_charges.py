@@ -20,7 +20,7 @@ from ledger.exports.charge_rows import BookedCharge
 from ledger.exports.charges import COLUMNS, ChargeLines, export_charges
 from ledger.exports.formats.writer import ExportFile, FileOptions, Format
 from ledger.exports.manifest import Exported
-from ledger.reports import ReportOptions, run_report
+from ledger.reports.report import ReportOptions, run_report
 from ledger.values.periods import ALL_TIME, Span, month_span
 from pricing.catalog import load_rate_cards
 from tests.helpers.book import CODE, LITE, MINI, NOON, PRO, Book, Booked

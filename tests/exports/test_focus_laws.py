@@ -19,7 +19,7 @@ from ledger.config import FocusSection
 from ledger.exports.focus.export import FocusOptions, export_focus
 from ledger.exports.focus.items.costs import RunningShare, WalletShare
 from ledger.exports.formats.writer import ExportFile
-from ledger.reports import ReportOptions, run_report
+from ledger.reports.report import ReportOptions, run_report
 from ledger.values.calendar import shift_month
 from ledger.wallet.drawdown import Lot, Wallet
 from ledger.wallet.lot_costs import month_costs

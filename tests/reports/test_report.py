@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import LedgerError
-from ledger.reports import Report, ReportOptions, build_report, report_columns, run_report
 from ledger.reports.plan import Sums
+from ledger.reports.report import ReportOptions, run_report
 from ledger.reports.selection import Selection
 from ledger.reports.spend import SelectedSpend, SpendRow
-from ledger.reports.table import Earlier, Layout
+from ledger.reports.table import Earlier, Layout, Report, build_report, report_columns
 from ledger.values.periods import ALL_TIME, Span, month_span
 from pricing.catalog import load_rate_cards
 from tests.helpers.book import CODE, MINI, PRO, Book, Booked

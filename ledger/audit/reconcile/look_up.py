@@ -47,8 +47,7 @@ class Reader:
             return {}
         per_usd = read_per_usd(self._connection, self._card.provider)
         per_usd |= {conversion.per_usd_nano for conversion in self._card.conversions}
-        entries = read_rate_entries(self._connection)
-        repricing = Repricing(self._card, entries, self._measure, self._basis, per_usd)
+        repricing = Repricing(self._card, read_rate_entries(self._connection), self._measure, self._basis, per_usd)
         return self._by_request(differing, repricing) if self._basis.by_request else self._by_day(differing, repricing)
 
     def _live(self, condition: ColumnElement[bool]) -> Iterator[tuple[ChargeRow, Facts]]:

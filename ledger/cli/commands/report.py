@@ -13,7 +13,7 @@ from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet, without_fees
 
 if TYPE_CHECKING:
-    from ledger.reports import Report
+    from ledger.reports.table import Report
 
 # What a narrow terminal shows last, most important first; dimensions and usd are always shown.
 IMPORTANCE = (
@@ -60,7 +60,7 @@ def report(app: App, /, *, output: Output, **options: Any) -> None:
     Amounts are exact; USD is converted at the rate in effect when each request happened and rounded once a figure.
     A table rounds for the eye: --format json and csv have every place.
     """
-    from ledger.reports import ReportOptions, run_report
+    from ledger.reports.report import ReportOptions, run_report
 
     asked = ReportOptions(**options)
     found = run_report(app.open(), asked, now=datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""What the rows of an export are made of: columns by name and kind, and the cells that each kind has.
+"""The make-up of an export's rows: columns by name and kind, and the cells that each kind has.
 
 | kind | cell | CSV | JSON | xlsx | Parquet |
 |---|---|---|---|---|---|

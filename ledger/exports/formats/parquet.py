@@ -79,7 +79,7 @@ _CONVERTERS: dict[Kind, Converter] = {"decimal": _decimal, "cents": _decimal, "t
 
 
 class _Sink:
-    """What the library takes for a file: it writes, and has no place to go back to."""
+    """A stand-in for a file: it writes, and has no place to go back to."""
 
     closed = False
 

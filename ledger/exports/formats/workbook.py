@@ -89,7 +89,7 @@ class _Sheet:
         self._sheet.row_data_fh.close()
 
     def _writer(self, kind: Kind) -> WriteCell:
-        """What writes cells of the kind. Decimals go in digit by digit, no float ever holds one."""
+        """Makes what writes cells of the kind. Decimals go in digit by digit, no float ever holds one."""
         sheet = self._sheet
         shown_as = self._workbook.add_format({"num_format": _SHOWN_AS[kind]}) if kind in _SHOWN_AS else self._plain
 

@@ -24,7 +24,7 @@ Format: TypeAlias = Literal["csv", "json", "xlsx", "parquet"]
 
 @dataclass(frozen=True, slots=True)
 class FileOptions:
-    """How a file is written. `raw` leaves out the apostrophes before text that begins as a formula would.
+    """Options of a file. `raw` leaves out the apostrophes before text that begins as a formula would.
 
     `excel` puts a byte order mark first, without which Excel takes the text for another encoding. Both are for CSV.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ledger.book.rows import nano_by_meter
+from ledger.book.rows import ADJUSTMENT, nano_by_meter
 from ledger.exports.focus.items.item import Item, usage_items
 from ledger.exports.focus.items.lookups import Books, tags_cell
 from ledger.exports.focus.items.of_wallets import day_after
@@ -16,8 +16,6 @@ from ledger.wallet.usage import wallet_day
 from pricing.charge import METERS
 from pricing.money import PICO_PER_NANO
 from pricing.usage import clock_hours
-
-ADJUSTMENT = "adjustment"
 
 
 def is_correction(charge: PostedCharge) -> bool:

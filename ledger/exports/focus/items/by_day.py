@@ -11,8 +11,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TypeAlias
 
-from ledger.book.rows import nano_by_meter
-from ledger.exports.focus.items.by_charge import ADJUSTMENT, is_correction, quantities, usage_day, usage_item
+from ledger.book.rows import ADJUSTMENT, nano_by_meter
+from ledger.exports.focus.items.by_charge import is_correction, quantities, usage_day, usage_item
 from ledger.exports.focus.items.item import Item, usage_items
 from ledger.exports.focus.items.lookups import Books, tags_cell, tier_order
 from ledger.exports.focus.items.read import CORRECTING, PostedCharge, RolledUp

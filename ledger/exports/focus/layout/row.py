@@ -12,7 +12,7 @@ from ledger.config import FocusSection
 from ledger.exports.focus.items.item import Costs, Item
 from ledger.exports.focus.layout.columns import COLUMNS
 from ledger.exports.focus.layout.names import names
-from ledger.exports.focus.layout.numbers import decimal_text, nano_text, pico_text, usd_text
+from ledger.exports.focus.layout.numbers import decimal_text, nano_text, usd_text
 from ledger.exports.focus.layout.shared_cells import TOKENS, Cells, nature, prices, sku, tokens_priced, top_up_prices
 from ledger.exports.formats.columns import Cell, Row
 from ledger.values.calendar import day_start
@@ -73,6 +73,7 @@ class Rows:
         # Where nothing is prepaid all three are one.
         billed_cost = list_cost if costs.billed_nano == costs.list_nano else nano_text(costs.billed_nano)
         effective_cost = list_cost if costs.effective_nano == costs.list_nano else nano_text(costs.effective_nano)
+        amount = decimal_text(item.amount_pico, 12)
         consumed = priced = None
         if item.kind == "usage":
             consumed = decimal_text(item.quantity, 0)
@@ -85,9 +86,9 @@ class Rows:
             self._midnight(item.days[0]),
             self._midnight(item.days[1]),
             consumed,
-            priced or pico_text(item.amount_pico),
+            priced or amount,
             # Credits count when they are used: not as they are bought, and not again as they are paid for later.
-            "0.0" if item.kind in {"top_up", "repaid"} else pico_text(item.amount_pico),
+            "0.0" if item.kind in {"top_up", "repaid"} else amount,
             item.tags,
         )
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import TypeAlias
 
 from ledger.exports.focus.items.item import Item, ItemKind
-from ledger.exports.focus.layout.numbers import decimal_text, nano_text, usd_price_text
+from ledger.exports.focus.layout.numbers import decimal_text, nano_text, usd_text
 from ledger.exports.formats.columns import Cell
 from ledger.values.amounts import CREDITS
+from pricing.money import NANO, PICO
 
 Cells: TypeAlias = dict[str, Cell]
 
@@ -126,14 +128,14 @@ def prices(item: Item) -> Cells:
         cells |= {"PricingCategory": "Standard", "PricingUnit": unit}
         return cells | _unit_prices(item.rate.pico * tokens, item.per_usd_nano)
     if item.kind in {"rounding", "adjustment"}:
-        return cells | _unit_prices(10**12, item.per_usd_nano)
+        return cells | _unit_prices(PICO, item.per_usd_nano)
     if item.kind in {"expired", "drawn"}:
         return cells | _in_pricing_currency("1.0")
     return cells
 
 
 def _unit_prices(price_pico: int, per_usd_nano: int | None) -> Cells:
-    in_usd = usd_price_text(price_pico, per_usd_nano)
+    in_usd = usd_text(Fraction(price_pico, PICO) * NANO / (per_usd_nano or NANO))
     return {"ListUnitPrice": in_usd, "ContractedUnitPrice": in_usd} | _in_pricing_currency(decimal_text(price_pico, 12))
 
 
