@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from pricing.columns import CountColumn, check_lengths, count_column
@@ -169,9 +168,8 @@ def _missing(entry: RateEntry, meter: str, tokens: int) -> MissingRate:
 
 
 def _over_input(entry: RateEntry, input_tokens: int) -> InvalidUsage:
-    bounds = [bound for bound in (entry.tiers[-1].up_to, entry.max_input_tokens) if bound is not None]
     message = (
-        f"input_tokens {input_tokens} are over the {min(bounds)} that {entry.key} prices; "
+        f"input_tokens {input_tokens} are over the {entry.top_tokens} that {entry.key} prices; "
         "correct the record or add an entry that prices them"
     )
     return InvalidUsage(message, reason="input_over_limit")
@@ -198,44 +196,6 @@ class BatchCharges:
     amount_nano: Int64Array
     errors: dict[int, PricingError] = field(default_factory=dict)
 
-    @classmethod
-    def of_length(cls, entries: tuple[RateEntry, ...], length: int) -> BatchCharges:
-        """Columns of `length` rows, not filled yet."""
-        import numpy as np
-
-        index, tier, part, cached, output, amount = (np.empty(length, np.int64) for _ in range(6))
-        return cls(entries, index, tier, part, cached, output, amount)
-
-    def columns(self) -> tuple[Int64Array, ...]:
-        """The six arrays, in the order of the fields."""
-        return (
-            self.entry_index,
-            self.tier_index,
-            self.input_nano,
-            self.cached_input_nano,
-            self.output_nano,
-            self.amount_nano,
-        )
-
-
-def rate_columns(
-    entries: Sequence[RateEntry],
-    entry_index: Int64Array,
-    input_tokens: Column,
-    cached_input_tokens: Column | None = None,
-    output_tokens: Column | None = None,
-) -> BatchCharges:
-    """`price_entry` for columns; entry_index -1 is a row refused before, which gets 0 and no error."""
-    counts = count_columns(input_tokens, cached_input_tokens, output_tokens)
-    check_lengths(entry_index=entry_index, input_tokens=counts[0].values)
-    if len(entry_index) and (entry_index.min() < -1 or entry_index.max() >= len(entries)):
-        message = f"entry_index runs from {entry_index.min()} to {entry_index.max()}: there are {len(entries)} entries"
-        raise ValueError(message)
-    charges = price_columns(tuple(entries), lambda rows: entry_index[rows].copy(), counts)
-    for row in ((charges.entry_index < 0) & (entry_index >= 0)).nonzero()[0].tolist():
-        charges.errors[row] = refusal(counts, row, partial(entries.__getitem__, int(entry_index[row])))
-    return charges
-
 
 def count_columns(input_tokens: Column, cached: Column | None, output: Column | None) -> list[CountColumn]:
     """The three columns as counts; None is 0 in each row."""
@@ -252,15 +212,17 @@ def price_columns(
     entries: tuple[RateEntry, ...], entry_index: Callable[[slice], Int64Array], counts: Sequence[CountColumn]
 ) -> BatchCharges:
     """All rows, in blocks that stay in the processor's cache."""
+    import numpy as np
+
     table = RateTable.of(entries)
     length = len(counts[0].values)
-    charges = BatchCharges.of_length(entries, length)
+    columns = np.empty((6, length), np.int64)
     for start in range(0, length, BLOCK_ROWS):
         rows = slice(start, start + BLOCK_ROWS)
         block = _price_block(table, entry_index(rows), *(count.values[rows] for count in counts))
-        for column, values in zip(charges.columns(), block, strict=True):
+        for column, values in zip(columns, block, strict=True):
             column[rows] = values
-    return charges
+    return BatchCharges(entries, *columns)
 
 
 def _price_block(

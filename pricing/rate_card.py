@@ -64,6 +64,11 @@ class RateEntry:
                 return tier
         return None
 
+    @property
+    def top_tokens(self) -> int | None:
+        """The most input tokens that the entry prices; None without bound."""
+        return min((most for most in (self.tiers[-1].up_to, self.max_input_tokens) if most is not None), default=None)
+
     def content(self) -> str:
         """Canonical JSON of all that decides a price: rates, dates, limits and settlement, not sources."""
         settlement = self.settlement

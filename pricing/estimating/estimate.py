@@ -101,7 +101,7 @@ def estimate_prompt(
     and the edge 32_000 is named with its price and that of 32_001. InvalidUsage ("input_over_limit") where the expected
     count is beyond what the entry prices. With `card` and `at`, the charges know their USD.
     """
-    top_tokens = top_tokens_of(entry)
+    top_tokens = entry.top_tokens
     if top_tokens is not None and input_range.expected > top_tokens:
         message = (
             f"{input_range.expected:,} input tokens are beyond the {top_tokens:,} that {entry.key} prices; "
@@ -128,9 +128,3 @@ def estimate_prompt(
         top_tokens,
         per_usd_nano,
     )
-
-
-def top_tokens_of(entry: RateEntry) -> int | None:
-    """The most input tokens that the entry prices, None without bound."""
-    bounds = [bound for bound in (entry.tiers[-1].up_to, entry.max_input_tokens) if bound is not None]
-    return min(bounds, default=None)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pricing import Charge, ModelColumn, PricingError, RateCard, TokenUsage, load_rate_cards, price_batch, price_usage
-from pricing.charge import BLOCK_ROWS, BatchCharges, price_entry, rate_columns, refusal
+from pricing.charge import BLOCK_ROWS, BatchCharges, refusal
 from pricing.columns import count_column
 from pricing.money import INT64_MAX, Settlement, divide_half_even
 from pricing.rate_card import ModelRates, PromptTier, RateEntry
@@ -157,30 +157,6 @@ def test_columns_say_what_the_scalar_rule_says(card: RateCard, rows: list[Any]) 
 @given(cards(), rows_of(edge_days | bad_times, good_counts | bad_counts))
 def test_bad_rows_are_named_as_the_scalar_rule_names_them(card: RateCard, rows: list[Any]) -> None:
     check_equal(card, rows)
-
-
-@settings(max_examples=200)
-@given(cards(), st.lists(st.tuples(good_counts, good_counts, good_counts), min_size=1, max_size=12), st.data())
-def test_entries_known_by_row_are_rated_by_the_same_rule(
-    card: RateCard, counts: list[Any], data: st.DataObject
-) -> None:
-    known = [entry for rates in card.models.values() for entry in rates.entries]
-    picks = data.draw(st.lists(st.integers(-1, len(known) - 1), min_size=len(counts), max_size=len(counts)))
-    columns = [np.array(column, np.int64) for column in zip(*counts, strict=True)]
-    given_index = np.array(picks, np.int64)
-    charges = rate_columns(known, given_index, *columns)
-    assert given_index.tolist() == picks
-    for row, (pick, row_counts) in enumerate(zip(picks, counts, strict=True)):
-        if pick < 0:
-            assert batch_row(charges, row) == (-1, -1, 0, 0, 0, 0, None, None, None)
-            continue
-        try:
-            charge = price_entry(known[pick], TokenUsage(*row_counts))
-        except PricingError as error:
-            expected: tuple[Any, ...] = (-1, -1, 0, 0, 0, 0, type(error), error.reason, str(error))
-        else:
-            expected = (*figures(charge), None, None, None)
-        assert batch_row(charges, row) == expected
 
 
 @given(
@@ -418,26 +394,12 @@ def test_columns_of_different_lengths_are_refused() -> None:
         batch(model=[PRO])
     with pytest.raises(ValueError, match="columns differ in length: model 2, at 1, input_tokens 2"):
         batch(at=[START])
-    with pytest.raises(ValueError, match="columns differ in length: entry_index 1, input_tokens 2"):
-        rate_columns([], np.array([-1]), [1, 2])
 
 
 def test_no_rows_are_no_charges() -> None:
     charges = batch(model=[], at=[], input_tokens=[])
     assert (charges.amount_nano.tolist(), charges.errors) == ([], {})
     assert batch(model=ModelColumn([], np.array([], np.int64)), at=[], input_tokens=[]).errors == {}
-    assert rate_columns([], np.array([], np.int64), []).errors == {}
-
-
-def test_without_entries_only_refused_rows_can_be_rated() -> None:
-    assert rate_columns([], np.array([-1, -1]), [1, 2]).amount_nano.tolist() == [0, 0]
-
-
-@pytest.mark.parametrize("index", [[0, 1], [-2, 0]])
-def test_entry_indexes_outside_the_entries_are_refused(index: list[int]) -> None:
-    (entry,) = CARDS["evolink"].models[PRO].entries
-    with pytest.raises(ValueError, match=r"entry_index runs from -?[02] to [01]: there are 1 entries"):
-        rate_columns([entry], np.array(index), [1, 2])
 
 
 def test_a_card_without_models_knows_no_model() -> None:

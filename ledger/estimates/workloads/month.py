@@ -30,7 +30,7 @@ from ledger.estimates.workloads.priced import (
 from ledger.values.amounts import Amount
 from pricing.errors import PricingError, shown
 from pricing.estimating.calibration import PromptText, TokenRange, count_ranges
-from pricing.estimating.estimate import PromptEstimate, top_tokens_of
+from pricing.estimating.estimate import PromptEstimate
 from pricing.money import format_nano, format_usd, round_usd
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class _Month:
             if limit is not None:
                 yield hold_within(limit, None if usd is None else Amount(round_usd(usd), "USD"), name=name)
         if not self.is_priced:
-            top_tokens = top_tokens_of(self.plan.settings.entry)
+            top_tokens = self.plan.settings.entry.top_tokens
             longest = max(prompt.entry.input_tokens for prompt in self.prompts)
             yield GateResult(name="max_input_tokens", limit=str(top_tokens), value=str(longest), passed=False)
 
