@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, true, type_coerce, union_all
 
 from ledger.book.rows import ChargeRow, Facts, adjustment_facts
@@ -106,13 +107,47 @@ corrected = charges.alias("corrected")
 _corrected_usage = usage_records.alias("corrected_usage")
 
 
-def select_charges(row: type[tuple[Any, ...]]) -> Select[Any]:
-    """Selects charges with what is joined to them, a column for each field of a named tuple, in order of posting.
+class ChargeWithUsage(msgspec.Struct, frozen=True, gc=False):
+    """A charge with its usage record; None for what an adjustment lacks.
+
+    Tokens are the record's own, also on reversals, whose amounts are negative. Readers add fields of their own.
+    """
+
+    id: int
+    charge_class: str
+    corrects_id: int | None
+    posted_month: str
+    occurred_month: str
+    project: str
+    provider: str
+    currency: str
+    billed_model: str
+    rate_entry_id: int | None
+    conversion_id: int | None
+    tier: str
+    input_nano: int
+    cached_input_nano: int
+    output_nano: int
+    cache_storage_nano: int
+    amount_nano: int
+    occurred_at_us: int | None
+    source: str | None
+    request_id: str | None
+    tags: str | None
+    input_tokens: int | None
+    cached_input_tokens: int | None
+    output_tokens: int | None
+    storage_tokens: int | None
+    storage_end_us: int | None
+
+
+def select_charges(row: type[ChargeWithUsage]) -> Select[Any]:
+    """Selects charges with what is joined to them, a column for each field of `row`, in order of posting.
 
     A field is named as the column of charges, of the usage record, else of the batch; those of the charge that was
     corrected, and of its usage, begin with `corrected_`; instants that end in `_us` are microseconds.
     """
-    names: tuple[str, ...] = row._fields  # type: ignore[attr-defined]
+    names = row.__struct_fields__
     query = (
         select(*map(charge_column, names))
         .join_from(charges, batches, batches.c.id == charges.c.batch_id)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from itertools import islice, starmap
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Column, Connection, Table, Text, func, select
+from sqlalchemy import Column, Connection, Select, Table, Text, func, select
+
+from ledger.store.expressions import ROWS_AT_ONCE
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,6 +23,13 @@ def in_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
+
+
+def stream_rows(connection: Connection, query: Select[Any], row: Callable[..., T]) -> Generator[T]:
+    """Reads rows as `row` makes them of their columns, some thousands in memory at a time."""
+    with connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as result:
+        for rows in result.partitions():
+            yield from starmap(row, rows)
 
 
 def append_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:

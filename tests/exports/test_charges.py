@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,14 +51,15 @@ def rows(book: Book, span: Span = ALL_TIME) -> list[dict[str, str]]:
 def line(**changes: Any) -> BookedCharge:
     charge = BookedCharge(
         id=7, charge_class="charge", corrects_id=None, posted_month="2026-03", occurred_month="2026-03",
-        project="search", currency="CRD", billed_model=CODE, model_differs=0, rate_entry_id=1, conversion_id=1,
+        project="search", provider="evolink", currency="CRD", billed_model=CODE, model_differs=0,
+        rate_entry_id=1, conversion_id=1,
         tier="32000", input_nano=32_000, cached_input_nano=0, output_nano=0, cache_storage_nano=0, amount_nano=32_000,
         run_id=3, occurred_at_us=0, source="evolink", request_id="r1", kind="request", status="completed",
         requested_model=CODE, reported_model=None, tags="{}", input_tokens=1, cached_input_tokens=0, output_tokens=0,
         storage_tokens=None, storage_end_us=None, corrected_input_tokens=None, corrected_cached_input_tokens=None,
         corrected_output_tokens=None, corrected_storage_tokens=None,
     )  # fmt: skip
-    return charge._replace(**changes)
+    return msgspec.structs.replace(charge, **changes)
 
 
 def written(*charges: BookedCharge) -> list[dict[str, str]]:

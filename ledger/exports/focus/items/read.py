@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Select, and_, func, select
+from sqlalchemy import Connection, and_, func, select
 
-from ledger.book.charges import corrected, select_charges
+from ledger.book.charges import ChargeWithUsage, corrected, select_charges
+from ledger.store.bulk import stream_rows
 from ledger.store.tables import batches, charges, rollup_days, rollup_keys
 
-ROWS_AT_ONCE = 5_000
 CORRECTING = ("reversal", "replacement")
 
 
@@ -38,42 +38,15 @@ class RolledUp(NamedTuple):
     cache_storage_nano: int
 
 
-class PostedCharge(NamedTuple):
-    """A charge with its usage (None for what an adjustment lacks) and its batch's reason and reference.
+class PostedCharge(ChargeWithUsage, frozen=True, gc=False):
+    """A charge with its usage, and its batch's reason and reference.
 
-    Tokens are the usage's own, also on reversals. `corrected_posted_month` is where the charge stands that this one
-    reverses or replaces.
+    `corrected_posted_month` is that of the charge that this one reverses or replaces.
     """
 
-    id: int
-    charge_class: str
-    corrects_id: int | None
-    occurred_month: str
-    posted_month: str
-    project: str
-    provider: str
-    currency: str
-    billed_model: str
-    rate_entry_id: int | None
-    conversion_id: int | None
-    tier: str
-    input_nano: int
-    cached_input_nano: int
-    output_nano: int
-    cache_storage_nano: int
-    amount_nano: int
     corrected_posted_month: str | None
     reason: str | None
     reference: str | None
-    occurred_at_us: int | None
-    storage_end_us: int | None
-    source: str | None
-    request_id: str | None
-    tags: str | None
-    input_tokens: int | None
-    cached_input_tokens: int | None
-    output_tokens: int | None
-    storage_tokens: int | None
 
 
 def read_rolled_up(connection: Connection, month: str) -> Iterator[RolledUp]:
@@ -91,8 +64,7 @@ def read_rolled_up(connection: Connection, month: str) -> Iterator[RolledUp]:
         .where(rollup_days.c.key_id.between(first, last), wanted)
         .order_by(rollup_days.c.day)
     )
-    for rows in connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}).partitions():
-        yield from map(RolledUp._make, rows)
+    yield from stream_rows(connection, query, RolledUp)
 
 
 def corrects_earlier_usage(connection: Connection, month: str) -> bool:
@@ -113,21 +85,18 @@ def read_late_corrected(connection: Connection, month: str) -> Iterator[PostedCh
         charges.c.occurred_month < month,
         corrected.c.posted_month == month,
     )
-    return _read(connection, select_charges(PostedCharge).where(late))
+    return stream_rows(connection, select_charges(PostedCharge).where(late), PostedCharge)
 
 
 def read_adjustments(connection: Connection, month: str) -> Iterator[PostedCharge]:
     """The month's adjustments in order of posting, found by their batches: charges are many, adjustments few."""
     in_batch = charges.c.id.between(batches.c.first_charge_id, batches.c.last_charge_id)
     of_month = and_(charges.c.charge_class == "adjustment", charges.c.posted_month == month)
-    return _read(connection, select_charges(PostedCharge).where(batches.c.kind == "adjust", in_batch, of_month))
+    return stream_rows(
+        connection, select_charges(PostedCharge).where(batches.c.kind == "adjust", in_batch, of_month), PostedCharge
+    )
 
 
 def read_posted(connection: Connection, month: str) -> Iterator[PostedCharge]:
     """All charges of a month's books in order of posting, some thousands at a time."""
-    return _read(connection, select_charges(PostedCharge).where(charges.c.posted_month == month))
-
-
-def _read(connection: Connection, query: Select[Any]) -> Iterator[PostedCharge]:
-    for rows in connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}).partitions():
-        yield from map(PostedCharge._make, rows)
+    return stream_rows(connection, select_charges(PostedCharge).where(charges.c.posted_month == month), PostedCharge)
