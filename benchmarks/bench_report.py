@@ -18,12 +18,12 @@ from sqlalchemy import Connection, text
 
 from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds
-from ledger.book.rollups import Dimensions
 from ledger.reports.report import ReportOptions, run_report
 from ledger.store.bulk import append_rows
 from ledger.store.database import Database
 from ledger.store.opening import open_ledger
 from ledger.store.tables import rollup_days, rollup_keys
+from ledger.store.tables.rollups import Dimensions
 from ledger.values.instants import to_microseconds
 from pricing.rate_card import RateCard
 

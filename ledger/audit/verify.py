@@ -13,7 +13,6 @@ from ledger.book.charges import LIVE_CLASSES, is_undone, posted_charges
 from ledger.book.corrections.reversing import reversal
 from ledger.book.projects import check_projects
 from ledger.book.rebuilt_rollups import RebuiltRollUps
-from ledger.book.rollups import Dimensions
 from ledger.book.rows import ChargeRow, Facts, nano_by_meter
 from ledger.months.rows import check_closings
 from ledger.store.bulk import in_chunks
@@ -32,6 +31,7 @@ from ledger.store.tables import (
     wallet_entries,
     wallet_moves,
 )
+from ledger.store.tables.rollups import Dimensions
 from ledger.values.calendar import Calendar
 from ledger.values.instants import from_microseconds, to_microseconds
 from ledger.wallet.entries import check_wallets

@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
-from ledger.book.rollups import SIGNS, Dimensions, TagSubset, dimensions_of, token_hours
+from ledger.book.rollups import SIGNS, TagSubset, dimensions_of, token_hours
 from ledger.book.rows import ChargeRow, Columns, Facts, columns_of
 from ledger.errors import LedgerError
 from ledger.store.bulk import rows_by_key
 from ledger.store.tables import rollup_days
+from ledger.store.tables.rollups import Dimensions
 from ledger.values.calendar import QUARTER_US, Calendar
 from pricing.money import INT64_MAX, format_nano
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +12,7 @@ from ledger.book.rows import AMOUNTS, TOKENS, ChargeRow, Columns, Facts
 from ledger.store.bulk import append_rows, in_chunks, next_id, upsert
 from ledger.store.expressions import HALF_BITS, LOWER_HALF
 from ledger.store.tables import rollup_days, rollup_keys, rollup_quarters
+from ledger.store.tables.rollups import Dimensions
 from ledger.values.calendar import QUARTER_US, Calendar
 from ledger.values.instants import from_microseconds
 from pricing.money import INT64_MAX
@@ -21,29 +21,6 @@ from pricing.usage import clock_hours
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-
-
-class Dimensions(NamedTuple):
-    """What a sum is by: the columns of `rollup_keys` after id and digest. `tags` are the rolled-up ones, JSON."""
-
-    posted_month: str
-    occurred_month: str
-    source: str
-    provider: str
-    currency: str
-    billed_model: str
-    project: str
-    tier: str
-    status: str
-    kind: str
-    charge_class: str
-    tags: str
-    rate_entry_id: int | None
-    conversion_id: int | None
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
 
 class Cells(NamedTuple):
@@ -168,26 +145,11 @@ SIGNS = {"charge": 1, "replacement": 1, "reversal": -1, "adjustment": 0}
 
 
 def dimensions_of(charges: Columns, facts: Columns, tags: TagSubset) -> Iterator[tuple[Any, ...]]:
-    """Each charge's dimensions, in the order of Dimensions; plain tuples hash and compare as the named ones do."""
-    charge: Any = ChargeRow._make(charges)  # columns by name, and so is usage
-    usage: Any = Facts._make(facts)
-    return zip(
-        charge.posted_month,
-        charge.occurred_month,
-        usage.source,
-        charge.provider,
-        charge.currency,
-        charge.billed_model,
-        charge.project,
-        charge.tier,
-        usage.status,
-        usage.kind,
-        charge.charge_class,
-        map(tags, usage.tags),
-        charge.rate_entry_id,
-        charge.conversion_id,
-        strict=True,
-    )
+    """Lists each charge's dimensions, of its usage what it doesn't have itself; plain tuples hash as Dimensions do."""
+    usage = dict(zip(Facts._fields, facts, strict=True))
+    usage["tags"] = list(map(tags, usage["tags"]))
+    by_name = usage | dict(zip(ChargeRow._fields, charges, strict=True))
+    return zip(*(by_name[name] for name in Dimensions._fields), strict=True)
 
 
 def sum_by_quarter(charges: Columns, facts: Columns, tags: TagSubset, *, halves: bool = False) -> Cells:

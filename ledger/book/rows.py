@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import attrgetter
+from operator import attrgetter, neg
 from typing import Any, Literal, NamedTuple
 
 from ledger.values.calendar import Calendar
+
+# An adjustment is of no usage: it comes in by command alone.
+RecordKind = Literal["request", "cache_storage", "adjustment"]
 
 
 class Facts(NamedTuple):
@@ -16,7 +19,7 @@ class Facts(NamedTuple):
     `tool_calls` are calls whose fees are not booked, None where there are none.
     """
 
-    kind: Kind
+    kind: RecordKind
     source: str
     request_id: str
     generation: int
@@ -46,6 +49,14 @@ class Facts(NamedTuple):
 
 # Places of the token counts in `Facts`, input to reasoning.
 TOKENS = slice(Facts._fields.index("input_tokens"), Facts._fields.index("reasoning_tokens") + 1)
+
+
+# Of a usage record that is of no request: what only a request has.
+NO_REQUEST: dict[str, Any] = {
+    "status": "completed",
+    **dict.fromkeys(Facts._fields[TOKENS], 0),
+    **dict.fromkeys(("service_tier", "provider_amount_nano", "tool_calls")),
+}
 
 
 def same_facts(known: Facts, new: Facts) -> bool:
@@ -103,6 +114,13 @@ ADJUSTMENT = "adjustment"
 # Nano by meter, in the order of METERS, of anything with a charge's amounts.
 nano_by_meter = attrgetter("input_nano", "cached_input_nano", "output_nano", "cache_storage_nano")
 
+
+def negated(charge: ChargeRow) -> ChargeRow:
+    """Returns the charge with its amounts negated."""
+    amounts_nano: Any = charge[AMOUNTS]
+    return ChargeRow._make((*charge[: AMOUNTS.start], *map(neg, amounts_nano)))
+
+
 # Columns of many charges or records, in the order of ChargeRow or Facts: what bulk work is done on.
 Columns = Sequence[Sequence[Any]]
 
@@ -149,20 +167,9 @@ def adjustment_facts(charge: ChargeRow, calendar: Calendar) -> Facts:
         requested_model=None,
         reported_model=None,
         project=charge.project,
-        status="completed",
-        service_tier=None,
-        input_tokens=0,
-        cached_input_tokens=0,
-        output_tokens=0,
-        reasoning_tokens=0,
         tags="{}",
         storage_tokens=None,
         storage_end=None,
-        provider_amount_nano=None,
         assumed=0,
-        tool_calls=None,
+        **NO_REQUEST,
     )
-
-
-# An adjustment is of no usage: it comes in by command alone.
-Kind = Literal["request", "cache_storage", "adjustment"]

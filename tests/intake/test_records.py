@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.book.rows import Kind
+from ledger.book.rows import RecordKind
 from ledger.intake.fields.record import MAX_NAME, MAX_REQUEST_ID, MAX_SOURCE, STATUSES, UsageRecord
 from ledger.intake.fields.record_fields import to_fields
 from ledger.intake.fields.times import read_time
@@ -198,7 +198,7 @@ COUNT = st.integers(0, 2**63 - 1)
 
 @st.composite
 def usage_records(draw: st.DrawFn) -> UsageRecord:
-    kind: Kind = draw(st.sampled_from(("request", "cache_storage")))
+    kind: RecordKind = draw(st.sampled_from(("request", "cache_storage")))
     found = UsageRecord(
         draw(st.text(min_size=1, max_size=MAX_REQUEST_ID).filter(lambda t: "\0" not in t and not t.isspace())),
         draw(MOMENTS),

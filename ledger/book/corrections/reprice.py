@@ -15,7 +15,7 @@ from ledger.book.posting import Poster, Run, already_posted
 from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.prices.rating import Rater
-from ledger.book.rows import ChargeRow, Facts
+from ledger.book.rows import ChargeRow, Facts, Rated, negated
 from ledger.errors import LedgerError
 from ledger.store.database import Database
 from ledger.store.tables import batches, charges
@@ -165,11 +165,7 @@ def _bringing_back(connection: Connection, poster: Poster, first: int, last: int
     ]
 
 
-PRICE = ("currency", "billed_model", "model_differs", "rate_entry_id", "conversion_id", "tier")
-AMOUNTS = ("input_nano", "cached_input_nano", "output_nano", "cache_storage_nano", "amount_nano")
-
-
 def _price_of(reversal: ChargeRow) -> dict[str, Any]:
-    """The price of the charge that a reversal took back."""
-    row = reversal._asdict()
-    return {name: row[name] for name in PRICE} | {name: -row[name] for name in AMOUNTS}
+    """Returns the price of the charge that a reversal took back."""
+    row = negated(reversal)._asdict()
+    return {name: row[name] for name in Rated._fields[1:]}

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, true
+from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from ledger.book.charges import live_chunks
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.posting import Poster, Run
-from ledger.book.rows import ChargeRow, Facts, columns_of
+from ledger.book.rows import ChargeRow, Facts, columns_of, negated
 from ledger.errors import LedgerError
 from ledger.store.bulk import next_id
 from ledger.store.database import Database
+from ledger.store.expressions import column_within
 from ledger.store.tables import batches, charges, usage_records
 
 # Batches whose usage records can be voided; corrections themselves are undone by their opposite.
@@ -50,7 +51,7 @@ class Selection:
 
     def condition(self, connection: Connection) -> ColumnElement[bool]:
         """The selection over usage_records and charges."""
-        terms: list[ColumnElement[bool]] = [true()]
+        terms = [column_within(usage_records.c.occurred_at, self.since, self.until)]
         if self.batch is not None:
             first, last = usage_range(connection, self.batch)
             terms.append(usage_records.c.id.between(first, last))
@@ -65,10 +66,6 @@ class Selection:
             (charges.c.billed_model, self.model),
         )
         terms += [column == value for column, value in equals if value is not None]
-        if self.since is not None:
-            terms.append(usage_records.c.occurred_at >= self.since)
-        if self.until is not None:
-            terms.append(usage_records.c.occurred_at < self.until)
         return and_(*terms)
 
 
@@ -156,15 +153,10 @@ def post_corrections(poster: Poster, connection: Connection, corrections: Sequen
 
 def reversal(charge: ChargeRow, number: int, batch_id: int, first_open: str) -> ChargeRow:
     """The row that takes a charge back: the same facts, amounts negated; in the charge's month while that is open."""
-    return charge._replace(
+    return negated(charge)._replace(
         posted_month=posted_month(charge.posted_month, first_open),
         id=number,
         batch_id=batch_id,
         charge_class="reversal",
         corrects_id=charge.id,
-        input_nano=-charge.input_nano,
-        cached_input_nano=-charge.cached_input_nano,
-        output_nano=-charge.output_nano,
-        cache_storage_nano=-charge.cache_storage_nano,
-        amount_nano=-charge.amount_nano,
     )

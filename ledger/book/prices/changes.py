@@ -8,6 +8,7 @@ from ledger.book.charges import is_live
 from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds, add_conversion, add_version
 from ledger.errors import LedgerError
+from ledger.store.expressions import column_within
 from ledger.store.tables import charges, usage_records
 from pricing.catalog import CardFile, changed_entries
 from pricing.errors import PricingError
@@ -108,10 +109,8 @@ def charges_priced_otherwise(connection: Connection, provider: str) -> int:
             conversion_id = pins.conversion(provider, card.conversion_at(start))
             query = live.where(
                 charges.c.billed_model == model.id,
-                usage_records.c.occurred_at >= start,
+                column_within(usage_records.c.occurred_at, start, end),
                 or_(charges.c.rate_entry_id != entry_id, charges.c.conversion_id != conversion_id),
             )
-            if end is not None:
-                query = query.where(usage_records.c.occurred_at < end)
             count += int(connection.execute(query).scalar_one())
     return count

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import chain, groupby
-from typing import Any
+from typing import Any, TypeAlias
 
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.rows import Facts, Rated, columns_of
@@ -19,6 +19,10 @@ from pricing.rate_card import RateCard, format_instant
 STORAGE_TIER = "none"
 OCCURRED_AT = Facts._fields.index("occurred_at")
 COUNTS = tuple(Facts._fields.index(name) for name in ("input_tokens", "cached_input_tokens", "output_tokens"))
+
+
+# A record's place among those to be priced, itself, the model to bill, and whether another known one answered (1).
+Named: TypeAlias = tuple[int, Facts, str, int]
 
 
 class Rater:
@@ -63,48 +67,24 @@ class Rater:
         )
 
     def rate(self, rows: Sequence[Facts]) -> tuple[Rated, dict[int, PricingError]]:
-        """Price records in order; those that can't be priced are left out and named by place in `rows`."""
+        """Prices records in order; those that can't be priced are left out and named by place in `rows`."""
         errors: dict[int, PricingError] = {}
-        models = self._models(rows, errors)
-        parts: list[Rated] = []
-        start = 0
-        for (kind, provider), run in groupby(rows, key=lambda facts: (facts.kind, facts.provider)):
-            taken = list(run)
-            places = range(start, start + len(taken))
-            start += len(taken)
-            if any(place in errors for place in places):
-                places_left = [place for place in places if place not in errors]
-                taken = [rows[place] for place in places_left]
-            else:
-                places_left = list(places)
-            if not taken:
-                continue
-            rate = self._rate_requests if kind == "request" else self._rate_storage
-            parts.append(rate(provider, taken, [models[place] for place in places_left], places_left, errors))
-        return _joined(parts), errors
-
-    def _models(self, rows: Sequence[Facts], errors: dict[int, PricingError]) -> list[tuple[str, int]]:
-        models: list[tuple[str, int]] = []
+        named: list[Named] = []
         for place, facts in enumerate(rows):
             try:
-                models.append(self.billed_model(facts))
+                named.append((place, facts, *self.billed_model(facts)))
             except PricingError as error:
                 errors[place] = error
-                models.append(("", 0))
-        return models
+        parts: list[Rated] = []
+        for (kind, provider), run in groupby(named, key=lambda record: (record[1].kind, record[1].provider)):
+            rate = self._rate_requests if kind == "request" else self._rate_storage
+            parts.append(rate(self.card(provider), list(run), errors))
+        return _joined(parts), errors
 
-    def _rate_requests(
-        self,
-        provider: str,
-        rows: list[Facts],
-        models: Sequence[tuple[str, int]],
-        places: Sequence[int],
-        errors: dict[int, PricingError],
-    ) -> Rated:
+    def _rate_requests(self, card: RateCard, records: Sequence[Named], errors: dict[int, PricingError]) -> Rated:
         import numpy as np
 
-        card = self.card(provider)
-        names, differs = (list(column) for column in zip(*models, strict=True))
+        places, rows, names, differs = zip(*records, strict=True)
         categories = sorted(set(names))
         code_of = {name: code for code, name in enumerate(categories)}
         columns = columns_of(rows)
@@ -124,7 +104,7 @@ class Rater:
         labels = [[tier.label for tier in entry.tiers] for entry in batch.entries]
         entries = batch.entry_index.tolist()
         rated = Rated(
-            facts=rows,
+            facts=list(rows),
             currency=[card.currency] * len(rows),
             billed_model=names,
             model_differs=differs,
@@ -157,17 +137,9 @@ class Rater:
         }
         return [ids[place] for place in places], early
 
-    def _rate_storage(
-        self,
-        provider: str,
-        rows: list[Facts],
-        models: Sequence[tuple[str, int]],
-        places: Sequence[int],
-        errors: dict[int, PricingError],
-    ) -> Rated:
-        card = self.card(provider)
+    def _rate_storage(self, card: RateCard, records: Sequence[Named], errors: dict[int, PricingError]) -> Rated:
         priced: list[tuple[Any, ...]] = []
-        for facts, (model, differs), place in zip(rows, models, places, strict=True):
+        for place, facts, model, differs in records:
             start = from_microseconds(facts.occurred_at)
             try:
                 entry = card.entry_at(model, start)
@@ -178,23 +150,16 @@ class Rater:
             except PricingError as error:
                 errors[place] = error
                 continue
-            entry_id, conversion_id = self._pins.entry(entry), self._pins.conversion(provider, conversion)
+            entry_id, conversion_id = self._pins.entry(entry), self._pins.conversion(card.provider, conversion)
             amount = charge.amount_nano
             priced.append(
                 (facts, card.currency, model, differs, entry_id, conversion_id, STORAGE_TIER, 0, 0, 0, amount, amount)
             )
-        return Rated(*(list(column) for column in zip(*priced, strict=True))) if priced else NOTHING_RATED
-
-
-NOTHING_RATED = Rated(*([] for _name in Rated._fields))
+        return Rated(*map(list, zip(*priced, strict=True))) if priced else _joined(())
 
 
 def _joined(parts: Sequence[Rated]) -> Rated:
-    """The parts one after the other."""
-    if not parts:
-        return NOTHING_RATED
-    return (
-        parts[0]
-        if len(parts) == 1
-        else Rated(*(list(chain.from_iterable(columns)) for columns in zip(*parts, strict=True)))
-    )
+    """Puts the parts one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return Rated._make(list(chain(*(part[place] for part in parts))) for place in range(len(Rated._fields)))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger.book.rows import Kind
+from ledger.book.rows import RecordKind
 from pricing.usage import TokenUsage
 
 STATUSES = ("completed", "incomplete", "failed", "cancelled")
@@ -45,7 +45,7 @@ class UsageRecord:
 
     request_id: str
     occurred_at_us: int
-    kind: Kind = "request"
+    kind: RecordKind = "request"
     provider: str | None = None
     source: str | None = None
     requested_model: str | None = None

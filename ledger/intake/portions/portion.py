@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ledger.book.rows import Facts
+from ledger.book.rows import NO_REQUEST, Facts
 from ledger.intake.containers.lines import LineChunk
 from ledger.intake.containers.reading import SourceReader
 from ledger.intake.fields.record import Held, Item, Pending, RecordError, Rejected, UsageRecord
@@ -105,17 +105,10 @@ def assumed_storage(facts: Facts, expires_at_us: int) -> Facts:
     """The cache storage that a response with caching enabled implies: its input, from its creation to its expiry."""
     return facts._replace(
         kind="cache_storage",
-        status="completed",
-        service_tier=None,
-        input_tokens=0,
-        cached_input_tokens=0,
-        output_tokens=0,
-        reasoning_tokens=0,
         storage_tokens=facts.input_tokens,
         storage_end=expires_at_us,
-        provider_amount_nano=None,
         assumed=1,
-        tool_calls=None,
+        **NO_REQUEST,
     )
 
 

@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import NamedTuple
+
+import msgspec
 from sqlalchemy import Column, Table, Text, UniqueConstraint
 
 from ledger.store.tables.base import metadata
 from ledger.store.tables.columns import BigInt, UtcTime
 
-_DIMENSIONS = (
-    "posted_month",
-    "occurred_month",
-    "source",
-    "provider",
-    "currency",
-    "billed_model",
-    "project",
-    "tier",
-    "status",
-    "kind",
-    "charge_class",
-    "tags",
-)
+
+class Dimensions(NamedTuple):
+    """What a sum is by: the columns of `rollup_keys` after id and digest. `tags` are the rolled-up ones, JSON."""
+
+    posted_month: str
+    occurred_month: str
+    source: str
+    provider: str
+    currency: str
+    billed_model: str
+    project: str
+    tier: str
+    status: str
+    kind: str
+    charge_class: str
+    tags: str
+    rate_entry_id: int | None
+    conversion_id: int | None
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
+
+
+_ROW_IDS = ("rate_entry_id", "conversion_id")
 
 rollup_keys = Table(
     "rollup_keys",
     metadata,
     Column("id", BigInt, primary_key=True, autoincrement=False),
     Column("digest", Text, nullable=False, comment="sha256 of the other columns"),
-    *(Column(name, Text, nullable=False) for name in _DIMENSIONS),
-    Column("rate_entry_id", BigInt),
-    Column("conversion_id", BigInt),
+    *(Column(name, BigInt if name in _ROW_IDS else Text, nullable=name in _ROW_IDS) for name in Dimensions._fields),
     UniqueConstraint("digest"),
     sqlite_strict=True,
     comment="Each combination of dimensions that was ever posted, once; tags holds the rolled-up keys alone.",
