@@ -154,10 +154,8 @@ def read_config(path: Path) -> Config:
     """Read a configuration file; LedgerError naming file and key where it is wrong or isn't there."""
     try:
         return _parse(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise LedgerError(f"{path}: can't be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise LedgerError(f"{path}: can't be read: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise LedgerError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from error
     except LedgerError as error:
         raise LedgerError(f"{path}: {error}") from error
 

@@ -12,18 +12,6 @@ from pricing.card_file import CardFile, Key, parse_card
 from pricing.errors import RateCardError, UnknownCard, shown
 from pricing.rate_card import ModelRates, RateCard, RateEntry, format_instant
 
-__all__ = [
-    "CardFile",
-    "adds_nothing",
-    "built_in_card_files",
-    "changed_entries",
-    "load_rate_cards",
-    "merge_cards",
-    "parse_card",
-    "read_card_file",
-    "shipped_card",
-]
-
 RATES_FOLDER = Path(__file__).parent / "rates"
 
 
@@ -55,13 +43,9 @@ def read_card_file(file: str | os.PathLike[str]) -> CardFile:
     return parse_card(text, os.fspath(file))
 
 
-def built_in_card_files() -> list[CardFile]:
-    """The cards that ship with tollbook."""
-    return list(_built_in())
-
-
 @cache
-def _built_in() -> tuple[CardFile, ...]:
+def built_in_card_files() -> tuple[CardFile, ...]:
+    """Reads the cards that ship with tollbook, once."""
     return tuple(
         parse_card(path.read_text(encoding="utf-8"), path.name) for path in sorted(RATES_FOLDER.glob("*.toml"))
     )

@@ -59,8 +59,9 @@ class CountColumn:
     source: Column
 
     def original(self, row: int) -> Any:  # noqa: ANN401 - foreign data, for the scalar rule to refuse
-        """The value in `row`, as a Python object."""
-        return plain(self.source[row])
+        """Returns the value in `row`, as a Python object."""
+        value = self.source[row]
+        return value.item() if hasattr(value, "item") else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +77,6 @@ class TimeColumn:
         if isinstance(self.source, list) or not FIRST_US <= us <= LAST_US:
             return self.source[row]
         return EPOCH + dt.timedelta(microseconds=us)
-
-
-def plain(value: object) -> object:
-    """A numpy scalar as the Python object it stands for; anything else as it is."""
-    item = getattr(value, "item", None)
-    return value if item is None else item()
 
 
 def count_column(column: Column) -> CountColumn:

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, true, type_coerce, union_all
 
 from ledger.book.rows import ChargeRow, Facts, adjustment_facts
-from ledger.store.bulk import next_id, rows_by_key
+from ledger.store.bulk import in_chunks, next_id, rows_by_key
 from ledger.store.expressions import microseconds
 from ledger.store.tables import batches, charges, usage_records
 from ledger.store.tables.columns import BigInt
@@ -205,8 +205,7 @@ def known_records(connection: Connection, identities: Sequence[Identity]) -> dic
 def live_charges(connection: Connection, usage_record_ids: Sequence[int]) -> dict[int, int]:
     """Usage record id -> id of its charge or replacement that no reversal has undone; a record has at most one."""
     found: dict[int, int] = {}
-    for start in range(0, len(usage_record_ids), 500):
-        chunk = usage_record_ids[start : start + 500]
+    for chunk in in_chunks(usage_record_ids, 500):
         for charge_class in LIVE_CLASSES:
             rows = connection.execute(
                 select(charges.c.usage_record_id, charges.c.id).where(

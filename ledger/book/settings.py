@@ -12,13 +12,7 @@ from ledger.errors import LedgerError
 from ledger.store.bulk import in_chunks
 from ledger.store.database import Database, zone_named
 from ledger.store.opening import joined_tags
-from ledger.store.tables import (
-    charges,
-    ledger_settings,
-    rollup_days,
-    rollup_keys,
-    rollup_quarters,
-)
+from ledger.store.tables import charges, ledger_settings, rollup_days, rollup_keys, rollup_quarters
 from ledger.values.calendar import Calendar
 
 

@@ -11,22 +11,18 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
 import msgspec
 
 from ledger.errors import LedgerError
 
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
 # How long a fork waits for the transactions of other threads.
 WAIT_SECONDS = 30
-
-
-class Disposable(Protocol):
-    """An engine, of which only this is known here."""
-
-    def dispose(self) -> None:
-        """Close idle connections."""
 
 
 class Follower(Protocol):
@@ -132,16 +128,16 @@ def keep(what: object) -> None:
 _gate = _Gate()
 _followers: WeakSet[Follower] = WeakSet()
 # Engines that may have idle SQLite connections, from when they are made until they are let go of.
-_sqlite_engines: set[Disposable] = set()
+_sqlite_engines: set[Engine] = set()
 passing = _gate.passing
 
 
-def register_sqlite(engine: Disposable) -> None:
+def register_sqlite(engine: Engine) -> None:
     """Have an engine's idle connections closed before each fork, until it is let go of."""
     _sqlite_engines.add(engine)
 
 
-def let_go(engine: Disposable) -> None:
+def let_go(engine: Engine) -> None:
     """Close an engine's connections for good; while a fork goes on, after it."""
     with passing(is_sqlite=engine in _sqlite_engines):
         engine.dispose()

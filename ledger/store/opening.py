@@ -129,12 +129,19 @@ def create_database(url: str, timezone: str = "UTC", rollup_tags: Sequence[str] 
     with _engine_of(url, "created") as engine:
         if engine.dialect.name == "sqlite":
             _prepare_file(engine)
-        with connect(engine).execution_options(**{WRITE: True}) as connection, connection.begin():
-            if connection.dialect.name != "sqlite":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CREATION_LOCK})
+        with _changing(engine) as connection:
             if _revision_in(connection) is None:
                 migrate(connection, "head")
                 _store_settings(connection, timezone, tags)
+
+
+@contextmanager
+def _changing(engine: Engine) -> Iterator[Connection]:
+    """A connection in a transaction that no other process's change of the schema overlaps."""
+    with connect(engine).execution_options(**{WRITE: True}) as connection, connection.begin():
+        if connection.dialect.name != "sqlite":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CREATION_LOCK})
+        yield connection
 
 
 def _prepare_file(engine: Engine) -> None:
@@ -175,9 +182,7 @@ def upgrade_database(url: str) -> tuple[str, str]:
             _check_revision(before, shown(engine))
         assert before is not None
         if before < HEAD_REVISION:
-            with connect(engine).execution_options(**{WRITE: True}) as connection, connection.begin():
-                if connection.dialect.name != "sqlite":
-                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CREATION_LOCK})
+            with _changing(engine) as connection:
                 migrate(connection, "head")
     return before, HEAD_REVISION
 

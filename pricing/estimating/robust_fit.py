@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,8 +23,7 @@ _ROUNDS = 100
 _SETTLED = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class Coefficient:
+class Coefficient(NamedTuple):
     """Knowledge of a coefficient before the fit: `likely`, give or take `spread`, and surely within the bounds."""
 
     likely: float
@@ -77,10 +75,7 @@ def _weighted_fit(rows: Floats, targets: Floats, weights: Floats, known: Sequenc
     """Least squares, the likely values being further rows; what leaves its bounds is put on them, the rest fit anew."""
     import numpy as np
 
-    spread = np.array([one.spread for one in known])
-    likely = np.array([one.likely for one in known])
-    lowest = np.array([one.lowest for one in known])
-    highest = np.array([one.highest for one in known])
+    likely, spread, lowest, highest = map(np.array, zip(*known, strict=True))
     # In units of the spread from what is likely, in which all coefficients are of like size.
     scaled = rows * spread
     normal = scaled.T @ (scaled * weights[:, None]) + NOISE**2 * np.eye(len(known))

@@ -6,15 +6,8 @@ from pathlib import Path
 import pytest
 
 from pricing import RateCard, RateCardError, TokenUsage, load_rate_cards, price_usage
-from pricing.catalog import (
-    CardFile,
-    adds_nothing,
-    built_in_card_files,
-    changed_entries,
-    merge_cards,
-    parse_card,
-    read_card_file,
-)
+from pricing.card_file import CardFile, parse_card
+from pricing.catalog import adds_nothing, built_in_card_files, changed_entries, merge_cards, read_card_file
 from pricing.money import NANO
 
 FEBRUARY = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import msgspec
+from msgspec import json
 from sqlalchemy import Connection, func, select
 
 from ledger.store.database import Database
 from ledger.store.tables import batches
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class BatchRow:
     """What one command posted. `amounts_nano` sums its charges by currency, reversals negative."""
 
@@ -24,7 +26,7 @@ class BatchRow:
     charges: int
     reason: str | None
     options: dict[str, Any]
-    amounts_nano: dict[str, int] = field(default_factory=dict)
+    amounts_nano: Mapping[str, int]
 
 
 def batch_rows(database: Database, limit: int) -> list[BatchRow]:
@@ -44,19 +46,15 @@ def batch_rows(database: Database, limit: int) -> list[BatchRow]:
         .limit(limit)
     )
     with database.reading() as connection:
-        rows = [
-            BatchRow(run, kind, posted_at, int(usage), int(count), reason, msgspec.json.decode(options))
-            for run, kind, posted_at, usage, count, reason, options in connection.execute(query)
+        return [
+            BatchRow(run, kind, at, int(usage), int(count), reason, json.decode(options), _amounts(connection, run))
+            for run, kind, at, usage, count, reason, options in connection.execute(query).all()
         ]
-        for row in rows:
-            row.amounts_nano = _amounts(connection, row.batch)
-    return rows
 
 
-def _amounts(connection: Connection, run_id: int) -> dict[str, int]:
-    """Nano by currency of what a run posted."""
-    found: dict[str, int] = {}
+def _amounts(connection: Connection, run_id: int) -> Counter[str]:
+    """Sums the nano that a run posted, by currency."""
+    found: Counter[str] = Counter()
     for amounts in connection.execute(select(batches.c.amounts).where(batches.c.run_id == run_id)).scalars():
-        for currency, nano in msgspec.json.decode(amounts).items():
-            found[currency] = found.get(currency, 0) + nano
+        found.update(json.decode(amounts))
     return found

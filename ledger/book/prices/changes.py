@@ -10,7 +10,8 @@ from ledger.book.prices.pins import PinnedIds, add_conversion, add_version
 from ledger.errors import LedgerError
 from ledger.store.expressions import column_within
 from ledger.store.tables import charges, usage_records
-from pricing.catalog import CardFile, changed_entries
+from pricing.card_file import CardFile
+from pricing.catalog import changed_entries
 from pricing.errors import PricingError
 from pricing.money import Conversion, format_nano
 from pricing.rate_card import RateCard

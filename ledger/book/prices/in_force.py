@@ -13,7 +13,8 @@ from sqlalchemy import Connection, select
 
 from ledger.errors import LedgerError
 from ledger.store.tables import card_versions, conversions
-from pricing.catalog import CardFile, built_in_card_files, merge_cards, parse_card
+from pricing.card_file import CardFile, parse_card
+from pricing.catalog import built_in_card_files, merge_cards
 from pricing.money import Conversion
 from pricing.rate_card import RateCard
 

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, select
 
-from ledger.store.bulk import next_id
+from ledger.store.bulk import append_row
 from ledger.store.tables import card_versions, conversions, rate_entries
-from pricing.catalog import CardFile, built_in_card_files, merge_cards, parse_card
+from pricing.card_file import CardFile, parse_card
+from pricing.catalog import built_in_card_files, merge_cards
 from pricing.money import Conversion
 from pricing.rate_card import RateCard, RateEntry
 
@@ -47,31 +48,28 @@ class PinnedIds:
             if missing:
                 self._add_entries(connection, card.provider, missing)
             for conversion in card.conversions:
-                if (card.provider, conversion.effective_from, conversion.per_usd_nano) not in self._conversions:
-                    number = add_conversion(connection, card.provider, conversion, origin="card")
-                    self._conversions[card.provider, conversion.effective_from, conversion.per_usd_nano] = number
+                key = (card.provider, conversion.effective_from, conversion.per_usd_nano)
+                if key not in self._conversions:
+                    self._conversions[key] = add_conversion(connection, card.provider, conversion, origin="card")
         self._per_usd = {number: per_usd for (_provider, _start, per_usd), number in self._conversions.items()}
 
     def _add_entries(self, connection: Connection, provider: str, entries: Sequence[RateEntry]) -> None:
         version_of = _version_ids(connection, provider)
-        first = next_id(connection, rate_entries)
         now = datetime.now(UTC)
-        for number, entry in enumerate(entries, first):
-            connection.execute(
-                rate_entries.insert().values(
-                    id=number,
-                    card_version_id=version_of[entry.digest],
-                    provider=provider,
-                    model=entry.model,
-                    currency=entry.currency,
-                    effective_from=entry.effective_from,
-                    key=entry.key,
-                    digest=entry.digest,
-                    content=entry.content(),
-                    recorded_at=now,
-                )
+        for entry in entries:
+            self.entries[entry.digest] = append_row(
+                connection,
+                rate_entries,
+                card_version_id=version_of[entry.digest],
+                provider=provider,
+                model=entry.model,
+                currency=entry.currency,
+                effective_from=entry.effective_from,
+                key=entry.key,
+                digest=entry.digest,
+                content=entry.content(),
+                recorded_at=now,
             )
-            self.entries[entry.digest] = number
 
 
 def _version_ids(connection: Connection, provider: str) -> dict[str, int]:
@@ -79,15 +77,12 @@ def _version_ids(connection: Connection, provider: str) -> dict[str, int]:
     rows = connection.execute(
         select(card_versions).where(card_versions.c.provider == provider).order_by(card_versions.c.id)
     )
-    versions: list[tuple[int, CardFile]] = []
     built_in = [file for file in built_in_card_files() if file.provider == provider]
-    versions += [(add_version(connection, file, origin="built-in"), file) for file in built_in]
+    versions = [(add_version(connection, file, origin="built-in"), file) for file in built_in]
     versions += [(row.id, parse_card(row.content, f"card version {row.id}")) for row in rows if row.origin == "user"]
     found: dict[str, int] = {}
-    so_far: list[CardFile] = []
-    for number, file in versions:
-        so_far.append(file)
-        merged = merge_cards(so_far)[provider]
+    for place, (number, _file) in enumerate(versions, 1):
+        merged = merge_cards([file for _number, file in versions[:place]])[provider]
         for model in merged.models.values():
             for entry in model.entries:
                 found.setdefault(entry.digest, number)
@@ -102,38 +97,32 @@ def add_version(connection: Connection, file: CardFile, *, origin: str, reason: 
         ).scalar()
         if known is not None:
             return int(known)
-    number = next_id(connection, card_versions)
-    connection.execute(
-        card_versions.insert().values(
-            id=number,
-            provider=file.provider,
-            origin=origin,
-            digest=file.digest,
-            content=file.text,
-            reason=reason,
-            added_at=datetime.now(UTC),
-        )
+    return append_row(
+        connection,
+        card_versions,
+        provider=file.provider,
+        origin=origin,
+        digest=file.digest,
+        content=file.text,
+        reason=reason,
+        added_at=datetime.now(UTC),
     )
-    return number
 
 
 def add_conversion(
     connection: Connection, provider: str, conversion: Conversion, *, origin: str, reason: str | None = None
 ) -> int:
     """Append a conversion row and return its id."""
-    number = next_id(connection, conversions)
-    connection.execute(
-        conversions.insert().values(
-            id=number,
-            provider=provider,
-            currency=conversion.currency,
-            per_usd_nano=conversion.per_usd_nano,
-            effective_from=conversion.effective_from,
-            origin=origin,
-            source_url=conversion.source_url,
-            checked_on=conversion.checked_on.isoformat() if conversion.checked_on else None,
-            reason=reason,
-            added_at=datetime.now(UTC),
-        )
+    return append_row(
+        connection,
+        conversions,
+        provider=provider,
+        currency=conversion.currency,
+        per_usd_nano=conversion.per_usd_nano,
+        effective_from=conversion.effective_from,
+        origin=origin,
+        source_url=conversion.source_url,
+        checked_on=conversion.checked_on.isoformat() if conversion.checked_on else None,
+        reason=reason,
+        added_at=datetime.now(UTC),
     )
-    return number

@@ -126,7 +126,7 @@ def show(app: App, model: str, provider: str | None, output: Output) -> None:
 def add(app: App, file: Path, replace: bool, reason: str | None) -> None:
     """Lay a card file over those in force. No posted charge changes."""
     from ledger.book.prices.changes import add_card, charges_priced_otherwise
-    from pricing.catalog import parse_card
+    from pricing.card_file import parse_card
 
     reason_to_replace = _reason(replace, reason)
     try:
