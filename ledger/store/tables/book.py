@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, Column, Index, Table, Text, UniqueConstraint
 
 from ledger.store.tables.base import metadata
-from ledger.store.tables.columns import BigInt, Flag, UtcTime
+from ledger.store.tables.columns import BigInt, Flag, UtcTime, optional, required, row_id
 
 ledger_settings = Table(
     "ledger_settings",
@@ -19,20 +19,18 @@ ledger_settings = Table(
 batches = Table(
     "batches",
     metadata,
-    Column("id", BigInt, primary_key=True, autoincrement=False),
+    row_id(),
     Column(
         "run_id", BigInt, nullable=False, comment="id of the first batch of the same command: what users call the batch"
     ),
     Column("sequence", BigInt, nullable=False, comment="1, 2, 3 … without a gap, in order of commit"),
     Column("kind", Text, nullable=False),
-    Column("reason", Text),
-    Column("reference", Text),
+    *optional(Text, "reason", "reference"),
     Column("options", Text, nullable=False, comment="JSON: files and options of the command"),
     Column("posted_at", UtcTime, nullable=False),
     Column("first_usage_record_id", BigInt, nullable=False),
     Column("last_usage_record_id", BigInt, nullable=False, comment="below the first where the batch has none"),
-    Column("first_charge_id", BigInt, nullable=False),
-    Column("last_charge_id", BigInt, nullable=False),
+    *required(BigInt, "first_charge_id", "last_charge_id"),
     Column("amounts", Text, nullable=False, comment="JSON: nano of its charges by currency, reversals negative"),
     Column("digest", Text, nullable=False, comment="sha256 over previous and the batch's rows"),
     Column("previous", Text, nullable=False, comment="digest of the batch before, empty for the first"),
@@ -45,20 +43,16 @@ batches = Table(
 usage_records = Table(
     "usage_records",
     metadata,
-    Column("id", BigInt, primary_key=True, autoincrement=False),
+    row_id(),
     Column("batch_id", BigInt, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("request_id", Text, nullable=False),
+    *required(Text, "kind", "source", "request_id"),
     Column(
         "generation", BigInt, nullable=False, comment="0; counted up where an id is recorded again after void or accept"
     ),
     Column("provider", Text, nullable=False),
     Column("occurred_at", UtcTime, nullable=False),
-    Column("requested_model", Text),
-    Column("reported_model", Text),
-    Column("project", Text, nullable=False),
-    Column("status", Text, nullable=False),
+    *optional(Text, "requested_model", "reported_model"),
+    *required(Text, "project", "status"),
     Column("service_tier", Text),
     Column("input_tokens", BigInt, nullable=False, comment="cached ones included"),
     Column("cached_input_tokens", BigInt, nullable=False),
@@ -89,26 +83,18 @@ _SUM_OF_METERS = "amount_nano = input_nano + cached_input_nano + output_nano + c
 charges = Table(
     "charges",
     metadata,
-    Column("id", BigInt, primary_key=True, autoincrement=False, comment="posted_seq: order of posting"),
+    row_id(comment="posted_seq: order of posting"),
     Column("batch_id", BigInt, nullable=False),
     Column("usage_record_id", BigInt, comment="null for adjustments"),
     Column("charge_class", Text, nullable=False),
     Column("corrects_id", BigInt, comment="the charge reversed or replaced"),
     Column("occurred_month", Text, nullable=False, comment="YYYY-MM in the ledger's zone"),
-    Column("posted_month", Text, nullable=False),
-    Column("project", Text, nullable=False),
-    Column("provider", Text, nullable=False),
-    Column("currency", Text, nullable=False),
-    Column("billed_model", Text, nullable=False),
+    *required(Text, "posted_month", "project", "provider", "currency", "billed_model"),
     Column("model_differs", Flag, nullable=False),
     Column("rate_entry_id", BigInt, comment="null for adjustments"),
     Column("conversion_id", BigInt, comment="null where the currency is USD"),
     Column("tier", Text, nullable=False, comment="its up_to, 'unbounded', or 'none' for storage"),
-    Column("input_nano", BigInt, nullable=False),
-    Column("cached_input_nano", BigInt, nullable=False),
-    Column("output_nano", BigInt, nullable=False),
-    Column("cache_storage_nano", BigInt, nullable=False),
-    Column("amount_nano", BigInt, nullable=False),
+    *required(BigInt, "input_nano", "cached_input_nano", "output_nano", "cache_storage_nano", "amount_nano"),
     # One check, the ordinary class first: SQLite evaluates every check of every row.
     CheckConstraint(
         "CASE charge_class"
@@ -126,7 +112,7 @@ charges = Table(
 closings = Table(
     "closings",
     metadata,
-    Column("id", BigInt, primary_key=True, autoincrement=False, comment="1, 2, 3 … in order of commit"),
+    row_id(comment="1, 2, 3 … in order of commit"),
     Column("action", Text, nullable=False),
     Column("month", Text, nullable=False, comment="YYYY-MM in the ledger's zone"),
     Column("number", BigInt, nullable=False, comment="1 for a month's first close, 2 after it was reopened"),
@@ -137,8 +123,7 @@ closings = Table(
     Column("charges", BigInt, nullable=False, comment="rows posted in the month"),
     Column("amounts", Text, nullable=False, comment="JSON: their nano by currency"),
     Column("rows_digest", Text, nullable=False, comment="sha256 over these rows and the conversions they pin"),
-    Column("billing_mode", Text, nullable=False),
-    Column("timezone", Text, nullable=False),
+    *required(Text, "billing_mode", "timezone"),
     Column("export_version", BigInt, nullable=False),
     Column("previous", Text, nullable=False, comment="digest of the row before, empty for the first"),
     Column("digest", Text, nullable=False, comment="sha256 over the other columns"),

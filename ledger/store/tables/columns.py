@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any, TypeAlias
 
-from sqlalchemy import BigInteger, Integer, SmallInteger
+from sqlalchemy import BigInteger, Column, Integer, SmallInteger
 from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ledger.values.instants import from_microseconds, to_microseconds
+
+_Type: TypeAlias = TypeEngine[Any] | type[TypeEngine[Any]]
 
 # SQLite's STRICT tables know INTEGER alone; it holds the same signed 64 bits as BIGINT.
 BigInt = BigInteger().with_variant(Integer(), "sqlite")
@@ -34,3 +37,18 @@ class UtcTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         return None if value is None else from_microseconds(value)
+
+
+def row_id(comment: str | None = None) -> Column[int]:
+    """The id of a row, which its writer gives it."""
+    return Column("id", BigInt, primary_key=True, autoincrement=False, comment=comment)
+
+
+def required(kind: _Type, *names: str) -> list[Column[Any]]:
+    """Columns of one type that hold a value in each row."""
+    return [Column(name, kind, nullable=False) for name in names]
+
+
+def optional(kind: _Type, *names: str) -> list[Column[Any]]:
+    """Columns of one type that may be null."""
+    return [Column(name, kind) for name in names]

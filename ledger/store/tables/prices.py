@@ -5,14 +5,13 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Table, Text, UniqueConstraint
 
 from ledger.store.tables.base import metadata
-from ledger.store.tables.columns import BigInt, UtcTime
+from ledger.store.tables.columns import BigInt, UtcTime, optional, required, row_id
 
 card_versions = Table(
     "card_versions",
     metadata,
-    Column("id", BigInt, primary_key=True, autoincrement=False),
-    Column("provider", Text, nullable=False),
-    Column("origin", Text, nullable=False),
+    row_id(),
+    *required(Text, "provider", "origin"),
     Column("digest", Text, nullable=False, comment="sha256 of content"),
     Column("content", Text, nullable=False, comment="the TOML text as it was given"),
     Column("reason", Text),
@@ -25,11 +24,9 @@ card_versions = Table(
 rate_entries = Table(
     "rate_entries",
     metadata,
-    Column("id", BigInt, primary_key=True, autoincrement=False),
+    row_id(),
     Column("card_version_id", BigInt, ForeignKey("card_versions.id"), nullable=False),
-    Column("provider", Text, nullable=False),
-    Column("model", Text, nullable=False),
-    Column("currency", Text, nullable=False),
+    *required(Text, "provider", "model", "currency"),
     Column("effective_from", UtcTime, nullable=False),
     Column("key", Text, nullable=False, comment="provider/model/date#digest, what exports print"),
     Column("digest", Text, nullable=False, comment="sha256 of content"),
@@ -43,15 +40,12 @@ rate_entries = Table(
 conversions = Table(
     "conversions",
     metadata,
-    Column("id", BigInt, primary_key=True, autoincrement=False),
-    Column("provider", Text, nullable=False),
-    Column("currency", Text, nullable=False),
+    row_id(),
+    *required(Text, "provider", "currency"),
     Column("per_usd_nano", BigInt, nullable=False, comment="nano of the currency for 1 USD"),
     Column("effective_from", UtcTime, nullable=False),
     Column("origin", Text, nullable=False),
-    Column("source_url", Text),
-    Column("checked_on", Text),
-    Column("reason", Text),
+    *optional(Text, "source_url", "checked_on", "reason"),
     Column("added_at", UtcTime, nullable=False),
     CheckConstraint("per_usd_nano > 0", name="positive"),
     CheckConstraint("origin IN ('card', 'user')", name="origin"),

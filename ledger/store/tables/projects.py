@@ -5,16 +5,14 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, Column, Table, Text
 
 from ledger.store.tables.base import metadata
-from ledger.store.tables.columns import BigInt, Flag, UtcTime
+from ledger.store.tables.columns import BigInt, Flag, UtcTime, optional, row_id
 
 projects = Table(
     "projects",
     metadata,
-    Column("id", BigInt, primary_key=True, autoincrement=False, comment="1, 2, 3 … in order of commit"),
+    row_id(comment="1, 2, 3 … in order of commit"),
     Column("project", Text, nullable=False, comment="the id that charges carry"),
-    Column("name", Text),
-    Column("owner", Text),
-    Column("cost_center", Text),
+    *optional(Text, "name", "owner", "cost_center"),
     Column("aliases", Text, nullable=False, comment="JSON array, sorted: names whose usage counts as the project's"),
     Column("removed", Flag, nullable=False, comment="1 where the project was taken out of tollbook.toml"),
     Column("recorded_at", UtcTime, nullable=False),

@@ -5,14 +5,13 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, Column, Index, Table, Text, UniqueConstraint
 
 from ledger.store.tables.base import metadata
-from ledger.store.tables.columns import BigInt, Flag, UtcTime
+from ledger.store.tables.columns import BigInt, Flag, UtcTime, required, row_id
 
 sources = Table(
     "sources",
     metadata,
     Column("source", Text, primary_key=True),
-    Column("last_occurred_at", UtcTime, nullable=False),
-    Column("last_ingest_at", UtcTime, nullable=False),
+    *required(UtcTime, "last_occurred_at", "last_ingest_at"),
     sqlite_strict=True,
     comment="How far each stream of ids has come.",
 )
@@ -20,12 +19,9 @@ sources = Table(
 quarantine = Table(
     "quarantine",
     metadata,
-    Column("id", BigInt, primary_key=True, autoincrement=False),
+    row_id(),
     Column("digest", Text, nullable=False, comment="sha256 of source and line"),
-    Column("state", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("message", Text, nullable=False),
-    Column("file", Text, nullable=False),
+    *required(Text, "state", "reason", "message", "file"),
     Column("line", BigInt, nullable=False),
     Column("length", BigInt, nullable=False, comment="bytes of the line, for a cut-off line's whole twin"),
     Column("seen", BigInt, nullable=False, comment="how often this very line came"),
@@ -35,8 +31,7 @@ quarantine = Table(
     Column("fields", Text, nullable=False, comment="JSON in the records format: what may be kept of the line"),
     Column("complete", Flag, nullable=False, comment="1 where fields hold every fact, so that a retry can record them"),
     Column("options", Text, nullable=False, comment="JSON: options of the run"),
-    Column("first_seen_at", UtcTime, nullable=False),
-    Column("last_seen_at", UtcTime, nullable=False),
+    *required(UtcTime, "first_seen_at", "last_seen_at"),
     Column("resolution", Text, comment="reason of a discard, or how it was resolved"),
     Column("resolved_at", UtcTime),
     UniqueConstraint("digest"),

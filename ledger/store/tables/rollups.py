@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Column, Table, Text, UniqueConstraint
 
 from ledger.store.tables.base import metadata
-from ledger.store.tables.columns import BigInt, UtcTime
+from ledger.store.tables.columns import BigInt, UtcTime, required, row_id
 
 
 class Dimensions(NamedTuple):
@@ -40,7 +40,7 @@ _ROW_IDS = ("rate_entry_id", "conversion_id")
 rollup_keys = Table(
     "rollup_keys",
     metadata,
-    Column("id", BigInt, primary_key=True, autoincrement=False),
+    row_id(),
     Column("digest", Text, nullable=False, comment="sha256 of the other columns"),
     *(Column(name, BigInt if name in _ROW_IDS else Text, nullable=name in _ROW_IDS) for name in Dimensions._fields),
     UniqueConstraint("digest"),
@@ -65,16 +65,12 @@ MEASURES = (
 )
 
 
-def _measures() -> list[Column[int]]:
-    return [Column(name, BigInt, nullable=False) for name in MEASURES]
-
-
 rollup_days = Table(
     "rollup_days",
     metadata,
     Column("day", Text, primary_key=True, comment="YYYY-MM-DD the usage occurred, in the ledger's zone"),
     Column("key_id", BigInt, primary_key=True, autoincrement=False),
-    *_measures(),
+    *required(BigInt, *MEASURES),
     Column(
         "last_occurred_at",
         UtcTime,
@@ -91,7 +87,7 @@ rollup_quarters = Table(
     metadata,
     Column("quarter", UtcTime, primary_key=True, comment="start of the quarter-hour, UTC"),
     Column("key_id", BigInt, primary_key=True, autoincrement=False),
-    *_measures(),
+    *required(BigInt, *MEASURES),
     Column("last_occurred_at", UtcTime, nullable=False),
     sqlite_strict=True,
     sqlite_with_rowid=False,

@@ -5,14 +5,13 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text, UniqueConstraint
 
 from ledger.store.tables.base import metadata
-from ledger.store.tables.columns import BigInt, UtcTime
+from ledger.store.tables.columns import BigInt, UtcTime, required, row_id
 
 wallet_moves = Table(
     "wallet_moves",
     metadata,
-    Column("id", BigInt, primary_key=True, autoincrement=False, comment="of a top-up: what its lot is called"),
-    Column("kind", Text, nullable=False),
-    Column("provider", Text, nullable=False),
+    row_id(comment="of a top-up: what its lot is called"),
+    *required(Text, "kind", "provider"),
     Column("currency", Text, nullable=False, comment="of the provider's card: CRD for credits"),
     Column("credits_nano", BigInt, nullable=False),
     Column("paid_nano", BigInt, nullable=False, comment="nano-USD; 0 for granted credits and draws"),
@@ -41,12 +40,11 @@ wallet_moves = Table(
 wallet_entries = Table(
     "wallet_entries",
     metadata,
-    Column("id", BigInt, primary_key=True, autoincrement=False, comment="order of drawing"),
+    row_id(comment="order of drawing"),
     Column("closing_id", BigInt, ForeignKey("closings.id"), nullable=False, comment="the close that wrote it"),
     Column("provider", Text, nullable=False),
     Column("day", Text, nullable=False, comment="YYYY-MM-DD in the ledger's zone"),
-    Column("from_account", Text, nullable=False),
-    Column("to_account", Text, nullable=False),
+    *required(Text, "from_account", "to_account"),
     Column("lot_id", BigInt, ForeignKey("wallet_moves.id"), comment="whose balance it changes; null where none's"),
     Column("amount_nano", BigInt, nullable=False, comment="leaves the one account and comes to the other"),
     CheckConstraint("amount_nano > 0", name="amount"),
