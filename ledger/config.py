@@ -140,18 +140,18 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def database_url(stated: str | None, config: Config) -> str:
-    """The ledger's URL: as stated, else TOLLBOOK_DB, else `[ledger] db`, else tollbook.db in the working directory."""
+    """Returns the ledger's URL: as stated, else TOLLBOOK_DB, else `[ledger] db`, else tollbook.db here."""
     return stated or os.environ.get("TOLLBOOK_DB") or config.ledger.db or "sqlite:///tollbook.db"
 
 
 def load_config(folder: Path) -> Config:
-    """Read FOLDER/tollbook.toml; defaults where there is none, LedgerError naming file and key where it is wrong."""
+    """Reads FOLDER/tollbook.toml; defaults where there is none, LedgerError naming file and key where it is wrong."""
     path = folder / FILE_NAME
     return read_config(path) if path.exists() else Config()
 
 
 def read_config(path: Path) -> Config:
-    """Read a configuration file; LedgerError naming file and key where it is wrong or isn't there."""
+    """Reads a configuration file; LedgerError naming file and key where it is wrong or isn't there."""
     try:
         return _parse(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
@@ -161,7 +161,7 @@ def read_config(path: Path) -> Config:
 
 
 def usd_limit(value: Decimal | None, key: str) -> Amount | None:
-    """A limit in USD as an amount, None where there is none; LedgerError naming the key where it can't be one."""
+    """Returns a limit in USD, None where there is none; LedgerError naming the key where it is wrong."""
     if not value:
         return None if value is None else Amount(0, "USD")
     # 1e999999999 would have as many digits: it is looked at before it is worked with.
@@ -228,7 +228,7 @@ _STEP = re.compile(r"\.(\w+)|\[(\d+)\]|\[\.\.\.\]")
 
 
 def _place(path: str, raw: dict[str, Any]) -> tuple[str, Any]:
-    """The key that msgspec's path leads to, and the value there; of a table of texts, the first that is none."""
+    """Returns the key and value that msgspec's path leads to; of a table of texts, the first that isn't text."""
     key, value = "", cast("Any", raw)
     for name, number in _STEP.findall(path):
         if number:
@@ -240,7 +240,7 @@ def _place(path: str, raw: dict[str, Any]) -> tuple[str, Any]:
 
 
 def _plain(value: object) -> str:
-    """The value about as the file has it, cut where it is long."""
+    """Returns the value about as the file has it, cut where it is long."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (dict, list)):
@@ -272,7 +272,7 @@ def _check_names(kind: str, names: list[str]) -> None:
 
 
 def _check_projects(projects: list[Project]) -> None:
-    """Ids and aliases are each claimed once, so that usage has one project."""
+    """Refuses ids and aliases that are claimed twice: usage has one project."""
     ids = [(f"project[{number}].id", project.id) for number, project in enumerate(projects)]
     aliases = [
         (f"project[{number}].aliases[{place}]", alias)
@@ -307,7 +307,7 @@ def _rule(number: int, entry: dict[str, Any]) -> ProjectRule:
 
 
 def _flatten(entry: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """`tag.team = "x"` as TOML reads it, nested, and `"tag.team" = "x"` alike."""
+    """Reads `tag.team = "x"`, which TOML nests, and `"tag.team" = "x"` alike."""
     pairs: list[tuple[str, Any]] = []
     for key, value in entry.items():
         pairs += _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]

@@ -28,7 +28,7 @@ class Ledger:
     """
 
     def __init__(self, url: str | None = None, *, provider: str | None = None, source: str | None = None) -> None:
-        """Open the ledger; `source` names the stream that response ids are unique in (default: the provider)."""
+        """Opens the ledger; `source` names the stream that response ids are unique in (default: the provider)."""
         try:
             self._config = load_config(Path.cwd())
             section = self._config.ledger
@@ -57,7 +57,7 @@ class Ledger:
         return f"<Ledger {self._database.url}{', closed' if self._closed else ''}>"
 
     def close(self) -> None:
-        """Close the ledger, once what is under way is done; it refuses all calls from then on."""
+        """Closes the ledger, once what is under way is done; it refuses all calls from then on."""
         with self._lock:
             self._closed = True
             self._database.close()
@@ -70,7 +70,7 @@ class Ledger:
         project: str | None = None,
         tags: Mapping[str, object] | None = None,
     ) -> Recorded:
-        """Book one response (an SDK object or a dict) at once; the same response again is a `duplicate`.
+        """Books one response (an SDK object or a dict) at once; the same response again is a `duplicate`.
 
         What can't be booked, whatever it is, goes to quarantine and the result says why. LedgerError is for the
         ledger itself: closed, or (DatabaseFailure) away.
@@ -85,7 +85,7 @@ class Ledger:
         project: str | None = None,
         tags: Mapping[str, object] | None = None,
     ) -> list[Recorded]:
-        """Book responses in one transaction, all or none where the database fails; the results in their order."""
+        """Books responses in one transaction, all or none where the database fails; the results in their order."""
         if isinstance(responses, (Mapping, str, bytes)) or hasattr(responses, "model_dump"):
             raise LedgerError(f"record_many takes a list of responses: pass one {type(responses).__name__} to record")
         given = list(responses)
@@ -110,7 +110,7 @@ class Ledger:
         project: str | None = None,
         tags: Mapping[str, object] | None = None,
     ) -> Recorded:
-        """Book one response as `record` does, in a thread, while the event loop goes on."""
+        """Books one response as `record` does, in a thread, while the event loop goes on."""
         return await asyncio.to_thread(
             self.record, response, requested_model=requested_model, project=project, tags=tags
         )
@@ -129,7 +129,7 @@ class Ledger:
         model: str | Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
     ) -> ReportRows:
-        """Sum what was spent, as `tollbook report` does with the options of the same names."""
+        """Sums what was spent, as `tollbook report` does with the options of the same names."""
         options = ReportOptions(
             _texts(by),
             month=month,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def price_usage(usage: TokenUsage, *, card: RateCard | str, model: str, at: dt.datetime) -> Charge:
-    """Price one request at the prices of `model` (an id or alias) in effect at `at`; "evolink" is the shipped card."""
+    """Prices one request at the prices of `model` (an id or alias) in effect at `at`; "evolink" is the shipped card."""
     if isinstance(card, str):
         card = card_of(card)
     return price_entry(card.entry_at(model, at), usage, card, at)
@@ -34,7 +34,7 @@ def price_batch(
     cached_input_tokens: Column | None = None,
     output_tokens: Column | None = None,
 ) -> BatchCharges:
-    """Price columns as `price_usage` does, to the same figures; a bad row is named in `errors`, never raised."""
+    """Prices columns as `price_usage` does, to the same figures; a bad row is named in `errors`, never raised."""
     card = card_of(card)
     counts = count_columns(input_tokens, cached_input_tokens, output_tokens)
     times = time_column(at)
@@ -53,7 +53,7 @@ def price_batch(
 
 
 def card_of(card: RateCard | str) -> RateCard:
-    """The card itself, or the shipped one of that name; UnknownCard where none ships by it."""
+    """Returns the card itself, or the shipped one of that name; UnknownCard where none ships by it."""
     if not isinstance(card, str):
         return card
     from pricing.catalog import shipped_card

@@ -104,16 +104,16 @@ class Key:
     path: str
 
     def sub(self, part: str) -> Key:
-        """The place of `part` within this one."""
+        """Returns the place of `part` within this one."""
         return Key(self.file, f"{self.path}.{part}" if self.path else part)
 
     def refused(self, rule: str) -> RateCardError:
-        """The refusal of what stands here; `rule` names the value, the rule and the next step."""
+        """Returns the refusal of this place's value; `rule` names the value, the rule and the next step."""
         return RateCardError(": ".join(filter(None, (self.file, self.path, rule))))
 
 
 def parse_card(text: str, name: str) -> CardFile:
-    """The card that `text` says; `name` is what refusals call the file."""
+    """Reads the card that `text` says; `name` is what refusals call the file."""
     try:
         card = msgspec.convert(tomllib.loads(text), _Card)
     except msgspec.ValidationError as error:
@@ -272,7 +272,7 @@ def _tiers(tiers: Sequence[_Tier], per_tokens: int, key: Key) -> Iterator[Prompt
 
 
 def _rate(text: str, per_tokens: int, key: Key) -> int:
-    """A rate for `per_tokens` tokens, in pico per token, whole."""
+    """Reads a rate for `per_tokens` tokens, in pico per token, whole."""
     rate_pico, rest = divmod(_units(text, PICO, key), per_tokens)
     if rest:
         raise key.refused(f"{shown(text)} for {per_tokens} tokens is not whole in 10^-12 per token; correct it")
@@ -282,7 +282,7 @@ def _rate(text: str, per_tokens: int, key: Key) -> int:
 
 
 def _units(text: str, scale: int, key: Key) -> int:
-    """The plain decimal `text`, 0 or more, in whole 1/scale units."""
+    """Reads the plain decimal `text`, 0 or more, in whole 1/scale units."""
     try:
         units = parse_units(text, scale)
     except ValueError as error:
@@ -293,7 +293,7 @@ def _units(text: str, scale: int, key: Key) -> int:
 
 
 def _instant(value: object, key: Key) -> dt.datetime:
-    """A TOML date as UTC midnight, an offset date-time as that instant, in UTC."""
+    """Reads a TOML date as UTC midnight, an offset date-time as that instant, in UTC."""
     if isinstance(value, dt.datetime) and value.tzinfo is not None:
         try:
             return value.astimezone(dt.UTC)

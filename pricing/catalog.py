@@ -16,12 +16,12 @@ RATES_FOLDER = Path(__file__).parent / "rates"
 
 
 def load_rate_cards(*files: str | os.PathLike[str]) -> dict[str, RateCard]:
-    """The cards by provider: the built-in ones with these files added in order, later ones first in rank."""
+    """Returns the cards by provider: the built-in ones with these files added in order, later ones first in rank."""
     return merge_cards([*built_in_card_files(), *(read_card_file(file) for file in files)])
 
 
 def shipped_card(provider: str) -> RateCard:
-    """The card that ships for a provider; UnknownCard naming those that do."""
+    """Returns the card that ships for a provider; UnknownCard naming those that do."""
     cards = _shipped()
     if provider not in cards:
         known = " or ".join(sorted(cards))
@@ -35,7 +35,7 @@ def _shipped() -> dict[str, RateCard]:
 
 
 def read_card_file(file: str | os.PathLike[str]) -> CardFile:
-    """One rate card file, checked alone."""
+    """Reads one rate card file, checked alone."""
     try:
         text = Path(file).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
@@ -52,7 +52,7 @@ def built_in_card_files() -> tuple[CardFile, ...]:
 
 
 def merge_cards(files: Sequence[CardFile]) -> dict[str, RateCard]:
-    """One card a provider; of two entries with the same start, the later file's holds unless they are identical."""
+    """Merges files to a card a provider; of two entries of one start, the later file's holds if they differ."""
     cards: dict[str, RateCard] = {}
     for file in files:
         cards[file.provider] = _added(cards.get(file.provider), file)
@@ -77,7 +77,7 @@ def _added(card: RateCard | None, file: CardFile) -> RateCard:
 
 
 def _joined(known: ModelRates, added: ModelRates) -> ModelRates:
-    """A model's entries, aliases and limits with those of a later file; an identical entry stays as it was."""
+    """Returns a model's entries, aliases and limits with those of a later file; an identical entry stays as it was."""
     entries = {entry.effective_from: entry for entry in known.entries}
     for entry in (_inheriting(known, entry) for entry in added.entries):
         standing = entries.get(entry.effective_from)
@@ -94,7 +94,7 @@ def _joined(known: ModelRates, added: ModelRates) -> ModelRates:
 
 
 def _inheriting(known: ModelRates | None, entry: RateEntry) -> RateEntry:
-    """The entry with the limits and settlement in force before it, where its own file leaves them out."""
+    """Returns the entry with the limits and settlement in force before it, where its own file leaves them out."""
     if known is None or not known.entries:
         return entry
     before = known.entry_at(entry.effective_from) or known.entries[-1]
@@ -107,7 +107,7 @@ def _inheriting(known: ModelRates | None, entry: RateEntry) -> RateEntry:
 
 
 def _refuse_shared_names(models: dict[str, ModelRates], file: CardFile) -> None:
-    """Refuse an id or alias that two models claim, at the place in `file` that claims it."""
+    """Refuses an id or alias that two models claim, at the place in `file` that claims it."""
     owners: dict[str, set[str]] = {}
     for rates in models.values():
         for name in (rates.id, *rates.aliases):
@@ -122,7 +122,7 @@ def _refuse_shared_names(models: dict[str, ModelRates], file: CardFile) -> None:
 
 
 def _refuse_gaps(card: RateCard, files: Sequence[CardFile]) -> None:
-    """Refuse a model without a price, and priced days without a conversion."""
+    """Refuses a model without a price, and priced days without a conversion."""
     for file in files:
         for index, model in enumerate(file.models):
             if not card.models[model].entries:

@@ -108,7 +108,7 @@ class Charge(NamedTuple):
 def price_entry(
     entry: RateEntry, usage: TokenUsage, card: RateCard | None = None, at: dt.datetime | None = None
 ) -> Charge:
-    """The charge of one request by one price entry; the whole input picks the tier of every rate.
+    """Prices one request by one price entry; the whole input picks the tier of every rate.
 
     By bounds 32_000 (input 32, output 160) and 128_000 (48, 240), in credits per 1M tokens,
     32_000 in + 1_000 out are 32_000 x 32 + 1_000 x 160 millionths of a credit,
@@ -134,7 +134,7 @@ def price_entry(
 
 
 def price_storage(entry: RateEntry, tokens: int, start: dt.datetime, end: dt.datetime) -> Charge:
-    """The charge of cached tokens stored over [start, end), by UTC clock hours touched; `entry` is that of `start`."""
+    """Prices cached tokens stored over [start, end), by UTC clock hours touched; `entry` is that of `start`."""
     check_count("stored tokens", tokens)
     hours = clock_hours(start, end)
     amount_nano = 0
@@ -146,7 +146,7 @@ def price_storage(entry: RateEntry, tokens: int, start: dt.datetime, end: dt.dat
 
 
 def _amount(entry: RateEntry, meter: str, tokens: int, rate_pico: int, hours: int = 1) -> int:
-    """Nano of a line, rounded once: by the card's settlement, else half to even."""
+    """Returns nano of a line, rounded once: by the card's settlement, else half to even."""
     amount_pico = tokens * rate_pico * hours
     if amount_pico > INT64_MAX:
         message = (
@@ -198,7 +198,7 @@ class BatchCharges:
 
 
 def count_columns(input_tokens: Column, cached: Column | None, output: Column | None) -> list[CountColumn]:
-    """The three columns as counts; None is 0 in each row."""
+    """Returns the three columns as counts; None is 0 in each row."""
     import numpy as np
 
     whole = count_column(input_tokens)
@@ -211,7 +211,7 @@ def count_columns(input_tokens: Column, cached: Column | None, output: Column | 
 def price_columns(
     entries: tuple[RateEntry, ...], entry_index: Callable[[slice], Int64Array], counts: Sequence[CountColumn]
 ) -> BatchCharges:
-    """All rows, in blocks that stay in the processor's cache."""
+    """Prices all rows, in blocks that stay in the processor's cache."""
     import numpy as np
 
     table = RateTable.of(entries)
@@ -228,7 +228,7 @@ def price_columns(
 def _price_block(
     table: RateTable, entry_index: Int64Array, input_tokens: Int64Array, cached: Int64Array, output: Int64Array
 ) -> list[Int64Array]:
-    """`price_entry`, row by row; refused rows are -1, -1, 0, 0, 0, 0.
+    """Prices as `price_entry`, row by row; refused rows are -1, -1, 0, 0, 0, 0.
 
     Each limit also keeps tokens x rate within 64 bits. What a refused row's product wraps to is thrown away.
     """
@@ -252,7 +252,7 @@ def _price_block(
 
 
 def refusal(counts: Sequence[CountColumn], row: int, entry: Callable[[], RateEntry]) -> PricingError:
-    """The error by which the scalar rule refuses a row that the columnar rule refused."""
+    """Returns the error by which the scalar rule refuses a row that the columnar rule refused."""
     try:
         usage = TokenUsage(*(count.original(row) for count in counts))
         price_entry(entry(), usage)

@@ -1,6 +1,6 @@
 """Columns in, columns out: the arrays that the columnar rating rule in `pricing.charge` works on.
 
-numpy is imported inside functions: a single price is worked out without it.
+numpy is imported inside functions: a single price needs none.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class TimeColumn:
     source: Column
 
     def original(self, row: int) -> Any:  # noqa: ANN401 - foreign data, for the scalar rule to refuse
-        """The row's datetime; where it has none, what the column holds."""
+        """Returns the row's datetime; where it has none, what the column holds."""
         us = int(self.values[row])
         if isinstance(self.source, list) or not FIRST_US <= us <= LAST_US:
             return self.source[row]
@@ -80,7 +80,7 @@ class TimeColumn:
 
 
 def count_column(column: Column) -> CountColumn:
-    """Whole numbers as a column; an array of another type is a TypeError."""
+    """Reads whole numbers as a column; an array of another type is a TypeError."""
     import numpy as np
 
     source = _as_source(column)
@@ -95,7 +95,7 @@ def count_column(column: Column) -> CountColumn:
 
 
 def time_column(column: Column) -> TimeColumn:
-    """Aware datetimes, numpy datetime64 (UTC) or numpy int64 (microseconds UTC) as a column."""
+    """Reads aware datetimes, numpy datetime64 (UTC) or numpy int64 (microseconds UTC) as a column."""
     import numpy as np
 
     source = _as_source(column)
@@ -115,7 +115,7 @@ def time_column(column: Column) -> TimeColumn:
 
 
 def model_column(model: ModelNames, length: int) -> tuple[list[Any], Int64Array]:
-    """Distinct names, and a position in them a row, -1 for none; one str is the model of all `length` rows."""
+    """Returns distinct names, and a position in them a row, -1 for none; one str is that of all rows."""
     import numpy as np
 
     if isinstance(model, str):
@@ -144,7 +144,7 @@ def check_lengths(**columns: Sequence[Any] | Int64Array) -> None:
 
 
 def _as_source(column: Any) -> Any:  # noqa: ANN401 - the one place that looks at what was handed in
-    """A one-dimensional numpy array for what offers one with a number or time type, else a list."""
+    """Returns a one-dimensional numpy array for what offers one with a number or time type, else a list."""
     import numpy as np
 
     if not hasattr(column, "__array__"):
@@ -163,7 +163,7 @@ def _us_or_none(at: dt.datetime) -> int:
 
 
 def _in_calendar(ticks: Int64Array, us_per_tick: int) -> Int64Array:
-    """Ticks as microseconds; NO_TIME_US outside the years 1 to 9999, NaT included."""
+    """Converts ticks to microseconds; NO_TIME_US outside the years 1 to 9999, NaT included."""
     import numpy as np
 
     known = (ticks >= -(-FIRST_US // us_per_tick)) & (ticks <= LAST_US // us_per_tick)

@@ -10,7 +10,7 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_.-]{1,200}", re.ASCII)
 
 
 class PricingError(ValueError):
-    """A price that can't be worked out; `reason` is a snake_case slug that programs may rely on."""
+    """A price that can't be computed; `reason` is a snake_case slug that programs may rely on."""
 
     reason: str = "pricing_error"
 
@@ -100,7 +100,7 @@ class TooFewPairs(PricingError):
 
 
 def shown(value: object, limit: int = 80) -> str:
-    """A foreign value for a message: its `repr`, so without control characters, cut after `limit` characters."""
+    """Returns a foreign value for a message: its `repr`, without control characters, cut after `limit`."""
     if isinstance(value, int) and value.bit_length() > 128:
         return f"(a number of {value.bit_length()} bits)"
     text = repr(value[: limit + 1] if isinstance(value, str) else value)
@@ -122,6 +122,6 @@ def retold(error: Exception) -> tuple[str, str]:
 
 
 def joined_key(key: str, name: str) -> str:
-    """The key of `name` within that of a table; quoted where it isn't a plain one."""
+    """Returns the key of `name` within that of a table; quoted where it isn't a plain one."""
     name = name if _BARE_KEY.fullmatch(name) else shown(name)
     return f"{key}.{name}" if key else name

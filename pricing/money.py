@@ -44,7 +44,7 @@ _DECIMAL = re.compile(r"(-?)([0-9]{1,40})(?:\.([0-9]{1,40}))?")
 
 
 def parse_units(text: str, scale: int) -> int:
-    """The plain decimal `text` as a whole number of 1/scale units, exact or ValueError.
+    """Reads the plain decimal `text` as a whole number of 1/scale units, exact or ValueError.
 
     `parse_units("6.4", NANO)` is 6_400_000_000. No exponent, sign +, underscore, blank, NaN or infinity.
     """
@@ -60,7 +60,7 @@ def parse_units(text: str, scale: int) -> int:
 
 
 def round_units(text: str, scale: int) -> int:
-    """The finite decimal `text` in 1/scale units, rounded half to even once; ValueError where it is none.
+    """Reads the finite decimal `text` in 1/scale units, rounded half to even once; ValueError where it is none.
 
     For figures that are compared and never priced: `round_units("1.7e-10", NANO)` is 0, "9.33333333333e-05" is 93_333.
     """
@@ -78,17 +78,17 @@ def round_units(text: str, scale: int) -> int:
 
 
 def format_nano(amount_nano: int) -> str:
-    """The amount as a plain exact decimal without padding zeros: 2_400_000 is "0.0024"."""
+    """Returns the amount as a plain exact decimal without padding zeros: 2_400_000 is "0.0024"."""
     return _format_units(amount_nano, 9)
 
 
 def nano_decimal(amount_nano: int) -> Decimal:
-    """The amount as an exact Decimal without padding zeros, however large: 2_400_000 is Decimal("0.0024")."""
+    """Returns the amount as an exact Decimal without padding zeros, however large: 2_400_000 is Decimal("0.0024")."""
     return Decimal(format_nano(amount_nano))
 
 
 def format_pico(rate_pico: int) -> str:
-    """The rate as a plain exact decimal without padding zeros: 32_000_000 is "0.000032"."""
+    """Returns the rate as a plain exact decimal without padding zeros: 32_000_000 is "0.000032"."""
     return _format_units(rate_pico, 12)
 
 
@@ -99,7 +99,7 @@ def _format_units(units: int, places: int) -> str:
 
 
 def divide_half_even(numerator: int, denominator: int) -> int:
-    """The quotient numerator / denominator rounded half to even; denominator above 0.
+    """Returns the quotient numerator / denominator rounded half to even; denominator above 0.
 
     1_499/1_000 is 1, 1_500/1_000 is 2, 2_500/1_000 is 2, -1_500/1_000 is -2.
     """
@@ -119,7 +119,7 @@ class Settlement:
     minimum_nano: int = 0
 
     def settle(self, amount_pico: int, tokens: int) -> int:
-        """Nano of a line of `amount_pico` >= 0; the minimum holds for lines with tokens only.
+        """Returns nano of a line of `amount_pico` >= 0; the minimum holds for lines with tokens only.
 
         In quanta of 1_000 pico, 1_500 pico are 2 by ceil, 1 by floor, 2 by half_even and half_up;
         2_500 pico are 3, 2, 2 and 3.
@@ -137,7 +137,7 @@ class Settlement:
         return max(amount_nano, self.minimum_nano) if tokens else amount_nano
 
     def settle_columns(self, amount_pico: Int64Array, tokens: Int64Array) -> Int64Array:
-        """The same as `settle`, row by row, for products that fit 64 bits."""
+        """Returns the same as `settle`, row by row, for products that fit 64 bits."""
         quantum_pico = self.quantum_nano * PICO_PER_NANO
         quanta = amount_pico // quantum_pico
         rest = amount_pico - quanta * quantum_pico
@@ -171,7 +171,7 @@ class Conversion:
 
 
 def usd_fraction(parts: Iterable[tuple[int, int | None]]) -> Fraction:
-    """Exact USD of (amount_nano, per_usd_nano) parts; per_usd_nano None is an amount in USD already."""
+    """Returns exact USD of (amount_nano, per_usd_nano) parts; None is USD already."""
     sums: dict[int, int] = {}
     for amount_nano, per_usd_nano in parts:
         divisor = NANO if per_usd_nano is None else per_usd_nano
@@ -180,12 +180,12 @@ def usd_fraction(parts: Iterable[tuple[int, int | None]]) -> Fraction:
 
 
 def round_usd(usd: Fraction) -> int:
-    """Nano-USD, rounded half to even once."""
+    """Returns nano-USD, rounded half to even once."""
     return divide_half_even(usd.numerator * NANO, usd.denominator)
 
 
 def format_usd(usd: Fraction) -> str:
-    """USD rounded half to even to 9 places, without padding zeros."""
+    """Returns USD rounded half to even to 9 places, without padding zeros."""
     return format_nano(round_usd(usd))
 
 
@@ -199,7 +199,7 @@ class RunningUsd:
     _factors: dict[int, int] = field(default_factory=dict)
 
     def add(self, amount_nano: int, per_usd_nano: int | None) -> int:
-        """Add an amount; the nano-USD by which the rounded total moved.
+        """Adds an amount; returns the nano-USD by which the rounded total moved.
 
         At 3 per USD, 1 unit three times moves it by 333_333_333, 333_333_334 and 333_333_333.
         """
@@ -214,7 +214,7 @@ class RunningUsd:
         return moved
 
     def _admit(self, divisor: int) -> int:
-        """Bring the sum to a denominator that `divisor` divides; the factor of that divisor's amounts."""
+        """Brings the sum to a denominator that `divisor` divides; returns the factor of that divisor's amounts."""
         denominator = lcm(self._denominator, divisor)
         self._numerator *= denominator // self._denominator
         self._denominator = denominator

@@ -53,9 +53,9 @@ class RateEntry:
     derived: bool = False
 
     def tier_for(self, input_tokens: int) -> PromptTier | None:
-        """The first tier whose bound is >= the whole input, cached included; None past the last bound or the limit.
+        """Returns the first tier whose bound is >= the whole input, cached included; None past the last or limit.
 
-        With bounds 32_000 and 128_000, 32_000 tokens are tier 1 and 32_001 are tier 2, for all of them.
+        With bounds 32_000 and 128_000, 32_000 tokens are tier 1 and 32_001 are tier 2, each whole.
         """
         if self.max_input_tokens is not None and input_tokens > self.max_input_tokens:
             return None
@@ -70,7 +70,7 @@ class RateEntry:
         return min((most for most in (self.tiers[-1].up_to, self.max_input_tokens) if most is not None), default=None)
 
     def content(self) -> str:
-        """Canonical JSON of all that decides a price: rates, dates, limits and settlement, not sources."""
+        """Returns canonical JSON of all that decides a price: rates, dates, limits and settlement, not sources."""
         settlement = self.settlement
         facts = {
             "provider": self.provider,
@@ -88,7 +88,7 @@ class RateEntry:
 
     @classmethod
     def from_content(cls, content: str) -> RateEntry:
-        """The entry that `content()` wrote; sources are not in it."""
+        """Returns the entry that `content()` wrote; sources are not in it."""
         facts: dict[str, Any] = json.loads(content)
         end = facts["effective_to"]
         settlement = facts["settlement"]
@@ -120,7 +120,7 @@ class ModelRates:
     entries: tuple[RateEntry, ...]
 
     def entry_at(self, at: dt.datetime) -> RateEntry | None:
-        """The entry in effect at the aware time `at`: the newest begun, unless it has ended."""
+        """Returns the entry in effect at the aware time `at`: the newest begun, unless it has ended."""
         for entry in reversed(self.entries):
             if entry.effective_from <= at:
                 return entry if entry.effective_to is None or at < entry.effective_to else None
@@ -139,7 +139,7 @@ class RateCard:
     _prefixes: list[tuple[str, ModelRates]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Index names: ids and whole aliases by name, patterns by falling length of their prefix."""
+        """Indexes names: ids and whole aliases by name, patterns by falling length of their prefix."""
         exact = dict(self.models)
         prefixes: list[tuple[str, ModelRates]] = []
         for rates in self.models.values():
@@ -153,12 +153,12 @@ class RateCard:
         object.__setattr__(self, "_prefixes", prefixes)
 
     def resolve(self, name: str | None) -> str | None:
-        """The id of the model that `name` stands for; an exact id or alias beats the longest prefix."""
+        """Returns the id of the model that `name` stands for; an exact id or alias beats the longest prefix."""
         rates = self.rates_of(name)
         return None if rates is None else rates.id
 
     def rates_of(self, name: object) -> ModelRates | None:
-        """The model that `name` stands for, or None."""
+        """Returns the model that `name` stands for, or None."""
         if not isinstance(name, str):
             return None
         rates = self._exact.get(name)
@@ -167,7 +167,7 @@ class RateCard:
         return next((rates for prefix, rates in self._prefixes if name.startswith(prefix)), None)
 
     def entry_at(self, model: str | None, at: dt.datetime) -> RateEntry:
-        """The price entry of `model` (an id or alias) in effect at `at`, which must have a zone."""
+        """Returns the price entry of `model` (an id or alias) in effect at `at`, which must have a zone."""
         # A time in UTC and a known id are the common case: they skip the two calls that tell all others apart.
         if type(at) is not dt.datetime or at.tzinfo is not dt.UTC:
             check_time(at)
@@ -182,7 +182,7 @@ class RateCard:
         return entry
 
     def conversion_at(self, at: dt.datetime) -> Conversion | None:
-        """The conversion to USD in effect at `at`; None for a card in USD, which needs none."""
+        """Returns the conversion to USD in effect at `at`; None for a card in USD, which needs none."""
         check_time(at)
         if self.currency == "USD":
             return None
@@ -210,6 +210,6 @@ class RateCard:
 
 
 def format_instant(at: dt.datetime) -> str:
-    """A UTC time as its date at midnight ("2026-02-01"), else to the second or finer ("2026-02-01T08:30:00Z")."""
+    """Returns a UTC time as its date at midnight ("2026-02-01"), else as "2026-02-01T08:30:00Z" or finer."""
     text = at.isoformat().replace("+00:00", "Z")
     return text.removesuffix("T00:00:00Z")

@@ -1,7 +1,7 @@
 """Rate entries laid out as arrays, so that each lookup of the rating rule becomes an index.
 
 The arrays are filled by asking the scalar rule once for each span between two dates and each band between two
-token bounds, so no second rule stands here. The last row of each is that of "none": index -1 finds it.
+token bounds, so there is no second rule here. The last row of each is that of "none": index -1 finds it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DateTable:
-    """Which entry holds for a name at a time: `entry_of[row_of_name[code], span]`, -1 for none."""
+    """The entry that holds for a name at a time: `entry_of[row_of_name[code], span]`, -1 for none."""
 
     entries: tuple[RateEntry, ...]
     starts_us: Int64Array
@@ -31,7 +31,7 @@ class DateTable:
 
     @classmethod
     def of(cls, card: RateCard, names: Sequence[object]) -> DateTable:
-        """The table of a card for these names."""
+        """Returns the table of a card for these names."""
         models = list(card.models.values())
         entries = tuple(entry for rates in models for entry in rates.entries)
         index_of = {id(entry): index for index, entry in enumerate(entries)}
@@ -49,7 +49,7 @@ class DateTable:
         )
 
     def entries_at(self, codes: Int64Array, at_us: Int64Array) -> Int64Array:
-        """A row's index in `entries`, or -1: the span is the number of dates begun by then; past year 9999 is none."""
+        """Returns a row's index in `entries`, or -1: the span is the number of dates begun; past year 9999 is none."""
         span = self.starts_us.searchsorted(at_us, side="right")
         return self.entry_of.take(self.row_of_name.take(codes) * (len(self.starts_us) + 1) + span)
 
@@ -72,7 +72,7 @@ class RateTable:
 
     @classmethod
     def of(cls, entries: Sequence[RateEntry]) -> RateTable:
-        """The table of these entries."""
+        """Returns the table of these entries."""
         slots = [(entry, index, tier) for entry in entries for index, tier in enumerate(entry.tiers)]
         tiers = [tier for _, _, tier in slots]
         limits = {entry.max_input_tokens for entry in entries} | {tier.up_to for tier in tiers}
@@ -94,12 +94,12 @@ class RateTable:
         )
 
     def slots(self, entry_index: Int64Array, input_tokens: Int64Array) -> Int64Array:
-        """A row's slot, or -1: the band is the number of bounds below the whole input."""
+        """Returns a row's slot, or -1: the band is the number of bounds below the whole input."""
         band = self.bounds.searchsorted(input_tokens, side="left")
         return self.slot_of.take(entry_index * (len(self.bounds) + 1) + band)
 
     def settle(self, slots: Int64Array, amount_pico: Int64Array, tokens: Int64Array) -> Int64Array:
-        """Nano by row, each by the settlement of its entry."""
+        """Returns nano by row, each by the settlement of its entry."""
         if len(self.settlements) == 1:
             return self.settlements[0].settle_columns(amount_pico, tokens)
         settlement_of = self.settlement_of.take(slots)
@@ -111,7 +111,7 @@ class RateTable:
 
 
 def _slots_by_band(entries: Sequence[RateEntry], bounds: Sequence[int]) -> Iterable[int]:
-    """For each entry and band of prompt length, the slot of the tier that the scalar rule picks, or -1."""
+    """Yields, by entry and band of prompt length, the slot of the tier that the scalar rule picks, or -1."""
     largest_by_band = [*bounds, bounds[-1] + 1 if bounds else INT64_MAX]
     first_slot = 0
     for entry in entries:
@@ -123,7 +123,7 @@ def _slots_by_band(entries: Sequence[RateEntry], bounds: Sequence[int]) -> Itera
 
 
 def _most_tokens(rate_pico: int | None) -> int:
-    """The most tokens whose product with the rate fits 64 bits; none where there is no rate."""
+    """Returns the most tokens whose product with the rate fits 64 bits; none where there is no rate."""
     if rate_pico is None:
         return 0
     return INT64_MAX // rate_pico if rate_pico else INT64_MAX
@@ -141,5 +141,5 @@ def _int64(values: Iterable[int]) -> Int64Array:
 
 
 def _rates(values: Iterable[int]) -> Int64Array:
-    """By slot, with 0 for the slot of none."""
+    """Returns values by slot, with 0 for the slot of none."""
     return _int64([*values, 0])

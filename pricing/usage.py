@@ -24,7 +24,7 @@ class TokenUsage:
     reasoning_tokens: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse a count that is no int from 0 to 2**63 - 1, and a part larger than its whole."""
+        """Refuses a count that is no int from 0 to 2**63 - 1, and a part larger than its whole."""
         check_count("input_tokens", self.input_tokens)
         check_count("cached_input_tokens", self.cached_input_tokens)
         check_count("output_tokens", self.output_tokens)
@@ -49,7 +49,7 @@ class TokenUsage:
 
 
 def check_count(name: str, value: object) -> None:
-    """Refuse what isn't an int (True and 1.0 aren't), is below 0 or past 2**63 - 1."""
+    """Refuses what isn't an int (True and 1.0 aren't), is below 0 or past 2**63 - 1."""
     if type(value) is not int:
         message = f"{name} {shown(value)} is {type(value).__name__}: counts are whole numbers; correct the record"
         raise InvalidUsage(message, reason="not_an_integer")
@@ -62,7 +62,7 @@ def check_count(name: str, value: object) -> None:
 
 
 def check_total(total_tokens: int | None, usage: TokenUsage) -> None:
-    """Refuse a total that is present and isn't input + output."""
+    """Refuses a total that is present and isn't input + output."""
     if total_tokens is None:
         return
     check_count("total_tokens", total_tokens)
@@ -75,7 +75,7 @@ def check_total(total_tokens: int | None, usage: TokenUsage) -> None:
 
 
 def check_service_tier(service_tier: object) -> None:
-    """Refuse a service tier other than None, "auto" or "default": no card prices another."""
+    """Refuses a service tier other than None, "auto" or "default": no card prices another."""
     if service_tier is None or (isinstance(service_tier, str) and service_tier in PRICED_SERVICE_TIERS):
         return
     message = (
@@ -86,7 +86,7 @@ def check_service_tier(service_tier: object) -> None:
 
 
 def check_unpriced_tokens(*, audio_tokens: int = 0, cache_write_tokens: int = 0) -> None:
-    """Refuse tokens of a kind that no card prices; 0 passes."""
+    """Refuses tokens of a kind that no card prices; 0 passes."""
     for kind, count in (("audio_tokens", audio_tokens), ("cache_write_tokens", cache_write_tokens)):
         check_count(kind, count)
         if count:
@@ -95,21 +95,21 @@ def check_unpriced_tokens(*, audio_tokens: int = 0, cache_write_tokens: int = 0)
 
 
 def check_time(at: object) -> None:
-    """Refuse what isn't a datetime with a zone."""
+    """Refuses what isn't a datetime with a zone."""
     if not isinstance(at, dt.datetime) or at.utcoffset() is None:
         message = f"time {shown(at)} isn't a datetime with a zone: prices are dated by instant; add the zone"
         raise InvalidUsage(message, reason="naive_time")
 
 
 def epoch_us(at: dt.datetime) -> int:
-    """Microseconds from 1970-01-01T00:00Z to `at`, exact, negative before it."""
+    """Returns microseconds from 1970-01-01T00:00Z to `at`, exact, negative before it."""
     check_time(at)
     since = at - EPOCH
     return (since.days * 86_400 + since.seconds) * US_PER_SECOND + since.microseconds
 
 
 def clock_hours(start: dt.datetime, end: dt.datetime) -> int:
-    """UTC clock hours touched by [start, end): 10:00-11:00 is 1, 10:59:59-11:00:01 is 2."""
+    """Counts UTC clock hours touched by [start, end): 10:00-11:00 is 1, 10:59:59-11:00:01 is 2."""
     start_us, end_us = epoch_us(start), epoch_us(end)
     if end_us <= start_us:
         message = (

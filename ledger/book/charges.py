@@ -1,4 +1,4 @@
-"""Charges read together with the usage they are for: those that stand, those of a batch, and all that were posted."""
+"""Charges read with the usage they are for: live ones, a batch's, and all that were posted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WIDTH = len(ChargeRow._fields)
 
 
 def facts_columns() -> list[ColumnElement[Any]]:
-    """The columns of usage_records that make `Facts`, times as integers."""
+    """Returns the columns of usage_records that make `Facts`, times as integers."""
     columns = [usage_records.c[name] for name in Facts._fields]
     return [
         type_coerce(column, BigInt) if column.name in ("occurred_at", "storage_end") else column for column in columns
@@ -32,7 +32,7 @@ def facts_columns() -> list[ColumnElement[Any]]:
 def posted_charges(
     connection: Connection, calendar: Calendar, first: int = 1, last: int | None = None, *, month: str | None = None
 ) -> Iterator[tuple[ChargeRow, Facts]]:
-    """Charges with their usage, or what stands in for it, by id from `first` to `last`, read in pages.
+    """Reads charges with their usage, or its stand-in, by id from `first` to `last`, in pages.
 
     With `month`, those alone that are posted in it.
 
@@ -64,7 +64,7 @@ def _with_facts(row: Sequence[Any], calendar: Calendar) -> tuple[ChargeRow, Fact
 
 
 def live_chunks(connection: Connection, condition: ColumnElement[bool]) -> Iterator[list[tuple[ChargeRow, Facts]]]:
-    """Charges of usage that stood when this began, with it, by id, a chunk at a time; the condition is over both."""
+    """Reads charges live when this began, with their usage, by id, in chunks; the condition is over both."""
     after, end = 0, next_id(connection, charges)
     while True:
         query = _live_query(and_(condition, charges.c.id > after, charges.c.id < end))
@@ -76,13 +76,13 @@ def live_chunks(connection: Connection, condition: ColumnElement[bool]) -> Itera
 
 
 def is_undone(charge_id: ColumnElement[int] = charges.c.id) -> ColumnElement[bool]:
-    """A reversal has taken the charge of this id back."""
+    """Tells, in SQL, whether a reversal has taken the charge of this id back."""
     undoing = charges.alias("undoing")
     return select(undoing.c.id).where(undoing.c.corrects_id == charge_id, undoing.c.charge_class == "reversal").exists()
 
 
 def is_live(*classes: str) -> ColumnElement[bool]:
-    """The charge counts: it is of usage, and no reversal has undone it.
+    """Tells, in SQL, whether the charge counts: it is of usage, and no reversal has undone it.
 
     Each class has a partial index by usage, which SQLite takes for `=` alone, never for `IN`: ask for one at a time.
     """
@@ -160,7 +160,7 @@ def select_charges(row: type[ChargeWithUsage]) -> Select[Any]:
 
 
 def charge_column(name: str) -> ColumnElement[Any]:
-    """The column that a field of `select_charges` is named for."""
+    """Returns the column that a field of `select_charges` is named for."""
     tables = [corrected, _corrected_usage] if name.startswith("corrected_") else [charges, usage_records, batches]
     of_table = name.removeprefix("corrected_").removesuffix("_us")
     column = next(table.c[of_table] for table in tables if of_table in table.c)
@@ -172,7 +172,7 @@ Identity = tuple[str, str, str]
 
 @dataclass(slots=True)
 class Known:
-    """The latest usage record that stands under an identity, and its live charge, if it has one."""
+    """The latest usage record of an identity, and its live charge, if it has one."""
 
     id: int
     facts: Facts
@@ -191,7 +191,7 @@ _LATEST = f"""
 
 
 def known_records(connection: Connection, identities: Sequence[Identity]) -> dict[Identity, Known]:
-    """The latest usage record of each identity that stands, and its live charge."""
+    """Returns the latest usage record of each identity, and its live charge."""
     found: dict[Identity, Known] = {}
     for number, *facts in rows_by_key(connection, _LATEST, identities):
         record = Facts._make(facts)
@@ -203,7 +203,7 @@ def known_records(connection: Connection, identities: Sequence[Identity]) -> dic
 
 
 def live_charges(connection: Connection, usage_record_ids: Sequence[int]) -> dict[int, int]:
-    """Usage record id -> id of its charge or replacement that no reversal has undone; a record has at most one."""
+    """Returns, by usage record id, the id of its charge or replacement that no reversal has undone, if any."""
     found: dict[int, int] = {}
     for chunk in in_chunks(usage_record_ids, 500):
         for charge_class in LIVE_CLASSES:

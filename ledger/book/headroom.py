@@ -1,4 +1,4 @@
-"""Whether charges fit into the roll-ups, whose sums end at 64 bits: found out before anything is appended.
+"""The room for charges in roll-ups, whose sums end at 64 bits: looked at before anything is appended.
 
 Only days and the measures in BOUNDING are looked at. Charges, replacements and reversals have cells of their own, in
 which no two amounts differ in sign: so a quarter-hour never passes its day, cached input never the input, and a meter
@@ -54,7 +54,7 @@ class Headroom:
         self._tags = TagSubset(rollup_tags)
 
     def is_ample(self, connection: Connection, facts: Sequence[Sequence[Any]], amounts_nano: Sequence[int]) -> bool:
-        """Whether all of it would fit even into the fullest cell of its days, which is quickly found out."""
+        """Tells whether all of it fits even into the fullest cell of its days, which is quickly seen."""
         room = [INT64_MAX - total for total in _totals(facts, amounts_nano)]
         if min(room) < 0:
             return False
@@ -63,7 +63,7 @@ class Headroom:
         return connection.execute(query).first() is None
 
     def _on_days_of(self, facts: Sequence[Sequence[Any]]) -> ColumnElement[bool]:
-        """Cells of the days that the usage is of; where these are many, those between them too."""
+        """Selects cells of the usage's days; where these are many, those between them too."""
         quarters = {time // QUARTER_US for time in map(itemgetter(_OCCURRED_AT), facts)}
         days = sorted({self._calendar.day(quarter * QUARTER_US) for quarter in quarters})
         day = rollup_days.c.day
@@ -72,7 +72,7 @@ class Headroom:
     def refusals(
         self, connection: Connection, charges: Columns, facts: Columns, recorded: AbstractSet[tuple[str, str, str]]
     ) -> dict[int, str]:
-        """Find the records, in order, that a cell has no room for after those before them: by place, why.
+        """Finds the records, in order, that a cell has no room for after those before them: by place, why.
 
         Identities that are `recorded`, or come a second time, add nothing.
         """
@@ -94,7 +94,7 @@ class Headroom:
         return refused
 
     def check(self, connection: Connection, charges: Columns, facts: Columns) -> None:
-        """Raise a LedgerError where a cell would end up past 64 bits; what it comes to on the way doesn't matter."""
+        """Raises a LedgerError where a cell would end up past 64 bits; what it comes to on the way doesn't matter."""
         if self.is_ample(connection, list(zip(*facts, strict=True)), ChargeRow._make(charges).amount_nano):  # type: ignore[arg-type]
             return
         parts = self._parts(charges, facts)
@@ -110,7 +110,7 @@ class Headroom:
                 )
 
     def _parts(self, charges: Columns, facts: Columns) -> list[tuple[Cell, Sums]]:
-        """The cell of each charge, and what it adds to it."""
+        """Returns the cell of each charge, and what it adds to it."""
         charge: Any = ChargeRow._make(charges)  # columns by name, and so is usage
         usage: Any = Facts._make(facts)
         signs = [SIGNS[name] for name in charge.charge_class]
@@ -129,7 +129,7 @@ class Headroom:
 
 
 def _totals(facts: Sequence[Sequence[Any]], amounts_nano: Sequence[int]) -> Sums:
-    """Absolute values added up, in the order of BOUNDING."""
+    """Sums absolute values, in the order of BOUNDING."""
     stored = [row for row in facts if row[_STORED]]
     hours = token_hours(columns_of(stored)) if stored else ()
     counts = (map(itemgetter(_INPUT), facts), map(itemgetter(_OUTPUT), facts), hours, map(abs, amounts_nano))
@@ -137,7 +137,7 @@ def _totals(facts: Sequence[Sequence[Any]], amounts_nano: Sequence[int]) -> Sums
 
 
 def _passed(cell: Cell, total: Sums) -> str | None:
-    """Which sum ends past 64 bits, in words; None where all of them fit."""
+    """Says which sum ends past 64 bits; None where all fit."""
     for name, value in zip(BOUNDING, total, strict=True):
         if not INT64_MIN <= value <= INT64_MAX:
             key = Dimensions(*cell.key)

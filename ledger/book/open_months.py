@@ -1,4 +1,4 @@
-"""Which months take charges: all after the last closed one."""
+"""The months that take charges: all after the last closed one."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ ALL_OPEN = ""
 
 
 def first_open_month(connection: Connection) -> str:
-    """The earliest month that takes charges, ALL_OPEN where none is closed; `posted_month` is by it."""
+    """Returns the earliest month that takes charges, ALL_OPEN where none is closed; `posted_month` is by it."""
     closed = last_closed(connection)
     return ALL_OPEN if closed is None else shift_month(closed.month, 1)
 
 
 def posted_month(occurred_month: str, first_open: str) -> str:
-    """A charge posts in its own month while that is open, else in the earliest open one after it.
+    """Returns a charge's own month while that is open, else the earliest open one after it.
 
     With 2026-03 the first open month, usage of 2026-01 posts in 2026-03 and usage of 2026-04 in 2026-04.
     """
@@ -26,18 +26,18 @@ def posted_month(occurred_month: str, first_open: str) -> str:
 
 
 def last_closed(connection: Connection) -> Row[tuple[object, ...]] | None:
-    """The close of the latest month that stands closed; None where none does."""
+    """Returns the close of the latest closed month; None where none is."""
     standing = standing_closes(connection)
     return standing[-1] if standing else None
 
 
 def standing_close(connection: Connection, month: str | None) -> Row[tuple[object, ...]] | None:
-    """The close that holds of a month; None where it is open."""
+    """Returns the close that holds of a month; None where it is open."""
     return next((row for row in standing_closes(connection) if row.month == month), None)
 
 
 def standing_closes(connection: Connection) -> list[Row[tuple[object, ...]]]:
-    """The close that holds of each closed month, in order of months: closes go forward, reopens take the last back."""
+    """Returns the close in force of each closed month, by month: closes go forward, reopens take the last back."""
     standing: list[Row[tuple[object, ...]]] = []
     for row in connection.execute(select(closings).order_by(closings.c.id)):
         if row.action == "close":

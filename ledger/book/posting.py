@@ -44,7 +44,7 @@ class Run:
 
 @dataclass(slots=True)
 class Posted:
-    """What became of rated records, by place; and how many duplicates came with another project or other tags."""
+    """The outcomes of rated records, by place, and the number of duplicates with another project or tags."""
 
     outcomes: list[Outcome]
     batch_id: int | None
@@ -64,7 +64,7 @@ class Poster:
         self._settings = database.settings
 
     def refusals(self, connection: Connection, rated: Rated) -> dict[int, str]:
-        """Find the records that the roll-ups have no room for, by place, each with why: nearly always none."""
+        """Finds the records that the roll-ups have no room for, by place, each with why: nearly always none."""
         if not rated.facts or self._headroom.is_ample(connection, rated.facts, rated.amount_nano):
             return {}
         known = known_records(connection, list({facts.identity for facts in rated.facts}))
@@ -74,7 +74,7 @@ class Poster:
         return self._headroom.refusals(connection, columns, facts, recorded)
 
     def post_usage(self, connection: Connection, rated: Rated) -> Posted:
-        """Record what is new, each identity once; say of the rest whether it repeats or contradicts what stands.
+        """Records what is new, each identity once; says whether the rest repeats or contradicts what is booked.
 
         What `refusals` finds must not be among it.
         """
@@ -95,7 +95,7 @@ class Poster:
     def _post_first_ones(
         self, connection: Connection, rated: Rated, places: Sequence[int], posted: Posted
     ) -> dict[Identity, Facts]:
-        """Post records of different identities; returns the facts that stood before, where any did."""
+        """Posts records of different identities; returns the facts recorded before, where any were."""
         first_id = next_id(connection, usage_records)
         batch_id = next_id(connection, batches)
         facts = rated.facts if len(places) == len(rated.facts) else [rated.facts[place] for place in places]
@@ -110,10 +110,10 @@ class Poster:
             return {}
         missed = [row.identity for number, row in zip(ids, facts, strict=True) if number not in inserted]
         known = known_records(connection, missed)
-        stands = self._settle_known(rated, list(zip(ids, places, strict=True)), inserted, known, posted)
-        if stands:
-            taken = rated.take([place for _number, place in stands])
-            rows = [(number, batch_id, *row) for (number, _place), row in zip(stands, taken.facts, strict=True)]
+        charged = self._settle_known(rated, list(zip(ids, places, strict=True)), inserted, known, posted)
+        if charged:
+            taken = rated.take([place for _number, place in charged])
+            rows = [(number, batch_id, *row) for (number, _place), row in zip(charged, taken.facts, strict=True)]
             append_rows(connection, usage_records, [row for row in rows if row[0] not in inserted])
             self._post_charges(connection, batch_id, rows, taken)
             posted.batch_id = batch_id
@@ -122,7 +122,7 @@ class Poster:
     def _post_charges(
         self, connection: Connection, batch_id: int, added: Sequence[Sequence[Any]], rated: Rated
     ) -> None:
-        """Charge records that were just appended as `added`, and close their batch."""
+        """Charges records that were just appended as `added`, and closes their batch."""
         facts = columns_of(rated.facts)
         usage: Any = Facts._make(facts)  # columns by name
         columns = self._charge_columns(connection, batch_id, [row[0] for row in added], rated, facts)
@@ -132,7 +132,7 @@ class Poster:
     def _charge_columns(
         self, connection: Connection, batch_id: int, usage_ids: Sequence[int], rated: Rated, facts: Columns
     ) -> Columns:
-        """The charges of usage records, whose columns are `facts`."""
+        """Returns the charges of usage records, whose columns are `facts`."""
         usage: Any = Facts._make(facts)  # columns by name
         count = len(rated.facts)
         first_id = next_id(connection, charges)
@@ -159,8 +159,8 @@ class Poster:
         known: dict[Identity, Known],
         posted: Posted,
     ) -> list[tuple[int, int]]:
-        """Ids and places to charge: records inserted, and those again whose charge was voided; others are compared."""
-        stands: list[tuple[int, int]] = []
+        """Returns ids and places to charge: of new records, and of voided ones again; others are compared."""
+        charged: list[tuple[int, int]] = []
         for number, place in numbered:
             facts = rated.facts[place]
             before = None if number in inserted else known[facts.identity]
@@ -169,8 +169,8 @@ class Poster:
                 continue
             if before is not None:
                 rated.facts[place] = facts._replace(generation=before.facts.generation + 1)
-            stands.append((number, place))
-        return stands
+            charged.append((number, place))
+        return charged
 
     @staticmethod
     def _compare(posted: Posted, place: int, facts: Facts, before: Facts) -> None:
@@ -190,7 +190,7 @@ class Poster:
         *,
         has_room: bool = False,
     ) -> None:
-        """Append charges, add them to the roll-ups and close the batch.
+        """Appends charges, adds them to the roll-ups and closes the batch.
 
         `columns` are those of ChargeRow, `facts` those of each charge's usage record. `added` are the rows of
         `usage_records` that this batch appended, by id; none where it only corrects. LedgerError where a roll-up has
@@ -229,7 +229,7 @@ class Poster:
 
 
 def already_posted(connection: Connection, run: Run) -> int | None:
-    """The batch that stands under the run's reference with the same facts; LedgerError where it has other ones."""
+    """Returns the batch booked under the run's reference; LedgerError where it has other facts."""
     if run.reference is None:
         return None
     row = connection.execute(select(batches).where(batches.c.reference == run.reference)).first()
@@ -247,7 +247,7 @@ def already_posted(connection: Connection, run: Run) -> int | None:
 
 
 def note_sources(connection: Connection, names: Sequence[str], occurred_us: Sequence[int]) -> None:
-    """Remember per source the latest usage, and now as its last ingest."""
+    """Remembers per source the latest usage, and now as its last ingest."""
     now = to_microseconds(datetime.now(UTC))
     latest: dict[str, int] = {}
     for name, occurred in (

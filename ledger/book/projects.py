@@ -1,7 +1,7 @@
-"""What projects are called, whose they are and who pays: tollbook.toml as it was applied, dated in the ledger.
+"""Names, owners and cost centers of projects: tollbook.toml as it was applied, dated in the ledger.
 
 Charges carry the names that usage came with and are never touched. Chargeback and FOCUS exports look names up here: a
-closed month by what stood when it was closed, an open one by what stands now.
+closed month by what was in force when it was closed, an open one by what is now.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Change: TypeAlias = Literal["added", "changed", "removed"]
 
 
 class ProjectChange(NamedTuple):
-    """What applying does to a project: `before` is None for one added, `after` for one removed."""
+    """A change of a project by applying: `before` is None for one added, `after` for one removed."""
 
     change: Change
     before: Project | None
@@ -33,7 +33,7 @@ class ProjectChange(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """A project as it stands, and since when."""
+    """A project in force, and since when."""
 
     project: Project
     since: datetime
@@ -41,20 +41,20 @@ class Standing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Projects:
-    """The projects that stand, by id and by alias."""
+    """The projects in force, by id and by alias."""
 
     by_id: Mapping[str, Standing]
     by_alias: Mapping[str, str]
 
     def of(self, name: str) -> Project:
-        """The project that usage of this name counts for: its own id, or that of the project whose alias it is."""
+        """Returns the project that usage of this name counts for: the one of this id, else of this alias."""
         number = self.by_alias.get(name, name)
         standing = self.by_id.get(number)
         return Project(id=number) if standing is None else standing.project
 
 
 def read_projects(connection: Connection, month: str | None = None) -> Projects:
-    """The projects as they stand; for a month that is closed, as they stood when it was closed."""
+    """Reads the projects in force now; for a closed month, those in force when it was closed."""
     close = standing_close(connection, month)
     standing: dict[str, Standing] = {}
     for row in _rows(connection):
@@ -70,7 +70,7 @@ def read_projects(connection: Connection, month: str | None = None) -> Projects:
 def apply_projects(
     database: Database, wanted: Sequence[Project], *, now: datetime, remove_all: bool = False, dry_run: bool = False
 ) -> list[ProjectChange]:
-    """Make the wanted projects the ones that stand from now on; what that changes, by id.
+    """Puts the wanted projects in force from now on; returns what that changes, by id.
 
     No project at all is taken for a mistake, such as the wrong folder, unless `remove_all` says that it is meant.
     """
@@ -99,7 +99,7 @@ def _changes(before: Mapping[str, Project], wanted: Iterable[Project]) -> list[P
 
 
 def _in_order(project: Project) -> Project:
-    """The same with its aliases sorted: their order says nothing."""
+    """Returns the same with its aliases sorted: their order says nothing."""
     return msgspec.structs.replace(project, aliases=tuple(sorted(project.aliases)))
 
 
@@ -133,7 +133,7 @@ def _append(connection: Connection, change: ProjectChange, now: datetime) -> Non
 
 
 def check_projects(connection: Connection) -> Iterator[str]:
-    """What is wrong with the rows, in words: one that is no longer as it was recorded, or missing."""
+    """Yields what is wrong with the rows: one is no longer as it was recorded, or missing."""
     for row, intact in read_sealed(connection, projects):
         if not intact:
             yield f"projects {row.id} ({row.project}): it is no longer as it was recorded"

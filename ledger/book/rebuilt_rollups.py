@@ -1,4 +1,4 @@
-"""Roll-ups summed anew from charges, in temporary tables that no order of adding can overflow.
+"""Roll-ups recomputed from charges, in temporary tables that no order of adding can overflow.
 
 Each measure is two columns there, its upper and its lower half: only what a cell comes to in the end has to fit into
 64 bits, whatever it came to on the way.
@@ -42,13 +42,13 @@ class RebuiltRollUps:
         self._roll_up = RollUp(calendar, rollup_tags, (days, quarters), halves=True)
 
     def add(self, posted: Sequence[tuple[ChargeRow, Facts]]) -> None:
-        """Add charges, each with its usage."""
+        """Adds charges, each with its usage."""
         if posted:
             rows, facts = zip(*posted, strict=True)
             self._roll_up.add(self._connection, columns_of(rows), columns_of(facts))
 
     def too_large(self) -> Iterator[TooLarge]:
-        """Cells whose sums don't fit into 64 bits."""
+        """Yields cells whose sums don't fit into 64 bits."""
         uppers = [_upper(name) for name in MEASURES]
         outside = " OR ".join(f"{upper} NOT BETWEEN {-UPPER_MOST - 1} AND {UPPER_MOST}" for upper in uppers)
         for name, table in self._tables.items():
@@ -60,17 +60,17 @@ class RebuiltRollUps:
                         yield TooLarge(name, at, key_id, measure)
 
     def cells(self, kept: Table) -> str:
-        """A SELECT of the roll-up's columns, in its order; of a cell that is `too_large`, its lower 64 bits."""
+        """Returns a SELECT of the roll-up's columns, in its order; of a cell that is `too_large`, its lower 64 bits."""
         columns = ", ".join(_whole(column.name) if column.name in MEASURES else column.name for column in kept.c)
         return f"SELECT {columns} FROM {self._tables[kept.name].name}"
 
     def drop(self) -> None:
-        """Drop the tables, where the transaction is kept."""
+        """Drops the tables, where the transaction is kept."""
         self._metadata.drop_all(self._connection)
 
 
 def _in_halves(kept: Table, metadata: MetaData) -> Table:
-    """A temporary table of the roll-up's columns, but two for each measure."""
+    """Returns a temporary table of the roll-up's columns, with two for each measure."""
     columns: list[Column[int]] = []
     for name, column in kept.c.items():
         if name in MEASURES:
@@ -81,7 +81,7 @@ def _in_halves(kept: Table, metadata: MetaData) -> Table:
 
 
 def _upper(name: str) -> str:
-    """The upper half with what lower halves came to beyond their 32 bits."""
+    """Returns the upper half with what lower halves came to beyond their 32 bits."""
     return f"({name}_upper + ({name}_lower >> {HALF_BITS}))"
 
 

@@ -33,7 +33,7 @@ class Cells(NamedTuple):
     last_occurred_at: npt.NDArray[np.int64]
 
     def rows(self, key_ids: Sequence[int], times: Sequence[int | str]) -> list[tuple[Any, ...]]:
-        """Rows of a roll-up table, `times` being the times as the table has them."""
+        """Returns rows of a roll-up table, `times` being as the table has them."""
         keys = [key_ids[place] for place in self.key_place.tolist()]
         return list(zip(times, keys, *self.sums.tolist(), self.last_occurred_at.tolist(), strict=True))
 
@@ -45,7 +45,7 @@ def summed(
     measures: npt.NDArray[np.int64],
     occurred_at: npt.NDArray[np.int64],
 ) -> Cells:
-    """Columns of measures summed by time and key, in order of both."""
+    """Sums columns of measures by time and key, in order of both."""
     import numpy as np
 
     order = np.lexsort((key_place, time))
@@ -82,7 +82,7 @@ class RollUp:
         self._key_ids: dict[Dimensions, int] = {}
 
     def add(self, connection: Connection, charges: Columns, facts: Columns) -> None:
-        """Add charges, given as columns; `facts` are the columns of each one's usage record."""
+        """Adds charges, given as columns; `facts` are the columns of each one's usage record."""
         cells = sum_by_quarter(charges, facts, self._tags, halves=self._halves)
         ids = self._ids(connection, cells.keys)
         self._upsert(connection, self._quarters, cells.rows(ids, [time * QUARTER_US for time in cells.time.tolist()]))
@@ -95,7 +95,7 @@ class RollUp:
         upsert(connection, table, (time, key), rows, sums=sums, latest=(latest,))
 
     def _sum_by_day(self, cells: Cells) -> tuple[list[str], Cells]:
-        """Days in order, and the cells summed by them: their time is a place among the days."""
+        """Sums the cells by day: their time is a place among the days, which come first."""
         import numpy as np
 
         quarters, place_of_quarter = np.unique(cells.time, return_inverse=True)
@@ -153,7 +153,7 @@ def dimensions_of(charges: Columns, facts: Columns, tags: TagSubset) -> Iterator
 
 
 def sum_by_quarter(charges: Columns, facts: Columns, tags: TagSubset, *, halves: bool = False) -> Cells:
-    """Sum the charges by dimensions and quarter-hour: each measure whole, or as its upper and its lower half.
+    """Sums the charges by dimensions and quarter-hour: each measure whole, or as its upper and its lower half.
 
     Whole sums must fit into 64 bits, which `headroom` sees to before charges are posted; those of halves always do.
     """
@@ -172,7 +172,7 @@ def sum_by_quarter(charges: Columns, facts: Columns, tags: TagSubset, *, halves:
 
 
 def _measures(charges: Columns, facts: Columns) -> list[npt.NDArray[Any]]:
-    """A column for each of MEASURES, negative where a reversal takes back; of Python integers past 64 bits."""
+    """Returns a column for each of MEASURES, negative where a reversal takes back; of Python integers past 64 bits."""
     import numpy as np
 
     charge: Any = ChargeRow._make(charges)  # columns by name, and so is usage
@@ -189,14 +189,14 @@ def _measures(charges: Columns, facts: Columns) -> list[npt.NDArray[Any]]:
 
 
 def _halves(measure: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The upper half of each number and its lower 32 bits."""
+    """Returns the upper half of each number and its lower 32 bits."""
     import numpy as np
 
     return (measure >> HALF_BITS).astype(np.int64), (measure & LOWER_HALF).astype(np.int64)
 
 
 def token_hours(facts: Columns) -> list[int]:
-    """Tokens x clock hours of stored records, 0 for requests; one record alone may pass 64 bits."""
+    """Computes tokens x clock hours of stored records, 0 for requests; one alone may pass 64 bits."""
     usage: Any = Facts._make(facts)  # columns by name
     hours = [0] * len(usage.kind)
     if "cache_storage" not in usage.kind:

@@ -43,7 +43,7 @@ class Facts(NamedTuple):
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """What a request is known by: (request_id, source, kind)."""
+        """The identity of a request: (request_id, source, kind)."""
         return (self.request_id, self.source, self.kind)
 
 
@@ -60,7 +60,7 @@ NO_REQUEST: dict[str, Any] = {
 
 
 def same_facts(known: Facts, new: Facts) -> bool:
-    """Whether two records of one identity state the same: provider, second, status, counts, and models both name."""
+    """Tells whether records of one identity agree: provider, second, status, counts, models both name."""
     return (
         known.provider == new.provider
         and known.occurred_at // 1_000_000 == new.occurred_at // 1_000_000
@@ -142,21 +142,21 @@ class Rated(NamedTuple):
     amount_nano: Sequence[int]
 
     def take(self, places: Sequence[int]) -> Rated:
-        """The records at these places alone."""
+        """Returns the records at these places alone."""
         return Rated._make([column[place] for place in places] for column in self)
 
     def row(self, place: int) -> dict[str, Any]:
-        """One record's price by the names of the charge's columns."""
+        """Returns a record's price by the names of the charge's columns."""
         return {name: column[place] for name, column in zip(self._fields[1:], self[1:], strict=True)}
 
 
 def columns_of(rows: Sequence[Sequence[Any]]) -> Columns:
-    """Rows as columns."""
+    """Turns rows into columns."""
     return list(zip(*rows, strict=True))
 
 
 def adjustment_facts(charge: ChargeRow, calendar: Calendar) -> Facts:
-    """What stands in for the usage that an adjustment doesn't have: its provider, project and month, and no tokens."""
+    """Returns an adjustment's stand-in for usage: its provider, project and month, and no tokens."""
     return Facts(
         kind="adjustment",
         source=charge.provider,

@@ -1,4 +1,4 @@
-"""Digests that seal what was posted: of a batch with its rows, and of all that stands in a month's books."""
+"""Digests that seal what was posted: of a batch with its rows, and of a row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LATER = frozenset({"settings"})
 
 
 def amounts_by_currency(columns: Columns) -> dict[str, int]:
-    """Nano of charges by currency; none of no charges."""
+    """Sums nano of charges by currency; none of no charges."""
     if not columns:
         return {}
     charge: Any = ChargeRow._make(columns)  # columns by name
@@ -31,13 +31,13 @@ def amounts_by_currency(columns: Columns) -> dict[str, int]:
 
 
 def sealed_conversions(connection: Connection) -> dict[int, tuple[Any, ...]]:
-    """What a batch's digest covers of each conversion, by id: there are few."""
+    """Reads what a batch's digest covers of each conversion, by id: there are few."""
     columns = (conversions.c.id, conversions.c.currency, conversions.c.per_usd_nano, conversions.c.effective_from)
     return {row.id: tuple(row) for row in connection.execute(select(*columns))}
 
 
 def row_digest(table: Table, row: Mapping[str, Any]) -> str:
-    """sha256 over the other columns of a row that has one, as a JSON array; it covers the digest before it.
+    """Computes sha256 over a row's other columns, as a JSON array; it covers the digest before it.
 
     A row from before one of the columns LATER was there has no value in it, and its digest doesn't cover it.
     """
@@ -68,7 +68,7 @@ def batch_digest(
     rows: Sequence[Sequence[Any]],
     known: Mapping[int, tuple[Any, ...]],
 ) -> str:
-    """sha256 over JSON arrays, each with a line feed: the batch's columns, with the digest before it, then its rows.
+    """Computes sha256 over JSON arrays, a line each: the batch with the digest before it, then its rows.
 
     These are those of usage_records, those of charges, and the conversions that the charges pin.
     """

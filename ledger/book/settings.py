@@ -1,4 +1,4 @@
-"""Care of a ledger as a whole: its zone, its roll-ups worked out anew, and whether file and guards are sound."""
+"""Care of a ledger as a whole: its zone, and its roll-ups recomputed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ledger.values.calendar import Calendar
 
 
 def set_timezone(database: Database, timezone: str) -> None:
-    """Change the zone of a ledger without charges; LedgerError once one is posted, for months are cut in it."""
+    """Changes the zone of a ledger without charges; LedgerError once one is posted, for months are cut in it."""
     zone_named(timezone)
     with database.writing() as connection:
         if connection.execute(select(charges.c.id).limit(1)).first() is not None:
@@ -34,9 +34,9 @@ def _set(database: Database, connection: Connection, name: str, value: str) -> N
 
 
 def rebuild_rollups(database: Database, tags: Sequence[str]) -> None:
-    """Store the tags to roll up and sum every charge again by them, in one transaction.
+    """Stores the tags to roll up and sums every charge again by them, in one transaction.
 
-    LedgerError where a sum by these tags passes 64 bits; by those that stand none does, whatever was accepted.
+    LedgerError where a sum by these tags passes 64 bits; by those in force none does, whatever was accepted.
     """
     names = joined_tags(tags)
     with database.writing() as connection:

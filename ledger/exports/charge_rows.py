@@ -32,7 +32,7 @@ class BookedCharge(ChargeWithUsage, frozen=True, gc=False):
 
 
 def read_charges(connection: Connection, selection: Selection, *, ledger_zone: ZoneInfo) -> Generator[BookedCharge]:
-    """The selection's charges in order of posting, some thousands in memory at a time. Tags are ignored."""
+    """Yields the selection's charges in order of posting, some thousands in memory at a time. Tags are ignored."""
     period = charges_in_period(selection, ledger_zone, charge_instant(connection, ledger_zone))
     statement = select_charges(BookedCharge).where(period)
     if selection.projects:

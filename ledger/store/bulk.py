@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def in_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The items in lists of at most `size`."""
+    """Yields the items in lists of at most `size`."""
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
@@ -33,7 +33,7 @@ def stream_rows(connection: Connection, query: Select[Any], row: Callable[..., T
 
 
 def append_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
-    """Insert rows given in the table's column order; any conflict is an error."""
+    """Inserts rows given in the table's column order; any conflict is an error."""
     if connection.dialect.name == "sqlite":
         sqlite_connection(connection).executemany(_insert(table), rows)
     else:
@@ -43,7 +43,7 @@ def append_rows(connection: Connection, table: Table, rows: Sequence[Sequence[An
 def append_new_rows(
     connection: Connection, table: Table, rows: Sequence[Sequence[Any]], *, fresh: bool
 ) -> set[int] | None:
-    """Insert the rows whose identity is new; the ids inserted, or None where all were.
+    """Inserts the rows whose identity is new; returns the ids inserted, or None where all were.
 
     Ids are the rows' first column, above all the table's. `fresh` says that known identities are not expected: on
     PostgreSQL the rows are then copied straight into the table, and only if that fails by way of a temporary one.
@@ -98,7 +98,7 @@ def upsert(
     sums: Sequence[str] = (),
     latest: Sequence[str] = (),
 ) -> None:
-    """Insert rows, or change the row of the same `key`: `sums` are added to, `latest` keep the greater value."""
+    """Inserts rows, or changes the row of the same `key`: `sums` are added to, `latest` keep the greater value."""
     greater = "max" if connection.dialect.name == "sqlite" else "greatest"
     name = table.name
     changes = [f"{column} = {name}.{column} + excluded.{column}" for column in sums]
@@ -117,14 +117,14 @@ def upsert(
 
 
 def _array(column: Column[Any], items: Sequence[Any]) -> str | list[Any]:
-    """A column of values as psycopg takes an array: integers as a literal, which is built far faster than a list is."""
+    """Returns a column as psycopg takes an array: integers as a literal, built far faster than a list."""
     return list(items) if isinstance(column.type, Text) else "{" + ",".join(map(str, items)) + "}"
 
 
 def rows_by_key(connection: Connection, query: str, keys: Sequence[Sequence[str]]) -> Iterator[Sequence[Any]]:
-    """Rows of a query over `keys(a, b, …)`: lists of text joined in as a table, however many there are.
+    """Reads rows of a query over `keys(a, b, …)`: lists of text joined in as a table, of any number.
 
-    `query` holds `{keys}` where the table of keys stands, with columns k0, k1, …
+    `query` holds `{keys}` in place of the table of keys, with columns k0, k1, …
     """
     width = len(keys[0]) if keys else 0
     for chunk in in_chunks(keys, 10_000):
@@ -152,19 +152,19 @@ def _insert(table: Table) -> str:
 
 
 def sqlite_connection(connection: Connection) -> sqlite3.Connection:
-    """The driver's connection, inside SQLAlchemy's transaction."""
+    """Returns the driver's connection, inside SQLAlchemy's transaction."""
     driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
     return driver
 
 
 def postgres_connection(connection: Connection) -> psycopg.Connection[Any]:
-    """The driver's connection, inside SQLAlchemy's transaction."""
+    """Returns the driver's connection, inside SQLAlchemy's transaction."""
     driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
     return driver
 
 
 def next_id(connection: Connection, table: Table) -> int:
-    """One more than the highest id; only the holder of the write lock may ask."""
+    """Returns one more than the highest id; only the holder of the write lock may ask."""
     return int(connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()) + 1
 
 

@@ -50,12 +50,12 @@ class Database:
         self._end.atexit = False
 
     def close(self) -> None:
-        """Let go of all connections; whoever goes on gets new ones."""
+        """Lets go of all connections; whoever goes on gets new ones."""
         with forks.passing(is_sqlite=self.is_sqlite):
             self.engine.dispose()
 
     def renew_after_fork(self) -> None:
-        """Begin anew in a child: an engine of its own, and no way to the parent's connections."""
+        """Starts afresh in a child: an engine of its own, and no way to the parent's connections."""
         self._end.detach()
         forks.keep(self.engine)
         for connection in list(self._in_use):
@@ -136,7 +136,7 @@ class Database:
 
 
 def _sever(connection: Connection) -> None:
-    """Take its driver's connection from one that is in use: what is run on it fails, and its end changes nothing."""
+    """Takes its driver's connection from one that is in use: what is run on it fails, and its end changes nothing."""
     forks.keep(connection._dbapi_connection)  # noqa: SLF001 - every public way closes the driver's connection
     connection._dbapi_connection = None  # noqa: SLF001
 
@@ -162,7 +162,7 @@ def _failures(process: int, url: URL) -> Iterator[None]:
 
 
 def zone_named(name: str) -> ZoneInfo:
-    """The IANA zone of that name; LedgerError where there is none."""
+    """Returns the IANA zone of that name; LedgerError where there is none."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -36,7 +36,7 @@ WRITE = "ledger_write"
 
 
 def make_engine(url: URL) -> Engine:
-    """An engine whose transactions begin as reads unless `Database.writing` asks otherwise."""
+    """Returns an engine whose transactions begin as reads unless `Database.writing` asks otherwise."""
     is_sqlite = url.get_backend_name() == "sqlite"
     try:
         if not is_sqlite:
@@ -56,14 +56,14 @@ def make_engine(url: URL) -> Engine:
 
 
 def _postgresql_options() -> frozenset[str]:
-    """The names that libpq knows; psycopg itself and SQLAlchemy take others, which would change what a ledger does."""
+    """Returns the names that libpq knows; others, of psycopg or SQLAlchemy, would change what a ledger does."""
     from psycopg.pq import Conninfo  # not everybody has it, and who uses SQLite doesn't need it
 
     return frozenset(option.keyword.decode() for option in Conninfo.get_defaults())
 
 
 def connect(engine: Engine) -> Connection:
-    """Connect; LedgerError where the driver can't even make something of the URL."""
+    """Connects; LedgerError where the driver can't even make something of the URL."""
     try:
         return engine.connect()
     except (ArgumentError, ValueError, TypeError, OverflowError, OSError) as error:
@@ -82,7 +82,7 @@ def _before_sqlite(_dialect: Dialect, _record: object, arguments: Sequence[str],
 
 
 def _create_privately(path: str) -> None:
-    """Create a file that only its owner can read, whatever the umask; one that is there keeps its mode.
+    """Creates a file that only its owner can read, whatever the umask; one that is there keeps its mode.
 
     SQLite gives its log and the log's index the mode of the database.
     """
@@ -112,7 +112,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def is_database_error(error: BaseException) -> bool:
-    """Whether an exception comes from the database, by way of SQLAlchemy or of the driver itself."""
+    """Tells whether an exception comes from the database, by way of SQLAlchemy or of the driver itself."""
     # Of a damaged file even SQLite's own words about the damage may fail to decode.
     if isinstance(error, (StatementError, TimeoutError, sqlite3.Error, UnicodeDecodeError)):
         return True
@@ -121,22 +121,22 @@ def is_database_error(error: BaseException) -> bool:
 
 
 def first_line(error: BaseException, url: URL | None = None) -> str:
-    """The database's own words, without SQLAlchemy's statement and link, and without the secrets of the URL."""
+    """Returns the database's own words, without SQLAlchemy's statement and link, and without the secrets of the URL."""
     original = getattr(error, "orig", None) or error
     lines = without_secrets(str(original), url).strip().splitlines()
     return lines[0] if lines else type(original).__name__
 
 
 def cause_to_show(error: Exception, url: URL) -> Exception | None:
-    """The error to name as the cause of ours, for tracebacks to show; None where its words hold a secret of the URL."""
+    """Returns the error to show as the cause of ours; None where its words hold a secret of the URL."""
     return error if without_secrets(str(error), url) == str(error) else None
 
 
 def refusal(error: Exception) -> str | None:
-    """What the database said, where the error is one of its; None for any other."""
+    """Returns what the database said, where the error is one of its; else None."""
     return f"the database refused: {first_line(error)}" if is_database_error(error) else None
 
 
 def shown(engine: Engine) -> str:
-    """Where an engine leads, fit to print: the file, or the URL without its secrets."""
+    """Returns the file an engine is of, or its URL without secrets."""
     return str(engine.url.database) if engine.dialect.name == "sqlite" else masked(engine.url)

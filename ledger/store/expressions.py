@@ -13,7 +13,7 @@ ROWS_AT_ONCE = 5_000
 
 
 def column_within(column: ColumnElement[Any], start: object, end: object) -> ColumnElement[bool]:
-    """The column lies in [start, end); None is open."""
+    """Tells, in SQL, whether the column lies in [start, end); None is open."""
     conditions: list[ColumnElement[bool]] = [true()]
     if start is not None:
         conditions.append(column >= start)
@@ -23,7 +23,7 @@ def column_within(column: ColumnElement[Any], start: object, end: object) -> Col
 
 
 def microseconds(instant: ColumnElement[datetime]) -> ColumnElement[int]:
-    """The instant column as the integer that is stored."""
+    """Returns the instant column as the integer that is stored."""
     return type_coerce(instant, BigInteger)
 
 
@@ -33,14 +33,14 @@ def literal_int(value: int) -> ColumnElement[int]:
 
 
 def terms_of(column: ColumnElement[int], *, halves: bool) -> list[ColumnElement[Any]]:
-    """What is summed of a column: itself, or its upper and its lower half."""
+    """Returns what is summed of a column: itself, or its upper and lower half."""
     if not halves:
         return [column]
     return [column.bitwise_rshift(HALF_BITS), column.bitwise_and(LOWER_HALF)]
 
 
 def joined(sums: Sequence[Any], *, halves: bool) -> list[int]:
-    """The whole sums of columns whose `terms_of` were summed."""
+    """Returns the whole sums of columns whose `terms_of` were summed."""
     if not halves:
         return [int(value) for value in sums]
     return [(upper << HALF_BITS) + lower for upper, lower in zip(sums[::2], sums[1::2], strict=True)]

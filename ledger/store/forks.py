@@ -26,10 +26,10 @@ WAIT_SECONDS = 30
 
 
 class Follower(Protocol):
-    """What does something of its own about a fork."""
+    """An object that does something of its own after a fork."""
 
     def renew_after_fork(self) -> None:
-        """Replace, in the child, what is the parent's."""
+        """Replaces, in the child, what is the parent's."""
 
 
 class _Gate:
@@ -64,7 +64,7 @@ class _Gate:
         return thread == self._forking or any(ident == thread for ident, _is_sqlite in self._inside.values())
 
     def close(self) -> bool:
-        """Keep threads out and wait for those inside; whether none is left. The lock stays held."""
+        """Keeps threads out and waits for those inside; returns whether none is left. The lock stays held."""
         self._changed.acquire()
         self._changed.wait_for(lambda: not self._is_closing)  # another thread's fork
         self._is_closing = True
@@ -76,14 +76,14 @@ class _Gate:
         return self._is_quiet
 
     def open(self) -> None:
-        """Let threads in again."""
+        """Lets threads in again."""
         self._is_closing = self._is_quiet = False
         self._forking = None
         self._changed.notify_all()
         self._changed.release()
 
     def renew(self, *, idle_sqlite: bool) -> None:
-        """Begin anew, in a child, with this thread alone; `idle_sqlite`: whether its parent had SQLite ledgers open."""
+        """Starts afresh in a child, with this thread alone; `idle_sqlite` where its parent had SQLite ledgers open."""
         inherited = any(is_sqlite for _ident, is_sqlite in self._inside.values()) or idle_sqlite
         self.holds_sqlite = self.holds_sqlite or (inherited and not self._is_quiet)
         self._changed = threading.Condition()
@@ -106,7 +106,7 @@ class Lock:
         self._lock.release()
 
     def renew_after_fork(self) -> None:
-        """Put a free lock in its place."""
+        """Puts a free lock in its place."""
         self._lock = threading.Lock()
 
 
@@ -116,7 +116,7 @@ class _Kept(msgspec.Struct, gc=False):
 
 
 def keep(what: object) -> None:
-    """Never let go of an object, not even as the process ends.
+    """Keeps an object for good, even as the process ends.
 
     A connection of the parent's must not be closed in the child: the end of a SQLite connection may write to the file
     and remove its log, behind the back of the parent that works on it.
@@ -133,24 +133,24 @@ passing = _gate.passing
 
 
 def register_sqlite(engine: Engine) -> None:
-    """Have an engine's idle connections closed before each fork, until it is let go of."""
+    """Has an engine's idle connections closed before each fork, until it is let go of."""
     _sqlite_engines.add(engine)
 
 
 def let_go(engine: Engine) -> None:
-    """Close an engine's connections for good; while a fork goes on, after it."""
+    """Closes an engine's connections for good; while a fork goes on, after it."""
     with passing(is_sqlite=engine in _sqlite_engines):
         engine.dispose()
         _sqlite_engines.discard(engine)
 
 
 def follow(thing: Follower) -> None:
-    """Have an object told of forks for as long as it lives."""
+    """Renews an object after each fork for as long as it lives."""
     _followers.add(thing)
 
 
 def refuse_inherited_sqlite() -> None:
-    """Refuse SQLite in a child that was forked while it was in use.
+    """Refuses SQLite in a child that was forked while it was in use.
 
     The library takes locks that it saw the parent hold for its own, and would overwrite what the parent writes.
     """

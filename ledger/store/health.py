@@ -1,4 +1,4 @@
-"""Whether a database is the ledger that its schema says, with its guards in place."""
+"""Checks of a database against its schema and its guards."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ledger.store.tables import APPEND_ONLY, metadata
 
 
 def check_database(database: Database) -> list[str]:
-    """What is wrong with tables, guards and, on SQLite, the file; empty where all is sound."""
+    """Lists what is wrong with tables, guards and, on SQLite, the file."""
     problems: list[str] = []
     with database.reading() as connection:
         missing = set(metadata.tables) - set(inspect(connection).get_table_names())

@@ -1,6 +1,6 @@
 """Opening and creating ledgers: the schema's revision, and who may make one.
 
-Nothing happens at import. `open_ledger` only reads unless it is told to create.
+Nothing happens at import. `open_ledger` only reads, except with `create`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CREATION_LOCK = 7_405_261
 
 
 def open_ledger(url: str, *, create: bool = False, timezone: str = "UTC", rollup_tags: Sequence[str] = ()) -> Database:
-    """Open a ledger; make it first where `create` says so and there is none. LedgerError names what is wrong."""
+    """Opens a ledger, made first where there is none and `create` says so. LedgerError names what is wrong."""
     engine = make_engine(parse_url(url))
     try:
         with forks.passing(is_sqlite=engine.dialect.name == "sqlite"), _refusals(engine, "opened"):
@@ -67,7 +67,7 @@ def _check_revision(revision: str | None, where: str) -> None:
 
 
 def ledger_exists(url: str) -> bool:
-    """Whether there is a ledger at `url`, of whatever revision; LedgerError where what is there is none."""
+    """Tells whether there is a ledger at `url`, of whatever revision; LedgerError where what is there is none."""
     with _engine_of(url, "opened") as engine:
         return _revision(engine) is not None
 
@@ -85,18 +85,18 @@ def _engine_of(url: str, done: str) -> Iterator[Engine]:
 
 @contextmanager
 def _refusals(engine: Engine, done: str) -> Iterator[None]:
-    """What the database refuses as LedgerError, which says where it can't be `done`."""
+    """Refusals of the database as LedgerError, which says what can't be `done`."""
     try:
         yield
     except Exception as error:
         if not is_database_error(error):
             raise
-        told = f"{shown(engine)} can't be {done}: {first_line(error, engine.url)}"
-        raise DatabaseFailure(told) from cause_to_show(error, engine.url)
+        message = f"{shown(engine)} can't be {done}: {first_line(error, engine.url)}"
+        raise DatabaseFailure(message) from cause_to_show(error, engine.url)
 
 
 def _revision(engine: Engine) -> str | None:
-    """The schema's revision; None where there is no ledger yet. A foreign database is refused."""
+    """Returns the schema's revision; None where there is no ledger yet. A foreign database is refused."""
     if engine.dialect.name == "sqlite":
         path = Path(str(engine.url.database))
         if path.is_dir():
@@ -123,7 +123,7 @@ def _revision_in(connection: Connection) -> str | None:
 
 
 def create_database(url: str, timezone: str = "UTC", rollup_tags: Sequence[str] = ()) -> None:
-    """Build the schema by its migrations and store zone and rolled-up tags; does nothing to a ledger that is there."""
+    """Builds the schema by its migrations and stores zone and tags; does nothing to a ledger that is there."""
     zone_named(timezone)
     tags = joined_tags(rollup_tags)
     with _engine_of(url, "created") as engine:
@@ -147,7 +147,7 @@ def _changing(engine: Engine) -> Iterator[Connection]:
 def _prepare_file(engine: Engine) -> None:
     folder = Path(str(engine.url.database)).parent
     if not folder.is_dir():
-        raise LedgerError(f"{folder} is no folder: make it first")
+        raise LedgerError(f"{folder} is not a folder: make it first")
     with connect(engine) as connection:  # outside any transaction, as WAL requires
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
@@ -155,7 +155,7 @@ def _prepare_file(engine: Engine) -> None:
 
 
 def joined_tags(keys: Sequence[str]) -> str:
-    """Tags to roll up as the ledger keeps them; LedgerError where they are too many or can't be kept so."""
+    """Joins tags to roll up as the ledger keeps them; LedgerError where they are too many or unfit."""
     if len(set(keys)) > MAX_ROLLUP_TAGS:
         raise LedgerError(f"{len(set(keys))} tags to roll up: at most {MAX_ROLLUP_TAGS} are")
     for key in keys:
@@ -175,7 +175,7 @@ def _store_settings(connection: Connection, timezone: str, rollup_tags: str) -> 
 
 
 def upgrade_database(url: str) -> tuple[str, str]:
-    """Run the migrations a ledger lacks, in one transaction; its revision before and after."""
+    """Runs the migrations a ledger lacks, in one transaction; returns its revision before and after."""
     with _engine_of(url, "upgraded") as engine:
         before = _revision(engine)
         if before is None or before > HEAD_REVISION:
@@ -188,13 +188,13 @@ def upgrade_database(url: str) -> tuple[str, str]:
 
 
 def migrations_folder() -> Path:
-    """Where the migrations are: inside the package when installed, beside it in a checkout."""
+    """Returns the migrations' folder: in the package when installed, beside it in a checkout."""
     inside = Path(__file__).parents[1] / "migrations"
     return inside if inside.is_dir() else Path(__file__).parents[2] / "migrations"
 
 
 def migrate(connection: Connection, revision: str) -> None:
-    """Run the migrations up to a revision inside the connection's transaction."""
+    """Runs the migrations up to a revision inside the connection's transaction."""
     from alembic import command  # slow to import, needed by creation and upgrades alone
     from alembic.config import Config
 

@@ -31,7 +31,7 @@ _ASSIGNMENT = re.compile(
     r"|server|data source)\s*=",
     re.IGNORECASE,
 )
-# USER:PASSWORD@ wherever it stands; the drive that a path on Windows begins with is no user.
+# USER:PASSWORD@ anywhere; the drive that a path on Windows begins with is no user.
 _CREDENTIALS = re.compile(r"(?:[A-Za-z]:(?=[\\/]))?+.*:.+@", re.DOTALL)
 _SCHEME = re.compile(r"(?:postgres\w*|sqlite\w*|mysql\w*|mariadb|oracle|mssql|duckdb)(?:\+\w+)?:", re.IGNORECASE)
 _USERINFO = re.compile(r"(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@(?P<tail>.*)", re.DOTALL)
@@ -41,7 +41,7 @@ ESCAPES = "in a name, a password or an option write %40 for @, %3A for :, %2F fo
 
 
 def parse_url(url: str) -> URL:
-    """A SQLAlchemy URL from a URL or a plain SQLite path; PostgreSQL always means psycopg 3."""
+    """Returns a SQLAlchemy URL from a URL or a plain SQLite path; PostgreSQL always means psycopg 3."""
     scheme, separator, rest = url.partition("://")
     if not separator:
         return _of_path(url)
@@ -120,12 +120,12 @@ def _made(drivername: str, rest: str) -> URL:
 
 
 def _refused(drivername: str, reason: str) -> LedgerError:
-    """The error for a URL of which nothing but the scheme is known not to be its password."""
+    """Returns the error for a URL of which nothing but the scheme is known not to be its password."""
     return LedgerError(f"database URL '{drivername}://{MASK}' {reason}")
 
 
 def check_options(url: URL, known: frozenset[str]) -> None:
-    """Refuse options that the driver doesn't know, or that are given twice."""
+    """Refuses options that the driver doesn't know, or that are given twice."""
     for name, value in url.query.items():
         if name not in known:
             said = repr(name) if re.fullmatch(r"[A-Za-z_]{1,40}", name) else "in its URL"
@@ -135,7 +135,7 @@ def check_options(url: URL, known: frozenset[str]) -> None:
 
 
 def masked(url: URL) -> str:
-    """The URL fit to print: no password, and no value of an option but those known to be harmless."""
+    """Returns the URL fit to print: no password, and no value of an option but those known to be harmless."""
     query = {name: value if _is_printed(name, value) else MASK for name, value in url.query.items()}
     # USER%3APASSWORD is all user to a server, and a password to whoever wrote it.
     user = MASK if url.username and ":" in url.username else url.username
@@ -148,17 +148,17 @@ def _is_printed(name: str, value: str | tuple[str, ...]) -> bool:
 
 
 def without_secrets(text: str, url: URL | None) -> str:
-    """Words about a URL, such as the driver's, with its secrets masked wherever they stand."""
+    """Masks the secrets of a URL in words about it, such as the driver's."""
     if url is not None:
         for secret in sorted(set(_secrets(url)), key=len, reverse=True):
-            # A short one must stand alone: "a" is in most words.
+            # A short one must be a word of its own: "a" is in most words.
             pattern = re.escape(secret) if len(secret) > 3 else rf"(?<!\w){re.escape(secret)}(?!\w)"
             text = re.sub(pattern, MASK, text)
     return text
 
 
 def _secrets(url: URL) -> Iterator[str]:
-    """Each secret as it is, as it may be quoted, and in the words that a server may take it apart into."""
+    """Yields each secret as it is, as it may be quoted, and in the words that a server may take it apart into."""
     values = [str(url.password)] if url.password else []
     for name, value in url.query.items():
         if not _is_printed(name, value):

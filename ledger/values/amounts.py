@@ -40,16 +40,18 @@ class Increase:
 
 
 def unit_of(currency: str) -> str:
-    """How an amount of the currency is written: "credits", "usd", "cny"."""
+    """Returns the currency as amounts are written: "credits", "usd", "cny"."""
     return "credits" if currency == CREDITS else currency.lower()
 
 
 def parse_amount(text: str, name: str, *, signed: bool = False) -> Amount:
-    """The amount that `text` states, such as 0.50usd or 36credits; LedgerError naming the option or key `name`."""
+    """Reads an amount such as 0.50usd or 36credits; LedgerError naming the option or key `name`."""
     found = _AMOUNT.fullmatch(text.strip())
     currency = _currency(found[2]) if found else None
     if found is None or currency is None:
-        raise LedgerError(f"{name} {text!r} is no amount: give a number with its unit, such as 0.50usd or 36credits")
+        raise LedgerError(
+            f"{name} {text!r} is not an amount: give a number with its unit, such as 0.50usd or 36credits"
+        )
     nano = _units(found[1], f"{name} {text!r}")
     if nano < 0 and not signed:
         raise LedgerError(f"{name} {text!r} is negative: give 0 or more")
@@ -57,12 +59,12 @@ def parse_amount(text: str, name: str, *, signed: bool = False) -> Amount:
 
 
 def parse_number(text: str, name: str) -> int:
-    """Nano of a plain decimal of at most 9 places; LedgerError naming the option `name`."""
+    """Reads a plain decimal of at most 9 places as nano; LedgerError naming the option `name`."""
     return _units(text, f"{name} {text[:50]!r}")
 
 
 def parse_increase(text: str, name: str) -> Increase:
-    """The limit that `text` states: 10%, 50usd, or 10%,5usd for both; LedgerError naming the option `name`."""
+    """Reads the limit that `text` states: 10%, 50usd, or 10%,5usd for both; LedgerError naming the option `name`."""
     percent: Fraction | None = None
     amount: Amount | None = None
     for part in text.split(","):
@@ -71,7 +73,9 @@ def parse_increase(text: str, name: str) -> Increase:
             percent = Fraction(_units(found[1], f"{name} {text!r}"), NANO)
         elif found is None and amount is None:
             if not _AMOUNT.fullmatch(part.strip()):
-                raise LedgerError(f"{name} {text!r} is no limit: give 10%, an amount such as 5usd, or both: 10%,5usd")
+                raise LedgerError(
+                    f"{name} {text!r} is not a limit: give 10%, an amount such as 5usd, or both: 10%,5usd"
+                )
             amount = parse_amount(part, name)
         else:
             raise LedgerError(f"{name} {text!r} says one thing twice: give a percentage, an amount, or one of each")

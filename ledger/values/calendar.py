@@ -20,7 +20,7 @@ class Calendar:
         self._days: dict[int, str] = {}
 
     def day(self, occurred_us: int) -> str:
-        """YYYY-MM-DD of an instant in microseconds."""
+        """Returns YYYY-MM-DD of an instant in microseconds."""
         quarter = occurred_us // QUARTER_US
         found = self._days.get(quarter)
         if found is None:
@@ -29,37 +29,37 @@ class Calendar:
         return found
 
     def month(self, occurred_us: int) -> str:
-        """YYYY-MM of an instant in microseconds."""
+        """Returns YYYY-MM of an instant in microseconds."""
         return self.day(occurred_us)[:7]
 
     def month_start_us(self, month: str) -> int:
-        """The first instant of a month YYYY-MM, in microseconds."""
+        """Returns the first instant of a month YYYY-MM, in microseconds."""
         return to_microseconds(month_start(month, self._zone))
 
 
 def month_start(month: str, zone: tzinfo) -> datetime:
-    """The first instant, UTC, of the month YYYY-MM in the zone."""
+    """Returns the first instant, UTC, of the month YYYY-MM in the zone."""
     return day_start(date(int(month[:4]), int(month[5:]), 1), zone)
 
 
 def shift_month(month: str, months: int) -> str:
-    """The month so many months later: 2026-01 and -1 is 2025-12."""
+    """Returns the month that many months later: 2026-01 and -1 is 2025-12."""
     number = int(month[:4]) * 12 + int(month[5:]) - 1 + months
     return f"{number // 12:04d}-{number % 12 + 1:02d}"
 
 
 def day_start(day: date, zone: tzinfo) -> datetime:
-    """The first instant, UTC, of a calendar day in the zone: midnight, or the end of a gap over midnight."""
+    """Returns the first instant, UTC, of a calendar day in the zone: midnight, or the end of a gap over midnight."""
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
 def is_day_start(moment: datetime, zone: tzinfo) -> bool:
-    """Whether a calendar day of the zone starts at that instant."""
+    """Tells whether a calendar day of the zone starts at that instant."""
     return day_start(moment.astimezone(zone).date(), zone) == moment
 
 
 def offset_changes(zone: tzinfo, start: datetime, end: datetime) -> list[tuple[datetime, timedelta]]:
-    """The zone's UTC offsets in [start, end), each with the instant, to the second, from which it holds."""
+    """Returns the zone's UTC offsets in [start, end), each with the instant, to the second, from which it holds."""
     moment = start.astimezone(UTC)
     offset = _offset(zone, moment)
     changes = [(moment, offset)]
@@ -81,5 +81,5 @@ def _offset(zone: tzinfo, moment: datetime) -> timedelta:
 
 
 def last_day(month: str) -> str:
-    """The last day, YYYY-MM-DD, of a month YYYY-MM."""
+    """Returns the last day, YYYY-MM-DD, of a month YYYY-MM."""
     return f"{month}-{monthrange(int(month[:4]), int(month[5:]))[1]:02}"

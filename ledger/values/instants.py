@@ -16,7 +16,7 @@ _ISO = re.compile(
 
 
 def to_microseconds(moment: datetime) -> int:
-    """Whole microseconds from 1970-01-01T00:00Z to an aware datetime; naive ones raise ValueError."""
+    """Returns whole microseconds from 1970-01-01T00:00Z to an aware datetime; ValueError for naive ones."""
     if moment.tzinfo is None:
         raise ValueError(f"{moment.isoformat()} has no time zone: add Z or an offset such as +08:00")
     return (moment - EPOCH) // MICROSECOND
@@ -33,15 +33,15 @@ def parse_iso(text: str) -> datetime:
 
 
 def from_microseconds(microseconds: int) -> datetime:
-    """The aware UTC datetime that many microseconds after 1970-01-01T00:00Z."""
+    """Returns the aware UTC datetime that many microseconds after 1970-01-01T00:00Z."""
     return EPOCH + timedelta(microseconds=microseconds)
 
 
 def iso_text(microseconds: int) -> str:
-    """The instant as ISO 8601 text in UTC: 0 is 1970-01-01T00:00:00Z; six fraction digits where there are any."""
+    """Returns ISO 8601 text in UTC: 0 is 1970-01-01T00:00:00Z; six fraction digits where there are any."""
     return moment_text(EPOCH + timedelta(microseconds=microseconds))
 
 
 def moment_text(moment: datetime, timespec: str = "auto") -> str:
-    """The aware time as ISO 8601 text in UTC; to the second by `timespec` "seconds"."""
+    """Returns the aware time as ISO 8601 text in UTC; to the second by `timespec` "seconds"."""
     return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")

@@ -41,7 +41,7 @@ def parse_span(
     zone: tzinfo,
     now: datetime,
 ) -> Span:
-    """The span that the options ask for; all time without any. LedgerError where they contradict each other."""
+    """Returns the span that the options ask for; all time without any. LedgerError where they contradict each other."""
     if month is not None and (since is not None or until is not None or last is not None):
         raise LedgerError("--month is a whole period: leave out --since, --until and --last")
     if last is not None and (since is not None or until is not None):
@@ -60,34 +60,36 @@ def parse_span(
 
 
 def parse_month(text: str, *, zone: tzinfo, now: datetime, option: str = "--month") -> Span:
-    """A calendar month of the zone: YYYY-MM, or `last` for the month before the one of `now`."""
+    """Reads a calendar month of the zone: YYYY-MM, or `last` for the month before the one of `now`."""
     if text == "last":
         local = now.astimezone(zone)
         text = f"{local:%Y-%m}"
         return month_span(shift_month(text, -1), zone)
     if _MONTH.fullmatch(text) is None or not FIRST_YEAR <= int(text[:4]) <= LAST_YEAR:
-        raise LedgerError(f"{option} {text!r} is no month: give YYYY-MM, such as 2026-03, or last")
+        raise LedgerError(f"{option} {text!r} is not a month: give YYYY-MM, such as 2026-03, or last")
     return month_span(text, zone)
 
 
 def month_span(month: str, zone: tzinfo) -> Span:
-    """The month YYYY-MM of the zone as a span."""
+    """Returns the month YYYY-MM of the zone as a span."""
     return Span(month_start(month, zone), month_start(shift_month(month, 1), zone), month, month)
 
 
 def parse_day(text: str, option: str) -> str:
-    """A calendar day YYYY-MM-DD; any other text is refused."""
+    """Reads a calendar day YYYY-MM-DD; any other text is refused."""
     try:
         if _DATE.fullmatch(text):
             _check_year(date.fromisoformat(text).year)
             return text
     except ValueError:
         pass
-    raise LedgerError(f"{option} {text!r} is no day: give a date such as 2026-03-01, from {FIRST_YEAR} to {LAST_YEAR}")
+    raise LedgerError(
+        f"{option} {text!r} is not a day: give a date such as 2026-03-01, from {FIRST_YEAR} to {LAST_YEAR}"
+    )
 
 
 def parse_moment(text: str, zone: tzinfo, option: str) -> datetime:
-    """A bare date as its midnight in the zone, or a date-time with its offset; any other is refused. UTC."""
+    """Reads a bare date as its midnight in the zone, or a date-time with its offset; any other is refused. UTC."""
     try:
         if _DATE.fullmatch(text):
             day = date.fromisoformat(text)
@@ -97,7 +99,7 @@ def parse_moment(text: str, zone: tzinfo, option: str) -> datetime:
         _check_year(moment.year)
     except ValueError:
         raise LedgerError(
-            f"{option} {text!r} is no time: give a date such as 2026-03-01, or a date-time with its offset such as "
+            f"{option} {text!r} is not a time: give a date such as 2026-03-01, or a date-time with its offset such as "
             f"2026-03-01T08:00:00Z, from {FIRST_YEAR} to {LAST_YEAR}"
         ) from None
     if moment.tzinfo is None:
@@ -113,13 +115,15 @@ def _check_year(year: int) -> None:
 
 
 def parse_last(text: str, *, zone: tzinfo, now: datetime, option: str = "--last") -> Span:
-    """The last N days or weeks, in calendar days of the zone with today, or hours up to the end of this quarter-hour.
+    """Reads the last N days or weeks, calendar days of the zone, or hours to the end of this quarter-hour.
 
     On 8 March at 10:20, 7d is from 2 March 00:00 to 9 March 00:00, and 24h from 7 March 10:30 to 8 March 10:30.
     """
     found = _LAST.fullmatch(text)
     if found is None:
-        raise LedgerError(f"{option} {text!r} is no length of time: give days, weeks or hours, such as 7d, 4w or 24h")
+        raise LedgerError(
+            f"{option} {text!r} is not a length of time: give days, weeks or hours, such as 7d, 4w or 24h"
+        )
     number, unit = int(found[1]), found[2]
     try:
         if unit == "h":
@@ -137,7 +141,7 @@ def parse_last(text: str, *, zone: tzinfo, now: datetime, option: str = "--last"
 
 
 def parse_recent(since: str, until: str | None, *, zone: tzinfo, now: datetime) -> Span:
-    """The span up to `until`, or to now, that starts at a time or a length before its end: 30d, 4w or 24h.
+    """Returns the span up to `until`, or to now, that starts at a time or a length before its end: 30d, 4w or 24h.
 
     It ends now at the latest, as nothing is known of what comes. Days and weeks are calendar days of the zone, the one
     that the span ends in among them: on 8 March at 10:20, 7d is from 2 March 00:00 to 8 March 10:20, and with --until
@@ -157,7 +161,7 @@ def parse_recent(since: str, until: str | None, *, zone: tzinfo, now: datetime) 
 
 
 def time_with_usage(start: datetime, end: datetime, first: datetime | None) -> timedelta:
-    """How long a time the usage from `start` to before `end` stands for, where the first ever was at `first`.
+    """Returns the time that usage from `start` to before `end` represents, where the first ever was at `first`.
 
     All of it; where usage began within it only the time from then on, so that three days of a young ledger make ten
     times as much in a month. Less than a day counts as a day, unless less was asked for: one busy hour is no day.
@@ -168,7 +172,7 @@ def time_with_usage(start: datetime, end: datetime, first: datetime | None) -> t
 
 
 def previous_span(span: Span, zone: tzinfo, now: datetime) -> Span:
-    """The month before a month, else the equally long stretch just before; an open end counts as `now`.
+    """Returns the month before a month, else the equally long stretch just before; an open end counts as `now`.
 
     Where both ends start days, lengths are whole days of the zone, so that clock changes move nothing.
     """
@@ -199,7 +203,7 @@ def _label(start: datetime | None, end: datetime | None, zone: tzinfo) -> str:
 
 
 def _moment_label(moment: datetime, zone: tzinfo) -> str:
-    """The date where it is midnight, else the date-time with its offset."""
+    """Returns the date where it is midnight, else the date-time with its offset."""
     local = moment.astimezone(zone)
     if is_day_start(moment, zone):
         return f"{local:%Y-%m-%d}"

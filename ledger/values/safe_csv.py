@@ -15,7 +15,7 @@ _SUSPECT = re.compile(f"^{_FORMULA.pattern}|{UNSAFE.pattern}")
 
 
 def guard(text: str) -> str:
-    """The text as it goes into a cell: a leading apostrophe where it could be read as a formula, controls escaped.
+    """Returns the text of a cell: a leading apostrophe where it could be read as a formula, controls escaped.
 
     Only text is guarded: a number such as -1.5 stays one. Tabs and line ends inside the text stay too, quoted.
     """
@@ -25,12 +25,12 @@ def guard(text: str) -> str:
 
 
 def begins_formula(text: str) -> bool:
-    """Whether the text begins as what a spreadsheet would work out."""
+    """Tells whether the text begins as what a spreadsheet would work out."""
     return _FORMULA.match(text) is not None
 
 
 def without_controls(text: str) -> str:
-    """The text with its controls escaped, but for tabs and line ends."""
+    """Returns the text with its controls escaped, except tabs and line ends."""
     if UNSAFE.search(text) is None:
         return text
     return "".join(part if part in ("\t", "\r", "\n") else visible(part) for part in re.split("([\t\r\n])", text))
@@ -44,7 +44,7 @@ class CsvWriter:
         self._writer = csv.writer(self._buffer, lineterminator="\r\n")
 
     def encode(self, rows: Iterable[Sequence[object]]) -> bytes:
-        """The rows as bytes, each ended by CRLF; None is an empty cell."""
+        """Returns the rows as bytes, each ended by CRLF; None is an empty cell."""
         self._writer.writerows(rows)
         text = self._buffer.getvalue()
         self._buffer.seek(0)

@@ -13,28 +13,28 @@ _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
-# USER:PASSWORD@ of a URL that stands where none belongs, be it taken for a path.
+# USER:PASSWORD@ of a URL where none belongs, be it taken for a path.
 _CREDENTIALS = re.compile(r"(\w{2}:/{1,3}[^\s:/@'\"]*):[^\s'\"]*@")
 
 
 def without_credentials(text: str) -> str:
-    """The text with the password of any URL in it masked."""
+    """Returns the text with the password of any URL in it masked."""
     return _CREDENTIALS.sub(r"\1:***@", text)
 
 
 def visible(text: str) -> str:
-    r"""The text with every unsafe character as an escape: ESC is shown as \x1b, U+202E as \u202e."""
+    r"""Returns the text with every unsafe character as an escape: ESC is shown as \x1b, U+202E as \u202e."""
     return UNSAFE.sub(_escape, text)
 
 
 def json_text(value: object, *, indent: int | None = None) -> str:
-    r"""JSON in plain Unicode, with unsafe characters as \uXXXX, so that it reads back the same."""
+    r"""Returns JSON in plain Unicode, with unsafe characters as \uXXXX, so that it reads back the same."""
     separators = (",", ": ") if indent else (",", ":")
     return safe_json(json.dumps(value, ensure_ascii=False, indent=indent, separators=separators))
 
 
 def safe_json(text: str) -> str:
-    r"""Ready JSON with the unsafe characters that JSON allows as \uXXXX."""
+    r"""Returns ready JSON with the unsafe characters that JSON allows as \uXXXX."""
     return _UNSAFE_IN_JSON.sub(_json_escape, text)
 
 

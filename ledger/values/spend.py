@@ -20,18 +20,18 @@ class Convertible(Counter[int | None]):
 
 @dataclass(slots=True)
 class Spend:
-    """How many records, and nano amounts by (currency, nano of it for 1 USD; None where it is USD itself)."""
+    """The number of records, and nano amounts by (currency, nano of it for 1 USD; None where it is USD itself)."""
 
     records: int = 0
     parts: Counter[tuple[str, int | None]] = field(default_factory=Counter)
 
     def add(self, currency: str, per_usd_nano: int | None, amount_nano: int, records: int) -> None:
-        """Add what so many records cost."""
+        """Adds the cost of records."""
         self.records += records
         self.parts[currency, per_usd_nano] += amount_nano
 
     def nano(self, currency: str) -> int:
-        """Nano of one currency."""
+        """Returns nano of one currency."""
         return sum(amount for (name, _per_usd), amount in self.parts.items() if name == currency)
 
     @property
@@ -56,7 +56,7 @@ class Spend:
 
 
 def total(spends: list[Spend]) -> Spend:
-    """All of them together."""
+    """Sums spends."""
     result = Spend()
     for spend in spends:
         result.records += spend.records

@@ -78,7 +78,7 @@ class ModelCalibration:
     def range_of(
         self, tokens: ScriptTokens, message_overhead_tokens: int = 0, *, whole_request: bool = True
     ) -> TokenRange:
-        """The range for a text that has these tokens by tiktoken; its ends are rounded outwards.
+        """Computes the range for a text that has these tokens by tiktoken; its ends are rounded outwards.
 
         By factors of 1.25, an overhead of 7 and a range of 0.9 to 1.1, 100 tokens are 132, from 118 (118.8) to
         146 (145.2).
@@ -89,7 +89,7 @@ class ModelCalibration:
         return TokenRange(low, divide_half_even(units, SCALE), high)
 
     def to_document(self) -> dict[str, Any]:
-        """The correction as JSON: figures are plain decimals in strings."""
+        """Returns the correction as JSON: figures are plain decimals in strings."""
         return {
             "pairs": self.pairs,
             "outliers": self.outliers,
@@ -111,13 +111,13 @@ class Calibration:
     models: Mapping[str, ModelCalibration]
 
     def to_document(self) -> dict[str, Any]:
-        """The calibration as JSON; models by name, so that the same corrections are the same document."""
+        """Returns the calibration as JSON; models by name, so that the same corrections are the same document."""
         models = {name: self.models[name].to_document() for name in sorted(self.models)}
         return {"schema": SCHEMA, "encoding": self.encoding, "models": models}
 
     @classmethod
     def from_document(cls, document: object, where: str) -> Calibration:
-        """The calibration that `to_document` wrote; UnusableCalibration naming `where` and the key where it is none."""
+        """Reads what `to_document` wrote; UnusableCalibration naming `where` and the key where it is wrong."""
         if isinstance(document, dict) and document.get("schema", SCHEMA) != SCHEMA:
             raise _refused(where, f"schema {shown(document['schema'])} isn't {SCHEMA}, which this release reads")
         try:
@@ -132,20 +132,20 @@ class Calibration:
         return cls(read.encoding, models)
 
     def summary(self, model: str) -> dict[str, Any] | None:
-        """The correction of a model for an estimate's document, None without one."""
+        """Returns the correction of a model for an estimate's document, None without one."""
         found = self.models.get(model)
         return None if found is None else {"model": model, **found.to_document()}
 
 
 def uncalibrated(tokens: int) -> TokenRange:
-    """Tiktoken's own count give or take 20 %, rounded outwards: 101 tokens are 80 to 122."""
+    """Returns tiktoken's own count give or take 20 %, rounded outwards: 101 tokens are 80 to 122."""
     return TokenRange(tokens * 4 // 5, tokens, -(-tokens * 6 // 5))
 
 
 def count_ranges(
     prompts: Sequence[PromptText], model: str, *, encoding: str, calibration: Calibration | None
 ) -> list[TokenRange]:
-    """The input tokens of each prompt, with what wraps its messages; `model` is its id on the card.
+    """Returns the input tokens of each prompt, with what wraps its messages; `model` is its id on the card.
 
     Without a correction for the model they are tiktoken's own, +-20 %.
     """
@@ -167,7 +167,7 @@ def count_ranges(
 
 
 def count_prompts(prompts: Sequence[PromptText], encoding: str) -> list[ScriptTokens]:
-    """The tokens of each prompt's texts together, by script; what wraps its messages is not in them."""
+    """Returns the tokens of each prompt's texts together, by script; what wraps its messages is not in them."""
     nothing = ScriptTokens(0, 0, 0, 0)
     return [
         ScriptTokens(*map(sum, zip(nothing, *tallies, strict=True)))
@@ -178,7 +178,7 @@ def count_prompts(prompts: Sequence[PromptText], encoding: str) -> list[ScriptTo
 def _per_prompt(
     prompts: Sequence[PromptText], encoding: str, count: Callable[[Sequence[str], str], list[T]]
 ) -> Iterator[tuple[PromptText, list[T]]]:
-    """Each prompt with the counts of its texts; a text that several have is counted once."""
+    """Yields each prompt with the counts of its texts; a text that several have is counted once."""
     texts = list(dict.fromkeys(text for prompt in prompts for text in prompt.texts))
     counts = dict(zip(texts, count(texts, encoding), strict=True))
     for prompt in prompts:
@@ -270,4 +270,4 @@ def _plain(units: int, scale: int = SCALE) -> str:
 
 
 def _refused(where: str, fault: str) -> UnusableCalibration:
-    return UnusableCalibration(f"{where}: {fault}: write the calibration anew with: tollbook calibrate PAIRS -o FILE")
+    return UnusableCalibration(f"{where}: {fault}: write a new calibration with: tollbook calibrate PAIRS -o FILE")

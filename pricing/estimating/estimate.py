@@ -95,7 +95,7 @@ def estimate_prompt(
     card: RateCard | None = None,
     at: dt.datetime | None = None,
 ) -> PromptEstimate:
-    """The estimate of one request; `cached` is the part of the input read from cache, at most all of it.
+    """Estimates one request; `cached` is the part of the input read from cache, at most all of it.
 
     By bounds 32_000 and 128_000, a range of 25_600 to 38_400 is priced at 25_600 tokens in tier 1, at 38_400 in tier 2,
     and the edge 32_000 is named with its price and that of 32_001. InvalidUsage ("input_over_limit") where the expected

@@ -50,7 +50,7 @@ class CountedPair(NamedTuple):
 
 
 def fit_model(model: str, pairs: Sequence[CountedPair]) -> ModelCalibration:
-    """The correction that the pairs show; TooFewPairs where fewer than LEAST_PAIRS of them have different texts."""
+    """Fits the correction to the pairs; TooFewPairs where fewer than LEAST_PAIRS have different texts."""
     import numpy as np
 
     folds = _folds(pairs)
@@ -82,7 +82,7 @@ def fit_model(model: str, pairs: Sequence[CountedPair]) -> ModelCalibration:
 
 
 def _folds(pairs: Sequence[CountedPair]) -> Integers:
-    """A number for each pair, counting different ones as they come: the same text is held out together."""
+    """Returns a number for each pair, counting different ones as they come: the same text is held out together."""
     import numpy as np
 
     numbers: dict[tuple[ScriptTokens, int], int] = {}
@@ -103,7 +103,7 @@ def _held_out(design: Floats, real: Floats, folds: Integers, *, by_script: bool)
 
 
 def _fit(design: Floats, real: Floats, *, by_script: bool) -> Floats:
-    """The scripts' factors, one for all or each its own, the message overhead's factor, and the overhead of a request.
+    """Fits the scripts' factors, one or each its own, the message overhead's factor, and a request's overhead.
 
     Rows are divided by their size, so that the fit is of relative errors. The scripts' own factors are drawn to the one
     factor, which is what a script has that occurs in no pair.
@@ -123,7 +123,7 @@ def _fit(design: Floats, real: Floats, *, by_script: bool) -> Floats:
 
 
 def _loss(predicted: Floats, real: Floats) -> float:
-    """The mean relative error, in which an outlier counts no more than a pair that is half off."""
+    """Returns the mean relative error, in which an outlier counts no more than a pair that is half off."""
     import numpy as np
 
     return float(np.minimum(np.abs(predicted / real - 1), _HALF).mean())
@@ -139,7 +139,7 @@ def _errors(predicted: Floats, real: Floats) -> Errors:
 
 
 def _range(ratios: Floats) -> tuple[int, int]:
-    """The ends that a new pair's ratio of real to predicted count is within, nine times in ten, in 1 / SCALE.
+    """Returns the ends that a new pair's ratio of real to predicted count is within, nine times in ten, in 1 / SCALE.
 
     Below the k-th least of n ratios a new one falls k times in n + 1. The low end is the one for which that is at most
     one time in twenty, the least of all where there are fewer than 39; the high end mirrors it.

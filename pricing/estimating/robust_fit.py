@@ -33,7 +33,7 @@ class Coefficient(NamedTuple):
 
 
 def robust_fit(rows: Floats, targets: Floats, known: Sequence[Coefficient]) -> Floats:
-    """The coefficients c by which rows @ c comes closest to the targets, all rows being of like size.
+    """Returns the coefficients c by which rows @ c comes closest to the targets, all rows being of like size.
 
     Huber's fit first, to which a wild row is as far off as any: NOISE; from there Tukey's bisquare, which leaves wild
     rows out and weighs the others nearly alike.
@@ -61,7 +61,7 @@ def _reweighted(
     start: Floats,
     weigh: Callable[[Floats], Floats],
 ) -> Floats:
-    """The weighted fit whose own deviations give its weights, reached from `start`."""
+    """Returns the weighted fit whose own deviations give its weights, reached from `start`."""
     fitted = start
     for _ in range(_ROUNDS):
         before = fitted
@@ -72,7 +72,7 @@ def _reweighted(
 
 
 def _weighted_fit(rows: Floats, targets: Floats, weights: Floats, known: Sequence[Coefficient]) -> Floats:
-    """Least squares, the likely values being further rows; what leaves its bounds is put on them, the rest fit anew."""
+    """Fits least squares, likely values being rows too; what leaves its bounds is put on them, the rest refitted."""
     import numpy as np
 
     likely, spread, lowest, highest = map(np.array, zip(*known, strict=True))

@@ -25,7 +25,7 @@ def estimate(
     max_output_tokens: int | None = None,
     calibration: Calibration | None = None,
 ) -> PromptEstimate:
-    """Estimate a request of this text at the prices in effect at `at`: charges at the low, expected and high count.
+    """Estimates a request of this text at the prices in effect at `at`: charges at the low, expected and high count.
 
     The count is tiktoken's, ±20 % or as calibrated. PricingError where the card has no such model, price or conversion.
     """

@@ -69,12 +69,12 @@ class ScriptTokens(NamedTuple):
 
 
 def count_tokens(text: str, encoding: str = DEFAULT_ENCODING) -> int:
-    """The number of tokens of `text`; half a surrogate pair counts as the replacement character."""
+    """Returns the number of tokens of `text`; half a surrogate pair counts as the replacement character."""
     return count_all([text], encoding)[0]
 
 
 def count_all(texts: Sequence[str], encoding: str = DEFAULT_ENCODING) -> list[int]:
-    """`count_tokens` of each text, on all cores."""
+    """Counts the tokens of each text, on all cores."""
     counts = [0] * len(texts)
     for index, count in _measured(texts, _encoder(encoding), len):
         counts[index] += count
@@ -82,7 +82,7 @@ def count_all(texts: Sequence[str], encoding: str = DEFAULT_ENCODING) -> list[in
 
 
 def count_scripts(texts: Sequence[str], encoding: str = DEFAULT_ENCODING) -> list[ScriptTokens]:
-    """The tokens of each text by script, on all cores."""
+    """Returns the tokens of each text by script, on all cores."""
     import numpy as np
 
     encoder = _encoder(encoding)
@@ -120,7 +120,7 @@ def _measured(texts: Sequence[str], encoder: Encoding, measure: Callable[[list[i
 
 
 def _parts(text: str) -> Iterator[str]:
-    """The text, cut into parts of about _CHUNK characters where it may be cut."""
+    """Yields the text, cut into parts of about _CHUNK characters where it may be cut."""
     start = 0
     while len(text) - start > _CHUNK and (cut := _CUT.search(text, start + _CHUNK)):
         yield text[start : cut.end()]
@@ -129,7 +129,7 @@ def _parts(text: str) -> Iterator[str]:
 
 
 def _encode(encoder: Encoding, text: str) -> list[int]:
-    """The tokens of the text, also where tiktoken's own way would break down.
+    """Returns the tokens of the text, also where tiktoken's own way would break down.
 
     Blanks in a row are one piece to tiktoken, but the last of them goes with what follows; where that is a line break,
     they are part of its piece, and no trouble.
@@ -159,7 +159,7 @@ def _may_have_long_blank(text: str) -> bool:
 
 @cache
 def _scripts(encoding: str) -> npt.NDArray[np.int8]:
-    """The script of each token, as its place in ScriptTokens; -1 until the token first occurs."""
+    """Returns the script of each token, as its place in ScriptTokens; -1 until the token first occurs."""
     import numpy as np
 
     return np.full(_encoder(encoding).n_vocab, -1, np.int8)
@@ -190,7 +190,7 @@ def _encoder(encoding: str) -> Encoding:
 
 
 def _definition(encoding: str) -> dict[str, Any]:
-    """Name, pattern, special tokens and ranks as tiktoken defines them, in a copy of its module that reads our data."""
+    """Reads name, pattern, special tokens and ranks from a copy of tiktoken's module that reads our data."""
     spec = find_spec(_DEFINITIONS)
     assert spec is not None
     assert spec.loader is not None
@@ -202,7 +202,7 @@ def _definition(encoding: str) -> dict[str, Any]:
 
 
 def _ranks(address: str, expected_hash: str) -> dict[bytes, int]:
-    """The vocabulary that tiktoken would download from `address`: each token's bytes and rank.
+    """Returns the vocabulary that tiktoken would download from `address`: each token's bytes and rank.
 
     A line is base64 of the bytes and the rank, which counts lines from 0; that it does is certain by the hash.
     """

@@ -170,7 +170,7 @@ REFUSALS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
 def test_a_document_that_is_none_is_refused_by_key(change: Callable[[dict[str, Any]], object], fault: str) -> None:
     document = CALIBRATION.to_document()
     change(document)
-    told = rf"^c\.json: {fault}.*: write the calibration anew with: tollbook calibrate PAIRS -o FILE$"
+    told = rf"^c\.json: {fault}.*: write a new calibration with: tollbook calibrate PAIRS -o FILE$"
     with pytest.raises(UnusableCalibration, match=told):
         Calibration.from_document(document, "c.json")
 

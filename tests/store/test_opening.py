@@ -117,7 +117,7 @@ def test_a_folder_is_refused(cli: Cli, tmp_path: Path) -> None:
 
 def test_a_file_in_a_missing_folder_is_refused(cli: Cli, tmp_path: Path) -> None:
     outcome = cli("ingest", "-", "--db", "missing/tollbook.db", stdin=responses([1]))
-    assert (outcome.exit_code, outcome.stderr) == (2, "Error: missing is no folder: make it first\n")
+    assert (outcome.exit_code, outcome.stderr) == (2, "Error: missing is not a folder: make it first\n")
     assert list(tmp_path.iterdir()) == []
 
 

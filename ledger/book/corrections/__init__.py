@@ -1,1 +1,1 @@
-"""Corrections: what stands is reversed and replaced, in a batch with a reason."""
+"""Corrections: charges reversed and replaced, in a batch with a reason."""

@@ -1,4 +1,4 @@
-"""Credit notes and surcharges: money of a project and a month that no usage stands behind."""
+"""Credit notes and surcharges: money of a project and a month, without usage."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MODEL = "adjustment"
 
 
 class Adjusted(NamedTuple):
-    """The batch of an adjustment and the month it stands in; `repeated` where its reference had been booked before."""
+    """The batch of an adjustment and its posted month; `repeated` where its reference was booked before."""
 
     batch_id: int
     posted_month: str
@@ -30,15 +30,15 @@ class Adjusted(NamedTuple):
 
 
 def adjust(database: Database, run: Run, *, project: str, amount: Amount, month: str, provider: str) -> Adjusted:
-    """Book an amount for a project in a month, or the earliest open one after it.
+    """Books an amount for a project in a month, or the earliest open one after it.
 
     An amount in the card's currency is converted as usage of the month's first instant is; USD stays USD.
     """
     with database.writing() as connection:
         done = already_posted(connection, run)
         if done is not None:
-            stands = select(charges.c.posted_month).where(charges.c.batch_id == done)
-            return Adjusted(done, str(connection.execute(stands).scalar_one()), repeated=True)
+            booked = select(charges.c.posted_month).where(charges.c.batch_id == done)
+            return Adjusted(done, str(connection.execute(booked).scalar_one()), repeated=True)
         poster = Poster(database, run)
         in_books = posted_month(month, first_open_month(connection))
         batch_id = next_id(connection, batches)

@@ -1,4 +1,4 @@
-"""What each command posted."""
+"""Batches by the command that posted them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ledger.store.tables import batches
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """What one command posted. `amounts_nano` sums its charges by currency, reversals negative."""
+    """The batches of one command. `amounts_nano` sums its charges by currency, reversals negative."""
 
     batch: int
     kind: str
@@ -30,7 +30,7 @@ class BatchRow:
 
 
 def batch_rows(database: Database, limit: int) -> list[BatchRow]:
-    """The latest commands that posted, latest first."""
+    """Returns the latest commands that posted, latest first."""
     query = (
         select(
             batches.c.run_id,

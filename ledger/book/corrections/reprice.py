@@ -25,7 +25,7 @@ KIND = "reprice"
 
 
 class MovedKey(NamedTuple):
-    """What moved money is shown by: the month whose books it moves in, the billed model, the project."""
+    """A key of moved money: the month whose books it moves in, the billed model, the project."""
 
     month: str
     model: str
@@ -42,7 +42,7 @@ class Moved:
 
 @dataclass(slots=True)
 class Repriced:
-    """What a reprice did, or would do: its batch (None where nothing differs), and the money it moved.
+    """The outcome of a reprice, or of a trial: its batch (None where nothing differs), the money it moved.
 
     `unpriced` counts charges that the cards in force can't price, which stay as they are; `message` says why the first
     can't.
@@ -56,7 +56,7 @@ class Repriced:
     repeated: bool = False
 
     def add(self, corrections: Sequence[Correction], first_open: str, pins: PinnedIds) -> None:
-        """Count corrections in."""
+        """Counts corrections in."""
         self.charges += len(corrections)
         for charge, _facts, replacement in corrections:
             assert replacement is not None
@@ -68,13 +68,13 @@ class Repriced:
 
 
 def reprice(database: Database, selection: Selection, run: Run, *, dry_run: bool = False) -> Repriced:
-    """Price the live usage of the selection again and post what differs; nothing the second time."""
+    """Prices the live usage of the selection again and posts what differs; nothing the second time."""
     result = Repriced()
     with database.writing() as connection:
         done = already_posted(connection, run)
         if done is not None:
             return Repriced(done, repeated=True)
-        # A dry run is rolled back: the prices it is worked out by may be new to the ledger, too.
+        # A dry run is rolled back: the prices it computes with may be new to the ledger, too.
         trial = connection.begin_nested() if dry_run else None
         poster = Poster(database, run)
         cards, pins = cards_in_force(connection), PinnedIds()
@@ -92,7 +92,7 @@ def reprice(database: Database, selection: Selection, run: Run, *, dry_run: bool
 
 
 def _differing(chunk: Sequence[tuple[ChargeRow, Facts]], rater: Rater, result: Repriced) -> list[Correction]:
-    """The charges whose price, conversion or model would be another today, each with the charge it would be."""
+    """Returns the charges whose price, conversion or model would be another today, each with the charge it would be."""
     rated, errors = rater.rate([facts for _charge, facts in chunk])
     if errors and not result.unpriced:
         result.message = str(errors[min(errors)])
@@ -107,7 +107,7 @@ def _differing(chunk: Sequence[tuple[ChargeRow, Facts]], rater: Rater, result: R
 
 
 def undo_reprice(database: Database, batch: int, run: Run, *, dry_run: bool = False) -> Repriced:
-    """Bring back the charges that a reprice replaced; LedgerError while any of its charges is superseded."""
+    """Brings back the charges that a reprice replaced; LedgerError while any of its charges is superseded."""
     result = Repriced()
     with database.reading() if dry_run else database.writing() as connection:
         done = already_posted(connection, run)
@@ -156,7 +156,7 @@ def _check_undoable(connection: Connection, batch: int) -> None:
 
 
 def _bringing_back(connection: Connection, poster: Poster, first: int, last: int) -> list[Correction]:
-    """The replacements of one batch, each to be reversed and replaced by the charge that it replaced."""
+    """Returns the replacements of one batch, each to be reversed and replaced by the charge that it replaced."""
     rows = list(posted_charges(connection, poster.calendar, first, last))
     # A batch of corrections holds each charge's reversal just before its replacement.
     return [

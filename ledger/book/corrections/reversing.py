@@ -29,7 +29,7 @@ Correction: TypeAlias = tuple[ChargeRow, Facts, ChargeRow | None]
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """What a correction did: its batch (None where nothing matched), charges reversed, their nano by currency."""
+    """The outcome of a correction: its batch (None where nothing matched), charges reversed, nano by currency."""
 
     batch_id: int | None
     reversed: int
@@ -38,7 +38,7 @@ class Corrected:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which usage to correct; every condition that is given holds. Times are of occurrence, `until` exclusive."""
+    """Conditions of usage to correct, which all hold. Times are of occurrence, `until` exclusive."""
 
     batch: int | None = None
     request_id: str | None = None
@@ -50,7 +50,7 @@ class Selection:
     until: datetime | None = None
 
     def condition(self, connection: Connection) -> ColumnElement[bool]:
-        """The selection over usage_records and charges."""
+        """Returns the selection over usage_records and charges."""
         terms = [column_within(usage_records.c.occurred_at, self.since, self.until)]
         if self.batch is not None:
             first, last = usage_range(connection, self.batch)
@@ -70,7 +70,7 @@ class Selection:
 
 
 def usage_range(connection: Connection, run_id: int) -> tuple[int, int]:
-    """First and last id of the usage records that a run's batches added; LedgerError for a batch that added none."""
+    """Returns the first and last id of the usage records that a run added; LedgerError where it added none."""
     row = connection.execute(
         select(
             func.min(batches.c.kind),
@@ -87,20 +87,20 @@ def usage_range(connection: Connection, run_id: int) -> tuple[int, int]:
 
 
 def void(database: Database, selection: Selection, reason: str, *, dry_run: bool = False) -> Corrected:
-    """Reverse the live charges of the selection; their ids may be recorded again."""
+    """Reverses the live charges of the selection; their ids may be recorded again."""
     return _correct(database, Run("void", reason=reason), selection, lambda _charge: None, dry_run=dry_run)
 
 
 def reassign(
     database: Database, selection: Selection, to_project: str, reason: str, *, dry_run: bool = False
 ) -> Corrected:
-    """Move the live charges of the selection to another project: each is reversed and replaced."""
+    """Moves the live charges of the selection to another project: each is reversed and replaced."""
     run = Run("reassign", {"to": to_project}, reason=reason)
     return _correct(database, run, selection, lambda charge: charge._replace(project=to_project), dry_run=dry_run)
 
 
 def sources_of(database: Database, request_id: str) -> list[str]:
-    """The sources that have a usage record of that id."""
+    """Returns the sources that have a usage record of that id."""
     query = select(usage_records.c.source).where(usage_records.c.request_id == request_id).distinct()
     with database.reading() as connection:
         return sorted(connection.execute(query).scalars())
@@ -128,7 +128,7 @@ def _correct(
 
 
 def post_corrections(poster: Poster, connection: Connection, corrections: Sequence[Correction]) -> None:
-    """Post a reversal of each charge and its replacement, if any, as one batch."""
+    """Posts a reversal of each charge and its replacement, if any, as one batch."""
     batch_id = next_id(connection, batches)
     number = next_id(connection, charges)
     first_open = first_open_month(connection)
@@ -152,7 +152,7 @@ def post_corrections(poster: Poster, connection: Connection, corrections: Sequen
 
 
 def reversal(charge: ChargeRow, number: int, batch_id: int, first_open: str) -> ChargeRow:
-    """The row that takes a charge back: the same facts, amounts negated; in the charge's month while that is open."""
+    """Returns the row that takes a charge back, amounts negated; in the charge's month while that is open."""
     return negated(charge)._replace(
         posted_month=posted_month(charge.posted_month, first_open),
         id=number,

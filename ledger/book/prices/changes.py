@@ -18,7 +18,7 @@ from pricing.rate_card import RateCard
 
 
 def add_card(connection: Connection, file: CardFile, *, replace_with_reason: str | None) -> list[str]:
-    """Lay a user's card over those in force; returns what changed in words, nothing where the card adds nothing.
+    """Lays a user's card over those in force; returns what changed in words, nothing where the card adds nothing.
 
     An entry with a known start and other figures raises LedgerError unless a reason to replace it is given.
     """
@@ -42,7 +42,7 @@ def add_card(connection: Connection, file: CardFile, *, replace_with_reason: str
 
 
 def _overrule_conversions(connection: Connection, current: RateCard | None, file: CardFile, reason: str | None) -> None:
-    """Add a corrected conversion as a command's too: those that commands added stand above the ones in card files."""
+    """Adds a corrected conversion as a command's too: those of commands overrule the ones in card files."""
     standing = {known.effective_from: known.per_usd_nano for known in current.conversions} if current else {}
     for conversion in file.conversions:
         if standing.get(conversion.effective_from, conversion.per_usd_nano) != conversion.per_usd_nano:
@@ -69,7 +69,7 @@ def _words(conversion: Conversion) -> str:
 def add_user_conversion(
     connection: Connection, card: RateCard, conversion: Conversion, *, replace_with_reason: str | None
 ) -> bool:
-    """Add a dated conversion; False where it is in force already, LedgerError where its start has another figure."""
+    """Adds a dated conversion; False where it is in force already, LedgerError where its start has another figure."""
     if conversion.effective_from < card.conversions[0].effective_from:
         raise LedgerError(
             f"conversion from {conversion.effective_from:%Y-%m-%d}: the card's first day is "
@@ -86,7 +86,7 @@ def add_user_conversion(
 
 
 def charges_priced_otherwise(connection: Connection, provider: str) -> int:
-    """How many live charges of a provider stand at another entry or conversion than the ones in force now."""
+    """Counts a provider's live charges at another entry or conversion than those in force now."""
     card = cards_in_force(connection)[provider]
     pins = PinnedIds()
     pins.pin(connection, [card])

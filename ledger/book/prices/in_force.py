@@ -1,6 +1,6 @@
 """The rate cards in force in a ledger: built-in ones, user files laid over them, conversions; and their rows' ids.
 
-Rows are only ever added. A charge points at the `rate_entries` and `conversions` rows it was worked out by.
+Rows are only ever added. A charge points at the `rate_entries` and `conversions` rows it was priced by.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pricing.rate_card import RateCard
 
 
 def cards_in_force(connection: Connection, files: Sequence[CardFile] = ()) -> dict[str, RateCard]:
-    """Every provider's card: built-in, the ledger's user files in order, conversions added by command, then `files`."""
+    """Merges each provider's card: built-in, the ledger's user files, conversions added by command, `files`."""
     rows = connection.execute(
         select(card_versions.c.id, card_versions.c.content)
         .where(card_versions.c.origin == "user")
@@ -47,7 +47,7 @@ def _conversions_of(files: Iterable[CardFile], provider: str) -> list[Conversion
 
 
 def user_conversions(connection: Connection, provider: str) -> list[Conversion]:
-    """Conversions added by command, oldest command first."""
+    """Reads conversions added by command, oldest command first."""
     rows = connection.execute(
         select(conversions)
         .where(conversions.c.origin == "user", conversions.c.provider == provider)

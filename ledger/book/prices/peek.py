@@ -1,4 +1,4 @@
-"""A look into a SQLite ledger by the driver alone, for SQLAlchemy takes longer to load than a price to work out."""
+"""A look into a SQLite ledger by the driver alone, for SQLAlchemy takes longer to load than a price takes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HAS_BUILT_IN_ALONE = """
 
 
 def has_built_in_prices_alone(file: Path) -> bool:
-    """True where a ledger of this revision holds no card and no conversion that a user added.
+    """Tells whether a ledger of this revision holds no card and no conversion of a user's.
 
     False in every doubtful case, such as another revision or no ledger at all: opening it says what is wrong.
     """

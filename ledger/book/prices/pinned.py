@@ -12,19 +12,19 @@ from pricing.rate_card import RateEntry
 
 
 def read_usd_rates(connection: Connection) -> dict[int | None, int | None]:
-    """Conversion id -> nano of its currency for 1 USD; None -> None, as charges in USD have no conversion."""
+    """Reads nano for 1 USD by conversion id; None for None, as charges in USD have no conversion."""
     rows = connection.execute(select(conversions.c.id, conversions.c.per_usd_nano))
     return {None: None, **{number: int(per_usd_nano) for number, per_usd_nano in rows}}
 
 
 def read_rate_entries(connection: Connection, ids: Collection[int] | None = None) -> dict[int, RateEntry]:
-    """Price entries by id: those asked for, or all that the ledger has pinned."""
+    """Reads price entries by id: those asked for, or all that the ledger has pinned."""
     rows = connection.execute(select(rate_entries.c.id, rate_entries.c.content))
     return {number: RateEntry.from_content(content) for number, content in rows if ids is None or number in ids}
 
 
 def charged_at_pico(entry: RateEntry, tier_label: str, meter: str) -> int:
-    """Pico per token (storage: and an hour) that a line with tokens was charged at."""
+    """Returns pico per token (storage: and an hour) that a line was charged at."""
     tier = next((tier for tier in entry.tiers if tier.label == tier_label), None)
     rate_pico = entry.cache_storage_pico
     if tier is not None:

@@ -32,11 +32,11 @@ class PinnedIds:
         return self._conversions[provider, conversion.effective_from, conversion.per_usd_nano]
 
     def per_usd_nano(self, conversion_id: int | None) -> int | None:
-        """Nano of the currency for 1 USD, by a conversion's row id."""
+        """Returns nano of the currency for 1 USD, by a conversion's row id."""
         return None if conversion_id is None else self._per_usd[conversion_id]
 
     def pin(self, connection: Connection, cards: Iterable[RateCard]) -> None:
-        """Look up the rows of the cards' entries and conversions, adding those the ledger doesn't hold yet."""
+        """Looks up the rows of the cards' entries and conversions, adding those the ledger doesn't hold yet."""
         found = connection.execute(select(rate_entries.c.digest, rate_entries.c.id))
         self.entries = {row.digest: row.id for row in found}
         kept = connection.execute(select(conversions).order_by(conversions.c.id))
@@ -73,7 +73,7 @@ class PinnedIds:
 
 
 def _version_ids(connection: Connection, provider: str) -> dict[str, int]:
-    """The card version each entry comes from, by entry digest; the built-in file in use is added where it is new."""
+    """Returns the card version of each entry, by digest; the built-in file in use is added where it is new."""
     rows = connection.execute(
         select(card_versions).where(card_versions.c.provider == provider).order_by(card_versions.c.id)
     )
@@ -90,7 +90,7 @@ def _version_ids(connection: Connection, provider: str) -> dict[str, int]:
 
 
 def add_version(connection: Connection, file: CardFile, *, origin: str, reason: str | None = None) -> int:
-    """The id of that file's row, added where it is new; a user's is always added, for order counts."""
+    """Returns the id of that file's row, added where it is new; a user's is always added, for order counts."""
     if origin == "built-in":
         known = connection.execute(
             select(card_versions.c.id).where(card_versions.c.digest == file.digest, card_versions.c.origin == origin)
@@ -112,7 +112,7 @@ def add_version(connection: Connection, file: CardFile, *, origin: str, reason: 
 def add_conversion(
     connection: Connection, provider: str, conversion: Conversion, *, origin: str, reason: str | None = None
 ) -> int:
-    """Append a conversion row and return its id."""
+    """Appends a conversion row and returns its id."""
     return append_row(
         connection,
         conversions,

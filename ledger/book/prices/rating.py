@@ -34,7 +34,7 @@ class Rater:
         self._billed: dict[tuple[str, str | None, str | None], tuple[str, int]] = {}
 
     def card(self, provider: str) -> RateCard:
-        """The provider's card; UnknownModel's sibling, an error naming the providers there are, where it has none."""
+        """Returns the provider's card; PricingError "unknown_provider" naming the providers where it has none."""
         try:
             return self._cards[provider]
         except KeyError:
@@ -45,7 +45,7 @@ class Rater:
             ) from None
 
     def billed_model(self, facts: Facts) -> tuple[str, int]:
-        """The model to bill and whether another known one answered (1): the requested one where the card knows it."""
+        """Returns the model to bill, the requested one if known, and whether another known one answered (1)."""
         key = (facts.provider, facts.requested_model, facts.reported_model)
         found = self._billed.get(key)
         if found is None:

@@ -40,15 +40,15 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 def row_id(comment: str | None = None) -> Column[int]:
-    """The id of a row, which its writer gives it."""
+    """Returns the id of a row, which its writer gives it."""
     return Column("id", BigInt, primary_key=True, autoincrement=False, comment=comment)
 
 
 def required(kind: _Type, *names: str) -> list[Column[Any]]:
-    """Columns of one type that hold a value in each row."""
+    """Returns columns of one type that hold a value in each row."""
     return [Column(name, kind, nullable=False) for name in names]
 
 
 def optional(kind: _Type, *names: str) -> list[Column[Any]]:
-    """Columns of one type that may be null."""
+    """Returns columns of one type that may be null."""
     return [Column(name, kind) for name in names]

@@ -1,4 +1,4 @@
-"""Who stands behind each project, as tollbook.toml said when it was applied."""
+"""Owner and cost center of each project, as tollbook.toml said when it was applied."""
 
 from __future__ import annotations
 

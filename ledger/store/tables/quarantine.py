@@ -1,4 +1,4 @@
-"""How far each stream of ids has come, and what could not be recorded."""
+"""The progress of each stream of ids, and what could not be recorded."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from ledger.store.tables.columns import BigInt, UtcTime, required, row_id
 
 
 class Dimensions(NamedTuple):
-    """What a sum is by: the columns of `rollup_keys` after id and digest. `tags` are the rolled-up ones, JSON."""
+    """The key of a sum: the columns of `rollup_keys` after id and digest. `tags` are the rolled-up ones, JSON."""
 
     posted_month: str
     occurred_month: str

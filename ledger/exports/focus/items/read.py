@@ -50,7 +50,7 @@ class PostedCharge(ChargeWithUsage, frozen=True, gc=False):
 
 
 def read_rolled_up(connection: Connection, month: str) -> Iterator[RolledUp]:
-    """The roll-up of a month's books without adjustments, in order of days, some thousands of rows at a time."""
+    """Yields the roll-up of a month's books without adjustments, in order of days, some thousands of rows at a time."""
     keys = rollup_keys
     wanted = and_(keys.c.posted_month == month, keys.c.charge_class != "adjustment")
     # Keys are numbered as they first come up: their range keeps those of other months from being looked up.
@@ -68,7 +68,7 @@ def read_rolled_up(connection: Connection, month: str) -> Iterator[RolledUp]:
 
 
 def corrects_earlier_usage(connection: Connection, month: str) -> bool:
-    """Whether the month's books hold reversals or replacements of usage that occurred before it."""
+    """Tells whether the month's books hold reversals or replacements of usage that occurred before it."""
     query = select(rollup_keys.c.id).where(
         rollup_keys.c.posted_month == month,
         rollup_keys.c.occurred_month < month,
@@ -78,7 +78,7 @@ def corrects_earlier_usage(connection: Connection, month: str) -> bool:
 
 
 def read_late_corrected(connection: Connection, month: str) -> Iterator[PostedCharge]:
-    """Reversals and replacements of late usage that stands in the same month: the roll-up can't tell them apart."""
+    """Reads reversals and replacements of late usage posted in the same month, which roll-ups don't tell apart."""
     late = and_(
         charges.c.corrects_id.is_not(None),
         charges.c.posted_month == month,
@@ -89,7 +89,7 @@ def read_late_corrected(connection: Connection, month: str) -> Iterator[PostedCh
 
 
 def read_adjustments(connection: Connection, month: str) -> Iterator[PostedCharge]:
-    """The month's adjustments in order of posting, found by their batches: charges are many, adjustments few."""
+    """Yields the month's adjustments in order of posting, found by their batches: charges are many, adjustments few."""
     in_batch = charges.c.id.between(batches.c.first_charge_id, batches.c.last_charge_id)
     of_month = and_(charges.c.charge_class == "adjustment", charges.c.posted_month == month)
     return stream_rows(
@@ -98,5 +98,5 @@ def read_adjustments(connection: Connection, month: str) -> Iterator[PostedCharg
 
 
 def read_posted(connection: Connection, month: str) -> Iterator[PostedCharge]:
-    """All charges of a month's books in order of posting, some thousands at a time."""
+    """Yields all charges of a month's books in order of posting, some thousands at a time."""
     return stream_rows(connection, select_charges(PostedCharge).where(charges.c.posted_month == month), PostedCharge)
