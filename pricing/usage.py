@@ -51,14 +51,14 @@ class TokenUsage:
 def check_count(name: str, value: object) -> None:
     """Refuses what isn't an int (True and 1.0 aren't), is below 0 or past 2**63 - 1."""
     if type(value) is not int:
-        message = f"{name} {shown(value)} is {type(value).__name__}: counts are whole numbers; correct the record"
-        raise InvalidUsage(message, reason="not_an_integer")
-    if value < 0:
-        message = f"{name} {shown(value)} is negative: counts are 0 or more; correct the record"
-        raise InvalidUsage(message, reason="negative_count")
-    if value > INT64_MAX:
-        message = f"{name} {shown(value)} is past 2**63 - 1, the largest count; correct the record"
-        raise InvalidUsage(message, reason="count_out_of_range")
+        reason, rule = "not_an_integer", f"is {type(value).__name__}: counts are whole numbers"
+    elif value < 0:
+        reason, rule = "negative_count", "is negative: counts are 0 or more"
+    elif value > INT64_MAX:
+        reason, rule = "count_out_of_range", "is past 2**63 - 1, the largest count"
+    else:
+        return
+    raise InvalidUsage(f"{name} {shown(value)} {rule}; correct the record", reason=reason)
 
 
 def check_total(total_tokens: int | None, usage: TokenUsage) -> None:

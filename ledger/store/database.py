@@ -23,9 +23,9 @@ from ledger.store.engines import (
     first_line,
     is_database_error,
     make_engine,
-    masked,
 )
 from ledger.store.tables import ledger_settings
+from ledger.store.urls import masked
 
 
 class Database:

@@ -14,21 +14,8 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, StatementError, Tim
 
 from ledger.errors import LedgerError
 from ledger.store import forks
-from ledger.store.urls import check_options, masked, parse_url, without_secrets
-
-__all__ = [
-    "LOCK_WAIT_SECONDS",
-    "WRITE",
-    "cause_to_show",
-    "connect",
-    "first_line",
-    "is_database_error",
-    "make_engine",
-    "masked",
-    "parse_url",
-    "refusal",
-    "shown",
-]
+from ledger.store.urls import check_options, masked, without_secrets
+from ledger.store.urls import parse_url as parse_url  # noqa: PLC0414 - migrations import it from here
 
 LOCK_WAIT_SECONDS = 120
 # Execution option of connections whose transactions take the write lock as they begin.

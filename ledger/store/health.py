@@ -14,11 +14,9 @@ def check_database(database: Database) -> list[str]:
     with database.reading() as connection:
         missing = set(metadata.tables) - set(inspect(connection).get_table_names())
         problems += [f"table {name} is missing" for name in sorted(missing)]
-        guards = _triggers(connection)
+        guards, wanted = _triggers(connection), 3 if connection.dialect.name == "sqlite" else 2
         problems += [
-            f"table {name} isn't guarded against changes"
-            for name in APPEND_ONLY
-            if guards.get(name, 0) < _guards(connection)
+            f"table {name} isn't guarded against changes" for name in APPEND_ONLY if guards.get(name, 0) < wanted
         ]
         if connection.dialect.name == "sqlite":
             found = [row[0] for row in connection.execute(text("PRAGMA integrity_check"))]
@@ -28,10 +26,6 @@ def check_database(database: Database) -> list[str]:
                 for row in connection.execute(text("PRAGMA foreign_key_check"))
             ]
     return problems
-
-
-def _guards(connection: Connection) -> int:
-    return 3 if connection.dialect.name == "sqlite" else 2
 
 
 def _triggers(connection: Connection) -> dict[str, int]:

@@ -23,11 +23,11 @@ from ledger.store.engines import (
     first_line,
     is_database_error,
     make_engine,
-    parse_url,
     shown,
 )
 from ledger.store.revision import HEAD_REVISION
 from ledger.store.tables import ledger_settings
+from ledger.store.urls import parse_url
 
 MAX_ROLLUP_TAGS = 4
 # Any number serves, as long as every process that creates a ledger in one PostgreSQL database takes the same.
@@ -147,7 +147,7 @@ def _changing(engine: Engine) -> Iterator[Connection]:
 def _prepare_file(engine: Engine) -> None:
     folder = Path(str(engine.url.database)).parent
     if not folder.is_dir():
-        raise LedgerError(f"{folder} is not a folder: make it first")
+        raise LedgerError(f"{folder} isn't a folder: make it first")
     with connect(engine) as connection:  # outside any transaction, as WAL requires
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)

@@ -49,9 +49,7 @@ def parse_amount(text: str, name: str, *, signed: bool = False) -> Amount:
     found = _AMOUNT.fullmatch(text.strip())
     currency = _currency(found[2]) if found else None
     if found is None or currency is None:
-        raise LedgerError(
-            f"{name} {text!r} is not an amount: give a number with its unit, such as 0.50usd or 36credits"
-        )
+        raise LedgerError(f"{name} {text!r} isn't an amount: give a number with its unit, such as 0.50usd or 36credits")
     nano = _units(found[1], f"{name} {text!r}")
     if nano < 0 and not signed:
         raise LedgerError(f"{name} {text!r} is negative: give 0 or more")
@@ -73,9 +71,7 @@ def parse_increase(text: str, name: str) -> Increase:
             percent = Fraction(_units(found[1], f"{name} {text!r}"), NANO)
         elif found is None and amount is None:
             if not _AMOUNT.fullmatch(part.strip()):
-                raise LedgerError(
-                    f"{name} {text!r} is not a limit: give 10%, an amount such as 5usd, or both: 10%,5usd"
-                )
+                raise LedgerError(f"{name} {text!r} isn't a limit: give 10%, an amount such as 5usd, or both: 10%,5usd")
             amount = parse_amount(part, name)
         else:
             raise LedgerError(f"{name} {text!r} says one thing twice: give a percentage, an amount, or one of each")

@@ -66,7 +66,7 @@ def parse_month(text: str, *, zone: tzinfo, now: datetime, option: str = "--mont
         text = f"{local:%Y-%m}"
         return month_span(shift_month(text, -1), zone)
     if _MONTH.fullmatch(text) is None or not FIRST_YEAR <= int(text[:4]) <= LAST_YEAR:
-        raise LedgerError(f"{option} {text!r} is not a month: give YYYY-MM, such as 2026-03, or last")
+        raise LedgerError(f"{option} {text!r} isn't a month: give YYYY-MM, such as 2026-03, or last")
     return month_span(text, zone)
 
 
@@ -84,7 +84,7 @@ def parse_day(text: str, option: str) -> str:
     except ValueError:
         pass
     raise LedgerError(
-        f"{option} {text!r} is not a day: give a date such as 2026-03-01, from {FIRST_YEAR} to {LAST_YEAR}"
+        f"{option} {text!r} isn't a day: give a date such as 2026-03-01, from {FIRST_YEAR} to {LAST_YEAR}"
     )
 
 
@@ -99,7 +99,7 @@ def parse_moment(text: str, zone: tzinfo, option: str) -> datetime:
         _check_year(moment.year)
     except ValueError:
         raise LedgerError(
-            f"{option} {text!r} is not a time: give a date such as 2026-03-01, or a date-time with its offset such as "
+            f"{option} {text!r} isn't a time: give a date such as 2026-03-01, or a date-time with its offset such as "
             f"2026-03-01T08:00:00Z, from {FIRST_YEAR} to {LAST_YEAR}"
         ) from None
     if moment.tzinfo is None:
@@ -121,9 +121,7 @@ def parse_last(text: str, *, zone: tzinfo, now: datetime, option: str = "--last"
     """
     found = _LAST.fullmatch(text)
     if found is None:
-        raise LedgerError(
-            f"{option} {text!r} is not a length of time: give days, weeks or hours, such as 7d, 4w or 24h"
-        )
+        raise LedgerError(f"{option} {text!r} isn't a length of time: give days, weeks or hours, such as 7d, 4w or 24h")
     number, unit = int(found[1]), found[2]
     try:
         if unit == "h":

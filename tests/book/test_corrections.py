@@ -201,7 +201,7 @@ def test_reassign_takes_what_every_condition_holds_of(book: Cli, selection: list
         (["--project", "search", "--to", "p" * 201], "1 to 200 characters"),
         (["--project", "search"], "Missing option '--to'"),
         (["--project", "search", "--to", "x", "--since", "2026-03-02", "--until", "2026-03-01"], "is not before"),
-        (["--project", "search", "--to", "x", "--since", "yesterday"], "is not a time"),
+        (["--project", "search", "--to", "x", "--since", "yesterday"], "isn't a time"),
         (["--project", "search", "--to", "x", "--batch", "99"], "there is no batch 99"),
     ],
 )

@@ -188,12 +188,12 @@ def test_budgets_are_held_by_the_ledgers_pace(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--fail-increase", "ten"), "--fail-increase 'ten' is not a limit: give 10%, an amount such as 5usd, or both"),
-        (("--fail-increase", "10"), "--fail-increase '10' is not a limit: give 10%"),
-        (("--fail-increase", "-10%,5usd"), "--fail-increase '-10%,5usd' is not a limit: give 10%"),
+        (("--fail-increase", "ten"), "--fail-increase 'ten' isn't a limit: give 10%, an amount such as 5usd, or both"),
+        (("--fail-increase", "10"), "--fail-increase '10' isn't a limit: give 10%"),
+        (("--fail-increase", "-10%,5usd"), "--fail-increase '-10%,5usd' isn't a limit: give 10%"),
         (("--warn-increase", "10%,5%"), "--warn-increase '10%,5%' says one thing twice"),
-        (("--fail-over", "5"), "--fail-over '5' is not an amount"),
-        (("--fail-over", "10%"), "--fail-over '10%' is not an amount"),
+        (("--fail-over", "5"), "--fail-over '5' isn't an amount"),
+        (("--fail-over", "10%"), "--fail-over '10%' isn't an amount"),
         (("--warn-over", "-5usd"), "--warn-over '-5usd' is negative"),
         (("--fail-over", "5cny"), "the limit 5cny can't be compared with prices in credits: give it in usd"),
         (("--quiet-under", "5credits"), "--quiet-under '5credits' is in credits: give it in usd"),

@@ -268,7 +268,7 @@ def test_a_conversion_of_the_same_start_is_corrected_with_a_reason(db_cli: Cli, 
         ("1.0000000001", "2026-03-01", "at most 9 places"),
         ("9999999999999", "2026-03-01", "below 9 billion"),
         ("68", "2025-12-31", "the card's first day is 2026-02-01"),
-        ("68", "yesterday", "is not a time"),
+        ("68", "yesterday", "isn't a time"),
         ("68", "2026-03-01T00:00:00", "has no time zone"),
     ],
 )

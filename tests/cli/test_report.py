@@ -118,7 +118,7 @@ def test_reading_charges_is_said_on_standard_error(booked: Book, db_cli: Cli) ->
         (("--sort", "colour"), "'colour' is no column"),
         (("--top", "0"), "0"),
         (("--compare", "previous"), "needs a period with a start"),
-        (("--compare", "march"), "--compare 'march' is not a month"),
+        (("--compare", "march"), "--compare 'march' isn't a month"),
         (("--by", "month", "--compare", "2026-03"), "leave out --by day"),
         (("--tag", "team"), "KEY=VALUE"),
         (("--json", "--format", "table"), "contradict"),

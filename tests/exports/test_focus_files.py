@@ -280,7 +280,7 @@ def test_an_empty_month_is_a_header(db_cli: Cli) -> None:
     ("options", "words"),
     [
         ([], "Missing option '--month'"),
-        (["--month", "2026-13"], "is not a month"),
+        (["--month", "2026-13"], "isn't a month"),
         (["--month", MARCH, "--billing", "prepaid"], "no wallet had begun by the end of 2026-03"),
         (["--month", MARCH, "--grain", "hour"], "is not one of"),
         (["--month", MARCH, "-o", "x.parquet", "--excel"], "--excel is for CSV"),

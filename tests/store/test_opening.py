@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import LedgerError
-from ledger.store.engines import parse_url
 from ledger.store.opening import create_database, ledger_exists, open_ledger
 from ledger.store.revision import HEAD_REVISION
 from ledger.store.tables.columns import UtcTime
+from ledger.store.urls import parse_url
 from ledger.values.instants import from_microseconds, to_microseconds
 from tests.conftest import Cli
 from tests.helpers.ledgers import execute, responses, rows
@@ -117,7 +117,7 @@ def test_a_folder_is_refused(cli: Cli, tmp_path: Path) -> None:
 
 def test_a_file_in_a_missing_folder_is_refused(cli: Cli, tmp_path: Path) -> None:
     outcome = cli("ingest", "-", "--db", "missing/tollbook.db", stdin=responses([1]))
-    assert (outcome.exit_code, outcome.stderr) == (2, "Error: missing is not a folder: make it first\n")
+    assert (outcome.exit_code, outcome.stderr) == (2, "Error: missing isn't a folder: make it first\n")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -42,10 +42,8 @@ def adjust(database: Database, run: Run, *, project: str, amount: Amount, month:
         poster = Poster(database, run)
         in_books = posted_month(month, first_open_month(connection))
         batch_id = next_id(connection, batches)
-        conversion_id = None
-        if amount.currency != "USD":
-            start_us = poster.calendar.month_start_us(month)
-            conversion_id = _conversion(connection, provider, amount, start_us)
+        start_us = poster.calendar.month_start_us(month)
+        conversion_id = None if amount.currency == "USD" else _conversion(connection, provider, amount, start_us)
         row = ChargeRow(
             id=next_id(connection, charges),
             batch_id=batch_id,

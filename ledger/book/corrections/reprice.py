@@ -98,12 +98,8 @@ def _differing(chunk: Sequence[tuple[ChargeRow, Facts]], rater: Rater, result: R
         result.message = str(errors[min(errors)])
     result.unpriced += len(errors)
     priced = [pair for place, pair in enumerate(chunk) if place not in errors]
-    corrections: list[Correction] = []
-    for place, (charge, facts) in enumerate(priced):
-        replacement = charge._replace(**rated.row(place))
-        if replacement != charge:
-            corrections.append((charge, facts, replacement))
-    return corrections
+    repriced = [(charge, facts, charge._replace(**rated.row(place))) for place, (charge, facts) in enumerate(priced)]
+    return [correction for correction in repriced if correction[0] != correction[2]]
 
 
 def undo_reprice(database: Database, batch: int, run: Run, *, dry_run: bool = False) -> Repriced:

@@ -31,7 +31,7 @@ def add_card(connection: Connection, file: CardFile, *, replace_with_reason: str
             "--replace --reason R to correct the entry (the old version is kept)"
         )
     after = cards_in_force(connection, [file])[file.provider]
-    added = _new_facts(current, after)
+    added = sorted(_facts(after) - (_facts(current) if current else set()))
     if not added:
         return []
     add_version(connection, file, origin="user", reason=replace_with_reason)
@@ -47,11 +47,6 @@ def _overrule_conversions(connection: Connection, current: RateCard | None, file
     for conversion in file.conversions:
         if standing.get(conversion.effective_from, conversion.per_usd_nano) != conversion.per_usd_nano:
             add_conversion(connection, file.provider, conversion, origin="user", reason=reason)
-
-
-def _new_facts(before: RateCard | None, after: RateCard) -> list[str]:
-    known = _facts(before) if before else set()
-    return sorted(_facts(after) - known)
 
 
 def _facts(card: RateCard) -> set[str]:
