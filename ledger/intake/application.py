@@ -17,7 +17,8 @@ from ledger.intake.fields.record import IGNORED, Held, Ignored, Item, Parsed, Re
 from ledger.intake.fields.record_fields import to_fields
 from ledger.intake.fields.refusals import sealed
 from ledger.intake.fields.values import read_tags, read_text
-from ledger.intake.formats.registry import FORMATS, recognise, unrecognised
+from ledger.intake.formats import chat, responses
+from ledger.intake.formats.registry import recognise, unrecognised
 from ledger.intake.pipeline import Intake
 from ledger.intake.portions.labels import Resolver, RunOptions
 from ledger.intake.quarantine import hold
@@ -150,7 +151,7 @@ def _parse(response: object, requested_model: object) -> tuple[Parsed, bytes]:
     payload = dict(response) if isinstance(response, Mapping) else _dump(response)
     name = recognise(payload)
     if name in ("responses", "chat"):
-        (parsed,) = FORMATS[name].parse(payload)
+        parsed = (chat if name == "chat" else responses).READER.parse(payload)
     elif name is None and (named_kind(payload) is not None or carries_usage(payload)):
         error = unrecognised(payload)
         parsed = Rejected(error.reason, str(error))

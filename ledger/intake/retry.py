@@ -91,7 +91,7 @@ def _portion(intake: Intake, rows: Sequence[Row[Any]]) -> Portion:
         fields = msgspec.json.decode(row.fields)
         if fields.pop("assumed", False):
             assumed.add(row.id)
-        items += [Item(row.id, None, parsed) for parsed in parse(fields)]
+        items.append(Item(row.id, None, parse(fields)))
     portion = intake.resolve(items)
     marked = zip(portion.facts, portion.lines, strict=True)
     portion.facts = [facts._replace(assumed=1) if number in assumed else facts for facts, number in marked]

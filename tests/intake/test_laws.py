@@ -127,9 +127,13 @@ def test_payloads_with_odd_values_raise_nothing(obj: dict[str, Any], input_forma
 @pytest.mark.parametrize("obj", SEEDS, ids=lambda obj: str(obj)[:40])
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_a_format_reads_an_object_by_itself_as_in_a_file(obj: dict[str, Any], name: str) -> None:
-    found = list(FORMATS[name].parse(obj))
+    form = FORMATS[name]
+    if form.parts is not None:
+        found = [parsed for _raw, parsed in form.parts(obj, form.memory())]
+    else:
+        found = parse_object(obj, name) if form.parse is None else [form.parse(obj)]
     assert found
-    assert [type(parsed) for parsed in found] == [type(parsed) for parsed in parse_object(obj, name)] or name == "sse"
+    assert [type(parsed) for parsed in found] == [type(parsed) for parsed in parse_object(obj, name)]
     if recognise(obj) == name:
         assert found == parse_object(obj) == parse_object(obj, name)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from ledger.intake.containers import kinds as containers
 from ledger.intake.containers.arrays import Element, elements
@@ -34,7 +33,7 @@ class LineReader:
         self._format: Format | None = FORMATS.get(input_format)
         self._recognises = input_format in (AUTO, "sse")
         self._streams = StreamReader()
-        self._memories: dict[str, Any] = {}
+        self._memories = {name: found.memory() for name, found in FORMATS.items()}
 
     def items(self, chunk: LineChunk) -> Iterator[Item]:
         """Reads the lines of a chunk, in order."""
@@ -73,18 +72,14 @@ class LineReader:
             if name is None and obj.get("error") and self._streams.open_streams:
                 name = "sse"  # what ended a stream that is open
             if name is None:
-                error = unrecognised(obj)
-                return [refused(number, raw, error)]
+                return [refused(number, raw, unrecognised(obj))]
             found = FORMATS[name]
-        if found is None or found.name == "sse":
-            return list(self._streams.feed(number, raw, obj))
-        if found.parts is not None:
-            if found.name not in self._memories:
-                self._memories[found.name] = found.memory()
+        if found is not None and found.parts is not None:
             return [Item(number, part, parsed) for part, parsed in found.parts(obj, self._memories[found.name])]
-        if self._recognises:
-            return [Item(number, raw, parsed) for parsed in found.parse(obj)]
-        return [Item(number, raw, _hinted(parsed, obj, found)) for parsed in found.parse(obj)]
+        if found is None or found.parse is None:
+            return list(self._streams.feed(number, raw, obj))
+        parsed = found.parse(obj)
+        return [Item(number, raw, parsed if self._recognises else _hinted(parsed, obj, found))]
 
     def _listed(self, number: int, element: object) -> list[Item]:
         if type(element) is dict:

@@ -47,8 +47,7 @@ def rows(pieces: Iterable[LineChunk | Item]) -> Iterator[Item]:
             if header is None:
                 header = _read_header(raw)
             else:
-                (parsed,) = parse(_record(header, _cells(raw)))
-                yield Item(line, raw, parsed)
+                yield Item(line, raw, parse(_record(header, _cells(raw))))
         except RecordError as error:
             yield refused(line, raw, error)
             if header is None:

@@ -13,12 +13,12 @@ from pricing.usage import TokenUsage
 
 def guarded(
     read: Callable[[JsonObject], Parsed], obj: JsonObject, salvage: Callable[[JsonObject], Mapping[str, Any]]
-) -> tuple[Parsed]:
+) -> Parsed:
     """Reads the object; a refusal becomes a `Rejected` with the fields `salvage` still finds."""
     try:
-        return (read(obj),)
+        return read(obj)
     except (RecordError, PricingError) as error:
-        return (Rejected(error.reason, str(error), sealed(salvage(obj))),)
+        return Rejected(error.reason, str(error), sealed(salvage(obj)))
 
 
 def sealed(fields: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -214,7 +214,7 @@ class ChatStreams:
         while len(self._closed) > _MAX_CLOSED:
             self._closed.popitem(last=False)
         usage = stream.zeros if stream.usage is None else stream.usage
-        (parsed,) = chat.READER.parse(stream.facts | {"usage": usage})
+        parsed = chat.READER.parse(stream.facts | {"usage": usage})
         return Item(stream.usage_line or stream.line, stream.usage_raw or stream.raw, _advised(parsed))
 
 

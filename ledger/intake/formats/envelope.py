@@ -49,7 +49,7 @@ def is_batch_line(obj: JsonObject) -> bool:
     )
 
 
-def parse(obj: JsonObject) -> tuple[Parsed]:
+def parse(obj: JsonObject) -> Parsed:
     """The one request an envelope states; never raises."""
     return guarded(_read, obj, _salvage)
 

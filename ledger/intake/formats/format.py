@@ -13,14 +13,15 @@ from ledger.intake.fields.record import JsonObject, Parsed
 class Format:
     """One input format: how its objects are known, and what one of them says.
 
-    `objects` are the values of the key "object" that decide at once; `recognise` is asked where none does. `parts` is
-    for formats of which one object holds many items, each with the bytes that tell it from the others; it is given
-    what `memory` makes for a source, to know one object by those before it.
+    `objects` are the values of the key "object" that decide at once; `recognise` is asked where none does. `parse`
+    reads one request and never raises. `parts` is for formats of which one object holds many items, each with the
+    bytes that tell it from the others; it is given what `memory` makes for a source, to know one object by those before
+    it. A format with neither is of event streams.
     """
 
     name: str
     recognise: Callable[[JsonObject], bool]
-    parse: Callable[[JsonObject], Iterable[Parsed]]
+    parse: Callable[[JsonObject], Parsed] | None = None
     objects: tuple[str, ...] = ()
     parts: Callable[[JsonObject, Any], Iterable[tuple[bytes, Parsed]]] | None = None
     memory: Callable[[], Any] = lambda: None

@@ -40,15 +40,8 @@ def recognise(obj: JsonObject) -> bool:
     return any(signal in obj for signal in (_TRACES, _LOGS, _METRICS))
 
 
-def parse(obj: JsonObject) -> Iterator[Parsed]:
-    """Reads each span; never raises."""
-    for _, parsed in parts(obj):
-        yield parsed
-
-
-def parts(obj: JsonObject, known: Spans | None = None) -> Iterator[tuple[bytes, Parsed]]:
-    """Each span, canonically encoded, and what it says, `known` being those before it; never raises."""
-    known = known or Spans()
+def parts(obj: JsonObject, known: Spans) -> Iterator[tuple[bytes, Parsed]]:
+    """Reads each span, canonically encoded, `known` being those before it; never raises."""
     found: list[TraceSpan | tuple[bytes, Rejected]] = []
     fault: RecordError | None = None
     try:
@@ -93,7 +86,7 @@ def _read(span: TraceSpan, known: Spans) -> tuple[bytes, Parsed]:
     if ignored is not None:
         return b"", Ignored(ignored)
     reader = _SpanReader(span)
-    (parsed,) = guarded(lambda _: reader.read(), span.span, lambda _: reader.salvage())
+    parsed = guarded(lambda _: reader.read(), span.span, lambda _: reader.salvage())
     return encode(span.span), parsed
 
 
@@ -200,4 +193,4 @@ class _SpanReader:
         return _READER.read_leaves(counts, self._status())
 
 
-FORMAT = Format("otel", recognise, parse, parts=parts, memory=Spans)
+FORMAT = Format("otel", recognise, parts=parts, memory=Spans)

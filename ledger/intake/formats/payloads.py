@@ -34,7 +34,7 @@ class PayloadReader:
     usage: UsageReader
     has_status: bool
 
-    def parse(self, obj: JsonObject) -> tuple[Parsed]:
+    def parse(self, obj: JsonObject) -> Parsed:
         """The one request an object states; never raises."""
         return guarded(self.read, obj, self.salvage)
 

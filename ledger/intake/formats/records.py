@@ -23,7 +23,7 @@ def recognise(obj: JsonObject) -> bool:
     return "request_id" in obj or "occurred_at" in obj or obj.get("kind") == "cache_storage"
 
 
-def parse(obj: JsonObject) -> tuple[Parsed]:
+def parse(obj: JsonObject) -> Parsed:
     """The one record an object states; never raises."""
     return guarded(read_fields, obj, _salvage)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ledger.intake.fields.kinds import named_kind
-from ledger.intake.fields.record import PENDING_STATUSES, Item, JsonObject, Parsed, Rejected
+from ledger.intake.fields.record import PENDING_STATUSES, Item, JsonObject, Parsed
 from ledger.intake.formats import chat, chat_streams, responses
 from ledger.intake.formats.chat_streams import ChatStreams, endless, mark
 from ledger.intake.formats.chunks import CHUNK, is_chunk
@@ -122,7 +122,7 @@ def _final_response(kind: str, response: JsonObject, known: _Open | None) -> Par
     } | response
     if whole.get("status") is None or whole["status"] in PENDING_STATUSES:
         whole["status"] = TERMINAL[kind]
-    return responses.READER.parse(whole)[0]
+    return responses.READER.parse(whole)
 
 
 def _endless(stream: _Open) -> Item:
@@ -143,15 +143,4 @@ def is_sign_of_life(obj: JsonObject) -> bool:
     return isinstance(kind, str) and kind in _SIGNS_OF_LIFE
 
 
-def parse(obj: JsonObject) -> Iterator[Parsed]:
-    """Reads one event as a capture of its own; never raises."""
-    if not recognise(obj):
-        message = "the object isn't an event of a stream: check the file or its --input-format"
-        yield Rejected("unrecognised_format", message)
-        return
-    streams = StreamReader()
-    for item in [*streams.feed(1, b"", obj), *streams.finish()]:
-        yield item.parsed
-
-
-FORMAT = Format("sse", recognise, parse, objects=(CHUNK,))
+FORMAT = Format("sse", recognise, objects=(CHUNK,))
