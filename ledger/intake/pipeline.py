@@ -19,13 +19,14 @@ from ledger.book.prices.rating import Rater
 from ledger.book.rows import Facts, Rated
 from ledger.config import Config
 from ledger.intake.fields.record import Held, Item, UsageRecord
-from ledger.intake.fields.record_fields import to_fields
+from ledger.intake.fields.record_fields import COUNTS, to_fields
 from ledger.intake.portions.labels import ALIKE, Resolver, RunOptions
 from ledger.intake.portions.portion import Portion, resolved
 from ledger.intake.quarantine import line_of
 from ledger.store.database import Database
 from ledger.values.spend import Spend
 from pricing.rate_card import RateCard
+from pricing.usage import TokenUsage
 
 OUTCOMES = ("accepted", "duplicate", "conflict", "rejected", "pending")
 
@@ -151,6 +152,7 @@ def fields_of(facts: Facts) -> dict[str, object]:
         project=facts.project,
         tags=msgspec.json.decode(facts.tags),
         storage_end_us=facts.storage_end,
+        usage=TokenUsage(**{name: getattr(facts, name) for name in COUNTS}),
         tool_calls=facts.tool_calls or 0,
         **{name: getattr(facts, name) for name in ALIKE},
     )

@@ -11,6 +11,7 @@ from ledger.intake.containers.reading import LineReader, SourceReader
 from ledger.intake.containers.source import Source
 from ledger.intake.fields.record import Item, JsonObject, Parsed, Rejected, UsageRecord
 from ledger.intake.formats.registry import AUTO
+from pricing.usage import TokenUsage
 
 # The response object that the gateway's API reference prints, word for word.
 API_REFERENCE: dict[str, Any] = {
@@ -129,7 +130,8 @@ def only_rejection(found: Iterable[Parsed]) -> Rejected:
 
 
 def counts(found: UsageRecord) -> tuple[int, int, int, int]:
-    return (found.input_tokens, found.cached_input_tokens, found.output_tokens, found.reasoning_tokens)
+    tokens = found.usage or TokenUsage(0)
+    return (tokens.input_tokens, tokens.cached_input_tokens, tokens.output_tokens, tokens.reasoning_tokens)
 
 
 def read_source(source: Source, input_format: str = AUTO) -> Iterator[Item]:

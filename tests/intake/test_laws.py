@@ -18,6 +18,7 @@ from ledger.intake.formats.registry import FORMATS, recognise
 from tests.helpers.sources import (
     API_REFERENCE,
     chat,
+    counts,
     lines,
     only_record,
     parse_line,
@@ -104,8 +105,9 @@ def check(parsed: Parsed) -> None:
         assert not isinstance(parse_object(dict(parsed.fields), "records")[0], UsageRecord | Pending)
         json.dumps(parsed.fields).encode()
     elif isinstance(parsed, UsageRecord):
-        assert 0 <= parsed.cached_input_tokens <= parsed.input_tokens < 2**63
-        assert 0 <= parsed.reasoning_tokens <= parsed.output_tokens < 2**63
+        input_tokens, cached, output_tokens, reasoning = counts(parsed)
+        assert 0 <= cached <= input_tokens < 2**63
+        assert 0 <= reasoning <= output_tokens < 2**63
         assert parsed.request_id
         again = only_record(parse_object(to_fields(parsed), "records"))
         assert to_fields(again) == to_fields(parsed)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ledger.intake.fields.record import Ignored, Rejected, UsageRecord
+from pricing.usage import TokenUsage
 from tests.helpers.sources import AT, SECOND, counts, lines, only_record, only_rejection, parse_object, read, told
 
 START = f"{AT}123456789"
@@ -68,8 +69,7 @@ def test_a_span_is_one_request_that_occurs_when_it_starts() -> None:
         AT * SECOND + 123_456,
         requested_model="doubao-seed-2.0-pro",
         reported_model="doubao-seed-2-0-code-preview-260215",
-        input_tokens=88,
-        output_tokens=230,
+        usage=TokenUsage(88, 0, 230),
         service_name="search-api",
         request_metadata={
             "service.name": "search-api",
@@ -201,7 +201,7 @@ def test_a_span_in_error_failed(code: object) -> None:
     assert accepted(status=status).status == "failed"
     nothing = {"gen_ai.usage.input_tokens": ..., "gen_ai.usage.output_tokens": ...}
     found = accepted(nothing, status=status)
-    assert (found.has_usage, counts(found)) == (False, (0, 0, 0, 0))
+    assert found.usage is None
     assert counts(accepted({"gen_ai.usage.output_tokens": ...}, status=status)) == (88, 0, 0, 0)
 
 

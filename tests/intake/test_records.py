@@ -16,6 +16,7 @@ from ledger.intake.fields.record import MAX_NAME, MAX_REQUEST_ID, MAX_SOURCE, ST
 from ledger.intake.fields.record_fields import to_fields
 from ledger.intake.fields.times import read_time
 from pricing.money import NANO, parse_units
+from pricing.usage import TokenUsage
 from tests.helpers.sources import (
     AT,
     SECOND,
@@ -70,10 +71,7 @@ def test_all_fields_are_read() -> None:
         project="search",
         status="incomplete",
         service_tier="auto",
-        input_tokens=10,
-        cached_input_tokens=4,
-        output_tokens=2,
-        reasoning_tokens=1,
+        usage=TokenUsage(10, 4, 2, 1),
         tags={"team": "a", "n": "5"},
         provider_amount_nano=2_400_000,
     )
@@ -172,7 +170,7 @@ def test_the_gateways_own_figure_is_rounded_once(given_amount: object, text: str
 def test_a_figure_that_is_no_amount_costs_the_record_that_alone(figure: object) -> None:
     found = accepted(record(provider_amount=figure))
     assert (found.provider_amount_nano, found.lost_amount) == (None, True)
-    assert (found.input_tokens, found.output_tokens) == (10, 2)
+    assert found.usage == TokenUsage(10, 0, 2)
     assert accepted(record(provider_amount="0.5")).lost_amount is False
 
 
@@ -183,8 +181,8 @@ def test_an_unknown_field_is_named() -> None:
 @pytest.mark.parametrize("status", ["failed", "cancelled"])
 def test_without_counts_only_what_did_not_complete_is_recorded(status: str) -> None:
     found = accepted(record(status=status, input_tokens=..., output_tokens=...))
-    assert (found.has_usage, found.status) == (False, status)
-    assert accepted(record(status=status, output_tokens=...)).input_tokens == 10
+    assert (found.usage, found.status) == (None, status)
+    assert accepted(record(status=status, output_tokens=...)).usage == TokenUsage(10)
 
 
 # --- written and read again -----------------------------------------------------------------------------------------
@@ -217,11 +215,9 @@ def usage_records(draw: st.DrawFn) -> UsageRecord:
         found.storage_tokens = draw(COUNT)
         found.storage_end_us = draw(st.integers(found.occurred_at_us + 1, 253_402_300_800 * SECOND - 1))
     elif found.status in ("completed", "incomplete") or draw(st.booleans()):
-        found.input_tokens, found.output_tokens = draw(COUNT), draw(COUNT)
-        found.cached_input_tokens = draw(st.integers(0, found.input_tokens))
-        found.reasoning_tokens = draw(st.integers(0, found.output_tokens))
-    else:
-        found.has_usage = False
+        whole_in, whole_out = draw(COUNT), draw(COUNT)
+        cached, reasoning = draw(st.integers(0, whole_in)), draw(st.integers(0, whole_out))
+        found.usage = TokenUsage(whole_in, cached, whole_out, reasoning)
     return found
 
 

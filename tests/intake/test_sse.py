@@ -96,7 +96,7 @@ def test_each_terminal_event_ends_a_stream(kind: str) -> None:
 def test_a_failed_stream_without_usage_counts_nothing() -> None:
     (item,) = read(sse(started(), ended(kind="failed", usage=None, error={"message": "secret"})))
     found = only_record([item.parsed])
-    assert (found.status, found.has_usage) == ("failed", False)
+    assert (found.status, found.usage) == ("failed", None)
 
 
 def test_a_stream_without_an_end_is_refused_with_what_is_known() -> None:

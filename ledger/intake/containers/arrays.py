@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ledger.intake.containers.lines import TooLong
-from ledger.intake.fields.record import MAX_ITEM_BYTES, Item, rejection
+from ledger.intake.fields.record import MAX_ITEM_BYTES, Item, Rejected
 
 # Possessive repeats: each byte is looked at once, whatever the text.
 _TEXT = rb"(?:[^\"\\]++|\\.)*+"
@@ -65,7 +65,7 @@ class ArraySplitter:
                 at = start = self._enter_array(data, at)
                 if self._depth == 0 and at < len(data):
                     self.ended_badly = True
-                    yield rejection(self._line, data[at : at + 1_024], "invalid_json", _AFTER_END)
+                    yield Item(self._line, data[at : at + 1_024], Rejected("invalid_json", _AFTER_END))
             else:
                 at, ended = self._step(data, at)
                 if ended:
@@ -83,7 +83,7 @@ class ArraySplitter:
             return
         raw = b"".join(self._parts).strip(_BLANKS)
         message = f"the array is cut off in element {self._place + 1}: read the file again when it is whole"
-        yield rejection(self._line, raw, "truncated_json", message)
+        yield Item(self._line, raw, Rejected("truncated_json", message))
 
     def _leave_string(self, data: bytes, at: int) -> int:
         found = _STRING_REST.match(data, at)
@@ -140,7 +140,7 @@ class ArraySplitter:
             yield Element(line, place, raw)
         elif not last or place > 1:
             message = f"element {place} of the array is empty: two commas, or one before the end; correct the file"
-            yield rejection(line, b"", "invalid_json", message)
+            yield Item(line, b"", Rejected("invalid_json", message))
 
     def _keep(self, data: bytes) -> None:
         """Hold on to a piece of an element, up to the limit."""

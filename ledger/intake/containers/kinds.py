@@ -11,7 +11,7 @@ from ledger.intake.containers.documents import is_document
 from ledger.intake.containers.events import is_event_text
 from ledger.intake.containers.lines import LineChunk
 from ledger.intake.containers.tables import is_header
-from ledger.intake.fields.record import Item, RecordError, refused, rejection
+from ledger.intake.fields.record import Item, RecordError, Rejected, refused
 from ledger.intake.fields.strict_json import decode, decode_object
 from ledger.intake.formats.registry import AUTO, is_known, unrecognised
 
@@ -32,10 +32,7 @@ class Head:
         """True where the data is all there is."""
         for block in blocks:
             self.data += block
-            if len(self.data) >= SAMPLE and self.data.strip():
-                self.is_whole = False
-                break
-            if len(self.data) > 4 * SAMPLE and not self.data.strip():
+            if len(self.data) > 4 * SAMPLE or (len(self.data) >= SAMPLE and self.data.strip()):
                 self.is_whole = False
                 break
 
@@ -52,14 +49,13 @@ def find_container(head: Head, input_format: str) -> Container:
     text = head.data.lstrip()
     if not text:
         return "lines"
-    if text.startswith(b"{") and _OBJECT.match(text):
-        return (
-            "documents" if input_format != "sse" and is_document(*_two_lines(text)) else _lines_or_events(input_format)
-        )
+    is_object = _OBJECT.match(text) is not None
+    if is_object and input_format != "sse":
+        return "documents" if is_document(*_two_lines(text)) else "lines"
     if text.startswith(b"[") and _begins_array(text):
         return "array"
     if input_format == "sse" or (input_format == AUTO and is_event_text(text)):
-        return "binary" if _is_binary(head) and not is_event_text(text) else "events"
+        return "events" if is_object or is_event_text(text) or not _is_binary(head) else "binary"
     first_line = _two_lines(text)[0]
     if input_format in (AUTO, "records") and is_header(first_line):
         return "table"
@@ -75,7 +71,7 @@ def binary_file(head: Head) -> Item:
     message = "the file is not UTF-8 text: give JSON, CSV or an event stream, plain or as .gz or .zst"
     if head.data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or head.data[1:2] == b"\0":
         message += "; it looks like UTF-16, save it as UTF-8"
-    return rejection(1, head.data[:SAMPLE], "binary_file", message)
+    return Item(1, head.data[:SAMPLE], Rejected("binary_file", message))
 
 
 def readable_lines(pieces: Iterable[LineChunk | Item], input_format: str) -> Iterator[LineChunk | Item]:
@@ -106,10 +102,6 @@ def unrecognised_file(chunk: LineChunk) -> Item:
     except RecordError:
         error = unrecognised(None)
     return refused(number, b"\n".join(chunk.lines), error)
-
-
-def _lines_or_events(input_format: str) -> Container:
-    return "events" if input_format == "sse" else "lines"
 
 
 def _two_lines(text: bytes) -> tuple[bytes, bytes]:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ledger.intake.fields.record import MAX_ITEM_BYTES, Item, rejection
+from ledger.intake.fields.record import MAX_ITEM_BYTES, Item, Rejected
 
 CHUNK_BYTES = 8 * 2**20
 CHUNK_LINES = 20_000
@@ -46,7 +46,7 @@ class TooLong:
             f"the {self._what} has {self._length} bytes: at most {MAX_ITEM_BYTES} are read; "
             "leave prompts and outputs out of what you log"
         )
-        return rejection(self._line, mark, "line_too_long", message)
+        return Item(self._line, mark, Rejected("line_too_long", message))
 
 
 class _Splitter:

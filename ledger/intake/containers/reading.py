@@ -12,7 +12,7 @@ from ledger.intake.containers.lines import LineChunk, line_chunks
 from ledger.intake.containers.source import Source
 from ledger.intake.containers.tables import rows
 from ledger.intake.fields.kinds import carries_usage
-from ledger.intake.fields.record import Ignored, Item, JsonObject, Parsed, RecordError, Rejected, refused, rejection
+from ledger.intake.fields.record import Ignored, Item, JsonObject, Parsed, RecordError, Rejected, refused
 from ledger.intake.fields.strict_json import decode_lines, decode_object, encode
 from ledger.intake.fields.values import show
 from ledger.intake.formats.format import Format
@@ -85,7 +85,7 @@ class LineReader:
         if type(element) is dict:
             return self.value(number, encode(element), element)
         message = f"{show(element)} in a list isn't a JSON object: each request is one; correct the list"
-        return [rejection(number, encode(element), "not_an_object", message)]
+        return [Item(number, encode(element), Rejected("not_an_object", message))]
 
     def finish(self) -> Iterator[Item]:
         """The streams that are still open at the end: each says something or is refused."""
@@ -116,11 +116,10 @@ class SourceReader(LineReader):
                 yield piece
         yield from self.finish()
         if self._source.fault is not None:
-            line, raw = self._partial
-            yield rejection(line, raw, *self._source.fault)
+            yield Item(*self._partial, Rejected(*self._source.fault))
 
     def _contents(self, container: containers.Container, head: containers.Head) -> Iterator[LineChunk | Item]:
-        sample = head.data[: containers.SAMPLE]
+        head_of_file = head.data[: containers.SAMPLE]
         if container == "array":
             for element in elements(head.blocks()):
                 yield from [element] if isinstance(element, Item) else self._element(element)
@@ -138,8 +137,7 @@ class SourceReader(LineReader):
             reader = EventReader(self._streams, self._event)
             yield from reader.items(chunks)
             if not reader.has_events:
-                error = unrecognised(reader.first_unknown)
-                yield refused(1, sample, error)
+                yield refused(1, head_of_file, unrecognised(reader.first_unknown))
         else:
             yield from containers.readable_lines(chunks, self._input_format)
 
@@ -173,7 +171,7 @@ class SourceReader(LineReader):
             obj = decode_object(element.raw)
         except RecordError as error:
             message = f"element {element.place} of the array: {error}"
-            yield rejection(element.line, element.raw, error.reason, message)
+            yield Item(element.line, element.raw, Rejected(error.reason, message))
             return
         yield from self.value(element.line, encode(obj), obj)
 
@@ -189,8 +187,7 @@ class SourceReader(LineReader):
 
 def _hinted(parsed: Parsed, obj: JsonObject, named: Format) -> Parsed:
     """A rejection under a named format, with the format the object looks like."""
-    looks_like = recognise(obj) if isinstance(parsed, Rejected) else None
-    if not isinstance(parsed, Rejected) or looks_like is None or looks_like == named.name:
+    if not isinstance(parsed, Rejected) or (looks_like := recognise(obj)) in (None, named.name):
         return parsed
     message = f"{parsed.message}; it looks like {looks_like}: leave out --input-format {named.name}"
     return Rejected(parsed.reason, message, parsed.fields)

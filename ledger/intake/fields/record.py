@@ -40,7 +40,7 @@ class UsageRecord:
 
     `occurred_at_us` and `storage_end_us` are microseconds since the epoch, UTC. `project` and `tags` are what the
     record or envelope itself says; the two metadata mappings come after them, in that order. `service_name` only
-    serves project rules. `has_usage` is false where the payload reported none (a failed request).
+    serves project rules. `usage` is None for cache storage, and where a failed request reported none.
     """
 
     request_id: str
@@ -53,11 +53,7 @@ class UsageRecord:
     project: str | None = None
     status: str = "completed"
     service_tier: str | None = None
-    input_tokens: int = 0
-    cached_input_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_tokens: int = 0
-    has_usage: bool = True
+    usage: TokenUsage | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     response_metadata: Mapping[str, str] = field(default_factory=dict)
     request_metadata: Mapping[str, str] = field(default_factory=dict)
@@ -71,15 +67,6 @@ class UsageRecord:
     """Calls of tools that the gateway bills apart from the tokens."""
     caching_expires_at_us: int | None = None
     """End of the cache storage that a response with `caching.type = enabled` states, for --assume-cache-storage."""
-
-    def count(self, usage: TokenUsage | None) -> None:
-        """Take the four counts of a usage; without one, note that there is none."""
-        self.has_usage = usage is not None
-        if usage is not None:
-            self.input_tokens = usage.input_tokens
-            self.cached_input_tokens = usage.cached_input_tokens
-            self.output_tokens = usage.output_tokens
-            self.reasoning_tokens = usage.reasoning_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +118,13 @@ class Held:
 class RecordError(ValueError):
     """Raised by parsers: becomes a `Rejected` with the same reason and message."""
 
-    def __init__(self, reason: str, message: str, fields: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-        self.fields: Mapping[str, Any] = fields or {}
 
 
 Parsed = UsageRecord | Rejected | Pending | Ignored
-
-
 JsonObject = dict[str, Any]
-
 
 MAX_ITEM_BYTES = 32 * 2**20
 """The longest line, array element, document or event, in bytes, inclusive; longer ones are refused unread."""
@@ -163,8 +146,3 @@ class Item:
 def refused(line: int, raw: bytes | None, error: RecordError) -> Item:
     """An item that can't be recorded, by the error that reading it raised."""
     return Item(line, raw, Rejected(error.reason, str(error)))
-
-
-def rejection(line: int, raw: bytes | None, reason: str, message: str) -> Item:
-    """An item that can't be recorded and of which no field could be read."""
-    return Item(line, raw, Rejected(reason, message))

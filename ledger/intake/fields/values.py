@@ -99,12 +99,21 @@ def read_id(value: object, name: str) -> str:
     return found
 
 
-def read_status(status: object) -> str:
+def read_kind(kind: object, name: str) -> str:
+    """The kind of a record: `request` unless it says otherwise."""
+    if kind is None:
+        return "request"
+    if kind not in ("request", "cache_storage"):
+        raise RecordError("unknown_kind", f"{name} {show(kind)} is unknown: it is request or cache_storage")
+    return str(kind)
+
+
+def read_status(status: object, name: str) -> str:
     """A status of the Responses API; an absent one is completed, which then needs usage."""
     if status is None:
         return "completed"
     if not isinstance(status, str) or status not in _KNOWN_STATUSES:
-        message = f"status {show(status)} is unknown: it is one of {', '.join(_KNOWN_STATUSES)}"
+        message = f"{name} {show(status)} is unknown: it is one of {', '.join(_KNOWN_STATUSES)}"
         raise RecordError("unknown_status", message)
     return status
 
@@ -154,9 +163,8 @@ def read_amount(value: object, name: str) -> int | None:
     """Nano of a finite decimal, rounded once and within 64 bits: a JSON string, or a number in its shortest form."""
     if value is None or value == "":
         return None
-    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-        raise _no_amount(value, name)
-    if isinstance(value, int) and value.bit_length() > 128:
+    is_number = isinstance(value, str | int | float | Decimal) and not isinstance(value, bool)
+    if not is_number or (isinstance(value, int) and value.bit_length() > 128):
         raise _no_amount(value, name)
     try:
         nano = round_units(repr(value) if isinstance(value, float) else str(value), NANO)

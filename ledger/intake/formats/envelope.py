@@ -70,7 +70,7 @@ def _read(obj: JsonObject) -> Parsed:
     if not isinstance(found, UsageRecord):
         return found
     _check_own_usage(obj, response)
-    if found.has_usage and not found.service_tier:
+    if found.usage is not None and not found.service_tier:
         for asked in (request, obj):
             check_service_tier(asked.get("service_tier") or None)
     return replace(

@@ -124,19 +124,18 @@ class _SpanReader:
         service_tier = self._service_tier() or usage.service_tier
         for stated in (service_tier, None if service_tier else self._service_tier(asked=True)):
             check_priced_tier(stated, usage.tokens)
-        record = UsageRecord(
+        return UsageRecord(
             request_id,
             occurred_at_us,
             requested_model=self._text("gen_ai.request.model"),
             reported_model=self._text("gen_ai.response.model"),
             status=self._status(),
             service_tier=read_text(service_tier, "service_tier"),
+            usage=usage.tokens,
             request_metadata=self._metadata,
             service_name=read_text(self._service_name, "service.name"),
             tool_calls=usage.tool_calls,
         )
-        record.count(usage.tokens)
-        return record
 
     def salvage(self) -> dict[str, Any]:
         """The fields of a refused span that can be kept."""

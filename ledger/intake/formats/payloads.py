@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from ledger.intake.fields.kinds import (
     stated_usage,
     unknown_object,
 )
-from ledger.intake.fields.record import PENDING_STATUSES, STATUSES, Ignored, JsonObject, Parsed, Pending, UsageRecord
+from ledger.intake.fields.record import PENDING_STATUSES, Ignored, JsonObject, Parsed, Pending, UsageRecord
 from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.times import read_time
 from ledger.intake.fields.usage import UsageReader, check_priced_tier
@@ -62,44 +61,39 @@ class PayloadReader:
             check_priced_tier(service_tier, usage.tokens)
         metadata, caching, output = obj.get("metadata"), obj.get("caching"), obj.get("output")
         cost_nano, lost = read_figure(usage.cost, "usage.cost")
-        record = UsageRecord(
+        return UsageRecord(
             request_id,
             occurred_at_us,
             reported_model=read_text(obj.get("model"), "model"),
             status=status,
             service_tier=read_text(service_tier, "service_tier"),
+            usage=usage.tokens,
             response_metadata=read_metadata(metadata) if metadata else NO_TAGS,
             provider_amount_nano=cost_nano,
             lost_amount=lost,
             tool_calls=max(usage.tool_calls, count_billed_calls(output)) if output else usage.tool_calls,
             caching_expires_at_us=_caching_end(obj, caching, occurred_at_us) if caching else None,
         )
-        record.count(usage.tokens)
-        return record
 
     def salvage(self, obj: JsonObject) -> dict[str, Any]:
         """The fields of a refused object that can be kept. Counts only where all of the usage holds together."""
-        fields = salvaged(self.readers(obj))
+        fields = salvaged(
+            {
+                "request_id": lambda: read_id(obj.get("id"), "id"),
+                "occurred_at": lambda: iso_text(read_time(obj.get(self.time_key), self.time_key)),
+                "reported_model": lambda: read_text(obj.get("model"), "model"),
+                "project": lambda: read_text(read_metadata(obj.get("metadata")).get("project"), "project"),
+                "status": lambda: self._status(obj),
+                "service_tier": lambda: read_text(obj.get("service_tier"), "service_tier"),
+            }
+        )
+        if fields.get("status") in PENDING_STATUSES:
+            del fields["status"]
         status = fields.get("status", "completed")
         return fields | salvaged_counts(lambda: self.usage.read(stated_usage(obj), status).tokens)
 
-    def readers(self, obj: JsonObject) -> dict[str, Callable[[], object]]:
-        """A reader for each field of the `records` format, apart from counts."""
-        return {
-            "request_id": lambda: read_id(obj.get("id"), "id"),
-            "occurred_at": lambda: iso_text(read_time(obj.get(self.time_key), self.time_key)),
-            "reported_model": lambda: read_text(obj.get("model"), "model"),
-            "project": lambda: read_text(read_metadata(obj.get("metadata")).get("project"), "project"),
-            "status": lambda: self._final_status(obj),
-            "service_tier": lambda: read_text(obj.get("service_tier"), "service_tier"),
-        }
-
     def _status(self, obj: JsonObject) -> str:
-        return read_status(obj.get("status")) if self.has_status else "completed"
-
-    def _final_status(self, obj: JsonObject) -> str | None:
-        status = self._status(obj)
-        return status if status in STATUSES else None
+        return read_status(obj.get("status"), "status") if self.has_status else "completed"
 
 
 def _caching_end(obj: JsonObject, caching: object, occurred_at_us: int) -> int | None:

@@ -6,16 +6,18 @@ Keys are those of a usage record and no others; null is the same as absent. `kin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from ledger.intake.fields.record import MAX_SOURCE, JsonObject, Parsed
-from ledger.intake.fields.record_fields import amount_text, read_counts, read_fields, read_kind
+from ledger.intake.fields.record import JsonObject, Parsed
+from ledger.intake.fields.record_fields import COUNTS, READERS, read_counts, read_fields
 from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
-from ledger.intake.fields.times import read_time
-from ledger.intake.fields.values import read_amount, read_count, read_id, read_status, read_tags, read_text
 from ledger.intake.formats.format import Format
 from ledger.values.instants import iso_text
+from pricing.money import format_nano
+
+_KEPT_APART = (*COUNTS, "tool_calls")
+_WRITTEN_AS = {"occurred_at": iso_text, "start": iso_text, "end": iso_text, "provider_amount": format_nano}
 
 
 def recognise(obj: JsonObject) -> bool:
@@ -29,30 +31,9 @@ def parse(obj: JsonObject) -> Parsed:
 
 
 def _salvage(obj: JsonObject) -> dict[str, Any]:
-    def time(name: str) -> Callable[[], object]:
-        return lambda: iso_text(read_time(obj.get(name), name))
-
-    def text(name: str) -> Callable[[], object]:
-        return lambda: read_text(obj.get(name), name)
-
-    readers: dict[str, Callable[[], object]] = {
-        "provider": text("provider"),
-        "source": lambda: read_text(obj.get("source"), "source", MAX_SOURCE),
-        "kind": lambda: read_kind(obj) if obj.get("kind") is not None else None,
-        "request_id": lambda: read_id(obj.get("request_id"), "request_id"),
-        "occurred_at": time("occurred_at"),
-        "requested_model": text("requested_model"),
-        "reported_model": text("reported_model"),
-        "project": text("project"),
-        "status": lambda: read_status(obj["status"]) if obj.get("status") is not None else None,
-        "service_tier": text("service_tier"),
-        "tags": lambda: read_tags(obj.get("tags"), "tags"),
-        "tokens": lambda: read_count(obj["tokens"], "tokens") if obj.get("tokens") is not None else None,
-        "start": time("start"),
-        "end": time("end"),
-        "provider_amount": lambda: amount_text(read_amount(obj.get("provider_amount"), "provider_amount")),
-    }
-    fields = salvaged(readers)
+    stated = {name: read for name, read in READERS.items() if name not in _KEPT_APART and obj.get(name) is not None}
+    fields = salvaged({name: partial(read, obj[name], name) for name, read in stated.items()})
+    fields |= {name: write(fields[name]) for name, write in _WRITTEN_AS.items() if name in fields}
     return fields | salvaged_counts(lambda: read_counts(obj, fields.get("status", "completed")))
 
 

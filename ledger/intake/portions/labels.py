@@ -11,7 +11,9 @@ from ledger.book.rows import Facts
 from ledger.config import UNASSIGNED, Config, ToolFees
 from ledger.errors import LedgerError
 from ledger.intake.fields.record import MAX_NAME, MAX_SOURCE, MAX_TAGS, RecordError, UsageRecord
+from ledger.intake.fields.record_fields import COUNTS
 from ledger.intake.fields.values import check_tag, check_text
+from pricing.usage import TokenUsage
 
 # A day short of year 10000, so that every zone can say which day it is.
 MAX_OCCURRED_US = 253_402_214_400_000_000
@@ -59,12 +61,9 @@ class Resolver:
         """The stream of ids where neither options nor record name one."""
         return self.options.source or self.default_provider
 
-    def provider(self, record: UsageRecord) -> str:
-        return self.options.provider or record.provider or self._config.ledger.provider
-
     def resolve(self, record: UsageRecord) -> Facts:
         """The facts to record; RecordError where a name or tag breaks a limit."""
-        provider = self.provider(record)
+        provider = self.options.provider or record.provider or self.default_provider
         source = self.options.source or record.source or provider
         if len(source) > MAX_SOURCE:
             raise RecordError(
@@ -73,7 +72,9 @@ class Resolver:
         if record.occurred_at_us > MAX_OCCURRED_US:
             raise RecordError("time_out_of_range", "the time is after 9999-12-31T00:00:00Z: correct the record")
         project, tags = self.labels(record, source)
-        stated = {name: getattr(record, name) for name in ALIKE} | {"source": source, "provider": provider}
+        usage = record.usage or TokenUsage(0)
+        stated = {name: getattr(record, name) for name in ALIKE} | {name: getattr(usage, name) for name in COUNTS}
+        stated |= {"source": source, "provider": provider}
         return Facts(
             **stated, generation=0, occurred_at=record.occurred_at_us, project=project, tags=tags,
             storage_end=record.storage_end_us, assumed=0, tool_calls=self._unbooked_calls(record),
@@ -95,7 +96,7 @@ class Resolver:
         """Project and tags: of the option, else the record, response metadata, request metadata, else the rules."""
         tags = self.tags(record)
         project = self.stated_project(record) or self._by_rule(record, source, tags) or UNASSIGNED
-        return project, encode_tags(tags) if tags else "{}"
+        return project, msgspec.json.encode(tags, order="sorted").decode()
 
     def stated_project(self, record: UsageRecord) -> str | None:
         """The option's project, else the record's, else response metadata's, else request metadata's; blank is none."""
@@ -147,8 +148,3 @@ def _check_options(options: RunOptions) -> None:
             check_tag(key, tag)
     except RecordError as error:
         raise LedgerError(str(error)) from error
-
-
-def encode_tags(tags: Mapping[str, str]) -> str:
-    """Tags as a JSON object with sorted keys."""
-    return msgspec.json.encode(dict(tags), order="sorted").decode()
