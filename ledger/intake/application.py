@@ -21,6 +21,7 @@ from ledger.intake.formats import chat, responses
 from ledger.intake.formats.registry import recognise, unrecognised
 from ledger.intake.pipeline import Intake
 from ledger.intake.portions.labels import Resolver, RunOptions
+from ledger.intake.portions.portion import resolved
 from ledger.intake.quarantine import hold
 from ledger.store.database import Database
 from pricing.money import format_nano
@@ -65,12 +66,13 @@ def record_all(
     with database.writing() as connection:
         intake = Intake(database, config, options, Run("record"))
         intake.prepare(connection)
-        portion = intake.resolve(items)
+        portion = resolved(items, intake.resolver)
         rated = intake.rate(portion)
-        amounts = dict(zip(portion.lines, zip(rated.amount_nano, rated.currency, strict=True), strict=True))
+        lines = [row.line for row in portion.rows]
+        amounts = dict(zip(lines, zip(rated.amount_nano, rated.currency, strict=True), strict=True))
         posted = intake.post(connection, rated, portion)
         hold(connection, "(application)", portion.held, options)
-    outcomes = dict(zip(portion.lines, posted.outcomes, strict=True))
+    outcomes = dict(zip([row.line for row in portion.rows], posted.outcomes, strict=True))
     held = {one.line: one for one in portion.held}
     return [_result(item, held.get(item.line), outcomes.get(item.line), amounts) for item in items]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -15,7 +16,6 @@ from ledger.book.posting import Posted, Run
 from ledger.config import Config
 from ledger.errors import LedgerError
 from ledger.intake.containers.source import Source
-from ledger.intake.fields.record import Held
 from ledger.intake.pipeline import Intake, RunCounts
 from ledger.intake.portions.labels import RunOptions
 from ledger.intake.portions.portion import Portion, portions, without_collector
@@ -28,8 +28,7 @@ from ledger.values.words import counted
 LISTED_REJECTIONS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
+class Rejection(NamedTuple):
     """A held-back item as results list it."""
 
     file: str
@@ -154,20 +153,15 @@ class Ingest:
                 self._open_lines = OpenLines(connection)
         if self._whole is None:
             self._recorded = self._intake.tally.counts["accepted"]
-        self._list(file, portion.held)
+        listed = portion.held[: LISTED_REJECTIONS - len(self.result.rejections)]
+        self.result.rejections += [Rejection(file, item.line, item.reason, item.message) for item in listed]
 
     def _settle(self, connection: Connection, portion: Portion, posted: Posted) -> None:
         """Close the quarantine's entries of lines that are recorded now."""
-        for facts, line, raw, outcome in zip(portion.facts, portion.lines, portion.raws, posted.outcomes, strict=True):
+        for (line, raw, facts), outcome in zip(portion.rows, posted.outcomes, strict=True):
             known_by = line_of(facts, raw)
             if known_by is not None and outcome != "conflict":
                 self._open_lines.settle(connection, facts, line, known_by)
-
-    def _list(self, file: str, held: Sequence[Held]) -> None:
-        room = LISTED_REJECTIONS - len(self.result.rejections)
-        self.result.rejections += [
-            Rejection(file, item.line, item.reason, item.message) for item in held[: max(room, 0)]
-        ]
 
 
 def _plain(name: str) -> str:

@@ -6,7 +6,7 @@ Files, retries of quarantined lines and calls from a running application all com
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -18,10 +18,10 @@ from ledger.book.prices.pins import PinnedIds
 from ledger.book.prices.rating import Rater
 from ledger.book.rows import Facts, Rated
 from ledger.config import Config
-from ledger.intake.fields.record import Held, Item, UsageRecord
+from ledger.intake.fields.record import Held, UsageRecord
 from ledger.intake.fields.record_fields import COUNTS, to_fields
 from ledger.intake.portions.labels import ALIKE, Resolver, RunOptions
-from ledger.intake.portions.portion import Portion, resolved
+from ledger.intake.portions.portion import Portion
 from ledger.intake.quarantine import line_of
 from ledger.store.database import Database
 from ledger.values.spend import Spend
@@ -74,10 +74,6 @@ class Intake:
         self._pins.pin(connection, in_force.values())
         self._rater = Rater(in_force, self._pins)
 
-    def resolve(self, items: Sequence[Item]) -> Portion:
-        """The items as a portion, by the run's options."""
-        return resolved(items, self.resolver)
-
     def rate(self, portion: Portion) -> Rated:
         """Price what was read; what can't be priced goes from `portion` to its `held`."""
         assert self._rater is not None, "prepare comes first"
@@ -85,16 +81,17 @@ class Intake:
         self.tally.counts["pending"] += portion.pending
         self.tally.ignored.update(portion.ignored)
         self.tally.lost_amounts += portion.lost_amounts
-        rated, errors = self._rater.rate(portion.facts)
-        for place, error in errors.items():
-            self._hold(portion, place, error.reason, str(error))
+        rated, errors = self._rater.rate([row.facts for row in portion.rows])
         if errors:
-            portion.keep([place for place in range(len(portion.facts)) if place not in errors])
+            self._leave_out(portion, {place: (error.reason, str(error)) for place, error in errors.items()})
         return rated
 
     def post(self, connection: Connection, rated: Rated, portion: Portion) -> Posted:
         """Post what was rated; what roll-ups have no room for, and what contradicts records, is held back."""
-        rated = self._with_room(connection, rated, portion)
+        refusals = self.poster.refusals(connection, rated)
+        if refusals:
+            reasons = {place: ("sum_too_large", message) for place, message in refusals.items()}
+            rated = rated.take(self._leave_out(portion, reasons))
         posted = self.poster.post_usage(connection, rated) if rated.facts else Posted([], None)
         outcomes = Counter(zip((facts.assumed for facts in rated.facts), posted.outcomes, strict=True))
         for (assumed, outcome), count in outcomes.items():
@@ -111,20 +108,17 @@ class Intake:
         self.tally.differing_labels += posted.differing_labels
         return posted
 
-    def _with_room(self, connection: Connection, rated: Rated, portion: Portion) -> Rated:
-        """Keeps what roll-ups have room for; the rest goes from `portion` to its `held`."""
-        refusals = self.poster.refusals(connection, rated)
-        if not refusals:
-            return rated
-        for place, message in refusals.items():
-            self._hold(portion, place, "sum_too_large", message)
-        left = [place for place in range(len(portion.facts)) if place not in refusals]
-        portion.keep(left)
-        return rated.take(left)
+    def _leave_out(self, portion: Portion, reasons: Mapping[int, tuple[str, str]]) -> list[int]:
+        """Moves rows from `portion` to its `held`, by place with reason and message; returns the places left."""
+        for place, (reason, message) in reasons.items():
+            self._hold(portion, place, reason, message)
+        left = [place for place in range(len(portion.rows)) if place not in reasons]
+        portion.rows = [portion.rows[place] for place in left]
+        return left
 
     def _sum_up(self, rated: Rated, posted: Posted) -> None:
-        accepted: Counter[tuple[str, str, int | None]] = Counter()
-        amounts: Counter[tuple[str, str, int | None]] = Counter()
+        accepted = Counter[tuple[str, str, int | None]]()
+        amounts = Counter[tuple[str, str, int | None]]()
         rows = zip(posted.outcomes, rated.facts, rated.currency, rated.conversion_id, rated.amount_nano, strict=True)
         for outcome, facts, currency, conversion_id, amount in rows:
             if outcome == "accepted":
@@ -136,13 +130,11 @@ class Intake:
             self.tally.spend[project].add(currency, self._pins.per_usd_nano(conversion_id), amount, accepted[key])
 
     def _hold(self, portion: Portion, place: int, reason: str, message: str) -> None:
-        facts = portion.facts[place]
+        line, raw, facts = portion.rows[place]
         if reason != "conflict":
             (self.tally.assumed if facts.assumed else self.tally.counts)["rejected"] += 1
-        raw = line_of(facts, portion.raws[place])
-        portion.held.append(
-            Held(portion.lines[place], raw, reason, message, fields_of(facts), facts.source, complete=True)
-        )
+        held = Held(line, line_of(facts, raw), reason, message, fields_of(facts), facts.source, complete=True)
+        portion.held.append(held)
 
 
 def fields_of(facts: Facts) -> dict[str, object]:

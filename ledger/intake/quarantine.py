@@ -79,7 +79,7 @@ def _as_read(item: Held, options: RunOptions) -> dict[str, Any]:
         "occurred_at": _occurred_at(item.fields),
         "fields": msgspec.json.encode(dict(item.fields), order="sorted").decode(),
         "complete": int(item.complete),
-        "options": options.to_json(),
+        "options": msgspec.json.encode(options, order="sorted").decode(),
         "resolution": None,
         "resolved_at": None,
     }

@@ -21,7 +21,7 @@ from ledger.intake.fields.record import Item
 from ledger.intake.formats.records import parse
 from ledger.intake.pipeline import Intake, fields_of
 from ledger.intake.portions.labels import RunOptions
-from ledger.intake.portions.portion import Portion
+from ledger.intake.portions.portion import Portion, resolved
 from ledger.intake.quarantine import entries, get_entry, settle
 from ledger.store.bulk import append_rows, next_id
 from ledger.store.database import Database
@@ -62,7 +62,7 @@ def retry(database: Database, config: Config, numbers: Sequence[int] = ()) -> Re
         for options, rows in groupby(
             sorted(chosen, key=lambda row: (row.options, row.id)), key=lambda row: row.options
         ):
-            intake = Intake(database, config, RunOptions.from_json(options), run)
+            intake = Intake(database, config, msgspec.json.decode(options, type=RunOptions), run)
             intake.prepare(connection)
             _retry_together(connection, intake, list(rows), result)
     result.batch_id = run.id
@@ -72,7 +72,7 @@ def retry(database: Database, config: Config, numbers: Sequence[int] = ()) -> Re
 def _retry_together(connection: Connection, intake: Intake, rows: Sequence[Row[Any]], result: Retried) -> None:
     portion = _portion(intake, rows)
     posted = intake.post(connection, intake.rate(portion), portion)
-    for number, outcome in zip(portion.lines, posted.outcomes, strict=True):
+    for (number, _raw, _facts), outcome in zip(portion.rows, posted.outcomes, strict=True):
         if outcome != "conflict":
             settle(connection, number, "resolved", f"retried: {outcome}")
             (result.recorded if outcome == "accepted" else result.duplicate).append(number)
@@ -92,9 +92,8 @@ def _portion(intake: Intake, rows: Sequence[Row[Any]]) -> Portion:
         if fields.pop("assumed", False):
             assumed.add(row.id)
         items.append(Item(row.id, None, parse(fields)))
-    portion = intake.resolve(items)
-    marked = zip(portion.facts, portion.lines, strict=True)
-    portion.facts = [facts._replace(assumed=1) if number in assumed else facts for facts, number in marked]
+    portion = resolved(items, intake.resolver)
+    portion.rows = [row._replace(facts=row.facts._replace(assumed=int(row.line in assumed))) for row in portion.rows]
     return portion
 
 
@@ -117,7 +116,7 @@ def accept(database: Database, config: Config, number: int, reason: str) -> int:
                 f"quarantine entry {number} is {row.state} ({row.reason}): only open conflicts can be accepted"
             )
         run = Run("accept", {"quarantine": number}, reason=reason)
-        intake = Intake(database, config, RunOptions.from_json(row.options), run)
+        intake = Intake(database, config, msgspec.json.decode(row.options, type=RunOptions), run)
         intake.prepare(connection)
         portion = _portion(intake, [row])
         rated = intake.rate(portion)

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from ledger.book.rows import Facts
@@ -206,7 +207,7 @@ def test_options_that_no_record_could_be_kept_with_are_wrong_use(options: RunOpt
 
 def test_options_travel_with_quarantined_lines() -> None:
     options = RunOptions("evolink", "gateway", "search", {"b": "2", "a": "ü"}, assume_cache_storage=True)
-    assert RunOptions.from_json(options.to_json()) == options
+    assert msgspec.json.decode(msgspec.json.encode(options, order="sorted"), type=RunOptions) == options
 
 
 # --- configuration --------------------------------------------------------------------------------------------------

@@ -139,7 +139,11 @@ def ingest(
             database = app.open(create=True)
         check_provider(database, provider or section.provider)
         if database.is_new and not dry_run:
-            note(_zone_of_new(database.zone_name))
+            note(
+                f"new ledger: its months are cut in {database.zone_name}, which is fixed once usage is booked. For "
+                "another zone: remove this ledger, then 'tollbook db init --timezone Asia/Shanghai' "
+                "before the first ingest"
+            )
         progress = stack.enter_context(_Progress())
         run = Ingest(
             database, app.config, options, input_format=input_format, strict=strict, dry_run=dry_run, progress=progress
@@ -165,14 +169,6 @@ def check_provider(database: Database, provider: str) -> None:
             f"provider {provider!r} has no rate card: known are {', '.join(known)}; "
             "add one with 'tollbook rates add FILE'"
         )
-
-
-def _zone_of_new(zone_name: str) -> str:
-    """The zone of a new ledger, and how to choose another while that is easy."""
-    return (
-        f"new ledger: its months are cut in {zone_name}, which is fixed once usage is booked. For another zone: remove "
-        "this ledger, then 'tollbook db init --timezone Asia/Shanghai' before the first ingest"
-    )
 
 
 class _Progress:
@@ -225,10 +221,7 @@ def _sheet(result: IngestResult, *, dry_run: bool) -> Sheet:
         "files_without_usage": result.without_usage,
         "seconds": round(result.seconds, 3),
         "records_per_second": round(result.tally.read / seconds),
-        "rejections": [
-            {"file": item.file, "line": item.line, "reason": item.reason, "message": item.message}
-            for item in result.rejections
-        ],
+        "rejections": [item._asdict() for item in result.rejections],
     }
     title = "Would be recorded" if dry_run else "Recorded" if result.committed else "Nothing recorded (--strict)"
     return Sheet(

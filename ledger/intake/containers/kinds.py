@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Literal
 
 from ledger.intake.containers.documents import is_document
@@ -76,25 +77,17 @@ def binary_file(head: Head) -> Item:
 
 def readable_lines(pieces: Iterable[LineChunk | Item], input_format: str) -> Iterator[LineChunk | Item]:
     """The lines, or one rejection where not one of them is in any format, as far as the first chunk reaches."""
-    waiting: LineChunk | None = None
-    known = False
-    for piece in pieces:
-        if waiting is not None:
-            yield waiting
-            waiting, known = None, True
-        if isinstance(piece, LineChunk):
-            if not any(piece.lines):
-                continue
-            if not known and not any(_is_readable(line, input_format) for line in piece.lines if line):
-                waiting = piece
-                continue
-        known = True
-        yield piece
-    if waiting is not None:
-        yield unrecognised_file(waiting)
+    filled = (piece for piece in pieces if isinstance(piece, Item) or any(piece.lines))
+    for first in islice(filled, 1):
+        if isinstance(first, Item) or any(_is_readable(line, input_format) for line in first.lines if line):
+            yield first
+        else:
+            following = list(islice(filled, 1))
+            yield from [first, *following] if following else [_unrecognised_file(first)]
+    yield from filled
 
 
-def unrecognised_file(chunk: LineChunk) -> Item:
+def _unrecognised_file(chunk: LineChunk) -> Item:
     """The one rejection of a text in which no line is in any format."""
     number, line = next((number, line) for number, line in enumerate(chunk.lines, chunk.first_line) if line)
     try:

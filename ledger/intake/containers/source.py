@@ -9,6 +9,8 @@ import sys
 import zlib
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -53,13 +55,13 @@ class Source:
         head = _join_head(raw, 4)
         decompressed = self._decompressed(head, raw)
         first = _join_head(decompressed, 3).removeprefix(BOM_UTF8)
-        for text in _chain(first, decompressed):
+        for text in chain(filter(None, [first]), decompressed):
             # zstd may turn a few bytes into many at once.
             for start in range(0, len(text), BLOCK):
                 yield text if len(text) <= BLOCK else text[start : start + BLOCK]
 
     def _decompressed(self, head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-        blocks = _chain(head, rest)
+        blocks = chain(filter(None, [head]), rest)
         if head.startswith(_GZIP_MAGIC):
             yield from self._gunzip(blocks)
         elif head.startswith(_ZSTD_MAGIC) or _is_skippable(head):
@@ -69,7 +71,6 @@ class Source:
 
     def _gunzip(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         inflate = zlib.decompressobj(31)
-        between = False
         for block in blocks:
             data = block
             while data:
@@ -87,8 +88,7 @@ class Source:
                 if text:
                     yield text
                 data = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
-                between = inflate.eof
-        if not between:
+        if not inflate.eof:
             self._truncated("gzip")
 
     def _unzstd(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -138,14 +138,12 @@ def open_source(name: str, *, keep_open: bool = True) -> Source:
 
 def open_sources(names: Iterable[str]) -> list[Source]:
     """Open all files, or none: the first that can't be opened raises OSError. At most 100 regular ones stay open."""
-    sources: list[Source] = []
-    try:
-        for name in names:
-            sources.append(open_source(name, keep_open=len(sources) < _MAX_KEPT_OPEN))
-    except OSError:
-        for source in sources:
-            source.close()
-        raise
+    with ExitStack() as until_all_are_open:
+        sources = [
+            until_all_are_open.enter_context(open_source(name, keep_open=place < _MAX_KEPT_OPEN))
+            for place, name in enumerate(names)
+        ]
+        until_all_are_open.pop_all()
     return sources
 
 
@@ -168,12 +166,6 @@ def _join_head(blocks: Iterator[bytes], size: int) -> bytes:
         if len(head) >= size:
             break
     return head
-
-
-def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    if head:
-        yield head
-    yield from rest
 
 
 def _is_skippable(head: bytes) -> bool:

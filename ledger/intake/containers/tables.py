@@ -11,17 +11,17 @@ from typing import Any
 
 from ledger.intake.containers.lines import LineChunk
 from ledger.intake.fields.record import Item, RecordError, refused
-from ledger.intake.fields.record_fields import COUNTS, FIELDS
+from ledger.intake.fields.record_fields import FIELDS, READERS
 from ledger.intake.fields.strict_json import decode_object
-from ledger.intake.fields.values import show
+from ledger.intake.fields.times import read_time
+from ledger.intake.fields.values import read_count, show
 from ledger.intake.formats.records import parse
 
 TAG_COLUMN = "tag."
 MAX_ROW_LINES = 20
 """Lines a row may have, inclusive: an unclosed quote must not swallow the rows after it."""
 
-_NUMBERS = frozenset({*COUNTS, "tokens", "tool_calls"})
-_TIMES = frozenset({"occurred_at", "start", "end"})
+_NUMBERS, _TIMES = ({name for name, read in READERS.items() if read is wanted} for wanted in (read_count, read_time))
 _WHOLE = re.compile(r"-?[0-9]{1,4000}")
 _DECIMAL = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?")
 
@@ -142,8 +142,11 @@ def _record(header: list[str], cells: list[str]) -> dict[str, Any]:
             tags[name.removeprefix(TAG_COLUMN)] = cell
         else:
             record[name] = _value(name, cell)
+    twice = record.get("tags", {}).keys() & tags.keys()
+    if twice:
+        raise RecordError("duplicate_key", f"the tag {show(min(twice))} is in tags and in its own column: keep one")
     if tags:
-        record["tags"] = _merged(record.get("tags", {}), tags)
+        record["tags"] = record.get("tags", {}) | tags
     return record
 
 
@@ -157,10 +160,3 @@ def _value(name: str, cell: str) -> object:
     if name == "tags":
         return decode_object(text.encode())
     return text if name in ("kind", "status", "service_tier", "provider_amount") else cell
-
-
-def _merged(tags: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
-    twice = tags.keys() & columns.keys()
-    if twice:
-        raise RecordError("duplicate_key", f"the tag {show(min(twice))} is in tags and in its own column: keep one")
-    return tags | columns

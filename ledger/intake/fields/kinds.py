@@ -57,14 +57,6 @@ def unknown_object(kind: str) -> RecordError:
     return RecordError("unknown_object", message)
 
 
-def unpriced_batch() -> RecordError:
-    """The refusal of a line that the Batch API wrote."""
-    message = (
-        "batch: this is a line of a batch job, a service with prices of its own that no card states; book it by hand"
-    )
-    return RecordError("unpriced_service", message)
-
-
 def is_cached_answer(obj: JsonObject) -> bool:
     """Tells whether a proxy answered from its own cache (`cache_hit: true`), so that nothing was bought."""
     hidden = obj.get("_hidden_params")
@@ -81,11 +73,11 @@ def stated_usage(obj: JsonObject) -> object:
 
     Where they say different things it can't be known which are the request's: what comes back is refused then.
     """
-    own, groq, choices = obj.get("usage"), obj.get("x_groq"), obj.get("choices")
+    own = obj.get("usage")
     if own is not None and not isinstance(own, dict):
         return own
-    owners = [groq, *(choices if isinstance(choices, list) else [])]
-    stated = [owner["usage"] for owner in owners if isinstance(owner, dict) and isinstance(owner.get("usage"), dict)]
+    owners = objects_in([obj.get("x_groq"), *objects_in(obj.get("choices"))])
+    stated = [owner["usage"] for owner in owners if isinstance(owner.get("usage"), dict)]
     if not stated and TOOL_USAGE not in obj:
         return own
     whole: JsonObject = {}
@@ -108,21 +100,33 @@ def check_other_usage(obj: JsonObject) -> None:
 
 def holds_counts(value: object) -> bool:
     """Tells whether a number above 0 is anywhere inside."""
+    return any(
+        isinstance(inner, int | float) and not isinstance(inner, bool) and inner > 0 for inner in values_inside(value)
+    )
+
+
+def values_inside(value: object) -> Iterator[object]:
+    """The value and all that it holds, at whatever depth."""
     waiting = [value]
     while waiting:
         inner = waiting.pop()
+        yield inner
         if isinstance(inner, dict | list):
             waiting += inner.values() if isinstance(inner, dict) else inner
-        elif isinstance(inner, int | float) and not isinstance(inner, bool) and inner > 0:
-            return True
-    return False
+
+
+def objects_in(value: object) -> list[JsonObject]:
+    """The objects of a list, what else it holds left out; none where it is no list."""
+    return [inner for inner in value if isinstance(inner, dict)] if isinstance(value, list) else []
 
 
 def carries_usage(obj: object) -> bool:
     """Tells whether an object holds a usage with counts or a count of tokens, at whatever depth."""
     return any(
         counts_tokens({key: value}) or ((key == "usage" or is_usage_name(key)) and holds_counts(value))
-        for key, value in _pairs(obj)
+        for inner in values_inside(obj)
+        if isinstance(inner, dict)
+        for key, value in inner.items()
     )
 
 
@@ -148,20 +152,7 @@ def _decoded(value: object) -> object:
         return value
 
 
-def _pairs(obj: object) -> Iterator[tuple[str, Any]]:
-    waiting = [obj]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            yield from value.items()
-            waiting += value.values()
-        elif isinstance(value, list):
-            waiting += value
-
-
 def count_billed_calls(output: object) -> int:
     """Counts the calls in a response's output that the gateway runs, such as `web_search_call`."""
-    if not isinstance(output, list):
-        return 0
-    kinds = [item.get("type") for item in output if isinstance(item, dict)]
+    kinds = [item.get("type") for item in objects_in(output)]
     return sum(isinstance(kind, str) and kind.endswith(_CALLS) and kind not in _UNBILLED_CALLS for kind in kinds)

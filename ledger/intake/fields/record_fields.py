@@ -77,7 +77,9 @@ def to_fields(record: UsageRecord) -> dict[str, Any]:
 def read_fields(obj: JsonObject) -> UsageRecord | Pending:
     """The one record an object states, or a `RecordError` or `PricingError`."""
     if not obj.keys() <= READERS.keys():
-        raise _unknown_field(obj)
+        names = ", ".join([show(name) for name in obj if name not in READERS][:3])
+        message = f"{names} isn't a field of a usage record: the fields are {', '.join(FIELDS)}"
+        raise RecordError("unknown_field", message)
     kind = _read(obj, "kind")
     status = _read(obj, "status")
     if status in PENDING_STATUSES:
@@ -148,8 +150,3 @@ def _read_start(obj: JsonObject) -> int:
         )
         raise RecordError("occurred_at_differs", message)
     return start_us
-
-
-def _unknown_field(obj: JsonObject) -> RecordError:
-    names = ", ".join([show(name) for name in obj if name not in READERS][:3])
-    return RecordError("unknown_field", f"{names} isn't a field of a usage record: the fields are {', '.join(FIELDS)}")

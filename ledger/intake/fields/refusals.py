@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from ledger.intake.fields.record import JsonObject, Parsed, RecordError, Rejected
@@ -38,12 +39,10 @@ def salvaged(readers: Mapping[str, Callable[[], object]]) -> dict[str, Any]:
     """The fields whose reader neither refuses nor yields nothing."""
     fields: dict[str, Any] = {}
     for name, read in readers.items():
-        try:
+        with suppress(RecordError, PricingError):
             value = read()
-        except (RecordError, PricingError):
-            continue
-        if value is not None and value != {}:
-            fields[name] = value
+            if value is not None and value != {}:
+                fields[name] = value
     return fields
 
 

@@ -24,18 +24,12 @@ def read_time(value: object, name: str) -> int:
     Numbers are seconds since the epoch, and 0 is no time; text needs a zone. The shortest decimal text of a JSON
     fraction is what counts, so 1771486674.123457 is 1_771_486_674_123_457.
     """
-    if isinstance(value, int | float | Decimal) and not isinstance(value, bool) and value == 0:
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        if value != 0:
+            return _read_number(value, name)
         value = None  # gateways write 0 for a time that they don't know
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        # Comparisons with NaN are false, so it is never in range.
-        if not 0 <= value < _END_SECONDS:
-            raise _not_in_range(value, name)
-        whole = int(value)
-        return whole * US if whole == value else _microseconds(Decimal(repr(value)))
     if isinstance(value, str) and value.strip():
         return _read_iso(value.strip(), name)
-    if isinstance(value, Decimal):
-        return _read_decimal(value, name)
     if value is None or isinstance(value, str):
         message = f"{name} is missing: a request is dated by it; add epoch seconds or ISO 8601 text with a zone"
         raise RecordError("missing_time", message)
@@ -43,14 +37,12 @@ def read_time(value: object, name: str) -> int:
     raise RecordError("invalid_time", message)
 
 
-def _read_decimal(value: Decimal, name: str) -> int:
-    if not value.is_finite() or not 0 <= value < _END_SECONDS:
-        raise _not_in_range(value, name)
-    return _microseconds(value)
-
-
-def _microseconds(seconds: Decimal) -> int:
-    return int(_EXACT.multiply(seconds, Decimal(US)))
+def _read_number(seconds: float | Decimal, name: str) -> int:
+    # Comparisons of floats with NaN are false, so it is never in range.
+    if (isinstance(seconds, Decimal) and not seconds.is_finite()) or not 0 <= seconds < _END_SECONDS:
+        raise _not_in_range(seconds, name)
+    whole = int(seconds)
+    return whole * US if whole == seconds else int(_EXACT.multiply(Decimal(str(seconds)), Decimal(US)))
 
 
 def _read_iso(text: str, name: str) -> int:

@@ -93,11 +93,9 @@ class UsageReader:
 
     def read(self, usage: object, status: str) -> Reported:
         """Reads a `usage` object. Null, absent and zero details say nothing; zeros alone are no usage."""
-        if usage is None:
-            return self._without(status, "usage is missing")
-        if not isinstance(usage, dict):
+        if usage is not None and not isinstance(usage, dict):
             raise _no_object("usage", usage)
-        return self.read_leaves(leaves(usage), status)
+        return self.read_leaves(leaves(usage or {}), status)
 
     def read_leaves(self, named: Iterable[tuple[str, object]], status: str) -> Reported:
         """Reads dotted names and their values; RecordError or PricingError names what can't be priced."""
@@ -111,17 +109,14 @@ class UsageReader:
         return Reported(tokens, next(iter(found.service_tiers), None), found.count_calls(), found.cost)
 
     def _tokens(self, found: _Found, status: str) -> TokenUsage | None:
-        if not any(stated.tokens for stated in found.counts.values()):
-            return self._without(status, "usage is zeros alone" if found.counts else "usage is missing").tokens
-        for meaning, name in (("input", self.input), ("output", self.output)):
-            if meaning not in found.counts and status in _COMPLETE:
-                raise self._missing(f"{self.prefix}{name} is missing")
-        return _tokens(found)
-
-    def _without(self, status: str, what: str) -> Reported:
+        has_tokens = any(stated.tokens for stated in found.counts.values())
         if status in _COMPLETE:
-            raise self._missing(what)
-        return Reported(None)
+            if not has_tokens:
+                raise self._missing("usage is zeros alone" if found.counts else "usage is missing")
+            for meaning, name in (("input", self.input), ("output", self.output)):
+                if meaning not in found.counts:
+                    raise self._missing(f"{self.prefix}{name} is missing")
+        return _tokens(found) if has_tokens else None
 
     def _missing(self, what: str) -> RecordError:
         message = f"{what}: a completed request reports {self.input} and {self.output}; add them"

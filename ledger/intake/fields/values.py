@@ -26,7 +26,7 @@ _KNOWN_STATUSES = STATUSES + PENDING_STATUSES
 def show(value: object) -> str:
     """A foreign value for a message: at most 40 characters of it, control characters escaped, objects only by kind."""
     if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
+        return json.dumps(value)
     if isinstance(value, str):
         text = repr(value[: _SHOWN + 1])
         return text if len(text) <= _SHOWN + 2 else f"{text[:_SHOWN]}…"

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from ledger.intake.fields.kinds import holds_counts, is_cached_answer, named_kind, stated_usage
+from ledger.intake.fields.kinds import holds_counts, is_cached_answer, named_kind, objects_in, stated_usage
 from ledger.intake.fields.record import Item, JsonObject, Parsed, Rejected
 from ledger.intake.fields.refusals import sealed
 from ledger.intake.fields.usage_names import is_usage_name
@@ -86,7 +86,7 @@ class _Stream:
 
         Where there are several choices, one beside a part of them may count that part alone.
         """
-        stated = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+        stated = objects_in(choices)
         numbers = {str(choice.get("index", 0)) for choice in stated}
         self.choices |= numbers
         self.open_choices |= numbers
@@ -201,8 +201,7 @@ class ChatStreams:
         """The end of the capture: streams that are finished end here, all other open ones are refused."""
         streams = _joined(list(self._open.values()))
         self._open.clear()
-        for stream in streams:
-            yield self._end(stream)
+        yield from map(self._end, streams)
 
     def _end(self, stream: _Stream) -> Item:
         if stream.finished or stream.ended:

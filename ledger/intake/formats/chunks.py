@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ledger.intake.fields.kinds import holds_counts, named_kind
+from ledger.intake.fields.kinds import holds_counts, named_kind, objects_in
 from ledger.intake.fields.record import JsonObject
 from ledger.intake.formats import chat
 
@@ -21,16 +21,15 @@ def is_chunk(obj: JsonObject) -> bool:
     choices = obj.get("choices")
     if not isinstance(choices, list) or named_kind(obj, chat.READER.objects) is not None:
         return False
-    stated = [choice for choice in choices if isinstance(choice, dict)]
-    if any(isinstance(choice.get("delta"), dict) or _is_text(choice) for choice in stated):
+    stated = objects_in(choices)
+    # Text whose reason to end is null is text of which more is to come.
+    if any(
+        isinstance(choice.get("delta"), dict) or ("text" in choice and choice.get("finish_reason", "") is None)
+        for choice in stated
+    ):
         return True
     says_nothing = obj.get("id") == "" and not holds_counts(obj.get("usage"))
     return says_nothing and not any("message" in choice or "text" in choice for choice in stated)
-
-
-def _is_text(choice: JsonObject) -> bool:
-    """Tells whether a choice is text of which more is to come."""
-    return "text" in choice and "finish_reason" in choice and choice["finish_reason"] is None
 
 
 def has_output(usage: object) -> bool:
@@ -55,12 +54,10 @@ def _says_something(delta: object) -> bool:
     return any(value for key, value in delta.items() if key != "role") if isinstance(delta, dict) else bool(delta)
 
 
-def begins(choices: Any) -> bool:  # noqa: ANN401 - any JSON
+def begins(choices: object) -> bool:
     """Tells whether a chunk is a stream's first: it gives the role."""
-    return isinstance(choices, list) and any(
-        isinstance(choice, dict) and isinstance(choice.get("delta"), dict) and choice["delta"].get("role")
-        for choice in choices
-    )
+    deltas = [choice.get("delta") for choice in objects_in(choices)]
+    return any(isinstance(delta, dict) and delta.get("role") for delta in deltas)
 
 
 def finishes(chunk: JsonObject) -> bool:
@@ -68,4 +65,4 @@ def finishes(chunk: JsonObject) -> bool:
     choices = chunk.get("choices")
     if not isinstance(choices, list):
         return chunk.get("is_end") is True
-    return any(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices)
+    return any(choice.get("finish_reason") for choice in objects_in(choices))

@@ -16,7 +16,6 @@ from ledger.intake.fields.kinds import (
     is_cached_answer,
     named_kind,
     unknown_object,
-    unpriced_batch,
 )
 from ledger.intake.fields.record import Ignored, JsonObject, Parsed, RecordError, UsageRecord
 from ledger.intake.fields.refusals import guarded, salvaged
@@ -56,7 +55,11 @@ def parse(obj: JsonObject) -> Parsed:
 
 def _read(obj: JsonObject) -> Parsed:
     if is_batch_line(obj):
-        raise unpriced_batch()
+        message = (
+            "batch: this is a line of a batch job, a service with prices of its own that no card states; "
+            "book it by hand"
+        )
+        raise RecordError("unpriced_service", message)
     kind = named_kind(obj)
     if kind is not None:
         raise unknown_object(kind)
@@ -69,7 +72,10 @@ def _read(obj: JsonObject) -> Parsed:
     found = reader_of(response).read(_dated(obj, response))
     if not isinstance(found, UsageRecord):
         return found
-    _check_own_usage(obj, response)
+    check_other_usage(obj)
+    usage = obj.get("usage")
+    if holds_counts(usage) and usage != response.get("usage"):
+        raise unknown_usage("usage beside the response", usage)
     if found.usage is not None and not found.service_tier:
         for asked in (request, obj):
             check_service_tier(asked.get("service_tier") or None)
@@ -80,14 +86,6 @@ def _read(obj: JsonObject) -> Parsed:
         tags=tags,
         request_metadata=read_metadata(request.get("metadata")),
     )
-
-
-def _check_own_usage(obj: JsonObject, response: JsonObject) -> None:
-    """Refuse counts beside the response that aren't its own again."""
-    check_other_usage(obj)
-    usage = obj.get("usage")
-    if holds_counts(usage) and usage != response.get("usage"):
-        raise unknown_usage("usage beside the response", usage)
 
 
 def reader_of(response: JsonObject) -> PayloadReader:
@@ -125,17 +123,13 @@ def _salvage(obj: JsonObject) -> dict[str, Any]:
     asked = salvaged({"project": lambda: read_text(metadata.get("project"), "project")})
     own = salvaged(
         {
-            "occurred_at": lambda: _time_text(obj.get("occurred_at")),
+            "occurred_at": lambda: iso_text(read_time(obj.get("occurred_at"), "occurred_at")),
             "requested_model": lambda: read_text(request.get("model"), "request.model"),
             "project": lambda: read_text(obj.get("project"), "project"),
             "tags": lambda: read_tags(obj.get("tags"), "tags"),
         }
     )
     return asked | fields | own
-
-
-def _time_text(occurred_at: object) -> str | None:
-    return None if occurred_at is None else iso_text(read_time(occurred_at, "occurred_at"))
 
 
 FORMAT = Format("envelope", recognise, parse)

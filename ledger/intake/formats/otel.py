@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ledger.intake.fields.kinds import counts_tokens
+from ledger.intake.fields.kinds import counts_tokens, values_inside
 from ledger.intake.fields.record import Ignored, JsonObject, Parsed, RecordError, Rejected, UsageRecord
 from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.strict_json import encode
@@ -25,7 +25,7 @@ from ledger.intake.formats.spans import (
     TraceSpan,
     attributes_of,
     list_in,
-    objects_in,
+    listed_objects,
     plain_value,
     whole_number,
 )
@@ -63,10 +63,10 @@ def _spans_in(obj: JsonObject) -> Iterator[tuple[Mapping[str, Any], object]]:
     if not recognise(obj):
         message = "the object has no resourceSpans: each line is an ExportTraceServiceRequest; check --input-format"
         raise RecordError("invalid_otel", message)
-    for group in objects_in(obj, _TRACES):
+    for group in listed_objects(obj, _TRACES):
         resource = group.get("resource")
         attributes = attributes_of(resource) if isinstance(resource, dict) else {}
-        for scope in objects_in(group, "scopeSpans", "instrumentationLibrarySpans"):
+        for scope in listed_objects(group, "scopeSpans", "instrumentationLibrarySpans"):
             for span in list_in(scope, "spans"):
                 yield attributes, span
 
@@ -92,17 +92,12 @@ def _read(span: TraceSpan, known: Spans) -> tuple[bytes, Parsed]:
 
 def _counts_anything(signal: object) -> bool:
     """Tells whether logs or metrics hold an attribute that counts tokens, or a metric named so."""
-    waiting = [signal]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, list):
-            waiting += value
-        elif isinstance(value, dict):
+    for value in values_inside(signal):
+        if isinstance(value, dict):
             key, held, name = value.get("key"), value.get("value"), value.get("name")
             found = {key: plain_value(held)} if isinstance(key, str) and isinstance(held, dict) else {name: 1}
             if counts_tokens({key: count for key, count in found.items() if isinstance(key, str)}):
                 return True
-            waiting += value.values()
     return False
 
 

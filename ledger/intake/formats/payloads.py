@@ -47,9 +47,6 @@ class PayloadReader:
         status = self._status(obj)
         if status in PENDING_STATUSES:
             return Pending(status)
-        return self._read_final(obj, status)
-
-    def _read_final(self, obj: JsonObject, status: str) -> UsageRecord:
         request_id = read_id(obj.get("id"), "id")
         occurred_at_us = read_time(obj.get(self.time_key), self.time_key)
         check_other_usage(obj)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.intake.fields.kinds import CACHE_HIT, counts_tokens, is_true
+from ledger.intake.fields.kinds import CACHE_HIT, counts_tokens, is_true, objects_in
 from ledger.intake.fields.record import JsonObject, RecordError
 from ledger.intake.fields.values import show
 
@@ -137,7 +137,7 @@ def _texts(value: object) -> dict[str, None]:
     return {value: None} if isinstance(value, str) and value else {}
 
 
-def objects_in(obj: Mapping[str, Any], *names: str) -> Iterator[JsonObject]:
+def listed_objects(obj: Mapping[str, Any], *names: str) -> Iterator[JsonObject]:
     """The objects of the lists of these names; RecordError where one is no list of objects."""
     for name in names:
         for found in list_in(obj, name):
@@ -160,7 +160,7 @@ def list_in(obj: Mapping[str, Any], name: str) -> list[Any]:
 def attributes_of(owner: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes by key, integers as such, maps and lists too; an attribute given twice is refused."""
     attributes: dict[str, Any] = {}
-    for entry in objects_in(owner, "attributes"):
+    for entry in listed_objects(owner, "attributes"):
         key, value = entry.get("key"), entry.get("value")
         if not isinstance(key, str) or not isinstance(value, dict):
             continue
@@ -185,7 +185,7 @@ def plain_value(value: Mapping[str, Any]) -> object:
 
 
 def _plain_values(value: Mapping[str, Any]) -> object:
-    values = [entry for entry in list_in(value, "values") if isinstance(entry, dict)]
+    values = objects_in(list_in(value, "values"))
     if any("key" in entry for entry in values):
         pairs = ((entry.get("key"), entry.get("value")) for entry in values)
         return {key: plain_value(held) for key, held in pairs if isinstance(key, str) and isinstance(held, dict)}

@@ -82,14 +82,8 @@ class StreamReader:
         yield from self._close_nameless()
 
     def _feed_response_event(self, line: int, raw: bytes, kind: str, event: JsonObject) -> Iterator[Item]:
-        response = event.get("response")
-        if not isinstance(response, dict):
-            # Deltas name no response: they belong to one that is open, or to one whose start was not captured.
-            if kind in TERMINAL:
-                response = {}
-            else:
-                self._note_nameless(line, raw)
-                return
+        found = event.get("response")
+        response = found if isinstance(found, dict) else {}
         response_id = response.get("id")
         if kind in TERMINAL:
             known = self._responses.pop(response_id, None) if isinstance(response_id, str) else None
@@ -103,6 +97,7 @@ class StreamReader:
             if len(self._responses) > chat_streams.MAX_OPEN:
                 yield _endless(self._responses.popitem(last=False)[1])
         else:
+            # Deltas name no response: they belong to one that is open, or to one whose start was not captured.
             self._note_nameless(line, raw)
 
     def _close_nameless(self) -> Iterator[Item]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -85,7 +86,7 @@ class OrdinaryLines:
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
-        self._labels: dict[tuple[bytes, str], tuple[str, str] | None] = {}
+        self._labels = lru_cache(_MEMORY)(self._resolve_labels)
 
     def read(self, lines: Sequence[bytes]) -> list[Facts | None] | None:
         """The facts of each line, None where the general way must read it; None for all if hardly one is ordinary."""
@@ -99,7 +100,7 @@ class OrdinaryLines:
         provider, source = self._resolver.default_provider, self._resolver.default_source
         for place, response, usage, cached, reasoning, _rest in decoded:
             metadata = b"" if response.metadata is UNSET else bytes(response.metadata)
-            labels = self._labels_of(metadata, response.model, source)
+            labels = self._labels(metadata, response.model)
             if labels is not None:
                 facts[place] = _new_facts(
                     Facts,
@@ -111,22 +112,14 @@ class OrdinaryLines:
                 )  # fmt: skip
         return facts
 
-    def _labels_of(self, metadata: bytes, model: str, source: str) -> tuple[str, str] | None:
-        """Project and tags; None where the general way must say what is wrong."""
-        key = (metadata, model)
-        if key not in self._labels:
-            if len(self._labels) >= _MEMORY:
-                self._labels.clear()
-            self._labels[key] = self._resolve_labels(metadata, model, source)
-        return self._labels[key]
-
-    def _resolve_labels(self, metadata: bytes, model: str, source: str) -> tuple[str, str] | None:
+    def _resolve_labels(self, metadata: bytes, model: str) -> tuple[str, str] | None:
+        """Finds project and tags; None where the general way must say what is wrong."""
         if model.isspace():
             return None
         try:
             values: Any = decode_object(metadata) if metadata not in (b"", b"null") else None
             record = UsageRecord("", 0, reported_model=model, response_metadata=read_metadata(values))
-            return self._resolver.labels(record, source)
+            return self._resolver.labels(record, self._resolver.default_source)
         except RecordError:
             return None
 

@@ -32,15 +32,6 @@ class RunOptions:
     assume_cache_storage: bool = False
     tool_fees: ToolFees | None = None
 
-    def to_json(self) -> str:
-        """JSON text with sorted keys."""
-        return msgspec.json.encode(self, order="sorted").decode()
-
-    @classmethod
-    def from_json(cls, text: str) -> RunOptions:
-        """The options that `to_json` wrote."""
-        return msgspec.json.decode(text, type=cls)
-
 
 class Resolver:
     """Turns usage records into facts by a run's options and the configuration's rules."""
@@ -50,16 +41,10 @@ class Resolver:
         self.options = options
         self._config = config
         self._keep = set(config.ledger.keep_tags)
-
-    @property
-    def default_provider(self) -> str:
+        self.default_provider = options.provider or config.ledger.provider
         """The provider where the record names none."""
-        return self.options.provider or self._config.ledger.provider
-
-    @property
-    def default_source(self) -> str:
+        self.default_source = options.source or self.default_provider
         """The stream of ids where neither options nor record name one."""
-        return self.options.source or self.default_provider
 
     def resolve(self, record: UsageRecord) -> Facts:
         """The facts to record; RecordError where a name or tag breaks a limit."""
@@ -138,9 +123,10 @@ class Resolver:
 
 def _check_options(options: RunOptions) -> None:
     """LedgerError where a run names what could not be kept of any record."""
-    names = {"provider": (options.provider, MAX_NAME), "source": (options.source, MAX_SOURCE)}
+    limits = {"provider": MAX_NAME, "source": MAX_SOURCE, "project": MAX_NAME}
     try:
-        for name, (value, limit) in (names | {"project": (options.project, MAX_NAME)}).items():
+        for name, limit in limits.items():
+            value = getattr(options, name)
             if value is not None and not value.strip():
                 raise LedgerError(f"{name} {value!r} is blank: give a name, or leave it out")
             check_text(value or "", name, limit)

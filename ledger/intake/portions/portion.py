@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gc
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.book.rows import NO_REQUEST, Facts
 from ledger.intake.containers.lines import LineChunk
@@ -23,13 +23,19 @@ if TYPE_CHECKING:
 PORTION = 20_000
 
 
+class LineFacts(NamedTuple):
+    """The facts of one line, with its number and the bytes that tell it from other items."""
+
+    line: int
+    raw: bytes | None
+    facts: Facts
+
+
 @dataclass(slots=True)
 class Portion:
-    """Facts with the lines they come from, in step, and what is held back so far."""
+    """Rows in order of lines, and what is held back so far."""
 
-    facts: list[Facts] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-    raws: list[bytes | None] = field(default_factory=list)
+    rows: list[LineFacts] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
     rejected: int = 0
     pending: int = 0
@@ -37,33 +43,6 @@ class Portion:
     """Things with counts that are no request to book, by reason."""
     lost_amounts: int = 0
     """Records without the gateway's own figure, since that can't be read."""
-
-    def add(self, line: int, raw: bytes | None, facts: Facts) -> None:
-        """Add the facts of one line."""
-        self.facts.append(facts)
-        self.lines.append(line)
-        self.raws.append(raw)
-
-    def keep(self, places: Sequence[int]) -> None:
-        """Leave out the facts at all other places."""
-        self.facts = [self.facts[place] for place in places]
-        self.lines = [self.lines[place] for place in places]
-        self.raws = [self.raws[place] for place in places]
-
-    def merged(self, other: Portion) -> Portion:
-        """Both in order of lines."""
-        both = Portion(
-            self.facts + other.facts,
-            self.lines + other.lines,
-            self.raws + other.raws,
-            self.held + other.held,
-            self.rejected + other.rejected,
-            self.pending + other.pending,
-            dict(Counter(self.ignored) + Counter(other.ignored)),
-            self.lost_amounts + other.lost_amounts,
-        )
-        both.keep(sorted(range(len(both.lines)), key=both.lines.__getitem__))
-        return both
 
 
 def resolved(items: Sequence[Item], resolver: Resolver) -> Portion:
@@ -88,10 +67,10 @@ def _resolve(item: Item, record: UsageRecord, resolver: Resolver, portion: Porti
     except RecordError as error:
         _refuse(item, Rejected(error.reason, str(error), to_fields(record)), resolver, portion)
         return
-    portion.add(item.line, item.raw, facts)
+    portion.rows.append(LineFacts(item.line, item.raw, facts))
     portion.lost_amounts += record.lost_amount
     if resolver.options.assume_cache_storage and record.caching_expires_at_us is not None:
-        portion.add(item.line, item.raw, assumed_storage(facts, record.caching_expires_at_us))
+        portion.rows.append(LineFacts(item.line, item.raw, assumed_storage(facts, record.caching_expires_at_us)))
 
 
 def _refuse(item: Item, rejected: Rejected, resolver: Resolver, portion: Portion) -> None:
@@ -146,11 +125,14 @@ def _read_lines(chunk: LineChunk, reader: SourceReader, ordinary: OrdinaryLines 
     found = None if ordinary is None else ordinary.read(chunk.lines)
     if found is None:
         return resolved(list(reader.items(chunk)), resolver)
-    portion, others, last = Portion(), [], len(chunk.lines) - 1
-    for place, facts in enumerate(found):
+    rows: list[LineFacts] = []
+    others: list[Item] = []
+    last = chunk.first_line + len(chunk.lines) - 1
+    for number, (line, facts) in enumerate(zip(chunk.lines, found, strict=True), chunk.first_line):
         if facts is not None:
-            portion.add(chunk.first_line + place, chunk.lines[place], facts)
-        elif chunk.lines[place]:
-            cut = chunk.last_is_cut and place == last
-            others += reader.line(chunk.first_line + place, chunk.lines[place], cut=cut)
-    return resolved(others, resolver).merged(portion) if others else portion
+            rows.append(LineFacts(number, line, facts))
+        elif line:
+            others += reader.line(number, line, cut=chunk.last_is_cut and number == last)
+    portion = resolved(others, resolver)
+    portion.rows = sorted(portion.rows + rows, key=attrgetter("line")) if others else rows
+    return portion
