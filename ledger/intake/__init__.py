@@ -1,1 +1,1 @@
-"""Usage as others write it, on its way into the book: read, labelled, priced, posted or held back."""
+"""Usage of any format on its way into the book: read, labelled, priced, posted or held."""

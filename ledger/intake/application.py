@@ -1,4 +1,4 @@
-"""Usage straight out of a running application: booked at once, or as a line to ingest later."""
+"""Usage of a running application: booked at once, or made a line to ingest later."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from pricing.money import format_nano
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of one response: `status` is accepted, duplicate, conflict, rejected, pending or ignored.
+    """The fate of one response: `status` is ignored or one of `OUTCOMES`.
 
     `amount` is a plain decimal in `currency` where it was accepted; `reason` and `message` say why it was held back.
     Ignored is an answer of a proxy's own cache: nothing was bought.
@@ -53,7 +53,7 @@ def record_all(
     project: object,
     tags: object,
 ) -> list[Recorded]:
-    """Book responses in one transaction; what became of each, in order. What one contains is never an error."""
+    """Books responses in one transaction; returns the fate of each. None raises an error."""
     options = RunOptions(provider, source)
     refusal: RecordError | None = None
     try:
@@ -78,7 +78,7 @@ def record_all(
 
 
 def _unless_refused(parsed: Parsed, refusal: RecordError | None) -> Parsed:
-    """Passes on what was parsed; a record whose project or tags are refused is held back, and none of it is booked."""
+    """Returns what was parsed; a record whose project or tags are refused becomes a refusal."""
     if refusal is None or not isinstance(parsed, UsageRecord):
         return parsed
     return Rejected(refusal.reason, str(refusal), sealed(to_fields(parsed)))
@@ -103,7 +103,7 @@ def usage_record(
     project: str | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """One line for `tollbook ingest`, format `records`: nothing of the payload but ids, times, names and counts.
+    """Returns a `records` line of a response: its ids, times, names and counts alone.
 
     Of metadata, `project` and the keys of `keep_tags` (tollbook.toml in the working directory) go in, as when the
     response itself is ingested. Raises LedgerError where the response has no usage to record, naming what is missing.
@@ -139,8 +139,6 @@ def _parse_any(response: object, requested_model: object) -> tuple[Parsed, bytes
     """Parses a response; whatever can't be read is a `Rejected`."""
     try:
         return _parse(response, requested_model)
-    except LedgerError as error:
-        return Rejected("unrecognised_format", str(error)), _bytes_of(response)
     except RecordError as error:
         return Rejected(error.reason, str(error)), _bytes_of(response)
     except Exception as error:  # noqa: BLE001 - whatever a foreign object does, the application goes on
@@ -149,7 +147,7 @@ def _parse_any(response: object, requested_model: object) -> tuple[Parsed, bytes
 
 
 def _parse(response: object, requested_model: object) -> tuple[Parsed, bytes]:
-    """What the formats make of an SDK object or dict, and bytes to know it by."""
+    """Reads an SDK object or dict; returns the result, and bytes to know it by."""
     payload = dict(response) if isinstance(response, Mapping) else _dump(response)
     name = recognise(payload)
     if name in ("responses", "chat"):
@@ -158,9 +156,8 @@ def _parse(response: object, requested_model: object) -> tuple[Parsed, bytes]:
         error = unrecognised(payload)
         parsed = Rejected(error.reason, str(error))
     else:
-        raise LedgerError(
-            f"a {type(response).__name__} is no Responses or Chat Completions object: pass the SDK's response"
-        )
+        message = f"a {type(response).__name__} is no Responses or Chat Completions object: pass the SDK's response"
+        raise RecordError("unrecognised_format", message)
     if isinstance(parsed, UsageRecord) and requested_model is not None:
         parsed.requested_model = read_text(requested_model, "requested_model")
     return parsed, _bytes_of(payload)
@@ -181,8 +178,9 @@ def _bytes_of(payload: object) -> bytes:
 def _dump(response: object) -> dict[str, Any]:
     dump = getattr(response, "model_dump", None)
     if not callable(dump):
-        raise LedgerError(f"a {type(response).__name__} is neither a mapping nor an SDK response with model_dump()")
+        message = f"a {type(response).__name__} is neither a mapping nor an SDK response with model_dump()"
+        raise RecordError("unrecognised_format", message)
     payload = dump(mode="json")
     if not isinstance(payload, dict):
-        raise LedgerError(f"model_dump() of a {type(response).__name__} gave no mapping")
+        raise RecordError("unrecognised_format", f"model_dump() of a {type(response).__name__} gave no mapping")
     return payload

@@ -1,4 +1,4 @@
-"""Files into the ledger: streamed in chunks, one transaction each, so that a run taken up again ends the same."""
+"""Files into the ledger in chunks, one transaction each, so that a run can be repeated."""
 
 from __future__ import annotations
 
@@ -55,10 +55,6 @@ class IngestResult:
         return self.tally.counts["rejected"] + self.tally.counts["conflict"]
 
 
-class _Undo(Exception):  # noqa: N818 - no error: ends a transaction that must not be kept
-    """Raised inside a transaction to roll it back."""
-
-
 class Ingest:
     """One run over files that are open already."""
 
@@ -86,7 +82,7 @@ class Ingest:
         self.result = IngestResult(self._intake.tally)
 
     def run(self, files: Sequence[Source]) -> IngestResult:
-        """Read every file and record what is new; LedgerError says how far it came where database or file failed."""
+        """Reads the files and records what is new; a LedgerError says how far it came."""
         started = time.perf_counter()
         self._run.options = {"files": [_plain(file.name) for file in files]}
         try:
@@ -105,15 +101,13 @@ class Ingest:
         return self.result
 
     def _run_as_one(self, files: Sequence[Source]) -> None:
-        try:
-            with self._database.writing() as connection:
-                self._whole = connection
-                self._run_all(files)
-                if self._dry_run or self.result.not_recorded or self.result.without_usage:
-                    raise _Undo  # noqa: TRY301 - what rolls the transaction back
-        except _Undo:
-            self.result.committed = False
-            self._run.id = None
+        with self._database.writing() as connection:
+            self._whole = connection
+            self._run_all(files)
+            if self._dry_run or self.result.not_recorded or self.result.without_usage:
+                connection.rollback()
+                self.result.committed = False
+                self._run.id = None
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
@@ -157,7 +151,7 @@ class Ingest:
         self.result.rejections += [Rejection(file, item.line, item.reason, item.message) for item in listed]
 
     def _settle(self, connection: Connection, portion: Portion, posted: Posted) -> None:
-        """Close the quarantine's entries of lines that are recorded now."""
+        """Closes the quarantine's entries of lines that are recorded now."""
         for (line, raw, facts), outcome in zip(portion.rows, posted.outcomes, strict=True):
             known_by = line_of(facts, raw)
             if known_by is not None and outcome != "conflict":
@@ -165,13 +159,13 @@ class Ingest:
 
 
 def _plain(name: str) -> str:
-    """A file's name as text that every database keeps: bytes of it that are no UTF-8 are escaped."""
+    """Returns a file's name as every database keeps it: bytes that aren't UTF-8 escaped."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 @contextmanager
 def ledger_for_dry_run(url: str, *, timezone: str, rollup_tags: Sequence[str]) -> Iterator[Database]:
-    """The ledger of `url`, or a passing one where there is none, for a run that must record nothing."""
+    """Opens the ledger of `url`, or a passing one where there is none, to record nothing."""
     with ExitStack() as stack:
         if ledger_exists(url):
             database = open_ledger(url)

@@ -1,4 +1,4 @@
-"""From parsed input to posted charges: resolve, rate, post, and hold back what can't be; a chunk at a time.
+"""From parsed input to posted charges, a portion at a time; the rest is held back.
 
 Files, retries of quarantined lines and calls from a running application all come through here.
 """
@@ -25,7 +25,6 @@ from ledger.intake.portions.portion import Portion
 from ledger.intake.quarantine import line_of
 from ledger.store.database import Database
 from ledger.values.spend import Spend
-from pricing.rate_card import RateCard
 from pricing.usage import TokenUsage
 
 OUTCOMES = ("accepted", "duplicate", "conflict", "rejected", "pending")
@@ -33,7 +32,7 @@ OUTCOMES = ("accepted", "duplicate", "conflict", "rejected", "pending")
 
 @dataclass(slots=True)
 class RunCounts:
-    """The fate of a run's items. `counts` obeys read = accepted + duplicate + conflict + rejected + pending.
+    """The fate of a run's items: read = accepted + duplicate + conflict + rejected + pending.
 
     `assumed` counts the storage records that --assume-cache-storage derives, which have no item. `spend` is
     the money of what was accepted, by project. `ignored` counts by reason what carries token counts and is no request
@@ -48,8 +47,13 @@ class RunCounts:
     lost_amounts: int = 0
 
     @property
+    def fates(self) -> dict[str, int]:
+        """Items by outcome, those without any too."""
+        return {name: self.counts[name] for name in OUTCOMES}
+
+    @property
     def read(self) -> int:
-        return sum(self.counts[name] for name in OUTCOMES)
+        return sum(self.fates.values())
 
     @property
     def seen(self) -> int:
@@ -58,7 +62,7 @@ class RunCounts:
 
 
 class Intake:
-    """Takes items of one run into a ledger. `prepare` and `post` happen inside transactions of the caller's."""
+    """One run's way into a ledger; `prepare` and `post` want the caller's transaction."""
 
     def __init__(self, database: Database, config: Config, options: RunOptions, run: Run) -> None:
         self.options = options
@@ -68,14 +72,14 @@ class Intake:
         self._pins = PinnedIds()
         self._rater: Rater | None = None
 
-    def prepare(self, connection: Connection, cards: Mapping[str, RateCard] | None = None) -> None:
-        """Fix the run's cards and make sure their rows exist; needs the write lock."""
-        in_force = cards_in_force(connection) if cards is None else cards
+    def prepare(self, connection: Connection) -> None:
+        """Fixes the run's cards and makes sure their rows exist; needs the write lock."""
+        in_force = cards_in_force(connection)
         self._pins.pin(connection, in_force.values())
         self._rater = Rater(in_force, self._pins)
 
     def rate(self, portion: Portion) -> Rated:
-        """Price what was read; what can't be priced goes from `portion` to its `held`."""
+        """Prices what was read; the rest goes from `portion` to its `held`."""
         assert self._rater is not None, "prepare comes first"
         self.tally.counts["rejected"] += portion.rejected
         self.tally.counts["pending"] += portion.pending
@@ -87,7 +91,7 @@ class Intake:
         return rated
 
     def post(self, connection: Connection, rated: Rated, portion: Portion) -> Posted:
-        """Post what was rated; what roll-ups have no room for, and what contradicts records, is held back."""
+        """Posts what was rated; holds back what has no room in roll-ups or contradicts records."""
         refusals = self.poster.refusals(connection, rated)
         if refusals:
             reasons = {place: ("sum_too_large", message) for place, message in refusals.items()}
@@ -109,7 +113,7 @@ class Intake:
         return posted
 
     def _leave_out(self, portion: Portion, reasons: Mapping[int, tuple[str, str]]) -> list[int]:
-        """Moves rows from `portion` to its `held`, by place with reason and message; returns the places left."""
+        """Moves rows to `held`, by place with reason and message; returns the places left."""
         for place, (reason, message) in reasons.items():
             self._hold(portion, place, reason, message)
         left = [place for place in range(len(portion.rows)) if place not in reasons]
@@ -138,7 +142,7 @@ class Intake:
 
 
 def fields_of(facts: Facts) -> dict[str, object]:
-    """Resolved facts as a `records` line, for the quarantine; `assumed` beside them where no input states them."""
+    """Returns facts as a `records` line, for the quarantine; `assumed` beside derived ones."""
     record = UsageRecord(
         occurred_at_us=facts.occurred_at,
         project=facts.project,

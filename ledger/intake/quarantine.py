@@ -1,4 +1,4 @@
-"""Quarantine of what could not be recorded: kept by digest with the allowed fields alone, until it is settled."""
+"""Quarantine: what couldn't be recorded, by digest with allowed fields, until settled."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ENDLESS = "no_terminal_event"
 
 
 def digest_of(source: str, raw: bytes) -> str:
-    """The digest by which the same line of the same source is known."""
+    """Returns the digest by which the same line of the same source is known."""
     return hashlib.sha256(source.encode() + b"\0" + raw).hexdigest()
 
 
 def hold(connection: Connection, file: str, held: Sequence[Held], options: RunOptions) -> None:
-    """Add what is new; a line that is known is counted, and is open as the latest run read it unless discarded."""
+    """Adds what is new; counts known lines, which are open as read last, unless discarded."""
     now = datetime.now(UTC)
     by_digest: dict[str, list[Held]] = {}
     for item in held:
@@ -57,12 +57,12 @@ def hold(connection: Connection, file: str, held: Sequence[Held], options: RunOp
 
 
 def _raw(file: str, item: Held) -> bytes:
-    """The bytes that an item is known by; a file as a whole is known by its name and what is wrong with it."""
+    """Returns the bytes an item is known by; for a whole file, its name and what is wrong."""
     return f"{file}\0{item.reason}".encode() if item.raw is None else item.raw
 
 
 def _known(connection: Connection, digests: Sequence[str]) -> dict[str, tuple[int, str]]:
-    """Number and state of the entries that there are, by digest."""
+    """Finds number and state of the entries that there are, by digest."""
     found: dict[str, tuple[int, str]] = {}
     for chunk in in_chunks(digests, 500):
         query = select(quarantine.c.id, quarantine.c.state, quarantine.c.digest).where(quarantine.c.digest.in_(chunk))
@@ -96,12 +96,12 @@ def _occurred_at(fields: Mapping[str, Any]) -> datetime | None:
 
 
 def line_of(facts: Facts, raw: bytes | None) -> bytes | None:
-    """The bytes to know a record by: a line and the storage derived from it are two things."""
+    """Returns the bytes to know a record by; storage derived from a line has its own."""
     return raw + b"\0assumed" if facts.assumed and raw is not None else raw
 
 
 class OpenLines:
-    """Open entries, so that a line that is recorded after all settles its own, and the cut-off one it is the whole of.
+    """Open entries: a line recorded after all settles its own, and a cut-off part's.
 
     A cut-off line is the beginning of the whole one at the same line number, under whatever name the file comes back.
     A stream without its end is known by its id.
@@ -123,7 +123,7 @@ class OpenLines:
         return bool(self._by_digest)
 
     def settle(self, connection: Connection, facts: Facts, line: int, raw: bytes) -> None:
-        """Resolve the entries of a line that is recorded now."""
+        """Resolves the entries of a line that is recorded now."""
         number = self._by_digest.pop(digest_of(facts.source, raw), None)
         if number is not None:
             settle(connection, number, "resolved", "the line was recorded when it came again")
@@ -135,7 +135,7 @@ class OpenLines:
 
 
 def settle(connection: Connection, number: int, state: str, resolution: str) -> None:
-    """Close an entry with how it was settled."""
+    """Closes an entry with how it was settled."""
     connection.execute(
         update(quarantine)
         .where(quarantine.c.id == number)
@@ -144,7 +144,7 @@ def settle(connection: Connection, number: int, state: str, resolution: str) -> 
 
 
 def get_entry(connection: Connection, number: int) -> Row[Any]:
-    """The entry of that number; LedgerError where there is none."""
+    """Returns the entry of that number; LedgerError where there is none."""
     row = connection.execute(select(quarantine).where(quarantine.c.id == number)).first()
     if row is None:
         raise LedgerError(f"there is no quarantine entry {number}: see 'tollbook quarantine list'")
@@ -152,7 +152,7 @@ def get_entry(connection: Connection, number: int) -> Row[Any]:
 
 
 def entries(connection: Connection, *, state: str | None = "open", reason: str | None = None) -> Sequence[Row[Any]]:
-    """Entries in order of number, of one state (None: all) and one reason."""
+    """Returns entries in order of number, of one state (None: all) and one reason."""
     query = select(quarantine).order_by(quarantine.c.id)
     if state is not None:
         query = query.where(quarantine.c.state == state)
@@ -162,6 +162,6 @@ def entries(connection: Connection, *, state: str | None = "open", reason: str |
 
 
 def count_open(connection: Connection) -> dict[str, int]:
-    """Open entries by reason."""
+    """Counts open entries by reason."""
     query = select(quarantine.c.reason, func.count()).where(quarantine.c.state == "open").group_by(quarantine.c.reason)
     return {row[0]: row[1] for row in connection.execute(query.order_by(quarantine.c.reason))}

@@ -1,4 +1,4 @@
-"""Quarantined lines that are tried again, conflicts that are accepted, lines that are given up."""
+"""Quarantined lines tried again or given up, and conflicts accepted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CONFLICT = "conflict"
 
 @dataclass(slots=True)
 class Retried:
-    """The fate of entries tried again: those still open keep the reason they have now."""
+    """The fate of entries tried again; those still open have their latest reason."""
 
     recorded: list[int] = field(default_factory=list)
     duplicate: list[int] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Retried:
 
 
 def retry(database: Database, config: Config, numbers: Sequence[int] = ()) -> Retried:
-    """Try open entries again, with the options of the run that held them back.
+    """Tries open entries again, with the options of the run that held them back.
 
     Where none is named: all whose facts are complete, except conflicts, which want a decision.
     """
@@ -84,7 +84,7 @@ def _retry_together(connection: Connection, intake: Intake, rows: Sequence[Row[A
 
 
 def _portion(intake: Intake, rows: Sequence[Row[Any]]) -> Portion:
-    """The entries' facts; an entry's number stands in for the line, so that what is held back again finds its entry."""
+    """Returns the entries' facts; the entry's number is the line, to find it by again."""
     items: list[Item] = []
     assumed: set[int] = set()
     for row in rows:
@@ -98,7 +98,7 @@ def _portion(intake: Intake, rows: Sequence[Row[Any]]) -> Portion:
 
 
 def discard(database: Database, numbers: Sequence[int], reason: str) -> None:
-    """Give entries up, with the reason; the same lines are only counted from then on."""
+    """Gives entries up, with the reason; their lines are only counted from then on."""
     with database.writing() as connection:
         for number in dict.fromkeys(numbers):
             row = get_entry(connection, number)
@@ -108,7 +108,7 @@ def discard(database: Database, numbers: Sequence[int], reason: str) -> None:
 
 
 def accept(database: Database, config: Config, number: int, reason: str) -> int:
-    """Replace the recorded facts by a conflict's: reversal and replacement. Returns the batch's id."""
+    """Replaces recorded facts by a conflict's; returns the id of the batch."""
     with database.writing() as connection:
         row = get_entry(connection, number)
         if row.state != "open" or row.reason != CONFLICT:
@@ -136,7 +136,7 @@ def accept(database: Database, config: Config, number: int, reason: str) -> int:
 
 
 def _replace(connection: Connection, poster: Poster, known: Known, rated: Rated) -> None:
-    """Reverse the live charge of a known record; append the new facts as its next generation, charged in its place."""
+    """Reverses a record's live charge; adds new facts as its next generation, charged."""
     number = known.live_charge_id or 0
     [(before, facts_before)] = posted_charges(connection, poster.calendar, number, number)
     facts = rated.facts[0]._replace(generation=known.facts.generation + 1)
@@ -162,7 +162,7 @@ def _replace(connection: Connection, poster: Poster, known: Known, rated: Rated)
 
 
 def standing_fields(connection: Connection, row: Row[Any]) -> dict[str, object] | None:
-    """The record that a conflict contradicts, as a records line; None for other entries."""
+    """Returns the record that a conflict contradicts, as a records line; else None."""
     if row.reason != CONFLICT:
         return None
     fields = msgspec.json.decode(row.fields)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ledger.intake.containers.reading import LineReader, SourceReader
+from ledger.intake.containers.reading import SourceReader
 from ledger.intake.containers.source import Source
 from ledger.intake.fields.record import Item, JsonObject, Parsed, Rejected, UsageRecord
 from ledger.intake.formats.registry import AUTO
@@ -146,11 +146,16 @@ def read_source(source: Source, input_format: str = AUTO) -> Iterator[Item]:
 
 def parse_line(raw: bytes, input_format: str = AUTO, cut: bool = False) -> list[Parsed]:
     """Parses one line by itself; never raises, whatever the bytes."""
-    reader = LineReader(input_format)
-    return [item.parsed for item in [*reader.line(1, raw, cut=cut), *reader.finish()]]
+    reader = SourceReader(source(b""), input_format)
+    return [item.parsed for item in [*reader.line(1, raw, cut=cut), *finish(reader)]]
 
 
 def parse_object(obj: JsonObject, input_format: str = AUTO) -> list[Parsed]:
     """Parses one decoded object by itself; never raises for JSON values."""
-    reader = LineReader(input_format)
-    return [item.parsed for item in [*reader.value(1, b"", obj), *reader.finish()]]
+    reader = SourceReader(source(b""), input_format)
+    return [item.parsed for item in [*reader.value(1, b"", obj), *finish(reader)]]
+
+
+def finish(reader: SourceReader) -> list[Item]:
+    """The items that the end of an empty source brings: of the streams that are still open."""
+    return [piece for piece in reader.pieces() if isinstance(piece, Item)]

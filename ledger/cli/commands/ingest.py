@@ -1,4 +1,4 @@
-"""`tollbook ingest`: usage from files or standard input into the ledger, each request once."""
+"""`tollbook ingest`: usage from files or standard input, each request once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Self, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -43,7 +43,7 @@ def parse_tags(_context: click.Context, _parameter: click.Parameter, values: tup
 def parse_tolerance(
     _context: click.Context, _parameter: click.Parameter, value: str | None
 ) -> Callable[[int, int], bool]:
-    """Reads how many items may go to quarantine: N, or N% of what was read; none by default."""
+    """Reads how many items may go to quarantine: N, or N% of those read; 0 by default."""
     text = "0" if value is None else value.strip()
     number = text.removesuffix("%").strip()
     whole, _point, part = number.partition(".")
@@ -144,7 +144,8 @@ def ingest(
                 "another zone: remove this ledger, then 'tollbook db init --timezone Asia/Shanghai' "
                 "before the first ingest"
             )
-        progress = stack.enter_context(_Progress())
+        progress = _Progress()
+        stack.callback(progress.clear)
         run = Ingest(
             database, app.config, options, input_format=input_format, strict=strict, dry_run=dry_run, progress=progress
         )
@@ -159,7 +160,7 @@ def ingest(
 
 
 def check_provider(database: Database, provider: str) -> None:
-    """LedgerError where no card of that name is in force."""
+    """Refuses, with a LedgerError, a provider without a card in force."""
     from ledger.book.prices.in_force import cards_in_force
 
     with database.reading() as connection:
@@ -172,16 +173,14 @@ def check_provider(database: Database, provider: str) -> None:
 
 
 class _Progress:
-    """A count of records on standard error while a run lasts, on a terminal only."""
+    """A count of records on standard error while a run lasts, on terminals only."""
 
     def __init__(self) -> None:
         self._shown = sys.stderr.isatty()
         self._started = self._last = time.monotonic()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def clear(self) -> None:
+        """Clears the line."""
         if self._shown and self._last != self._started:
             click.echo("\r\x1b[K", nl=False, err=True)
 
@@ -200,12 +199,11 @@ def _sheet(result: IngestResult, *, dry_run: bool) -> Sheet:
 
     by_project = sorted(result.tally.spend.items())
     spend = total([row for _name, row in by_project])
-    counts = result.tally.counts
     seconds = max(result.seconds, 1e-9)
     document: dict[str, Any] = {
         "schema": 1,
         "read": result.tally.read,
-        **{name: counts[name] for name in ("accepted", "duplicate", "conflict", "rejected", "pending")},
+        **result.tally.fates,
         "ignored": dict(sorted(result.tally.ignored.items())),
         "committed": result.committed,
         "batch": result.batch_id,
@@ -225,7 +223,7 @@ def _sheet(result: IngestResult, *, dry_run: bool) -> Sheet:
     }
     title = "Would be recorded" if dry_run else "Recorded" if result.committed else "Nothing recorded (--strict)"
     return Sheet(
-        title=f"{title}: {counts['accepted']:,} of {result.tally.read:,} read",
+        title=f"{title}: {result.tally.counts['accepted']:,} of {result.tally.read:,} read",
         columns=(Column("project"), Column("records", "count"), Column("credits", "money"), Column("usd", "usd")),
         rows=[(name, row.records, row.nano("CRD"), row.usd_nano) for name, row in by_project],
         total=("", spend.records, spend.nano("CRD"), spend.usd_nano),
@@ -235,10 +233,7 @@ def _sheet(result: IngestResult, *, dry_run: bool) -> Sheet:
 
 def _tell(result: IngestResult, *, strict: bool) -> None:
     """Counts and the first refusals, for people, on standard error."""
-    counts = result.tally.counts
-    said = ", ".join(
-        f"{counts[name]:,} {name}" for name in ("accepted", "duplicate", "conflict", "rejected", "pending")
-    )
+    said = ", ".join(f"{count:,} {name}" for name, count in result.tally.fates.items())
     click.echo(f"{result.tally.read:,} read: {said}.", err=True)
     if result.tally.assumed:
         said = ", ".join(f"{count:,} {name}" for name, count in sorted(result.tally.assumed.items()))

@@ -1,1 +1,1 @@
-"""Files as they come, plain or compressed: lines, arrays, documents, tables and event streams, read into items."""
+"""Files, plain or compressed: lines, arrays, documents, tables, event streams -> items."""

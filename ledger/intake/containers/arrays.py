@@ -1,4 +1,4 @@
-"""A JSON array -> its elements, one by one, from blocks of bytes; the array is never held, nor a too long element.
+"""Blocks of a JSON array -> its elements; neither array nor a too long element is held.
 
 Elements are found by counting brackets outside of strings and are decoded like lines, by the same strict rules.
 """
@@ -28,7 +28,7 @@ _AFTER_END = "something other than an array follows the array: nothing after it 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One element: its bytes, the line it starts on, and its place, 1 for the first."""
+    """One element with the line it starts on and its place, 1 for the first."""
 
     line: int
     place: int
@@ -36,7 +36,7 @@ class Element:
 
 
 class ArraySplitter:
-    """Cuts blocks of an array's text into its elements; several arrays may follow one another."""
+    """Cuts blocks of text into the elements of an array, or of several in a row."""
 
     def __init__(self) -> None:
         self._line = 1
@@ -75,7 +75,7 @@ class ArraySplitter:
             self._keep(data[start:])
 
     def finish(self) -> Iterator[Element | Item]:
-        """Yields what is left where the text ends: nothing, or one rejection of an array that isn't closed."""
+        """Yields a rejection where the text ends inside of an array."""
         if self._depth == 0 or self.ended_badly:
             return
         if self._too_long is not None:
@@ -103,7 +103,7 @@ class ArraySplitter:
         return begin + 1
 
     def _step(self, data: bytes, at: int) -> tuple[int, bool]:
-        """Go on to behind the next bracket, comma or opened string; whether an element ended there."""
+        """Goes to behind the next bracket, comma or quote; tells whether an element ended."""
         found = (_BETWEEN if self._depth == 1 else _INSIDE).match(data, at)
         end = found.end() if found else at
         if end == len(data):
@@ -143,7 +143,7 @@ class ArraySplitter:
             yield Item(line, b"", Rejected("invalid_json", message))
 
     def _keep(self, data: bytes) -> None:
-        """Hold on to a piece of an element, up to the limit."""
+        """Keeps a piece of an element, up to the limit."""
         if self._too_long is None and self._size + len(data) > MAX_ITEM_BYTES:
             held = b"".join(self._parts)
             self._too_long = TooLong(self._line + _lines_before(held), "array element")
@@ -159,7 +159,7 @@ class ArraySplitter:
 
 
 def _lines_before(text: bytes) -> int:
-    """Line ends before the first byte that isn't blank."""
+    """Counts the line ends before the first byte that isn't blank."""
     return text.count(b"\n", 0, len(text) - len(text.lstrip(_BLANKS)))
 
 

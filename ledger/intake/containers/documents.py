@@ -1,4 +1,4 @@
-"""Pretty-printed objects, one or several after another -> the text of each."""
+"""Pretty-printed objects, one after another -> the text of each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ledger.intake.fields.strict_json import is_prefix
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One object's text, the line it starts on, and whether the file ended inside of it."""
+    """One object's text with the line it starts on; `is_cut`: the file ended inside of it."""
 
     line: int
     raw: bytes
@@ -20,7 +20,7 @@ class Document:
 
 
 def is_document(line: bytes, following: bytes) -> bool:
-    """Tells whether a file's first line starts an object that goes on in the line after it; else each line is one.
+    """Tells whether a file's first line starts an object that goes on in the next.
 
     A line that is an object of its own shows JSON Lines, of which the first is broken.
     """
@@ -43,7 +43,7 @@ class _Collector:
         self._is_spoilt = False
 
     def spoil(self) -> None:
-        """Drop the document that is being collected: a line of it was refused, which tells of it already."""
+        """Drops the document being collected: a line of it was refused, which tells of it."""
         self._is_spoilt = bool(self._lines)
 
     def add(self, number: int, line: bytes) -> Iterator[Document | Item]:
@@ -76,7 +76,7 @@ class _Collector:
         return len(self._lines) > 1 and self._lines[1][:1] in (b" ", b"\t")
 
     def _ends(self, line: bytes) -> bool:
-        """Tells whether a document is whole: a bracket at the margin where the rest is indented, or all in one line."""
+        """Tells whether a document is whole: by a bracket at the margin, or all in one line."""
         if self._is_indented():
             return line.rstrip() == b"}"
         return len(self._lines) == 1 and line.rstrip().endswith(b"}") and not is_prefix(line)
@@ -89,7 +89,7 @@ class _Collector:
 
 
 def documents(pieces: Iterable[LineChunk | Item]) -> Iterator[Document | Item]:
-    """The objects of a file of pretty-printed ones; where lines aren't indented, all of it is one."""
+    """Yields the objects of a file; where lines aren't indented, all of it is one."""
     collector = _Collector()
     for piece in pieces:
         if isinstance(piece, Item):

@@ -1,4 +1,4 @@
-"""The text of captured event streams (`event:`, `data:`, blank lines) -> the JSON object of each event."""
+"""Text of event streams (`event:`, `data:`, blank lines) -> each event's JSON object."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LATER_EVENT = re.compile(rb"^data: ?\{", re.MULTILINE)
 
 
 def is_event_text(head: bytes) -> bool:
-    """Tells whether a file begins like an event stream, or holds one further down, as after curl -i's headers."""
+    """Tells whether a file begins like an event stream, or has one after curl -i's headers."""
     return _EVENT_TEXT.match(head) is not None or _LATER_EVENT.search(head) is not None
 
 
@@ -41,7 +41,7 @@ class EventReader:
         """The first object that is no event of a known stream."""
 
     def items(self, pieces: Iterable[LineChunk | Item]) -> Iterator[Item]:
-        """The items of all lines; streams that are still open afterwards are the caller's to finish."""
+        """Yields the items of all lines; streams still open then are the caller's to finish."""
         for piece in pieces:
             if isinstance(piece, Item):
                 # An event that a line is missing from is reported by that line.
@@ -89,7 +89,7 @@ class EventReader:
         yield from self._take(number, data, event)
 
     def _wait(self, number: int, data: bytes) -> Iterator[Item]:
-        """Keep data whose event may go on in the next line."""
+        """Keeps data whose event may go on in the next line."""
         if not self._waiting:
             self._line, self._size = number, 0
         self._waiting.append(data)
@@ -117,7 +117,7 @@ class EventReader:
         return self._handle(number, raw, event)
 
     def _cut(self, number: int, data: bytes, error: RecordError) -> Iterator[Item]:
-        """Takes an event that the file ends in: its stream, which has no end, names it where that is known."""
+        """Takes an event that the file ends in, unless the one stream that is open names it."""
         yield from self._dispatch()
         if self._streams.open_streams != 1:
             yield refused(number, data, error)

@@ -1,4 +1,4 @@
-"""The container a file is: lines, an array, documents, a table or events; or none of them."""
+"""A file's container: lines, an array, documents, a table, events, or none of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from ledger.intake.containers.documents import is_document
 from ledger.intake.containers.events import is_event_text
 from ledger.intake.containers.lines import LineChunk
 from ledger.intake.containers.tables import is_header
-from ledger.intake.fields.record import Item, RecordError, Rejected, refused
+from ledger.intake.fields.record import Item, Rejected, refused
+from ledger.intake.fields.refusals import unless_refused
 from ledger.intake.fields.strict_json import decode, decode_object
 from ledger.intake.formats.registry import AUTO, is_known, unrecognised
 
@@ -76,7 +77,7 @@ def binary_file(head: Head) -> Item:
 
 
 def readable_lines(pieces: Iterable[LineChunk | Item], input_format: str) -> Iterator[LineChunk | Item]:
-    """The lines, or one rejection where not one of them is in any format, as far as the first chunk reaches."""
+    """Yields the lines; one rejection where the only chunk holds none of a known format."""
     filled = (piece for piece in pieces if isinstance(piece, Item) or any(piece.lines))
     for first in islice(filled, 1):
         if isinstance(first, Item) or any(_is_readable(line, input_format) for line in first.lines if line):
@@ -90,11 +91,7 @@ def readable_lines(pieces: Iterable[LineChunk | Item], input_format: str) -> Ite
 def _unrecognised_file(chunk: LineChunk) -> Item:
     """The one rejection of a text in which no line is in any format."""
     number, line = next((number, line) for number, line in enumerate(chunk.lines, chunk.first_line) if line)
-    try:
-        error = unrecognised(decode_object(line))
-    except RecordError:
-        error = unrecognised(None)
-    return refused(number, b"\n".join(chunk.lines), error)
+    return refused(number, b"\n".join(chunk.lines), unrecognised(unless_refused(decode_object, line)))
 
 
 def _two_lines(text: bytes) -> tuple[bytes, bytes]:
@@ -103,13 +100,8 @@ def _two_lines(text: bytes) -> tuple[bytes, bytes]:
 
 
 def _begins_array(text: bytes) -> bool:
-    """Tells whether a bracket opens a JSON array, unlike that of a log's time stamp."""
-    if _ARRAY.match(text):
-        return True
-    try:
-        return isinstance(decode(text.partition(b"\n")[0]), list)
-    except RecordError:
-        return False
+    """Tells whether a bracket opens a JSON array, not a log's time stamp."""
+    return _ARRAY.match(text) is not None or isinstance(unless_refused(decode, text.partition(b"\n")[0]), list)
 
 
 def _is_binary(head: Head) -> bool:
@@ -123,9 +115,8 @@ def _is_binary(head: Head) -> bool:
 
 
 def _is_readable(line: bytes, input_format: str) -> bool:
-    """Tells whether a line is an object in a known format, or at least was meant to be an object."""
-    try:
-        obj = decode_object(line)
-    except RecordError:
+    """Tells whether a line is an object of a known format, or was meant to be an object."""
+    obj = unless_refused(decode_object, line)
+    if obj is None:
         return line.lstrip().startswith(b"{")
     return input_format != AUTO or is_known(obj)

@@ -1,4 +1,4 @@
-"""Blocks of bytes -> chunks of whole lines; a line that is too long is passed over without being held."""
+"""Blocks of bytes -> chunks of whole lines; a too long line is passed over, never held."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CHUNK_LINES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class LineChunk:
-    """Consecutive lines without their ends (LF or CRLF); `lines[i]` is line `first_line + i` of the file.
+    """Lines in a row without their ends (LF or CRLF); `lines[i]` is line `first_line + i`.
 
     Blank lines are there as b"" and are no items. `last_is_cut` says that the file ended without a line end after the
     last one, which is then no sign of damage by itself.
@@ -91,7 +91,7 @@ class _Splitter:
 
 
 def line_chunks(blocks: Iterable[bytes]) -> Iterator[LineChunk | Item]:
-    """The lines in chunks of at most about 8 MiB and 20,000 lines; a longer line comes as the only one of its chunk."""
+    """Yields chunks of about 8 MiB and 20,000 lines at most; a longer line is one alone."""
     splitter = _Splitter()
     too_long: TooLong | None = None
     for block in blocks:

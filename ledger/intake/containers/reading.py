@@ -1,4 +1,4 @@
-"""A source -> items, in one pass; JSON Lines also as chunks, for those who know a faster way to read most lines."""
+"""A source -> items, in one pass; JSON Lines as chunks, which may be read a faster way."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ledger.intake.containers.source import Source
 from ledger.intake.containers.tables import rows
 from ledger.intake.fields.kinds import carries_usage
 from ledger.intake.fields.record import Ignored, Item, JsonObject, Parsed, RecordError, Rejected, refused
+from ledger.intake.fields.refusals import unless_refused
 from ledger.intake.fields.strict_json import decode_lines, decode_object, encode
 from ledger.intake.fields.values import show
 from ledger.intake.formats.format import Format
@@ -23,17 +24,24 @@ _AT_ONCE = 50
 """Lines decoded at once: enough to be fast, few enough to need no memory."""
 
 
-class LineReader:
-    """Reads lines of one format, or of any; keeps the event streams among them until they end."""
+class SourceReader:
+    """Reads one source of one format, or of any; keeps event streams until they end.
 
-    def __init__(self, input_format: str = AUTO) -> None:
+    `pieces` yields items, and JSON Lines as chunks, each to be read before the next is asked for: through `items` or
+    `line`, or through something faster for the lines that it can read.
+    """
+
+    def __init__(self, source: Source, input_format: str = AUTO) -> None:
         if input_format != AUTO and input_format not in FORMATS:
             message = f"input format {input_format!r} is unknown: it is auto or one of {', '.join(sorted(FORMATS))}"
             raise ValueError(message)
-        self._format: Format | None = FORMATS.get(input_format)
+        self._source = source
+        self._input_format = input_format
+        self._format = FORMATS.get(input_format)
         self._recognises = input_format in (AUTO, "sse")
         self._streams = StreamReader()
         self._memories = {name: found.memory() for name, found in FORMATS.items()}
+        self._partial: tuple[int, bytes | None] = (1, None)
 
     def items(self, chunk: LineChunk) -> Iterator[Item]:
         """Reads the lines of a chunk, in order."""
@@ -50,7 +58,7 @@ class LineReader:
                 yield from self.value(number, line, value) if type(value) is dict else self.line(number, line)
 
     def line(self, number: int, raw: bytes, cut: bool = False) -> list[Item]:
-        """Reads one line; never raises. Blank ones say nothing; `cut` tells that no line end followed."""
+        """Reads one line; never raises. `cut`: no line end followed it."""
         if not raw or raw.isspace():
             return []
         try:
@@ -60,7 +68,7 @@ class LineReader:
         return self.value(number, raw, obj)
 
     def value(self, number: int, raw: bytes, obj: JsonObject) -> list[Item]:
-        """Reads one decoded object; never raises. Events are kept until their stream ends."""
+        """Reads one object; never raises. Events are kept until their stream ends."""
         elements = list_elements(obj)
         if elements is not None:
             return [item for element in elements for item in self._listed(number, element)]
@@ -87,25 +95,8 @@ class LineReader:
         message = f"{show(element)} in a list isn't a JSON object: each request is one; correct the list"
         return [Item(number, encode(element), Rejected("not_an_object", message))]
 
-    def finish(self) -> Iterator[Item]:
-        """The streams that are still open at the end: each says something or is refused."""
-        yield from self._streams.finish()
-
-
-class SourceReader(LineReader):
-    """Reads one source. `pieces` yields items, and JSON Lines as chunks, each to be read before the next is asked for.
-
-    A chunk's lines go through `items` or `line`, or through something faster for the lines that it can read.
-    """
-
-    def __init__(self, source: Source, input_format: str = AUTO) -> None:
-        super().__init__(input_format)
-        self._source = source
-        self._input_format = input_format
-        self._partial: tuple[int, bytes | None] = (1, None)
-
     def pieces(self) -> Iterator[LineChunk | Item]:
-        """All of the source, once: items, and chunks of lines. Raises OSError where the system can't read."""
+        """Yields all of the source, once: items, and chunks of lines. Raises OSError."""
         head = containers.Head(self._source.blocks())
         container = containers.find_container(head, self._input_format)
         if container == "binary":
@@ -114,7 +105,7 @@ class SourceReader(LineReader):
         for piece in self._contents(container, head):
             if self._source.fault is None or isinstance(piece, LineChunk) or not self._is_partial(piece):
                 yield piece
-        yield from self.finish()
+        yield from self._streams.finish()
         if self._source.fault is not None:
             yield Item(*self._partial, Rejected(*self._source.fault))
 
@@ -142,25 +133,20 @@ class SourceReader(LineReader):
             yield from containers.readable_lines(chunks, self._input_format)
 
     def _chunks(self, container: containers.Container, head: containers.Head) -> Iterator[LineChunk | Item]:
-        """The lines; without the last one where compressed data ended inside of it."""
+        """Yields the lines, except a last one that compressed data ended inside of."""
         for piece in line_chunks(head.blocks()):
             if isinstance(piece, Item) or not piece.last_is_cut or self._source.fault is None:
                 yield piece
-            elif container == "table" or (container == "lines" and self._is_broken(piece.lines[-1])):
+            elif container == "table" or (
+                container == "lines" and unless_refused(decode_object, piece.lines[-1]) is None
+            ):
                 self._partial = (piece.first_line + len(piece.lines) - 1, piece.lines[-1])
                 yield LineChunk(piece.first_line, piece.lines[:-1])
             else:
                 yield piece
 
-    def _is_broken(self, line: bytes) -> bool:
-        try:
-            decode_object(line)
-        except RecordError:
-            return True
-        return False
-
     def _is_partial(self, item: Item) -> bool:
-        """Tells whether an item only tells of the end of damaged data, which the file's own rejection tells already."""
+        """Tells whether an item says of damaged data what the file's own rejection says."""
         if not isinstance(item.parsed, Rejected) or item.parsed.reason != "truncated_json":
             return False
         self._partial = (item.line, item.raw)
@@ -176,7 +162,7 @@ class SourceReader(LineReader):
         yield from self.value(element.line, encode(obj), obj)
 
     def _event(self, number: int, raw: bytes, obj: JsonObject) -> list[Item]:
-        """An object in an event stream: an event, or a whole response. What is neither, as a ping, says nothing."""
+        """Reads an object in an event stream: an event or a whole response; else it says nothing."""
         if self._streams.is_chunk(obj, in_events=True):
             return list(self._streams.feed(number, raw, obj))
         if is_known(obj):

@@ -1,4 +1,4 @@
-"""Input files: opened first, read later in blocks, decompressed by their first bytes (.gz, .zst), never held whole."""
+"""Input files: opened first, read later in blocks, decompressed by their first bytes."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _MAX_KEPT_OPEN = 100
 
 
 class Source:
-    """An opened input; `name` is the path as it was given, `-` for standard input."""
+    """An opened input; `name` is the path as given, `-` for standard input."""
 
     def __init__(self, name: str, stream: BinaryIO | None) -> None:
         self.name = name
         self._stream = stream
         self.fault: tuple[str, str] | None = None
-        """After reading: reason and message where compressed data ended early or was damaged."""
+        """After reading: reason and message where compressed data ended early or is damaged."""
 
     def __enter__(self) -> Self:
         return self
@@ -40,12 +40,12 @@ class Source:
         self.close()
 
     def close(self) -> None:
-        """Close the file; standard input stays open."""
+        """Closes the file; standard input stays open."""
         if self._stream is not None and self.name != "-":
             self._stream.close()
 
     def blocks(self) -> Iterator[bytes]:
-        """The text, decompressed and without a byte order mark, in blocks that are never empty; once only.
+        """Yields the text once, decompressed, without a byte order mark, in blocks never empty.
 
         Raises OSError where the system can't read. Damaged compressed data ends the blocks and sets `fault`.
         """
@@ -121,7 +121,7 @@ class Source:
 
 
 def open_source(name: str, *, keep_open: bool = True) -> Source:
-    """Open a file, or standard input for `-`; raises OSError with the file's name where that fails.
+    """Opens a file, or standard input for `-`; raises OSError with the file's name.
 
     `keep_open` false closes a regular file again until it is read, where many would exceed the system's limit.
     """
@@ -137,7 +137,7 @@ def open_source(name: str, *, keep_open: bool = True) -> Source:
 
 
 def open_sources(names: Iterable[str]) -> list[Source]:
-    """Open all files, or none: the first that can't be opened raises OSError. At most 100 regular ones stay open."""
+    """Opens all files, of which 100 stay open, or none: raises OSError for the first."""
     with ExitStack() as until_all_are_open:
         sources = [
             until_all_are_open.enter_context(open_source(name, keep_open=place < _MAX_KEPT_OPEN))
@@ -159,7 +159,7 @@ def _raw_blocks(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _join_head(blocks: Iterator[bytes], size: int) -> bytes:
-    """The first blocks joined, at least `size` bytes where there are that many."""
+    """Joins the first blocks to `size` bytes or more, where there are that many."""
     head = b""
     for block in blocks:
         head += block
@@ -169,5 +169,5 @@ def _join_head(blocks: Iterator[bytes], size: int) -> bytes:
 
 
 def _is_skippable(head: bytes) -> bool:
-    """Tells whether zstd data begins with a frame that decompressors pass over, as parallel zstd writes."""
+    """Tells whether zstd data begins with a skippable frame, as parallel zstd writes."""
     return len(head) >= 4 and 0x50 <= head[0] <= 0x5F and head[1:4] == b"\x2a\x4d\x18"

@@ -12,6 +12,7 @@ from typing import Any
 from ledger.intake.containers.lines import LineChunk
 from ledger.intake.fields.record import Item, RecordError, refused
 from ledger.intake.fields.record_fields import FIELDS, READERS
+from ledger.intake.fields.refusals import unless_refused
 from ledger.intake.fields.strict_json import decode_object
 from ledger.intake.fields.times import read_time
 from ledger.intake.fields.values import read_count, show
@@ -19,7 +20,7 @@ from ledger.intake.formats.records import parse
 
 TAG_COLUMN = "tag."
 MAX_ROW_LINES = 20
-"""Lines a row may have, inclusive: an unclosed quote must not swallow the rows after it."""
+"""Lines a row may have, inclusive: an unclosed quote must not swallow the rows after."""
 
 _NUMBERS, _TIMES = ({name for name, read in READERS.items() if read is wanted} for wanted in (read_count, read_time))
 _WHOLE = re.compile(r"-?[0-9]{1,4000}")
@@ -27,11 +28,8 @@ _DECIMAL = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?")
 
 
 def is_header(line: bytes) -> bool:
-    """Tells whether a line names the ledger's fields: its id, or at least two others."""
-    try:
-        names = [name.strip() for name in _cells(line)]
-    except RecordError:
-        return False
+    """Tells whether a line names the ledger's fields: its id, or two others."""
+    names = [name.strip() for name in unless_refused(_cells, line) or []]
     return "request_id" in names or len(set(names) & set(FIELDS)) >= 2
 
 
@@ -55,7 +53,7 @@ def rows(pieces: Iterable[LineChunk | Item]) -> Iterator[Item]:
 
 
 def _joined(pieces: Iterable[LineChunk | Item]) -> Iterator[tuple[int, bytes] | Item]:
-    """Rows as (line, bytes): lines are joined while a quote is open, up to a limit that shows it is a stray one."""
+    """Yields rows as (line, bytes): lines are joined while a quote is open, up to a limit."""
     waiting = deque[tuple[int, bytes]]()
     held: list[tuple[int, bytes]] = []
     for piece in pieces:
@@ -103,7 +101,7 @@ def _cells(raw: bytes) -> list[str]:
 
 
 def _read_header(raw: bytes) -> list[str]:
-    """The column names; refused where one is unknown, given twice, or missing that each record needs."""
+    """Returns the columns; refuses one unknown or given twice, and a needed one missing."""
     names = [name.strip() for name in _cells(raw)]
     unknown = [name for name in names if name not in FIELDS and not (name.startswith(TAG_COLUMN) and name[4:])]
     if unknown:
@@ -151,7 +149,7 @@ def _record(header: list[str], cells: list[str]) -> dict[str, Any]:
 
 
 def _value(name: str, cell: str) -> object:
-    """Numbers of plain digits as such; other text stays text, for the field's own rule to judge."""
+    """Returns plain digits as numbers; other text stays text, for the field's own rule."""
     text = cell.strip()
     if name in _NUMBERS:
         return int(text) if _WHOLE.fullmatch(text) else text

@@ -1,1 +1,1 @@
-"""The record that every format makes, and how its fields are read: counts, times, texts, usage."""
+"""The record that every format makes, and how its fields are read."""

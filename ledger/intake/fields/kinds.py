@@ -43,7 +43,7 @@ _TRUE = (True, "true", "True", "TRUE", "HIT", "hit", 1)
 
 
 def named_kind(obj: JsonObject, known: Collection[str] = ()) -> str | None:
-    """The text under "object", else "type", that is none of the known ones; None where neither says anything else."""
+    """Returns the text under "object", else "type", that is none of the known; else None."""
     for key in ("object", "type"):
         kind = obj.get(key)
         if isinstance(kind, str) and kind and kind not in known:
@@ -52,13 +52,13 @@ def named_kind(obj: JsonObject, known: Collection[str] = ()) -> str | None:
 
 
 def unknown_object(kind: str) -> RecordError:
-    """The refusal of an object that names itself as something that no format lists."""
+    """Returns the refusal of an object that names itself as something no format lists."""
     message = f"{show(kind)} isn't a request of a known format, so its counts may mean something else: {AS_RECORDS}"
     return RecordError("unknown_object", message)
 
 
 def is_cached_answer(obj: JsonObject) -> bool:
-    """Tells whether a proxy answered from its own cache (`cache_hit: true`), so that nothing was bought."""
+    """Tells whether a proxy answered from its own cache (`cache_hit`): nothing was bought."""
     hidden = obj.get("_hidden_params")
     return is_true(obj.get(CACHE_HIT)) or (isinstance(hidden, dict) and is_true(hidden.get(CACHE_HIT)))
 
@@ -69,7 +69,7 @@ def is_true(value: object) -> bool:
 
 
 def stated_usage(obj: JsonObject) -> object:
-    """The usage of an object or chunk, with that in `x_groq`, in its choices and, of calls, in `tool_usage`.
+    """Returns the usage, with that in `x_groq`, in choices and, of calls, in `tool_usage`.
 
     Where they say different things it can't be known which are the request's: what comes back is refused then.
     """
@@ -92,7 +92,7 @@ def stated_usage(obj: JsonObject) -> object:
 
 
 def check_other_usage(obj: JsonObject) -> None:
-    """Refuse counts beside `usage` under a name of their own, such as `bot_usage`."""
+    """Refuses counts beside `usage` under another name, such as `bot_usage`."""
     for key, value in obj.items():
         if key != TOOL_USAGE and is_usage_name(key) and holds_counts(value):
             raise unknown_usage(shown_name("", key), value)
@@ -106,7 +106,7 @@ def holds_counts(value: object) -> bool:
 
 
 def values_inside(value: object) -> Iterator[object]:
-    """The value and all that it holds, at whatever depth."""
+    """Yields the value and all that it holds, at whatever depth."""
     waiting = [value]
     while waiting:
         inner = waiting.pop()
@@ -116,12 +116,12 @@ def values_inside(value: object) -> Iterator[object]:
 
 
 def objects_in(value: object) -> list[JsonObject]:
-    """The objects of a list, what else it holds left out; none where it is no list."""
+    """Returns the objects among a list's elements; none of anything else."""
     return [inner for inner in value if isinstance(inner, dict)] if isinstance(value, list) else []
 
 
 def carries_usage(obj: object) -> bool:
-    """Tells whether an object holds a usage with counts or a count of tokens, at whatever depth."""
+    """Tells whether a usage with counts or a count of tokens is in it, at whatever depth."""
     return any(
         counts_tokens({key: value}) or ((key == "usage" or is_usage_name(key)) and holds_counts(value))
         for inner in values_inside(obj)
@@ -131,7 +131,7 @@ def carries_usage(obj: object) -> bool:
 
 
 def counts_tokens(attributes: Mapping[str, Any]) -> bool:
-    """Tells whether a value is a count of tokens above 0, under whatever name, as a number, as text or inside."""
+    """Tells whether a value is or holds a count of tokens above 0, as a number or as text."""
     for key, value in attributes.items():
         decoded = _decoded(value)
         if isinstance(value, str) and isinstance(decoded, dict) and carries_usage(decoded):
@@ -143,7 +143,7 @@ def counts_tokens(attributes: Mapping[str, Any]) -> bool:
 
 
 def _decoded(value: object) -> object:
-    """Decodes a text that is a number or an object; anything else stays as it is."""
+    """Decodes a text that is a number or an object; else returns the value."""
     if not isinstance(value, str) or not _NUMBER_OR_OBJECT.match(value):
         return value
     try:
@@ -153,6 +153,6 @@ def _decoded(value: object) -> object:
 
 
 def count_billed_calls(output: object) -> int:
-    """Counts the calls in a response's output that the gateway runs, such as `web_search_call`."""
+    """Counts the calls in an output that the gateway runs, such as `web_search_call`."""
     kinds = [item.get("type") for item in objects_in(output)]
     return sum(isinstance(kind, str) and kind.endswith(_CALLS) and kind not in _UNBILLED_CALLS for kind in kinds)

@@ -1,4 +1,4 @@
-"""Input formats' results for the ledger: usage records, and the reasons why something is none."""
+"""The formats' results: usage records, and the reasons why something is none."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ IGNORED = {
 
 @dataclass(slots=True)
 class UsageRecord:
-    """One request's counts and facts as one input states them; options and rules are applied later.
+    """One request's counts and facts as its input states them, before options and rules.
 
     `occurred_at_us` and `storage_end_us` are microseconds since the epoch, UTC. `project` and `tags` are what the
     record or envelope itself says; the two metadata mappings come after them, in that order. `service_name` only
@@ -62,16 +62,16 @@ class UsageRecord:
     storage_end_us: int | None = None
     provider_amount_nano: int | None = None
     lost_amount: bool = False
-    """A gateway's own figure was there that can't be read as an amount: it costs the record its figure."""
+    """A gateway's own figure was there and can't be read: the record goes without it."""
     tool_calls: int = 0
     """Calls of tools that the gateway bills apart from the tokens."""
     caching_expires_at_us: int | None = None
-    """End of the cache storage that a response with `caching.type = enabled` states, for --assume-cache-storage."""
+    """End of the storage that `caching.type = enabled` states, for --assume-cache-storage."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Something that can't be recorded: a reason slug, a message for people, and the allowed fields that could be read.
+    """Something that can't be recorded: a reason slug, a message, and what fields were read.
 
     `fields` holds only keys of the `records` format; never a prompt, an output, or any other part of a payload.
     """
@@ -90,7 +90,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """Something that is no request to book, such as a span of another operation.
+    """Something that is no request, such as a span of another operation.
 
     `reason` is a key of IGNORED where it carries token counts, so that it is counted and named; else empty.
     """
@@ -100,8 +100,9 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One thing held back. `raw` is digested, never kept, and None for a file as a whole; `fields` are keys of the
-    records format.
+    """One thing held back; `fields` are keys of the records format.
+
+    `raw` is digested, never kept, and None for a file as a whole.
 
     `complete` says that the fields hold every fact, so that they can be recorded once a card prices them.
     """
@@ -116,7 +117,7 @@ class Held:
 
 
 class RecordError(ValueError):
-    """Raised by parsers: becomes a `Rejected` with the same reason and message."""
+    """A refusal by a parser: becomes a `Rejected` of the same reason and message."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -127,12 +128,12 @@ Parsed = UsageRecord | Rejected | Pending | Ignored
 JsonObject = dict[str, Any]
 
 MAX_ITEM_BYTES = 32 * 2**20
-"""The longest line, array element, document or event, in bytes, inclusive; longer ones are refused unread."""
+"""Most bytes of a line, element, document or event; longer ones are refused unread."""
 
 
 @dataclass(slots=True)
 class Item:
-    """One thing read: `line` is 1 for a file's first line; `raw` are the bytes that tell it from other items.
+    """One thing read: `line` is 1 for a file's first; `raw` tells it from other items.
 
     `raw` is the line without its end; an array element, span or event canonically encoded; for something too long
     its sha256 and length as text; None for what concerns a file as a whole.

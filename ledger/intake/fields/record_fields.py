@@ -1,4 +1,4 @@
-"""A usage record's own fields: the object a `records` line is, read strictly and written again."""
+"""The fields of a `records` line: read strictly, and written again."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _WRITTEN = sorted(FIELDS, key=lambda name: name in (*COUNTS, *STORAGE_FIELDS))
 
 
 def to_fields(record: UsageRecord) -> dict[str, Any]:
-    """The record as an object of this format, which read again gives an equal record.
+    """Returns the record as such an object, which read again gives an equal record.
 
     What no field of the ledger holds is left out: metadata, the service name, the end of a response's cache storage.
     """

@@ -1,29 +1,39 @@
-"""Refusals of objects that can't be recorded: a `Rejected` with the fields that may be kept of it."""
+"""Refusals of objects: a `Rejected` with the fields that may be kept of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from ledger.intake.fields.record import JsonObject, Parsed, RecordError, Rejected
 from ledger.intake.fields.record_fields import COUNTS, read_fields
 from pricing.errors import PricingError
 from pricing.usage import TokenUsage
 
+T = TypeVar("T")
+
 
 def guarded(
     read: Callable[[JsonObject], Parsed], obj: JsonObject, salvage: Callable[[JsonObject], Mapping[str, Any]]
 ) -> Parsed:
-    """Reads the object; a refusal becomes a `Rejected` with the fields `salvage` still finds."""
+    """Reads the object; a refusal becomes a `Rejected` with what `salvage` finds."""
     try:
         return read(obj)
     except (RecordError, PricingError) as error:
         return Rejected(error.reason, str(error), sealed(salvage(obj)))
 
 
+def unless_refused(read: Callable[[bytes], T], raw: bytes) -> T | None:
+    """Reads the bytes; None where they are refused."""
+    try:
+        return read(raw)
+    except RecordError:
+        return None
+
+
 def sealed(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The fields of a refused object such that, read again as a record, they are refused again.
+    """Returns a refused object's fields such that, read as a record, they are refused again.
 
     What was refused may lie outside of these fields (audio tokens, a wrong total), or in one that could not be kept (an
     unknown status). Without status and counts nothing can be booked of the rest.

@@ -1,4 +1,4 @@
-r"""JSON text -> value, fast and strict: duplicate keys, half surrogate pairs and deep nesting are refused by name.
+r"""JSON text -> value: repeated keys, half surrogate pairs and deep nesting are refused.
 
 msgspec decodes, but keeps the last of two equal keys. A key is followed by a colon, so the byte pairs `":` of the text
 are counted against those of the value encoded again. Besides keys, that pair stands where a text starts with a colon
@@ -23,7 +23,7 @@ from ledger.intake.fields.record import JsonObject, RecordError
 from ledger.intake.fields.values import show
 
 MAX_NESTING = 500
-"""Levels of objects and lists, inclusive: far beyond any payload, far below what Python's stack holds."""
+"""Levels of objects and lists, inclusive: beyond any payload, below Python's stack."""
 
 _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
@@ -34,7 +34,7 @@ _ESCAPED_MARK = re.compile(rb"\\u00(?:22|3[aA])")
 
 
 def decode_object(raw: bytes, *, cut: bool = False) -> JsonObject:
-    """The one JSON object in `raw`, or a `RecordError` that says why it is none. `cut`: no line end followed."""
+    """Returns the one JSON object in `raw`; RecordError else. `cut`: no line end followed."""
     value = decode(raw, cut=cut)
     if type(value) is not dict:
         # A text may be a prompt: it isn't shown.
@@ -44,7 +44,7 @@ def decode_object(raw: bytes, *, cut: bool = False) -> JsonObject:
 
 
 def decode(raw: bytes, *, cut: bool = False) -> Any:  # noqa: ANN401 - any JSON
-    """The one JSON value in `raw`, or a `RecordError` that says why it is none."""
+    """Returns the one JSON value in `raw`; RecordError where it is none."""
     try:
         value = _decoder.decode(raw)
         encoded = _encoder.encode(value)
@@ -59,7 +59,7 @@ def decode(raw: bytes, *, cut: bool = False) -> Any:  # noqa: ANN401 - any JSON
 
 
 def decode_lines(lines: Sequence[bytes]) -> list[Any] | None:
-    """The values of many lines at once; None where any line needs a closer look by `decode`."""
+    """Returns the values of many lines; None where one needs a closer look by `decode`."""
     try:
         values = [_decoder.decode(line) for line in lines]
         encoded = _encoder.encode_lines(values)
@@ -90,7 +90,7 @@ def _ends_early(raw: bytes) -> bool:
 
 
 def encode(value: object) -> bytes:
-    """Canonical JSON: no blanks, plain Unicode, keys in their order."""
+    """Returns canonical JSON: no blanks, plain Unicode, keys in their order."""
     return _encoder.encode(value)
 
 
@@ -114,7 +114,7 @@ def _check_nesting(raw: bytes, value: object) -> None:
 
 
 def _decode_slowly(raw: bytes, *, cut: bool, error: Exception | None) -> Any:  # noqa: ANN401 - any JSON
-    """The standard library's reading, which sees every pair; names what is wrong where it refuses."""
+    """Reads by the standard library, which sees every pair; names what is wrong."""
     if b"\0" in raw:
         raise RecordError("nul_byte", f"NUL byte at byte {raw.index(0) + 1}: JSON text holds none; the line is damaged")
     if isinstance(error, RecursionError):
@@ -152,7 +152,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _refuse_surrogates(value: object) -> None:
-    """Tell why msgspec refused the standard library reads: half a surrogate pair, or a number no double holds."""
+    """Refuses half a surrogate pair; what else msgspec refused is a number no double holds."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:

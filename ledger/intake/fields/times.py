@@ -1,4 +1,4 @@
-"""Times of records: epoch seconds or ISO 8601 text -> whole microseconds since 1970-01-01T00:00Z, exactly."""
+"""Times: epoch seconds or ISO 8601 text -> microseconds since 1970-01-01T00:00Z."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OTHER_YEAR = re.compile(r"(?:[+-][0-9]{4,}|[0-9]{5,}|0000)-[0-9]{2}-[0-9]{2}")
 
 
 def read_time(value: object, name: str) -> int:
-    """The instant as microseconds, from 1970-01-01 to 9999-12-31; digits below a microsecond are cut off.
+    """Returns microseconds, from 1970-01-01 to 9999-12-31; further digits are cut off.
 
     Numbers are seconds since the epoch, and 0 is no time; text needs a zone. The shortest decimal text of a JSON
     fraction is what counts, so 1771486674.123457 is 1_771_486_674_123_457.
@@ -49,17 +49,16 @@ def _read_iso(text: str, name: str) -> int:
     try:
         moment = parse_iso(text)
     except ValueError:
-        raise _not_in_range(text, name) if _OTHER_YEAR.match(text) else _no_instant(text, name) from None
+        if _OTHER_YEAR.match(text):
+            raise _not_in_range(text, name) from None
+        message = f"{name} {show(text)} isn't an ISO 8601 time: write it as 2026-02-19T07:37:54Z"
+        raise RecordError("invalid_time", message) from None
     if moment.tzinfo is None:
         raise RecordError("no_time_zone", f"{name} {show(text)} has no time zone: add Z or an offset such as +08:00")
     instant = to_microseconds(moment)
     if not 0 <= instant < _END_SECONDS * US:
         raise _not_in_range(text, name)
     return instant
-
-
-def _no_instant(text: str, name: str) -> RecordError:
-    return RecordError("invalid_time", f"{name} {show(text)} isn't an ISO 8601 time: write it as 2026-02-19T07:37:54Z")
 
 
 def _not_in_range(value: object, name: str) -> RecordError:

@@ -1,4 +1,4 @@
-"""A `usage` of either API, or a span's attributes of one -> counts that hold together and that a card can price."""
+"""A `usage` of either API or a span -> counts that hold together and can be priced."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_./-]{1,100}")
 
 
 class Reported(NamedTuple):
-    """A usage as read: `tokens` None where it reports none, and facts beside the counts.
+    """A usage as read: `tokens`, None where it reports none, and facts beside.
 
     `tool_calls` are calls that are billed apart from tokens; `cost` is the gateway's own price, as it is written.
     """
@@ -52,7 +52,7 @@ class _Found:
     calls: dict[str, int] = field(default_factory=dict)
 
     def add_count(self, meaning: Count, stated: Stated) -> None:
-        """Add one name of a count; RecordError where another name of it says otherwise. 0 says nothing."""
+        """Adds one name of a count; RecordError where another says otherwise. 0 says nothing."""
         known = self.counts.get(meaning)
         if known is None or not known.tokens:
             self.counts[meaning] = stated
@@ -60,14 +60,14 @@ class _Found:
             raise _mismatch(f"{self.shown(known)} and {self.shown(stated)} are one count")
 
     def add_calls(self, path: str, value: object) -> None:
-        """Add calls of a tool, by the object that states them."""
+        """Adds calls of a tool, by the object that states them."""
         if type(value) is not int or value < 0:
             raise unknown_usage(shown_name(self.prefix, path), value)
         statement = path.partition(".")[0]
         self.calls[statement] = self.calls.get(statement, 0) + value
 
     def count_calls(self) -> int:
-        """All calls; `tool_usage_details` tell those of `tool_usage` again by part."""
+        """Sums the calls; `tool_usage_details` repeat those of `tool_usage`."""
         calls: dict[str, int] = {}
         for statement, count in self.calls.items():
             name = statement.removesuffix("_details")
@@ -85,20 +85,20 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class UsageReader:
-    """Reads the usage of one API; `input` and `output` are what that calls the two counts every request has."""
+    """Reads the usage of one API; `input` and `output` are its names of the two counts."""
 
     input: str
     output: str
     prefix: str = "usage."
 
     def read(self, usage: object, status: str) -> Reported:
-        """Reads a `usage` object. Null, absent and zero details say nothing; zeros alone are no usage."""
+        """Reads a `usage` object; null and zero details say nothing, zeros alone are no usage."""
         if usage is not None and not isinstance(usage, dict):
             raise _no_object("usage", usage)
         return self.read_leaves(leaves(usage or {}), status)
 
     def read_leaves(self, named: Iterable[tuple[str, object]], status: str) -> Reported:
-        """Reads dotted names and their values; RecordError or PricingError names what can't be priced."""
+        """Reads dotted names and values; RecordError or PricingError names what has no price."""
         found = _Found(self.prefix)
         for path, value in named:
             if not is_nothing(value):
@@ -140,7 +140,7 @@ def leaves(usage: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
 
 
 def check_priced_tier(service_tier: object, tokens: TokenUsage | None) -> None:
-    """Refuse a service tier that no card prices; blank is none, and without usage there is nothing to price."""
+    """Refuses a service tier that no card prices; blank is none, and no tokens have none."""
     if tokens is not None and service_tier != "":
         check_service_tier(service_tier)
 
@@ -183,7 +183,7 @@ def _note(found: _Found, path: str, value: object) -> None:
 
 
 def _tokens(found: _Found) -> TokenUsage:
-    """The four counts, or a RecordError where the names contradict one another."""
+    """Returns the four counts; RecordError where names contradict one another."""
     input_tokens, cached = _input_and_cached(found)
     output_tokens = found.count("output")
     tokens = TokenUsage(input_tokens, cached, output_tokens, found.count("reasoning"))

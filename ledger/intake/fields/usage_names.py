@@ -1,4 +1,4 @@
-"""Meanings of the names inside a `usage`: the one table for every way of reading one.
+"""Meanings of the names inside a `usage`: the one table for all formats.
 
 A name is a dotted path such as `prompt_tokens_details.cached_tokens`, also of a span's attribute after `gen_ai.usage.`.
 Clients write one count under many names that differ in the order of their words, in the object they stand in and in
@@ -109,7 +109,7 @@ def _other_meaning(name: str, words: list[str], held: frozenset[str]) -> Meaning
 
 
 def _costs_nothing(name: str, words: list[str], held: frozenset[str]) -> bool:
-    """Tells whether it is money, which is compared and never priced, or how long it took and how fast it was."""
+    """Tells whether it is money, which is never priced, or a duration or speed."""
     if words and (words[-1] in _MONEY or (words[0] == "cost" and not held & _TOKENS)):
         return True
     is_latency = held >= {"time", "first"} or words[:1] == ["timing"]
@@ -119,7 +119,7 @@ def _costs_nothing(name: str, words: list[str], held: frozenset[str]) -> bool:
 
 @lru_cache(maxsize=4_096)
 def is_usage_name(key: object) -> bool:
-    """Tells whether a key beside `usage` names another usage, such as `bot_usage` or `usageMetadata`."""
+    """Tells whether a key beside `usage` names another usage, such as `bot_usage`."""
     if not isinstance(key, str) or key == "usage":
         return False  # an application's own mapping may have other keys
     return key.startswith("usage") or key.endswith(("usage", "Usage"))

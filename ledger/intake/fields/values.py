@@ -1,4 +1,4 @@
-"""Single values of a record: counts, texts, tags and amounts, each refused by name."""
+"""Single values of a record: counts, texts, tags, amounts, each refused by name."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KNOWN_STATUSES = STATUSES + PENDING_STATUSES
 
 
 def show(value: object) -> str:
-    """A foreign value for a message: at most 40 characters of it, control characters escaped, objects only by kind."""
+    """Returns a value for a message: at most 40 characters, escaped; objects only by kind."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, str):
@@ -41,12 +41,12 @@ def show(value: object) -> str:
 
 
 def is_nothing(value: object) -> bool:
-    """Tells whether a JSON value says nothing: null, false, an empty text, object or list. 0 is a number."""
+    """Tells whether a JSON value says nothing: null, false or empty. 0 is a number."""
     return value is None or value is False or value in ("", {}, [])
 
 
 def read_count(value: object, name: str) -> int:
-    """A count of tokens from 0 to 2**63 - 1; null is 0; anything but a JSON integer is refused."""
+    """Returns a count from 0 to 2**63 - 1; null is 0; all but a JSON integer is refused."""
     if type(value) is int and 0 <= value <= INT64_MAX:
         return value
     if value is None:
@@ -62,7 +62,7 @@ def read_count(value: object, name: str) -> int:
 
 
 def read_text(value: object, name: str, limit: int = MAX_NAME) -> str | None:
-    """A text of at most `limit` characters; None where it is null, absent or blank."""
+    """Returns a text of at most `limit` characters; None where it is blank."""
     if not value:
         if value is None or value == "":
             return None
@@ -76,7 +76,7 @@ def read_text(value: object, name: str, limit: int = MAX_NAME) -> str | None:
 
 
 def check_text(value: str, name: str, limit: int) -> None:
-    """Refuse a text that is too long to keep, or that a database can't hold."""
+    """Refuses a text that is too long to keep, or that a database can't hold."""
     if len(value) > limit:
         message = f"{name} {show(value)} has {len(value)} characters: at most {limit} are kept; shorten it"
         raise RecordError("too_long", message)
@@ -109,7 +109,7 @@ def read_kind(kind: object, name: str) -> str:
 
 
 def read_status(status: object, name: str) -> str:
-    """A status of the Responses API; an absent one is completed, which then needs usage."""
+    """Returns a status; an absent one is completed, which then needs usage."""
     if status is None:
         return "completed"
     if not isinstance(status, str) or status not in _KNOWN_STATUSES:
@@ -119,7 +119,7 @@ def read_status(status: object, name: str) -> str:
 
 
 def read_tags(value: object, name: str) -> Mapping[str, str]:
-    """A flat object of at most 64 tags; numbers and booleans become their JSON text, null is dropped."""
+    """Returns at most 64 tags; numbers and booleans become JSON text, null is dropped."""
     if value is None:
         return NO_TAGS
     if not isinstance(value, dict):
@@ -138,7 +138,7 @@ def read_tags(value: object, name: str) -> Mapping[str, str]:
 
 
 def check_tag(key: str, value: str, name: str = "tags") -> None:
-    """Refuse a key beyond 64 or a value beyond 512 characters, an empty key, and what no database keeps."""
+    """Refuses an empty key, one beyond 64 and a value beyond 512 characters, NUL, half pairs."""
     if not key:
         raise RecordError("invalid_tags", f"{name} has an empty key: a tag needs a name")
     check_text(key, f"the key of {name}", MAX_TAG_KEY)
@@ -146,7 +146,7 @@ def check_tag(key: str, value: str, name: str = "tags") -> None:
 
 
 def read_metadata(value: object) -> Mapping[str, str]:
-    """The metadata values that can be tags: texts, and numbers and booleans as JSON text. All else is passed over.
+    """Returns the metadata that can be tags: texts, numbers and booleans as JSON text.
 
     Limits are not applied here: only those of the keys that a ledger keeps matter.
     """
@@ -160,7 +160,7 @@ def read_metadata(value: object) -> Mapping[str, str]:
 
 
 def read_amount(value: object, name: str) -> int | None:
-    """Nano of a finite decimal, rounded once and within 64 bits: a JSON string, or a number in its shortest form."""
+    """Returns nano of a finite decimal: text, or a number's shortest form; rounded once."""
     if value is None or value == "":
         return None
     is_number = isinstance(value, str | int | float | Decimal) and not isinstance(value, bool)
@@ -176,7 +176,7 @@ def read_amount(value: object, name: str) -> int | None:
 
 
 def read_figure(value: object, name: str) -> tuple[int | None, bool]:
-    """Nano of a gateway's own figure, and whether one can't be read: it is only compared, so that is no error."""
+    """Returns nano of a gateway's own figure, which is only compared; True if it is lost."""
     try:
         return (None, False) if value is None else (read_amount(value, name), False)
     except RecordError:

@@ -1,4 +1,4 @@
-"""Objects of the Chat Completions API (and of its older text completions); every one is a completed request."""
+"""Objects of the Chat Completions API and of text completions: completed requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ READER = PayloadReader(
 
 
 def recognise(obj: JsonObject) -> bool:
-    """Tells whether an object without "object" reads like a chat completion: by its usage, or by choices and time."""
+    """Tells whether an object without "object" is one: by usage, or by choices and time."""
     usage = obj.get("usage")
     if isinstance(usage, dict) and "prompt_tokens" in usage:
         return True

@@ -1,4 +1,4 @@
-"""Captured streams of chunks, chat or text completions, one or many, also interleaved: one request each.
+"""Captured streams of chat or text chunks, also interleaved: one request each.
 
 A stream ends at `[DONE]`, where it begins again, or at the capture's end; if its choices said why they ended, or its
 last chunk is usage alone. Chunks may repeat usage as it grows, or say zeros; the last counts hold, nothing is summed.
@@ -20,7 +20,7 @@ from ledger.intake.formats import chat
 from ledger.intake.formats.chunks import begins, finishes, has_output, is_chunk, writes_on
 
 MAX_OPEN = 10_000
-"""Streams that may be open at once; the oldest one beyond is taken for one without an end."""
+"""Streams that may be open at once; the oldest one beyond has no end."""
 
 _MAX_CLOSED = 1_000
 _FACTS = ("id", "created", "model", "service_tier", "metadata")
@@ -29,7 +29,7 @@ _ASK = "a stream says its usage where the request asks for it: stream_options {'
 
 @dataclass(slots=True)
 class _Stream:
-    """A stream whose end hasn't come: where it began, what it said so far, and the last usage seen.
+    """A stream whose end hasn't come: its beginning, its facts so far, and its last usage.
 
     `ids` are those that its chunks have. `opens` says that its first chunk gave a role; `choices` are those seen,
     `open_choices` those that have not ended. `finished` once a choice says why it ended; `ended` while the last chunk
@@ -56,7 +56,7 @@ class _Stream:
     open_choices: set[str] = field(default_factory=set)
 
     def take(self, number: int, line: int, raw: bytes, chunk: JsonObject) -> None:
-        """Take a chunk. Usage that more text came with, or after, without saying it again is not the final one."""
+        """Takes a chunk. Usage is not the final one where text comes after it without usage."""
         choices = chunk.get("choices")
         usage, writes, ends = stated_usage(chunk), writes_on(choices), finishes(chunk)
         counts = usage is not None and (not isinstance(usage, dict) or holds_counts(usage))
@@ -78,11 +78,11 @@ class _Stream:
 
     @property
     def is_complete(self) -> bool:
-        """Tells whether nothing is missing: each choice said why it ended, and counts were stated."""
+        """Tells whether each choice said why it ended, and counts were stated."""
         return self.finished and not self.open_choices and self.usage is not None
 
     def _take_choices(self, choices: object) -> bool:
-        """Note which choices have begun and which ended; whether a usage beside these is of the whole request.
+        """Notes the choices begun and ended; tells whether a usage beside is the request's.
 
         Where there are several choices, one beside a part of them may count that part alone.
         """
@@ -104,7 +104,7 @@ class _Stream:
             self.facts["cache_hit"] = True
 
     def absorb(self, other: _Stream) -> None:
-        """Go on with the chunks of another, which came after all of these."""
+        """Goes on with the chunks of another, which came after all of these."""
         if other.usage is not None:
             self.usage, self.usage_line, self.usage_raw = other.usage, other.usage_line, other.usage_raw
         elif other.wrote:
@@ -133,7 +133,7 @@ class _Stream:
 
 
 class ChatStreams:
-    """Takes the chunks of streams one by one and yields an item for each stream that ends."""
+    """Takes chunks one by one and yields an item for each stream that ends."""
 
     def __init__(self) -> None:
         self._open: OrderedDict[str, _Stream] = OrderedDict()
@@ -148,7 +148,7 @@ class ChatStreams:
         return len(self._open)
 
     def is_chunk(self, obj: JsonObject) -> bool:
-        """Tells whether an object is a chunk: by itself, or since it goes on with a stream that is open."""
+        """Tells whether an object is a chunk by itself, or goes on with an open stream."""
         if is_chunk(obj):
             return True
         stream_id = obj.get("id")
@@ -156,7 +156,7 @@ class ChatStreams:
         return known and named_kind(obj, chat.READER.objects) is None and isinstance(obj.get("choices"), list)
 
     def feed(self, line: int, raw: bytes, chunk: JsonObject) -> Iterator[Item]:
-        """The items that a chunk completes: mostly none."""
+        """Yields the items that a chunk completes: mostly none."""
         choices, found = chunk.get("choices"), chunk.get("id")
         chunk_id = found if isinstance(found, str) else ""
         if not chunk_id and len(self._open) == 1:
@@ -177,7 +177,7 @@ class ChatStreams:
             yield self._end(self._open.popitem(last=False)[1])
 
     def done(self) -> Iterator[Item]:
-        """`[DONE]`: the end of the streams that miss nothing, else of the one that is open.
+        """Ends, at `[DONE]`, the streams that miss nothing, else the one that is open.
 
         Among several that miss something it can't be known whose end it is.
         """
@@ -198,7 +198,7 @@ class ChatStreams:
             self._closed.clear()
 
     def finish(self) -> Iterator[Item]:
-        """The end of the capture: streams that are finished end here, all other open ones are refused."""
+        """Ends the capture: finished streams end here, all other open ones are refused."""
         streams = _joined(list(self._open.values()))
         self._open.clear()
         yield from map(self._end, streams)
@@ -218,19 +218,19 @@ class ChatStreams:
 
 
 def endless(fields: JsonObject, advice: str = "") -> Rejected:
-    """The refusal of a stream whose end is unknown, with the fields of it that can be kept."""
+    """Returns the refusal of a stream without end, with the fields that can be kept."""
     message = "the stream has no terminal event, so its usage is unknown: capture it to its end, or book it from a log"
     kept = sealed({key: fields[key] for key in fields if key != "status"})
     return Rejected("no_terminal_event", message + advice, kept)
 
 
 def mark(raw: bytes) -> bytes:
-    """The digest of a stream's first event, which isn't kept: events hold prompts of any size."""
+    """Returns the digest of a stream's first event, which isn't kept: it may hold a prompt."""
     return b"sha256:" + hashlib.sha256(raw).hexdigest().encode()
 
 
 def _joined(streams: list[_Stream]) -> list[_Stream]:
-    """Copies of open streams in order, those put together that are one whose chunks changed their id."""
+    """Returns copies of open streams, those joined that are one whose chunks changed id."""
     ends = any(stream.finished or stream.ended for stream in streams[-2:])
     scattered = ends and len(streams) > 2 and all(stream.chunks == 1 for stream in streams)
     joined: list[_Stream] = []

@@ -12,7 +12,7 @@ CHUNK = "chat.completion.chunk"
 
 
 def is_chunk(obj: JsonObject) -> bool:
-    """Tells whether an object is a chunk by itself: it says so, has a delta, or text whose end is to come.
+    """Tells whether an object is a chunk: it says so, has a delta, or text to go on.
 
     One without choices that says nothing else, such as a filter's first, is a chunk too.
     """
@@ -61,7 +61,7 @@ def begins(choices: object) -> bool:
 
 
 def finishes(chunk: JsonObject) -> bool:
-    """Tells whether a choice says why it ended, or a stream without choices that it has."""
+    """Tells whether a choice says why it ended, or a stream without any that it has."""
     choices = chunk.get("choices")
     if not isinstance(choices, list):
         return chunk.get("is_end") is True

@@ -1,4 +1,4 @@
-"""An envelope: {"request": ..., "response": ..., "project": ..., "tags": ..., "occurred_at": ...}.
+"""Envelopes: {"request": …, "response": …, "project": …, "tags": …, "occurred_at": …}.
 
 The response may be of either API. Of the request only the model, metadata and service tier it asked for are read;
 `project`, `tags` and `occurred_at` come before what the response says. Other keys are passed over, but a proxy's word
@@ -89,7 +89,7 @@ def _read(obj: JsonObject) -> Parsed:
 
 
 def reader_of(response: JsonObject) -> PayloadReader:
-    """The reader of the API that a response is of; one that shows neither is read as a Responses object."""
+    """Returns the reader of a response's API; without a sign, that of the Responses API."""
     kind = response.get("object")
     if isinstance(kind, str) and kind in chat.FORMAT.objects:
         return chat.READER

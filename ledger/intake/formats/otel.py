@@ -1,4 +1,4 @@
-"""OTLP JSON: an ExportTraceServiceRequest with spans that carry `gen_ai.*` attributes, each span one request.
+"""OTLP JSON: an ExportTraceServiceRequest of spans with `gen_ai.*`, each one request.
 
 A request occurs when it starts: the span's startTimeUnixNano is its time, cut to microseconds. Attributes of span and
 resource come where a request's metadata would, those of the span first. `spans` says which spans are requests.
@@ -36,12 +36,12 @@ _TRACES, _LOGS, _METRICS = "resourceSpans", "resourceLogs", "resourceMetrics"
 
 
 def recognise(obj: JsonObject) -> bool:
-    """Recognises what an OTLP exporter sends; logs and metrics hold no spans: nothing is booked of them."""
+    """Tells whether an OTLP exporter sent it; nothing is booked of logs and metrics."""
     return any(signal in obj for signal in (_TRACES, _LOGS, _METRICS))
 
 
 def parts(obj: JsonObject, known: Spans) -> Iterator[tuple[bytes, Parsed]]:
-    """Reads each span, canonically encoded, `known` being those before it; never raises."""
+    """Yields each span, canonically encoded, and what it says; never raises."""
     found: list[TraceSpan | tuple[bytes, Rejected]] = []
     fault: RecordError | None = None
     try:
@@ -91,7 +91,7 @@ def _read(span: TraceSpan, known: Spans) -> tuple[bytes, Parsed]:
 
 
 def _counts_anything(signal: object) -> bool:
-    """Tells whether logs or metrics hold an attribute that counts tokens, or a metric named so."""
+    """Tells whether logs or metrics hold an attribute or a metric that counts tokens."""
     for value in values_inside(signal):
         if isinstance(value, dict):
             key, held, name = value.get("key"), value.get("value"), value.get("name")
@@ -156,7 +156,7 @@ class _SpanReader:
         return "failed" if code in (2, "STATUS_CODE_ERROR") else "completed"
 
     def _time(self) -> int:
-        """Microseconds; an unset time is 0 in OTLP, and missing here."""
+        """Reads microseconds; an unset time is 0 in OTLP, and missing here."""
         name = "startTimeUnixNano"
         nanoseconds = whole_number(self._span.get(name))
         if nanoseconds is None or nanoseconds == 0:
@@ -167,7 +167,7 @@ class _SpanReader:
         return read_time(nanoseconds // 10**9, name) + nanoseconds % 10**9 // 1_000
 
     def _service_tier(self, *, asked: bool = False) -> str | None:
-        """The tier under whichever name the response has it, or that the request asked for."""
+        """Returns the response's tier under whichever name, or that the request asked for."""
         values = (
             read_text(value, key)
             for key, value in self._attributes.items()
@@ -176,7 +176,7 @@ class _SpanReader:
         return next((value for value in values if value is not None), None)
 
     def _usage(self) -> Reported:
-        """Reads gen_ai.usage, and attributes in which instrumentations count more of the same request."""
+        """Reads gen_ai.usage, and attributes that count more of the same request."""
         counts = [
             (path, whole_number(value))
             for key, held in self._attributes.items()

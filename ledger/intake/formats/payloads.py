@@ -1,4 +1,4 @@
-"""Common parts of Responses and Chat Completions objects: one request's id, time, model and usage."""
+"""Parts that Responses and Chat Completions objects share: id, time, model, usage."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class PayloadReader:
         )
 
     def salvage(self, obj: JsonObject) -> dict[str, Any]:
-        """The fields of a refused object that can be kept. Counts only where all of the usage holds together."""
+        """Returns the fields of a refused object that can be kept; counts only if all are right."""
         fields = salvaged(
             {
                 "request_id": lambda: read_id(obj.get("id"), "id"),
@@ -94,7 +94,7 @@ class PayloadReader:
 
 
 def _caching_end(obj: JsonObject, caching: object, occurred_at_us: int) -> int | None:
-    """When the cache storage that a response states ends; None where none is enabled or it ends before it starts."""
+    """Returns the end of a response's cache storage; None where none is enabled or left."""
     if not isinstance(caching, dict) or caching.get("type") != "enabled" or obj.get("expire_at") is None:
         return None
     expires_at_us = read_time(obj["expire_at"], "expire_at")

@@ -1,4 +1,4 @@
-"""The ledger's own fields, one record an object: {"request_id": ..., "occurred_at": ..., "input_tokens": ..., ...}.
+"""The ledger's own records: {"request_id": …, "occurred_at": …, "input_tokens": …, …}.
 
 Keys are those of a usage record and no others; null is the same as absent. `kind` is `request` unless given; a
 `cache_storage` record has `tokens`, `start` and `end` instead of counts and `occurred_at`.

@@ -1,4 +1,4 @@
-"""The input formats by name, and recognition of a decoded object. A new format is a module, and its line here."""
+"""The input formats by name, and recognition of objects. A new one is a line here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BY_OBJECT = {name: found.name for found in FORMATS.values() for name in found.o
 
 
 def recognise(obj: JsonObject) -> str | None:
-    """The name of the format an object is in, by its key "object" or else by other keys; None where it is in none.
+    """Returns an object's format, by its key "object" or else by other keys; else None.
 
     An object that names itself as something else is of no format that goes by such names, whatever keys it has.
     """
@@ -34,19 +34,19 @@ def recognise(obj: JsonObject) -> str | None:
 
 
 def is_known(obj: JsonObject) -> bool:
-    """Tells whether something can be read of an object: it is in a format, or a list of objects."""
+    """Tells whether an object is in a format, or a list of objects."""
     return recognise(obj) is not None or list_elements(obj) is not None
 
 
 def list_elements(obj: JsonObject) -> list[Any] | None:
-    """The elements of a list object, which is an array in a coat; None of anything else, or of one with own counts."""
+    """Returns the elements of a list object without counts of its own; else None."""
     elements = obj.get("data")
     is_list = obj.get("object") == LIST and isinstance(elements, list) and not holds_counts(obj.get("usage"))
     return elements if is_list else None
 
 
 def unrecognised(obj: JsonObject | None) -> RecordError:
-    """The refusal of what is in no format: it names what the object says it is, where it says anything."""
+    """Returns the refusal of what is in no format, with what the object says it is."""
     kind = None if obj is None else named_kind(obj)
     if kind is not None:
         return unknown_object(kind)

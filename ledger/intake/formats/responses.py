@@ -1,4 +1,4 @@
-"""Objects of the Responses API, as the gateway answers them and as the openai SDK's `model_dump_json()` writes them."""
+"""Objects of the Responses API, by the gateway or the SDK's `model_dump_json()`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ READER = PayloadReader(
 
 
 def recognise(obj: JsonObject) -> bool:
-    """Tells whether an object without "object" reads like a response: by its usage, or by status and time."""
+    """Tells whether an object without "object" is one: by usage, or by status and time."""
     usage = obj.get("usage")
     if isinstance(usage, dict) and "input_tokens" in usage and "choices" not in obj:
         return True

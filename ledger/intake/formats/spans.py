@@ -1,4 +1,4 @@
-"""The spans of an OTLP export, and which of them are requests: others that carry token counts are known by a reason."""
+"""The spans of an OTLP export, and which are requests; others with counts have a reason."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class TraceSpan:
 
     @property
     def is_cached_answer(self) -> bool:
-        """Tells whether a proxy answered from its own cache: an attribute of that name says so, no count."""
+        """Tells whether a proxy answered from its own cache, by a flag, not a count, of that name."""
         named = (value for key, value in self.attributes.items() if key.rpartition(".")[2] == CACHE_HIT)
         return any(is_true(value) for value in named if not isinstance(value, int) or isinstance(value, bool))
 
@@ -58,7 +58,7 @@ class TraceSpan:
 
     @property
     def is_unnamed_request(self) -> bool:
-        """Tells whether it names no operation, and is a request all the same: it has counts and a response's id."""
+        """Tells whether it names no operation and has counts and a response's id."""
         return not self.is_other_operation and self.has_usage and bool(self.attributes.get(RESPONSE_ID))
 
     @property
@@ -71,7 +71,7 @@ class TraceSpan:
 
 
 class Spans:
-    """The spans of one source, export after export: who is whose parent, and which tell a request again.
+    """The spans of one source, export after export: their parents, and which repeat one.
 
     Children end, and are mostly exported, before their parents; what came before is remembered, up to MAX_SPANS.
     """
@@ -84,7 +84,7 @@ class Spans:
         self._named_ids: OrderedDict[str, None] = OrderedDict()
 
     def add(self, spans: Sequence[TraceSpan]) -> None:
-        """Take the spans of one export, before any of them is asked about."""
+        """Takes the spans of one export, before any of them is asked about."""
         for span in spans:
             own, parent = span.span.get("spanId"), span.span.get("parentSpanId")
             if isinstance(own, str) and isinstance(parent, str):
@@ -100,7 +100,7 @@ class Spans:
                 known.popitem(last=False)
 
     def why_ignored(self, span: TraceSpan) -> str | None:
-        """Why a span isn't read: a slug, empty where it carries no counts; None for a request to be read."""
+        """Returns why a span isn't read: a slug, empty without counts; None for a request."""
         if span.is_cached_answer:
             return "cache_hit"
         if span.is_named_request:
@@ -117,7 +117,7 @@ class Spans:
         return "no_response_id" if span.has_usage else "other_attributes"
 
     def _is_repeated(self, span: TraceSpan) -> bool:
-        """Tells whether its counts are those of a span below it, of a request above it, or of a named one of its id."""
+        """Tells whether a span below, a request above, or a named one of its id has its counts."""
         return (
             span.span.get("spanId") in self._above
             or span.attributes.get(RESPONSE_ID) in self._named_ids
@@ -138,7 +138,7 @@ def _texts(value: object) -> dict[str, None]:
 
 
 def listed_objects(obj: Mapping[str, Any], *names: str) -> Iterator[JsonObject]:
-    """The objects of the lists of these names; RecordError where one is no list of objects."""
+    """Yields the objects of the lists of these names; RecordError where one is none."""
     for name in names:
         for found in list_in(obj, name):
             if not isinstance(found, dict):
@@ -148,7 +148,7 @@ def listed_objects(obj: Mapping[str, Any], *names: str) -> Iterator[JsonObject]:
 
 
 def list_in(obj: Mapping[str, Any], name: str) -> list[Any]:
-    """The list of this name, empty where there is none; RecordError where it is no list."""
+    """Returns the list of this name, empty where absent; RecordError where it is none."""
     found = obj.get(name)
     if found is None:
         return []
@@ -158,7 +158,7 @@ def list_in(obj: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def attributes_of(owner: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes by key, integers as such, maps and lists too; an attribute given twice is refused."""
+    """Returns attributes by key, integers, maps and lists as such; refuses one given twice."""
     attributes: dict[str, Any] = {}
     for entry in listed_objects(owner, "attributes"):
         key, value = entry.get("key"), entry.get("value")
@@ -174,7 +174,7 @@ def attributes_of(owner: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain_value(value: Mapping[str, Any]) -> object:
-    """An attribute's value as such; None where it has none."""
+    """Returns an attribute's value as such; None where it has none."""
     for kind in ("stringValue", "boolValue", "doubleValue"):
         if kind in value:
             return None if isinstance(value[kind], dict | list) else value[kind]
@@ -193,5 +193,5 @@ def _plain_values(value: Mapping[str, Any]) -> object:
 
 
 def whole_number(value: object) -> object:
-    """64-bit integers are strings in OTLP JSON; numbers are taken as well."""
+    """Reads an integer: 64-bit ones are strings in OTLP JSON; else returns the value."""
     return int(value) if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value) else value

@@ -1,4 +1,4 @@
-"""Captured event streams of either API, one or many, also interleaved: what each stream's terminal event says.
+"""Captured event streams of either API, also interleaved: what each one's end says.
 
 A Responses stream ends with response.completed, .incomplete, .failed or .cancelled, which holds the whole response; a
 stream without an end is refused. Chunks of chat streams go to `chat_streams`.
@@ -30,7 +30,7 @@ _SIGNS_OF_LIFE = frozenset({"ping", "keepalive", "keep-alive", "heartbeat"})
 
 @dataclass(slots=True)
 class _Open:
-    """A stream whose end hasn't come: its first line, what tells it apart, and the facts seen so far."""
+    """A stream whose end hasn't come: its first line, its mark, and the facts so far."""
 
     line: int
     raw: bytes
@@ -38,7 +38,7 @@ class _Open:
 
 
 class StreamReader:
-    """Takes the events of streams one by one and yields an item for each stream that ends."""
+    """Takes events one by one and yields an item for each stream that ends."""
 
     def __init__(self) -> None:
         self._responses: OrderedDict[str, _Open] = OrderedDict()
@@ -51,14 +51,14 @@ class StreamReader:
         return len(self._responses) + self._chats.open_streams + (self._nameless is not None)
 
     def is_chunk(self, obj: JsonObject, *, in_events: bool = False) -> bool:
-        """Tells whether an object is a chunk of a chat stream; in an event stream, chat objects are too."""
+        """Tells whether an object is a chat chunk; in an event stream, chat objects are too."""
         if self._chats.is_chunk(obj):
             return True
         is_chat = in_events and named_kind(obj, chat.READER.objects) is None
         return is_chat and (obj.get("object") in chat.READER.objects or chat.recognise(obj))
 
     def feed(self, line: int, raw: bytes, event: JsonObject) -> Iterator[Item]:
-        """The items that an event completes: mostly none. Events of no stream, such as pings, are passed over."""
+        """Yields the items that an event completes: mostly none. Pings are passed over."""
         kind = event.get("type")
         if isinstance(kind, str) and kind.startswith("response."):
             yield from self._feed_response_event(line, raw, kind, event)
@@ -68,14 +68,14 @@ class StreamReader:
             self._note_nameless(line, raw)
 
     def done(self) -> Iterator[Item]:
-        """`[DONE]`: the end of the one chat stream that is open; among several it can't be known whose."""
+        """Ends chat streams at `[DONE]`; where none was open, a stream without a name."""
         was_chat = self._chats.open_streams > 0
         yield from self._chats.done()
         if not was_chat:
             yield from self._close_nameless()
 
     def finish(self) -> Iterator[Item]:
-        """The end of the capture: chat streams that are finished end here, all other open ones are refused."""
+        """Ends the capture: finished chat streams end here, all other open ones are refused."""
         yield from self._chats.finish()
         while self._responses:
             yield _endless(self._responses.popitem(last=False)[1])
@@ -111,7 +111,7 @@ class StreamReader:
 
 
 def _final_response(kind: str, response: JsonObject, known: _Open | None) -> Parsed:
-    """The response of a terminal event; what it leaves out is taken from the stream's first event, never usage."""
+    """Reads a terminal event's response; all but usage is filled in from the first event."""
     whole = {
         key: value for key, value in (known.facts if known else {}).items() if response.get(key) is None
     } | response

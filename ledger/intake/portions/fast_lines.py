@@ -1,4 +1,4 @@
-"""The short way for ordinary Responses lines: decoded straight to their facts, many times faster than the general way.
+"""Ordinary Responses lines straight to facts, many times faster than the general way.
 
 Only lines of which nothing is unusual go this way; every other one is left to the general reader, which accepts or
 refuses it by name. A line that goes this way comes out with the facts that the general way gives it.
@@ -58,7 +58,7 @@ class _Response(Struct):
 
 
 class _Line(NamedTuple):
-    """An ordinary line so far, with what is left of its text to look for repeated keys in."""
+    """An ordinary line so far, with the text in which keys may be repeated."""
 
     place: int
     response: _Response
@@ -82,14 +82,14 @@ _SAMPLE = 100
 
 
 class OrdinaryLines:
-    """Reads chunks of lines for one run, remembering what labels a metadata object leads to."""
+    """Reads chunks of lines for one run; remembers the labels of each metadata object."""
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
         self._labels = lru_cache(_MEMORY)(self._resolve_labels)
 
     def read(self, lines: Sequence[bytes]) -> list[Facts | None] | None:
-        """The facts of each line, None where the general way must read it; None for all if hardly one is ordinary."""
+        """Returns each line's facts, None for the general way; None if hardly one is ordinary."""
         sample = lines[:_SAMPLE]
         if sum(_decoded(place, line) is not None for place, line in enumerate(sample)) * 10 < len(sample):
             return None
@@ -113,7 +113,7 @@ class OrdinaryLines:
         return facts
 
     def _resolve_labels(self, metadata: bytes, model: str) -> tuple[str, str] | None:
-        """Finds project and tags; None where the general way must say what is wrong."""
+        """Returns project and tags; None where the general way says what is wrong."""
         if model.isspace():
             return None
         try:
@@ -130,6 +130,8 @@ def _decoded(place: int, line: bytes) -> _Line | None:
         response = _decode_response(line)
         counts = bytes(response.usage)
         usage = _decode_usage(counts)
+        if not line.isascii():
+            line.decode()  # msgspec passes over text that it doesn't keep without looking at its encoding
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     cached, reasoning = usage.input_tokens_details.cached_tokens, usage.output_tokens_details.reasoning_tokens
@@ -143,7 +145,6 @@ def _decoded(place: int, line: bytes) -> _Line | None:
         or usage.total_tokens != usage.input_tokens + usage.output_tokens
         or response.created_at % 1
         or response.id.isspace()
-        or not (line.isascii() or _is_utf8(line))
     ):
         return None
     rest = line
@@ -157,7 +158,7 @@ def _decoded(place: int, line: bytes) -> _Line | None:
 
 
 def _no_key_twice(lines: Sequence[_Line]) -> bool:
-    """Tells whether every deciding key is there just once in each line outside its output; may say no where that is so.
+    """Tells whether each line has each deciding key once, output apart; may wrongly say no.
 
     Each line has a key at least as often as its decoded value says, so as many in all as there are values means one
     in each. A key in an escaped spelling isn't counted, so there must be none.
@@ -174,12 +175,3 @@ def _no_key_twice(lines: Sequence[_Line]) -> bool:
         and all(text.count(key) == len(lines) for key in _KEYS)
         and all(text.count(key) == count for key, count in zip(_OPTIONAL_KEYS, optional, strict=True))
     )
-
-
-def _is_utf8(line: bytes) -> bool:
-    """Msgspec passes over text that it doesn't keep without looking at its encoding."""
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -1,4 +1,4 @@
-"""Labels of records by a run's options and rules: source, provider, project and tags."""
+"""Labels of records by a run's options and rules: source, provider, project, tags."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ALIKE = sorted({each.name for each in fields(UsageRecord)} & set(Facts._fields) 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """Options of the command line for every record of a run; kept with quarantined lines, for a retry."""
+    """A run's options for every record; kept with quarantined lines, for a retry."""
 
     provider: str | None = None
     source: str | None = None
@@ -34,7 +34,7 @@ class RunOptions:
 
 
 class Resolver:
-    """Turns usage records into facts by a run's options and the configuration's rules."""
+    """Turns records into facts by a run's options and the configuration's rules."""
 
     def __init__(self, options: RunOptions, config: Config) -> None:
         _check_options(options)
@@ -47,7 +47,7 @@ class Resolver:
         """The stream of ids where neither options nor record name one."""
 
     def resolve(self, record: UsageRecord) -> Facts:
-        """The facts to record; RecordError where a name or tag breaks a limit."""
+        """Returns the facts to record; RecordError where a name or tag breaks a limit."""
         provider = self.options.provider or record.provider or self.default_provider
         source = self.options.source or record.source or provider
         if len(source) > MAX_SOURCE:
@@ -66,7 +66,7 @@ class Resolver:
         )  # fmt: skip
 
     def _unbooked_calls(self, record: UsageRecord) -> int | None:
-        """Calls of tools to count beside the tokens; RecordError unless the run or the ledger leaves their fees out."""
+        """Returns the calls of tools to count; RecordError unless their fees are left unbooked."""
         if not record.tool_calls:
             return None
         if (self.options.tool_fees or self._config.ledger.tool_fees) != "unbooked":
@@ -78,13 +78,13 @@ class Resolver:
         return record.tool_calls
 
     def labels(self, record: UsageRecord, source: str) -> tuple[str, str]:
-        """Project and tags: of the option, else the record, response metadata, request metadata, else the rules."""
+        """Returns project and tags: as stated, else the project by the rules, else unassigned."""
         tags = self.tags(record)
         project = self.stated_project(record) or self._by_rule(record, source, tags) or UNASSIGNED
         return project, msgspec.json.encode(tags, order="sorted").decode()
 
     def stated_project(self, record: UsageRecord) -> str | None:
-        """The option's project, else the record's, else response metadata's, else request metadata's; blank is none."""
+        """Returns the option's project, else the record's, response's, request's; blank is none."""
         stated = (
             self.options.project,
             record.project,
@@ -97,7 +97,7 @@ class Resolver:
         return project
 
     def tags(self, record: UsageRecord) -> dict[str, str]:
-        """The kept keys of request metadata, of response metadata, the record's tags, the option's: the last holds."""
+        """Returns tags of request, response (kept keys), record and option: the last holds."""
         tags = {key: value for key, value in record.request_metadata.items() if key in self._keep}
         tags.update((key, value) for key, value in record.response_metadata.items() if key in self._keep)
         for key, value in tags.items():
@@ -122,7 +122,7 @@ class Resolver:
 
 
 def _check_options(options: RunOptions) -> None:
-    """LedgerError where a run names what could not be kept of any record."""
+    """Refuses, with a LedgerError, options that no record could be kept with."""
     limits = {"provider": MAX_NAME, "source": MAX_SOURCE, "project": MAX_NAME}
     try:
         for name, limit in limits.items():

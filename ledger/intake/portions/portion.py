@@ -1,4 +1,4 @@
-"""A source read and resolved in portions: facts ready to be priced, and what is held back. Needs no ledger."""
+"""A source in portions: facts ready to be priced, and what is held back. Needs no ledger."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PORTION = 20_000
 
 
 class LineFacts(NamedTuple):
-    """The facts of one line, with its number and the bytes that tell it from other items."""
+    """The facts of one line, with its number and the bytes to know it by."""
 
     line: int
     raw: bytes | None
@@ -46,7 +46,7 @@ class Portion:
 
 
 def resolved(items: Sequence[Item], resolver: Resolver) -> Portion:
-    """The facts of the items that are usage records, storage derived from them included; and what is held back."""
+    """Returns the items' facts, derived storage among them, and what is held back."""
     portion = Portion()
     for item in items:
         parsed = item.parsed
@@ -81,7 +81,7 @@ def _refuse(item: Item, rejected: Rejected, resolver: Resolver, portion: Portion
 
 
 def assumed_storage(facts: Facts, expires_at_us: int) -> Facts:
-    """The cache storage that a response with caching enabled implies: its input, from its creation to its expiry."""
+    """Returns the storage that enabled caching implies: of the input, from start to expiry."""
     return facts._replace(
         kind="cache_storage",
         storage_tokens=facts.input_tokens,
@@ -93,7 +93,7 @@ def assumed_storage(facts: Facts, expires_at_us: int) -> Facts:
 
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """Python's cycle collector at rest: it would look through every row again and again, and rows make no cycles."""
+    """Switches Python's cycle collector off: rows make no cycles, and it looks at each."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -104,7 +104,7 @@ def without_collector() -> Iterator[None]:
 
 
 def portions(source: Source, input_format: str, resolver: Resolver) -> Iterator[Portion]:
-    """All of a source, ordinary lines by the short way."""
+    """Yields all of a source, ordinary lines by the short way."""
     reader = SourceReader(source, input_format)
     short_way = input_format in ("auto", "responses") and not resolver.options.assume_cache_storage
     ordinary = OrdinaryLines(resolver) if short_way else None

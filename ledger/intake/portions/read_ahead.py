@@ -1,4 +1,4 @@
-"""Large files read by a process of their own, a few portions ahead, so that reading and posting use two cores."""
+"""Large files read ahead by a second process, so that reading and posting use two cores."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _decode = msgspec.msgpack.Decoder(Portion).decode
 
 
 def is_worthwhile(source: Source) -> bool:
-    """Tells whether a second process would help: a large plain file, and a core for it."""
+    """Tells whether a second process helps: a large plain file, and a core for it."""
     path = Path(source.name)
     return (os.cpu_count() or 1) > 1 and path.is_file() and path.stat().st_size >= WORTHWHILE_BYTES
 
 
 def portions_ahead(source: Source, input_format: str, options: RunOptions, config: Config) -> Iterator[Portion]:
-    """Yields what `portions` does, read by a process of its own; LedgerError where that fails to read on."""
+    """Yields what `portions` does, read by a second process; LedgerError where that fails."""
     context = multiprocessing.get_context("spawn")
     receiving, sending = context.Pipe(duplex=False)
     process = context.Process(target=_read, args=(sending, source.name, input_format, options, config), daemon=True)
@@ -57,7 +57,7 @@ def _received(connection: Connection, name: str) -> bytes:
 
 
 def _read(connection: Connection, name: str, input_format: str, options: RunOptions, config: Config) -> None:
-    """The other process: sends each portion, then nothing; after a `!` the words of an error."""
+    """Sends each portion, then nothing, or after a `!` an error's words: the second process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the first process, which ends this one
     with suppress(BrokenPipeError):
         try:
