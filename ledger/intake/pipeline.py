@@ -121,17 +121,14 @@ class Intake:
         return left
 
     def _sum_up(self, rated: Rated, posted: Posted) -> None:
-        accepted = Counter[tuple[str, str, int | None]]()
-        amounts = Counter[tuple[str, str, int | None]]()
+        accepted = defaultdict[tuple[str, str, int | None], list[int]](list)
         rows = zip(posted.outcomes, rated.facts, rated.currency, rated.conversion_id, rated.amount_nano, strict=True)
         for outcome, facts, currency, conversion_id, amount in rows:
             if outcome == "accepted":
-                key = (facts.project, currency, conversion_id)
-                accepted[key] += 1
-                amounts[key] += amount
-        for (project, currency, conversion_id), amount in amounts.items():
-            key = (project, currency, conversion_id)
-            self.tally.spend[project].add(currency, self._pins.per_usd_nano(conversion_id), amount, accepted[key])
+                accepted[facts.project, currency, conversion_id].append(amount)
+        for (project, currency, conversion_id), amounts in accepted.items():
+            per_usd_nano = self._pins.per_usd_nano(conversion_id)
+            self.tally.spend[project].add(currency, per_usd_nano, sum(amounts), len(amounts))
 
     def _hold(self, portion: Portion, place: int, reason: str, message: str) -> None:
         line, raw, facts = portion.rows[place]

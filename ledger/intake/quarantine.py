@@ -153,12 +153,8 @@ def get_entry(connection: Connection, number: int) -> Row[Any]:
 
 def entries(connection: Connection, *, state: str | None = "open", reason: str | None = None) -> Sequence[Row[Any]]:
     """Returns entries in order of number, of one state (None: all) and one reason."""
-    query = select(quarantine).order_by(quarantine.c.id)
-    if state is not None:
-        query = query.where(quarantine.c.state == state)
-    if reason is not None:
-        query = query.where(quarantine.c.reason == reason)
-    return connection.execute(query).all()
+    wanted = {name: value for name, value in (("state", state), ("reason", reason)) if value is not None}
+    return connection.execute(select(quarantine).filter_by(**wanted).order_by(quarantine.c.id)).all()
 
 
 def count_open(connection: Connection) -> dict[str, int]:

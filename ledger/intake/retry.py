@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -59,9 +60,8 @@ def retry(database: Database, config: Config, numbers: Sequence[int] = ()) -> Re
                     f"quarantine entry {row.id} ({row.reason}) holds too little: mend the line and ingest it, "
                     f"or 'tollbook quarantine discard {row.id} --reason R'"
                 )
-        for options, rows in groupby(
-            sorted(chosen, key=lambda row: (row.options, row.id)), key=lambda row: row.options
-        ):
+        chosen.sort(key=attrgetter("options", "id"))
+        for options, rows in groupby(chosen, key=attrgetter("options")):
             intake = Intake(database, config, msgspec.json.decode(options, type=RunOptions), run)
             intake.prepare(connection)
             _retry_together(connection, intake, list(rows), result)

@@ -45,8 +45,7 @@ class _Stream:
     facts: JsonObject = field(default_factory=dict)
     usage: object = None
     zeros: object = None
-    usage_line: int = 0
-    usage_raw: bytes = b""
+    usage_at: tuple[int, bytes] | None = None
     opens: bool = False
     wrote: bool = False
     begun: bool = False
@@ -63,7 +62,7 @@ class _Stream:
         self._take_facts(chunk)
         of_all = self._take_choices(choices)
         if counts and of_all:
-            self.usage, self.usage_line, self.usage_raw = usage, line, raw
+            self.usage, self.usage_at = usage, (line, raw)
         elif writes:
             self.usage = None
         if usage is not None and not counts:
@@ -106,7 +105,7 @@ class _Stream:
     def absorb(self, other: _Stream) -> None:
         """Goes on with the chunks of another, which came after all of these."""
         if other.usage is not None:
-            self.usage, self.usage_line, self.usage_raw = other.usage, other.usage_line, other.usage_raw
+            self.usage, self.usage_at = other.usage, other.usage_at
         elif other.wrote:
             self.usage = None
         self.zeros = other.zeros or self.zeros
@@ -214,7 +213,7 @@ class ChatStreams:
             self._closed.popitem(last=False)
         usage = stream.zeros if stream.usage is None else stream.usage
         parsed = chat.READER.parse(stream.facts | {"usage": usage})
-        return Item(stream.usage_line or stream.line, stream.usage_raw or stream.raw, _advised(parsed))
+        return Item(*(stream.usage_at or (stream.line, stream.raw)), _advised(parsed))
 
 
 def endless(fields: JsonObject, advice: str = "") -> Rejected:
