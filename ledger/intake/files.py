@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -109,13 +109,8 @@ class Ingest:
                 self.result.committed = False
                 self._run.id = None
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        if self._whole is not None:
-            yield self._whole
-        else:
-            with self._database.writing() as connection:
-                yield connection
+    def _transaction(self) -> AbstractContextManager[Connection]:
+        return self._database.writing() if self._whole is None else nullcontext(self._whole)
 
     def _run_all(self, files: Sequence[Source]) -> None:
         with self._transaction() as connection:

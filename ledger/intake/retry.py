@@ -85,14 +85,9 @@ def _retry_together(connection: Connection, intake: Intake, rows: Sequence[Row[A
 
 def _portion(intake: Intake, rows: Sequence[Row[Any]]) -> Portion:
     """Returns the entries' facts; the entry's number is the line, to find it by again."""
-    items: list[Item] = []
-    assumed: set[int] = set()
-    for row in rows:
-        fields = msgspec.json.decode(row.fields)
-        if fields.pop("assumed", False):
-            assumed.add(row.id)
-        items.append(Item(row.id, None, parse(fields)))
-    portion = resolved(items, intake.resolver)
+    stated = {row.id: msgspec.json.decode(row.fields) for row in rows}
+    assumed = {number for number, fields in stated.items() if fields.pop("assumed", False)}
+    portion = resolved([Item(number, None, parse(fields)) for number, fields in stated.items()], intake.resolver)
     portion.rows = [row._replace(facts=row.facts._replace(assumed=int(row.line in assumed))) for row in portion.rows]
     return portion
 

@@ -96,7 +96,7 @@ def line_chunks(blocks: Iterable[bytes]) -> Iterator[LineChunk | Item]:
     too_long: TooLong | None = None
     for block in blocks:
         rest = block
-        if too_long is None and splitter.tail + _first_length(block) > MAX_ITEM_BYTES:
+        if too_long is None and splitter.tail + len(block.partition(b"\n")[0]) > MAX_ITEM_BYTES:
             yield from splitter.take()
             too_long = TooLong(splitter.next_line, "line")
             too_long.add(splitter.parts[0])
@@ -115,11 +115,6 @@ def line_chunks(blocks: Iterable[bytes]) -> Iterator[LineChunk | Item]:
     if too_long is not None:
         yield too_long.item()
     yield from splitter.take(rest=True)
-
-
-def _first_length(block: bytes) -> int:
-    end = block.find(b"\n")
-    return len(block) if end < 0 else end
 
 
 def _bare(line: bytes) -> bytes:

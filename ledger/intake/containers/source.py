@@ -19,7 +19,7 @@ import zstandard
 BLOCK = 2**20
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-# A zstd block of four bytes may stand for 128 KiB, so what is fed at once bounds what comes out at once.
+# A zstd block of four bytes may expand to 128 KiB, so what is fed at once bounds what comes out at once.
 _ZSTD_FEED = 2_048
 _MAX_KEPT_OPEN = 100
 

@@ -113,18 +113,14 @@ def _read_header(raw: bytes) -> list[str]:
         raise RecordError(
             "duplicate_column", f"the header names {listed} twice: which cell counts can't be known; keep one"
         )
-    missing = _missing(set(names))
+    if "tokens" not in names:
+        needed = ["request_id", "occurred_at", "input_tokens", "output_tokens"]
+    else:
+        needed = ["request_id"] if "input_tokens" in names else ["request_id", "start", "end"]
+    missing = [name for name in needed if name not in names]
     if missing:
         raise RecordError("missing_column", f"the header lacks {', '.join(missing)}: add the columns")
     return names
-
-
-def _missing(names: set[str]) -> list[str]:
-    if "tokens" in names:
-        needed = ["request_id"] if "input_tokens" in names else ["request_id", "start", "end"]
-    else:
-        needed = ["request_id", "occurred_at", "input_tokens", "output_tokens"]
-    return [name for name in needed if name not in names]
 
 
 def _record(header: list[str], cells: list[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 r"""JSON text -> value: repeated keys, half surrogate pairs and deep nesting are refused.
 
 msgspec decodes, but keeps the last of two equal keys. A key is followed by a colon, so the byte pairs `":` of the text
-are counted against those of the value encoded again. Besides keys, that pair stands where a text starts with a colon
+are counted against those of the value encoded again. Besides keys, that pair occurs where a text starts with a colon
 and where it holds an escaped quote before a colon: in both counts alike, unless a value was dropped, which lowers the
 second. So equal counts prove that no key was dropped, as long as the text holds no blank between a key and its colon
 and neither character as an escape (\u0022, \u003a). Where counts differ or that is not so, the standard library reads

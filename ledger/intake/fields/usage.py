@@ -205,7 +205,7 @@ def _input_and_cached(found: _Found) -> tuple[int, int]:
     """All input and the cached part of it.
 
     `cache_read_input_tokens` is a part of the input where that is `prompt_tokens`, where the total is input + output,
-    or where another name says the same: 10 in of which 4 cached, 2 out, total 12. With a total of 16 it stands beside
+    or where another name says the same: 10 in of which 4 cached, 2 out, total 12. With a total of 16 it comes beside
     the input, which is 14 then. Without either nobody can tell.
     """
     input_tokens, cached = found.count("input"), found.count("cached")

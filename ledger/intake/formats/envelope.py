@@ -1,8 +1,8 @@
 """Envelopes: {"request": …, "response": …, "project": …, "tags": …, "occurred_at": …}.
 
 The response may be of either API. Of the request only the model, metadata and service tier it asked for are read;
-`project`, `tags` and `occurred_at` come before what the response says. Other keys are passed over, but a proxy's word
-that the answer came from its own cache. Lines that the Batch API wrote look alike: `custom_id` and `response.body`.
+`project`, `tags` and `occurred_at` come before what the response says. Other keys are passed over, except the word of
+a proxy that it answered from its own cache. Lines of the Batch API look alike: `custom_id` and `response.body`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,11 @@ def _read(obj: JsonObject) -> Parsed:
     project = read_text(obj.get("project"), "project")
     tags = read_tags(obj.get("tags"), "tags")
     requested_model = read_text(request.get("model"), "request.model")
-    found = reader_of(response).read(_dated(obj, response))
+    reader = reader_of(response)
+    dated = {}
+    if obj.get("occurred_at") is not None:
+        dated = {reader.time_key: iso_text(read_time(obj["occurred_at"], "occurred_at"))}
+    found = reader.read(response | dated)
     if not isinstance(found, UsageRecord):
         return found
     check_other_usage(obj)
@@ -106,14 +110,6 @@ def _part(obj: JsonObject, name: str) -> JsonObject:
         # Not the value: it may be the prompt or the answer itself.
         raise RecordError("not_an_object", f"{name} isn't an object: give the {name} as JSON; correct the record")
     return part
-
-
-def _dated(obj: JsonObject, response: JsonObject) -> JsonObject:
-    occurred_at = obj.get("occurred_at")
-    if occurred_at is None:
-        return response
-    seconds = read_time(occurred_at, "occurred_at")
-    return response | {reader_of(response).time_key: iso_text(seconds)}
 
 
 def _salvage(obj: JsonObject) -> dict[str, Any]:

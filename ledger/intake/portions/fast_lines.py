@@ -73,7 +73,7 @@ _decode_usage = msgspec.json.Decoder(_Usage).decode
 _USAGE_KEYS = 5
 # Keys that decide something: a line of this way may have each once only.
 _KEYS = (b'"id"', b'"object"', b'"created_at"', b'"model"', b'"status"', b'"usage', b'sage"')
-# Where an item of the output may be a call that is billed apart: its type ends so, but for a function's; or is escaped.
+# Where an item of the output may be a call that is billed apart: its type ends so, except a function's; or is escaped.
 _BILLED_CALL = re.compile(rb'(?<!"function)_call"|web_search"|web_fetch"|server_tool_use"|\\u00[4-7]')
 _SIGNS_OF_CALLS = (b'_call"', b"web_", b"server_tool", b"\\u00")
 _OPTIONAL_KEYS = (b'"service_tier"', b'"metadata"', b'"output"')

@@ -12,7 +12,7 @@ from ledger.config import UNASSIGNED, Config, ToolFees
 from ledger.errors import LedgerError
 from ledger.intake.fields.record import MAX_NAME, MAX_SOURCE, MAX_TAGS, RecordError, UsageRecord
 from ledger.intake.fields.record_fields import COUNTS
-from ledger.intake.fields.values import check_tag, check_text
+from ledger.intake.fields.values import check_tag, check_text, read_text
 from pricing.usage import TokenUsage
 
 # A day short of year 10000, so that every zone can say which day it is.
@@ -91,10 +91,7 @@ class Resolver:
             record.response_metadata.get("project"),
             record.request_metadata.get("project"),
         )
-        project = next((name for name in stated if name and not name.isspace()), None)
-        if project is not None:
-            check_text(project, "project", MAX_NAME)
-        return project
+        return read_text(next((name for name in stated if name and not name.isspace()), None), "project")
 
     def tags(self, record: UsageRecord) -> dict[str, str]:
         """Returns tags of request, response (kept keys), record and option: the last holds."""

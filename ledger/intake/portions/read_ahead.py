@@ -39,21 +39,16 @@ def portions_ahead(source: Source, input_format: str, options: RunOptions, confi
     process.start()
     sending.close()
     try:
-        while data := _received(receiving, source.name):
+        while data := receiving.recv_bytes():
             if data[:1] == b"!":
                 raise LedgerError(data[1:].decode())
             yield _decode(data)
+    except EOFError:
+        raise LedgerError(f"{source.name}: the process that read it ended early: run the same command again") from None
     finally:
         receiving.close()
         process.terminate()
         process.join()
-
-
-def _received(connection: Connection, name: str) -> bytes:
-    try:
-        return connection.recv_bytes()
-    except EOFError:
-        raise LedgerError(f"{name}: the process that read it ended early: run the same command again") from None
 
 
 def _read(connection: Connection, name: str, input_format: str, options: RunOptions, config: Config) -> None:
