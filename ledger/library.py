@@ -11,7 +11,7 @@ from typing import Self
 from ledger.config import database_url, load_config
 from ledger.errors import LedgerError
 from ledger.intake.application import Recorded, record_all
-from ledger.intake.portions.labels import Resolver, RunOptions
+from ledger.intake.labels import Resolver, RunOptions
 from ledger.reports.report import ReportOptions, run_report
 from ledger.reports.rows import ReportRows, typed_rows
 from ledger.reports.selection import Basis

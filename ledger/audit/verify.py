@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, func, select, text
 from ledger.audit.chain import LISTED_PROBLEMS, PAGE_ROWS, Chain, Verification, added_in, pages
 from ledger.book.charges import LIVE_CLASSES, is_undone, posted_charges
 from ledger.book.corrections.reversing import reversal
-from ledger.book.projects import check_projects
+from ledger.book.project_names import check_projects
 from ledger.book.rebuilt_rollups import RebuiltRollUps
 from ledger.book.rows import ChargeRow, Facts, nano_by_meter
 from ledger.months.rows import check_closings

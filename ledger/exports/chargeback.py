@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from ledger.book.projects import Projects, read_projects
+from ledger.book.project_names import Projects, read_projects
 from ledger.config import Project
 from ledger.errors import LedgerError
 from ledger.exports.apportion import apportion

@@ -19,8 +19,8 @@ from ledger.intake.fields.refusals import sealed
 from ledger.intake.fields.values import read_tags, read_text
 from ledger.intake.formats import chat, responses
 from ledger.intake.formats.registry import recognise, unrecognised
+from ledger.intake.labels import Resolver, RunOptions
 from ledger.intake.pipeline import Intake
-from ledger.intake.portions.labels import Resolver, RunOptions
 from ledger.intake.portions.portion import resolved
 from ledger.intake.quarantine import hold
 from ledger.store.database import Database

@@ -16,8 +16,8 @@ from ledger.book.posting import Posted, Run
 from ledger.config import Config
 from ledger.errors import LedgerError
 from ledger.intake.containers.source import Source
+from ledger.intake.labels import RunOptions
 from ledger.intake.pipeline import Intake, RunCounts
-from ledger.intake.portions.labels import RunOptions
 from ledger.intake.portions.portion import Portion, portions, without_collector
 from ledger.intake.portions.read_ahead import is_worthwhile, portions_ahead
 from ledger.intake.quarantine import CUT, ENDLESS, OpenLines, hold, line_of

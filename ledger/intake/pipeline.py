@@ -20,7 +20,7 @@ from ledger.book.rows import Facts, Rated
 from ledger.config import Config
 from ledger.intake.fields.record import Held, UsageRecord
 from ledger.intake.fields.record_fields import COUNTS, to_fields
-from ledger.intake.portions.labels import ALIKE, Resolver, RunOptions
+from ledger.intake.labels import ALIKE, Resolver, RunOptions
 from ledger.intake.portions.portion import Portion
 from ledger.intake.quarantine import line_of
 from ledger.store.database import Database

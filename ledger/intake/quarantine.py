@@ -14,7 +14,7 @@ from ledger.book.rows import Facts
 from ledger.errors import LedgerError
 from ledger.intake.fields.record import Held, RecordError
 from ledger.intake.fields.times import read_time
-from ledger.intake.portions.labels import RunOptions
+from ledger.intake.labels import RunOptions
 from ledger.store.bulk import in_chunks, next_id
 from ledger.store.tables import quarantine
 from ledger.values.instants import from_microseconds

@@ -20,8 +20,8 @@ from ledger.config import Config
 from ledger.errors import LedgerError
 from ledger.intake.fields.record import Item
 from ledger.intake.formats.records import parse
+from ledger.intake.labels import RunOptions
 from ledger.intake.pipeline import Intake, fields_of
-from ledger.intake.portions.labels import RunOptions
 from ledger.intake.portions.portion import Portion, resolved
 from ledger.intake.quarantine import entries, get_entry, settle
 from ledger.store.bulk import append_rows, next_id

@@ -15,7 +15,7 @@ from ledger.audit.verify import verify
 from ledger.book.corrections.reversing import Selection, reassign, void
 from ledger.config import Config
 from ledger.intake.files import Ingest
-from ledger.intake.portions.labels import RunOptions
+from ledger.intake.labels import RunOptions
 from ledger.store.database import Database
 from ledger.store.opening import open_ledger
 from tests.conftest import Cli

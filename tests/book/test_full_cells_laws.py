@@ -21,8 +21,8 @@ from ledger.book.settings import rebuild_rollups
 from ledger.config import Config
 from ledger.errors import LedgerError
 from ledger.intake.files import Ingest
+from ledger.intake.labels import RunOptions
 from ledger.intake.pipeline import RunCounts
-from ledger.intake.portions.labels import RunOptions
 from ledger.reports.selection import Selection
 from ledger.reports.spend import read_spend
 from ledger.store.opening import open_ledger

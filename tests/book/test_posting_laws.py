@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ledger.audit.verify import verify
 from ledger.config import Config
 from ledger.intake.files import Ingest
-from ledger.intake.portions.labels import RunOptions
+from ledger.intake.labels import RunOptions
 from ledger.store.opening import open_ledger
 from tests.conftest import ROOT, Cli
 from tests.helpers.ledgers import REFERENCE_NANO, charges, counts, nano, report, responses

@@ -196,7 +196,7 @@ def test_runs_of_one_process_remember_nothing_of_one_that_was_rolled_back(cli: C
     from ledger.audit.verify import verify
     from ledger.config import Config
     from ledger.intake.files import Ingest
-    from ledger.intake.portions.labels import RunOptions
+    from ledger.intake.labels import RunOptions
     from ledger.store.opening import open_ledger
     from tests.helpers.sources import source
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from ledger.book.rows import Facts
 from ledger.config import Config, LedgerSection, ProjectRule
 from ledger.intake.fields.record import RecordError, UsageRecord
+from ledger.intake.labels import Resolver, RunOptions
 from ledger.intake.portions.fast_lines import OrdinaryLines
-from ledger.intake.portions.labels import Resolver, RunOptions
 from tests.helpers.ledgers import responses
 from tests.helpers.sources import parse_line, response, usage
 from tests.intake.test_kinds import OTHERS as OTHER_OBJECTS

@@ -14,7 +14,7 @@ from ledger.book.rows import Facts
 from ledger.config import Config, LedgerSection, ProjectRule, load_config
 from ledger.errors import LedgerError
 from ledger.intake.fields.record import RecordError, UsageRecord
-from ledger.intake.portions.labels import MAX_OCCURRED_US, Resolver, RunOptions
+from ledger.intake.labels import MAX_OCCURRED_US, Resolver, RunOptions
 from tests.conftest import Cli
 from tests.helpers.ledgers import charges, counts
 from tests.helpers.sources import AT, lines, record, response

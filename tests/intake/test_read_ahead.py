@@ -10,8 +10,8 @@ import pytest
 from ledger.config import Config
 from ledger.errors import LedgerError
 from ledger.intake.containers.source import open_source
+from ledger.intake.labels import Resolver, RunOptions
 from ledger.intake.portions import read_ahead as ahead
-from ledger.intake.portions.labels import Resolver, RunOptions
 from ledger.intake.portions.portion import portions
 from tests.helpers.ledgers import responses
 from tests.helpers.sources import lines, record, response

@@ -14,8 +14,8 @@ from ledger.config import Config
 from ledger.intake.application import _parse
 from ledger.intake.fields.record import Parsed, Rejected, UsageRecord
 from ledger.intake.fields.usage_names import COUNT_MEANINGS, meaning_of
+from ledger.intake.labels import Resolver, RunOptions
 from ledger.intake.portions.fast_lines import OrdinaryLines, _InputDetails, _OutputDetails, _Usage
-from ledger.intake.portions.labels import Resolver, RunOptions
 from tests.helpers.sources import chat, counts, only_record, only_rejection, parse_line, parse_object, response
 from tests.intake.test_otel import BASE, export, span
 

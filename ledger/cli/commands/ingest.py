@@ -123,7 +123,7 @@ def ingest(
     """
     from ledger.intake.containers.source import open_sources
     from ledger.intake.files import Ingest, ledger_for_dry_run
-    from ledger.intake.portions.labels import RunOptions
+    from ledger.intake.labels import RunOptions
 
     if strict and dry_run:
         raise LedgerError("--strict and --dry-run contradict each other: give one of them")

@@ -15,7 +15,7 @@ from ledger.cli.show.sheet import Cell, Column, Sheet
 from ledger.values.instants import moment_text
 
 if TYPE_CHECKING:
-    from ledger.book.projects import ProjectChange
+    from ledger.book.project_names import ProjectChange
     from ledger.config import Project
 
 FIELDS = ("name", "owner", "cost_center", "aliases")
@@ -45,7 +45,7 @@ def apply(app: App, *, file: str, remove_all: bool, dry_run: bool, output: Outpu
     What an entry leaves out is nothing, and a project without an entry is removed. Closed months keep the projects
     that were in force when they were closed.
     """
-    from ledger.book.projects import apply_projects
+    from ledger.book.project_names import apply_projects
     from ledger.config import read_config
 
     database = app.open()
@@ -60,7 +60,7 @@ def apply(app: App, *, file: str, remove_all: bool, dry_run: bool, output: Outpu
 @click.option("--month", metavar="YYYY-MM|last", help="As this month's exports show them: if closed, as of the close.")
 def list_(app: App, *, month: str | None, output: Output) -> None:
     """List the ledger's projects, and since when they are as they are."""
-    from ledger.book.projects import read_projects
+    from ledger.book.project_names import read_projects
     from ledger.values.periods import parse_month
 
     database = app.open()

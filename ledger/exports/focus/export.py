@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import chain
 
 from ledger.book.prices.pinned import read_rate_entries, read_usd_rates
-from ledger.book.projects import read_projects
+from ledger.book.project_names import read_projects
 from ledger.book.rollups import TagSubset
 from ledger.config import FocusSection
 from ledger.errors import LedgerError

@@ -18,7 +18,7 @@ from ledger.book.rows import Facts
 from ledger.intake.fields.record import MAX_NAME, MAX_REQUEST_ID, RecordError, UsageRecord
 from ledger.intake.fields.strict_json import decode_object
 from ledger.intake.fields.values import read_metadata
-from ledger.intake.portions.labels import MAX_OCCURRED_US, Resolver
+from ledger.intake.labels import MAX_OCCURRED_US, Resolver
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 LAST_SECOND = MAX_OCCURRED_US // 1_000_000

@@ -14,8 +14,8 @@ from ledger.intake.containers.lines import LineChunk
 from ledger.intake.containers.reading import SourceReader
 from ledger.intake.fields.record import Held, Item, Pending, RecordError, Rejected, UsageRecord
 from ledger.intake.fields.record_fields import to_fields
+from ledger.intake.labels import Resolver
 from ledger.intake.portions.fast_lines import OrdinaryLines
-from ledger.intake.portions.labels import Resolver
 
 if TYPE_CHECKING:
     from ledger.intake.containers.source import Source

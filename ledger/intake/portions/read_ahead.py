@@ -15,7 +15,7 @@ import msgspec
 from ledger.config import Config
 from ledger.errors import LedgerError
 from ledger.intake.containers.source import Source, open_source
-from ledger.intake.portions.labels import Resolver, RunOptions
+from ledger.intake.labels import Resolver, RunOptions
 from ledger.intake.portions.portion import Portion, portions, without_collector
 
 # Below that many bytes starting a process takes longer than it saves.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ledger.book.prices.pinned import charged_at_pico
-from ledger.book.projects import Projects
+from ledger.book.project_names import Projects
 from ledger.book.rollups import TagSubset
 from ledger.exports.focus.items.item import Rate
 from ledger.values.calendar import Calendar

@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from ledger.book.projects import Projects
+from ledger.book.project_names import Projects
 from ledger.config import FocusSection
 from ledger.exports.focus.items.item import Costs, Item
 from ledger.exports.focus.layout.columns import COLUMNS
