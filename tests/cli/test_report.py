@@ -114,7 +114,7 @@ def test_reading_charges_is_said_on_standard_error(booked: Book, db_cli: Cli) ->
         (("--since", "2026-03-02", "--until", "2026-03-01"), "is not before"),
         (("--since", "2026-03-02T10:00"), "has no time zone"),
         (("--timezone", "Mars/Olympus"), "Mars/Olympus"),
-        (("--by", "colour"), "'colour' is no dimension"),
+        (("--by", "colour"), "'colour' is not a dimension"),
         (("--sort", "colour"), "'colour' is no column"),
         (("--top", "0"), "0"),
         (("--compare", "previous"), "needs a period with a start"),
