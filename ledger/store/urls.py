@@ -87,7 +87,7 @@ def _sqlite_file(url: URL) -> URL:
     found = _ASSIGNMENT.search(str(url.database))
     if found:
         raise LedgerError(
-            f"database with '{found['name']}=' in it looks like a connection string, which is not a SQLite file: {FORMS}"
+            f"database with '{found['name']}=' in it looks like a connection string, not a SQLite file: {FORMS}"
         )
     return url
 
