@@ -6,13 +6,22 @@ from typing import Any, Final
 
 from ledger.intake.fields.kinds import AS_RECORDS, LIST, holds_counts, named_kind, unknown_object
 from ledger.intake.fields.record import JsonObject, RecordError
-from ledger.intake.formats import chat, envelope, otel, records, responses, sse
+from ledger.intake.formats import chat, envelope, litellm, otel, records, responses, sse
 from ledger.intake.formats.format import Format
 
-# In the order they are asked: an event holds a response like an envelope, which may have the ledger's own time.
+# In the order they are asked: an event and a spend log's row hold a response like an envelope, which may have the
+# ledger's own time.
 FORMATS: Final[dict[str, Format]] = {
     found.name: found
-    for found in (otel.FORMAT, sse.FORMAT, envelope.FORMAT, responses.FORMAT, chat.FORMAT, records.FORMAT)
+    for found in (
+        otel.FORMAT,
+        sse.FORMAT,
+        litellm.FORMAT,
+        envelope.FORMAT,
+        responses.FORMAT,
+        chat.FORMAT,
+        records.FORMAT,
+    )
 }
 AUTO: Final = "auto"
 INPUT_FORMATS: Final = (AUTO, *sorted(FORMATS))
