@@ -44,10 +44,17 @@ def unit_of(currency: str) -> str:
     return "credits" if currency == CREDITS else currency.lower()
 
 
+def currency_of(unit: str) -> str | None:
+    """The currency's code, CRD for credits; None where the unit is none."""
+    if unit.lower() in ("credit", "credits"):
+        return CREDITS
+    return unit.upper() if unit.upper() in CURRENCIES else None
+
+
 def parse_amount(text: str, name: str, *, signed: bool = False) -> Amount:
     """Reads an amount such as 0.50usd or 36credits; LedgerError naming the option or key `name`."""
     found = _AMOUNT.fullmatch(text.strip())
-    currency = _currency(found[2]) if found else None
+    currency = currency_of(found[2]) if found else None
     if found is None or currency is None:
         raise LedgerError(f"{name} {text!r} isn't an amount: give a number with its unit, such as 0.50usd or 36credits")
     nano = _units(found[1], f"{name} {text!r}")
@@ -76,12 +83,6 @@ def parse_increase(text: str, name: str) -> Increase:
         else:
             raise LedgerError(f"{name} {text!r} says one thing twice: give a percentage, an amount, or one of each")
     return Increase(percent, amount, ",".join(part.strip().replace(" ", "") for part in text.split(",")))
-
-
-def _currency(unit: str) -> str | None:
-    if unit.lower() in ("credit", "credits"):
-        return CREDITS
-    return unit.upper() if unit.upper() in CURRENCIES else None
 
 
 def _units(digits: str, where: str) -> int:
