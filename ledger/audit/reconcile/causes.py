@@ -112,7 +112,7 @@ class Repricing:
             ("tiered_cached_rate", lambda: self.explains(result, repriced.tiered_cached)),
             ("other_model", lambda: self.explained_by_model(result, repriced)),
             ("rounding", lambda: result.provider_nano in repriced.settled_nano.values()),
-            ("twice", lambda: repriced.is_one_more or (self.basis.by_request and result.provider_rows > 1)),
+            ("twice", lambda: repriced.is_one_more or (self.basis.grain.by_request and result.provider_rows > 1)),
             ("token_counts", lambda: result.counts_differ),
         )
         return next((cause for cause, holds in checks if holds()), "")

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_
 from ledger.audit.reconcile.booked import occurred_within, of_requests, read_per_usd
 from ledger.audit.reconcile.causes import Repriced, Repricing
 from ledger.audit.reconcile.results import Basis, Cause, Result
-from ledger.audit.reconcile.sides import Measure, day_key
+from ledger.audit.reconcile.sides import Grain, Measure
 from ledger.book.charges import live_chunks
 from ledger.book.prices.pinned import read_rate_entries
 from ledger.book.rows import ChargeRow, Facts
@@ -23,12 +23,11 @@ from pricing.rate_card import RateCard
 
 # Ids that one query looks up.
 IDS_AT_ONCE = 500
-DAY_LENGTH = len("2026-03-01")
 DAY = timedelta(days=1)
 
 
 class Reader:
-    """Finds the likely cause of each difference, by request or by day and model."""
+    """Finds the likely cause of each difference, by request or by the day and model of its grain."""
 
     def __init__(self, connection: Connection, card: RateCard, measure: Measure, basis: Basis) -> None:
         self._connection = connection
@@ -48,7 +47,7 @@ class Reader:
         per_usd = read_per_usd(self._connection, self._card.provider)
         per_usd |= {conversion.per_usd_nano for conversion in self._card.conversions}
         repricing = Repricing(self._card, read_rate_entries(self._connection), self._measure, self._basis, per_usd)
-        return self._by_request(differing, repricing) if self._basis.by_request else self._by_day(differing, repricing)
+        return self._by_request(differing, repricing) if self._basis.grain.by_request else self._by_day(differing, repricing)
 
     def _live(self, condition: ColumnElement[bool]) -> Iterator[tuple[ChargeRow, Facts]]:
         for chunk in live_chunks(self._connection, and_(charges.c.provider == self._card.provider, condition)):
@@ -74,37 +73,42 @@ class Reader:
                 found[key] = repricing.likely_cause(result, repriced[key])
             elif repricing.explained_by_model(result, repriced[key]):
                 found[key] = "other_model"
-        return found | _swapped(differing, repricing, repriced)
+        return found | _swapped(differing, repricing, repriced, self._basis.grain)
 
     def _repriced_days(self, differing: Mapping[str, Result], repricing: Repricing) -> defaultdict[str, Repriced]:
         """Reprices all days on which a key differs: what another model answered belongs to another key of its day."""
-        days = {key[:DAY_LENGTH] for key in differing}
-        zone, calendar = self._basis.zone, Calendar(self._basis.zone)
-        start = day_start(date.fromisoformat(min(days)), zone)
-        end = day_start(date.fromisoformat(max(days)) + DAY, zone)
+        grain, calendar = self._basis.grain, Calendar(self._basis.zone)
+        days = {grain.parts(key)[0] for key in differing}
         repriced: defaultdict[str, Repriced] = defaultdict(Repriced)
-        for charge, facts in self._live(occurred_within(start, end)):
-            day = calendar.day(facts.occurred_at)
+        for charge, facts in self._live(self._within(days)):
+            day = calendar.day(facts.occurred_at) if grain.by_day else ""
             if day not in days:
                 continue
-            key = day_key(day, charge.billed_model)
-            reported = repriced[day_key(day, repricing.reported_model(charge, facts))]
+            key = grain.key(day, charge.billed_model)
+            reported = repriced[grain.key(day, repricing.reported_model(charge, facts))]
             result = differing.get(key)
             repricing.add(repriced[key], charge, facts, 0 if result is None else result.difference_nano, reported)
         return repriced
 
+    def _within(self, days: set[str]) -> ColumnElement[bool]:
+        period, zone = self._basis.period, self._basis.zone
+        if not self._basis.grain.by_day:
+            return occurred_within(period.start, period.end)
+        first, last = (date.fromisoformat(day) for day in (min(days), max(days)))
+        return occurred_within(day_start(first, zone), day_start(last + DAY, zone))
+
 
 def _swapped(
-    differing: Mapping[str, Result], repricing: Repricing, repriced: Mapping[str, Repriced]
+    differing: Mapping[str, Result], repricing: Repricing, repriced: Mapping[str, Repriced], grain: Grain
 ) -> dict[str, Cause]:
     """Finds pairs of a day, each on one side alone, where the one at the other's prices is the other."""
     found: dict[str, Cause] = {}
     theirs = [key for key, result in differing.items() if result.status != "differs" and result.provider_rows]
     ours = [key for key, result in differing.items() if result.status != "differs" and not result.provider_rows]
     for key in theirs:
-        day, model = key[:DAY_LENGTH], key[DAY_LENGTH + 1 :]
+        day, model = grain.parts(key)
         for other in ours:
-            parts = repriced[other].by_model.get(model) if other.startswith(day) else None
+            parts = repriced[other].by_model.get(model) if grain.parts(other)[0] == day else None
             if parts and repricing.explains(differing[key], parts):
                 found[key] = found[other] = "other_model"
     return found

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from ledger.audit.reconcile.booked import Booked, occurred_within, of_requests, read_adjustments, read_booked
 from ledger.audit.reconcile.look_up import DAY, IDS_AT_ONCE, Reader, per_usd_at
 from ledger.audit.reconcile.results import Basis, Reconciliation, Result, collect
-from ledger.audit.reconcile.sides import Measure, Sides, day_key
+from ledger.audit.reconcile.sides import Grain, Measure, Sides
 from ledger.audit.reconcile.statement import ProviderStatement
 from ledger.book.prices.in_force import card_in_force
 from ledger.book.prices.pinned import read_usd_rates
@@ -56,22 +56,21 @@ def reconcile_statement(
             )
         period = span or _covered(statement, days, zone)
         measure = Measure(currency, read_usd_rates(connection))
-        calendar = Calendar(zone)
+        calendar, grain = Calendar(zone), statement.grain
 
         def key(booked: Booked) -> str:
-            if statement.by_request:
+            if grain.by_request:
                 return booked.request_id
-            return day_key(calendar.day(booked.occurred_at_us), booked.billed_model)
+            return grain.key(calendar.day(booked.occurred_at_us) if grain.by_day else None, booked.billed_model)
 
         for booked in read_booked(connection, provider, occurred_within(period.start, period.end)):
             _add_booked(sides, measure, key(booked), booked)
         outside = days.outside
-        if statement.by_request:
+        if grain.by_request:
             outside = _leave_out(sides, days)
             _look_up(connection, provider, sides, measure)
         basis = Basis(
-            provider, currency, period, zone, 10 ** (9 - statement.places), statement.by_request,
-            statement.rows_are_requests,
+            provider, currency, period, zone, 10 ** (9 - statement.places), grain, statement.rows_are_requests,
         )  # fmt: skip
         reader = Reader(connection, card, measure, basis)
         result = collect(sides, measure, basis, reader, keep_matched=keep_matched)
@@ -97,7 +96,9 @@ def reconcile_stored(
             sides.provider_rows.add(place, booked.sign)
             sides.provider_nano.add(place, booked.sign * booked.provider_amount_nano)
             places = max(places, len(format_nano(booked.provider_amount_nano).partition(".")[2]))
-        basis = Basis(provider, card.currency, span, zone, 10 ** (9 - places), by_request=True, rows_are_requests=True)
+        basis = Basis(
+            provider, card.currency, span, zone, 10 ** (9 - places), Grain(True, True, True), rows_are_requests=True
+        )
         result = collect(sides, measure, basis, Reader(connection, card, measure, basis), keep_matched=keep_matched)
         result.unstated = unstated
         return result
@@ -116,7 +117,7 @@ def reconcile_credits(
     end = day_start(date.fromisoformat(until.day) + DAY, database.zone) - MICROSECOND
     basis = Basis(
         provider, held.currency, Span(None, end, until.day), database.zone, 10 ** (9 - places),
-        by_request=False, rows_are_requests=False,
+        Grain(False, True, False), rows_are_requests=False,
     )  # fmt: skip
     found = Reconciliation(basis)
     wallet = Result(
@@ -176,15 +177,16 @@ def _covered(statement: ProviderStatement, days: _Days, zone: ZoneInfo) -> Span:
 
 def _add_lines(sides: Sides, statement: ProviderStatement, card: RateCard, days: _Days) -> _Days:
     models: dict[str | None, str | None] = {None: None}
+    grain = statement.grain
     for line in statement.lines():
         if line.model not in models:
             models[line.model] = card.resolve(line.model) or line.model
         model = models[line.model]
         ordinal = days.ordinal(line.day) if line.day else 0
-        if not statement.by_request and not days.holds(ordinal):
+        if not grain.by_request and not days.holds(ordinal):
             days.outside += 1
             continue
-        key = str(line.request_id) if statement.by_request else day_key(str(line.day), str(model))
+        key = str(line.request_id) if grain.by_request else grain.key(line.day, model)
         place = sides.place(key, model)
         if ordinal:
             sides.days[place] = ordinal

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 from zoneinfo import ZoneInfo
 
-from ledger.audit.reconcile.sides import Measure, Sides
+from ledger.audit.reconcile.sides import Grain, Measure, Sides
 from ledger.values.periods import Span
 from ledger.values.spend import Convertible
 from pricing.money import usd_fraction
@@ -31,7 +31,7 @@ class Basis:
     period: Span
     zone: ZoneInfo
     unit_nano: int
-    by_request: bool
+    grain: Grain
     rows_are_requests: bool
 
 

@@ -8,8 +8,11 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import repeat
 from sys import intern
+from typing import Final, NamedTuple
 
 from pricing.money import NANO, round_usd, usd_fraction
+
+DAY_LENGTH: Final = len("2026-03-01")
 
 
 class Tally:
@@ -101,6 +104,18 @@ class Measure:
         return sum(amount for _number, amount in parts)
 
 
-def day_key(day: str, model: str) -> str:
-    """Returns the key of a day and model."""
-    return f"{day} {model}"
+class Grain(NamedTuple):
+    """What two sides are compared by: the request, else the day and the model, or one of them; or the total alone."""
+
+    by_request: bool
+    by_day: bool
+    by_model: bool
+
+    def key(self, day: str | None, model: str | None) -> str:
+        """The key of usage that isn't compared by request: "2026-03-01 doubao-seed-2.0-pro", or a part of it."""
+        return " ".join(str(part) for part, is_in in ((day, self.by_day), (model, self.by_model)) if is_in) or "total"
+
+    def parts(self, key: str) -> tuple[str, str]:
+        """The day and the model of such a key, empty where it has none."""
+        day = key[:DAY_LENGTH] if self.by_day else ""
+        return day, key.removeprefix(day).lstrip() if self.by_model else ""

@@ -1,13 +1,14 @@
-"""`tollbook reconcile`: the ledger compared with the provider's figures."""
+"""`tollbook reconcile`: the ledger compared with the provider's statement, its own figures, or its balance."""
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from ledger.cli.app import App, decide_exit, parse_usd
+from ledger.cli.app import App, parse_usd
 from ledger.cli.command import command
 from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Cell, Column, Sheet, json_row
@@ -96,7 +97,8 @@ def reconcile(app: App, /, *, tolerance: str, everything: bool, output: Output, 
     passed = found.deviation_usd * NANO <= limit.nano
     output.write(_sheet(found, limit, passed=passed))
     _tell(found, with_statement=asked.statement is not None)
-    decide_exit(0 if passed else 1)
+    if not passed:
+        sys.exit(1)
 
 
 class ReconcileOptions(NamedTuple):
@@ -132,17 +134,19 @@ def _check(asked: ReconcileOptions) -> None:
 def _statement(app: App, provider: str, asked: ReconcileOptions, file: str, *, everything: bool) -> Reconciliation:
     from ledger.audit.reconcile.reconcile import reconcile_statement
     from ledger.audit.reconcile.statement import ProviderStatement, parse_columns
+    from ledger.audit.reconcile.tables import read_table
     from ledger.intake.containers.source import open_source
     from ledger.store.database import zone_named
+    from ledger.values.layout import Layout
     from ledger.values.periods import parse_month
 
-    mapped = parse_columns(asked.columns)
+    layout = Layout(map=parse_columns(asked.columns))
     database = app.open()
     named = None if asked.timezone is None else zone_named(asked.timezone)
     zone = named or database.zone
     span = None if asked.month is None else parse_month(asked.month, zone=zone, now=datetime.now(UTC))
     with open_source(file) as source:
-        opened = ProviderStatement(source, mapped, zone=zone, naive_zone=named)
+        opened = ProviderStatement(source.name, read_table(source, layout), layout, zone=zone, naive_zone=named)
         return reconcile_statement(database, opened, provider=provider, zone=zone, span=span, keep_matched=everything)
 
 
