@@ -16,6 +16,7 @@ import msgspec
 
 from ledger.errors import LedgerError
 from ledger.values.amounts import Amount, parse_amount
+from ledger.values.layout import Layout, check_layout
 from pricing.errors import joined_key, retold, shown
 from pricing.money import INT64_MAX, NANO
 
@@ -119,6 +120,7 @@ class Config(msgspec.Struct, frozen=True):
     budgets: tuple[Budget, ...] = ()
     projects: tuple[Project, ...] = ()
     focus: FocusSection = FocusSection()
+    statements: Mapping[str, Layout] = {}
     stated_provider: str | None = None
     """`[ledger] provider` where the file states it: its workloads are priced by that, wherever it is read from."""
 
@@ -137,6 +139,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     budget: list[_BudgetEntry] = []
     project: list[Project] = []
     focus: FocusSection = FocusSection()
+    statement: dict[Name, Layout] = {}
 
 
 def database_url(stated: str | None, config: Config) -> str:
@@ -190,6 +193,8 @@ def _parse(text: str) -> Config:
     _check_names("workload", [workload.name for workload in parsed.workload])
     _check_names("budget", [budget.name for budget in parsed.budget])
     _check_projects(parsed.project)
+    for name, layout in parsed.statement.items():
+        check_layout(layout, f"statement.{name}")
     return Config(
         parsed.ledger,
         tuple(_rule(number, entry) for number, entry in enumerate(parsed.project_rule)),
@@ -197,6 +202,7 @@ def _parse(text: str) -> Config:
         tuple(_budget(number, entry) for number, entry in enumerate(parsed.budget)),
         tuple(parsed.project),
         parsed.focus,
+        parsed.statement,
         parsed.ledger.provider if "provider" in raw.get("ledger", {}) else None,
     )
 

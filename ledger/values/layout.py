@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from ledger.errors import LedgerError
+from ledger.values.amounts import currency_of
+
+COUNTS: Final[tuple[str, ...]] = ("input_tokens", "cached_input_tokens", "output_tokens")
+FIELDS: Final[tuple[str, ...]] = ("request_id", "occurred_at", "day", "model", *COUNTS, "amount", "currency")
+"""What a row of a bill may say."""
 DELIMITERS: Final = (",", ";", "\t", "|")
 Delimiter: TypeAlias = Literal[",", ";", "\t", "|"]
 
@@ -40,3 +47,27 @@ class Layout(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
         if self.date_format is None or "%" in self.date_format:
             return self.date_format
         return _LETTER.sub(lambda found: _LETTERS[found[0]], self.date_format)
+
+
+def parse_columns(texts: Sequence[str]) -> dict[str, str]:
+    """Reads columns by field from `field=column` options; LedgerError for other fields and for two of one."""
+    found: dict[str, str] = {}
+    for text in texts:
+        field, equals, column = text.partition("=")
+        if not equals or not column.strip() or field not in FIELDS:
+            raise LedgerError(f"--map {text!r}: give FIELD=COLUMN with one of {', '.join(FIELDS)}")
+        if field in found:
+            raise LedgerError(f"--map gives {field} twice: {found[field]!r} and {column.strip()!r}; keep one")
+        found[field] = column.strip()
+    return found
+
+
+def check_layout(layout: Layout, name: str) -> None:
+    """LedgerError naming the key where a layout of tollbook.toml can't be one."""
+    for field in layout.map:
+        if field not in FIELDS:
+            raise LedgerError(f"{name}.map.{field}: isn't a field of a bill; it is one of {', '.join(FIELDS)}")
+    if layout.currency is not None and currency_of(layout.currency) is None:
+        raise LedgerError(f"{name}.currency: {layout.currency!r} is not a currency; give CRD or an ISO 4217 code")
+    if layout.skip_lines < 0:
+        raise LedgerError(f"{name}.skip_lines: {layout.skip_lines} is negative; give 0 or more")

@@ -47,10 +47,16 @@ def test_each_side_alone_both_alike_and_both_unlike(db_cli: Cli) -> None:
         "difference_usd": "0.020833333",
         "deviation_usd": "0.104166667",
     }
-    assert [row["status"] for row in document["rows"]] == ["only_provider", "only_ledger", "differs"]  # greatest first
-    everything = reconcile(db_cli, text, "--all")
-    assert told(everything)[0] == "a matched 1 1"
-    assert everything.json["total"] == document["total"]
+    assert [row["status"] for row in document["rows"]] == [
+        "only_provider", "only_ledger", "differs", "matched",
+    ]  # fmt: skip
+    assert told(found, matched=True)[0] == "a matched 1 1"
+    short = db_cli("reconcile", "--statement", "statement.csv", "--json").json
+    assert [row["status"] for row in short["rows"]] == ["only_provider", "only_ledger", "differs"]
+    assert short["total"] == document["total"]
+    assert [(group["status"], group["rows"], group["difference"]) for group in short["summary"]] == [
+        ("matched", 1, "0"), ("only_ledger", 1, "-3"), ("only_provider", 1, "4"), ("differs", 1, "0.5"),
+    ]  # fmt: skip
 
 
 def test_a_request_counts_as_it_stands_now(db_cli: Cli) -> None:
@@ -59,8 +65,8 @@ def test_a_request_counts_as_it_stands_now(db_cli: Cli) -> None:
     close(db_cli, "2026-03")
     db_cli("reassign", "--project", "unassigned", "--to", "search", "--reason", "moved").ok()
     db_cli("void", "--id", "b", "--reason", "a test").ok()
-    found = reconcile(db_cli, "request_id,amount / a,1 / b,2", "--month", "2026-03", "--all")
-    assert told(found) == ["a matched 1 1", "b only_provider 0 2"]
+    found = reconcile(db_cli, "request_id,amount / a,1 / b,2", "--month", "2026-03")
+    assert told(found, matched=True) == ["a matched 1 1", "b only_provider 0 2"]
     assert found.json["total"]["ledger_requests"] == 1
 
 
@@ -102,8 +108,8 @@ def test_a_month_leaves_rows_of_other_days_out_unless_the_request_is_of_the_mont
     text = (
         "request_id,occurred_at,amount / a,2026-04-01T00:00:00Z,1 / b,2026-03-31T23:59:59Z,2 / c,2026-04-10T12:00:00Z,1"
     )
-    found = reconcile(db_cli, text, "--month", "2026-03", "--all")
-    assert told(found) == ["a matched 1 1", "b matched 2 2"]
+    found = reconcile(db_cli, text, "--month", "2026-03")
+    assert told(found, matched=True) == ["a matched 1 1", "b matched 2 2"]
     assert "left out, outside 2026-03: 1 row of the statement\n" in found.stderr
 
 
@@ -339,7 +345,7 @@ def test_stored_figures_are_held_against_what_is_booked(db_cli: Cli) -> None:
         "Note: left out, without a provider_amount: 1 request\n",
     )
     assert told(reconcile(db_cli, None, "--month", "2026-04")) == ["d differs 1 3"]
-    assert told(reconcile(db_cli, None, "--until", "2026-04-01", "--all"))[0] == "a matched 1 1"
+    assert told(reconcile(db_cli, None, "--until", "2026-04-01"), matched=True)[0] == "a matched 1 1"
     db_cli("void", "--id", "d", "--reason", "a test").ok()
     assert reconcile(db_cli, None, "--since", "2026-04-01").json["total"]["provider_amount"] == "0"
 

@@ -25,19 +25,24 @@ def write(text: str, name: str = "statement.csv") -> str:
 
 
 def reconcile(cli: Cli, statement: str | None, *options: str) -> Outcome:
-    """Reconcile with a tolerance of nothing."""
+    """Reconcile with a tolerance of nothing, and show every row."""
     of = [] if statement is None else ["--statement", write(statement)]
-    return cli("reconcile", *of, "--tolerance", "0usd", "--json", *options)
+    return cli("reconcile", *of, "--tolerance", "0usd", "--all", "--json", *options)
 
 
-def told(outcome: Outcome) -> list[str]:
-    """Rows in short, in order of key: `key status ledger provider cause`, amounts in the statement's currency."""
+def told(outcome: Outcome, *, matched: bool = False) -> list[str]:
+    """Rows that differ, or all, in short by key: `key status ledger provider cause`, in the statement's currency."""
     assert outcome.exit_code in (0, 1), outcome.stderr
-    rows = sorted(outcome.json["rows"], key=lambda row: str(row["key"]))
+    rows = sorted(outcome.json["rows"], key=lambda row: str(row["key"])) if matched else _differing(outcome)
     names = ("key", "status", "ledger_amount", "provider_amount", "cause")
     return [" ".join(row[name] for name in names).strip() for row in rows]
 
 
 def causes(outcome: Outcome) -> list[str]:
     assert outcome.exit_code == 1, (outcome.stdout, outcome.stderr)
-    return [row["cause"] for row in sorted(outcome.json["rows"], key=lambda row: str(row["key"]))]
+    return [row["cause"] for row in _differing(outcome)]
+
+
+def _differing(outcome: Outcome) -> list[dict[str, Any]]:
+    rows = [row for row in outcome.json["rows"] if row["status"] != "matched"]
+    return sorted(rows, key=lambda row: str(row["key"]))

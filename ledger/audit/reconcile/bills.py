@@ -95,8 +95,7 @@ def _result(name: str, answer: dict[str, Any]) -> dict[str, Any]:
     rows = result.get("List") if isinstance(result, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise LedgerError(
-            f"{name} is JSON, but not a bill that is known: give Volcengine's ListBillDetail, EvoLink's credits, or a CSV "
-            "file"
+            f"{name} is JSON, but not a bill that is known: give Volcengine's ListBillDetail, EvoLink's credits, or CSV"
         )
     return dict(result)
 

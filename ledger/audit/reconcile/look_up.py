@@ -47,7 +47,11 @@ class Reader:
         per_usd = read_per_usd(self._connection, self._card.provider)
         per_usd |= {conversion.per_usd_nano for conversion in self._card.conversions}
         repricing = Repricing(self._card, read_rate_entries(self._connection), self._measure, self._basis, per_usd)
-        return self._by_request(differing, repricing) if self._basis.grain.by_request else self._by_day(differing, repricing)
+        return (
+            self._by_request(differing, repricing)
+            if self._basis.grain.by_request
+            else self._by_day(differing, repricing)
+        )
 
     def _live(self, condition: ColumnElement[bool]) -> Iterator[tuple[ChargeRow, Facts]]:
         for chunk in live_chunks(self._connection, and_(charges.c.provider == self._card.provider, condition)):

@@ -37,7 +37,7 @@ def reconcile_statement(
     provider: str,
     zone: ZoneInfo,
     span: Span | None,
-    keep_matched: bool = False,
+    keep_all: bool = False,
 ) -> Reconciliation:
     """Compares usage that occurred in `span`, else in the days that the statement covers, with it.
 
@@ -73,14 +73,14 @@ def reconcile_statement(
             provider, currency, period, zone, 10 ** (9 - statement.places), grain, statement.rows_are_requests,
         )  # fmt: skip
         reader = Reader(connection, card, measure, basis)
-        result = collect(sides, measure, basis, reader, keep_matched=keep_matched)
+        result = collect(sides, measure, basis, reader, keep_all=keep_all)
         result.outside = outside
         result.adjustments_nano = _adjustments(connection, provider, period, database.zone)
         return result
 
 
 def reconcile_stored(
-    database: Database, *, provider: str, span: Span, zone: ZoneInfo, keep_matched: bool = False
+    database: Database, *, provider: str, span: Span, zone: ZoneInfo, keep_all: bool = False
 ) -> Reconciliation:
     """Compares usage of the span with the gateway's own figure, where its record has one; the rest is counted."""
     sides = Sides([])
@@ -99,7 +99,7 @@ def reconcile_stored(
         basis = Basis(
             provider, card.currency, span, zone, 10 ** (9 - places), Grain(True, True, True), rows_are_requests=True
         )
-        result = collect(sides, measure, basis, Reader(connection, card, measure, basis), keep_matched=keep_matched)
+        result = collect(sides, measure, basis, Reader(connection, card, measure, basis), keep_all=keep_all)
         result.unstated = unstated
         return result
 

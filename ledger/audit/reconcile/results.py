@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -66,6 +66,15 @@ class Result(NamedTuple):
 
 
 @dataclass(slots=True)
+class Group:
+    """The rows of one status and cause: how many, and their differences added up, in nano and for USD."""
+
+    rows: int = 0
+    nano: int = 0
+    usd: Convertible = field(default_factory=Convertible)
+
+
+@dataclass(slots=True)
 class Reconciliation:
     """Rows in order of falling difference, matched ones last where they are kept; and the sums over all keys.
 
@@ -75,7 +84,8 @@ class Reconciliation:
 
     basis: Basis
     rows: list[Result] = field(default_factory=list)
-    by_status: Counter[str] = field(default_factory=Counter)
+    by_status: Counter[Status] = field(default_factory=Counter)
+    groups: defaultdict[tuple[Status, Cause], Group] = field(default_factory=lambda: defaultdict(Group))
     ledger_requests: int | None = None
     provider_requests: int | None = None
     ledger_nano: int = 0
@@ -108,6 +118,10 @@ class Reconciliation:
     def add(self, result: Result, *, keep: bool) -> None:
         """Counts a key in; its row is kept where that is asked for."""
         self.by_status[result.status] += 1
+        group = self.groups[result.status, result.cause]
+        group.rows += 1
+        group.nano += result.difference_nano
+        group.usd[result.per_usd_nano] += result.difference_nano
         if result.ledger_requests is not None:
             self.ledger_requests = (self.ledger_requests or 0) + result.ledger_requests
         if result.provider_requests is not None:
@@ -135,18 +149,19 @@ class Explains(Protocol):
     def per_usd_nano(self, day_ordinal: int) -> int | None: ...
 
 
-def collect(sides: Sides, measure: Measure, basis: Basis, explains: Explains, *, keep_matched: bool) -> Reconciliation:
-    """Compares all keys; those that agree are counted, and kept as rows with `keep_matched`."""
+def collect(sides: Sides, measure: Measure, basis: Basis, explains: Explains, *, keep_all: bool) -> Reconciliation:
+    """Compares all keys; those that agree, or differ by rounding alone, are counted, and are rows with `keep_all`."""
     found = Reconciliation(basis)
     differing: dict[str, Result] = {}
     for result in _compared(sides, measure, basis, explains):
         if result.status == "matched":
-            found.add(result, keep=keep_matched)
+            found.add(result, keep=keep_all)
         else:
             differing[result.key] = result
     causes = explains.causes(differing)
     for key, result in differing.items():
-        found.add(result._replace(cause=causes.get(key, "")), keep=True)
+        cause = causes.get(key, "")
+        found.add(result._replace(cause=cause), keep=keep_all or cause != "rounding")
     found.sort()
     return found
 

@@ -22,12 +22,10 @@ from ledger.values.amounts import currency_of
 from ledger.values.calendar import Calendar
 from ledger.values.figures import parse_figure
 from ledger.values.instants import to_microseconds
-from ledger.values.layout import Layout
+from ledger.values.layout import COUNTS, FIELDS, Layout
 from ledger.values.periods import parse_day
 from pricing.money import INT64_MAX
 
-COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens")
-FIELDS = ("request_id", "occurred_at", "day", "model", *COUNTS, "amount", "currency")
 _COUNT = re.compile(r"[0-9]{1,19}")
 
 
@@ -226,16 +224,3 @@ class ProviderStatement:
     def _wrong(self, line: int, what: str, field: str | None = None) -> LedgerError:
         place = "" if field is None else f", column {self.header[self._places[field]]!r}"
         return wrong(self.name, line, f"{what}", place)
-
-
-def parse_columns(texts: Sequence[str]) -> dict[str, str]:
-    """Reads columns by field from `field=column` options; LedgerError for other fields and for two of one."""
-    found: dict[str, str] = {}
-    for text in texts:
-        field, equals, column = text.partition("=")
-        if not equals or not column.strip() or field not in FIELDS:
-            raise LedgerError(f"--map {text!r}: give FIELD=COLUMN with one of {', '.join(FIELDS)}")
-        if field in found:
-            raise LedgerError(f"--map gives {field} twice: {found[field]!r} and {column.strip()!r}; keep one")
-        found[field] = column.strip()
-    return found

@@ -16,7 +16,6 @@ from ledger.values.layout import DELIMITERS, Layout
 
 MAX_LINE = 2**20
 """The longest line in characters: a file without line ends is no table."""
-_WORKBOOK = b"PK\x03\x04"
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _SEPARATOR_LINE = "sep="
 
@@ -33,17 +32,20 @@ class Table(NamedTuple):
     columns: Mapping[str, str] = {}
 
 
-def read_table(source: Source, layout: Layout) -> Table:
-    """Reads a bill's table; LedgerError names the file, the line and what to give."""
-    blocks = source.blocks()
-    head = next(blocks, b"")
-    if head.startswith(_WORKBOOK):
-        rows = _sheet_rows(source.name, b"".join([head, *blocks]), layout)
-    else:
-        rows = _csv_rows(source, chain([head], blocks), layout)
+def read_csv(source: Source, blocks: Iterator[bytes], layout: Layout) -> Table:
+    """Reads a CSV file's table; LedgerError names the file, the line and what to give."""
+    return _with_header(source.name, _csv_rows(source, blocks, layout))
+
+
+def read_workbook(name: str, data: bytes, layout: Layout) -> Table:
+    """Reads the table of an .xlsx file's sheet; LedgerError where there are several, or none can be read."""
+    return _with_header(name, _sheet_rows(name, data, layout))
+
+
+def _with_header(name: str, rows: Iterator[tuple[int, list[str]]]) -> Table:
     found = next(rows, None)
     if found is None:
-        raise LedgerError(f"{source.name} is empty: a header with the names of the columns is needed")
+        raise LedgerError(f"{name} is empty: a header with the names of the columns is needed")
     line, names = found
     return Table(line, [name.strip() for name in names], rows)
 

@@ -2,55 +2,46 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from ledger.cli.app import App, parse_usd
+from ledger.cli.app import App, decide_exit, parse_usd
 from ledger.cli.command import command
+from ledger.cli.commands.reconcile_layout import LAYOUT_NAMES, layout_options, save_layout, stated_layout
+from ledger.cli.commands.reconcile_sheet import reconcile_sheet, tell_what_is_left_out
 from ledger.cli.show.output import Output, note
-from ledger.cli.show.sheet import Cell, Column, Sheet, json_row
 from ledger.errors import LedgerError
-from ledger.values.amounts import Amount, parse_number, unit_of
-from ledger.values.words import counted
-from pricing.money import NANO, format_nano, format_usd, round_usd
+from ledger.values.amounts import parse_amount, parse_number
+from pricing.money import NANO, format_nano
 
 if TYPE_CHECKING:
-    from ledger.audit.reconcile.results import Reconciliation
+    from zoneinfo import ZoneInfo
 
-COLUMNS = (
-    Column("status"),
-    Column("key"),
-    Column("model", priority=2),
-    Column("ledger_requests", "count", 3),
-    Column("provider_requests", "count", 3),
-    Column("ledger_amount", "money", 1, exact=True),
-    Column("provider_amount", "money", 1, exact=True),
-    Column("difference", "money", exact=True),
-    Column("difference_usd", "usd", exact=True),
-    Column("cause"),
-)
-STATUSES = ("matched", "only_ledger", "only_provider", "differs")
-LABELS = frozenset({"status", "key", "model", "cause"})
+    from ledger.audit.reconcile.bills import CreditsLeft
+    from ledger.audit.reconcile.results import Reconciliation
+    from ledger.audit.reconcile.statement import ProviderStatement
+    from ledger.values.layout import Layout
 
 
 @command(
     "tollbook reconcile --statement evolink-march.csv --month 2026-03",
     "tollbook reconcile --statement bill.csv --map day=Date --map amount='Cost (USD)' --timezone Asia/Shanghai",
+    "tollbook reconcile --statement rechnung.csv --decimal , --date-format DD.MM.YYYY --save-as reseller",
+    "tollbook reconcile --total 37.71usd --month 2026-03",
     "tollbook reconcile --month last --tolerance 1usd",
-    "tollbook reconcile --remaining-credits 8423.1 --at 2026-03-31",
+    "tollbook reconcile --statement credits.json --at 2026-03-31",
 )
-@click.option("--statement", "statement", metavar="FILE", help="The provider's statement, a CSV file with a header.")
 @click.option(
-    "--map",
-    "columns",
-    multiple=True,
-    metavar="FIELD=COLUMN",
-    help="Which column a field is in, where it isn't named alike: request_id, occurred_at, day, model, input_tokens, "
-    "cached_input_tokens, output_tokens, amount, currency.",
+    "--statement",
+    "statement",
+    metavar="FILE",
+    help="The provider's statement: CSV, .xlsx, Volcengine's ListBillDetail or EvoLink's credits as JSON.",
 )
+@layout_options
+@click.option("--total", metavar="AMOUNT", help="The one amount of a bill, such as 37.71usd; with --month.")
 @click.option("--month", metavar="YYYY-MM|last", help="A whole month.  [default: the statement's days, else all time]")
 @click.option("--since", metavar="TIME", help="From this time, inclusive; without a statement.")
 @click.option("--until", metavar="TIME", help="Up to this time, exclusive; without a statement.")
@@ -61,13 +52,13 @@ LABELS = frozenset({"status", "key", "model", "cause"})
 @click.option(
     "--tolerance", default="0.01usd", show_default=True, metavar="AMOUNT", help="Exit 1 where more than that differs."
 )
-@click.option("--all", "everything", is_flag=True, help="Show what matches, too.")
+@click.option("--all", "everything", is_flag=True, help="Show every row: what matches and what is rounding, too.")
 def reconcile(app: App, /, *, tolerance: str, everything: bool, output: Output, **options: Any) -> None:
     """Compare the ledger with the provider and show what differs, by how much and the likely cause.
 
-    A statement is matched request by request where it has a request_id, else by day and model; amounts are plain
-    decimals, in the card's currency unless a currency column says CRD, USD or another. Without a statement, usage is
-    compared with the provider_amount that its records came with.
+    A statement is matched request by request where it has a request_id, else by day and model, as far as it has them.
+    Amounts are in the card's currency unless a column, a sign or --currency says another; one that may be two numbers
+    is refused. Without a statement, usage is compared with the provider_amount that its records came with.
 
     The ledger's side is what occurred in the period, corrected as it is now, in whatever month it is posted:
     providers bill what occurred. A difference is the provider's side less the ledger's.
@@ -85,27 +76,27 @@ def reconcile(app: App, /, *, tolerance: str, everything: bool, output: Output, 
     The tolerance is compared with the differences without their signs, only those of rounding are added up first.
     """  # noqa: D301 - click's mark for lines to keep
     limit = parse_usd("--tolerance", tolerance)
-    asked = ReconcileOptions(**options)
+    layout = {name: options.pop(name) for name in LAYOUT_NAMES}
+    asked = ReconcileOptions(**options, layout=layout)
     _check(asked)
     provider = app.provider(asked.provider)
     if asked.remaining_credits is not None:
         found = _credits(app, provider, asked.remaining_credits, asked.at)
-    elif asked.statement is not None:
-        found = _statement(app, provider, asked, asked.statement, everything=everything)
+    elif asked.statement is not None or asked.total is not None:
+        found = _statement(app, provider, asked, everything=everything)
     else:
         found = _stored(app, provider, asked, everything=everything)
-    passed = found.deviation_usd * NANO <= limit.nano
-    output.write(_sheet(found, limit, passed=passed))
-    _tell(found, with_statement=asked.statement is not None)
-    if not passed:
-        sys.exit(1)
+    passed = found.deviation_usd * NANO <= limit.nano if found.by_status else None
+    decide_exit(0 if passed else 1)
+    output.write(reconcile_sheet(found, limit, passed=passed))
+    tell_what_is_left_out(found, with_statement=asked.statement is not None)
 
 
 class ReconcileOptions(NamedTuple):
     """The options that say what is compared with what."""
 
     statement: str | None
-    columns: tuple[str, ...]
+    total: str | None
     month: str | None
     since: str | None
     until: str | None
@@ -113,41 +104,91 @@ class ReconcileOptions(NamedTuple):
     remaining_credits: str | None
     at: str | None
     provider: str | None
+    layout: dict[str, Any]
 
 
 def _check(asked: ReconcileOptions) -> None:
-    with_balance = asked.remaining_credits is not None
-    if asked.statement is not None and with_balance:
-        raise LedgerError("--statement and --remaining-credits are two reconciliations: give one of them")
-    if asked.columns and asked.statement is None:
-        raise LedgerError("--map says which columns a statement has: give --statement FILE with it")
-    if asked.at is not None and not with_balance:
+    compared = {
+        "--statement": asked.statement,
+        "--total": asked.total,
+        "--remaining-credits": asked.remaining_credits,
+    }
+    given = [name for name, value in compared.items() if value is not None]
+    if len(given) > 1:
+        raise LedgerError(f"{' and '.join(given)} are two reconciliations: give one of them")
+    if asked.statement is None and any(asked.layout.values()):
+        name = next(name for name, value in asked.layout.items() if value)
+        option = "map" if name == "columns" else name.replace("saved_as", "as").replace("_", "-")
+        raise LedgerError(f"--{option} says how a statement is laid out: give --statement FILE with it")
+    if asked.at is not None and given not in (["--remaining-credits"], ["--statement"]):
         raise LedgerError("--at is the time of a balance: give --remaining-credits N with it")
-    if with_balance and (asked.month or asked.since or asked.until or asked.timezone):
-        raise LedgerError("--remaining-credits is compared with the wallet at one time: give --at, and no period")
-    if asked.statement is not None and (asked.since or asked.until):
+    if asked.remaining_credits is not None:
+        _check_balance(asked, "--remaining-credits")
+    if asked.total is not None and asked.month is None:
+        raise LedgerError("--total is of a whole month: give --month with it")
+    if given and (asked.since or asked.until):
         raise LedgerError(
-            "--since and --until don't go with --statement: give --month, or leave the period to its days"
+            f"--since and --until don't go with {given[0]}: give --month, or leave the period to its days"
         )
 
 
-def _statement(app: App, provider: str, asked: ReconcileOptions, file: str, *, everything: bool) -> Reconciliation:
+def _check_balance(asked: ReconcileOptions, name: str) -> None:
+    if asked.month or asked.since or asked.until or asked.timezone:
+        raise LedgerError(f"{name} is compared with the wallet at one time: give --at, and no period")
+
+
+def _statement(app: App, provider: str, asked: ReconcileOptions, *, everything: bool) -> Reconciliation:
+    from ledger.audit.reconcile.bills import CreditsLeft
+    from ledger.audit.reconcile.files import read_file
     from ledger.audit.reconcile.reconcile import reconcile_statement
-    from ledger.audit.reconcile.statement import ProviderStatement, parse_columns
-    from ledger.audit.reconcile.tables import read_table
+    from ledger.audit.reconcile.statement import ProviderStatement
     from ledger.intake.containers.source import open_source
     from ledger.store.database import zone_named
-    from ledger.values.layout import Layout
     from ledger.values.periods import parse_month
 
-    layout = Layout(map=parse_columns(asked.columns))
+    layout = stated_layout(app.config, asked.layout)
     database = app.open()
     named = None if asked.timezone is None else zone_named(asked.timezone)
     zone = named or database.zone
     span = None if asked.month is None else parse_month(asked.month, zone=zone, now=datetime.now(UTC))
-    with open_source(file) as source:
-        opened = ProviderStatement(source.name, read_table(source, layout), layout, zone=zone, naive_zone=named)
-        return reconcile_statement(database, opened, provider=provider, zone=zone, span=span, keep_matched=everything)
+    if asked.statement is None:
+        opened = _one_amount(str(asked.total), layout, zone)
+        return reconcile_statement(database, opened, provider=provider, zone=zone, span=span, keep_all=everything)
+    with open_source(asked.statement) as source:
+        read = read_file(source, layout)
+        if isinstance(read, CreditsLeft):
+            _check_balance(asked, source.name)
+            _tell_used(read)
+            return _credits(app, provider, read.remaining, asked.at)
+        if asked.at is not None:
+            raise LedgerError("--at is the time of a balance: this statement has rows; give --month instead")
+        opened = ProviderStatement(source.name, read, layout, zone=zone, naive_zone=named)
+        found = reconcile_statement(database, opened, provider=provider, zone=zone, span=span, keep_all=everything)
+    if asked.layout["save_as"] is not None:
+        import msgspec
+
+        saved = msgspec.structs.replace(layout, header=tuple(opened.header))
+        save_layout(Path("tollbook.toml"), asked.layout["save_as"], saved)
+        note(f"tollbook.toml has the layout now: --as {asked.layout['save_as']}")
+    return found
+
+
+def _one_amount(text: str, layout: Layout, zone: ZoneInfo) -> ProviderStatement:
+    """A statement of one amount, without a day or a model."""
+    from ledger.audit.reconcile.statement import ProviderStatement
+    from ledger.audit.reconcile.tables import Table
+
+    amount = parse_amount(text, "--total", signed=True)
+    row = (1, [format_nano(amount.nano), amount.currency])
+    return ProviderStatement("--total", Table(1, ["amount", "currency"], iter([row])), layout, zone=zone)
+
+
+def _tell_used(credits: CreditsLeft) -> None:
+    for whose, used in (("the account", credits.used), ("the key", credits.key_used)):
+        if used is not None:
+            note(f"{whose} has used {used} credits since it exists, by the provider")
+    if credits.key_remaining is not None:
+        note(f"the key may use {credits.key_remaining} credits more, whatever the account has")
 
 
 def _stored(app: App, provider: str, asked: ReconcileOptions, *, everything: bool) -> Reconciliation:
@@ -159,7 +200,7 @@ def _stored(app: App, provider: str, asked: ReconcileOptions, *, everything: boo
     zone = database.zone if asked.timezone is None else zone_named(asked.timezone)
     now = datetime.now(UTC)
     span = parse_span(month=asked.month, since=asked.since, until=asked.until, zone=zone, now=now)
-    return reconcile_stored(database, provider=provider, span=span, zone=zone, keep_matched=everything)
+    return reconcile_stored(database, provider=provider, span=span, zone=zone, keep_all=everything)
 
 
 def _credits(app: App, provider: str, remaining: str, at: str | None) -> Reconciliation:
@@ -171,51 +212,3 @@ def _credits(app: App, provider: str, remaining: str, at: str | None) -> Reconci
     database = app.open()
     until = until_option(at, database.zone)
     return reconcile_credits(database, provider, remaining_nano, places, until)
-
-
-# --- showing --------------------------------------------------------------------------------------------------------
-
-
-def _sheet(found: Reconciliation, limit: Amount, *, passed: bool) -> Sheet:
-    basis = found.basis
-    rows: list[tuple[Cell, ...]] = [
-        (
-            row.status, row.key, row.model, row.ledger_requests, row.provider_requests, row.ledger_nano,
-            row.provider_nano, row.difference_nano, round_usd(row.difference_usd), row.cause,
-        )
-        for row in found.rows
-    ]  # fmt: skip
-    total: tuple[Cell, ...] = (
-        None, None, None, found.ledger_requests, found.provider_requests, found.ledger_nano, found.provider_nano,
-        found.difference_nano, round_usd(found.difference_usd), None,
-    )  # fmt: skip
-    deviation_usd = format_usd(found.deviation_usd)
-    document = {
-        "provider": basis.provider,
-        "currency": basis.currency,
-        "period": basis.period.label,
-        "timezone": basis.zone.key,
-        "rows": [json_row(COLUMNS, row) for row in rows],
-        **{status: found.by_status[status] for status in STATUSES},
-        "total": {name: cell for name, cell in json_row(COLUMNS, total).items() if name not in LABELS}
-        | {"deviation_usd": deviation_usd},
-        "tolerance": limit.text,
-        "passed": passed,
-    }
-    title = f"Reconciled with {basis.provider}, {basis.period.label}, in {unit_of(basis.currency)}"
-    counts = ", ".join(f"{found.by_status[name]:,} {name}" for name in STATUSES if found.by_status[name])
-    verdict = f"{deviation_usd} USD apart, {'within' if passed else 'beyond'} the tolerance of {limit.text}"
-    footnote = f"{counts or 'nothing to compare'}; {verdict}"
-    return Sheet(title, COLUMNS, rows, total, document=document, footnotes=[footnote])
-
-
-def _tell(found: Reconciliation, *, with_statement: bool) -> None:
-    if found.outside:
-        note(f"left out, outside {found.basis.period.label}: {counted(found.outside, 'row')} of the statement")
-    if found.unstated:
-        note(f"left out, without a provider_amount: {counted(found.unstated, 'request')}")
-    if not with_statement and not found.by_status:
-        note(f"no usage of {found.basis.period.label} has a provider_amount: nothing was compared")
-    if found.adjustments_nano:
-        sums = ", ".join(f"{format_nano(nano)}{unit_of(code)}" for code, nano in found.adjustments_nano.items())
-        note(f"left out, as they have no request: adjustments for these months, {sums}")

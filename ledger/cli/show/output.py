@@ -83,11 +83,15 @@ class Output:
 
         width = None if self.path is not None else terminal_width()
         encoding = "utf-8" if self.path is not None else (getattr(sys.stdout, "encoding", None) or "utf-8")
-        text, left_out = to_table(
-            sheet, width=width, colour=self.to_terminal and wants_colour(), ascii_only=not _encodes("─", encoding)
-        )
+        texts, left_out = [], []
+        for each in filter(None, (sheet.lead, sheet)):
+            text, names = to_table(
+                each, width=width, colour=self.to_terminal and wants_colour(), ascii_only=not _encodes("─", encoding)
+            )
+            texts.append(text)
+            left_out += names
         with self.stream() as out:
-            out.write(text.encode(encoding, "backslashreplace"))
+            out.write("\n".join(texts).encode(encoding, "backslashreplace"))
         if left_out:
             note(f"left out to fit {width} columns: {', '.join(left_out)}; --format csv and json have them")
 

@@ -64,7 +64,7 @@ class Sheet:
     """A table that a command shows. `total` has a cell a column; text cells of it stay empty.
 
     `facts` are further keys of the JSON document, between title and rows; `document`, where it is given, is the JSON
-    document in their place. `footnotes` come under the table and in Markdown.
+    document in their place. `footnotes` come under the table and in Markdown, `lead` above it: its answer in short.
     """
 
     title: str
@@ -74,6 +74,7 @@ class Sheet:
     facts: Mapping[str, object] = field(default_factory=dict)
     document: Mapping[str, object] | None = None
     footnotes: Sequence[str] = ()
+    lead: Sheet | None = None
 
 
 def cells_of(record: object, columns: Sequence[Column], **others: Cell) -> list[Cell]:
@@ -195,7 +196,8 @@ def _csv_cell(cell: Cell, kind: Kind) -> str:
 def to_markdown(sheet: Sheet) -> str:
     """The sheet as a GitHub table with all places; data in it can't become markup."""
     columns = sheet.columns
-    lines = [f"**{markdown_text(sheet.title)}**", ""]
+    lines = [to_markdown(sheet.lead)] if sheet.lead else []
+    lines += [f"**{markdown_text(sheet.title)}**", ""]
     lines.append(_markdown_row([column.name for column in columns]))
     lines.append("| " + " | ".join(":--" if column.kind in LEFT_ALIGNED else "--:" for column in columns) + " |")
     lines += [_markdown_row(_shown_row(columns, row)) for row in sheet.rows]

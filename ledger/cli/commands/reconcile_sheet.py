@@ -1,0 +1,92 @@
+"""What `reconcile` shows: first the sums by status and cause, then the rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ledger.cli.show.output import note
+from ledger.cli.show.sheet import Cell, Column, Sheet, json_row
+from ledger.values.amounts import Amount, unit_of
+from ledger.values.words import counted
+from pricing.money import format_nano, format_usd, round_usd
+
+if TYPE_CHECKING:
+    from ledger.audit.reconcile.results import Reconciliation, Status
+
+SUMMARY_COLUMNS = (
+    Column("status"),
+    Column("cause"),
+    Column("rows", "count"),
+    Column("difference", "money", exact=True),
+    Column("difference_usd", "usd", exact=True),
+)
+COLUMNS = (
+    Column("status"),
+    Column("key"),
+    Column("model", priority=2),
+    Column("ledger_requests", "count", 3),
+    Column("provider_requests", "count", 3),
+    Column("ledger_amount", "money", 1, exact=True),
+    Column("provider_amount", "money", 1, exact=True),
+    Column("difference", "money", exact=True),
+    Column("difference_usd", "usd", exact=True),
+    Column("cause"),
+)
+STATUSES: tuple[Status, ...] = ("matched", "only_ledger", "only_provider", "differs")
+LABELS = frozenset({"status", "key", "model", "cause"})
+
+
+def reconcile_sheet(found: Reconciliation, limit: Amount, *, passed: bool | None) -> Sheet:
+    """A reconciliation as sums by status and cause above its rows; `passed` None where nothing was compared."""
+    basis = found.basis
+    rows: list[tuple[Cell, ...]] = [
+        (
+            row.status, row.key, row.model, row.ledger_requests, row.provider_requests, row.ledger_nano,
+            row.provider_nano, row.difference_nano, round_usd(row.difference_usd), row.cause,
+        )
+        for row in found.rows
+    ]  # fmt: skip
+    total: tuple[Cell, ...] = (
+        None, None, None, found.ledger_requests, found.provider_requests, found.ledger_nano, found.provider_nano,
+        found.difference_nano, round_usd(found.difference_usd), None,
+    )  # fmt: skip
+    summary: list[tuple[Cell, ...]] = [
+        (status, cause, group.rows, group.nano, round_usd(group.usd.usd))
+        for (status, cause), group in sorted(found.groups.items(), key=lambda item: STATUSES.index(item[0][0]))
+    ]
+    deviation_usd = format_usd(found.deviation_usd)
+    document: dict[str, object] = {
+        "provider": basis.provider,
+        "currency": basis.currency,
+        "period": basis.period.label,
+        "timezone": basis.zone.key,
+        "summary": [json_row(SUMMARY_COLUMNS, row) for row in summary],
+        "rows": [json_row(COLUMNS, row) for row in rows],
+        **{str(status): found.by_status[status] for status in STATUSES},
+        "total": {name: cell for name, cell in json_row(COLUMNS, total).items() if name not in LABELS}
+        | {"deviation_usd": deviation_usd},
+        "tolerance": limit.text,
+        "passed": passed,
+    }
+    title = f"Reconciled with {basis.provider}, {basis.period.label}, in {unit_of(basis.currency)}"
+    verdict = "nothing to compare"
+    if passed is not None:
+        verdict = f"{deviation_usd} USD apart, {'within' if passed else 'beyond'} the tolerance of {limit.text}"
+    lead = Sheet(title, SUMMARY_COLUMNS, summary)
+    hidden = sum(found.by_status.values()) - len(rows)
+    left_out = f"; {counted(hidden, 'row')} that matched or rounding explains: --all shows them" if hidden else ""
+    shown = "Rows" if rows else "No row to show"
+    return Sheet(shown, COLUMNS, rows, total, document=document, footnotes=[f"{verdict}{left_out}"], lead=lead)
+
+
+def tell_what_is_left_out(found: Reconciliation, *, with_statement: bool) -> None:
+    """Note on standard error what was compared with nothing."""
+    if found.outside:
+        note(f"left out, outside {found.basis.period.label}: {counted(found.outside, 'row')} of the statement")
+    if found.unstated:
+        note(f"left out, without a provider_amount: {counted(found.unstated, 'request')}")
+    if not with_statement and not found.by_status:
+        note(f"no usage of {found.basis.period.label} has a provider_amount: nothing was compared")
+    if found.adjustments_nano:
+        sums = ", ".join(f"{format_nano(nano)}{unit_of(code)}" for code, nano in found.adjustments_nano.items())
+        note(f"left out, as they have no request: adjustments for these months, {sums}")
