@@ -1,0 +1,235 @@
+"""Statements as bills come: every dialect is read rightly, or refused in words that say what to give."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Cli
+from tests.helpers.ledgers import LITE, PRO
+from tests.helpers.reconciling import book, reconcile, told, write
+from tests.helpers.wallets import top_up
+
+# Output that costs 1.5 and 1,234.5 credits: 160 credits for 1M tokens of pro, 36 of lite.
+A = {"request_id": "a", "output_tokens": 9_375}
+
+
+@pytest.fixture
+def booked(cli: Cli) -> Cli:
+    """A ledger of one request of 1.5 credits on 1 March 2026, and one of 3 credits of lite on 2 March."""
+    book(cli, A, {"request_id": "b", "occurred_at": "2026-03-02T12:00:00Z", "requested_model": LITE,
+                  "output_tokens": 83_333, "input_tokens": 2})  # fmt: skip
+    return cli
+
+
+# 83,333 * 36 + 2 * 6 = 3,000,000 micro-credits.
+DIALECTS = {
+    "plain": ("request_id,amount / a,1.5 / b,3", []),
+    "semicolons and decimal commas": ("request_id;amount / a;1,5 / b;3,0", []),
+    "tabs": ("request_id\tamount / a\t1.5 / b\t3", []),
+    "bars": ("request_id|amount / a|1.5 / b|3", []),
+    "excel's own first line": ("sep=; / request_id;amount / a;1,5 / b;3", []),
+    "float text": ("request_id,amount / a,1.4999999999999999 / b,3.0000000000000004", []),
+    "exponents": ("request_id,amount / a,1.5E+0 / b,300e-2", []),
+    "signs": ("request_id,amount / a,1.5 CRD / b,CRD 3.00", []),
+    "a currency column in words": ("request_id,amount,currency / a,1.5,credits / b,3,Credits", []),
+    "thousands in quotes": ('request_id,amount / a,"1.50" / b,"3"', []),
+    "a total row": ("request_id,amount / a,1.5 / b,3 / Total,4.5", ["--total-row", "total"]),
+    "a total row that is short": ("request_id,amount / a,1.5 / b,3 / Total", ["--total-row", "Total"]),
+    "lines before the header": ("Bill of March / Acme / request_id,amount / a,1.5 / b,3", ["--skip-lines", "2"]),
+    "blank lines": (" / request_id,amount /  / a,1.5 / ,  / b,3 / ", []),
+    "days of Germany": (
+        "Datum;Modell;Betrag / 01.03.2026;doubao-seed-2.0-pro;1,50 / 02.03.2026;doubao-seed-2.0-lite;3,00",
+        ["--map", "day=Datum", "--map", "model=Modell", "--map", "amount=Betrag", "--date-format", "DD.MM.YYYY"],
+    ),
+    "days and times of America": (
+        "when,amount / 03/01/2026 12:00,1.5 / 03/02/2026 12:00,3",
+        ["--map", "occurred_at=when", "--date-format", "MM/DD/YYYY HH:mm", "--timezone", "UTC"],
+    ),
+    "a row a model": ("model,amount / doubao-seed-2.0-pro,1.5 / doubao-seed-2.0-lite,3", ["--month", "2026-03"]),
+    "a row a day": ("day,amount / 2026-03-01,1.5 / 2026-03-02,3", []),
+    "one total": ("amount / 4.5", ["--month", "2026-03"]),
+}
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_a_dialect_agrees_with_the_same_bill(booked: Cli, name: str) -> None:
+    text, options = DIALECTS[name]
+    months = (
+        [] if "--month" in options or "day" in text or "Datum" in text or "when" in text else ["--month", "2026-03"]
+    )
+    found = reconcile(booked, text, *options, *months)
+    assert (found.exit_code, told(found), found.json["passed"]) == (0, [], True)
+    assert found.json["matched"] >= 1
+
+
+@pytest.mark.parametrize(("encoding", "option"), [("utf-16", None), ("gb18030", "gb18030"), ("cp1252", "cp1252")])
+def test_other_encodings_are_named_or_marked(booked: Cli, encoding: str, option: str | None) -> None:
+    note = "é" if encoding == "cp1252" else "模型"
+    Path("bill.csv").write_text(f"request_id,{note},amount\na,x,1.5\nb,{note},3\n", encoding=encoding)
+    options = [] if option is None else ["--encoding", option]
+    found = booked("reconcile", "--statement", "bill.csv", "--month", "2026-03", "--json", *options)
+    assert (found.exit_code, found.json["matched"]) == (0, 2), found.stderr
+    if option is not None:
+        refused = booked("reconcile", "--statement", "bill.csv", "--month", "2026-03")
+        assert refused.exit_code == 2
+        assert "--encoding" in refused.stderr
+
+
+def test_a_workbook_is_read_like_csv(booked: Cli) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    sheet.append(["Bill of March"])
+    sheet.append(["Day", "Model", "Cost", None])
+    sheet.append([date(2026, 3, 1), PRO, 1.5])
+    sheet.append([date(2026, 3, 2), LITE, 3])
+    sheet.append(["Total", None, 4.5])
+    workbook.save("bill.xlsx")
+    asked = ["--map", "day=Day", "--map", "model=Model", "--map", "amount=Cost", "--skip-lines", "1"]
+    found = booked("reconcile", "--statement", "bill.xlsx", "--total-row", "Total", "--json", *asked)
+    assert (found.exit_code, found.json["matched"]) == (0, 2), found.stderr
+    workbook.create_sheet("Notes")
+    workbook.save("bill.xlsx")
+    refused = booked("reconcile", "--statement", "bill.xlsx", *asked)
+    assert (refused.exit_code, "'Sheet', 'Notes': --sheet NAME" in refused.stderr) == (2, True)
+    found = booked("reconcile", "--statement", "bill.xlsx", "--sheet", "Sheet", "--total-row", "Total", *asked)
+    assert found.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "words"),
+    [
+        ("request_id;amount / a;1,234", [], ["line 2, column 'amount'", "may be 1234 or 1.234", "--decimal"]),
+        ("request_id,amount / a,1,5", [], ["line 2", "3 cells where the header has 2"]),
+        ("request_id,amount / a,12 apples", [], ["line 2", "currency"]),
+        ("request_id,amount / a,$1.5 / b,3 CRD", [], ["line 3", "CRD after USD"]),
+        ("request_id,amount / a,€1.5", [], ["EUR", "CRD", "USD"]),
+        ("request_id,price / a,1.5", [], ["line 1", "no column amount", "--map amount=COLUMN"]),
+        ("day,amount / 01.03.2026,1.5", [], ["line 2", "--date-format"]),
+        ("day,amount / 2026-03-01,1.5", ["--date-format", "DD.MM.YYYY"], ["line 2", "isn't a date of --date-format"]),
+        ("request_id,amount / a,1.5 / ,1.5", [], ["line 3", "--total-row"]),
+        ("model,amount / doubao-seed-2.0-pro,1.5", [], ["--month"]),
+        ("request_id,amount / a,1.5", ["--delimiter", "x"], ["--delimiter 'x'"]),
+        ("request_id,amount / a,1.5", ["--as", "acme"], ["no [statement.acme]"]),
+        ("request_id,amount / a,1.5", ["--encoding", "klingon"], ["--encoding 'klingon' is unknown"]),
+    ],
+)
+def test_what_has_two_readings_is_refused_with_what_to_give(
+    booked: Cli, text: str, options: list[str], words: list[str]
+) -> None:
+    found = booked("reconcile", "--statement", write(text), *options)
+    assert found.exit_code == 2, found.stdout
+    assert [word for word in words if word not in found.stderr] == [], found.stderr
+
+
+def test_a_layout_that_worked_is_saved_and_used_again(booked: Cli) -> None:
+    Path("tollbook.toml").write_text("# ours\n[ledger]\nprovider = 'evolink'\n", encoding="utf-8")
+    text = "Datum;Modell;Betrag / 01.03.2026;doubao-seed-2.0-pro;1,50 / 02.03.2026;doubao-seed-2.0-lite;3,00"
+    asked = ["--map", "day=Datum", "--map", "model=Modell", "--map", "amount=Betrag", "--date-format", "DD.MM.YYYY"]
+    saved = reconcile(booked, text, *asked, "--decimal", ",", "--save-as", "acme")
+    assert saved.exit_code == 0, saved.stderr
+    written = Path("tollbook.toml").read_text(encoding="utf-8")
+    assert written.startswith("# ours\n[ledger]\n")
+    assert "[statement.acme]" in written
+    assert reconcile(booked, text, "--as", "acme").json["matched"] == 2
+    changed = reconcile(booked, text.replace("Modell;Betrag", "Modell;Steuer;Betrag"), "--as", "acme")
+    assert changed.exit_code == 2
+    assert "new 'Steuer'" in changed.stderr
+
+
+def test_a_comparison_of_nothing_has_not_passed(booked: Cli) -> None:
+    found = reconcile(booked, None, "--month", "2026-03")
+    assert (found.exit_code, found.json["passed"], found.json["summary"]) == (1, None, [])
+    assert "nothing was compared" in found.stderr
+
+
+def test_one_total_is_a_bill(booked: Cli) -> None:
+    assert booked("reconcile", "--total", "4.5credits", "--month", "2026-03").exit_code == 0
+    assert booked("reconcile", "--total", "0.0625usd", "--month", "2026-03").exit_code == 0  # 4.5 at 72 for 1 USD
+    found = booked("reconcile", "--total", "40credits", "--month", "2026-03", "--json")
+    assert (found.exit_code, found.json["rows"][0]["difference"]) == (1, "35.5")
+    assert "--month" in booked("reconcile", "--total", "4.5credits").stderr
+
+
+# --- the providers' own answers -------------------------------------------------------------------------------------
+
+
+def bill(*rows: dict[str, Any], **result: Any) -> dict[str, Any]:
+    """Volcengine's answer to ListBillDetail."""
+    usual = {"Product": "ark", "Currency": "CRD", "ConfigName": PRO, "RoundAmount": 0, "OwnerID": "2100057673"}
+    listed = [usual | row for row in rows]
+    return {
+        "ResponseMetadata": {"RequestId": "20260402"},
+        "Result": {"List": listed, "Total": len(listed), "Limit": 300, "Offset": 0} | result,
+    }
+
+
+FIRST = {"ExpenseDate": "2026-03-01", "PayableAmount": "1.5"}
+SECOND = {"ExpenseDate": "2026-03-02", "PayableAmount": "3.00", "ConfigName": LITE}
+
+
+def answer(cli: Cli, *answers: object, options: list[str] | None = None) -> Any:
+    Path("bill.json").write_text("\n".join(json.dumps(each) for each in answers), encoding="utf-8")
+    return cli("reconcile", "--statement", "bill.json", "--json", *(options or []))
+
+
+def test_a_bill_of_volcengine_is_compared_by_day_and_by_model_where_asked(booked: Cli) -> None:
+    found = answer(booked, bill(FIRST, SECOND))
+    assert (found.exit_code, found.json["matched"]) == (0, 2), found.stderr
+    found = answer(booked, bill(FIRST, SECOND), options=["--map", "model=ConfigName"])
+    assert (found.exit_code, found.json["matched"]) == (0, 2)
+    pages = [bill(FIRST, Total=2), bill(SECOND, Total=2, Offset=1)]
+    assert answer(booked, *pages).exit_code == 0
+    assert answer(booked, pages).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ([bill(FIRST, Total=2)], "isn't the whole bill: it has 1 rows, its Total is 2"),
+        ([bill(FIRST, SECOND, Total=-1)], "NeedRecordNum 1"),
+        ([bill(FIRST, SECOND | {"Product": "ecs"})], "several products (ark, ecs)"),
+        ([{"ResponseMetadata": {"Error": {"Code": "AccessDenied"}}}], "AccessDenied"),
+        ([{"object": "list"}], "not a bill that is known"),
+        ([[]], "no JSON object"),
+        ([bill(FIRST | {"PayableAmount": "n/a"})], "column 'PayableAmount'"),
+    ],
+)
+def test_a_bill_that_is_not_whole_is_refused(booked: Cli, answers: list[object], words: str) -> None:
+    found = answer(booked, *answers)
+    assert found.exit_code == 2
+    assert words in found.stderr
+
+
+def credits(user: object, token: object = None, **others: Any) -> dict[str, Any]:
+    return {"data": {"token": token, "user": user}, "message": "", "success": True} | others
+
+
+def test_credits_of_evolink_are_compared_with_the_wallet(booked: Cli) -> None:
+    top_up(booked, 10, "2026-01-01").ok()
+    key = {"remaining_credits": 99416.4429, "unlimited_credits": False, "used_credits": 583.5571}
+    found = answer(booked, credits({"remaining_credits": 5.5, "used_credits": 135.9048}, key))
+    assert (found.exit_code, found.json["matched"]) == (0, 1), found.stderr
+    assert "the account has used 135.9048 credits" in found.stderr
+    assert "the key may use 99416.4429 credits more" in found.stderr
+    assert answer(booked, credits({"remaining_credits": 5.4})).exit_code == 0  # within a cent: 0.1 of 72
+    assert answer(booked, credits({"remaining_credits": 1})).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        credits(None),
+        credits({}),
+        credits({"remaining_credits": "much"}),
+        credits({"remaining_credits": 1}, success=False),
+    ],
+)
+def test_an_answer_without_credits_is_refused(booked: Cli, wrong: object) -> None:
+    found = answer(booked, wrong)
+    assert (found.exit_code, "GET /v1/credits" in found.stderr) == (2, True)
