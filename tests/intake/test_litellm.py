@@ -156,8 +156,8 @@ def test_what_no_card_prices_is_refused_by_name(metadata: dict[str, Any], change
 def test_a_failure_is_recorded_with_the_usage_it_reports() -> None:
     zeros = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "spend": 0.0}
     nothing = accepted({"additional_usage_values": {}}, status="failure", **zeros)
-    assert (nothing.status, nothing.has_usage) == ("failed", False)
-    assert accepted(status="failure").has_usage
+    assert (nothing.status, nothing.usage) == ("failed", None)
+    assert accepted(status="failure").usage is not None
 
 
 def test_calls_that_used_nothing_are_no_requests() -> None:

@@ -57,6 +57,14 @@ def unknown_object(kind: str) -> RecordError:
     return RecordError("unknown_object", message)
 
 
+def unpriced_batch() -> RecordError:
+    """Returns the refusal of what a batch job used."""
+    message = (
+        "batch: this is a line of a batch job, a service with prices of its own that no card states; book it by hand"
+    )
+    return RecordError("unpriced_service", message)
+
+
 def is_cached_answer(obj: JsonObject) -> bool:
     """Tells whether a proxy answered from its own cache (`cache_hit`): nothing was bought."""
     hidden = obj.get("_hidden_params")

@@ -16,6 +16,7 @@ from ledger.intake.fields.kinds import (
     is_cached_answer,
     named_kind,
     unknown_object,
+    unpriced_batch,
 )
 from ledger.intake.fields.record import Ignored, JsonObject, Parsed, RecordError, UsageRecord
 from ledger.intake.fields.refusals import guarded, salvaged
@@ -55,11 +56,7 @@ def parse(obj: JsonObject) -> Parsed:
 
 def _read(obj: JsonObject) -> Parsed:
     if is_batch_line(obj):
-        message = (
-            "batch: this is a line of a batch job, a service with prices of its own that no card states; "
-            "book it by hand"
-        )
-        raise RecordError("unpriced_service", message)
+        raise unpriced_batch()
     kind = named_kind(obj)
     if kind is not None:
         raise unknown_object(kind)

@@ -48,7 +48,7 @@ def recognise(obj: Mapping[str, Any]) -> bool:
     return obj.keys() >= COLUMNS
 
 
-def parse(obj: JsonObject) -> tuple[Parsed]:
+def parse(obj: JsonObject) -> Parsed:
     """The one request a row is about; never raises."""
     return guarded(_read, obj, _salvage)
 
@@ -64,7 +64,7 @@ def _read(obj: JsonObject) -> Parsed:
     usage = _usage(obj, metadata, status)
     spend_nano, lost = read_figure(obj.get("spend"), "spend")
     requested, group = _models(obj)
-    record = UsageRecord(
+    return UsageRecord(
         read_id(obj.get("request_id"), "request_id"),
         _time(obj),
         requested_model=requested,
@@ -72,14 +72,13 @@ def _read(obj: JsonObject) -> Parsed:
         project=read_text(metadata.get("user_api_key_project_alias"), "metadata.user_api_key_project_alias"),
         status=status,
         service_tier=read_text(usage.service_tier, "service_tier"),
+        usage=usage.tokens,
         tags=_tags(obj, metadata),
         response_metadata=_stated_metadata(obj, metadata),
         provider_amount_nano=spend_nano,
         lost_amount=lost,
         tool_calls=usage.tool_calls,
     )
-    record.count(usage.tokens)
-    return record
 
 
 def _check_call(obj: JsonObject, metadata: JsonObject) -> Ignored | None:
