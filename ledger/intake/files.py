@@ -147,10 +147,10 @@ class Ingest:
 
     def _settle(self, connection: Connection, portion: Portion, posted: Posted) -> None:
         """Closes the quarantine's entries of lines that are recorded now."""
-        for (line, raw, facts), outcome in zip(portion.rows, posted.outcomes, strict=True):
-            known_by = line_of(facts, raw)
+        for row, outcome in zip(portion.rows, posted.outcomes, strict=True):
+            known_by = line_of(row.facts, row.raw)
             if known_by is not None and outcome != "conflict":
-                self._open_lines.settle(connection, facts, line, known_by)
+                self._open_lines.settle(connection, row.facts, row.line, known_by)
 
 
 def _plain(name: str) -> str:

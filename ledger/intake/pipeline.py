@@ -21,10 +21,11 @@ from ledger.config import Config
 from ledger.intake.fields.record import Held, UsageRecord
 from ledger.intake.fields.record_fields import COUNTS, to_fields
 from ledger.intake.labels import ALIKE, Resolver, RunOptions
-from ledger.intake.portions.portion import Portion
+from ledger.intake.portions.portion import LineFacts, Portion
 from ledger.intake.quarantine import line_of
 from ledger.store.database import Database
 from ledger.values.spend import Spend
+from pricing.money import INT64_MAX, NANO, divide_half_even
 from pricing.usage import TokenUsage
 
 OUTCOMES = ("accepted", "duplicate", "conflict", "rejected", "pending")
@@ -88,7 +89,18 @@ class Intake:
         rated, errors = self._rater.rate([row.facts for row in portion.rows])
         if errors:
             self._leave_out(portion, {place: (error.reason, str(error)) for place, error in errors.items()})
+        self._convert_figures(rated, portion)
         return rated
+
+    def _convert_figures(self, rated: Rated, portion: Portion) -> None:
+        """Turns figures in USD into the card's currency, by the conversion that the charge is pinned to."""
+        for place in [place for place, row in enumerate(portion.rows) if row.figure_in_usd]:
+            line, raw, facts, _ = portion.rows[place]
+            per_usd_nano = self._pins.per_usd_nano(rated.conversion_id[place]) or NANO
+            nano = divide_half_even((facts.provider_amount_nano or 0) * per_usd_nano, NANO)
+            converted = facts._replace(provider_amount_nano=nano if abs(nano) <= INT64_MAX else None)
+            portion.rows[place] = LineFacts(line, raw, converted)
+            rated.facts[place] = converted
 
     def post(self, connection: Connection, rated: Rated, portion: Portion) -> Posted:
         """Posts what was rated; holds back what has no room in roll-ups or contradicts records."""
@@ -131,14 +143,16 @@ class Intake:
             self.tally.spend[project].add(currency, per_usd_nano, sum(amounts), len(amounts))
 
     def _hold(self, portion: Portion, place: int, reason: str, message: str) -> None:
-        line, raw, facts = portion.rows[place]
+        line, raw, facts, in_usd = portion.rows[place]
         if reason != "conflict":
             (self.tally.assumed if facts.assumed else self.tally.counts)["rejected"] += 1
-        held = Held(line, line_of(facts, raw), reason, message, fields_of(facts), facts.source, complete=True)
+        held = Held(
+            line, line_of(facts, raw), reason, message, fields_of(facts, in_usd=in_usd), facts.source, complete=True
+        )
         portion.held.append(held)
 
 
-def fields_of(facts: Facts) -> dict[str, object]:
+def fields_of(facts: Facts, *, in_usd: bool = False) -> dict[str, object]:
     """Returns facts as a `records` line, for the quarantine; `assumed` beside derived ones."""
     record = UsageRecord(
         occurred_at_us=facts.occurred_at,
@@ -147,6 +161,7 @@ def fields_of(facts: Facts) -> dict[str, object]:
         storage_end_us=facts.storage_end,
         usage=TokenUsage(**{name: getattr(facts, name) for name in COUNTS}),
         tool_calls=facts.tool_calls or 0,
+        provider_amount_in_usd=in_usd,
         **{name: getattr(facts, name) for name in ALIKE},
     )
     return to_fields(record) | ({"assumed": True} if facts.assumed else {})

@@ -72,7 +72,8 @@ def retry(database: Database, config: Config, numbers: Sequence[int] = ()) -> Re
 def _retry_together(connection: Connection, intake: Intake, rows: Sequence[Row[Any]], result: Retried) -> None:
     portion = _portion(intake, rows)
     posted = intake.post(connection, intake.rate(portion), portion)
-    for (number, _raw, _facts), outcome in zip(portion.rows, posted.outcomes, strict=True):
+    for row, outcome in zip(portion.rows, posted.outcomes, strict=True):
+        number = row.line
         if outcome != "conflict":
             settle(connection, number, "resolved", f"retried: {outcome}")
             (result.recorded if outcome == "accepted" else result.duplicate).append(number)

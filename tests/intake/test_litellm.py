@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ledger.intake.fields.record import Ignored, Rejected, UsageRecord
 from ledger.values.instants import iso_text
-from tests.helpers.sources import counts, only_record, only_rejection, parse_object
+from tests.conftest import Cli
+from tests.helpers.sources import counts, lines, only_record, only_rejection, parse_object, read
 
 METADATA: dict[str, Any] = {
     "additional_usage_values": {
@@ -171,3 +176,71 @@ def test_nothing_of_a_payload_is_kept_of_a_refused_row() -> None:
     assert "secret" not in json.dumps(fields)
     assert fields["request_id"] == "chatcmpl-af2a7bdc"
     assert fields["occurred_at"] == "2026-03-14T10:00:00.266000Z"
+
+
+# --- as a CSV file of the table, and booked -------------------------------------------------------------------------
+
+
+def as_csv(*rows: dict[str, Any], delimiter: str = ",") -> str:
+    texts = [
+        {name: found if isinstance(found, str) else json.dumps(found) for name, found in each.items()} for each in rows
+    ]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fieldnames=list(texts[0]), delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows(texts)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_csv_file_of_the_table_is_read_alike(delimiter: str) -> None:
+    (item,) = read(as_csv(row(), delimiter=delimiter).encode())
+    assert item.parsed == accepted()
+
+
+def test_a_csv_file_without_its_counts_is_refused_as_a_whole() -> None:
+    short = {name: found for name, found in ROW.items() if name != "total_tokens"}
+    (item,) = read(as_csv(short).encode())
+    assert only_rejection([item.parsed]).reason == "missing_column"
+
+
+def test_spend_is_kept_in_the_cards_currency_and_compared(db_cli: Cli) -> None:
+    # 10,000 uncached at 48, 30,000 cached at 6.4 and 500 out at 240 credits for 1M: 0.792 credits, 0.011 USD.
+    usd = Fraction(10_000 * 48 + 30_000 * 64 // 10 + 500 * 240, 1_000_000) / 72
+    same, other = row(spend=float(usd)), row(request_id="chatcmpl-2", spend=0.02)
+    cached = row(request_id="chatcmpl-3_cache_hit1", cache_hit="True")
+    Path("rows.jsonl").write_text(lines([same, other, cached]), encoding="utf-8")
+    booked = db_cli("ingest", "rows.jsonl", "--json").ok().json
+    assert (booked["accepted"], booked["ignored"], booked["amounts"]) == (2, {"cache_hit": 1}, {"CRD": "1.584"})
+    found = db_cli("reconcile", "--month", "2026-03", "--tolerance", "0usd", "--json")
+    assert found.exit_code == 1
+    (differing,) = found.json["rows"]
+    assert (differing["key"], differing["ledger_amount"], differing["provider_amount"]) == (
+        "chatcmpl-2",
+        "0.792",
+        "1.44",
+    )
+
+
+def test_a_row_held_back_keeps_its_spend_in_usd(cli: Cli) -> None:
+    Path("rows.jsonl").write_text(lines([row(model="gpt-4o", model_group="gpt-4o", spend=0.02)]), encoding="utf-8")
+    assert cli("ingest", "rows.jsonl").exit_code == 3
+    held = cli("quarantine", "show", "1", "--json").ok().json
+    assert held["fields"]["provider_amount"] == "0.02usd"
+    Path("card.toml").write_text(GPT_CARD, encoding="utf-8")
+    cli("rates", "add", "card.toml").ok()
+    cli("quarantine", "retry").ok()
+    found = cli("reconcile", "--month", "2026-03", "--all", "--json").json["rows"][0]
+    assert found["provider_amount"] == "1.44"  # 0.02 USD at 72
+
+
+GPT_CARD = """
+provider = "evolink"
+currency = "CRD"
+per_tokens = 1_000_000
+[[model]]
+id = "gpt-4o"
+[[model.price]]
+effective_from = 2026-02-01
+tiers = [{ input = "180", cached_input = "90", output = "720" }]
+"""

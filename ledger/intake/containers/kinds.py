@@ -11,11 +11,11 @@ from typing import Literal
 from ledger.intake.containers.documents import is_document
 from ledger.intake.containers.events import is_event_text
 from ledger.intake.containers.lines import LineChunk
-from ledger.intake.containers.tables import is_header
+from ledger.intake.containers.tables import find_dialect, is_separator_line
 from ledger.intake.fields.record import Item, Rejected, refused
 from ledger.intake.fields.refusals import unless_refused
 from ledger.intake.fields.strict_json import decode, decode_object
-from ledger.intake.formats.registry import AUTO, is_known, unrecognised
+from ledger.intake.formats.registry import AUTO, FORMATS, is_known, unrecognised
 
 Container = Literal["lines", "array", "documents", "table", "events", "binary"]
 
@@ -58,14 +58,16 @@ def find_container(head: Head, input_format: str) -> Container:
         return "array"
     if input_format == "sse" or (input_format == AUTO and is_event_text(text)):
         return "events" if is_object or is_event_text(text) or not _is_binary(head) else "binary"
-    first_line = _two_lines(text)[0]
-    if input_format in (AUTO, "records") and is_header(first_line):
+    first_line, second_line = _two_lines(text)
+    header = second_line if is_separator_line(first_line) else first_line
+    if find_dialect(header, input_format) is not None:
         return "table"
     if _OBJECT.search(head.data):
         return "lines"
     if _is_binary(head):
         return "binary"
-    return "table" if input_format == "records" and not text.startswith(b"{") else "lines"
+    is_table = input_format != AUTO and FORMATS[input_format].table is not None
+    return "table" if is_table and not text.startswith(b"{") else "lines"
 
 
 def binary_file(head: Head) -> Item:

@@ -123,7 +123,7 @@ class SourceReader:
                 else:
                     yield from self.line(document.line, document.raw, cut=document.is_cut)
         elif container == "table":
-            yield from rows(chunks)
+            yield from rows(chunks, self._input_format)
         elif container == "events":
             reader = EventReader(self._streams, self._event)
             yield from reader.items(chunks)

@@ -1,51 +1,70 @@
-"""CSV with a header of the ledger's own fields -> one item a row."""
+"""CSV with the header of a format that has one -> one item a row."""
 
 from __future__ import annotations
 
 import csv
-import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import NamedTuple
 
 from ledger.intake.containers.lines import LineChunk
-from ledger.intake.fields.record import Item, RecordError, refused
-from ledger.intake.fields.record_fields import FIELDS, READERS
+from ledger.intake.fields.record import Item, JsonObject, RecordError, refused
 from ledger.intake.fields.refusals import unless_refused
-from ledger.intake.fields.strict_json import decode_object
-from ledger.intake.fields.times import read_time
-from ledger.intake.fields.values import read_count, show
-from ledger.intake.formats.records import parse
+from ledger.intake.fields.values import show
+from ledger.intake.formats.format import Format
+from ledger.intake.formats.registry import AUTO, FORMATS
+from ledger.values.layout import DELIMITERS
 
-TAG_COLUMN = "tag."
 MAX_ROW_LINES = 20
 """Lines a row may have, inclusive: an unclosed quote must not swallow the rows after."""
-
-_NUMBERS, _TIMES = ({name for name, read in READERS.items() if read is wanted} for wanted in (read_count, read_time))
-_WHOLE = re.compile(r"-?[0-9]{1,4000}")
-_DECIMAL = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?")
+SEPARATOR_LINE = b"sep="
+"""The beginning of a first line as Excel writes it: `sep=;`."""
 
 
-def is_header(line: bytes) -> bool:
-    """Tells whether a line names the ledger's fields: its id, or two others."""
-    names = [name.strip() for name in unless_refused(_cells, line) or []]
-    return "request_id" in names or len(set(names) & set(FIELDS)) >= 2
+class Dialect(NamedTuple):
+    """The format of a table's header, and what parts its cells."""
+
+    format: Format
+    delimiter: str
 
 
-def rows(pieces: Iterable[LineChunk | Item]) -> Iterator[Item]:
+def find_dialect(header: bytes, input_format: str) -> Dialect | None:
+    """Returns the first dialect in which a line is a format's header; None where it is none."""
+    formats = [found for name, found in FORMATS.items() if found.table is not None and input_format in (AUTO, name)]
+    for delimiter in DELIMITERS:
+        names = {name.strip() for name in unless_refused(partial(_cells, delimiter=delimiter), header) or []}
+        for found in formats:
+            if found.table is not None and found.table.is_header(names):
+                return Dialect(found, delimiter)
+    return None
+
+
+def is_separator_line(line: bytes) -> bool:
+    """Tells whether a line only says what parts the cells of the others."""
+    return line.lower().startswith(SEPARATOR_LINE) and len(line.strip()) == len(SEPARATOR_LINE) + 1
+
+
+def rows(pieces: Iterable[LineChunk | Item], input_format: str) -> Iterator[Item]:
     """An item for each row; one alone where the header can't be used."""
     header: list[str] | None = None
+    dialect: Dialect | None = None
     for found in _joined(pieces):
         if isinstance(found, Item):
             yield found
             continue
         line, raw = found
+        if header is None and is_separator_line(raw):
+            continue
         try:
+            if dialect is None:
+                dialect = find_dialect(raw, input_format) or Dialect(FORMATS["records"], ",")
             if header is None:
-                header = _read_header(raw)
+                header = _read_header(raw, dialect)
             else:
-                yield Item(line, raw, parse(_record(header, _cells(raw))))
+                obj = _read_row(header, _cells(raw, dialect.delimiter), dialect)
+                assert dialect.format.parse is not None, "a format with a table reads one request at a time"
+                yield Item(line, raw, dialect.format.parse(obj))
         except RecordError as error:
             yield refused(line, raw, error)
             if header is None:
@@ -87,7 +106,7 @@ def _take_rows(waiting: deque[tuple[int, bytes]], held: list[tuple[int, bytes]])
             held.clear()
 
 
-def _cells(raw: bytes) -> list[str]:
+def _cells(raw: bytes, delimiter: str) -> list[str]:
     if b"\0" in raw:
         raise RecordError("nul_byte", "the row holds a NUL byte: no database keeps it; the file is damaged")
     try:
@@ -95,62 +114,32 @@ def _cells(raw: bytes) -> list[str]:
     except UnicodeDecodeError as fault:
         raise RecordError("not_utf8", f"byte {fault.start + 1} of the row is not UTF-8; convert the file") from None
     try:
-        return next(csv.reader([text], strict=True, skipinitialspace=True), [])
+        return next(csv.reader([text], strict=True, skipinitialspace=True, delimiter=delimiter), [])
     except csv.Error as error:
         raise RecordError("invalid_csv", f"the row can't be read ({error}): check its quotes") from None
 
 
-def _read_header(raw: bytes) -> list[str]:
-    """Returns the columns; refuses one unknown or given twice, and a needed one missing."""
-    names = [name.strip() for name in _cells(raw)]
-    unknown = [name for name in names if name not in FIELDS and not (name.startswith(TAG_COLUMN) and name[4:])]
-    if unknown:
-        listed = ", ".join(show(name) for name in unknown[:3])
-        raise RecordError("unknown_field", f"the header names {listed}: columns are {', '.join(FIELDS)} and tag.KEY")
+def _read_header(raw: bytes, dialect: Dialect) -> list[str]:
+    """Returns the columns; refuses what the format doesn't know, a name given twice, a needed one missing."""
+    names = [name.strip() for name in _cells(raw, dialect.delimiter)]
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    table = dialect.format.table
+    assert table is not None, "a dialect is of a format with a table"
+    if not twice or not set(twice) - {""}:
+        table.check_header(names)
     if twice:
         listed = ", ".join(show(name) for name in twice[:3])
         raise RecordError(
             "duplicate_column", f"the header names {listed} twice: which cell counts can't be known; keep one"
         )
-    if "tokens" not in names:
-        needed = ["request_id", "occurred_at", "input_tokens", "output_tokens"]
-    else:
-        needed = ["request_id"] if "input_tokens" in names else ["request_id", "start", "end"]
-    missing = [name for name in needed if name not in names]
-    if missing:
-        raise RecordError("missing_column", f"the header lacks {', '.join(missing)}: add the columns")
     return names
 
 
-def _record(header: list[str], cells: list[str]) -> dict[str, Any]:
+def _read_row(header: list[str], cells: list[str], dialect: Dialect) -> JsonObject:
     if len(cells) != len(header):
-        message = f"the row has {len(cells)} cells and the header {len(header)}: quote what holds a comma"
+        what = "comma" if dialect.delimiter == "," else f"{dialect.delimiter!r}"
+        message = f"the row has {len(cells)} cells and the header {len(header)}: quote what holds a {what}"
         raise RecordError("ragged_row", message)
-    record: dict[str, Any] = {}
-    tags: dict[str, Any] = {}
-    for name, cell in zip(header, cells, strict=True):
-        if not cell or cell.isspace():
-            continue
-        if name.startswith(TAG_COLUMN):
-            tags[name.removeprefix(TAG_COLUMN)] = cell
-        else:
-            record[name] = _value(name, cell)
-    twice = record.get("tags", {}).keys() & tags.keys()
-    if twice:
-        raise RecordError("duplicate_key", f"the tag {show(min(twice))} is in tags and in its own column: keep one")
-    if tags:
-        record["tags"] = record.get("tags", {}) | tags
-    return record
-
-
-def _value(name: str, cell: str) -> object:
-    """Returns plain digits as numbers; other text stays text, for the field's own rule."""
-    text = cell.strip()
-    if name in _NUMBERS:
-        return int(text) if _WHOLE.fullmatch(text) else text
-    if name in _TIMES:
-        return Decimal(text) if _DECIMAL.fullmatch(text) else text
-    if name == "tags":
-        return decode_object(text.encode())
-    return text if name in ("kind", "status", "service_tier", "provider_amount") else cell
+    table = dialect.format.table
+    assert table is not None, "a dialect is of a format with a table"
+    return table.read_row({name: cell for name, cell in zip(header, cells, strict=True) if cell and not cell.isspace()})

@@ -61,6 +61,8 @@ class UsageRecord:
     storage_tokens: int | None = None
     storage_end_us: int | None = None
     provider_amount_nano: int | None = None
+    provider_amount_in_usd: bool = False
+    """The gateway's own figure is in USD, whatever the card's currency is."""
     lost_amount: bool = False
     """A gateway's own figure was there and can't be read: the record goes without it."""
     tool_calls: int = 0

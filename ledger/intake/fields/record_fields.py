@@ -10,6 +10,7 @@ from ledger.intake.fields.record import MAX_SOURCE, PENDING_STATUSES, JsonObject
 from ledger.intake.fields.times import read_time
 from ledger.intake.fields.usage import check_priced_tier
 from ledger.intake.fields.values import (
+    USD_UNIT,
     read_amount,
     read_count,
     read_figure,
@@ -19,6 +20,7 @@ from ledger.intake.fields.values import (
     read_tags,
     read_text,
     show,
+    split_usd,
 )
 from ledger.values.instants import iso_text
 from pricing.money import format_nano
@@ -43,7 +45,7 @@ READERS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "tokens": read_count,
     "start": read_time,
     "end": read_time,
-    "provider_amount": read_amount,
+    "provider_amount": lambda value, name: read_amount(split_usd(value)[0], name),
     "tool_calls": read_count,
 }
 FIELDS: Final = tuple(READERS)
@@ -59,11 +61,12 @@ def to_fields(record: UsageRecord) -> dict[str, Any]:
     What no field of the ledger holds is left out: metadata, the service name, the end of a response's cache storage.
     """
     amount_nano, end_us = record.provider_amount_nano, record.storage_end_us
+    unit = USD_UNIT if record.provider_amount_in_usd else ""
     fields: dict[str, Any] = {name: getattr(record, name, None) for name in _WRITTEN}
     fields |= {
         "occurred_at": iso_text(record.occurred_at_us),
         "tags": dict(record.tags) or None,
-        "provider_amount": None if amount_nano is None else format_nano(amount_nano),
+        "provider_amount": None if amount_nano is None else format_nano(amount_nano) + unit,
         "tool_calls": record.tool_calls or None,
     }
     if record.kind == "cache_storage":
@@ -91,7 +94,8 @@ def read_fields(obj: JsonObject) -> UsageRecord | Pending:
         _read_request(obj, record)
     for name in _PLAIN:
         setattr(record, name, _read(obj, name))
-    record.provider_amount_nano, record.lost_amount = read_figure(obj.get("provider_amount"), "provider_amount")
+    figure, record.provider_amount_in_usd = split_usd(obj.get("provider_amount"))
+    record.provider_amount_nano, record.lost_amount = read_figure(figure, "provider_amount")
     return record
 
 

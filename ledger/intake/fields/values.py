@@ -20,6 +20,7 @@ from pricing.money import INT64_MAX, NANO, round_units
 
 _SHOWN = 40
 NO_TAGS: Mapping[str, str] = {}
+USD_UNIT = "usd"
 _KNOWN_STATUSES = STATUSES + PENDING_STATUSES
 
 
@@ -173,6 +174,13 @@ def read_amount(value: object, name: str) -> int | None:
     if abs(nano) > INT64_MAX:
         raise _no_amount(value, name)
     return nano
+
+
+def split_usd(value: object) -> tuple[object, bool]:
+    """Returns an amount without the unit of `0.5usd`, and whether it had that."""
+    if isinstance(value, str) and value.strip().lower().endswith(USD_UNIT):
+        return value.strip()[: -len(USD_UNIT)], True
+    return value, False
 
 
 def read_figure(value: object, name: str) -> tuple[int | None, bool]:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ledger.intake.fields.record import JsonObject, Parsed
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A format's form as CSV: the columns that tell it, a check of all columns, and a row's cells as an object.
+
+    `read_row` gets the cells that aren't blank. Both raise `RecordError`.
+    """
+
+    is_header: Callable[[Collection[str]], bool]
+    check_header: Callable[[Sequence[str]], None]
+    read_row: Callable[[Mapping[str, str]], JsonObject]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +28,7 @@ class Format:
     `objects` are the values of the key "object" that decide at once; `recognise` is asked where none does. `parse`
     reads one request and never raises. `parts` is for formats of which one object holds many items, each with the
     bytes that tell it from the others; it is given what `memory` makes for a source, to know one object by those before
-    it. A format with neither is of event streams.
+    it. A format with neither is of event streams. `table` is its form as CSV, where it has one.
     """
 
     name: str
@@ -25,3 +37,4 @@ class Format:
     objects: tuple[str, ...] = ()
     parts: Callable[[JsonObject, Any], Iterable[tuple[bytes, Parsed]]] | None = None
     memory: Callable[[], Any] = lambda: None
+    table: Table | None = None

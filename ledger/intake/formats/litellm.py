@@ -7,7 +7,8 @@ and are UTC; `metadata` and `request_tags` are JSON, in a CSV file as text. Of a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -18,13 +19,14 @@ from ledger.intake.fields.strict_json import decode
 from ledger.intake.fields.times import read_time
 from ledger.intake.fields.usage import Reported, UsageReader, leaves
 from ledger.intake.fields.values import read_figure, read_id, read_metadata, read_tags, read_text, show
-from ledger.intake.formats.format import Format
+from ledger.intake.formats.format import Format, Table
 from ledger.values.instants import iso_text
 
 COLUMNS: Final = frozenset({"request_id", "spend", "startTime"})
 """Columns that tell a row of this table from a usage record of the ledger's own."""
 COUNTS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
 
+_WHOLE = re.compile(r"[0-9]{1,19}")
 _USAGE = UsageReader("prompt_tokens", "completion_tokens", prefix="")
 _STATUSES = {"success": "completed", "failure": "failed", "": "completed"}
 # What is priced by the tokens of a text; other calls (images, speech, searches) have units that no card states.
@@ -76,6 +78,7 @@ def _read(obj: JsonObject) -> Parsed:
         tags=_tags(obj, metadata),
         response_metadata=_stated_metadata(obj, metadata),
         provider_amount_nano=spend_nano,
+        provider_amount_in_usd=spend_nano is not None,
         lost_amount=lost,
         tool_calls=usage.tool_calls,
     )
@@ -183,4 +186,18 @@ def _salvage(obj: JsonObject) -> dict[str, Any]:
     return fields | salvaged_counts(lambda: _usage(obj, metadata, status).tokens)
 
 
-FORMAT = Format("litellm", recognise, parse)
+def _is_header(names: Collection[str]) -> bool:
+    return set(names) >= COLUMNS
+
+
+def _check_header(names: Sequence[str]) -> None:
+    missing = [name for name in ("request_id", "startTime", "model", *COUNTS) if name not in names]
+    if missing:
+        raise RecordError("missing_column", f"the header lacks {', '.join(missing)}: export the whole spend log")
+
+
+def _read_row(cells: Mapping[str, str]) -> JsonObject:
+    return {name: int(cell) if name in COUNTS and _WHOLE.fullmatch(cell) else cell for name, cell in cells.items()}
+
+
+FORMAT = Format("litellm", recognise, parse, table=Table(_is_header, _check_header, _read_row))
