@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import msgspec
 from sqlalchemy import Connection
@@ -94,10 +95,10 @@ class Intake:
 
     def _convert_figures(self, rated: Rated, portion: Portion) -> None:
         """Turns figures in USD into the card's currency, by the conversion that the charge is pinned to."""
-        for place in [place for place, row in enumerate(portion.rows) if row.figure_in_usd]:
-            line, raw, facts, _ = portion.rows[place]
-            per_usd_nano = self._pins.per_usd_nano(rated.conversion_id[place]) or NANO
-            nano = divide_half_even((facts.provider_amount_nano or 0) * per_usd_nano, NANO)
+        for place in [place for place, row in enumerate(portion.rows) if row.figure_usd is not None]:
+            line, raw, facts, usd = portion.rows[place]
+            exact = Fraction(str(usd)) * (self._pins.per_usd_nano(rated.conversion_id[place]) or NANO)
+            nano = divide_half_even(exact.numerator, exact.denominator)
             converted = facts._replace(provider_amount_nano=nano if abs(nano) <= INT64_MAX else None)
             portion.rows[place] = LineFacts(line, raw, converted)
             rated.facts[place] = converted
@@ -143,16 +144,14 @@ class Intake:
             self.tally.spend[project].add(currency, per_usd_nano, sum(amounts), len(amounts))
 
     def _hold(self, portion: Portion, place: int, reason: str, message: str) -> None:
-        line, raw, facts, in_usd = portion.rows[place]
+        line, raw, facts, usd = portion.rows[place]
         if reason != "conflict":
             (self.tally.assumed if facts.assumed else self.tally.counts)["rejected"] += 1
-        held = Held(
-            line, line_of(facts, raw), reason, message, fields_of(facts, in_usd=in_usd), facts.source, complete=True
-        )
+        held = Held(line, line_of(facts, raw), reason, message, fields_of(facts, usd), facts.source, complete=True)
         portion.held.append(held)
 
 
-def fields_of(facts: Facts, *, in_usd: bool = False) -> dict[str, object]:
+def fields_of(facts: Facts, figure_usd: str | None = None) -> dict[str, object]:
     """Returns facts as a `records` line, for the quarantine; `assumed` beside derived ones."""
     record = UsageRecord(
         occurred_at_us=facts.occurred_at,
@@ -161,7 +160,7 @@ def fields_of(facts: Facts, *, in_usd: bool = False) -> dict[str, object]:
         storage_end_us=facts.storage_end,
         usage=TokenUsage(**{name: getattr(facts, name) for name in COUNTS}),
         tool_calls=facts.tool_calls or 0,
-        provider_amount_in_usd=in_usd,
+        provider_amount_usd=figure_usd,
         **{name: getattr(facts, name) for name in ALIKE},
     )
     return to_fields(record) | ({"assumed": True} if facts.assumed else {})

@@ -84,7 +84,7 @@ def test_a_row_is_recognised_and_read_whole() -> None:
     assert counts(found) == (40_000, 30_000, 500, 200)
     assert found.tags == {"team": "search", "key_alias": "search-key", "user": "u1"}
     assert found.response_metadata == {"env": "prod", "User-Agent": "curl/8", "project": "crawler"}
-    assert found.provider_amount_nano == 12_300_000
+    assert (found.provider_amount_usd, found.provider_amount_nano) == ("0.0123", None)
 
 
 def test_columns_of_json_are_read_as_text_too() -> None:
@@ -220,6 +220,29 @@ def test_spend_is_kept_in_the_cards_currency_and_compared(db_cli: Cli) -> None:
         "0.792",
         "1.44",
     )
+
+
+def test_spend_that_litellm_priced_otherwise_has_its_cause(cli: Cli) -> None:
+    # Credits for 1M tokens at 40,000 of input: 48, 6.4 cached, 240 out; at the lowest tier 32, 6.4 and 160.
+    rates: dict[str, tuple[int, int | Fraction, int]] = {
+        "chatcmpl-agrees": (48, Fraction(64, 10), 240),
+        "chatcmpl-cached": (48, 48, 240),
+        "chatcmpl-lowest": (32, Fraction(64, 10), 160),
+        "chatcmpl-nothing": (0, 0, 0),
+    }
+    spent = [
+        row(request_id=name, spend=float((10_000 * fresh + 30_000 * cached + 500 * out) / Fraction(72_000_000)))
+        for name, (fresh, cached, out) in rates.items()
+    ]
+    Path("rows.jsonl").write_text(lines(spent), encoding="utf-8")
+    cli("ingest", "rows.jsonl").ok()
+    found = cli("reconcile", "--month", "2026-03", "--all", "--tolerance", "0usd", "--json")
+    assert {each["key"]: (each["status"], each["cause"]) for each in found.json["rows"]} == {
+        "chatcmpl-agrees": ("matched", ""),
+        "chatcmpl-cached": ("differs", "cached_at_input_rate"),
+        "chatcmpl-lowest": ("differs", "lowest_tier"),
+        "chatcmpl-nothing": ("differs", "not_priced"),
+    }
 
 
 def test_a_row_held_back_keeps_its_spend_in_usd(cli: Cli) -> None:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from typing import TypeAlias
 
 from ledger.audit.reconcile.results import Basis, Cause, Result
@@ -32,7 +33,7 @@ class Repriced:
     """A key's usage priced in other ways: nano by conversion id; None where some of it has no such price."""
 
     as_billed: Parts = field(default_factory=Counter)
-    tiered_cached: Parts | None = field(default_factory=Counter)
+    by_variant: dict[Cause, Parts | None] = field(default_factory=dict)
     by_model: dict[str, Parts | None] = field(default_factory=dict)
     as_reported: Parts | None = field(default_factory=Counter)
     models_moved: bool = False
@@ -53,7 +54,7 @@ class Repricing:
     measure: Measure
     basis: Basis
     all_per_usd_nano: Collection[int]
-    _other_cached: dict[int, RateEntry | None] = field(default_factory=dict)
+    _variants: dict[tuple[Cause, int], RateEntry | None] = field(default_factory=dict)
 
     def add(
         self, repriced: Repriced, charge: ChargeRow, facts: Facts, over_nano: int, reported: Repriced | None = None
@@ -62,8 +63,9 @@ class Repricing:
         number = charge.conversion_id
         repriced.as_billed[number] += charge.amount_nano
         usage = TokenUsage(facts.input_tokens, facts.cached_input_tokens, facts.output_tokens)
-        other_cached = self._with_other_cached(charge, usage) if usage.cached_input_tokens else charge.amount_nano
-        repriced.tiered_cached = _plus(repriced.tiered_cached, number, other_cached)
+        for cause in VARIANTS:
+            amount_nano = self._with_variant(cause, charge, usage)
+            repriced.by_variant[cause] = _plus(repriced.by_variant.get(cause, Counter()), number, amount_nano)
         prices = {model: self._as_model(model, charge, facts, usage) for model in self.card.models}
         for model, amount_nano in prices.items():
             repriced.by_model[model] = _plus(repriced.by_model.get(model, Counter()), number, amount_nano)
@@ -88,12 +90,13 @@ class Repricing:
         entry = self.card.models[model].entry_at(from_microseconds(facts.occurred_at))
         return None if entry is None else _price(entry, usage)
 
-    def _with_other_cached(self, charge: ChargeRow, usage: TokenUsage) -> int | None:
-        if charge.rate_entry_id is None:
+    def _with_variant(self, cause: Cause, charge: ChargeRow, usage: TokenUsage) -> int | None:
+        if charge.rate_entry_id is None or charge.tier == STORAGE_TIER:
             return charge.amount_nano
-        if charge.rate_entry_id not in self._other_cached:
-            self._other_cached[charge.rate_entry_id] = other_cached_rates(self.entries[charge.rate_entry_id])
-        entry = self._other_cached[charge.rate_entry_id]
+        key = (cause, charge.rate_entry_id)
+        if key not in self._variants:
+            self._variants[key] = VARIANTS[cause](self.entries[charge.rate_entry_id])
+        entry = self._variants[key]
         return None if entry is None else _price(entry, usage)
 
     def _settle(self, settled_nano: Counter[str], charge: ChargeRow, scale: int, divisor: int) -> None:
@@ -109,7 +112,8 @@ class Repricing:
             ("rounding", lambda: self.explains(result, repriced.as_billed)),
             ("twice", lambda: result.ledger_nano != 0 and self._rounds_to(result, 2 * result.ledger_nano)),
             ("conversion", lambda: self._by_other_conversion(result, repriced)),
-            ("tiered_cached_rate", lambda: self.explains(result, repriced.tiered_cached)),
+            ("not_priced", lambda: result.provider_nano == 0),
+            *((cause, partial(self.explains, result, repriced.by_variant.get(cause))) for cause in VARIANTS),
             ("other_model", lambda: self.explained_by_model(result, repriced)),
             ("rounding", lambda: result.provider_nano in repriced.settled_nano.values()),
             ("twice", lambda: repriced.is_one_more or (self.basis.grain.by_request and result.provider_rows > 1)),
@@ -179,6 +183,26 @@ def other_cached_rates(entry: RateEntry) -> RateEntry | None:
         for tier in entry.tiers
     )
     return replace(entry, tiers=tiers)
+
+
+def uncached_rates(entry: RateEntry) -> RateEntry:
+    """Returns the entry with cached input at the rate of other input, as trackers without a cached rate price it."""
+    return replace(entry, tiers=tuple(replace(tier, cached_input_pico=tier.input_pico) for tier in entry.tiers))
+
+
+def lowest_tier(entry: RateEntry) -> RateEntry | None:
+    """Returns the entry with its lowest tier's rates for all lengths, as trackers without tiers price it."""
+    first = entry.tiers[0]
+    if len(entry.tiers) == 1:
+        return None
+    return replace(entry, tiers=tuple(replace(first, up_to=tier.up_to) for tier in entry.tiers))
+
+
+VARIANTS: dict[Cause, Callable[[RateEntry], RateEntry | None]] = {
+    "tiered_cached_rate": other_cached_rates,
+    "cached_at_input_rate": uncached_rates,
+    "lowest_tier": lowest_tier,
+}
 
 
 def rounded(numerator: int, denominator: int) -> tuple[int, int, int, int]:

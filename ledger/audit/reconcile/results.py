@@ -15,7 +15,18 @@ from ledger.values.spend import Convertible
 from pricing.money import usd_fraction
 
 Status: TypeAlias = Literal["matched", "only_ledger", "only_provider", "differs"]
-Cause: TypeAlias = Literal["", "rounding", "twice", "conversion", "tiered_cached_rate", "other_model", "token_counts"]
+Cause: TypeAlias = Literal[
+    "",
+    "rounding",
+    "twice",
+    "conversion",
+    "not_priced",
+    "tiered_cached_rate",
+    "cached_at_input_rate",
+    "lowest_tier",
+    "other_model",
+    "token_counts",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,12 +66,15 @@ def reconcile(app: App, /, *, tolerance: str, everything: bool, output: Output, 
     \b
     Statuses: matched, only_ledger, only_provider, differs.
     Causes:
-      rounding            less than one unit of the last place printed, or each line rounded to it
-      conversion          the same amount at another known conversion
-      tiered_cached_rate  cached input at a rate that follows the tier, or that doesn't where the card's does
-      other_model         another model's price, as of the one that answered
-      twice               a request counted more than once
-      token_counts        the statement counts other tokens
+      rounding              less than one unit of the last place printed, or each line rounded to it
+      conversion            the same amount at another known conversion
+      not_priced            the other side has it at nothing
+      tiered_cached_rate    cached input at a rate that follows the tier, or that doesn't where the card's does
+      cached_at_input_rate  cached input at the rate of other input
+      lowest_tier           the lowest tier's rates, whatever the prompt's length
+      other_model           another model's price, as of the one that answered
+      twice                 a request counted more than once
+      token_counts          the statement counts other tokens
 
     The tolerance is compared with the differences without their signs, only those of rounding are added up first.
     """  # noqa: D301 - click's mark for lines to keep

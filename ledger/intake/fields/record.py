@@ -61,8 +61,8 @@ class UsageRecord:
     storage_tokens: int | None = None
     storage_end_us: int | None = None
     provider_amount_nano: int | None = None
-    provider_amount_in_usd: bool = False
-    """The gateway's own figure is in USD, whatever the card's currency is."""
+    provider_amount_usd: str | None = None
+    """The gateway's own figure where it is in USD, as a decimal with all its places; the other one is None then."""
     lost_amount: bool = False
     """A gateway's own figure was there and can't be read: the record goes without it."""
     tool_calls: int = 0

@@ -10,7 +10,6 @@ from ledger.intake.fields.record import MAX_SOURCE, PENDING_STATUSES, JsonObject
 from ledger.intake.fields.times import read_time
 from ledger.intake.fields.usage import check_priced_tier
 from ledger.intake.fields.values import (
-    USD_UNIT,
     read_amount,
     read_count,
     read_figure,
@@ -19,8 +18,9 @@ from ledger.intake.fields.values import (
     read_status,
     read_tags,
     read_text,
+    read_usd_figure,
     show,
-    split_usd,
+    usd_of,
 )
 from ledger.values.instants import iso_text
 from pricing.money import format_nano
@@ -45,7 +45,7 @@ READERS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "tokens": read_count,
     "start": read_time,
     "end": read_time,
-    "provider_amount": lambda value, name: read_amount(split_usd(value)[0], name),
+    "provider_amount": read_amount,
     "tool_calls": read_count,
 }
 FIELDS: Final = tuple(READERS)
@@ -61,14 +61,15 @@ def to_fields(record: UsageRecord) -> dict[str, Any]:
     What no field of the ledger holds is left out: metadata, the service name, the end of a response's cache storage.
     """
     amount_nano, end_us = record.provider_amount_nano, record.storage_end_us
-    unit = USD_UNIT if record.provider_amount_in_usd else ""
     fields: dict[str, Any] = {name: getattr(record, name, None) for name in _WRITTEN}
     fields |= {
         "occurred_at": iso_text(record.occurred_at_us),
         "tags": dict(record.tags) or None,
-        "provider_amount": None if amount_nano is None else format_nano(amount_nano) + unit,
+        "provider_amount": None if amount_nano is None else format_nano(amount_nano),
         "tool_calls": record.tool_calls or None,
     }
+    if record.provider_amount_usd is not None:
+        fields["provider_amount"] = f"{record.provider_amount_usd}usd"
     if record.kind == "cache_storage":
         fields |= {"tokens": record.storage_tokens, "start": fields["occurred_at"]}
         fields["end"] = None if end_us is None else iso_text(end_us)
@@ -94,8 +95,12 @@ def read_fields(obj: JsonObject) -> UsageRecord | Pending:
         _read_request(obj, record)
     for name in _PLAIN:
         setattr(record, name, _read(obj, name))
-    figure, record.provider_amount_in_usd = split_usd(obj.get("provider_amount"))
-    record.provider_amount_nano, record.lost_amount = read_figure(figure, "provider_amount")
+    figure = obj.get("provider_amount")
+    usd = usd_of(figure)
+    if usd is None:
+        record.provider_amount_nano, record.lost_amount = read_figure(figure, "provider_amount")
+    else:
+        record.provider_amount_usd, record.lost_amount = read_usd_figure(usd, "provider_amount")
     return record
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -20,7 +21,7 @@ from pricing.money import INT64_MAX, NANO, round_units
 
 _SHOWN = 40
 NO_TAGS: Mapping[str, str] = {}
-USD_UNIT = "usd"
+_IN_USD = re.compile(r"\s*(.*?)\s*usd\s*", re.IGNORECASE | re.DOTALL)
 _KNOWN_STATUSES = STATUSES + PENDING_STATUSES
 
 
@@ -168,19 +169,12 @@ def read_amount(value: object, name: str) -> int | None:
     if not is_number or (isinstance(value, int) and value.bit_length() > 128):
         raise _no_amount(value, name)
     try:
-        nano = round_units(repr(value) if isinstance(value, float) else str(value), NANO)
+        nano = round_units(shortest(value), NANO)
     except ValueError:
         raise _no_amount(value, name) from None
     if abs(nano) > INT64_MAX:
         raise _no_amount(value, name)
     return nano
-
-
-def split_usd(value: object) -> tuple[object, bool]:
-    """Returns an amount without the unit of `0.5usd`, and whether it had that."""
-    if isinstance(value, str) and value.strip().lower().endswith(USD_UNIT):
-        return value.strip()[: -len(USD_UNIT)], True
-    return value, False
 
 
 def read_figure(value: object, name: str) -> tuple[int | None, bool]:
@@ -189,6 +183,23 @@ def read_figure(value: object, name: str) -> tuple[int | None, bool]:
         return (None, False) if value is None else (read_amount(value, name), False)
     except RecordError:
         return None, True
+
+
+def read_usd_figure(value: object, name: str) -> tuple[str | None, bool]:
+    """Returns a gateway's own figure in USD as text with all its places; True if it is lost."""
+    nano, lost = read_figure(value, name)
+    return (None if nano is None else shortest(value)), lost
+
+
+def usd_of(value: object) -> object:
+    """Returns the number of a text such as `0.5usd`; None where it has no such unit."""
+    found = _IN_USD.fullmatch(value) if isinstance(value, str) else None
+    return None if found is None else found[1]
+
+
+def shortest(value: object) -> str:
+    """Returns a number's shortest decimal text."""
+    return repr(value) if isinstance(value, float) else str(value)
 
 
 def _scalar_text(value: object) -> str | None:

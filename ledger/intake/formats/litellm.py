@@ -18,7 +18,7 @@ from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.strict_json import decode
 from ledger.intake.fields.times import read_time
 from ledger.intake.fields.usage import Reported, UsageReader, leaves
-from ledger.intake.fields.values import read_figure, read_id, read_metadata, read_tags, read_text, show
+from ledger.intake.fields.values import read_id, read_metadata, read_tags, read_text, read_usd_figure, show
 from ledger.intake.formats.format import Format, Table
 from ledger.values.instants import iso_text
 
@@ -64,7 +64,7 @@ def _read(obj: JsonObject) -> Parsed:
         return call
     status = _status(obj)
     usage = _usage(obj, metadata, status)
-    spend_nano, lost = read_figure(obj.get("spend"), "spend")
+    spend, lost = read_usd_figure(obj.get("spend"), "spend")
     requested, group = _models(obj)
     return UsageRecord(
         read_id(obj.get("request_id"), "request_id"),
@@ -77,8 +77,7 @@ def _read(obj: JsonObject) -> Parsed:
         usage=usage.tokens,
         tags=_tags(obj, metadata),
         response_metadata=_stated_metadata(obj, metadata),
-        provider_amount_nano=spend_nano,
-        provider_amount_in_usd=spend_nano is not None,
+        provider_amount_usd=spend,
         lost_amount=lost,
         tool_calls=usage.tool_calls,
     )

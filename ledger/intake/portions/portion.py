@@ -29,8 +29,8 @@ class LineFacts(NamedTuple):
     line: int
     raw: bytes | None
     facts: Facts
-    figure_in_usd: bool = False
-    """The facts' provider_amount is in USD until they are rated."""
+    figure_usd: str | None = None
+    """The gateway's own figure in USD, which becomes the facts' provider_amount when they are rated."""
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ def _resolve(item: Item, record: UsageRecord, resolver: Resolver, portion: Porti
     except RecordError as error:
         _refuse(item, Rejected(error.reason, str(error), to_fields(record)), resolver, portion)
         return
-    portion.rows.append(LineFacts(item.line, item.raw, facts, record.provider_amount_in_usd))
+    portion.rows.append(LineFacts(item.line, item.raw, facts, record.provider_amount_usd))
     portion.lost_amounts += record.lost_amount
     if resolver.options.assume_cache_storage and record.caching_expires_at_us is not None:
         portion.rows.append(LineFacts(item.line, item.raw, assumed_storage(facts, record.caching_expires_at_us)))
