@@ -74,7 +74,7 @@ def reconcile_sheet(found: Reconciliation, limit: Amount, *, passed: bool | None
         verdict = f"{deviation_usd} USD apart, {'within' if passed else 'beyond'} the tolerance of {limit.text}"
     lead = Sheet(title, SUMMARY_COLUMNS, summary)
     hidden = sum(found.by_status.values()) - len(rows)
-    left_out = f"; {counted(hidden, 'row')} that matched or rounding explains: --all shows them" if hidden else ""
+    left_out = f"; --all shows {counted(hidden, 'row')} more, matched or explained by rounding" if hidden else ""
     shown = "Rows" if rows else "No row to show"
     return Sheet(shown, COLUMNS, rows, total, document=document, footnotes=[f"{verdict}{left_out}"], lead=lead)
 
