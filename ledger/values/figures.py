@@ -7,11 +7,12 @@ plain decimal; `1,234.5`, `1.234,5`, `1 234,5` and `9,6` have one reading each; 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from ledger.values.amounts import currency_of
-from pricing.money import NANO, round_units
+from pricing.money import NANO, parse_units, round_units
 
 DecimalMark: TypeAlias = Literal[".", ","]
 MARKS: Final[tuple[DecimalMark, ...]] = (".", ",")
@@ -42,6 +43,9 @@ def parse_figure(text: str, mark: DecimalMark | None = None) -> Figure:
     `mark` is the decimal mark where it is known; then the other one groups digits by three.
     """
     plain = text.strip().replace("\u2212", "-")
+    if mark != ",":
+        with suppress(ValueError):
+            return Figure(parse_units(plain, NANO), len(plain.partition(".")[2]), None)
     in_brackets = plain.startswith("(") and plain.endswith(")")
     found = _DRESSED.fullmatch(plain[1:-1] if in_brackets else plain)
     if found is None:
@@ -66,7 +70,7 @@ def _currency(beside: list[str], text: str) -> str | None:
 
 
 def _one_reading(digits: str, mark: DecimalMark | None, text: str) -> Decimal:
-    if mark in (None, ".") and _PLAIN.fullmatch(digits):
+    if mark != "," and _PLAIN.fullmatch(digits):
         return Decimal(digits)
     readings = {value for each in MARKS if mark in (None, each) for value in _readings(digits, each)}
     if len(readings) > 1:

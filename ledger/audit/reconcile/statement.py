@@ -51,7 +51,7 @@ class ProviderStatement:
         self.name = name
         self.layout = layout
         self.header = table.header
-        self.currency: str | None = layout.currency
+        self.currency = None if layout.currency is None else currency_of(layout.currency)
         self.places = 0
         """Most places after the point that its amounts are printed with, at most 9."""
         self._table = table
@@ -210,7 +210,7 @@ class ProviderStatement:
         return figure.nano
 
     def _note_currency(self, line: int, text: str | None, field: str) -> None:
-        if not text:
+        if text is None:
             return
         code = currency_of(text)
         if code is None:

@@ -12,7 +12,8 @@ from ledger.intake.containers.lines import LineChunk
 from ledger.intake.fields.record import Item, JsonObject, RecordError, refused
 from ledger.intake.fields.refusals import unless_refused
 from ledger.intake.fields.values import show
-from ledger.intake.formats.format import Format
+from ledger.intake.formats import records
+from ledger.intake.formats.format import Table
 from ledger.intake.formats.registry import AUTO, FORMATS
 from ledger.values.layout import DELIMITERS
 
@@ -25,19 +26,25 @@ SEPARATOR_LINE = b"sep="
 class Dialect(NamedTuple):
     """The format of a table's header, and what parts its cells."""
 
-    format: Format
+    table: Table
     delimiter: str
 
 
 def find_dialect(header: bytes, input_format: str) -> Dialect | None:
     """Returns the first dialect in which a line is a format's header; None where it is none."""
-    formats = [found for name, found in FORMATS.items() if found.table is not None and input_format in (AUTO, name)]
+    tables = [found.table for name, found in FORMATS.items() if found.table and input_format in (AUTO, name)]
     for delimiter in DELIMITERS:
         names = {name.strip() for name in unless_refused(partial(_cells, delimiter=delimiter), header) or []}
-        for found in formats:
-            if found.table is not None and found.table.is_header(names):
-                return Dialect(found, delimiter)
+        for table in tables:
+            if table.is_header(names):
+                return Dialect(table, delimiter)
     return None
+
+
+def _named(input_format: str) -> Dialect:
+    """Returns the dialect of a format that is named, whose check then says what its header lacks."""
+    table = FORMATS[input_format].table if input_format != AUTO else None
+    return Dialect(table or records.TABLE, ",")
 
 
 def is_separator_line(line: bytes) -> bool:
@@ -58,13 +65,12 @@ def rows(pieces: Iterable[LineChunk | Item], input_format: str) -> Iterator[Item
             continue
         try:
             if dialect is None:
-                dialect = find_dialect(raw, input_format) or Dialect(FORMATS["records"], ",")
+                dialect = find_dialect(raw, input_format) or _named(input_format)
             if header is None:
                 header = _read_header(raw, dialect)
             else:
                 obj = _read_row(header, _cells(raw, dialect.delimiter), dialect)
-                assert dialect.format.parse is not None, "a format with a table reads one request at a time"
-                yield Item(line, raw, dialect.format.parse(obj))
+                yield Item(line, raw, dialect.table.parse(obj))
         except RecordError as error:
             yield refused(line, raw, error)
             if header is None:
@@ -122,16 +128,13 @@ def _cells(raw: bytes, delimiter: str) -> list[str]:
 def _read_header(raw: bytes, dialect: Dialect) -> list[str]:
     """Returns the columns; refuses what the format doesn't know, a name given twice, a needed one missing."""
     names = [name.strip() for name in _cells(raw, dialect.delimiter)]
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    table = dialect.format.table
-    assert table is not None, "a dialect is of a format with a table"
-    if not twice or not set(twice) - {""}:
-        table.check_header(names)
+    twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
     if twice:
         listed = ", ".join(show(name) for name in twice[:3])
         raise RecordError(
             "duplicate_column", f"the header names {listed} twice: which cell counts can't be known; keep one"
         )
+    dialect.table.check_header(names)
     return names
 
 
@@ -140,6 +143,6 @@ def _read_row(header: list[str], cells: list[str], dialect: Dialect) -> JsonObje
         what = "comma" if dialect.delimiter == "," else f"{dialect.delimiter!r}"
         message = f"the row has {len(cells)} cells and the header {len(header)}: quote what holds a {what}"
         raise RecordError("ragged_row", message)
-    table = dialect.format.table
-    assert table is not None, "a dialect is of a format with a table"
-    return table.read_row({name: cell for name, cell in zip(header, cells, strict=True) if cell and not cell.isspace()})
+    return dialect.table.read_row(
+        {name: cell for name, cell in zip(header, cells, strict=True) if cell and not cell.isspace()}
+    )

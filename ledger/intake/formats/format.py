@@ -13,12 +13,13 @@ from ledger.intake.fields.record import JsonObject, Parsed
 class Table:
     """A format's form as CSV: the columns that tell it, a check of all columns, and a row's cells as an object.
 
-    `read_row` gets the cells that aren't blank. Both raise `RecordError`.
+    `read_row` gets the cells that aren't blank; both raise `RecordError`. `parse` is the format's, of one request.
     """
 
     is_header: Callable[[Collection[str]], bool]
     check_header: Callable[[Sequence[str]], None]
     read_row: Callable[[Mapping[str, str]], JsonObject]
+    parse: Callable[[JsonObject], Parsed]
 
 
 @dataclass(frozen=True, slots=True)

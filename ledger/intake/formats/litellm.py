@@ -199,4 +199,4 @@ def _read_row(cells: Mapping[str, str]) -> JsonObject:
     return {name: int(cell) if name in COUNTS and _WHOLE.fullmatch(cell) else cell for name, cell in cells.items()}
 
 
-FORMAT = Format("litellm", recognise, parse, table=Table(_is_header, _check_header, _read_row))
+FORMAT = Format("litellm", recognise, parse, table=Table(_is_header, _check_header, _read_row, parse))

@@ -96,4 +96,5 @@ def _value(name: str, cell: str) -> Any:  # noqa: ANN401 - what JSON would hold
     return text if name in ("kind", "status", "service_tier", "provider_amount") else cell
 
 
-FORMAT = Format("records", recognise, parse, table=Table(_is_header, _check_header, _read_row))
+TABLE = Table(_is_header, _check_header, _read_row, parse)
+FORMAT = Format("records", recognise, parse, table=TABLE)
