@@ -24,7 +24,9 @@ from ledger.intake.fields.record import MAX_ITEM_BYTES, Item, UsageRecord
 from tests.helpers.sources import (
     Slow,
     chat,
+    counts,
     lines,
+    only_record,
     only_rejection,
     parse_line,
     read,
@@ -546,3 +548,30 @@ def test_a_reader_may_be_asked_line_by_line() -> None:
         for number, line in enumerate(piece.lines, piece.first_line):
             found += reader.line(number, line)
     assert told(found) == SAID
+
+
+# --- CSV in the dialects of spreadsheets ----------------------------------------------------------------------------
+
+CSV_ROW = ("a", "2026-03-14T10:00:00Z", "doubao-seed-2.0-lite", "10000", "100")
+CSV_HEADER = ("request_id", "occurred_at", "requested_model", "input_tokens", "output_tokens")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("first", ["", "sep={}\r\n", "SEP={}\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("input_format", ["auto", "records"])
+def test_a_table_is_parted_as_its_header_is(delimiter: str, first: str, end: str, input_format: str) -> None:
+    text = first.format(delimiter) + delimiter.join(CSV_HEADER) + end + delimiter.join(CSV_ROW) + end
+    (item,) = read(text.encode(), input_format)
+    found = only_record([item.parsed])
+    assert (found.request_id, found.requested_model, counts(found)) == (
+        "a", "doubao-seed-2.0-lite", (10_000, 0, 100, 0),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("amount", ["0,0204", "1,234", "1.234,5"])
+def test_an_amount_with_a_comma_is_refused_in_words_that_help(amount: str) -> None:
+    text = ";".join([*CSV_HEADER, "provider_amount"]) + "\n" + ";".join([*CSV_ROW, amount]) + "\n"
+    (item,) = read(text.encode())
+    refusal = only_rejection([item.parsed])
+    assert (refusal.reason, "write it like 1234.5" in refusal.message) == ("invalid_amount", True)
