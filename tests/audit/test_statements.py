@@ -33,6 +33,7 @@ DIALECTS = {
     "tabs": ("request_id\tamount / a\t1.5 / b\t3", []),
     "bars": ("request_id|amount / a|1.5 / b|3", []),
     "excel's own first line": ("sep=; / request_id;amount / a;1,5 / b;3", []),
+    "excel's own first line with tabs": ("sep=\t / request_id\tamount / a\t1.5 / b\t3", []),
     "float text": ("request_id,amount / a,1.4999999999999999 / b,3.0000000000000004", []),
     "exponents": ("request_id,amount / a,1.5E+0 / b,300e-2", []),
     "signs": ("request_id,amount / a,1.5 CRD / b,CRD 3.00", []),

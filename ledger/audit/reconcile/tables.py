@@ -66,7 +66,7 @@ def _csv_rows(source: Source, blocks: Iterator[bytes], layout: Layout) -> Iterat
         skipped += 1
         first = next(lines, "")
     delimiter: str | None = layout.delimiter
-    if first.lower().startswith(_SEPARATOR_LINE) and len(first.strip()) == len(_SEPARATOR_LINE) + 1:
+    if first.lower().startswith(_SEPARATOR_LINE) and len(first.rstrip("\r\n")) == len(_SEPARATOR_LINE) + 1:
         # Excel's own first line: it says how the others are separated.
         delimiter = delimiter or first.rstrip("\r\n")[-1]
         skipped += 1

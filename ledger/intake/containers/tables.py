@@ -49,7 +49,7 @@ def _named(input_format: str) -> Dialect:
 
 def is_separator_line(line: bytes) -> bool:
     """Tells whether a line only says what parts the cells of the others."""
-    return line.lower().startswith(SEPARATOR_LINE) and len(line.strip()) == len(SEPARATOR_LINE) + 1
+    return line.lower().startswith(SEPARATOR_LINE) and len(line.rstrip(b"\r\n")) == len(SEPARATOR_LINE) + 1
 
 
 def rows(pieces: Iterable[LineChunk | Item], input_format: str) -> Iterator[Item]:
