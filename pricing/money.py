@@ -50,12 +50,12 @@ def parse_units(text: str, scale: int) -> int:
     """
     found = _DECIMAL.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text[:50]!r} is not a plain decimal such as '6.4'")
+        raise ValueError(f"{text[:50]!r} isn't a plain decimal such as '6.4'")
     sign, whole, fraction = found[1], found[2], found[3] or ""
     divisor: int = 10 ** len(fraction)
     units, rest = divmod(int(whole + fraction) * scale, divisor)
     if rest:
-        raise ValueError(f"{text!r} is not a whole number of 1/{scale}")
+        raise ValueError(f"{text!r} isn't a whole number of 1/{scale}")
     return -units if sign else units
 
 
@@ -66,7 +66,7 @@ def round_units(text: str, scale: int) -> int:
     """
     plain = text.strip()
     if len(plain) > 400 or not _FINITE.fullmatch(plain):
-        raise ValueError(f"{text[:50]!r} is not a finite decimal such as '6.4' or '9.33e-05'")
+        raise ValueError(f"{text[:50]!r} isn't a finite decimal such as '6.4' or '9.33e-05'")
     value = Decimal(plain)
     # 1e999999999 would have as many digits: it is looked at before it is worked with.
     if not value or value.adjusted() < -60:

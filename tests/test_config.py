@@ -189,7 +189,7 @@ def test_a_wrong_workload_names_key_value_and_rule(tmp_path: Path, line: str, wo
         (f'{BUDGET}amount = "5"\n', "budget[0].amount: '5' isn't an amount: give a number with its unit"),
         (
             f'{BUDGET}amount = "5 stones"\n',
-            "budget[0].amount: '5 stones' isn't an amount: give a number",
+            "budget[0].amount: '5 stones' isn't an amount: give a number with its unit",
         ),
         (f'{BUDGET}amount = "-5usd"\n', "budget[0].amount: '-5usd' is negative: give 0 or more"),
         (f'{BUDGET}amount = "5usd"\nlimit = 1\n', "budget[0].limit: isn't a key of this file"),

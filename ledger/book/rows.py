@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter, neg
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from ledger.values.calendar import Calendar
 
@@ -52,7 +52,7 @@ TOKENS = slice(Facts._fields.index("input_tokens"), Facts._fields.index("reasoni
 
 
 # Of a usage record that is of no request: what only a request has.
-NO_REQUEST: dict[str, Any] = {
+NO_REQUEST: Final[Mapping[str, Any]] = {
     "status": "completed",
     **dict.fromkeys(Facts._fields[TOKENS], 0),
     **dict.fromkeys(("service_tier", "provider_amount_nano", "tool_calls")),
@@ -109,7 +109,7 @@ class ChargeRow(NamedTuple):
 # Places of the amounts in `ChargeRow`, of each meter and the whole.
 AMOUNTS = slice(ChargeRow._fields.index("input_nano"), ChargeRow._fields.index("amount_nano") + 1)
 
-ADJUSTMENT = "adjustment"
+ADJUSTMENT: Final = "adjustment"
 
 # Nano by meter, in the order of METERS, of anything with a charge's amounts.
 nano_by_meter = attrgetter("input_nano", "cached_input_nano", "output_nano", "cache_storage_nano")
@@ -158,7 +158,7 @@ def columns_of(rows: Sequence[Sequence[Any]]) -> Columns:
 def adjustment_facts(charge: ChargeRow, calendar: Calendar) -> Facts:
     """Returns an adjustment's stand-in for usage: its provider, project and month, and no tokens."""
     return Facts(
-        kind="adjustment",
+        kind=ADJUSTMENT,
         source=charge.provider,
         request_id="",
         generation=0,

@@ -47,7 +47,7 @@ def row_digest(table: Table, row: Mapping[str, Any]) -> str:
 
 
 def append_sealed(connection: Connection, table: Table, row: Mapping[str, Any]) -> int:
-    """Appends a row to a table of sealed ones, under the write lock; its id."""
+    """Appends a row to a table of sealed ones, under the write lock; returns its id."""
     newest = connection.execute(select(table.c.digest).order_by(table.c.id.desc()).limit(1)).scalar()
     row = {**row, "id": next_id(connection, table), "previous": newest or ""}
     connection.execute(table.insert().values({**row, "digest": row_digest(table, row)}))

@@ -131,7 +131,7 @@ def _texts(tags: object) -> Mapping[str, str]:
     """Tags as texts, None left out; RecordError where they are none."""
     pairs = dict(tags) if isinstance(tags, Mapping) else tags
     if isinstance(pairs, dict) and not all(isinstance(key, str) for key in pairs):
-        raise RecordError("invalid_tags", "a key of tags is not text: tags are texts by key")
+        raise RecordError("invalid_tags", "a key of tags isn't text: tags are texts by key")
     return read_tags(pairs, "tags")
 
 
@@ -156,7 +156,7 @@ def _parse(response: object, requested_model: object) -> tuple[Parsed, bytes]:
         error = unrecognised(payload)
         parsed = Rejected(error.reason, str(error))
     else:
-        message = f"a {type(response).__name__} is not a Responses or Chat Completions object: pass the SDK's response"
+        message = f"a {type(response).__name__} isn't a Responses or Chat Completions object: pass the SDK's response"
         raise RecordError("unrecognised_format", message)
     if isinstance(parsed, UsageRecord) and requested_model is not None:
         parsed.requested_model = read_text(requested_model, "requested_model")

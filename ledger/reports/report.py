@@ -39,7 +39,7 @@ class ReportOptions:
         report_columns(self.by, compared=self.compare is not None, sort=self.sort)
         for tag in self.tags:
             if not tag.partition("=")[0] or "=" not in tag:
-                raise LedgerError(f"--tag {tag!r} is not a filter: give KEY=VALUE, such as team=search")
+                raise LedgerError(f"--tag {tag!r} isn't a filter: give KEY=VALUE, such as team=search")
 
     @property
     def by(self) -> tuple[str, ...]:

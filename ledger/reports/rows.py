@@ -65,7 +65,7 @@ class ReportRows(Sequence[ReportRow]):
         return len(self.rows)
 
     def to_pandas(self) -> pd.DataFrame:
-        """Make a DataFrame of the rows: a column a dimension and a figure, money as Decimal, never float."""
+        """Makes a DataFrame of the rows: a column a dimension and a figure, money as Decimal, never float."""
         import pandas as pd
 
         columns: dict[str, list[Any]] = {name: [row[name] for row in self] for name in self.total.dimensions}

@@ -85,7 +85,7 @@ def report_columns(
     for dimension in dimensions:
         is_tag = dimension.startswith(TAG_PREFIX) and dimension != TAG_PREFIX
         if dimension not in DIMENSIONS and not is_tag:
-            raise LedgerError(f"--by {dimension!r} is not a dimension: give one of {', '.join(DIMENSIONS)}, tag:KEY")
+            raise LedgerError(f"--by {dimension!r} isn't a dimension: give one of {', '.join(DIMENSIONS)}, tag:KEY")
     columns = [*(ReportColumn(dimension, "text") for dimension in dimensions), *MEASURES]
     if "currency" in dimensions:
         columns.append(AMOUNT)
@@ -97,7 +97,7 @@ def report_columns(
         columns += COMPARISON
     names = [column.name for column in columns]
     if sort is not None and sort not in names:
-        raise LedgerError(f"--sort {sort!r} is not a column of this report: give one of {', '.join(names)}")
+        raise LedgerError(f"--sort {sort!r} isn't a column of this report: give one of {', '.join(names)}")
     return tuple(columns)
 
 

@@ -103,7 +103,7 @@ def _of_postgresql(drivername: str, rest: str) -> URL:
         raise _refused(drivername, "has an option without a value: write name=value, joined by &")
     parsed = _made(drivername, rest)
     if parsed.port is not None and not 0 < parsed.port < 65536:
-        raise _refused(drivername, "can't be read: its port is not a number from 1 to 65535")
+        raise _refused(drivername, "can't be read: its port isn't a number from 1 to 65535")
     if _ASSIGNMENT.search(f"{parsed.host} {parsed.username} {parsed.database}"):
         raise _refused(drivername, "has options in its host or name: give them after a ?, joined by &")
     return parsed
@@ -113,7 +113,7 @@ def _made(drivername: str, rest: str) -> URL:
     try:
         return make_url(f"{drivername}://{rest}")
     except ValueError:
-        reason = f"can't be read: its port is not a number from 1 to 65535; {ESCAPES}"
+        reason = f"can't be read: its port isn't a number from 1 to 65535; {ESCAPES}"
     except ArgumentError:
         reason = f"can't be read: {FORMS}"
     raise _refused(drivername, reason)

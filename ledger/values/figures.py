@@ -49,7 +49,7 @@ def parse_figure(text: str, mark: DecimalMark | None = None) -> Figure:
     in_brackets = plain.startswith("(") and plain.endswith(")")
     found = _DRESSED.fullmatch(plain[1:-1] if in_brackets else plain)
     if found is None:
-        raise ValueError(f"{text[:40]!r} is not an amount: write it like 1234.5 or $1,234.50")
+        raise ValueError(f"{text[:40]!r} isn't an amount: write it like 1234.5 or $1,234.50")
     currency = _currency([found["before"], found["more"], found["after"]], text)
     value = _one_reading(found["digits"].rstrip(), mark, text)
     if in_brackets or found["sign"] == "-":
@@ -78,7 +78,7 @@ def _one_reading(digits: str, mark: DecimalMark | None, text: str) -> Decimal:
         raise ValueError(f"{text[:40]!r} may be {high} or {low}: --decimal . or --decimal , says which")
     if not readings:
         instead = "" if mark is None else f" with the decimal mark {mark!r}"
-        raise ValueError(f"{text[:40]!r} is not an amount{instead}: write it like 1234.5 or $1,234.50")
+        raise ValueError(f"{text[:40]!r} isn't an amount{instead}: write it like 1234.5 or $1,234.50")
     return readings.pop()
 
 

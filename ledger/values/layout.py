@@ -68,6 +68,6 @@ def check_layout(layout: Layout, name: str) -> None:
         if field not in FIELDS:
             raise LedgerError(f"{name}.map.{field}: isn't a field of a bill; it is one of {', '.join(FIELDS)}")
     if layout.currency is not None and currency_of(layout.currency) is None:
-        raise LedgerError(f"{name}.currency: {layout.currency!r} is not a currency; give CRD or an ISO 4217 code")
+        raise LedgerError(f"{name}.currency: {layout.currency!r} isn't a currency; give CRD or an ISO 4217 code")
     if layout.skip_lines < 0:
         raise LedgerError(f"{name}.skip_lines: {layout.skip_lines} is negative; give 0 or more")

@@ -222,7 +222,7 @@ def test_dates_and_days_are_of_the_ledgers_zone(cli: Cli, empty_db_url: str) -> 
     [
         (
             ["--since", "30 days"],
-            "--since '30 days' isn't a length of time: give days, weeks or hours, such as 7d",
+            "--since '30 days' isn't a length of time: give days, weeks or hours, such as 7d, 4w",
         ),
         (["--since", "1m"], "--since '1m' isn't a length of time"),
         (["--since", "0d"], "--since '0d' isn't a length of time"),

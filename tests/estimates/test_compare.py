@@ -376,7 +376,7 @@ def test_a_crafted_entry_prices_nothing(facts: dict[str, Any]) -> None:
         (with_workload("prompts", []), "base.json: workloads[0].prompts: is empty"),
         (with_workload("requests_per_month", "5"), "base.json: workloads[0].requests_per_month: expected int, got str"),
         (with_workload("requests_per_month", -5), "base.json: workloads[0]: requests_per_month -5 is negative"),
-        (with_workload("usd_per_month", "1e3"), "base.json: workloads[0].usd_per_month: '1e3' is not a plain decimal"),
+        (with_workload("usd_per_month", "1e3"), "base.json: workloads[0].usd_per_month: '1e3' isn't a plain decimal"),
         (with_workload("usd_per_month", "-1"), "base.json: workloads[0].usd_per_month: '-1' is negative"),
         (with_workload("usd_per_month", "9" * 40), "is more than anything costs"),
         (with_workload("usd_per_month", None), "base.json: workloads[0]: has only one of amount_per_month and"),

@@ -270,7 +270,7 @@ def test_a_report_has_the_figures_of_the_command(book: Ledger, db_cli: Cli) -> N
     assert found.title == shown["title"]
     assert book.report(tags={"team": "a"}).total.credits == 2 * Decimal(REFERENCE)
     assert book.report(project="ads", since=date(2026, 1, 1)).total.requests == 1
-    with pytest.raises(LedgerError, match="is not a dimension"):
+    with pytest.raises(LedgerError, match="isn't a dimension"):
         book.report("colour")
 
 

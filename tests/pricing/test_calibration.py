@@ -158,7 +158,7 @@ REFUSALS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda document: document.pop("schema"), "schema: is missing"),
     (changed(*MODEL, "range", to=None), r"models\[...\].range: expected object, got null"),
     (changed(*MODEL, "factors", "cjk", to=1.2), r"models\[...\].factors.cjk: expected str, got float"),
-    (changed(*MODEL, "factors", "cjk", to="1e3"), f"models.{CODE}.factors.cjk: '1e3' is not a plain decimal"),
+    (changed(*MODEL, "factors", "cjk", to="1e3"), f"models.{CODE}.factors.cjk: '1e3' isn't a plain decimal"),
     (changed(*MODEL, "factors", "cjk", to="-1"), f"models.{CODE}.factors.cjk: -1 isn't from 0 to 1000000"),
     (changed(*MODEL, "range", "low", to="1.1"), f"models.{CODE}.range.low: 1.1 isn't from 0 to 1"),
     (changed(*MODEL, "range", "high", to="0.9"), f"models.{CODE}.range.high: 0.9 isn't from 1 to 1000000"),

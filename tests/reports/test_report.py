@@ -228,10 +228,10 @@ def test_the_title_says_what_is_covered() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"dimensions": ["colour"]}, "'colour' is not a dimension"),
+        ({"dimensions": ["colour"]}, "'colour' isn't a dimension"),
         ({"dimensions": ["tag:"]}, "tag:KEY"),
-        ({"sort": "colour"}, "'colour' is no column"),
-        ({"sort": "previous_usd"}, "is not a column of this report"),
+        ({"sort": "colour"}, "'colour' isn't a column"),
+        ({"sort": "previous_usd"}, "isn't a column of this report"),
         ({"dimensions": ["day"], "compare": "previous"}, "leave out --by day"),
         ({"tags": ["team"]}, "KEY=VALUE"),
         ({"tags": ["=x"]}, "KEY=VALUE"),

@@ -163,7 +163,7 @@ def test_what_helps_is_still_said(cli: Cli) -> None:
         ("postgresql://127.0.0.1/d?password=a&password=b", "option 'password' is given 2 times"),
         ("postgresql://me:p@x@h/d", "write %40 for @"),
         ("postgresql://me:x@h:port/d", "its port is not a number"),
-        ("postgresql://h:0/d", "its port is not a number from 1 to 65535"),
+        ("postgresql://h:0/d", "its port isn't a number from 1 to 65535"),
         ("postgresql://h/d?sslmode", "write name=value"),
         ("sqlite://host/x.db", "write three slashes"),
         ("sqlite:///x.db?mode=ro", "'sqlite:///x.db?***': a SQLite file takes no options"),

@@ -195,7 +195,7 @@ class ProviderStatement:
     def _count(self, line: int, cells: Sequence[str], field: str) -> int:
         text = self._cell(cells, field) or "0"
         if _COUNT.fullmatch(text) is None or int(text) > INT64_MAX:
-            raise self._wrong(line, f"{text[:40]!r} is not a count: give digits alone, without separators", field)
+            raise self._wrong(line, f"{text[:40]!r} isn't a count: give digits alone, without separators", field)
         return int(text)
 
     def _amount(self, line: int, cells: Sequence[str]) -> int:
@@ -214,7 +214,7 @@ class ProviderStatement:
             return
         code = currency_of(text)
         if code is None:
-            raise self._wrong(line, f"{text[:40]!r} is not a currency: give CRD or an ISO 4217 code", field)
+            raise self._wrong(line, f"{text[:40]!r} isn't a currency: give CRD or an ISO 4217 code", field)
         if self.currency not in (None, code):
             raise self._wrong(
                 line, f"{code} after {self.currency}: a statement has one currency; split the file", field

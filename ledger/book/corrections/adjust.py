@@ -10,7 +10,7 @@ from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.posting import Poster, Run, already_posted
 from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds
-from ledger.book.rows import ChargeRow, adjustment_facts, columns_of
+from ledger.book.rows import ADJUSTMENT, ChargeRow, adjustment_facts, columns_of
 from ledger.errors import LedgerError
 from ledger.store.bulk import next_id
 from ledger.store.database import Database
@@ -48,7 +48,7 @@ def adjust(database: Database, run: Run, *, project: str, amount: Amount, month:
             id=next_id(connection, charges),
             batch_id=batch_id,
             usage_record_id=None,
-            charge_class="adjustment",
+            charge_class=ADJUSTMENT,
             corrects_id=None,
             occurred_month=month,
             posted_month=in_books,

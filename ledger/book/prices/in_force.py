@@ -35,7 +35,7 @@ def cards_in_force(connection: Connection, files: Sequence[CardFile] = ()) -> di
 
 
 def card_in_force(connection: Connection, provider: str) -> RateCard:
-    """The provider's card in force; LedgerError where it has none."""
+    """Returns the provider's card in force; LedgerError where it has none."""
     cards = cards_in_force(connection)
     if provider not in cards:
         raise LedgerError(f"provider {provider!r} has no rate card: give {' or '.join(sorted(cards))} as --provider")

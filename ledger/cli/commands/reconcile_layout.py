@@ -73,7 +73,7 @@ def stated_layout(config: Config, given: dict[str, Any]) -> Layout:
     if given["currency"] is not None:
         changes["currency"] = currency_of(given["currency"])
         if changes["currency"] is None:
-            raise LedgerError(f"--currency {given['currency']!r} is not a currency: give CRD or an ISO 4217 code")
+            raise LedgerError(f"--currency {given['currency']!r} isn't a currency: give CRD or an ISO 4217 code")
     return msgspec.structs.replace(base, **changes)
 
 

@@ -35,7 +35,7 @@ class TooLong:
         self._length = 0
 
     def add(self, data: bytes) -> None:
-        """Pass on the next bytes of it."""
+        """Passes on the next bytes of it."""
         self._digest.update(data)
         self._length += len(data)
 

@@ -9,7 +9,7 @@ from ledger.exports.focus.layout.shared_cells import Cells
 KNOWN = {"evolink": ("EvoLink", "ByteDance"), "volcengine": ("Volcengine", "ByteDance")}
 
 
-def names(provider: str, focus: FocusSection) -> Cells:
+def party_cells(provider: str, focus: FocusSection) -> Cells:
     """Returns the names of a provider's charges: those that `[focus]` sets, else by the provider itself."""
     known, maker = KNOWN.get(provider, (provider, provider))
     name = focus.provider or known

@@ -11,7 +11,7 @@ from ledger.book.project_names import Projects
 from ledger.config import FocusSection
 from ledger.exports.focus.items.item import Costs, Item
 from ledger.exports.focus.layout.columns import COLUMNS
-from ledger.exports.focus.layout.names import names
+from ledger.exports.focus.layout.names import party_cells
 from ledger.exports.focus.layout.numbers import decimal_text, nano_text, usd_text
 from ledger.exports.focus.layout.shared_cells import TOKENS, Cells, nature, prices, sku, tokens_priced, top_up_prices
 from ledger.exports.formats.columns import Cell, Row
@@ -96,7 +96,7 @@ class Rows:
         return moment_text(day_start(date.fromisoformat(day), self._zone), "seconds")
 
     def _work_out(self, item: Item) -> list[Cell]:
-        cells = self._of_all | names(item.provider, self._focus) | nature(item) | sku(item) | prices(item)
+        cells = self._of_all | party_cells(item.provider, self._focus) | nature(item) | sku(item) | prices(item)
         if item.project is not None:
             project = self._projects.of(item.project)
             cells |= {
