@@ -26,27 +26,22 @@ ROW = "a,2026-03-01"
             "request_id,day / a,2026-03-01",
             ", line 1: no column amount: it has 'request_id', 'day'; --map amount=COLUMN",
         ),
-        ("day,amount / 2026-03-01,1", ", line 1: no column model (or request_id): it has 'day', 'amount'"),
-        ("model,amount / pro,1", ", line 1: no column day (or request_id): it has"),
-        (
-            "Datum;Betrag / 2026-03-01;1",
-            ", line 1: no column amount, model, day (or request_id): it has 'Datum;Betrag'",
-        ),
+        ("model,amount / pro,1", " doesn't say which time it covers, as its rows have no day: give --month M"),
+        ("Datum;Betrag / 2026-03-01;1", ", line 1: no column amount: it has 'Datum', 'Betrag'; --map amount=COLUMN"),
         (f"{IDS},amount / {ROW},1,1", ", line 1: the header names 'amount' twice"),
         (f"{IDS} / {ROW},1 / {ROW}", ", line 3: 2 cells where the header has 3"),
         (f"{IDS} / {ROW},1,2", ", line 2: 4 cells where the header has 3"),
-        (f'{IDS} / {ROW},"1,234.50"', ", line 2, column 'amount': '1,234.50' isn't an amount"),
-        (f"{IDS} / {ROW},1 234", ", line 2, column 'amount': '1 234' isn't an amount"),
-        (f'{IDS} / {ROW},"1,5"', ", line 2, column 'amount': '1,5' isn't an amount"),
-        (f"{IDS} / {ROW},$1.50", ", line 2, column 'amount': '$1.50' isn't an amount"),
-        (f"{IDS} / {ROW},1e3", ", line 2, column 'amount': '1e3' isn't an amount"),
+        (f'{IDS} / {ROW},"1,234"', ", line 2, column 'amount': '1,234' may be 1234 or 1.234: --decimal"),
+        (f"{IDS} / {ROW},1 23", ", line 2, column 'amount': '1 23' isn't an amount"),
+        (f'{IDS} / {ROW},"1,2,5"', ", line 2, column 'amount': '1,2,5' isn't an amount"),
+        (f"{IDS} / {ROW},€1.50", " is in EUR and evolink is billed in CRD: only these and USD"),
         (f"{IDS} / {ROW},NaN", ", line 2, column 'amount': 'NaN' isn't an amount"),
         (f"{IDS} / {ROW},", ", line 2, column 'amount': '' isn't an amount"),
         (f"{IDS} / {ROW},99999999999", ", line 2, column 'amount': 99999999999 is more than a request can cost"),
         (f"{IDS} / ,2026-03-01,1", ", line 2, column 'request_id': is empty"),
         (f"{IDS} / a,01.03.2026,1", ", line 2, column 'day': the cell '01.03.2026' isn't a day"),
         (f"{IDS} / a,,1", ", line 2, column 'day': the cell '' isn't a day"),
-        ("request_id,occurred_at,amount / a,2026-03-01T08:00:00,1", ", line 2, column 'occurred_at': the cell '2026-"),
+        ("request_id,occurred_at,amount / a,2026-03-01T08:00:00,1", ", line 2, column 'occurred_at': 2026-03-01 08"),
         ("request_id,occurred_at,amount / a,,1", ", line 2, column 'occurred_at': the cell is missing"),
         (f"day,model,amount / 2026-03-01,{PRO},1 / 2026-03-01,,1", ", line 3, column 'model': is empty"),
         (f'{IDS},input_tokens / {ROW},1,"1,000"', ", line 2, column 'input_tokens': '1,000' isn't a count"),
@@ -79,7 +74,7 @@ def test_a_statement_that_cant_be_read_as_it_stands_is_refused(
     assert database_files(sqlite_url) == before
 
 
-@pytest.mark.parametrize("data", [b"request_id,amount\na,1\xff\n", "request_id,amount\na,1\n".encode("utf-16")])
+@pytest.mark.parametrize("data", [b"request_id,amount\na,1\xff\n", "request_id,amount\na,1\n".encode("utf-16-le")])
 def test_another_encoding_is_refused(cli: Cli, sqlite_url: str, data: bytes) -> None:
     Path("statement.csv").write_bytes(data)
     outcome = cli("reconcile", "--statement", "statement.csv")
@@ -140,6 +135,9 @@ def test_a_statement_may_come_on_standard_input(db_cli: Cli) -> None:
 def test_the_json_document(db_cli: Cli) -> None:
     book(db_cli, A)
     found = reconcile(db_cli, f"{IDS} / {ROW},1.5").json
+    assert found.pop("summary") == [
+        {"status": "differs", "cause": "", "rows": 1, "difference": "0.5", "difference_usd": "0.006944444"}
+    ]
     assert found == {
         "schema": 1,
         "provider": "evolink",
@@ -190,10 +188,9 @@ def test_other_formats_have_the_same_rows_and_the_verdict_below(db_cli: Cli) -> 
     )
     assert first == ["only_provider", "'=cmd()", "", "0", "1", "0", "1", "1", "0.013888889", ""]
     assert second == ["differs", "a", PRO, "1", "1", "1", "1.5", "0.5", "0.006944444", ""]
-    verdict = "1 only_provider, 1 differs; 0.020833333 USD apart, beyond the tolerance of 0.01usd"
     for name in ("table", "markdown"):
         shown = db_cli(*of, "--format", name).stdout
-        assert verdict.replace("_", "\\_" if name == "markdown" else "_") in shown or verdict in shown
+        assert "0.020833333 USD apart, beyond the tolerance of 0.01usd" in shown
         assert "Reconciled with evolink, 2026-03-01 to 2026-03-01, in credits" in shown
 
 
@@ -206,8 +203,10 @@ def test_text_of_a_statement_cant_reach_the_terminal_raw(db_cli: Cli) -> None:
     assert "\x1b" not in db_cli("reconcile", "--statement", "statement.csv").stderr
 
 
-def test_an_empty_ledger_matches_a_month_without_rows(db_cli: Cli) -> None:
-    assert reconcile(db_cli, IDS, "--month", "2026-03").ok().json["matched"] == 0
-    nothing = db_cli("reconcile", "--json").ok()
+def test_a_comparison_of_nothing_has_not_passed(db_cli: Cli) -> None:
+    empty = reconcile(db_cli, IDS, "--month", "2026-03")
+    assert (empty.exit_code, empty.json["matched"], empty.json["passed"]) == (1, 0, None)
+    nothing = db_cli("reconcile", "--json")
+    assert (nothing.exit_code, nothing.json["passed"]) == (1, None)
     assert nothing.stderr == "Note: no usage of all time has a provider_amount: nothing was compared\n"
     assert told(reconcile(db_cli, f"{IDS} / {ROW},1")) == ["a only_provider 0 1"]
