@@ -194,7 +194,7 @@ def _parse(text: str) -> Config:
     _check_names("budget", [budget.name for budget in parsed.budget])
     _check_projects(parsed.project)
     for name, layout in parsed.statement.items():
-        check_layout(layout, f"statement.{name}")
+        check_layout(layout, f"statement.{name}.{{}}:".format)
     return Config(
         parsed.ledger,
         tuple(_rule(number, entry) for number, entry in enumerate(parsed.project_rule)),

@@ -19,7 +19,11 @@ MARKS: Final[tuple[DecimalMark, ...]] = (".", ",")
 
 _PLAIN = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?", re.ASCII)
 _SPACES = "\u0020\u00a0\u2009\u202f"
-_GROUPS = {".": f",'’{_SPACES}", ",": f".'’{_SPACES}"}
+# Thousands, parted by one and the same character.
+_GROUPED = {
+    mark: re.compile(rf"[1-9][0-9]{{0,2}}([{re.escape(other)}'’{_SPACES}])[0-9]{{3}}(?:\1[0-9]{{3}})*")
+    for mark, other in ((".", ","), (",", "."))
+}
 _SIGNS = {"$": "USD", "US$": "USD", "€": "EUR", "£": "GBP", "¥": "CNY", "￥": "CNY", "CN¥": "CNY", "元": "CNY"}
 _DRESSED = re.compile(
     r"(?P<before>[^\d.,+\-]*)(?P<sign>[+-]?)(?P<more>[^\d.,+\-]*)(?P<digits>[\d.,].*?)(?P<after>[^\d.]*)"
@@ -29,12 +33,13 @@ _DRESSED = re.compile(
 class Figure(NamedTuple):
     """An amount in nano, rounded half to even once; the places it is written with, at most 9; the currency beside it.
 
-    `currency` is None where neither a sign nor a code is beside the digits.
+    `currency` is None where neither a sign nor a code is beside the digits; `mark` where there is no decimal mark.
     """
 
     nano: int
     places: int
     currency: str | None
+    mark: DecimalMark | None
 
 
 def parse_figure(text: str, mark: DecimalMark | None = None) -> Figure:
@@ -45,48 +50,55 @@ def parse_figure(text: str, mark: DecimalMark | None = None) -> Figure:
     plain = text.strip().replace("\u2212", "-")
     if mark != ",":
         with suppress(ValueError):
-            return Figure(parse_units(plain, NANO), len(plain.partition(".")[2]), None)
+            return Figure(parse_units(plain, NANO), len(plain.partition(".")[2]), None, "." if "." in plain else None)
     in_brackets = plain.startswith("(") and plain.endswith(")")
     found = _DRESSED.fullmatch(plain[1:-1] if in_brackets else plain)
     if found is None:
         raise ValueError(f"{text[:40]!r} isn't an amount: write it like 1234.5 or $1,234.50")
     currency = _currency([found["before"], found["more"], found["after"]], text)
-    value = _one_reading(found["digits"].rstrip(), mark, text)
+    value, used = _one_reading(found["digits"].rstrip(), mark, text)
     if in_brackets or found["sign"] == "-":
         value = -value
     exponent = value.as_tuple().exponent
     places = max(0, -exponent) if isinstance(exponent, int) else 0
-    return Figure(round_units(str(value), NANO), min(places, 9), currency)
+    return Figure(round_units(str(value), NANO), min(places, 9), currency, used)
 
 
 def _currency(beside: list[str], text: str) -> str | None:
     named = [word for part in beside if (word := part.strip(_SPACES))]
-    if not named:
-        return None
-    code = _SIGNS.get(named[0].upper()) or currency_of(named[0])
-    if code is None or len(named) > 1:
+    codes = {currency_named(word) for word in named}
+    if len(codes) > 1 or None in codes:
         raise ValueError(f"{text[:40]!r} has more beside the digits than a currency: write it like $1,234.50 or 5 CRD")
-    return code
+    return codes.pop() if codes else None
 
 
-def _one_reading(digits: str, mark: DecimalMark | None, text: str) -> Decimal:
+def currency_named(word: str) -> str | None:
+    """Returns the code of a currency's sign, code or name; None for any other word."""
+    return _SIGNS.get(word.upper()) or currency_of(word)
+
+
+def _one_reading(digits: str, mark: DecimalMark | None, text: str) -> tuple[Decimal, DecimalMark | None]:
     if mark != "," and _PLAIN.fullmatch(digits):
-        return Decimal(digits)
-    readings = {value for each in MARKS if mark in (None, each) for value in _readings(digits, each)}
+        return Decimal(digits), "." if "." in digits else None
+    readings: dict[Decimal, list[DecimalMark]] = {}
+    for each in MARKS if mark is None else (mark,):
+        for value in _readings(digits, each):
+            readings.setdefault(value, []).append(each)
     if len(readings) > 1:
         low, high = sorted(readings)
         raise ValueError(f"{text[:40]!r} may be {high} or {low}: --decimal . or --decimal , says which")
     if not readings:
         instead = "" if mark is None else f" with the decimal mark {mark!r}"
         raise ValueError(f"{text[:40]!r} isn't an amount{instead}: write it like 1234.5 or $1,234.50")
-    return readings.pop()
+    ((value, marks),) = readings.items()
+    return value, marks[0] if len(marks) == 1 else None
 
 
 def _readings(digits: str, mark: DecimalMark) -> list[Decimal]:
     """The value of the digits with that decimal mark; empty where they can't be read so."""
     whole, _, rest = digits.partition(mark)
-    for group in _GROUPS[mark]:
-        if re.fullmatch(rf"[1-9][0-9]{{0,2}}(?:{re.escape(group)}[0-9]{{3}})+", whole):
-            whole = whole.replace(group, "")
+    grouped = _GROUPED[mark].fullmatch(whole)
+    if grouped is not None:
+        whole = whole.replace(grouped[1], "")
     written = f"{whole}.{rest}" if rest else whole
     return [Decimal(written)] if _PLAIN.fullmatch(written) else []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -17,8 +19,10 @@ FIELDS: Final[tuple[str, ...]] = ("request_id", "occurred_at", "day", "model", *
 DELIMITERS: Final = (",", ";", "\t", "|")
 Delimiter: TypeAlias = Literal[",", ";", "\t", "|"]
 
+# Encodings of Python that aren't of files.
+NO_TEXT = frozenset({"punycode", "idna", "undefined", "unicode_escape", "raw_unicode_escape", "utf-7"})
 # Letters of dates as spreadsheets show them -> those of strptime.
-_LETTERS = {"YYYY": "%Y", "YY": "%y", "MM": "%m", "DD": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
+_LETTERS = {"YYYY": "%Y", "YY": "%y", "MM": "%m", "DD": "%d", "HH": "%H", "mm": "%M", "ss": "%S", "Z": "%z"}
 _LETTER = re.compile("|".join(_LETTERS))
 
 
@@ -62,12 +66,45 @@ def parse_columns(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def check_layout(layout: Layout, name: str) -> None:
-    """LedgerError naming the key where a layout of tollbook.toml can't be one."""
+def check_layout(layout: Layout, called: Callable[[str], str]) -> None:
+    """LedgerError where a layout can't be one, naming the key as it is `called`."""
     for field in layout.map:
         if field not in FIELDS:
-            raise LedgerError(f"{name}.map.{field}: isn't a field of a bill; it is one of {', '.join(FIELDS)}")
+            raise LedgerError(f"{called('map')} {field}: isn't a field of a bill; it is one of {', '.join(FIELDS)}")
+    if layout.total_row is not None and not layout.total_row.strip():
+        raise LedgerError(f"{called('total_row')} is empty: give a cell that rows of sums have")
+    _check_date_format(layout, called)
+    _check_encoding(layout, called)
     if layout.currency is not None and currency_of(layout.currency) is None:
-        raise LedgerError(f"{name}.currency: {layout.currency!r} isn't a currency; give CRD or an ISO 4217 code")
+        raise LedgerError(f"{called('currency')} {layout.currency!r} isn't a currency; give CRD or an ISO 4217 code")
     if layout.skip_lines < 0:
-        raise LedgerError(f"{name}.skip_lines: {layout.skip_lines} is negative; give 0 or more")
+        raise LedgerError(f"{called('skip_lines')} {layout.skip_lines} is negative; give 0 or more")
+
+
+def _check_date_format(layout: Layout, called: Callable[[str], str]) -> None:
+    """LedgerError where a format can't tell a day: it has a year, a month and a day, each once."""
+    shape = layout.strptime_format
+    if shape is None:
+        return
+    fault = None if re.search("%[Yy]", shape) and re.search("%[mbB]", shape) and "%d" in shape else "lacks one"
+    try:
+        datetime.strptime(datetime(2026, 3, 14, 1, 2, 3, tzinfo=UTC).strftime(shape), shape)  # noqa: DTZ007 - a trial
+    except (ValueError, re.error) as error:
+        fault = str(error)
+    if fault:
+        raise LedgerError(
+            f"{called('date_format')} {layout.date_format!r} needs a year, a month and a day ({fault}): give it like "
+            "DD.MM.YYYY HH:mm, or by strptime's letters"
+        )
+
+
+def _check_encoding(layout: Layout, called: Callable[[str], str]) -> None:
+    try:
+        is_text = codecs.lookup(layout.encoding).name not in NO_TEXT
+        "1,;".encode(layout.encoding)
+    except (LookupError, TypeError, ValueError):
+        is_text = False
+    if not is_text:
+        raise LedgerError(
+            f"{called('encoding')} {layout.encoding!r} is unknown: give one such as utf-8, utf-16, gb18030, cp1252"
+        )

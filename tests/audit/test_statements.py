@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import zipfile
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -117,7 +119,24 @@ def test_a_workbook_is_read_like_csv(booked: Cli) -> None:
         ("model,amount / doubao-seed-2.0-pro,1.5", [], ["--month"]),
         ("request_id,amount / a,1.5", ["--delimiter", "x"], ["--delimiter 'x'"]),
         ("request_id,amount / a,1.5", ["--as", "acme"], ["no [statement.acme]"]),
-        ("request_id,amount / a,1.5", ["--encoding", "klingon"], ["--encoding 'klingon' is unknown"]),
+        *(
+            ("request_id,amount / a,1.5", ["--encoding", name], [f"--encoding {name!r} is unknown"])
+            for name in ("klingon", "hex", "base64", "zlib", "rot13", "punycode", "undefined", "")
+        ),
+        *(
+            ("day,amount / 2026-03-01,1.5", ["--date-format", form], ["--date-format", "a year, a month and a day"])
+            for form in ("MM/DD/YYYY HH:MM", "%Y-%m-%d%Y", "DD.MM", "YYYY-MM", "mm/DD/YYYY", "dd.mm.yyyy", "%Q")
+        ),
+        ("day,amount / 01.01.0001,1.5", ["--date-format", "DD.MM.YYYY"], ["line 2", "01.01.0001"]),
+        ("occurred_at,amount / 9999-12-31T23:30:00-05:00,1.5", [], ["line 2"]),
+        # Two marks in one column: 1.234 may be 1234 where 9,60 is 9.6.
+        ("request_id;amount / a;1.234 / b;9,60", [], ["line 3", "'.' on line 2 and ',' on line 3", "--decimal"]),
+        ("request_id;amount / a;9,60 / b;1.5", [], ["line 3", "--decimal"]),
+        ("request_id,amount / a,1.5 / b,$0.02", [], ["line 3", "line 2 has no currency", "--currency"]),
+        ("name,amount / x,1.5 / Total,1.5", ["--month", "2026-03"], ["line 3", "--total-row"]),
+        ("request_id,amount / a,1.5", ["--total-row", " "], ["--total-row is empty"]),
+        ("request_id,amount / a,1.5", ["--save-as", ""], ["--save-as ''"]),
+        ("request_id\ramount / a", [], ["no column amount"]),
     ],
 )
 def test_what_has_two_readings_is_refused_with_what_to_give(
@@ -126,6 +145,61 @@ def test_what_has_two_readings_is_refused_with_what_to_give(
     found = booked("reconcile", "--statement", write(text), *options)
     assert found.exit_code == 2, found.stdout
     assert [word for word in words if word not in found.stderr] == [], found.stderr
+
+
+def test_the_header_of_amounts_may_name_their_currency(booked: Cli) -> None:
+    """0.0208333… USD at 72 credits are 1.5 credits."""
+    for header in ("Cost (USD)", "Cost in $", "USD", "cost_usd (usd)"):
+        text = f"request_id,{header} / a,0.020833333 / b,0.041666667"
+        found = reconcile(booked, text, "--map", f"amount={header}", "--month", "2026-03")
+        assert (found.json["currency"], found.json["matched"]) == ("USD", 2), header
+    assert reconcile(booked, "request_id,amount / a,1.5 / b,3", "--month", "2026-03").json["currency"] == "CRD"
+
+
+def test_rows_left_out_as_sums_are_counted(booked: Cli) -> None:
+    found = reconcile(booked, DIALECTS["a total row"][0], "--total-row", "TOTAL", "--month", "2026-03")
+    assert "left out as sums of others, by --total-row: 1 row\n" in found.stderr
+    found = reconcile(booked, DIALECTS["plain"][0], "--total-row", "Summe", "--month", "2026-03")
+    assert "by --total-row: 0 rows\n" in found.stderr
+
+
+def test_cells_and_formats_of_a_workbook(booked: Cli) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    for row in (["request_id", "amount"], ["a", 0.020833333], ["b", 0.041666667]):
+        sheet.append(row)
+    for cell in (sheet["B2"], sheet["B3"]):
+        cell.number_format = '"$"#,##0.00'
+    workbook.create_sheet("old").sheet_state = "hidden"
+    workbook.save("bill.xlsx")
+    found = booked("reconcile", "--statement", "bill.xlsx", "--month", "2026-03", "--json")
+    assert (found.json["currency"], found.json["matched"]) == ("USD", 2), found.stderr
+    _rewrite("bill.xlsx", "xl/worksheets/sheet1.xml", rb'<dimension ref="[^"]*"', b'<dimension ref="A1:B2"')
+    found = booked("reconcile", "--statement", "bill.xlsx", "--month", "2026-03", "--json")
+    assert found.json["matched"] == 2, "rows past a dimension that is stated too small"
+    sheet["B3"] = "=1+1"
+    workbook.save("bill.xlsx")
+    refused = booked("reconcile", "--statement", "bill.xlsx", "--month", "2026-03")
+    assert (refused.exit_code, "line 3: has a formula without its value" in refused.stderr) == (2, True)
+    data = Path("bill.xlsx").read_bytes()
+    for broken in (data[: len(data) // 2], data.replace(b"<", b">"), b"PK\x03\x04junk"):
+        Path("bill.xlsx").write_bytes(broken)
+        assert booked("reconcile", "--statement", "bill.xlsx", "--month", "2026-03").exit_code == 2
+
+
+def _rewrite(name: str, part: str, old: bytes, new: bytes) -> None:
+    with zipfile.ZipFile(name) as archive:
+        parts = {each: archive.read(each) for each in archive.namelist()}
+    with zipfile.ZipFile(name, "w") as archive:
+        for each, data in parts.items():
+            archive.writestr(each, re.sub(old, new, data) if each == part else data)
+
+
+def test_nothing_on_either_side_is_no_comparison(booked: Cli) -> None:
+    for text in ("request_id,amount / x,0 / y,0", "model,amount / gpt,0", "amount / 0"):
+        found = reconcile(booked, text, "--month", "2026-07")
+        assert (found.exit_code, found.json["passed"]) == (1, None), text
 
 
 def test_a_layout_that_worked_is_saved_and_used_again(booked: Cli) -> None:
@@ -192,8 +266,11 @@ def test_a_bill_of_volcengine_is_compared_by_day_and_by_model_where_asked(booked
 @pytest.mark.parametrize(
     ("answers", "words"),
     [
-        ([bill(FIRST, Total=2)], "isn't the whole bill: it has 1 rows, its Total is 2"),
+        ([bill(FIRST, Total=2)], "isn't the whole bill: it has 1 rows"),
         ([bill(FIRST, SECOND, Total=-1)], "NeedRecordNum 1"),
+        ([bill(FIRST, Total=2), bill(FIRST, Total=2)], "isn't the whole bill: it has 2 rows"),
+        ([bill(FIRST, Total=[1])], "isn't the whole bill"),
+        ([bill()], "a bill without rows"),
         ([bill(FIRST, SECOND | {"Product": "ecs"})], "several products (ark, ecs)"),
         ([{"ResponseMetadata": {"Error": {"Code": "AccessDenied"}}}], "AccessDenied"),
         ([{"object": "list"}], "not a bill that is known"),

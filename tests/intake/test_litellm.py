@@ -78,7 +78,7 @@ def rejected(stated: dict[str, Any] | None = None, **changes: Any) -> Rejected:
 def test_a_row_is_recognised_and_read_whole() -> None:
     found = accepted()
     assert (found.request_id, found.requested_model, found.reported_model, found.status) == (
-        "chatcmpl-af2a7bdc", "doubao-seed-2.0-pro", "doubao-pro", "completed",
+        "chatcmpl-af2a7bdc", "doubao-seed-2.0-pro", None, "completed",
     )  # fmt: skip
     assert iso_text(found.occurred_at_us) == "2026-03-14T10:00:00.266000Z"
     assert counts(found) == (40_000, 30_000, 500, 200)
@@ -107,7 +107,8 @@ def test_times_without_a_zone_are_utc(text: str) -> None:
         ("doubao-seed-2.0-pro", "openai", "doubao-seed-2.0-pro"),
         ("volcengine/doubao-seed-2.0-pro", "volcengine", "doubao-seed-2.0-pro"),
         ("vendor/doubao-seed-2.0-pro", "openai", "vendor/doubao-seed-2.0-pro"),
-        ("openai/doubao-seed-2.0-pro", None, "openai/doubao-seed-2.0-pro"),
+        ("openai/doubao-seed-2.0-pro", None, "doubao-seed-2.0-pro"),
+        ("doubao-seed-2.0-pro", None, "doubao-seed-2.0-pro"),
     ],
 )
 def test_the_prefix_of_the_provider_is_no_part_of_the_model(model: str, provider: str | None, asked: str) -> None:
@@ -130,7 +131,22 @@ def test_the_cached_part_is_found_wherever_a_release_kept_it() -> None:
         {"usage_object": None, "additional_usage_values": {"cache_read_input_tokens": 30_000}},
     ):
         assert counts(accepted(metadata))[:3] == (40_000, 30_000, 500), metadata
-    assert counts(accepted({"additional_usage_values": None})) == (40_000, 0, 500, 0)
+    assert counts(accepted({"additional_usage_values": {}})) == (40_000, 0, 500, 0)
+    unknown = rejected({"additional_usage_values": None})
+    assert (unknown.reason, "how much was cached isn't known" in unknown.message) == ("missing_usage", True)
+
+
+def test_the_proxys_name_says_which_model_an_endpoint_is() -> None:
+    found = accepted(
+        model="volcengine/ep-20260101-abcde", custom_llm_provider="volcengine", model_group="doubao-seed-2.0-pro"
+    )
+    assert (found.requested_model, found.reported_model) == ("ep-20260101-abcde", "doubao-seed-2.0-pro")
+    assert accepted(model="", model_group="doubao-seed-2.0-pro").requested_model == "doubao-seed-2.0-pro"
+
+
+def test_a_failure_may_be_told_in_the_metadata_alone() -> None:
+    zeros = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    assert accepted({"status": "failure", "additional_usage_values": {}}, status=..., **zeros).status == "failed"
 
 
 @pytest.mark.parametrize(

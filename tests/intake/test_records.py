@@ -300,7 +300,7 @@ def test_csv_storage_and_requests_share_a_header() -> None:
         ("a,2026-02-19T07:37:54Z,1,2,3", "ragged_row"),
         ('a,"2026"x,1,2', "invalid_csv"),
         ("a,2026-02-19T07:37:54Z\0,1,2", "nul_byte"),
-        ("x" * 140_000 + ",2026-02-19T07:37:54Z,1,2", "invalid_csv"),
+        ("x" * 140_000 + ",2026-02-19T07:37:54Z,1,2", "too_long"),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -162,7 +162,7 @@ REFUSALS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (changed(*MODEL, "factors", "cjk", to="-1"), f"models.{CODE}.factors.cjk: -1 isn't from 0 to 1000000"),
     (changed(*MODEL, "range", "low", to="1.1"), f"models.{CODE}.range.low: 1.1 isn't from 0 to 1"),
     (changed(*MODEL, "range", "high", to="0.9"), f"models.{CODE}.range.high: 0.9 isn't from 1 to 1000000"),
-    (changed(*MODEL, "error_after", "bias_percent", to="x"), f"models.{CODE}.error_after.bias_percent: 'x' is not a"),
+    (changed(*MODEL, "error_after", "bias_percent", to="x"), f"models.{CODE}.error_after.bias_percent: 'x' isn't a"),
 ]
 
 

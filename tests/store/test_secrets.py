@@ -162,7 +162,7 @@ def test_what_helps_is_still_said(cli: Cli) -> None:
         ("postgresql://127.0.0.1/d?sslmod=x", "invalid connection option 'sslmod'"),
         ("postgresql://127.0.0.1/d?password=a&password=b", "option 'password' is given 2 times"),
         ("postgresql://me:p@x@h/d", "write %40 for @"),
-        ("postgresql://me:x@h:port/d", "its port is not a number"),
+        ("postgresql://me:x@h:port/d", "its port isn't a number"),
         ("postgresql://h:0/d", "its port isn't a number from 1 to 65535"),
         ("postgresql://h/d?sslmode", "write name=value"),
         ("sqlite://host/x.db", "write three slashes"),

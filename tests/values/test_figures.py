@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.values.figures import DecimalMark, Figure, parse_figure
+from ledger.values.figures import DecimalMark, parse_figure
 from pricing.money import NANO, format_nano
 
 
@@ -41,7 +41,7 @@ from pricing.money import NANO, format_nano
     ],
 )
 def test_amounts_with_one_reading(text: str, nano: int, places: int) -> None:
-    assert parse_figure(text) == Figure(nano, places, None)
+    assert parse_figure(text)[:3] == (nano, places, None)
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,9 @@ def test_a_known_decimal_mark_decides(text: str, mark: DecimalMark, nano: int) -
 @pytest.mark.parametrize(
     ("text", "currency"),
     [
-        ("$1.50", "USD"), ("US$ 1.50", "USD"), ("-$1.50", "USD"), ("$-1.50", "USD"), ("1.50 USD", "USD"),
-        ("1,50 €", "EUR"), ("€1,50", "EUR"), ("£1.50", "GBP"), ("¥1.50", "CNY"), ("1.50元", "CNY"),
+        ("$1.50", "USD"), ("US$ 1.50", "USD"), ("-$1.50", "USD"), ("1.50 USD", "USD"),
+        ("$1.50 USD", "USD"), ("1,50 €", "EUR"), ("€1,50", "EUR"), ("£1.50", "GBP"), ("¥1.50", "CNY"),
+        ("1.50元", "CNY"),
         ("1.50 credits", "CRD"), ("CRD 1.50", "CRD"), ("1.50crd", "CRD"), ("($1.50)", "USD"), ("1.50", None),
     ],
 )  # fmt: skip
@@ -82,7 +83,7 @@ def test_two_readings_are_refused_and_both_named(text: str) -> None:
     "text",
     [
         "", " ", "-", "n/a", "NaN", "inf", "1e99999", "1,23,456", "12,34.5", "1.2.3", "1,2,3", "0x10", "1_000", "--1",
-        "1.5.", "$", "1 2", "1.5 USD EUR", "USD 1.5 CRD", "1.5 apples", "1.50-", "٣", "1,234,56", "5%", "1-2",
+        "1.5.", "$", "1 2", "1.5 USD EUR", "$1.5 EUR", "1.5 apples", "1.50-", "٣", "1,234,56", "5%", "1-2",
     ],
 )  # fmt: skip
 def test_what_is_no_amount_is_refused(text: str) -> None:

@@ -8,6 +8,7 @@ are text, `PayableAmount` what is to be paid, `Total` the number of rows, -1 unl
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ import msgspec
 
 from ledger.audit.reconcile.tables import Table
 from ledger.errors import LedgerError
+from pricing.money import NANO, format_nano, round_units
 
 # What each field of a statement is called in a bill.
 BILL_COLUMNS = {"day": "ExpenseDate", "amount": "PayableAmount", "currency": "Currency"}
@@ -37,7 +39,7 @@ def read_answers(name: str, data: bytes) -> list[dict[str, Any]]:
             found = decode(data)
         except msgspec.DecodeError:
             found = [decode(line) for line in data.splitlines() if line.strip()]
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise LedgerError(f"{name} can't be read as JSON ({error}): fetch the answer again") from None
     answers = found if isinstance(found, list) else [found]
     if not answers or not all(isinstance(answer, dict) for answer in answers):
@@ -49,6 +51,8 @@ def read_bill(name: str, answers: list[dict[str, Any]]) -> Table:
     """Reads a Volcengine bill whole; LedgerError where pages are missing or products are mixed."""
     results = [_result(name, answer) for answer in answers]
     rows = [row for result in results for row in result["List"]]
+    if not rows:
+        raise LedgerError(f"{name} is a bill without rows: there is nothing to compare")
     _check_whole(name, results, len(rows))
     products = sorted({str(row.get("Product")) for row in rows})
     if len(products) > 1:
@@ -101,12 +105,13 @@ def _result(name: str, answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_whole(name: str, results: Iterable[dict[str, Any]], rows: int) -> None:
-    totals = {result.get("Total") for result in results}
-    if totals != {rows}:
-        stated = ", ".join(sorted(str(total) for total in totals))
+    totals = [result.get("Total") for result in results]
+    offsets = [str(result.get("Offset")) for result in results]
+    if any(total != rows for total in totals) or len(set(offsets)) < len(offsets):
+        stated = ", ".join(sorted({str(total) for total in totals}))
         raise LedgerError(
-            f"{name} isn't the whole bill: it has {rows} rows, its Total is {stated}; fetch all pages with "
-            "NeedRecordNum 1 and give them together, one a line"
+            f"{name} isn't the whole bill: it has {rows} rows, its Total is {stated}, its pages begin at "
+            f"{', '.join(offsets[:9])}; fetch all pages with NeedRecordNum 1 and give each once, one a line"
         )
 
 
@@ -120,5 +125,8 @@ def _is_scalar(value: object) -> bool:
 
 
 def _decimal(value: object) -> str | None:
-    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
-    return f"{value:f}" if is_number and Decimal(str(value)).is_finite() else None
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        return None
+    with suppress(ValueError):
+        return format_nano(round_units(str(value), NANO))
+    return None

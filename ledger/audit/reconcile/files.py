@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import chain
 
 from ledger.audit.reconcile.bills import CreditsLeft, read_answers, read_bill, read_credits
-from ledger.audit.reconcile.tables import Table, read_csv, read_workbook
+from ledger.audit.reconcile.tables import Table, read_csv
+from ledger.audit.reconcile.workbooks import read_workbook
 from ledger.intake.containers.source import Source
 from ledger.values.layout import Layout
 

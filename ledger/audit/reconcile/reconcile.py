@@ -132,6 +132,7 @@ def reconcile_credits(
         cause="rounding" if 0 < abs(difference_nano) < basis.unit_nano else "",
     )
     found.add(wallet, keep=True)
+    found.compared = True
     return found
 
 
@@ -187,7 +188,7 @@ def _add_lines(sides: Sides, statement: ProviderStatement, card: RateCard, days:
             days.outside += 1
             continue
         key = str(line.request_id) if grain.by_request else grain.key(line.day, model)
-        place = sides.place(key, model)
+        place = sides.place(key, None if grain.is_total else model)
         if ordinal:
             sides.days[place] = ordinal
         sides.provider_rows.add(place, 1)

@@ -90,7 +90,8 @@ class Reconciliation:
     """Rows in order of falling difference, matched ones last where they are kept; and the sums over all keys.
 
     `outside` are rows of the statement that are of other days, `unstated` records without a provider's figure;
-    neither is compared.
+    neither is compared. `totals` are rows left out as sums of others, None where none was asked for. `compared` is
+    False where neither side had anything to compare.
     """
 
     basis: Basis
@@ -103,6 +104,8 @@ class Reconciliation:
     provider_nano: int = 0
     outside: int = 0
     unstated: int = 0
+    totals: int | None = None
+    compared: bool = False
     adjustments_nano: Mapping[str, int] = field(default_factory=dict)
     _net: Convertible = field(default_factory=Convertible)
     _rounding: Convertible = field(default_factory=Convertible)
@@ -129,6 +132,8 @@ class Reconciliation:
     def add(self, result: Result, *, keep: bool) -> None:
         """Counts a key in; its row is kept where that is asked for."""
         self.by_status[result.status] += 1
+        on_both = result.provider_rows and result.ledger_requests
+        self.compared |= bool(on_both or result.ledger_nano or result.provider_nano)
         group = self.groups[result.status, result.cause]
         group.rows += 1
         group.nano += result.difference_nano

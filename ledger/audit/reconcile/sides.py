@@ -111,6 +111,11 @@ class Grain(NamedTuple):
     by_day: bool
     by_model: bool
 
+    @property
+    def is_total(self) -> bool:
+        """True where nothing tells rows apart."""
+        return not any(self)
+
     def key(self, day: str | None, model: str | None) -> str:
         """The key of usage that isn't compared by request: "2026-03-01 doubao-seed-2.0-pro", or a part of it."""
         return " ".join(str(part) for part, is_in in ((day, self.by_day), (model, self.by_model)) if is_in) or "total"

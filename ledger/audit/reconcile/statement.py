@@ -20,12 +20,18 @@ from ledger.intake.fields.record import RecordError
 from ledger.intake.fields.times import read_time
 from ledger.values.amounts import currency_of
 from ledger.values.calendar import Calendar
-from ledger.values.figures import parse_figure
+from ledger.values.figures import currency_named, parse_figure
 from ledger.values.instants import to_microseconds
 from ledger.values.layout import COUNTS, FIELDS, Layout
 from ledger.values.periods import parse_day
 from pricing.money import INT64_MAX
 
+# What bills call a row that is the sum of the others.
+SUMS = frozenset(
+    {"total", "totals", "sum", "subtotal", "grand total", "summe", "gesamt", "total général", "合计", "总计"}
+)
+FIRST_YEAR, LAST_YEAR = 1970, 9998
+_IN_HEADER = re.compile(r"[$€£¥￥]|\b(?:USD|CNY|RMB|EUR|GBP|CRD|credits)\b", re.IGNORECASE)
 _COUNT = re.compile(r"[0-9]{1,19}")
 
 
@@ -54,6 +60,10 @@ class ProviderStatement:
         self.currency = None if layout.currency is None else currency_of(layout.currency)
         self.places = 0
         """Most places after the point that its amounts are printed with, at most 9."""
+        self.totals = 0
+        """Rows left out as sums of others, by `total_row`."""
+        self._marks: dict[str, int] = {}
+        self._plain_line = 0
         self._table = table
         self._calendar = Calendar(zone)
         self._naive_zone = naive_zone
@@ -61,6 +71,8 @@ class ProviderStatement:
         self._check_header()
         self._places = self._find_columns({**table.columns, **layout.map})
         self.counts = [name for name in COUNTS if name in self._places]
+        if self.currency is None and "currency" not in self._places:
+            self.currency = _currency_in(self.header[self._places["amount"]])
 
     @property
     def grain(self) -> Grain:
@@ -81,8 +93,11 @@ class ProviderStatement:
         """Reads its rows in order; once only."""
         by_request = self.grain.by_request
         for line, cells in self._table.rows:
-            if self._is_total(cells):
+            if self._is_total(line, cells):
+                self.totals += 1
                 continue
+            while len(cells) > len(self.header) and not cells[-1].strip():
+                cells.pop()
             if len(cells) != len(self.header):
                 raise self._wrong(
                     line, f"{len(cells)} cells where the header has {len(self.header)}: quote what holds a separator"
@@ -134,9 +149,13 @@ class ProviderStatement:
 
     # --- cells ------------------------------------------------------------------------------------------------------
 
-    def _is_total(self, cells: Sequence[str]) -> bool:
+    def _is_total(self, line: int, cells: Sequence[str]) -> bool:
         wanted = self.layout.total_row
-        return wanted is not None and any(cell.strip().casefold() == wanted.casefold() for cell in cells)
+        if wanted is not None:
+            return any(cell.strip().casefold() == wanted.casefold() for cell in cells)
+        if self.grain.is_total and any(cell.strip().casefold().rstrip(":") in SUMS for cell in cells):
+            raise self._wrong(line, "looks like the sum of the others: --total-row NAME leaves it out")
+        return False
 
     def _cell(self, cells: Sequence[str], field: str) -> str | None:
         place = self._places.get(field)
@@ -156,11 +175,16 @@ class ProviderStatement:
                 day = self._days[text] = self._read_day(line, text)
             return day
         text = self._cell(cells, "occurred_at")
-        return None if text is None else self._calendar.day(self._instant(line, text))
+        if text is None:
+            return None
+        try:
+            return self._calendar.day(self._instant(line, text))
+        except (ValueError, OverflowError):
+            raise self._wrong(line, f"{text[:40]!r} is past the days that a zone can tell", "occurred_at") from None
 
     def _read_day(self, line: int, text: str) -> str:
         if self.layout.date_format is not None:
-            return f"{self._by_format(line, text, 'day'):%Y-%m-%d}"
+            return self._by_format(line, text, "day").date().isoformat()
         try:
             return parse_day(text, "the cell")
         except LedgerError as error:
@@ -168,10 +192,14 @@ class ProviderStatement:
 
     def _by_format(self, line: int, text: str, field: str) -> datetime:
         try:
-            return datetime.strptime(text, str(self.layout.strptime_format))  # noqa: DTZ007 - its zone comes after
+            moment = datetime.strptime(text, str(self.layout.strptime_format))  # noqa: DTZ007 - its zone comes after
+            in_range = FIRST_YEAR <= moment.year <= LAST_YEAR
         except ValueError:
-            what = f"{text[:40]!r} isn't a date of --date-format {self.layout.date_format!r}"
-            raise self._wrong(line, what, field) from None
+            in_range = False
+        if not in_range:
+            what = f"{text[:40]!r} isn't a date of --date-format {self.layout.date_format!r}, of 1970 to 9998"
+            raise self._wrong(line, what, field)
+        return moment
 
     def _instant(self, line: int, text: str) -> int:
         if self.layout.date_format is not None:
@@ -206,6 +234,10 @@ class ProviderStatement:
         if abs(figure.nano) > INT64_MAX:
             raise self._wrong(line, f"{cells[self._places['amount']][:40]} is more than a request can cost", "amount")
         self._note_currency(line, figure.currency, "amount")
+        if figure.currency is None and self.currency is None:
+            self._plain_line = line
+        if figure.mark is not None and self.layout.decimal is None:
+            self._note_mark(line, figure.mark)
         self.places = max(self.places, figure.places)
         return figure.nano
 
@@ -219,8 +251,26 @@ class ProviderStatement:
             raise self._wrong(
                 line, f"{code} after {self.currency}: a statement has one currency; split the file", field
             )
+        if self.currency is None and self._plain_line:
+            what = f"is in {code}, and line {self._plain_line} has no currency: --currency says which it is in"
+            raise self._wrong(line, what, field)
         self.currency = code
+
+    def _note_mark(self, line: int, mark: str) -> None:
+        """Refuses a second decimal mark: 9,60 in a column makes 1.234 another number than it looks."""
+        self._marks.setdefault(mark, line)
+        if len(self._marks) > 1:
+            others = " and ".join(f"{found!r} on line {number}" for found, number in self._marks.items())
+            raise self._wrong(line, f"the decimal marks are {others}: --decimal says which it is", "amount")
 
     def _wrong(self, line: int, what: str, field: str | None = None) -> LedgerError:
         place = "" if field is None else f", column {self.header[self._places[field]]!r}"
-        return wrong(self.name, line, f"{what}", place)
+        return wrong(self.name, line, what, place)
+
+
+def _currency_in(header: str) -> str | None:
+    """Returns the currency that the header of amounts names, such as `Cost (USD)`; None where it names none."""
+    found = _IN_HEADER.search(header)
+    if found is None:
+        return None
+    return "CNY" if found[0].upper() == "RMB" else currency_named(found[0])

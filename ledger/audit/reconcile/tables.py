@@ -1,4 +1,4 @@
-"""Tables of bills: a CSV file in its own dialect, or a sheet of a workbook -> a header and rows of texts."""
+"""Tables of bills: a CSV file in its own dialect -> a header and rows of texts."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, time
+from contextlib import suppress
 from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ledger.errors import LedgerError
 from ledger.intake.containers.source import Source
@@ -34,15 +34,11 @@ class Table(NamedTuple):
 
 def read_csv(source: Source, blocks: Iterator[bytes], layout: Layout) -> Table:
     """Reads a CSV file's table; LedgerError names the file, the line and what to give."""
-    return _with_header(source.name, _csv_rows(source, blocks, layout))
+    return with_header(source.name, _csv_rows(source, blocks, layout))
 
 
-def read_workbook(name: str, data: bytes, layout: Layout) -> Table:
-    """Reads the table of an .xlsx file's sheet; LedgerError where there are several, or none can be read."""
-    return _with_header(name, _sheet_rows(name, data, layout))
-
-
-def _with_header(name: str, rows: Iterator[tuple[int, list[str]]]) -> Table:
+def with_header(name: str, rows: Iterator[tuple[int, list[str]]]) -> Table:
+    """Makes a table of rows, the first of which is its header; LedgerError where there is none."""
     found = next(rows, None)
     if found is None:
         raise LedgerError(f"{name} is empty: a header with the names of the columns is needed")
@@ -53,9 +49,6 @@ def _with_header(name: str, rows: Iterator[tuple[int, list[str]]]) -> Table:
 def wrong(name: str, line: int, what: str, place: str = "") -> LedgerError:
     """An error about one line of a file; `place` is where on the line."""
     return LedgerError(f"{name}, line {line}{place}: {what}")
-
-
-# --- CSV --------------------------------------------------------------------------------------------------------------
 
 
 def _csv_rows(source: Source, blocks: Iterator[bytes], layout: Layout) -> Iterator[tuple[int, list[str]]]:
@@ -72,6 +65,7 @@ def _csv_rows(source: Source, blocks: Iterator[bytes], layout: Layout) -> Iterat
         skipped += 1
         first = next(lines, "")
     delimiter = delimiter or _find_delimiter(first)
+    csv.field_size_limit(MAX_LINE)
     reader = csv.reader(chain([first], lines), strict=True, delimiter=delimiter)
     while True:
         line = reader.line_num + 1 + skipped
@@ -87,27 +81,30 @@ def _csv_rows(source: Source, blocks: Iterator[bytes], layout: Layout) -> Iterat
 
 def _find_delimiter(header: str) -> str:
     """The delimiter that cuts the header into most cells; a wrong one leaves rows that don't fit the header."""
-    counts = {delimiter: len(next(csv.reader([header], delimiter=delimiter), [])) for delimiter in DELIMITERS}
+    counts = {delimiter: _count_cells(header, delimiter) for delimiter in DELIMITERS}
     return max(counts, key=counts.__getitem__)
+
+
+def _count_cells(header: str, delimiter: str) -> int:
+    csv.field_size_limit(MAX_LINE)
+    with suppress(csv.Error):
+        return len(next(csv.reader([header], delimiter=delimiter), []))
+    return 0
 
 
 def _lines(source: Source, blocks: Iterator[bytes], encoding: str) -> Iterator[str]:
     """Lines with their ends, decoded."""
     first = next(blocks, b"")
     name = _BYTE_ORDER_MARKS.get(first[:2], encoding)
-    try:
-        decoder = codecs.getincrementaldecoder(name)()
-    except LookupError:
-        raise LedgerError(
-            f"--encoding {encoding!r} is unknown: give one such as utf-8, utf-16, gb18030, cp1252"
-        ) from None
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(name)(), translate=True)
     waiting, number = "", 0
     for block in chain([first], blocks, [None]):
         try:
             waiting += decoder.decode(block or b"", final=block is None)
-        except UnicodeDecodeError as fault:
-            line = number + waiting.count("\n") + (block or b"")[: fault.start].count(b"\n") + 1
-            what = f"is not {name}: --encoding says which it is, such as utf-16, gb18030 or cp1252"
+        except UnicodeError as fault:
+            start = fault.start if isinstance(fault, UnicodeDecodeError) else 0
+            line = number + waiting.count("\n") + (block or b"")[:start].count(b"\n") + 1
+            what = f"isn't {name}: --encoding says which it is, such as utf-16-le, gb18030 or cp1252"
             raise wrong(source.name, line, what) from None
         *whole, waiting = waiting.split("\n")
         for text in whole:
@@ -125,51 +122,3 @@ def _checked(name: str, line: int, text: str) -> str:
     if "\0" in text:
         raise wrong(name, line, "holds a NUL byte: the file is damaged, or --encoding says how it is written")
     return text
-
-
-# --- workbooks --------------------------------------------------------------------------------------------------------
-
-
-def _sheet_rows(name: str, data: bytes, layout: Layout) -> Iterator[tuple[int, list[str]]]:
-    try:
-        from openpyxl import load_workbook  # an extra
-        from openpyxl.utils.exceptions import InvalidFileException
-    except ImportError as error:
-        raise LedgerError(
-            f"{name}: reading an Excel file takes a library more: pip install 'tollbook[excel]'"
-        ) from error
-    try:
-        workbook = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-    except (InvalidFileException, KeyError, ValueError, OSError) as error:
-        raise LedgerError(f"{name} can't be read as an Excel workbook ({error}): save it again as .xlsx") from None
-    sheet = _sheet(name, workbook, layout.sheet)
-    width = 0
-    for line, cells in enumerate(sheet.iter_rows(values_only=True), 1):
-        texts = [_cell_text(cell) for cell in cells]
-        if line > layout.skip_lines and any(texts):
-            while len(texts) > width and not texts[-1]:
-                texts.pop()
-            width = width or len(texts)
-            yield line, texts + [""] * (width - len(texts))
-
-
-def _sheet(name: str, workbook: Any, wanted: str | None) -> Any:  # noqa: ANN401 - openpyxl has no types
-    sheets = {sheet.title: sheet for sheet in workbook.worksheets}
-    if wanted is None and len(sheets) == 1:
-        return next(iter(sheets.values()))
-    if wanted not in sheets:
-        raise LedgerError(f"{name} has the sheets {', '.join(map(repr, sheets))}: --sheet NAME says which")
-    return sheets[wanted]
-
-
-def _cell_text(cell: object) -> str:
-    """A cell as text: numbers in their shortest decimal form, days and times as ISO 8601."""
-    if cell is None:
-        return ""
-    if isinstance(cell, datetime):
-        return cell.date().isoformat() if cell.time() == time() else cell.isoformat()
-    if isinstance(cell, date):
-        return cell.isoformat()
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return repr(cell) if isinstance(cell, float) else str(cell).strip()

@@ -89,7 +89,7 @@ def reconcile(app: App, /, *, tolerance: str, everything: bool, output: Output, 
         found = _statement(app, provider, asked, everything=everything)
     else:
         found = _stored(app, provider, asked, everything=everything)
-    passed = found.deviation_usd * NANO <= limit.nano if found.by_status else None
+    passed = found.deviation_usd * NANO <= limit.nano if found.compared else None
     decide_exit(0 if passed else 1)
     output.write(reconcile_sheet(found, limit, passed=passed))
     tell_what_is_left_out(found, with_statement=asked.statement is not None)
@@ -119,8 +119,9 @@ def _check(asked: ReconcileOptions) -> None:
     given = [name for name, value in compared.items() if value is not None]
     if len(given) > 1:
         raise LedgerError(f"{' and '.join(given)} are two reconciliations: give one of them")
-    if asked.statement is None and any(asked.layout.values()):
-        name = next(name for name, value in asked.layout.items() if value)
+    stated = [name for name, value in asked.layout.items() if value not in (None, ())]
+    if asked.statement is None and stated:
+        name = stated[0]
         option = "map" if name == "columns" else name.replace("saved_as", "as").replace("_", "-")
         raise LedgerError(f"--{option} says how a statement is laid out: give --statement FILE with it")
     if asked.at is not None and given not in (["--remaining-credits"], ["--statement"]):
@@ -161,12 +162,15 @@ def _statement(app: App, provider: str, asked: ReconcileOptions, *, everything: 
         read = read_file(source, layout)
         if isinstance(read, CreditsLeft):
             _check_balance(asked, source.name)
+            if any(value not in (None, ()) for value in asked.layout.values()):
+                raise LedgerError(f"{source.name} states a balance: options of a table's layout don't go with it")
             _tell_used(read)
             return _credits(app, provider, read.remaining, asked.at)
         if asked.at is not None:
             raise LedgerError("--at is the time of a balance: this statement has rows; give --month instead")
         opened = ProviderStatement(source.name, read, layout, zone=zone, naive_zone=named)
         found = reconcile_statement(database, opened, provider=provider, zone=zone, span=span, keep_all=everything)
+        found.totals = None if layout.total_row is None else opened.totals
     if asked.layout["save_as"] is not None:
         import msgspec
 

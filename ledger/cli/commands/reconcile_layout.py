@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ledger.config import Config
     from ledger.values.layout import Layout
 
+MAX_NAME = 200
 DELIMITER_NAMES = {"tab": "\t", "\\t": "\t"}
 
 layout_options = options(
@@ -51,12 +52,15 @@ def stated_layout(config: Config, given: dict[str, Any]) -> Layout:
     import msgspec
 
     from ledger.values.amounts import currency_of
-    from ledger.values.layout import DELIMITERS, Layout, parse_columns
+    from ledger.values.layout import DELIMITERS, Layout, check_layout, parse_columns
 
     name = given["saved_as"]
     if name is not None and name not in config.statements:
         known = ", ".join(config.statements) or "none"
         raise LedgerError(f"--as {name!r}: tollbook.toml has no [statement.{name}]; it has {known}")
+    new_name = given["save_as"]
+    if new_name is not None and not 0 < len(new_name.strip()) <= MAX_NAME:
+        raise LedgerError(f"--save-as {new_name[:40]!r}: give a name of at most {MAX_NAME} characters")
     base = Layout() if name is None else config.statements[name]
     changes = {
         key: given[key]
@@ -74,7 +78,9 @@ def stated_layout(config: Config, given: dict[str, Any]) -> Layout:
         changes["currency"] = currency_of(given["currency"])
         if changes["currency"] is None:
             raise LedgerError(f"--currency {given['currency']!r} isn't a currency: give CRD or an ISO 4217 code")
-    return msgspec.structs.replace(base, **changes)
+    layout = msgspec.structs.replace(base, **changes)
+    check_layout(layout, lambda field: f"--{field.replace('_', '-')}")
+    return layout
 
 
 def save_layout(path: Path, name: str, layout: Layout) -> None:
@@ -86,9 +92,14 @@ def save_layout(path: Path, name: str, layout: Layout) -> None:
     from ledger.cli.show.output import replacing
 
     try:
-        document = tomlkit.parse(path.read_text(encoding="utf-8-sig")) if path.exists() else tomlkit.document()
+        document = tomlkit.parse(path.read_bytes().decode("utf-8-sig")) if path.exists() else tomlkit.document()
         statements = document.setdefault("statement", tomlkit.table(is_super_table=True))
-        statements[name] = msgspec.to_builtins(layout)
+        table = statements.setdefault(name, tomlkit.table())
+        new = msgspec.to_builtins(layout)
+        for key in [key for key in table if key not in new]:
+            del table[key]
+        for key, value in new.items():
+            table[key] = value
         text = tomlkit.dumps(document)
     except (TOMLKitError, OSError, UnicodeDecodeError) as error:
         raise LedgerError(f"{path}: can't be changed: {error}") from error

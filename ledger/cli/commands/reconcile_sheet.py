@@ -83,6 +83,8 @@ def tell_what_is_left_out(found: Reconciliation, *, with_statement: bool) -> Non
     """Note on standard error what was compared with nothing."""
     if found.outside:
         note(f"left out, outside {found.basis.period.label}: {counted(found.outside, 'row')} of the statement")
+    if found.totals is not None:
+        note(f"left out as sums of others, by --total-row: {counted(found.totals, 'row')}")
     if found.unstated:
         note(f"left out, without a provider_amount: {counted(found.unstated, 'request')}")
     if not with_statement and not found.by_status:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ledger.intake.containers.lines import LineChunk
-from ledger.intake.fields.record import Item, JsonObject, RecordError, refused
+from ledger.intake.fields.record import MAX_ITEM_BYTES, Item, JsonObject, RecordError, refused
 from ledger.intake.fields.refusals import unless_refused
 from ledger.intake.fields.values import show
 from ledger.intake.formats import records
@@ -119,6 +119,7 @@ def _cells(raw: bytes, delimiter: str) -> list[str]:
         text = raw.decode()
     except UnicodeDecodeError as fault:
         raise RecordError("not_utf8", f"byte {fault.start + 1} of the row is not UTF-8; convert the file") from None
+    csv.field_size_limit(MAX_ITEM_BYTES)
     try:
         return next(csv.reader([text], strict=True, skipinitialspace=True, delimiter=delimiter), [])
     except csv.Error as error:

@@ -26,6 +26,7 @@ COLUMNS: Final = frozenset({"request_id", "spend", "startTime"})
 """Columns that tell a row of this table from a usage record of the ledger's own."""
 COUNTS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
 
+_IN_METADATA = ("usage_object", "additional_usage_values")
 _WHOLE = re.compile(r"[0-9]{1,19}")
 _USAGE = UsageReader("prompt_tokens", "completion_tokens", prefix="")
 _STATUSES = {"success": "completed", "failure": "failed", "": "completed"}
@@ -62,7 +63,7 @@ def _read(obj: JsonObject) -> Parsed:
     call = _check_call(obj, metadata)
     if call is not None:
         return call
-    status = _status(obj)
+    status = _status(obj, metadata)
     usage = _usage(obj, metadata, status)
     spend, lost = read_usd_figure(obj.get("spend"), "spend")
     requested, group = _models(obj)
@@ -86,17 +87,16 @@ def _read(obj: JsonObject) -> Parsed:
 def _check_call(obj: JsonObject, metadata: JsonObject) -> Ignored | None:
     """Refuse a call that tokens don't price; one that cost nothing is no request."""
     call = (read_text(obj.get("call_type"), "call_type") or "").removeprefix("litellm.")
-    if "batch" in call or metadata.get("batch_models"):
-        raise unpriced_batch()
-    if call in _PRICED_CALLS or call.removeprefix("a") in _PRICED_CALLS:
+    is_batch = "batch" in call or bool(metadata.get("batch_models"))
+    if not is_batch and (call in _PRICED_CALLS or call.removeprefix("a") in _PRICED_CALLS):
         return None
     if not holds_counts([obj.get("spend"), *(obj.get(name) for name in COUNTS)]):
         return Ignored()
-    raise unknown_object(call)
+    raise unpriced_batch() if is_batch else unknown_object(call)
 
 
-def _status(obj: JsonObject) -> str:
-    status = obj.get("status") or ""
+def _status(obj: JsonObject, metadata: JsonObject) -> str:
+    status = obj.get("status") or metadata.get("status") or ""
     if not isinstance(status, str) or status not in _STATUSES:
         raise RecordError("unknown_status", f"status {show(status)} is unknown: LiteLLM writes success or failure")
     return _STATUSES[status]
@@ -105,7 +105,12 @@ def _status(obj: JsonObject) -> str:
 def _usage(obj: JsonObject, metadata: JsonObject, status: str) -> Reported:
     """The row's counts and those in its metadata, which tells the cached part; each name must agree."""
     stated: list[Iterator[tuple[str, object]]] = [leaves({name: obj.get(name) for name in COUNTS})]
-    for name in ("usage_object", "additional_usage_values"):
+    if obj.get("prompt_tokens") and not any(isinstance(metadata.get(name), dict) for name in _IN_METADATA):
+        message = (
+            f"metadata has none of {' and '.join(_IN_METADATA)}, so how much was cached isn't known: export it too"
+        )
+        raise RecordError("missing_usage", message)
+    for name in _IN_METADATA:
         part = metadata.get(name)
         if isinstance(part, dict):
             stated.append(leaves(part))
@@ -116,9 +121,14 @@ def _models(obj: JsonObject) -> tuple[str | None, str | None]:
     """The model asked for, without its provider's prefix, and the name that the proxy gives it."""
     model = read_text(obj.get("model"), "model")
     provider = read_text(obj.get("custom_llm_provider"), "custom_llm_provider")
-    if model is not None and provider is not None:
-        model = model.removeprefix(f"{provider}/")
-    return model, read_text(obj.get("model_group"), "model_group")
+    group = read_text(obj.get("model_group"), "model_group")
+    if model is None:
+        return group, None
+    if provider is None:
+        # LiteLLM's own names are provider/model.
+        provider = model.partition("/")[0]
+    # Volcengine's endpoints have ids of their own: the proxy's name alone says which model one is.
+    return model.removeprefix(f"{provider}/"), group if "ep-" in model else None
 
 
 def _time(obj: JsonObject) -> int:
@@ -177,7 +187,7 @@ def _salvage(obj: JsonObject) -> dict[str, Any]:
             "occurred_at": lambda: iso_text(_time(obj)),
             "requested_model": lambda: _models(obj)[0],
             "reported_model": lambda: _models(obj)[1],
-            "status": lambda: _status(obj),
+            "status": lambda: _status(obj, metadata),
             "tags": lambda: dict(_tags(obj, metadata)),
         }
     )
@@ -190,7 +200,7 @@ def _is_header(names: Collection[str]) -> bool:
 
 
 def _check_header(names: Sequence[str]) -> None:
-    missing = [name for name in ("request_id", "startTime", "model", *COUNTS) if name not in names]
+    missing = [name for name in ("request_id", "startTime", "model", "metadata", *COUNTS) if name not in names]
     if missing:
         raise RecordError("missing_column", f"the header lacks {', '.join(missing)}: export the whole spend log")
 

@@ -1,0 +1,87 @@
+"""Sheets of workbooks -> rows of texts: what a cell shows, with the currency that its format has."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from datetime import date, datetime, time
+from typing import Any
+
+from ledger.audit.reconcile.tables import Table, with_header, wrong
+from ledger.errors import LedgerError
+from ledger.values.layout import Layout
+
+# In a number format: "$"#,##0.00, [$€-407]#,##0, 0.00%.
+_UNIT = re.compile(r"\[\$([^\]\-]+)|([$€£¥￥%])")
+
+
+def read_workbook(name: str, data: bytes, layout: Layout) -> Table:
+    """Reads the table of an .xlsx file's sheet; LedgerError where there are several, or none can be read."""
+    return with_header(name, _guarded(name, data, layout))
+
+
+def _guarded(name: str, data: bytes, layout: Layout) -> Iterator[tuple[int, list[str]]]:
+    try:
+        from openpyxl import load_workbook  # an extra
+    except ImportError as error:
+        raise LedgerError(
+            f"{name}: reading an Excel file takes a library more: pip install 'tollbook[excel]'"
+        ) from error
+    try:
+        shown, written = (
+            _sheet(name, load_workbook(io.BytesIO(data), read_only=True, data_only=values), layout.sheet)
+            for values in (True, False)
+        )
+        yield from _rows(name, shown, written, layout)
+    except (zipfile.BadZipFile, zlib.error, SyntaxError, KeyError, ValueError, OSError, EOFError) as error:
+        what = str(error)[:80] or type(error).__name__
+        raise LedgerError(f"{name} can't be read as an Excel workbook ({what}): save it again as .xlsx") from None
+
+
+def _rows(name: str, shown: Any, written: Any, layout: Layout) -> Iterator[tuple[int, list[str]]]:  # noqa: ANN401 - openpyxl has no types
+    for sheet in (shown, written):
+        sheet.reset_dimensions()  # a writer may state them too small
+    width = 0
+    for line, (cells, formulas) in enumerate(
+        zip(shown.iter_rows(), written.iter_rows(values_only=True), strict=True), 1
+    ):
+        if line <= layout.skip_lines:
+            continue
+        texts = [_text(cell) for cell in cells]
+        for text, formula in zip(texts, formulas, strict=False):
+            if not text and isinstance(formula, str) and formula.startswith("="):
+                raise wrong(name, line, "has a formula without its value: open the file in Excel and save it")
+        if any(texts):
+            while len(texts) > width and not texts[-1]:
+                texts.pop()
+            width = width or len(texts)
+            yield line, texts + [""] * (width - len(texts))
+
+
+def _sheet(name: str, workbook: Any, wanted: str | None) -> Any:  # noqa: ANN401 - openpyxl has no types
+    sheets = {sheet.title: sheet for sheet in workbook.worksheets}
+    visible = [sheet for sheet in sheets.values() if sheet.sheet_state == "visible"]
+    if wanted is None and len(visible) == 1:
+        return visible[0]
+    if wanted not in sheets:
+        raise LedgerError(f"{name} has the sheets {', '.join(map(repr, sheets))}: --sheet NAME says which")
+    return sheets[wanted]
+
+
+def _text(cell: Any) -> str:  # noqa: ANN401 - openpyxl has no types
+    """A cell as text: numbers in their shortest form with their unit, days and times as ISO 8601."""
+    value = cell.value
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.date().isoformat() if value.time() == time() else value.isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return str(value).strip()
+    digits = str(int(value)) if isinstance(value, float) and value.is_integer() else repr(value)
+    unit = _UNIT.search(cell.number_format or "")
+    return digits if unit is None else f"{digits} {unit[1] or unit[2]}"
