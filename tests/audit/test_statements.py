@@ -156,6 +156,17 @@ def test_the_header_of_amounts_may_name_their_currency(booked: Cli) -> None:
     assert reconcile(booked, "request_id,amount / a,1.5 / b,3", "--month", "2026-03").json["currency"] == "CRD"
 
 
+def test_a_key_without_a_model_names_none(booked: Cli) -> None:
+    for text in ("day,amount / 2026-03-01,1 / 2026-03-02,1", "amount / 1"):
+        found = reconcile(booked, text, "--month", "2026-03").json["rows"]
+        assert [row["model"] for row in found] == [None] * len(found), text
+
+
+def test_a_day_that_the_bill_lacks_is_no_other_model(booked: Cli) -> None:
+    found = reconcile(booked, f"day,model,amount / 2026-03-01,{PRO},1.5", "--month", "2026-03")
+    assert told(found) == [f"2026-03-02 {LITE} only_ledger 3 0"]
+
+
 def test_rows_left_out_as_sums_are_counted(booked: Cli) -> None:
     found = reconcile(booked, DIALECTS["a total row"][0], "--total-row", "TOTAL", "--month", "2026-03")
     assert "left out as sums of others, by --total-row: 1 row\n" in found.stderr

@@ -72,10 +72,12 @@ class Reader:
     def _by_day(self, differing: Mapping[str, Result], repricing: Repricing) -> dict[str, Cause]:
         repriced = self._repriced_days(differing, repricing)
         found: dict[str, Cause] = {}
+        day_of = {key: self._basis.grain.parts(key)[0] for key in differing}
+        billed = {day_of[key] for key, result in differing.items() if result.provider_rows}
         for key, result in differing.items():
             if result.status == "differs":
                 found[key] = repricing.likely_cause(result, repriced[key])
-            elif repricing.explained_by_model(result, repriced[key]):
+            elif day_of[key] in billed and repricing.explained_by_model(result, repriced[key]):
                 found[key] = "other_model"
         return found | _swapped(differing, repricing, repriced, self._basis.grain)
 

@@ -64,7 +64,7 @@ def reconcile_statement(
             return grain.key(calendar.day(booked.occurred_at_us) if grain.by_day else None, booked.billed_model)
 
         for booked in read_booked(connection, provider, occurred_within(period.start, period.end)):
-            _add_booked(sides, measure, key(booked), booked)
+            _add_booked(sides, measure, key(booked), booked, names_model=grain.by_request or grain.by_model)
         outside = days.outside
         if grain.by_request:
             outside = _leave_out(sides, days)
@@ -188,7 +188,7 @@ def _add_lines(sides: Sides, statement: ProviderStatement, card: RateCard, days:
             days.outside += 1
             continue
         key = str(line.request_id) if grain.by_request else grain.key(line.day, model)
-        place = sides.place(key, None if grain.is_total else model)
+        place = sides.place(key, model)
         if ordinal:
             sides.days[place] = ordinal
         sides.provider_rows.add(place, 1)
@@ -216,13 +216,13 @@ def _leave_out(sides: Sides, days: _Days) -> int:
 # --- the ledger's side ----------------------------------------------------------------------------------------------
 
 
-def _add_booked(sides: Sides, measure: Measure, key: str, booked: Booked) -> int:
+def _add_booked(sides: Sides, measure: Measure, key: str, booked: Booked, *, names_model: bool = True) -> int:
     if not measure.in_usd and booked.currency != measure.currency:
         raise LedgerError(
             f"{booked.request_id} is booked in {booked.currency} and its other side is in {measure.currency}: "
             "give a statement in USD"
         )
-    place = sides.place(key, booked.billed_model)
+    place = sides.place(key, booked.billed_model if names_model else None)
     sides.add_ledger(place, booked.conversion_id, booked.amount_nano, booked.sign)
     for name, tally in sides.counts.items():
         tally.add(place, -booked.sign * getattr(booked, name))
