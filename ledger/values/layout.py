@@ -15,7 +15,7 @@ from ledger.values.amounts import currency_of
 
 COUNTS: Final[tuple[str, ...]] = ("input_tokens", "cached_input_tokens", "output_tokens")
 FIELDS: Final[tuple[str, ...]] = ("request_id", "occurred_at", "day", "model", *COUNTS, "amount", "currency")
-"""What a row of a bill may say."""
+"""The fields that a row of a bill may have."""
 DELIMITERS: Final = (",", ";", "\t", "|")
 Delimiter: TypeAlias = Literal[",", ";", "\t", "|"]
 
@@ -27,7 +27,7 @@ _LETTER = re.compile("|".join(_LETTERS))
 
 
 class Layout(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
-    """How a bill's file is laid out; what is left out is found by the file itself, or is not there.
+    """The layout of a bill's file; what is left out is found by the file itself, or is not there.
 
     `map` has the column of each field that isn't named alike. `date_format` is DD.MM.YYYY HH:mm or strptime's
     %d.%m.%Y %H:%M. `skip_lines` come before the header. A row with a cell `total_row` is the sum of others. `header`

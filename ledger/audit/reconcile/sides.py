@@ -105,7 +105,7 @@ class Measure:
 
 
 class Grain(NamedTuple):
-    """What two sides are compared by: the request, else the day and the model, or one of them; or the total alone."""
+    """The key that two sides are compared by: the request, else day and model, or one of them, or none."""
 
     by_request: bool
     by_day: bool

@@ -72,7 +72,7 @@ class ProviderStatement:
         self._places = self._find_columns({**table.columns, **layout.map})
         self.counts = [name for name in COUNTS if name in self._places]
         self.grain = Grain("request_id" in self._places, self.is_dated, "model" in self._places)
-        """What its rows are compared by: their request, else their day and model as far as they have them."""
+        """The key of its rows: their request, else their day and model as far as they have them."""
         if self.currency is None and "currency" not in self._places:
             self.currency = _currency_in(self.header[self._places["amount"]])
 

@@ -1,4 +1,4 @@
-"""What `reconcile` shows: first the sums by status and cause, then the rows."""
+"""Sheets of `reconcile`: the sums by status and cause above the rows."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def reconcile_sheet(found: Reconciliation, limit: Amount, *, passed: bool | None
 
 
 def tell_what_is_left_out(found: Reconciliation, *, with_statement: bool) -> None:
-    """Note on standard error what was compared with nothing."""
+    """Notes on standard error what was left out of the comparison."""
     if found.outside:
         note(f"left out, outside {found.basis.period.label}: {counted(found.outside, 'row')} of the statement")
     if found.totals is not None:

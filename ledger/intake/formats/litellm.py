@@ -153,7 +153,7 @@ def _tags(obj: JsonObject, metadata: JsonObject) -> Mapping[str, str]:
 
 
 def _stated_metadata(obj: JsonObject, metadata: JsonObject) -> Mapping[str, str]:
-    """What the caller said of the request: `request_tags` of the form KEY:VALUE, and `spend_logs_metadata`."""
+    """Returns the caller's metadata: `request_tags` of the form KEY:VALUE, and `spend_logs_metadata`."""
     tags = _json(obj.get("request_tags"), "request_tags")
     pairs = (tag.partition(":") for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else ()
     stated = {key.strip(): value.strip() for key, colon, value in pairs if colon and value.strip()}
