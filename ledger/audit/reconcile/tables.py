@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from ledger.errors import LedgerError
 from ledger.intake.containers.source import Source
+from ledger.intake.containers.tables import is_separator_line
 from ledger.values.layout import DELIMITERS, Layout
 
 MAX_LINE = 2**20
 """The longest line in characters: a file without line ends is no table."""
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-_SEPARATOR_LINE = "sep="
 
 
 class Table(NamedTuple):
@@ -59,7 +59,7 @@ def _csv_rows(source: Source, blocks: Iterator[bytes], layout: Layout) -> Iterat
         skipped += 1
         first = next(lines, "")
     delimiter: str | None = layout.delimiter
-    if first.lower().startswith(_SEPARATOR_LINE) and len(first.rstrip("\r\n")) == len(_SEPARATOR_LINE) + 1:
+    if is_separator_line(first.encode()):
         # Excel's own first line: it says how the others are separated.
         delimiter = delimiter or first.rstrip("\r\n")[-1]
         skipped += 1
