@@ -261,6 +261,16 @@ def test_spend_that_litellm_priced_otherwise_has_its_cause(cli: Cli) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("spend", "kept"),
+    [("1e-999999999", "0"), (1e-300, "0"), (" .5 ", "0.5"), ("5.", "5"), ("+1e-7", "1E-7"), (0, "0"), ("1e400", None)],
+)
+def test_a_spend_of_any_size_is_read_at_once(cli: Cli, spend: object, kept: str | None) -> None:
+    assert accepted(spend=spend).provider_amount_usd == kept
+    Path("rows.jsonl").write_text(lines([row(spend=spend)]), encoding="utf-8")
+    assert cli("ingest", "rows.jsonl", "--json").ok().json["accepted"] == 1
+
+
 def test_a_row_held_back_keeps_its_spend_in_usd(cli: Cli) -> None:
     Path("rows.jsonl").write_text(lines([row(model="gpt-4o", model_group="gpt-4o", spend=0.02)]), encoding="utf-8")
     assert cli("ingest", "rows.jsonl").exit_code == 3

@@ -188,7 +188,11 @@ def read_figure(value: object, name: str) -> tuple[int | None, bool]:
 def read_usd_figure(value: object, name: str) -> tuple[str | None, bool]:
     """Returns a gateway's own figure in USD as text with all its places; True if it is lost."""
     nano, lost = read_figure(value, name)
-    return (None if nano is None else shortest(value)), lost
+    if nano is None:
+        return None, lost
+    exact = Decimal(shortest(value).strip())
+    # 1e-999999999 would have as many digits: it is looked at before it is worked with.
+    return ("0" if not exact or exact.adjusted() < -60 else str(exact)), lost
 
 
 def usd_of(value: object) -> object:
