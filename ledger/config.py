@@ -64,7 +64,8 @@ class Workload(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     """One `[[workload]]`: requests that are sent again and again, to be estimated together.
 
     `prompts` are globs of alternative requests, spread evenly; `parts` are files that every request begins with. Paths
-    are relative to the file. Limits are USD, whole in 10**-9 of it.
+    are relative to the file. `image_tokens` is what an image counts as. Limits are USD, whole in
+    10**-9 of it.
     """
 
     name: Name
@@ -76,6 +77,7 @@ class Workload(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     cached_prefix: FileName | None = None
     extra_input_tokens: Count = 0
     cached_input_tokens: Count | None = None
+    image_tokens: Count | None = None
     output_tokens: Count | None = None
     requests_per_month: Count | None = None
     max_usd_per_request: Decimal | None = None

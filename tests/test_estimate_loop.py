@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from fractions import Fraction
 from pathlib import Path
@@ -107,7 +108,7 @@ def test_from_a_branch_to_a_gate(cli: Cli, repository: Repository) -> None:
         *("--report", "json=diff.json", "--format", "markdown", "-o", "diff.md"),
     )
     assert failed.exit_code == 1
-    assert "is past the limit of 10%" in failed.stderr
+    assert " a month, limit 10 %" in failed.stderr
     assert [case.attrib["name"] for case in ET.parse("junit.xml").iter("testcase")] == [
         "summarise",
         "chat",
@@ -228,17 +229,27 @@ def test_from_a_folder_within(cli: Cli, repository: Repository, monkeypatch: pyt
         (CONFIG.replace(LITE, "gpt-9"), "model 'gpt-9' is not on card 'evolink'"),
     ],
 )
-def test_a_broken_ref_is_named(cli: Cli, repository: Repository, broken: str, message: str) -> None:
+def test_a_baseline_that_is_broken_is_shown_and_gates_go_by_the_branch(
+    cli: Cli, repository: Repository, broken: str, message: str
+) -> None:
     repository.git("checkout", "--quiet", "main")
     commit = repository.commit(tollbook__toml=broken)
     repository.git("checkout", "--quiet", "-B", "feature")
     repository.commit(tollbook__toml=CONFIG)
-    found = cli("diff", "--base-ref", "main")
-    assert found.exit_code == 2
-    assert f"Error: --base-ref main (commit {commit[:12]}): " in found.stderr
+    arguments = ("diff", "--base-ref", "main", "--fail-increase", "1%", "--fail-over")
+    found = cli(*arguments, "1000usd", "--json").ok()
+    assert f"Note: nothing to compare with: --base-ref main (commit {commit[:12]}): " in found.stderr
     assert message in found.stderr
     assert tempfile.gettempdir() not in found.stderr
-    assert found.stdout == ""
+    assert found.json["baseline_error"].endswith(message) or message in found.json["baseline_error"]
+    assert statuses(found.json) == {"summarise": "not_compared", "chat": "not_compared"}
+    total = found.json["total"]
+    assert (total["before_usd_per_month"], total["change_usd"], total["change_percent"]) == (None, None, None)
+    assert [(gate["name"], gate["passed"]) for gate in found.json["gates"]] == [("increase", True), ("over", True)]
+    assert cli(*arguments, "0.01usd").exit_code == 1
+    markdown = cli(*arguments, "1000usd", "--format", "markdown").ok().stdout
+    assert "a month; nothing to compare with" in markdown
+    assert "The baseline can't be estimated (--base-ref main" in markdown
 
 
 def test_wrong_refs_and_places(cli: Cli, repository: Repository, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -261,3 +272,30 @@ def test_a_prompt_that_has_no_price_any_more(cli: Cli, repository: Repository) -
     assert (summarise["after_usd_per_month"], summarise["change_usd"], summarise["tier_after"]) == (None, None, None)
     assert [gate["passed"] for gate in found.json["gates"]] == [False]
     assert "the total after is without summarise" in found.stderr
+
+
+def test_tools_that_a_branch_adds_are_a_change(cli: Cli, repository: Repository) -> None:
+    body = {"messages": [{"role": "user", "content": "hi"}]}
+    config = CONFIG.replace("prompts/chat/*.md", "chat.json").replace('parts = ["prompts/system.md"]\n', "")
+    repository.git("checkout", "--quiet", "main")
+    repository.commit(tollbook__toml=config, chat__json=json.dumps(body))
+    repository.git("checkout", "--quiet", "-B", "feature")
+    tool = {"type": "function", "function": {"name": "f", "description": "of a city " * 5_000}}
+    repository.commit(chat__json=json.dumps({**body, "tools": [tool]}))
+    found = cli("diff", "--base-ref", "main", "--fail-increase", "10%", "--json")
+    assert found.exit_code == 1
+    assert changes(found.json) == {"summarise": [], "chat": ["prompts"]}
+    (prompt,) = found.json["workloads"][1]["prompts"]
+    assert prompt["input_tokens_after"] - prompt["input_tokens_before"] == count_tokens(json.dumps(tool))
+
+
+def test_another_calibration_changes_no_price(cli: Cli, repository: Repository) -> None:
+    """Both sides are counted by today's: what it corrects was there before."""
+    pairs = [
+        {"model": PRO, "text": "word " * (40 + 9 * n), "input_tokens": round(1.3 * (41 + 9 * n))} for n in range(9)
+    ]
+    (repository.path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    cli("calibrate", "pairs.jsonl", "-o", "calibration.json").ok()
+    found = diff(cli, "--calibration", "calibration.json", "--fail-increase", "0%")
+    assert statuses(found) == {"summarise": "unchanged", "chat": "unchanged"}
+    assert found["total"]["counting_change_usd"] == "0"

@@ -1,8 +1,15 @@
-"""Numbers in sentences."""
+"""Numbers and names in sentences."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """Returns the number with its noun: "1 line", "1,200 lines", "0 entries"."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Returns the names as a sentence has them: "tools, a and b"."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

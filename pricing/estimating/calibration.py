@@ -1,27 +1,24 @@
-"""Token counts of a model's own tokenizer: tiktoken's counts, corrected by `calibrate`.
+"""What corrects tiktoken's counts to those of a model's own tokenizer, as `calibrate` fits it.
 
-Doubao's tokenizer isn't public, so that a count has a range. Without a calibration it is tiktoken's own count +-20 %;
-with one it holds nine in ten of the pairs that the fit had not seen, outliers apart. A calibration's figures are exact
-decimals of at most 4 places.
+Doubao's tokenizer isn't public, so that a count has a range: it holds nine in ten of the pairs that the fit had not
+seen, outliers apart. A calibration's figures are exact decimals of at most 4 places.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 
 from pricing.errors import UnusableCalibration, retold, shown
-from pricing.estimating.tokens import ENCODINGS, ScriptTokens, count_all, count_scripts
+from pricing.estimating.tokens import ENCODINGS, ScriptTokens
 from pricing.money import NANO, divide_half_even, format_nano, parse_units
 
 SCHEMA = 1
 SCALE = 10_000
 MOST = 1_000_000 * SCALE
-
-T = TypeVar("T")
 
 
 class TokenRange(NamedTuple):
@@ -30,18 +27,6 @@ class TokenRange(NamedTuple):
     low: int
     expected: int
     high: int
-
-
-@dataclass(frozen=True, slots=True)
-class PromptText:
-    """The text of a request, in parts that are counted apart, and the tokens that wrap its messages.
-
-    What is no `whole_request`, such as a prefix of it, has no share of what a request costs beyond its text.
-    """
-
-    texts: tuple[str, ...]
-    message_overhead_tokens: int = 0
-    whole_request: bool = True
 
 
 class Errors(NamedTuple):
@@ -59,9 +44,10 @@ class Errors(NamedTuple):
 class ModelCalibration:
     """One model's correction; factors, overhead and range are in units of 1 / SCALE.
 
-    A request has factor x tokens, summed over the scripts, + message_factor x message overhead + `overhead`; `low` and
-    `high` are the ends of the range for a count of 1. `outliers` of the pairs are beyond twice or half of what the fit
-    predicts: they have no part in the range.
+    A request has factor x tokens, summed over the scripts, + message_factor x message overhead + schema_factor x tokens
+    of its tools and schemas + `overhead`; `low` and `high` are the ends of the range for a count of 1. Too few pairs
+    with schemas give no factor of these. `outliers` of the pairs are beyond twice or half of what the fit predicts:
+    they have no part in the range.
     """
 
     pairs: int
@@ -74,17 +60,30 @@ class ModelCalibration:
     high: int
     before: Errors
     after: Errors
+    schema_factor: int | None = None
+
+    def schema_tokens_of(self, tokens: int) -> int | None:
+        """Computes the expected tokens of schemas that have these by tiktoken; None without a factor."""
+        return None if self.schema_factor is None else divide_half_even(self.schema_factor * tokens, SCALE)
 
     def range_of(
-        self, tokens: ScriptTokens, message_overhead_tokens: int = 0, *, whole_request: bool = True
+        self,
+        tokens: ScriptTokens,
+        message_overhead_tokens: int = 0,
+        *,
+        schema_tokens: int = 0,
+        whole_request: bool = True,
     ) -> TokenRange:
         """Computes the range for a text that has these tokens by tiktoken; its ends are rounded outwards.
+
+        Schemas are in it where the calibration knows them.
 
         By factors of 1.25, an overhead of 7 and a range of 0.9 to 1.1, 100 tokens are 132, from 118 (118.8) to
         146 (145.2).
         """
         units = sum(factor * count for factor, count in zip(self.factors, tokens, strict=True))
-        units += self.message_factor * message_overhead_tokens + (self.overhead if whole_request else 0)
+        units += self.message_factor * message_overhead_tokens + (self.schema_factor or 0) * schema_tokens
+        units += self.overhead if whole_request else 0
         low, high = units * self.low // SCALE**2, -(-units * self.high // SCALE**2)
         return TokenRange(low, divide_half_even(units, SCALE), high)
 
@@ -96,6 +95,7 @@ class ModelCalibration:
             "by_script": self.by_script,
             "factors": {script: _plain(factor) for script, factor in self.factors._asdict().items()},
             "message_factor": _plain(self.message_factor),
+            **({} if self.schema_factor is None else {"schema_factor": _plain(self.schema_factor)}),
             "overhead_tokens": _plain(self.overhead),
             "range": {"low": _plain(self.low), "high": _plain(self.high)},
             "error_before": _document_of(self.before),
@@ -137,54 +137,6 @@ class Calibration:
         return None if found is None else {"model": model, **found.to_document()}
 
 
-def uncalibrated(tokens: int) -> TokenRange:
-    """Returns tiktoken's own count give or take 20 %, rounded outwards: 101 tokens are 80 to 122."""
-    return TokenRange(tokens * 4 // 5, tokens, -(-tokens * 6 // 5))
-
-
-def count_ranges(
-    prompts: Sequence[PromptText], model: str, *, encoding: str, calibration: Calibration | None
-) -> list[TokenRange]:
-    """Returns the input tokens of each prompt, with what wraps its messages; `model` is its id on the card.
-
-    Without a correction for the model they are tiktoken's own, +-20 %.
-    """
-    if calibration is not None and calibration.encoding != encoding:
-        raise UnusableCalibration(
-            f"the calibration corrects counts by {calibration.encoding}, not by {encoding}: "
-            f"count with {calibration.encoding}, or calibrate with {encoding}"
-        )
-    correction = None if calibration is None else calibration.models.get(model)
-    if correction is None:
-        return [
-            uncalibrated(sum(counts) + prompt.message_overhead_tokens)
-            for prompt, counts in _per_prompt(prompts, encoding, count_all)
-        ]
-    return [
-        correction.range_of(tokens, prompt.message_overhead_tokens, whole_request=prompt.whole_request)
-        for prompt, tokens in zip(prompts, count_prompts(prompts, encoding), strict=True)
-    ]
-
-
-def count_prompts(prompts: Sequence[PromptText], encoding: str) -> list[ScriptTokens]:
-    """Returns the tokens of each prompt's texts together, by script; what wraps its messages is not in them."""
-    nothing = ScriptTokens(0, 0, 0, 0)
-    return [
-        ScriptTokens(*map(sum, zip(nothing, *tallies, strict=True)))
-        for _, tallies in _per_prompt(prompts, encoding, count_scripts)
-    ]
-
-
-def _per_prompt(
-    prompts: Sequence[PromptText], encoding: str, count: Callable[[Sequence[str], str], list[T]]
-) -> Iterator[tuple[PromptText, list[T]]]:
-    """Yields each prompt with the counts of its texts; a text that several have is counted once."""
-    texts = list(dict.fromkeys(text for prompt in prompts for text in prompt.texts))
-    counts = dict(zip(texts, count(texts, encoding), strict=True))
-    for prompt in prompts:
-        yield prompt, [counts[text] for text in prompt.texts]
-
-
 # --- documents ------------------------------------------------------------------------------------------------------
 
 
@@ -220,6 +172,7 @@ class _Model(_Strict, frozen=True):
     range: _Range
     error_before: _Errors
     error_after: _Errors
+    schema_factor: str | None = None
 
 
 class _Document(_Strict, frozen=True):
@@ -244,6 +197,7 @@ def _model_of(model: _Model, place: str) -> ModelCalibration:
         units(model.range.high, "range.high", lowest=SCALE),
         _errors_of(model.error_before, f"{place}.error_before"),
         _errors_of(model.error_after, f"{place}.error_after"),
+        None if model.schema_factor is None else units(model.schema_factor, "schema_factor"),
     )
 
 

@@ -29,7 +29,11 @@ FOLDS = 5
 _FACTOR_BOUNDS = (0.2, 5.0)
 _FACTOR_SPREAD = 0.3
 _MESSAGE_FACTOR = Coefficient(1.0, 1.0, 0.0, 5.0)
+_SCHEMA_FACTOR = Coefficient(1.0, 0.5, 0.0, 5.0)
 _OVERHEAD = Coefficient(0.0, 100.0, 0.0, 1e6)
+_OTHERS = (_MESSAGE_FACTOR, _SCHEMA_FACTOR, _OVERHEAD)
+# The last column of a pair's row: all before it are tokens.
+_CONSTANT = 6
 
 # Tokens added to a pair's size, so that a few tokens off in a tiny text don't outweigh a percent of a long one.
 _TINY = 20
@@ -42,23 +46,39 @@ _LEAST_MARGIN = SCALE // 50
 
 
 class CountedPair(NamedTuple):
-    """One request as tiktoken counts it, what wraps its messages apart, and the input tokens that the API reported."""
+    """One request as tiktoken counts it and the input tokens that the API reported.
+
+    What wraps its messages and its tools and schemas are apart.
+    """
 
     tokens: ScriptTokens
     message_overhead_tokens: int
     input_tokens: int
+    schema_tokens: int = 0
+
+
+def has_schema_factor(pairs: Sequence[CountedPair]) -> bool:
+    """Tells whether enough pairs have tools or schemas, of different lengths, for a factor of these."""
+    return len({pair.schema_tokens for pair in pairs if pair.schema_tokens}) >= LEAST_PAIRS
 
 
 def fit_model(model: str, pairs: Sequence[CountedPair]) -> ModelCalibration:
-    """Fits the correction to the pairs; TooFewPairs where fewer than LEAST_PAIRS have different texts."""
+    """Fits the correction to the pairs; TooFewPairs where fewer than LEAST_PAIRS have different texts.
+
+    Pairs with schemas have no part in it unless there are enough for a factor of these.
+    """
     import numpy as np
 
+    with_schemas = has_schema_factor(pairs)
+    if not with_schemas:
+        pairs = [pair for pair in pairs if not pair.schema_tokens]
     folds = _folds(pairs)
     different = len(set(folds.tolist()))
     if different < LEAST_PAIRS:
         have = f"{different} of the {LEAST_PAIRS} pairs of different texts that it needs"
         raise TooFewPairs(f"model {shown(model)} has {have}: add more")
-    design = np.array([(*pair.tokens, pair.message_overhead_tokens, 1) for pair in pairs], np.float64)
+    rows = [(*pair.tokens, pair.message_overhead_tokens, pair.schema_tokens, 1) for pair in pairs]
+    design = np.array(rows, np.float64)
     real = np.array([pair.input_tokens for pair in pairs], np.float64)
     by_one, by_script = (_held_out(design, real, folds % FOLDS, by_script=choice) for choice in (False, True))
     worth_it = _loss(by_script, real) < (1 - _WORTH) * _loss(by_one, real)
@@ -73,10 +93,11 @@ def fit_model(model: str, pairs: Sequence[CountedPair]) -> ModelCalibration:
         by_script=worth_it,
         factors=ScriptTokens(*fitted[:4]),
         message_factor=fitted[4],
-        overhead=fitted[5],
+        schema_factor=fitted[5] if with_schemas else None,
+        overhead=fitted[6],
         low=low,
         high=high,
-        before=_errors(design[:, :5].sum(axis=1), real),
+        before=_errors(design[:, :_CONSTANT].sum(axis=1), real),
         after=_errors(predicted, real),
     )
 
@@ -85,8 +106,8 @@ def _folds(pairs: Sequence[CountedPair]) -> Integers:
     """Returns a number for each pair, counting different ones as they come: the same text is held out together."""
     import numpy as np
 
-    numbers: dict[tuple[ScriptTokens, int], int] = {}
-    keys = [(pair.tokens, pair.message_overhead_tokens) for pair in pairs]
+    numbers: dict[tuple[ScriptTokens, int, int], int] = {}
+    keys = [(pair.tokens, pair.message_overhead_tokens, pair.schema_tokens) for pair in pairs]
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
 
 
@@ -103,23 +124,23 @@ def _held_out(design: Floats, real: Floats, folds: Integers, *, by_script: bool)
 
 
 def _fit(design: Floats, real: Floats, *, by_script: bool) -> Floats:
-    """Fits the scripts' factors, one or each its own, the message overhead's factor, and a request's overhead.
+    """Fits the scripts' factors, one or each its own, those of messages and schemas, and a request's overhead.
 
     Rows are divided by their size, so that the fit is of relative errors. The scripts' own factors are drawn to the one
     factor, which is what a script has that occurs in no pair.
     """
     import numpy as np
 
-    size = design[:, :5].sum(axis=1) + _TINY
+    size = design[:, :_CONSTANT].sum(axis=1) + _TINY
     rows, targets = design / size[:, None], real / size
     pooled = np.column_stack([rows[:, :4].sum(axis=1), rows[:, 4:]])
     likely = float(np.clip(np.median(targets), *_FACTOR_BOUNDS))
     factor = Coefficient(likely, _FACTOR_SPREAD, *_FACTOR_BOUNDS)
-    fitted = robust_fit(pooled, targets, [factor, _MESSAGE_FACTOR, _OVERHEAD])
+    fitted = robust_fit(pooled, targets, [factor, *_OTHERS])
     if not by_script:
         return np.concatenate([np.repeat(fitted[:1], 4), fitted[1:]])
     factor = Coefficient(float(fitted[0]), _FACTOR_SPREAD, *_FACTOR_BOUNDS)
-    return robust_fit(rows, targets, [*[factor] * 4, _MESSAGE_FACTOR, _OVERHEAD])
+    return robust_fit(rows, targets, [*[factor] * 4, *_OTHERS])
 
 
 def _loss(predicted: Floats, real: Floats) -> float:

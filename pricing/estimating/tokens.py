@@ -100,6 +100,16 @@ def count_scripts(texts: Sequence[str], encoding: str = DEFAULT_ENCODING) -> lis
     return [ScriptTokens(*tally) for tally in tallies.tolist()]
 
 
+def encoding_of(model: str) -> str | None:
+    """Returns the encoding that tiktoken knows as the model's own; None where it knows no such model."""
+    from tiktoken.model import encoding_name_for_model
+
+    try:
+        return encoding_name_for_model(model)
+    except KeyError:
+        return None
+
+
 # --- encoding -------------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from pricing.estimating.calibration import Calibration, PromptText, count_ranges
+from pricing.estimating.calibration import Calibration
+from pricing.estimating.counting import PromptText, count_inputs
 from pricing.estimating.tokens import count_tokens
 from tests.conftest import Cli
 
@@ -82,9 +83,9 @@ def test_an_estimate_uses_what_was_written(cli: Cli, tmp_path: Path, pairs: str)
     estimate = cli("estimate", "prompt.txt", "--model", ALIAS, "--calibration", "calibration.json", "--json").ok().json
     calibration = calibration_of(tmp_path / "calibration.json")
     prompt = PromptText((WORDS * 60,))
-    (expected,) = count_ranges([prompt], CODE, encoding="o200k_base", calibration=calibration)
+    (expected,) = count_inputs([prompt], CODE, encoding="o200k_base", calibration=calibration)
     found = estimate["prompts"][0]
-    assert (found["input_tokens_low"], found["input_tokens"], found["input_tokens_high"]) == expected
+    assert (found["input_tokens_low"], found["input_tokens"], found["input_tokens_high"]) == expected.tokens
     assert found["input_tokens"] == pytest.approx(real_count(WORDS * 60), rel=0.01)
     assert estimate["calibration"] == calibration.summary(CODE)
 
@@ -153,7 +154,39 @@ def test_requests_beyond_text_are_left_out_and_counted(cli: Cli, tmp_path: Path)
     lines = write(tmp_path / "pairs.jsonl", *(pair(number) for number in range(9)), image, tools)
     done = cli("calibrate", lines, "--json").ok()
     assert done.json["models"][CODE]["pairs"] == 9
-    assert done.stderr == "Note: left out, as their requests hold more than text: 2 lines\n"
+    assert done.stderr == (
+        f"Note: left out of {CODE}: 1 pair with tools or schemas; "
+        "8 of different lengths would give these a factor of their own\n"
+        "Note: left out, as their requests hold more than text: 1 line\n"
+    )
+
+
+def test_pairs_with_tools_give_these_a_factor(cli: Cli, tmp_path: Path) -> None:
+    """Tools that the API counts as 0.6 of their JSON narrow the range of a prompt that has such."""
+
+    def with_tools(number: int) -> dict[str, Any]:
+        line = chat(number)
+        tool = {"type": "function", "function": {"name": "f", "description": text_of(40 + 9 * number)}}
+        line["request"]["tools"] = [tool]
+        usage = line["response"]["usage"]
+        key = next(iter(usage))
+        usage[key] += round(0.6 * count_tokens(json.dumps(tool, ensure_ascii=False)))
+        return line
+
+    lines = [*(pair(number) for number in range(12)), *(with_tools(number) for number in range(12))]
+    file = write(tmp_path / "pairs.jsonl", *lines)
+    done = cli("calibrate", file, "-o", "calibration.json", "--json").ok()
+    assert done.stderr == ""
+    assert float(done.json["models"][CODE]["schema_factor"]) == pytest.approx(0.6, abs=0.05)
+    body = with_tools(20)
+    (tmp_path / "r.json").write_text(json.dumps(body["request"]))
+    arguments = ("estimate", "r.json", "--model", CODE, "--output-tokens", "1", "--json")
+    found = cli(*arguments, "--calibration", "calibration.json").ok().json["prompts"][0]
+    real = next(iter(body["response"]["usage"].values()))
+    assert found["input_tokens"] == pytest.approx(real, rel=0.03)
+    assert found["input_tokens_high"] - found["input_tokens"] < 0.1 * real
+    by_hand = cli(*arguments).ok().json["prompts"][0]
+    assert by_hand["input_tokens_high"] - by_hand["input_tokens"] > 0.3 * real
 
 
 def test_responses_without_usage_are_left_out_and_counted(cli: Cli, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def crossing() -> list[str]:
 
 def test_the_documents_keys(cli: Cli) -> None:
     found = cli(*crossing(), "--fail-over", "1000usd", "--json").ok().json
-    assert list(found) == ["schema", "workloads", "total", "gates", "passed", "warnings"]
+    assert list(found) == ["schema", "workloads", "total", "gates", "passed", "warnings", "baseline_error"]
     assert list(found["workloads"][0]) == [
         "name",
         "status",
@@ -63,6 +63,10 @@ def test_the_documents_keys(cli: Cli) -> None:
         "price_change_usd",
         "prompt_change_usd",
         "changes",
+        "counting_change_usd",
+        "prompts",
+        "uncounted_before",
+        "uncounted_after",
     ]
     assert list(found["total"]) == [
         "before_usd_per_month",
@@ -71,9 +75,18 @@ def test_the_documents_keys(cli: Cli) -> None:
         "change_percent",
         "price_change_usd",
         "prompt_change_usd",
+        "counting_change_usd",
+        "caveats",
     ]
     assert found["gates"] == [
-        {"name": "over", "limit": "1000usd", "value": "21.417333333usd", "level": "fail", "passed": True}
+        {
+            "name": "over",
+            "limit": "1000usd",
+            "value": "21.417333333usd",
+            "level": "fail",
+            "passed": True,
+            "message": "$21.42 a month, limit $1,000",
+        }
     ]
     assert found["schema"] == 1
     assert found["passed"] is True
@@ -86,10 +99,10 @@ def test_the_documents_keys(cli: Cli) -> None:
 def test_a_table_for_people(cli: Cli) -> None:
     shown = cli(*crossing(), "--warn-increase", "10%").ok()
     assert shown.stdout.splitlines()[0] == "Estimated change of a month, 2 workloads"
-    assert "Gate warned: increase: 49.7% is past the limit of 10%." in shown.stdout
+    assert "Gate warned: increase: +$7.11 (+49.7 %) a month, limit 10 %." in shown.stdout
     assert shown.stderr.splitlines()[:2] == [
         f"Note: {MOVE}",
-        "Note: increase: 49.7% is past the limit of 10%",
+        "Note: increase: +$7.11 (+49.7 %) a month, limit 10 %",
     ]
 
 
@@ -291,10 +304,10 @@ def test_junit_has_a_case_a_workload_and_gate(cli: Cli) -> None:
     ]
     failed = cases["gates/increase 10%"]
     assert failed.is_failure
-    assert failed.result[0].message == "increase: 49.7% is past the limit of 10%"
+    assert failed.result[0].message == "increase: +$7.11 (+49.7 %) a month, limit 10 %"
     warned = cases["gates/over 5usd"]
     assert warned.is_passed
-    assert warned.system_out == "over: 21.417333333usd is past the limit of 5usd"
+    assert warned.system_out == "over: $21.42 a month, limit $5"
     assert "moves from tier 32,000 to 128,000" in (cases["workloads/summarise"].system_out or "")
     assert cases["workloads/chat"].is_passed
 
@@ -341,14 +354,76 @@ def test_markdown_for_a_pull_request(cli: Cli) -> None:
         "",
         f"- ⚠️ {MOVE}",
         "",
-        "| gate | limit | value | result |",
-        "| :-- | --: | --: | :-- |",
-        "| increase | 10% | 41.6% | ❌ failed |",
-        "| over | 50usd | 21.461777777usd | ✅ passed |",
+        "| gate | finding | result |",
+        "| :-- | :-- | :-- |",
+        "| increase | +$6.31 (+41.6 %) a month, limit 10 % | ❌ failed |",
+        "| over | $21.46 a month, limit $50 | ✅ passed |",
+        "",
+        "<details><summary>Tokens of a request</summary>",
+        "",
+        "| workload | request | input | cached | output |",
+        "| :-- | :-- | --: | --: | --: |",
+        "| summarise | a.txt | 32,000 → 32,001 | 0 | 0 |",
+        "| fresh_one | a.txt | – → 1,000 | – → 0 | – → 0 |",
+        "| gone | a.txt | 2,000 → – | 0 → – | 0 → – |",
+        "",
+        "</details>",
         "",
         "<sub>tollbook · estimates of a month of 30 days</sub>",
     ]
     assert cli(*arguments, "--format", "markdown").stdout == shown
+
+
+def test_markdown_of_many_workloads_fits_into_a_comment(cli: Cli) -> None:
+    names = [f"workload {number:04} {'of a long name ' * 8}" for number in range(1_500)]
+    base = keep("base.json", *(workload(name, 1_000) for name in names))
+    head = keep("head.json", *(workload(name, 1_010 + number) for number, name in enumerate(names)))
+    arguments = ["diff", head, "--compare-to", base, "--fail-increase", "1%", "--per-workload"]
+    shown = cli(*arguments, "--format", "markdown").stdout
+    assert len(shown) < 60_000
+    assert "more workloads; `--json` has them." in shown
+    assert "more gates; `--json` has them." in shown
+    # The largest changes are the ones that are shown.
+    assert "| workload 1499 " in shown
+    assert "| workload 0000 " not in shown.split("| gate |")[0]
+
+
+def test_counting_otherwise_has_a_line_of_its_own_and_no_gate(cli: Cli) -> None:
+    base = keep("base.json", workload("a", 1_000))
+    Path("head.json").write_bytes(msgspec.json.encode(document(workload("a", 1_250), encoding="cl100k_base")))
+    options = ("diff", "head.json", "--compare-to", base, "--fail-increase", "0%,0usd")
+    found = cli(*options, "--json").ok()
+    change = found.json["total"]["change_usd"]
+    assert found.json["total"]["counting_change_usd"] == change != "0"
+    said = f"a: counted by another encoding than before, which makes {change} USD of its change; no gate is about that"
+    assert found.json["warnings"] == [said]
+    assert said in found.stderr
+    line = "Counting otherwise than the baseline makes {} of the change, with what changed in the prompts meanwhile"
+    shown = " ".join(cli(*options).ok().stdout.split())
+    assert line.format(f"{change} USD") in shown
+    assert line.format("+$0.111") in cli(*options, "--format", "markdown").ok().stdout
+    assert said in cli(*options, "--format", "junit").ok().stdout
+
+
+def test_a_change_of_what_is_not_counted_is_never_quiet(cli: Cli) -> None:
+    before, after = workload("a", 1_000), workload("a", 1_000)
+    after.prompts[0].uncounted, after.prompts[0].uncounted_digest = ["2 files"], "ab"
+    for name, one in (("base.json", before), ("head.json", after)):
+        Path(name).write_bytes(msgspec.json.encode(document(one, counting=2)))
+    options = ("diff", "head.json", "--compare-to", "base.json")
+    said = "a: what isn't counted has changed, at a cost that isn't known: nothing → a.txt: 2 files"
+    found = cli(*options, "--json").ok()
+    assert (found.json["workloads"][0]["status"], found.json["workloads"][0]["changes"]) == ("changed", ["uncounted"])
+    assert found.json["workloads"][0]["uncounted_after"] == ["a.txt: 2 files"]
+    assert said in found.stderr
+    assert "a: not counted: a.txt: 2 files." in cli(*options).ok().stdout
+    assert said in cli(*options, "--format", "junit").ok().stdout
+    markdown = cli(*options, "--format", "markdown", "--quiet-under", "1000usd").ok().stdout
+    assert "<!-- tollbook:quiet -->" not in markdown
+    assert "### Token cost: no change of what is counted" in markdown
+    assert said in markdown
+    assert cli(*options, "--fail-uncounted").exit_code == 1
+    assert cli("diff", "base.json", "--compare-to", "head.json", "--fail-uncounted").exit_code == 0
 
 
 def test_markdown_shows_the_price_part(cli: Cli) -> None:
@@ -380,7 +455,7 @@ def test_markdown_of_small_amounts_and_of_none(cli: Cli) -> None:
     unpriced = keep("head.json", workload("a", 256_001))
     shown = cli("diff", unpriced, "--compare-to", tiny, "--format", "markdown").stdout
     assert "| a | $0.000444 | no price |  | 32,000 | prompts, requests per month |" in shown
-    assert "| a: price | a tier of its card | – | ❌ failed |" in shown
+    assert "| a: price | longer than any tier of its card | ❌ failed |" in shown
 
 
 def quiet(cli: Cli, *options: str) -> bool:
@@ -435,8 +510,8 @@ def test_annotations(cli: Cli) -> None:
     told = cli(*crossing(), "--fail-increase", "10%", "--warn-over", "5usd", env=env).stderr.splitlines()
     assert told == [
         f"::warning title=tollbook::{MOVE}",
-        "::error title=tollbook::increase: 49.7%25 is past the limit of 10%25",
-        "::warning title=tollbook::over: 21.417333333usd is past the limit of 5usd",
+        "::error title=tollbook::increase: +$7.11 (+49.7 %25) a month, limit 10 %25",
+        "::warning title=tollbook::over: $21.42 a month, limit $5",
     ]
     for env in ({"GITHUB_ACTIONS": "false"}, {}):
         assert "::" not in cli(*crossing(), "--fail-increase", "10%", env=env).stderr

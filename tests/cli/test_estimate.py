@@ -86,6 +86,11 @@ def test_the_document_states_counts_range_and_prices(cli: Cli, tmp_path: Path) -
         "warnings": [],
         "max_output_tokens": 70,
         "message_overhead_tokens": 0,
+        "schema_tokens": 0,
+        "image_tokens": 0,
+        "uncounted": [],
+        "uncounted_digest": None,
+        "model": CODE,
     }
     assert found["requests"] == 1
     assert found["total"] == {
@@ -94,6 +99,7 @@ def test_the_document_states_counts_range_and_prices(cli: Cli, tmp_path: Path) -
         "usd": usd(expected),
         "usd_low": usd(low),
         "usd_high": usd(high),
+        "caveats": [],
     }
     assert "±20 %" in " ".join(found["notes"])
 
@@ -178,14 +184,19 @@ def test_an_empty_prompt_costs_its_output(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_what_a_body_holds_besides_text_is_warned_of(cli: Cli, tmp_path: Path) -> None:
-    body = {"model": LITE, "tools": [{}], "input": [{"role": "user", "content": [{"type": "input_image"}] * 2}]}
+    body = {"model": LITE, "plugins": [1], "input": [{"role": "user", "content": [{"type": "input_image"}] * 2}]}
     (tmp_path / "r.json").write_text(json.dumps(body))
     outcome = cli("estimate", "r.json", "--model", CODE, "--output-tokens", 1, "--json").ok()
     assert outcome.json["prompts"][0]["warnings"] == [
-        "not counted: tools and 2 images; add their tokens as extra input tokens",
         f"its body names model {LITE!r}: priced as {CODE}",
+        (
+            "not counted, so that the price is at least this: 2 images and the key plugins; "
+            "give image_tokens for images, or add their tokens as extra input tokens"
+        ),
     ]
-    assert "Note: r.json: not counted: tools and 2 images" in outcome.stderr
+    assert "Note: r.json: not counted, so that the price is at least this: 2 images" in outcome.stderr
+    assert outcome.json["total"]["caveats"] == ["at least"]
+    assert "1 prompt, at least\n" in cli("estimate", "r.json", "--output-tokens", 1).ok().stdout
     (tmp_path / "r.json").write_text(json.dumps({"model": "doubao-seed-2-0-code-preview-260215", "input": "a"}))
     assert estimate(cli, "r.json", "--output-tokens", 1)["prompts"][0]["warnings"] == []
     (tmp_path / "r.json").write_text(json.dumps({"model": "m" * 10_000, "input": "a"}))
@@ -399,8 +410,8 @@ def test_the_gate_is_on_the_total_of_all_prompts(cli: Cli, tmp_path: Path) -> No
     assert cli(*args, "0.064credits").exit_code == 0
     failed = cli(*args, "0.063999999credits")
     assert failed.exit_code == 1
-    assert "the total, 0.064 credits, is over --fail-over 0.063999999credits" in failed.stderr
-    assert "The total, 0.064 credits, is over --fail-over 0.063999999credits." in failed.stdout
+    assert "Note: --fail-over: the total is 0.064 credits, limit 0.063999999 credits\n" in failed.stderr
+    assert "Gate FAILED: --fail-over: the total is 0.064 credits, limit 0.063999999 credits." in failed.stdout
 
 
 def test_a_limit_in_a_currency_of_neither_kind_is_refused(cli: Cli, tmp_path: Path) -> None:
@@ -548,7 +559,7 @@ def test_junit_has_a_case_a_prompt_and_the_gate(cli: Cli, tmp_path: Path) -> Non
     assert "crosses 32,000" in (cases["p.txt"].findtext("system-out") or "")
     failure = cases["fail-over 1credits"].find("failure")
     assert failure is not None
-    assert "is over --fail-over 1credits" in (failure.get("message") or "")
+    assert "the total is 1.02 credits, limit 1 credit" in (failure.get("message") or "")
 
 
 def test_control_characters_of_names_reach_no_terminal(cli: Cli, tmp_path: Path) -> None:
@@ -560,10 +571,10 @@ def test_control_characters_of_names_reach_no_terminal(cli: Cli, tmp_path: Path)
 
 
 def test_a_warning_of_many_prompts_is_told_once(cli: Cli, tmp_path: Path) -> None:
-    (tmp_path / "r.jsonl").write_text(lines([{"input": "a", "tools": [1]}] * 30))
+    (tmp_path / "r.jsonl").write_text(lines([{"input": "a", "plugins": [1]}] * 30))
     outcome = cli("estimate", "r.jsonl", "--model", CODE, "--output-tokens", 1).ok()
-    assert outcome.stderr.count("not counted: tools") == 1
-    assert "r.jsonl:1 and 29 more: not counted: tools" in outcome.stderr
+    assert outcome.stderr.count("not counted") == 1
+    assert "r.jsonl:1 and 29 more: not counted, so that the price is at least this: the key plugins" in outcome.stderr
     for number in range(30):
         prompt(tmp_path, 32_000 + number, f"{number}.txt")
     outcome = cli("estimate", *(f"{number}.txt" for number in range(30)), "--model", CODE, "--output-tokens", 1).ok()
@@ -577,7 +588,7 @@ def test_warnings_are_annotations_where_github_runs_it(cli: Cli, tmp_path: Path)
     assert warning.startswith(
         "::warning title=tollbook::p.txt: the range of 25,600 to 38,400 input tokens crosses 32,000"
     )
-    assert failure == "::error title=tollbook::the total, 1.02416 credits, is over --fail-over 1credits"
+    assert failure == "::error title=tollbook::--fail-over: the total is 1.02 credits, limit 1 credit"
 
 
 # --- wrong use ------------------------------------------------------------------------------------------------------

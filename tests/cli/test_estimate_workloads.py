@@ -24,7 +24,7 @@ from tests.conftest import Cli, Outcome
 from tests.helpers.sources import lines, record
 from tests.helpers.workloads import CODE, LITE, MILLION, MINI, PRO, in_usd, tea
 
-KEYS = ["schema", "encoding", "calibration", "workloads", "rates", "total"]
+KEYS = ["schema", "encoding", "calibration", "workloads", "rates", "total", "counting"]
 WORKLOAD_KEYS = [
     "name", "model", "project", "status", "prompts", "requests_per_month", "usd_per_request", "usd_per_month", "gates",
     "warnings", "usd_per_month_low", "usd_per_month_high", "amount_per_month", "currency", "per_usd", "card",
@@ -33,6 +33,7 @@ WORKLOAD_KEYS = [
 PROMPT_KEYS = [
     "name", "input_tokens", "input_tokens_low", "input_tokens_high", "cached_input_tokens", "output_tokens",
     "tier", "amount", "usd", "usd_low", "usd_high", "warnings", "max_output_tokens", "message_overhead_tokens",
+    "schema_tokens", "image_tokens", "uncounted", "uncounted_digest",
 ]  # fmt: skip
 ANSWERS = f"""
 [[workload]]
@@ -167,7 +168,7 @@ def test_several_formats_at_once(workloads: Workloads, tmp_path: Path) -> None:
     assert failures == {
         "answers": [],
         "review": [],
-        "answers: max_usd_per_request": [f"max_usd_per_request: {dearest_answer()}usd is past the limit of 0.0001usd"],
+        "answers: max_usd_per_request": [f"max_usd_per_request: ${dearest_answer()} a request, limit $0.0001"],
         "review: max_usd_per_month": [],
     }
 
@@ -199,9 +200,7 @@ def test_a_limit_that_is_broken_is_exit_code_1_after_all_is_shown(workloads: Wor
     assert outcome.exit_code == 1
     assert [entry["status"] for entry in outcome.json["workloads"]] == ["over_limit", "ok"]
     assert outcome.json["total"]["usd"] == in_usd(20_000 * ANSWER + 300 * ONE_REVIEW)
-    assert outcome.stderr == (
-        f"Note: answers: max_usd_per_request: {dearest_answer()}usd is past the limit of {limit}usd\n"
-    )
+    assert outcome.stderr == (f"Note: answers: max_usd_per_request: ${dearest_answer()} a request, limit ${limit}\n")
 
 
 def test_a_prompt_beyond_the_card_is_a_gate_and_the_rest_is_priced(workloads: Workloads) -> None:
@@ -211,10 +210,17 @@ def test_a_prompt_beyond_the_card_is_a_gate_and_the_rest_is_priced(workloads: Wo
     assert (answers["status"], review["status"]) == ("ok", "over_limit")
     assert (review["usd_per_request"], review["usd_per_month"], review["prompts"][0]["tier"]) == (None, None, None)
     assert review["gates"] == [
-        {"name": "max_input_tokens", "limit": "256000", "value": "256001", "level": "fail", "passed": False}
+        {
+            "name": "max_input_tokens",
+            "limit": "256000",
+            "value": "256001",
+            "level": "fail",
+            "passed": False,
+            "message": "256,001 input tokens, limit 256,000",
+        }
     ]
     assert outcome.json["total"]["usd"] == answers["usd_per_month"]
-    assert "review: max_input_tokens: 256001 is past the limit of 256000" in outcome.stderr
+    assert "review: max_input_tokens: 256,001 input tokens, limit 256,000" in outcome.stderr
     assert workloads(ANSWERS + REVIEW.replace("60_000", "255_000")).exit_code == 0
 
 

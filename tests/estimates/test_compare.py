@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -12,8 +13,9 @@ import msgspec
 import pytest
 
 from ledger.errors import LedgerError
-from ledger.estimates.changes.compare import compare, dearest
+from ledger.estimates.changes.compare import compare
 from ledger.estimates.changes.document import WorkloadChange
+from ledger.estimates.changes.tier_moves import dearest
 from ledger.estimates.workloads.read_document import read_workloads
 from pricing.money import format_usd
 from pricing.rate_card import PromptTier, RateCard
@@ -52,6 +54,49 @@ def test_a_prompt_that_crosses_the_edge() -> None:
 
 def test_a_move_to_a_cheaper_tier_is_no_warning() -> None:
     assert compare(side(workload("a", 32_001)), side(workload("a", 32_000))).warnings == []
+
+
+def test_a_move_compares_the_rates_of_both_sides() -> None:
+    """From code's first tier to lite's second: 9.6 ÷ 32 of the input, which is what a reviewer has to know."""
+    found = compare(side(workload("a", 32_000)), side(workload("a", 32_001, model=LITE)))
+    old, new = EVOLINK.entry_at(CODE, AT).tiers[0], EVOLINK.entry_at(LITE, AT).tiers[1]
+    by_input, by_output = (
+        f"{Decimal(now) / Decimal(then):.2f}".rstrip("0").rstrip(".")
+        for now, then in ((new.input_pico, old.input_pico), (new.output_pico, old.output_pico))
+    )
+    assert float(by_input) < 1
+    assert [warning.text for warning in found.warnings] == [
+        f"a moves from tier 32,000 to 128,000: all its input costs {by_input} ×, all its output {by_output} ×"
+    ]
+    # Prices in two currencies aren't compared.
+    found = compare(side(workload("a", 32_000)), side(workload("a", 32_001, card=VOLCENGINE)))
+    assert [warning.text for warning in found.warnings] == ["a moves from tier 32,000 to 128,000"]
+
+
+def test_a_change_of_what_is_not_counted_is_a_change() -> None:
+    def holding(names: list[str], digest: str | None = None) -> Any:
+        held = workload("a", 1_000)
+        held.prompts[0].uncounted, held.prompts[0].uncounted_digest = names, digest
+        return held
+
+    def found(before: Any, after: Any) -> tuple[str, list[str]]:
+        comparison = compare(side(before, counting=2), side(after, counting=2))
+        return comparison.workloads[0].status, [warning.text for warning in comparison.warnings]
+
+    nothing, file, other = holding([]), holding(["1 file"], "ab"), holding(["1 file"], "cd")
+    said = "a: what isn't counted has changed, at a cost that isn't known"
+    assert found(nothing, file) == ("changed", [f"{said}: nothing → a.txt: 1 file"])
+    assert found(file, nothing) == ("changed", [f"{said}: a.txt: 1 file → nothing"])
+    assert found(file, other) == ("changed", [f"{said}: other content of a.txt: 1 file"])
+    assert found(file, file) == ("unchanged", [])
+
+
+def test_tokens_before_and_after_are_of_requests_whose_counts_differ() -> None:
+    change = only(workload("a", 1_000, 2_000, 3_000), workload("a", 1_000, 2_500))
+    assert [(p.name, p.input_tokens_before, p.input_tokens_after) for p in change.prompts] == [
+        ("b.txt", 2_000, 2_500),
+        ("c.txt", 3_000, None),
+    ]
 
 
 def test_mini_doubles() -> None:
@@ -215,7 +260,10 @@ def test_new_removed_and_unchanged_workloads() -> None:
     assert gone.change_usd == f"-{usd(Fraction(2_000 * 32, 1_000))}"
     assert (gone.change_percent, gone.tier_before, gone.tier_after) == ("-100", 32_000, None)
     total = found.total
-    assert Fraction(total.change_usd) == Fraction(total.after_usd_per_month) - Fraction(total.before_usd_per_month)
+    then, now, change = total.before_usd_per_month, total.after_usd_per_month, total.change_usd
+    assert then is not None
+    assert change is not None
+    assert Fraction(change) == Fraction(now) - Fraction(then)
     assert total.change_percent == "-50"  # 3,000 tokens before, 1,500 after
 
 
@@ -276,11 +324,19 @@ def test_another_way_of_counting_is_told_from_another_prompt() -> None:
     before, after = side(workload("a", 1_000)), side(workload("a", 1_100), encoding="cl100k_base")
     found = compare(before, after)
     assert found.workloads[0].changes == ["counting"]
+    change = found.workloads[0]
+    assert (change.counting_change_usd, change.prompt_change_usd) == (change.change_usd, "0")
+    assert found.total.counting_change_usd == change.change_usd
     assert [warning.text for warning in found.warnings] == [
-        "a: counted by another encoding or calibration, which is part of the change"
+        (
+            f"a: counted by another encoding than before, which makes {change.change_usd} USD of its change; "
+            "no gate is about that"
+        )
     ]
     calibrated = side(workload("a", 1_100), calibration={CODE: {"factor": "1.1"}})
     assert compare(before, calibrated).workloads[0].changes == ["counting"]
+    newer = side(workload("a", 1_100), counting=3)
+    assert "counted by another version of tollbook than before" in compare(before, newer).warnings[0].text
     same = compare(side(workload("a", 1_000), encoding="cl100k_base"), after)
     assert (same.workloads[0].changes, same.warnings) == (["prompts"], [])
 

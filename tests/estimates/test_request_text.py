@@ -11,9 +11,10 @@ import pytest
 
 from ledger.errors import LedgerError
 from ledger.estimates.prompts.files import read_calibration, read_json, read_text
+from ledger.estimates.prompts.parts import digest_of, names_of
 from ledger.estimates.prompts.requests import Prompt, prompt_of_body, read_prompts
 from ledger.estimates.prompts.variables import fill, placeholders_in
-from pricing.estimating.calibration import PromptText
+from pricing.estimating.counting import PromptText
 
 
 def texts(body: object) -> tuple[str, ...]:
@@ -24,8 +25,12 @@ def overhead(body: object) -> int:
     return prompt_of_body("p", body).text.message_overhead_tokens
 
 
-def warnings(body: object) -> tuple[str, ...]:
-    return prompt_of_body("p", body).warnings
+def uncounted(body: object) -> list[str]:
+    return names_of(prompt_of_body("p", body).parts)
+
+
+def schemas(body: object) -> tuple[str, ...]:
+    return prompt_of_body("p", body).text.schemas
 
 
 def user(content: object) -> dict[str, Any]:
@@ -37,7 +42,7 @@ def user(content: object) -> dict[str, Any]:
 
 def test_an_input_text_is_one_message() -> None:
     body = {"model": "doubao-seed-2.0-code", "input": "Hello"}
-    assert prompt_of_body("p", body) == Prompt("p", PromptText(("Hello",), 3 + 3), (), "doubao-seed-2.0-code")
+    assert prompt_of_body("p", body) == Prompt("p", PromptText(("Hello",), 3 + 3), model="doubao-seed-2.0-code")
 
 
 def test_instructions_are_a_message_before_the_input() -> None:
@@ -59,13 +64,13 @@ def test_items_of_the_input_count_each_as_a_message() -> None:
     }
     assert texts(body) == ("a", "b", "c", "d")
     assert overhead(body) == 4 * 3 + 3
-    assert warnings(body) == ()
+    assert uncounted(body) == []
 
 
 def test_a_part_in_place_of_an_item_is_a_message_too() -> None:
     body = {"input": [{"type": "input_text", "text": "a"}, {"type": "input_image"}]}
     assert (texts(body), overhead(body)) == (("a",), 2 * 3 + 3)
-    assert warnings(body) == ("not counted: 1 image; add their tokens as extra input tokens",)
+    assert uncounted(body) == ["1 image"]
 
 
 def test_calls_and_what_they_returned_are_text() -> None:
@@ -102,7 +107,7 @@ def test_chat_messages_count_content_names_and_calls() -> None:
     }
     assert texts(body) == ("a", "b", "c", "ann", "find", "{}", "run", "ls", "found", "old", "[]", "d", "no")
     assert overhead(body) == 6 * 3 + 3
-    assert warnings(body) == ()
+    assert uncounted(body) == []
 
 
 def test_an_envelope_is_its_request() -> None:
@@ -110,35 +115,104 @@ def test_an_envelope_is_its_request() -> None:
     assert texts(envelope) == ("Hello",)
 
 
+TOOL = {"type": "function", "function": {"name": "find", "parameters": {"type": "object"}}}
+FORMAT = {"type": "json_schema", "json_schema": {"name": "städte", "schema": {"type": "array"}}}
+
+
+@pytest.mark.parametrize(
+    ("body", "json_texts"),
+    [
+        ({**user("a"), "tools": [TOOL]}, [TOOL]),
+        ({**user("a"), "tools": [TOOL, TOOL]}, [TOOL, TOOL]),
+        ({"input": "a", "tools": [{"type": "function", "name": "f"}, {"type": "custom"}]}, 2),
+        ({**user("a"), "functions": [{"name": "f"}]}, [{"name": "f"}]),
+        ({**user("a"), "response_format": FORMAT}, [FORMAT]),
+        ({**user("a"), "response_format": {"type": "json_object"}}, [{"type": "json_object"}]),
+        ({"input": "a", "text": {"format": FORMAT, "verbosity": "low"}}, [FORMAT]),
+        ({**user("a"), "tools": {"odd": 1}}, [{"odd": 1}]),
+        ({**user("a"), "tools": 5}, [5]),
+    ],
+)
+def test_tools_and_formats_are_schemas(body: object, json_texts: list[object] | int) -> None:
+    found = schemas(body)
+    assert uncounted(body) == []
+    if isinstance(json_texts, int):
+        assert len(found) == json_texts
+    else:
+        assert [json.loads(text) for text in found] == json_texts
+    assert "\\u" not in "".join(found)
+
+
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        ({"input": "a", "tools": [{"type": "function"}]}, "tools"),
-        ({**user("a"), "functions": [{"name": "f"}]}, "functions"),
-        ({**user("a"), "response_format": {"type": "json_schema"}}, "response_format"),
-        ({"input": "a", "text": {"format": {"type": "json_schema"}}}, "text.format"),
-        ({"input": "a", "previous_response_id": "resp_1"}, "the conversation of previous_response_id"),
-        (user([{"type": "image_url", "image_url": {"url": "data:"}}]), "1 image"),
-        (user([{"type": "input_audio"}, {"type": "input_audio"}]), "2 audio parts"),
-        (user([{"type": "file"}, {"type": "video_url"}]), "1 file and 1 video"),
-        ({"input": [{"type": "reasoning"}, {"type": "item_reference", "id": "x"}]}, "1 item_reference item and "),
-        ({"messages": [{"role": "assistant", "content": "a", "reasoning_content": "b"}]}, "1 reasoning text"),
-        (user([{"type": ["odd"]}, {"type": "x" * 99}]), f"1 unknown part and 1 {'x' * 40} part"),
+        ({"input": "a", "previous_response_id": "resp_1"}, ["the conversation of previous_response_id"]),
+        ({"input": "a", "prompt": {"id": "p"}}, ["the stored prompt"]),
+        (user([{"type": "image_url", "image_url": {"url": "data:"}}]), ["1 image"]),
+        (user([{"type": "input_audio"}, {"type": "input_audio"}]), ["2 audio parts"]),
+        (user([{"type": "file"}, {"type": "video_url"}]), ["1 file", "1 video"]),
+        ({"input": [{"type": "reasoning"}, {"type": "item_reference", "id": "x"}]}, ["1 item_reference item", "1 r"]),
+        ({"messages": [{"role": "assistant", "content": "a", "reasoning_content": "b"}]}, ["1 reasoning text"]),
+        (user([{"type": ["odd"]}, {"type": "x" * 99}]), ["1 unknown part", f"1 {'x' * 40} part"]),
+        # What runs at the provider adds what it finds, beside its own schema.
+        (
+            {"input": "a", "tools": [{"type": "web_search"}, {"type": "mcp"}]},
+            ["what the tool mcp", "what the tool w"],
+        ),
+        ({**user("a"), "web_search_options": {"x": 1}}, ["what web_search_options finds"]),
+        ({**user("a"), "documents": [{"text": "long"}], "plugins": "x"}, ["the key documents", "the key plugins"]),
     ],
 )
-def test_what_is_not_text_is_named(body: object, named: str) -> None:
-    (warning,) = warnings(body)
-    assert warning.startswith(f"not counted: {named}")
-    assert warning.endswith("; add their tokens as extra input tokens")
+def test_what_is_not_text_is_named(body: object, named: list[str]) -> None:
+    found = uncounted(body)
+    assert len(found) == len(named)
+    assert all(name.startswith(start) for name, start in zip(found, named, strict=True)), found
 
 
-def test_all_that_is_not_counted_is_one_warning() -> None:
+def test_a_part_is_told_from_another_by_its_digest() -> None:
+    def of(url: str) -> str | None:
+        return digest_of(prompt_of_body("p", user([{"type": "image_url", "image_url": {"url": url}}])).parts)
+
+    assert of("https://a/1.png") == of("https://a/1.png") != of("https://a/2.png")
+    assert digest_of(prompt_of_body("p", user("a")).parts) is None
+
+
+def test_a_body_of_anthropics_api_is_read_too() -> None:
     body = {
-        "input": [{"role": "user", "content": [{"type": "input_image"}, {"type": "input_image"}]}],
-        "tools": [{"type": "function"}],
-        "text": {"format": {"type": "json_object"}},
+        "system": [{"type": "text", "text": "s", "cache_control": {"type": "ephemeral"}}],
+        "messages": [
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "find", "input": {"q": "é"}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "1", "content": "found"}]},
+        ],
+        "tools": [{"name": "find", "input_schema": {"type": "object"}}],
+        "max_tokens": 50,
     }
-    assert warnings(body) == ("not counted: tools, text.format and 2 images; add their tokens as extra input tokens",)
+    assert texts(body) == ("s", "a", "find", '{"q": "é"}', "found")
+    assert uncounted(body) == []
+    assert len(schemas(body)) == 1
+
+
+@pytest.mark.parametrize(
+    ("keys", "limit"),
+    [
+        ({}, None),
+        ({"max_tokens": None}, None),
+        ({"max_tokens": 100}, 100),
+        ({"max_completion_tokens": 100}, 100),
+        ({"max_output_tokens": 100}, 100),
+        ({"max_tokens": 100, "max_completion_tokens": 50}, 50),
+        ({"max_tokens": 100, "n": 3}, 300),
+    ],
+)
+def test_the_bodys_own_limit_bounds_its_output(keys: dict[str, Any], limit: int | None) -> None:
+    assert prompt_of_body("p", {**user("a"), **keys}).max_output_tokens == limit
+
+
+@pytest.mark.parametrize("limit", [0, -1, "100", 1.5, True, 2**63])
+def test_a_limit_that_no_api_takes_is_refused(limit: object) -> None:
+    with pytest.raises(LedgerError, match="its limit of output tokens must be a whole number from 1 on"):
+        prompt_of_body("p", {**user("a"), "max_tokens": limit})
 
 
 @pytest.mark.parametrize(
@@ -153,7 +227,8 @@ def test_all_that_is_not_counted_is_one_warning() -> None:
     ],
 )
 def test_what_adds_no_input_goes_unnamed(extra: dict[str, Any]) -> None:
-    assert warnings({"input": "a", **extra}) == ()
+    assert uncounted({"input": "a", **extra}) == []
+    assert schemas({"input": "a", **extra}) == ()
 
 
 @pytest.mark.parametrize(

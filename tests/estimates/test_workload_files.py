@@ -143,10 +143,21 @@ def test_a_part_of_several_requests_is_refused(project: Project) -> None:
 
 
 def test_what_a_body_holds_besides_text_is_named(project: Project) -> None:
-    project.write({"part.json": json.dumps(chat(tea(1), tools=[{}])), "a.json": json.dumps(chat(tea(1), model=PRO))})
+    image = {"type": "image_url", "image_url": {"url": "https://x/y.png"}}
+    part = {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, image]}], "prediction": {"a": 1}}
+    project.write({"part.json": json.dumps(part), "a.json": json.dumps(chat(tea(1), model=PRO))})
     entry = project.one('parts = ["part.json"]\nprompts = ["a.json"]')
-    assert entry.warnings == ["part.json: not counted: tools; add their tokens as extra input tokens"]
-    assert entry.prompts[0].warnings == [f"its body names model {PRO!r}: priced as {LITE}"]
+    assert entry.prompts[0].uncounted == ["1 image", "the key prediction"]
+    assert entry.prompts[0].warnings == [
+        f"its body names model {PRO!r}: priced as {LITE}",
+        (
+            "not counted, so that the price is at least this: 1 image and the key prediction; "
+            "give image_tokens for images, or add their tokens as extra input tokens"
+        ),
+    ]
+    counted = project.one('parts = ["part.json"]\nprompts = ["a.json"]\nimage_tokens = 1_000').prompts[0]
+    assert (counted.uncounted, counted.image_tokens) == (["the key prediction"], 1_000)
+    assert counted.input_tokens == entry.prompts[0].input_tokens + 1_000
 
 
 @pytest.mark.parametrize(

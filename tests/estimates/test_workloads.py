@@ -19,7 +19,8 @@ import ledger.estimates.workloads.month as module
 from ledger.config import read_config
 from ledger.errors import LedgerError
 from pricing import load_rate_cards
-from pricing.estimating.calibration import PromptText, TokenRange
+from pricing.estimating.calibration import TokenRange
+from pricing.estimating.counting import PromptCount, PromptText
 from pricing.estimating.tokens import count_all
 from pricing.rate_card import RateCard, RateEntry
 from tests.helpers.workloads import AT, LITE, MILLION, MINI, OPEN, PRO, Project, chat, in_usd, inputs, tea
@@ -222,7 +223,7 @@ def test_all_texts_are_counted_together_and_what_is_shared_once(
         calls.append(list(texts))
         return count_all(texts, encoding)
 
-    monkeypatch.setattr("pricing.estimating.calibration.count_all", counting)
+    monkeypatch.setattr("pricing.estimating.counting.count_all", counting)
     workload = '[[workload]]\nname = "{}"\nmodel = "{}"\nparts = ["system.md"]\nvariables = {{ x = "{}" }}\n'
     document = project.estimate(
         workload.format("a", PRO, "y")
@@ -241,11 +242,11 @@ def test_all_texts_are_counted_together_and_what_is_shared_once(
 def test_a_text_that_many_workloads_have_is_held_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[str] = []
 
-    def ranges(prompts: Sequence[PromptText], *_args: object, **_options: object) -> list[TokenRange]:
+    def ranges(prompts: Sequence[PromptText], *_args: object, **_options: object) -> list[PromptCount]:
         held.extend(text for prompt in prompts for text in prompt.texts if text.startswith("system"))
-        return [TokenRange(1, 1, 1) for _ in prompts]
+        return [PromptCount(TokenRange(1, 1, 1)) for _ in prompts]
 
-    monkeypatch.setattr(module, "count_ranges", ranges)
+    monkeypatch.setattr(module, "count_inputs", ranges)
     project.write({"system.md": f"system{tea(1_000)}", "a.md": "a", "b.md": "b"})
     workload = '[[workload]]\nname = "{0}"\nmodel = "{1}"\nparts = ["system.md"]\nprompts = ["{0}.md"]\n'
     project.estimate(
@@ -258,18 +259,19 @@ def test_a_text_that_many_workloads_have_is_held_once(project: Project, monkeypa
 def test_each_model_is_counted_by_its_own_calibration(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     class Halving:
         encoding = "o200k_base"
+        models = (PRO, LITE)
 
         def summary(self, model: str) -> dict[str, str] | None:
             return None if model == MINI else {"of": model}
 
-    def ranges(prompts: Sequence[PromptText], model: str, *, encoding: str, calibration: object) -> list[TokenRange]:
+    def ranges(prompts: Sequence[PromptText], model: str, *, encoding: str, calibration: object) -> list[PromptCount]:
         assert (encoding, calibration) == ("o200k_base", halving)
         factor = {PRO: 2, LITE: 3, MINI: 5}[model]
         counts = [factor * sum(text.count("tea") for text in prompt.texts) for prompt in prompts]
-        return [TokenRange(n - 1, n, n + 1) for n in counts]
+        return [PromptCount(TokenRange(n - 1, n, n + 1)) for n in counts]
 
     halving = Halving()
-    monkeypatch.setattr(module, "count_ranges", ranges)
+    monkeypatch.setattr(module, "count_inputs", ranges)
     project.write({"a.md": tea(10), "b.md": tea(100)})
     workload = '[[workload]]\nname = "{}"\nmodel = "{}"\nprompts = ["{}"]\n'
     alias = "doubao-seed-2-0-lite-260215"

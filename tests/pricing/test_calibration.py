@@ -19,10 +19,13 @@ from pricing.estimating.calibration import (
     Calibration,
     Errors,
     ModelCalibration,
-    PromptText,
     TokenRange,
+)
+from pricing.estimating.counting import (
+    PromptCount,
+    PromptText,
+    count_inputs,
     count_prompts,
-    count_ranges,
     uncalibrated,
 )
 from pricing.estimating.fit import LEAST_PAIRS, CountedPair, fit_model
@@ -84,22 +87,23 @@ def test_the_expected_count_is_within_the_range(tokens: list[int], overhead: int
 def test_prompts_are_counted_with_their_messages() -> None:
     hello, world = count_tokens("hello there"), count_tokens("一个世界")
     prompts = [PromptText(("hello there", "一个世界", "hello there"), 9), PromptText(()), PromptText(("一个世界",))]
-    assert count_ranges(prompts, CODE, encoding="o200k_base", calibration=None) == [
-        uncalibrated(2 * hello + world + 9),
-        uncalibrated(0),
-        uncalibrated(world),
+    assert count_inputs(prompts, CODE, encoding="o200k_base", calibration=None) == [
+        PromptCount(uncalibrated(2 * hello + world + 9)),
+        PromptCount(uncalibrated(0)),
+        PromptCount(uncalibrated(world)),
     ]
 
 
 def test_prompts_are_corrected_where_the_calibration_has_the_model() -> None:
     prompts = [PromptText(("hello there", "一个世界"), 9), PromptText(("hello",), whole_request=False)]
-    first = count_prompts(prompts, "o200k_base")[0]
+    first, no_schemas = count_prompts(prompts, "o200k_base")[0]
     assert first == ScriptTokens(count_tokens("hello there"), count_tokens("一个世界"), 0, 0)
-    assert count_ranges(prompts, CODE, encoding="o200k_base", calibration=CALIBRATION) == [
-        correction().range_of(first, 9),
-        correction().range_of(count_scripts(["hello"])[0], whole_request=False),
+    assert no_schemas == 0
+    assert count_inputs(prompts, CODE, encoding="o200k_base", calibration=CALIBRATION) == [
+        PromptCount(correction().range_of(first, 9)),
+        PromptCount(correction().range_of(count_scripts(["hello"])[0], whole_request=False)),
     ]
-    assert count_ranges(prompts, "another", encoding="o200k_base", calibration=CALIBRATION) == count_ranges(
+    assert count_inputs(prompts, "another", encoding="o200k_base", calibration=CALIBRATION) == count_inputs(
         prompts, "another", encoding="o200k_base", calibration=None
     )
 
@@ -108,7 +112,7 @@ def test_a_calibration_of_another_encoding_is_refused() -> None:
     with pytest.raises(
         UnusableCalibration, match="corrects counts by o200k_base, not by cl100k_base: count with o200k"
     ):
-        count_ranges([], CODE, encoding="cl100k_base", calibration=CALIBRATION)
+        count_inputs([], CODE, encoding="cl100k_base", calibration=CALIBRATION)
 
 
 # --- the document ---------------------------------------------------------------------------------------------------

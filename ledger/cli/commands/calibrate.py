@@ -26,6 +26,7 @@ COLUMNS = (
     Column("outliers", "count", 4),
     *columns("decimal", "words_factor", "cjk_factor", "digits_factor", "symbols_factor", priority=2),
     Column("message_factor", "decimal", 5),
+    Column("schema_factor", "decimal", 8),
     Column("overhead_tokens", "decimal", 3),
     *columns("decimal", "error_before_percent", "error_after_percent"),
     *columns("decimal", "p90_before_percent", "p90_after_percent", priority=6),
@@ -94,14 +95,16 @@ def calibrate(
 
 def _by_model(found: Pairs, card: RateCard, encoding: str) -> dict[str, list[CountedPair]]:
     """Counts the pairs of each model; a name that the card knows is its model's."""
-    from pricing.estimating.calibration import count_prompts
+    from pricing.estimating.counting import count_prompts
     from pricing.estimating.fit import CountedPair
 
     grouped: dict[str, list[CountedPair]] = {}
     counts = count_prompts([pair.text for pair in found.pairs], encoding)
     for pair, tokens in zip(found.pairs, counts, strict=True):
         model = card.resolve(pair.model) or pair.model
-        grouped.setdefault(model, []).append(CountedPair(tokens, pair.text.message_overhead_tokens, pair.input_tokens))
+        overhead = pair.text.message_overhead_tokens
+        counted_pair = CountedPair(tokens.scripts, overhead, pair.input_tokens, tokens.schemas)
+        grouped.setdefault(model, []).append(counted_pair)
     return grouped
 
 
@@ -109,7 +112,7 @@ def _fitted(pairs: dict[str, list[CountedPair]], encoding: str) -> Calibration:
     """Fits each model that has enough pairs; the others are named in a note."""
     from pricing.errors import TooFewPairs
     from pricing.estimating.calibration import Calibration
-    from pricing.estimating.fit import fit_model
+    from pricing.estimating.fit import LEAST_PAIRS, fit_model
 
     models: dict[str, ModelCalibration] = {}
     refused: list[TooFewPairs] = []
@@ -122,6 +125,13 @@ def _fitted(pairs: dict[str, list[CountedPair]], encoding: str) -> Calibration:
         raise refused[0]
     for refusal in refused:
         note(f"left out: {refusal}")
+    for model, correction in models.items():
+        with_schemas = sum(pair.schema_tokens > 0 for pair in pairs[model])
+        if with_schemas and correction.schema_factor is None:
+            note(
+                f"left out of {model}: {counted(with_schemas, 'pair')} with tools or schemas; {LEAST_PAIRS} of "
+                "different lengths would give these a factor of their own"
+            )
     return Calibration(encoding, models)
 
 
@@ -136,8 +146,8 @@ def _row(name: str, model: ModelCalibration) -> tuple[str | int, ...]:
     before, after = document["error_before"], document["error_after"]
     return (
         name, model.pairs, model.outliers, *document["factors"].values(), document["message_factor"],
-        document["overhead_tokens"], before["median_percent"], after["median_percent"], before["p90_percent"],
-        after["p90_percent"], model.before.bias, model.after.bias, *document["range"].values(),
+        document.get("schema_factor"), document["overhead_tokens"], before["median_percent"], after["median_percent"],
+        before["p90_percent"], after["p90_percent"], model.before.bias, model.after.bias, *document["range"].values(),
     )  # fmt: skip
 
 

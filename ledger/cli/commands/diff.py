@@ -47,6 +47,7 @@ T = TypeVar("T")
 @click.option("--warn-over", metavar="AMOUNT", multiple=True, help="The same, but only warn.")
 @click.option("--budget", metavar="NAME", multiple=True, help="Fail where a [[budget]]'s month ends over its amount.")
 @click.option("--warn-budget", metavar="NAME", multiple=True, help="The same, but only warn.")
+@click.option("--fail-uncounted", is_flag=True, help="Fail where something of a request isn't counted.")
 @click.option("--per-workload", is_flag=True, help="Compare increase and over with each workload, not the total.")
 @click.option("--quiet-under", metavar="AMOUNT", help="Mark Markdown as worth no new comment below it, such as 1usd.")
 def diff(app: App, /, *, reporting: Reporting, **options: Any) -> None:
@@ -67,8 +68,8 @@ def diff(app: App, /, *, reporting: Reporting, **options: Any) -> None:
     asked = DiffOptions(**{field.name: options.pop(field.name) for field in fields(DiffOptions)})
     asked.check()
     limits = _limits(app, asked.config, **options)
-    before, after, notes = sides_of(app, asked)
-    comparison = compare(before, after)
+    before, after, notes, baseline_error = sides_of(app, asked)
+    comparison = compare(before, after, baseline_error)
     gates = run_gates(comparison, limits)
     document = DiffDocument(
         workloads=comparison.workloads,
@@ -76,6 +77,7 @@ def diff(app: App, /, *, reporting: Reporting, **options: Any) -> None:
         gates=gates,
         passed=all_passed(gates),
         warnings=[warning.text for warning in comparison.warnings],
+        baseline_error=baseline_error,
     )
     shown = rendering(document, comparison, quiet=_is_quiet(document, quiet_below_nano))
     reporting.write(shown, passed=document.passed)
@@ -83,7 +85,7 @@ def diff(app: App, /, *, reporting: Reporting, **options: Any) -> None:
     tell(notes, comparison.warnings, gates)
 
 
-def _limits(app: App, config: str, *, per_workload: bool, **given: tuple[str, ...]) -> Limits:
+def _limits(app: App, config: str, *, per_workload: bool, fail_uncounted: bool, **given: tuple[str, ...]) -> Limits:
     """Reads the limits by the names of their options; budgets have the ledger's pace."""
     from ledger.estimates.changes.gates import Limits
     from ledger.values.amounts import parse_amount, parse_increase
@@ -97,6 +99,7 @@ def _limits(app: App, config: str, *, per_workload: bool, **given: tuple[str, ..
         read(parse_amount, "fail_over", "warn_over"),
         read(lambda name, option: _pace_of(app, config, name, option), "budget", "warn_budget"),
         per_workload,
+        fail_uncounted,
     )
 
 
@@ -115,8 +118,13 @@ def _is_quiet(document: DiffDocument, below_nano: int) -> bool:
     """Tells whether no cost changed by that much, and every gate passed, warning ones too."""
     from pricing.money import NANO, parse_units
 
-    changes = [workload.change_usd for workload in document.workloads if workload.status != "unchanged"]
-    if None in changes or not all(gate.passed for gate in document.gates):
+    changed = [workload for workload in document.workloads if workload.status != "unchanged"]
+    changes = [workload.change_usd for workload in changed]
+    if (
+        None in changes
+        or any("uncounted" in workload.changes for workload in changed)
+        or not all(gate.passed for gate in document.gates)
+    ):
         return False
     changes.append(document.total.change_usd)
     return all(abs(parse_units(text or "0", NANO)) < max(below_nano, 1) for text in changes)

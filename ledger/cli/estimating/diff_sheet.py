@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.cli.estimating.diff_markdown import diff_markdown
+from ledger.cli.estimating.diff_markdown import counting_words, diff_markdown
 from ledger.cli.show.annotations import announce, announce_first
 from ledger.cli.show.junit import Case
 from ledger.cli.show.output import note
@@ -32,6 +32,9 @@ COLUMNS = (
     Column("price_change_usd", "usd", 6),
     Column("prompt_change_usd", "usd", 7),
     Column("changes", "text", 5),
+    Column("counting_change_usd", "usd", shown=False),
+    Column("uncounted_before", shown=False),
+    Column("uncounted_after", shown=False),
 )
 
 
@@ -42,14 +45,32 @@ def rendering(document: DiffDocument, comparison: Comparison, *, quiet: bool) ->
 
 
 def _sheet(document: DiffDocument) -> Sheet:
+    title = f"Estimated change of a month, {counted(len(document.workloads), 'workload')}"
     return Sheet(
-        f"Estimated change of a month, {counted(len(document.workloads), 'workload')}",
+        title + "".join(f", {caveat}" for caveat in document.total.caveats),
         COLUMNS,
         [cells_of(workload, COLUMNS) for workload in document.workloads],
         cells_of(document.total, COLUMNS),
         document=msgspec.to_builtins(document),
-        footnotes=[*map(_gate_line, document.gates), "A month is 30 days."],
+        footnotes=[
+            *_uncounted_lines(document),
+            *_counting_line(document),
+            *map(_gate_line, document.gates),
+            "A month is 30 days.",
+        ],
     )
+
+
+def _uncounted_lines(document: DiffDocument) -> Iterator[str]:
+    for workload in document.workloads:
+        if workload.uncounted_after and workload.status != "unchanged":
+            yield f"{workload.name}: not counted: {'; '.join(workload.uncounted_after)}."
+
+
+def _counting_line(document: DiffDocument) -> Iterator[str]:
+    change = document.total.counting_change_usd
+    if change not in (None, "0"):
+        yield counting_words(f"{change} USD")
 
 
 def _gate_line(gate: GateResult) -> str:
@@ -68,7 +89,9 @@ def _in_words(workload: WorkloadChange) -> str:
         "no price" if text is None else f"{text} USD"
         for text in (workload.before_usd_per_month, workload.after_usd_per_month)
     )
-    return f"{workload.status}: {before} a month before, {after} after"
+    status = workload.status.replace("_", " ")
+    uncounted = "; ".join(workload.uncounted_after)
+    return f"{status}: {before} a month before, {after} after" + (f"; not counted: {uncounted}" if uncounted else "")
 
 
 def _gate_cases(document: DiffDocument) -> Iterator[Case]:

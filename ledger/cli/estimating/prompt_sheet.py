@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import msgspec
 
+from ledger.cli.estimating.prompts import ModelInputs, PromptsEstimate
 from ledger.cli.show.annotations import announce, announce_first
 from ledger.cli.show.junit import Case
 from ledger.cli.show.report_files import Rendering
 from ledger.cli.show.sheet import Cell, Column, Sheet, cells_of, grouped
-from ledger.estimates.workloads.document import OutputBasis, said_once
-from ledger.estimates.workloads.priced import EstimatedPrompt, EstimateTotal, Gate, RequestFacts, Settings
-from ledger.values.amounts import unit_of
-from ledger.values.words import counted
-from pricing.money import format_nano, format_usd, round_usd
+from ledger.estimates.workloads.document import COUNTING, said_once
+from ledger.estimates.workloads.gate_words import over_message
+from ledger.estimates.workloads.priced import EstimatedPrompt
+from ledger.estimates.workloads.totals import EstimateTotal, Gate
+from ledger.values.words import counted, listed
+from pricing.money import divide_half_even, format_nano, format_usd, round_usd
 
 COLUMNS = (
     Column("name"),
@@ -29,53 +32,37 @@ COLUMNS = (
     Column("usd", "usd"),
     Column("usd_low", "usd", 2),
     Column("usd_high", "usd", 1),
+    Column("model", shown=False),
+    Column("schema_tokens", "count", shown=False),
+    Column("image_tokens", "count", shown=False),
+    Column("uncounted", shown=False),
 )
-_NO_OUTPUT = "no --output-tokens are given, nor a ledger or profile that knows them: output counts as 0"
+SUMMARY_COLUMNS = (Column("of all prompts"), Column("input_tokens", "count"), Column("usd", "usd"))
+# So many prompts are shown one by one; of more the dearest ten, and those that cross a tier.
+MOST_SHOWN = 50
+DEAREST = 10
 
 
-@dataclass(frozen=True, slots=True)
-class PromptsEstimate:
-    """The command's whole result: prompts, each sent `requests` times, and their total."""
-
-    settings: Settings
-    prompts: Sequence[EstimatedPrompt]
-    output_basis: OutputBasis
-    facts: RequestFacts
-    project: str | None
-    requests: int
-    total: EstimateTotal
-    gate: Gate | None
-
-    @property
-    def calibration(self) -> dict[str, Any] | None:
-        """The calibration of the model, None where it has none."""
-        calibration = self.settings.calibration
-        return None if calibration is None else calibration.summary(self.settings.entry.model)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """Warnings that hold for all prompts alike."""
-        warnings = [_NO_OUTPUT] if self.output_basis == "none" else []
-        if self.settings.calibration is not None and self.calibration is None:
-            warnings.append(f"the calibration knows no {self.settings.entry.model}: counts are tiktoken's own, ±20 %")
-        return tuple(warnings)
-
-
-def rendering(result: PromptsEstimate) -> Rendering:
+def rendering(result: PromptsEstimate, *, show_all: bool) -> Rendering:
     """The result in every format."""
-    cases = [Case(prompt.entry.name, notes=[*prompt.entry.warnings, *result.warnings]) for prompt in result.prompts]
+    cases = [Case(prompt.entry.name, notes=[*prompt.entry.warnings, *of.warnings]) for prompt, of in result.prompts]
     suites = [("prompts", cases)]
+    gates = []
     if result.gate is not None:
-        failures = [] if result.gate.passed else [_gate_text(result.gate)]
-        suites.append(("gates", [Case(f"fail-over {result.gate.limit.text}", failures)]))
-    return Rendering("estimate", _sheet(result), suites)
+        failures = [] if result.gate.passed else [_gate_text(result.gate, result)]
+        gates.append(Case(f"fail-over {result.gate.limit.text}", failures))
+    if result.uncounted is not None:
+        failures = [] if result.uncounted.passed else [result.uncounted.message]
+        gates.append(Case("fail-uncounted", failures))
+    return Rendering("estimate", _sheet(result, show_all=show_all), [*suites, ("gates", gates)] if gates else suites)
 
 
 def tell(result: PromptsEstimate) -> None:
     """Writes warnings and an exceeded limit to standard error."""
-    gate = result.gate
-    about = [(prompt.entry.name, warning) for prompt in result.prompts for warning in prompt.entry.warnings]
-    tell_all(about, [] if gate is None or gate.passed else [_gate_text(gate)], of_all=result.warnings)
+    about = [(prompt.entry.name, warning) for prompt, _ in result.prompts for warning in prompt.entry.warnings]
+    failures = [] if result.gate is None or result.gate.passed else [_gate_text(result.gate, result)]
+    failures += [] if result.uncounted is None or result.uncounted.passed else [result.uncounted.message]
+    tell_all(about, failures, of_all=list(dict.fromkeys(text for of in result.models for text in of.warnings)))
 
 
 def tell_all(about: Sequence[tuple[str, str]], failures: Sequence[str], *, of_all: Sequence[str] = ()) -> None:
@@ -85,104 +72,209 @@ def tell_all(about: Sequence[tuple[str, str]], failures: Sequence[str], *, of_al
         announce("error", text)
 
 
-def _gate_text(gate: Gate) -> str:
-    end = "high end of the " if gate.on == "high" else ""
-    verdict = "is within" if gate.passed else "is over"
-    return f"the {end}total, {gate.value} {unit_of(gate.limit.currency)}, {verdict} --fail-over {gate.limit.text}"
+def _gate_text(gate: Gate, result: PromptsEstimate) -> str:
+    end = "the high end of the total" if gate.on == "high" else "the total"
+    return f"--fail-over: {end} is {over_message(gate.limit, gate.value, per='', caveats=result.caveats)}"
 
 
 # --- the sheet ------------------------------------------------------------------------------------------------------
 
 
-def _sheet(result: PromptsEstimate) -> Sheet:
+def _sheet(result: PromptsEstimate, *, show_all: bool) -> Sheet:
     count, each = len(result.prompts), "" if result.requests == 1 else ": one request each"
+    models = result.models
+    of_one = len(models) == 1
+    subject = f"{models[0].model}, {counted(count, 'prompt')}" if of_one else f"{count} prompts by {len(models)} models"
+    caveats = "".join(f", {caveat}" for caveat in result.caveats)
+    columns = [replace(column, shown=column.shown or (column.name == "model" and not of_one)) for column in COLUMNS]
+    rows = [cells_of(prompt.entry, columns, model=of.model) for prompt, of in result.prompts]
+    brief = None if show_all or count <= MOST_SHOWN else _brief(result, rows)
     return Sheet(
-        f"{result.settings.entry.model}, {counted(count, 'prompt')}{each}",
-        COLUMNS,
-        [cells_of(prompt.entry, COLUMNS) for prompt in result.prompts],
+        f"{subject}{caveats}{each}",
+        columns,
+        rows,
         _total_row(result.total) if count > 1 and result.requests == 1 else None,
         document=_document(result),
-        footnotes=list(_footnotes(result)),
+        footnotes=list(_footnotes(result, left_out=0 if brief is None else count - len(brief))),
+        lead=_summary_sheet(result) if count > MOST_SHOWN else None,
+        brief=brief,
     )
+
+
+def _brief(result: PromptsEstimate, rows: Sequence[list[Cell]]) -> list[list[Cell]]:
+    """The rows of the dearest prompts, dearest first, then of those that cross a tier."""
+    by_price = sorted(range(len(rows)), key=lambda number: -result.prompts[number][0].priced.usd)
+    dearest = by_price[:DEAREST]
+    crossing = [number for number, (prompt, _) in enumerate(result.prompts) if prompt.priced.crossed]
+    return [rows[number] for number in dict.fromkeys([*dearest, *crossing[:MOST_SHOWN]])]
+
+
+def _summary_sheet(result: PromptsEstimate) -> Sheet:
+    summary = _summary(result)
+    tokens = [sum(prompt.entry.input_tokens for prompt, _ in result.prompts)]
+    tokens += [summary["mean_input_tokens"], summary["p90_input_tokens"]]
+    usd = [sum((prompt.priced.usd for prompt, _ in result.prompts), Fraction()), *_mean_and_p90_usd(result)]
+    names = ("sum", "mean", "p90")
+    rows: list[list[Cell]] = [[name, count, round_usd(of)] for name, count, of in zip(names, tokens, usd, strict=True)]
+    return Sheet(f"{counted(len(result.prompts), 'prompt')} in short", SUMMARY_COLUMNS, rows)
+
+
+def _summary(result: PromptsEstimate) -> dict[str, Any]:
+    """Mean, 90th percentile, the dearest and those whose range crosses a tier."""
+    tokens = sorted(prompt.entry.input_tokens for prompt, _ in result.prompts)
+    mean, p90 = _mean_and_p90_usd(result)
+    dearest = sorted(result.prompts, key=lambda pair: -pair[0].priced.usd)[:DEAREST]
+    return {
+        "mean_input_tokens": divide_half_even(sum(tokens), len(tokens)),
+        "p90_input_tokens": tokens[_p90(len(tokens))],
+        "mean_usd": format_usd(mean),
+        "p90_usd": format_usd(p90),
+        "dearest": [prompt.entry.name for prompt, _ in dearest],
+        "crossing_a_tier": [prompt.entry.name for prompt, _ in result.prompts if prompt.priced.crossed],
+    }
+
+
+def _mean_and_p90_usd(result: PromptsEstimate) -> tuple[Fraction, Fraction]:
+    usd = sorted(prompt.priced.usd for prompt, _ in result.prompts)
+    return sum(usd, Fraction()) / len(usd), usd[_p90(len(usd))]
+
+
+def _p90(count: int) -> int:
+    """The place of the 90th percentile among so many in order, by nearest rank."""
+    return -(-count * 9 // 10) - 1
 
 
 def _total_row(total: EstimateTotal) -> list[Cell]:
     return [round_usd(getattr(total, column.name)) if column.kind == "usd" else None for column in COLUMNS]
 
 
-def _footnotes(result: PromptsEstimate) -> Iterator[str]:
-    total, settings = result.total, result.settings
+def _footnotes(result: PromptsEstimate, *, left_out: int) -> Iterator[str]:
+    if left_out:
+        yield f"Not shown: {counted(left_out, 'prompt')}; --all shows them, CSV and JSON have them."
+    total, settings = result.total, result.models[0].settings
     per_usd_nano, currency = settings.per_usd_nano, settings.entry.currency
     times = "" if result.requests == 1 else f", each prompt sent {result.requests:,} times"
+    caveats = "".join(f", {caveat}" for caveat in result.caveats)
     usd, low, high = (grouped(format_usd(usd)) for usd in (total.usd, total.usd_low, total.usd_high))
-    yield f"Total{times}: {usd} USD, from {low} to {high}."
+    yield f"Total{times}{caveats}: {usd} USD, from {low} to {high}."
     converted = f" at {format_nano(per_usd_nano or 0)} {currency} = 1 USD"
     amount = f"{grouped(format_nano(round(total.amount_nano)))} {currency}{'' if per_usd_nano is None else converted}"
-    yield f"That is {amount}; prices {settings.entry.key}."
+    yield f"That is {amount}; prices {listed([of.settings.entry.key for of in result.models])}."
     if result.gate is not None:
-        text = _gate_text(result.gate)
-        yield f"{text[0].upper()}{text[1:]}."
+        text = _gate_text(result.gate, result)
+        yield f"Gate {'passed' if result.gate.passed else 'FAILED'}: {text}."
+    if result.uncounted is not None:
+        yield f"Gate {'passed' if result.uncounted.passed else 'FAILED'}: {result.uncounted.message}."
     yield from result_notes(result)
 
 
 def result_notes(result: PromptsEstimate) -> Iterator[str]:
-    """The basis of the counts: tokenizer, range, overhead, output."""
-    yield counting_text(result.settings.encoding, calibrated=result.calibration is not None)
-    overhead = sum(prompt.entry.message_overhead_tokens for prompt in result.prompts)
+    """The basis of the counts: tokenizer, range, overhead, tools, output."""
+    first = result.models[0]
+    yield counting_text(
+        first.settings.encoding,
+        is_calibrated=all(of.settings.is_calibrated for of in result.models),
+        margin_percent=max(of.settings.margin_percent for of in result.models),
+    )
+    entries = [prompt.entry for prompt, _ in result.prompts]
+    overhead = sum(entry.message_overhead_tokens for entry in entries)
     if overhead:
         yield (
             f"{overhead:,} of the input tokens are for messages: 3 a message and 3 a request, as Doubao's own template "
             "isn't public."
         )
-    if result.facts.extra_input_tokens:
-        yield f"{result.facts.extra_input_tokens:,} input tokens of each request are added at run time."
-    yield _output_text(result)
+    schemas = sum(entry.schema_tokens for entry in entries)
+    if schemas:
+        yield schema_text(schemas, is_calibrated=all(_knows_schemas(of) for of in result.models))
+    images = sum(entry.image_tokens for entry in entries)
+    if images:
+        yield f"{images:,} of the input tokens are for images: {first.facts.image_tokens:,} an image, as given."
+    if first.facts.extra_input_tokens:
+        yield f"{first.facts.extra_input_tokens:,} input tokens of each request are added at run time."
+    for inputs in result.models:
+        of = "" if len(result.models) == 1 else f" of {inputs.model}"
+        yield _output_text(result, inputs, of)
 
 
-def counting_text(encoding: str, *, calibrated: bool) -> str:
+def counting_text(encoding: str, *, is_calibrated: bool, margin_percent: int) -> str:
     """The origin of input counts, and how far they may be off."""
-    if calibrated:
+    if is_calibrated:
         return f"Input tokens are tiktoken's ({encoding}), corrected by the calibration."
     return (
-        f"Input tokens are tiktoken's ({encoding}), ±20 %, as Doubao's tokenizer isn't public: "
+        f"Input tokens are tiktoken's ({encoding}), ±{margin_percent} %, as Doubao's tokenizer isn't public: "
         "'tollbook calibrate' narrows that."
     )
 
 
-def _output_text(result: PromptsEstimate) -> str:
+def schema_text(tokens: int, *, is_calibrated: bool) -> str:
+    """The part of the input that tools and output formats are, and how far it may be off."""
+    off = "corrected by the calibration" if is_calibrated else "±50 %, as what becomes of their JSON isn't public"
+    return f"{tokens:,} of the input tokens are for tools and schemas, {off}."
+
+
+def _knows_schemas(inputs: ModelInputs) -> bool:
+    return inputs.calibration is not None and "schema_factor" in inputs.calibration
+
+
+def _output_text(result: PromptsEstimate, inputs: ModelInputs, of: str) -> str:
     where = "" if result.project is None else f" in project {result.project}"
     expected = {
         "given": "as given",
         "ledger": f"the mean of the model's requests{where} in the ledger",
         "profile": f"the mean of the model's requests{where} in the profile",
         "none": "as nothing is known of them",
-    }[result.output_basis]
-    most = result.facts.max_output_tokens
+    }[inputs.output_basis]
+    most = inputs.facts.max_output_tokens
     worst = "" if most is None else f"; the high end has {most:,}"
-    return f"Output tokens: {result.facts.output_tokens:,}, {expected}{worst}."
+    own = sum(prompt.entry.max_output_tokens != most for prompt, by in result.prompts if by is inputs)
+    if own:
+        worst += f"; {counted(own, 'body has', 'bodies have')} a limit of their own, which bounds theirs"
+    return f"Output tokens{of}: {inputs.facts.output_tokens:,}, {expected}{worst}."
 
 
 # --- the document ---------------------------------------------------------------------------------------------------
 
 
 def _document(result: PromptsEstimate) -> dict[str, Any]:
-    settings, total, gate = result.settings, result.total, result.gate
+    models, total, gate = result.models, result.total, result.gate
+    only, settings = models[0] if len(models) == 1 else None, models[0].settings
+    entry = settings.entry
     return {
-        "model": settings.entry.model,
+        "model": only and only.model,
         "encoding": settings.encoding,
-        "card": settings.entry.key,
-        "calibration": result.calibration,
-        "output_basis": result.output_basis,
-        "prompts": [_prompt_document(prompt, result.warnings) for prompt in result.prompts],
+        "card": only and entry.key,
+        "calibration": only and only.calibration,
+        "output_basis": only and only.output_basis,
+        "prompts": [_prompt_document(prompt, inputs) for prompt, inputs in result.prompts],
         "requests": result.requests,
-        "total": msgspec.to_builtins(total.document(settings.entry.currency)),
-        "gate": gate and {"limit": gate.limit.text, "passed": gate.passed, "on": gate.on, "value": gate.value},
-        "provider": settings.entry.provider,
+        "total": msgspec.to_builtins(total.document(entry.currency, result.caveats)),
+        "gate": gate
+        and {
+            "limit": gate.limit.text,
+            "passed": gate.passed,
+            "on": gate.on,
+            "value": format_nano(gate.value.nano),
+            "message": _gate_text(gate, result),
+        },
+        "uncounted_gate": result.uncounted and msgspec.to_builtins(result.uncounted),
+        "models": [_model_document(inputs) for inputs in models],
+        "summary": _summary(result),
+        "counting": COUNTING,
+        "provider": entry.provider,
         "project": result.project,
         "notes": list(result_notes(result)),
     }
 
 
-def _prompt_document(prompt: EstimatedPrompt, warnings: Sequence[str]) -> dict[str, Any]:
+def _model_document(inputs: ModelInputs) -> dict[str, Any]:
+    return {
+        "model": inputs.model,
+        "card": inputs.settings.entry.key,
+        "calibration": inputs.calibration,
+        "output_basis": inputs.output_basis,
+    }
+
+
+def _prompt_document(prompt: EstimatedPrompt, inputs: ModelInputs) -> dict[str, Any]:
     entry: dict[str, Any] = msgspec.to_builtins(prompt.entry)
-    return {**entry, "warnings": [*prompt.entry.warnings, *warnings]}
+    return {**entry, "model": inputs.model, "warnings": [*prompt.entry.warnings, *inputs.warnings]}

@@ -30,11 +30,15 @@ NO_WORKLOADS = WorkloadsDocument(
 
 
 class Sides(NamedTuple):
-    """Both estimates, and notes on them; `before` is None without a baseline."""
+    """Both estimates, and notes on them; `before` is None without a baseline.
+
+    `baseline_error` is why the ref's files can't be estimated.
+    """
 
     before: Side | None
     after: Side
     notes: list[str]
+    baseline_error: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +79,7 @@ def sides_of(app: App, asked: DiffOptions) -> Sides:
     if asked.compare_to is not None:
         return Sides(_side_of_file(asked.compare_to), after, [])
     if asked.base_ref is not None:
-        before, notes = _side_of_ref(app, asked, asked.base_ref, at)
-        return Sides(before, after, notes)
+        return _sides_of_ref(app, asked, asked.base_ref, at, after)
     return Sides(None, after, ["no --base-ref and no --compare-to: every workload is new"])
 
 
@@ -85,8 +88,8 @@ def _side_of_file(path: str) -> Side:
     return Side(read_workloads(read_json(path), where), where)
 
 
-def _side_of_ref(app: App, asked: DiffOptions, ref: str, at: str) -> tuple[Side | None, list[str]]:
-    """The estimate of the ref's own files, None where it has no workloads yet; and notes."""
+def _sides_of_ref(app: App, asked: DiffOptions, ref: str, at: str, after: Side) -> Sides:
+    """The estimate of the ref's own files beside `after`; none where it has no workloads yet, or can't be estimated."""
     with baseline_of(ref, Path(asked.config).parent) as baseline:
         notes = [] if baseline.note is None else [baseline.note]
         config = baseline.path_of(asked.config)
@@ -95,24 +98,27 @@ def _side_of_ref(app: App, asked: DiffOptions, ref: str, at: str) -> tuple[Side 
         try:
             if not config.is_file() or not read_config(config).workloads:
                 lacks = "has no [[workload]]" if config.is_file() else "isn't there"
-                return None, [*notes, f"{asked.config} {lacks} at {ref}: every workload is new"]
+                return Sides(None, after, [*notes, f"{asked.config} {lacks} at {ref}: every workload is new"])
             here = baseline.path_of(Path.cwd())
             # [ledger] provider of the ref's tollbook.toml of the working directory.
             provider = None if here is None else load_config(here).ledger.provider
             document = _estimate(app, asked, at, baseline.version_of, provider)
         except (LedgerError, PricingError) as error:
-            raise baseline.renamed(error) from error
-    return Side(document, f"--base-ref {ref}"), notes
+            broken = str(baseline.renamed(error))
+            return Sides(None, after, [*notes, f"nothing to compare with: {broken}"], broken)
+    return Sides(Side(document, f"--base-ref {ref}"), after, notes)
 
 
 def _estimate(
     app: App, asked: DiffOptions, at: str, version_of: Callable[[str], str], other_provider: str | None = None
 ) -> WorkloadsDocument:
-    """Estimates with each file that the options name as `version_of` makes it."""
+    """Estimates with each file that the options name as `version_of` makes it.
+
+    Both sides are counted by today's calibration: a new one changes no price.
+    """
     options = replace(
         asked,
         config=version_of(asked.config),
-        calibration=asked.calibration and version_of(asked.calibration),
         profile=asked.profile and version_of(asked.profile),
         rates=[version_of(file) for file in asked.rates],
         at=at,

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ledger.cli.estimating.inputs import EstimateOptions, counting_of, means_of, moment_of, profile_of
-from ledger.cli.estimating.prompt_sheet import counting_text, tell_all
+from ledger.cli.estimating.prompt_sheet import counting_text, schema_text, tell_all
 from ledger.cli.show.junit import Case
 from ledger.cli.show.report_files import Rendering
 from ledger.cli.show.sheet import Column, Sheet, cells_of, columns
 from ledger.errors import LedgerError
-from ledger.estimates.changes.compare import dearest
 from ledger.estimates.changes.gates import gate_message
+from ledger.estimates.changes.tier_moves import dearest
+from ledger.estimates.workloads.document import GateResult, uncounted_gate
 from ledger.values.words import counted
 
 if TYPE_CHECKING:
@@ -36,11 +37,14 @@ COLUMNS = (
 )
 
 
-def run_config(app: App, options: EstimateOptions, reporting: Reporting) -> None:
+def run_config(app: App, options: EstimateOptions, reporting: Reporting, *, fail_uncounted: bool) -> None:
     """Estimates the file's workloads and shows them; exit code 1 where one is over a limit."""
     document = estimate_config(app, options)
-    reporting.write(rendering(document), passed=all(workload.status == "ok" for workload in document.workloads))
-    tell_all(list(_warned(document)), list(_failures(document.workloads)))
+    gates = [uncounted_gate(document.uncounted())] if fail_uncounted else []
+    passed = all(gate.passed for gate in gates) and all(workload.status == "ok" for workload in document.workloads)
+    reporting.write(rendering(document, gates), passed=passed)
+    failures = [*_failures(document.workloads), *(gate.message for gate in gates if not gate.passed)]
+    tell_all(list(_warned(document)), failures)
 
 
 def estimate_config(app: App, options: EstimateOptions, other_provider: str | None = None) -> WorkloadsDocument:
@@ -69,14 +73,15 @@ def estimate_config(app: App, options: EstimateOptions, other_provider: str | No
     )
 
 
-def rendering(document: WorkloadsDocument) -> Rendering:
-    """The workloads in every format."""
+def rendering(document: WorkloadsDocument, of_all: Sequence[GateResult] = ()) -> Rendering:
+    """The workloads in every format; gates `of_all` are beside their own limits."""
     workloads = [Case(entry.name, notes=list(_warnings(entry))) for entry in document.workloads]
     gates = [
         Case(f"{entry.name}: {gate.name}", [] if gate.passed else [gate_message(gate)])
         for entry in document.workloads
         for gate in entry.gates
     ]
+    gates += [Case(gate.name, [] if gate.passed else [gate.message]) for gate in of_all]
     return Rendering("estimate", _sheet(document), [("workloads", workloads), ("gates", gates)])
 
 
@@ -84,7 +89,8 @@ def _sheet(document: WorkloadsDocument) -> Sheet:
     total = document.total
     months = {"usd_per_month": total.usd, "usd_per_month_low": total.usd_low, "usd_per_month_high": total.usd_high}
     return Sheet(
-        f"Estimated month of {counted(len(document.workloads), 'workload')}",
+        f"Estimated month of {counted(len(document.workloads), 'workload')}"
+        + "".join(f", {caveat}" for caveat in total.caveats),
         COLUMNS,
         [cells_of(entry, COLUMNS, workload=entry.name, tier=dearest(entry).tier) for entry in document.workloads],
         cells_of(None, COLUMNS, **months),
@@ -95,11 +101,18 @@ def _sheet(document: WorkloadsDocument) -> Sheet:
 
 def _footnotes(document: WorkloadsDocument) -> Iterator[str]:
     total = document.total
+    for entry in document.workloads:
+        if entry.caveats:
+            yield f"{entry.name}: {', '.join(entry.caveats)}."
     if total.currency not in (None, "USD"):
         per_usd = document.workloads[0].per_usd
         yield f"Total: {total.amount} {total.currency}, {total.usd} USD at {per_usd} {total.currency} = 1 USD."
     yield "A month is 30 days; a request costs the mean of its workload's prompts; the tier is the dearest one's."
-    yield counting_text(document.encoding, calibrated=document.calibration is not None)
+    yield counting_text(document.encoding, is_calibrated=document.calibration is not None, margin_percent=20)
+    schemas = sum(prompt.schema_tokens for entry in document.workloads for prompt in entry.prompts)
+    if schemas:
+        models = (document.calibration or {}).values()
+        yield schema_text(schemas, is_calibrated=bool(models) and all("schema_factor" in model for model in models))
 
 
 def _warned(document: WorkloadsDocument) -> Iterator[tuple[str, str]]:

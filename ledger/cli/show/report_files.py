@@ -19,6 +19,8 @@ from ledger.errors import LedgerError
 F = TypeVar("F", bound=Callable[..., Any])
 
 JUNIT = "junit"
+# GitHub takes 65,536 characters in a comment; what a job adds around it needs some.
+COMMENT_CHARACTERS = 59_000
 REPORT_FORMATS = (*SHEET_FORMATS, JUNIT)
 
 
@@ -56,7 +58,8 @@ def _write(output: Output, rendering: Rendering) -> None:
     if output.format == JUNIT:
         data = to_junit(rendering.name, rendering.suites)
     elif output.format == "markdown":
-        data = (rendering.markdown or f"<!-- tollbook:{rendering.name} -->\n{to_markdown(rendering.sheet)}").encode()
+        marker = f"<!-- tollbook:{rendering.name} -->\n"
+        data = (rendering.markdown or marker + to_markdown(rendering.sheet, COMMENT_CHARACTERS)).encode()
     else:
         output.write(rendering.sheet)
         return

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, takewhile
 from typing import Literal, TypeAlias
 
 from ledger.values.safe_csv import CsvWriter, guard
@@ -33,6 +34,7 @@ LEFT_ALIGNED = frozenset({"text", "flag", "facts"})
 SCALED = frozenset({"money", "usd", "percent"})
 NO_TEXT = "(none)"
 _MARKDOWN = re.compile(r"[\\`*\[\]~|]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
+_LEFT_OUT = "Not shown: {}; JSON and CSV have them."
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
@@ -40,13 +42,15 @@ _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 class Column:
     """One column. A narrow terminal leaves out the highest `priority` first, and 0 never.
 
-    A table rounds money and usd to a few places, unless the column is `exact`.
+    A table rounds money and usd to a few places, unless the column is `exact`. What isn't `shown` is for programs: in
+    CSV and JSON alone.
     """
 
     name: str
     kind: Kind = "text"
     priority: int = 0
     exact: bool = False
+    shown: bool = True
 
     @property
     def heading(self) -> str:
@@ -65,6 +69,7 @@ class Sheet:
 
     `facts` are further keys of the JSON document, between title and rows; `document`, where it is given, is the JSON
     document in their place. `footnotes` come under the table and in Markdown, `lead` above it: its answer in short.
+    `brief` are the rows that people are shown where there are too many; CSV and JSON have them all.
     """
 
     title: str
@@ -75,6 +80,17 @@ class Sheet:
     document: Mapping[str, object] | None = None
     footnotes: Sequence[str] = ()
     lead: Sheet | None = None
+    brief: Sequence[Sequence[Cell]] | None = None
+
+    def for_people(self) -> Sheet:
+        """The sheet as tables and Markdown have it: the rows and columns that are shown."""
+        places = [place for place, column in enumerate(self.columns) if column.shown]
+        return replace(
+            self,
+            columns=[self.columns[place] for place in places],
+            rows=[[row[place] for place in places] for row in (self.rows if self.brief is None else self.brief)],
+            total=None if self.total is None else [self.total[place] for place in places],
+        )
 
 
 def cells_of(record: object, columns: Sequence[Column], **others: Cell) -> list[Cell]:
@@ -193,19 +209,28 @@ def _csv_cell(cell: Cell, kind: Kind) -> str:
     return guard(text) if kind in ("text", "facts") else text
 
 
-def to_markdown(sheet: Sheet) -> str:
-    """The sheet as a GitHub table with all places; data in it can't become markup."""
+def to_markdown(sheet: Sheet, most_characters: int | None = None) -> str:
+    """The sheet as a GitHub table with all places; data in it can't become markup.
+
+    Rows that would make it longer than `most_characters` are left out, and counted below it.
+    """
+    sheet = sheet.for_people()
     columns = sheet.columns
     lines = [to_markdown(sheet.lead)] if sheet.lead else []
     lines += [f"**{markdown_text(sheet.title)}**", ""]
     lines.append(_markdown_row([column.name for column in columns]))
     lines.append("| " + " | ".join(":--" if column.kind in LEFT_ALIGNED else "--:" for column in columns) + " |")
-    lines += [_markdown_row(_shown_row(columns, row)) for row in sheet.rows]
-    if sheet.total is not None:
-        lines.append(_markdown_row(total_row(columns, _shown_row(columns, sheet.total))))
+    rows = [_markdown_row(_shown_row(columns, row)) for row in sheet.rows]
+    tail = [] if sheet.total is None else [_markdown_row(total_row(columns, _shown_row(columns, sheet.total)))]
     for footnote in sheet.footnotes:
-        lines += ["", markdown_text(footnote)]
-    return "\n".join(lines) + "\n"
+        tail += ["", markdown_text(footnote)]
+    if most_characters is not None:
+        room = most_characters - sum(len(line) + 1 for line in [*lines, *tail]) - len(_LEFT_OUT) - 20
+        kept = list(takewhile(lambda end: end <= room, accumulate(len(row) + 1 for row in rows)))
+        if len(kept) < len(rows):
+            tail += ["", _LEFT_OUT.format(counted(len(rows) - len(kept), "more row"))]
+            rows = rows[: len(kept)]
+    return "\n".join([*lines, *rows, *tail]) + "\n"
 
 
 def _shown_row(columns: Sequence[Column], row: Sequence[Cell]) -> list[str]:

@@ -54,6 +54,7 @@ class _Shown:
 
 def to_table(sheet: Sheet, *, width: int | None, colour: bool, ascii_only: bool = False) -> tuple[str, list[str]]:
     """The table's text, and the columns left out to fit `width` cells (None: no limit)."""
+    sheet = sheet.for_people()
     shown = _fit_columns(_prepare(sheet), width)
     widths = _widths(shown, width)
     table_width = sum(widths) + GAP * (len(widths) - 1)

@@ -1,8 +1,8 @@
-"""Causes of a workload's other cost: prices, prompts, configuration, counting."""
+"""Causes of a workload's other cost: prices, prompts, configuration, counting, and what isn't counted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -11,7 +11,7 @@ from ledger.estimates.workloads.document import WorkloadEntry, WorkloadsDocument
 from ledger.estimates.workloads.read_document import per_usd_nano, price_entry_of
 from pricing.charge import price_entry
 from pricing.errors import PricingError
-from pricing.money import round_usd, usd_fraction
+from pricing.money import divide_half_even, round_usd, usd_fraction
 from pricing.rate_card import RateEntry
 from pricing.usage import TokenUsage
 
@@ -38,21 +38,35 @@ class WorkloadPair:
     new: WorkloadEntry
 
     @property
-    def is_counted_otherwise(self) -> bool:
-        """Tells whether the same text would have another count than before."""
-        return _counting(self.before, self.old) != _counting(self.after, self.new)
+    def other_counting(self) -> str | None:
+        """The reason why the same text would have another count than before; None where it wouldn't."""
+        old, new = self.before.document, self.after.document
+        if old.counting != new.counting:
+            return "another version of tollbook"
+        if old.encoding != new.encoding:
+            return "another encoding"
+        has_other = self.keeps_model and _calibration(old, self.old) != _calibration(new, self.new)
+        return "another calibration" if has_other else None
+
+    @property
+    def keeps_model(self) -> bool:
+        """Tells whether the workload has the model that it had before."""
+        return self.before.entry_of(self.old).model == self.after.entry_of(self.new).model
 
     def kinds(self) -> Iterator[ChangeKind]:
         """Yields what differs, in the order of a request: price, content, number."""
         old, new = self.old, self.new
         old_entry, new_entry = self.before.entry_of(old), self.after.entry_of(new)
-        has_model = old_entry.model == new_entry.model
-        if not has_model:
+        if not self.keeps_model:
             yield "model"
-        if (has_model and _rates(old_entry) != _rates(new_entry)) or _unit(old) != _unit(new):
+        if (self.keeps_model and _rates(old_entry) != _rates(new_entry)) or _unit(old) != _unit(new):
             yield "prices"
         if _counted(old) != _counted(new):
-            yield "counting" if self.is_counted_otherwise else "prompts"
+            yield "counting" if self.other_counting else "prompts"
+        if self.before.document.counting > 1 and _uncounted(old) != _uncounted(new):
+            yield "uncounted"
+        if {p.image_tokens for p in old.prompts} != {p.image_tokens for p in new.prompts}:
+            yield "images"
         if old.extra_input_tokens != new.extra_input_tokens:
             yield "extra_input_tokens"
         if _is_cached_otherwise(old, new):
@@ -75,24 +89,51 @@ class WorkloadPair:
         if _rates(old_entry) == _rates(new_entry) and _unit(self.old) == _unit(self.new):
             return 0
         try:
-            return round_usd(_month_at(self.old, new_entry, per_usd_nano(self.new))) - before
+            month = _month_of(_usages(self.old), self.old.requests_per_month, new_entry, per_usd_nano(self.new))
+            return round_usd(month) - before
         except PricingError:
             return None
 
+    def counting_part(self) -> int | None:
+        """Nano-USD a month that another way of counting adds; None if it can't be worked out.
 
-def _counting(side: Side, workload: WorkloadEntry) -> tuple[str, object]:
-    """The basis of a text's count: the encoding, and the calibration of the model."""
-    document = side.document
-    return document.encoding, (document.calibration or {}).get(workload.model)
+        A month of after is set against the same month with the text counts of before: prompts that were changed as well
+        can't be told apart from it.
+        """
+        if self.other_counting is None:
+            return 0
+        old, new = self.old, self.new
+        outputs = {prompt.name: prompt.output_tokens for prompt in new.prompts}
+        mean_output = divide_half_even(sum(outputs.values()), len(outputs))
+        added = new.extra_input_tokens - old.extra_input_tokens
+        as_before = [
+            TokenUsage(
+                prompt.input_tokens + added,
+                min(prompt.cached_input_tokens, prompt.input_tokens + added),
+                outputs.get(prompt.name, mean_output),
+            )
+            for prompt in old.prompts
+        ]
+        entry, per_usd = self.after.entry_of(new), per_usd_nano(new)
+        try:
+            months = [_month_of(usages, new.requests_per_month, entry, per_usd) for usages in (_usages(new), as_before)]
+        except PricingError:
+            return None
+        return round_usd(months[0]) - round_usd(months[1])
 
 
-def _month_at(workload: WorkloadEntry, entry: RateEntry, per_usd: int | None) -> Fraction:
-    """USD a month of its counts by `entry`: the mean of its prompts times its requests."""
-    amount_nano = sum(
-        price_entry(entry, TokenUsage(p.input_tokens, p.cached_input_tokens, p.output_tokens)).amount_nano
-        for p in workload.prompts
-    )
-    return usd_fraction([(amount_nano * workload.requests_per_month, per_usd)]) / len(workload.prompts)
+def _calibration(document: WorkloadsDocument, workload: WorkloadEntry) -> object:
+    return (document.calibration or {}).get(workload.model)
+
+
+def _usages(workload: WorkloadEntry) -> list[TokenUsage]:
+    return [TokenUsage(p.input_tokens, p.cached_input_tokens, p.output_tokens) for p in workload.prompts]
+
+
+def _month_of(usages: Sequence[TokenUsage], requests: int, entry: RateEntry, per_usd: int | None) -> Fraction:
+    """USD a month of these counts by `entry`: the mean of the prompts times the requests."""
+    amount_nano = sum(price_entry(entry, usage).amount_nano for usage in usages)
+    return usd_fraction([(amount_nano * requests, per_usd)]) / len(usages)
 
 
 def _rates(entry: RateEntry) -> tuple[object, ...]:
@@ -106,8 +147,13 @@ def _unit(workload: WorkloadEntry) -> tuple[str, int | None]:
 
 
 def _counted(workload: WorkloadEntry) -> list[int]:
-    """The counts of the prompts, without what is added at run time."""
-    return sorted(prompt.input_tokens - workload.extra_input_tokens for prompt in workload.prompts)
+    """The counts of the prompts' texts, tools and schemas, without what is added."""
+    return sorted(p.input_tokens - p.image_tokens - workload.extra_input_tokens for p in workload.prompts)
+
+
+def _uncounted(workload: WorkloadEntry) -> list[tuple[str, list[str], str | None]]:
+    """What isn't counted of each prompt that has such."""
+    return sorted((p.name, p.uncounted, p.uncounted_digest) for p in workload.prompts if p.uncounted)
 
 
 def _is_cached_otherwise(old: WorkloadEntry, new: WorkloadEntry) -> bool:

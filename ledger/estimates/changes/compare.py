@@ -2,21 +2,22 @@
 
 Money is compared as it is printed: a change is after − before of the figures shown, so that a reader's sum comes out.
 Where a workload is priced by other rates or another conversion than before, the counts of before are priced again by
-those of after: that step is the price part of the change, and what remains is the part of prompts and configuration,
-which the choice of a model belongs to.
+those of after: that step is the price part of the change. Where it is counted otherwise, that is a part of its own.
+What remains is the part of prompts and configuration, which the choice of a model belongs to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ledger.estimates.changes.causes import Side, WorkloadPair
-from ledger.estimates.changes.document import ChangeKind, ChangeStatus, TotalChange, WorkloadChange
+from ledger.estimates.changes.document import ChangeKind, ChangeStatus, PromptChange, TotalChange, WorkloadChange
+from ledger.estimates.changes.tier_moves import dearest, tier_moves
 from ledger.estimates.workloads.document import PromptEntry, WorkloadEntry, said_once
+from ledger.values.words import listed
 from pricing.money import NANO, divide_half_even, format_nano, parse_units
-from pricing.rate_card import RateEntry
 
 
 class Warned(NamedTuple):
@@ -28,61 +29,80 @@ class Warned(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Differences of two estimates, and warnings; `before` is None without a baseline."""
+    """Differences of two estimates, and warnings; `before` is None without a baseline.
+
+    `baseline_error` is why a baseline that is there can't be estimated.
+    """
 
     before: Side | None
     after: Side
     workloads: list[WorkloadChange]
     total: TotalChange
     warnings: list[Warned]
+    baseline_error: str | None = None
+
+    @property
+    def counting_nano(self) -> dict[str, int]:
+        """Nano-USD a month that another way of counting adds, by workload; what isn't known is left out."""
+        return {
+            workload.name: parse_units(workload.counting_change_usd, NANO)
+            for workload in self.workloads
+            if workload.counting_change_usd is not None
+        }
 
 
-def compare(before: Side | None, after: Side) -> Comparison:
+class _Parts(NamedTuple):
+    """Nano-USD a month of a change by its cause; None where they can't be told apart."""
+
+    price: int | None
+    counting: int | None
+
+
+def compare(before: Side | None, after: Side, baseline_error: str | None = None) -> Comparison:
     """Compares by name in the order of `after`, removed ones last. Without a baseline all are new."""
     known = {} if before is None else {workload.name: workload for workload in before.document.workloads}
+    status: ChangeStatus = "new" if baseline_error is None else "not_compared"
     changes: list[WorkloadChange] = []
     warnings: list[Warned] = []
     for new in after.document.workloads:
         old = known.pop(new.name, None)
         if before is None or old is None:
-            changes.append(_change("new", None, new, 0, []))
+            changes.append(_change(status, None, new, _Parts(0, 0), []))
         else:
             pair = WorkloadPair(before, after, old, new)
             changes.append(_two_sided(pair))
-            warnings += [Warned(new.name, text) for text in (*_moves(pair), *_of_counting(pair, changes[-1]))]
+            warnings += [Warned(new.name, text) for text in _notes_of(pair, changes[-1])]
         if changes[-1].status != "unchanged":
             warnings += [Warned(new.name, f"{new.name}: {text}") for text in _own_warnings(new)]
-    changes += [_change("removed", old, None, 0, []) for old in known.values()]
+    changes += [_change("removed", old, None, _Parts(0, 0), []) for old in known.values()]
     warnings += [Warned(None, text) for text in _unpriced(before, after)]
-    return Comparison(before, after, changes, _total(before, after, changes), warnings)
-
-
-def dearest(workload: WorkloadEntry) -> PromptEntry:
-    """The prompt that costs most, first one without a price; of equal ones the longest."""
-    return max(workload.prompts, key=_dearness)
-
-
-def _dearness(prompt: PromptEntry) -> tuple[bool, int, int]:
-    return (prompt.amount is None, parse_units(prompt.amount or "0", NANO), prompt.input_tokens)
+    total = _total(before, after, changes, is_compared=baseline_error is None)
+    return Comparison(before, after, changes, total, warnings, baseline_error)
 
 
 def _two_sided(pair: WorkloadPair) -> WorkloadChange:
     before, after = _month_nano(pair.old), _month_nano(pair.new)
     kinds = list(pair.kinds())
-    price = None if before is None or after is None else pair.price_part(before)
+    parts = _Parts(None, None)
+    if before is not None and after is not None:
+        parts = _Parts(pair.price_part(before), pair.counting_part())
     status: ChangeStatus = "unchanged" if before == after and not kinds else "changed"
-    return _change(status, pair.old, pair.new, price, kinds)
+    return _change(status, pair.old, pair.new, parts, kinds)
 
 
 def _change(
     status: ChangeStatus,
     old: WorkloadEntry | None,
     new: WorkloadEntry | None,
-    price: int | None,
+    parts: _Parts,
     kinds: list[ChangeKind],
 ) -> WorkloadChange:
     before, after = (0 if side is None else _month_nano(side) for side in (old, new))
+    if status == "not_compared":
+        before, parts = None, _Parts(None, None)
     change = None if before is None or after is None else after - before
+    price, counting = parts if change is not None else (None, None)
+    prompts = None if change is None or price is None or counting is None else change - price - counting
     return WorkloadChange(
         name=new.name if new is not None else old.name if old is not None else "",
         status=status,
@@ -92,34 +112,86 @@ def _change(
         change_percent=_percent(change, before),
         tier_before=None if old is None else dearest(old).tier,
         tier_after=None if new is None else dearest(new).tier,
-        price_change_usd=None if change is None else _text(price),
-        prompt_change_usd=None if price is None or change is None else _text(change - price),
+        price_change_usd=_text(price),
+        counting_change_usd=_text(counting),
+        prompt_change_usd=_text(prompts),
         changes=kinds,
+        prompts=list(_prompt_changes(old, new)),
+        uncounted_before=_uncounted_names(old),
+        uncounted_after=_uncounted_names(new),
     )
 
 
-def _total(before: Side | None, after: Side, workloads: list[WorkloadChange]) -> TotalChange:
+def _prompt_changes(old: WorkloadEntry | None, new: WorkloadEntry | None) -> Iterator[PromptChange]:
+    """Yields the requests whose counts differ, or that are on one side alone."""
+    before, after = ({} if side is None else {prompt.name: prompt for prompt in side.prompts} for side in (old, new))
+    for name in dict.fromkeys([*after, *before]):
+        counts = [_counts(side.get(name)) for side in (before, after)]
+        if counts[0] != counts[1]:
+            figures = zip(*counts, strict=True)
+            (input_before, input_after), (cached_before, cached_after), (output_before, output_after) = figures
+            yield PromptChange(
+                name=name,
+                input_tokens_before=input_before,
+                input_tokens_after=input_after,
+                cached_input_tokens_before=cached_before,
+                cached_input_tokens_after=cached_after,
+                output_tokens_before=output_before,
+                output_tokens_after=output_after,
+            )
+
+
+def _counts(prompt: PromptEntry | None) -> tuple[int | None, int | None, int | None]:
+    if prompt is None:
+        return None, None, None
+    return prompt.input_tokens, prompt.cached_input_tokens, prompt.output_tokens
+
+
+def _uncounted_names(workload: WorkloadEntry | None) -> list[str]:
+    """What isn't counted of its prompts: "a.json: 2 images", or of several alike."""
+    if workload is None:
+        return []
+    return said_once((prompt.name, listed(prompt.uncounted)) for prompt in workload.prompts if prompt.uncounted)
+
+
+def _total(before: Side | None, after: Side, workloads: list[WorkloadChange], *, is_compared: bool) -> TotalChange:
     old = 0 if before is None else parse_units(before.document.total.usd, NANO)
     new = parse_units(after.document.total.usd, NANO)
     # Totals are rounded once, and workloads' figures may miss them by some 10**-9: a part that no workload has is 0.
+    counting = sum(parse_units(workload.counting_change_usd or "0", NANO) for workload in workloads)
     price = sum(parse_units(workload.price_change_usd or "0", NANO) for workload in workloads)
     if all(workload.prompt_change_usd == "0" for workload in workloads):
-        price = new - old
+        if any(workload.price_change_usd not in (None, "0") for workload in workloads) or not counting:
+            price = new - old - counting
+        else:
+            counting = new - old - price
+    figures = (old, new - old, price, counting, new - old - price - counting)
+    before_usd, change, by_prices, by_counting, by_prompts = (_text(nano if is_compared else None) for nano in figures)
     return TotalChange(
-        before_usd_per_month=format_nano(old),
+        before_usd_per_month=before_usd,
         after_usd_per_month=format_nano(new),
-        change_usd=format_nano(new - old),
-        change_percent=_percent(new - old, old),
-        price_change_usd=format_nano(price),
-        prompt_change_usd=format_nano(new - old - price),
+        change_usd=change,
+        change_percent=_percent(new - old, old) if is_compared else None,
+        price_change_usd=by_prices,
+        counting_change_usd=by_counting,
+        prompt_change_usd=by_prompts,
+        caveats=after.document.total.caveats,
     )
 
 
-def _of_counting(pair: WorkloadPair, change: WorkloadChange) -> list[str]:
-    """A warning where the same model's counts differ by how they were counted."""
-    if "counting" not in change.changes or "model" in change.changes:
-        return []
-    return [f"{pair.new.name}: counted by another encoding or calibration, which is part of the change"]
+def _notes_of(pair: WorkloadPair, change: WorkloadChange) -> Iterator[str]:
+    """Yields what a reviewer has to know of a change besides its cost."""
+    yield from tier_moves(pair)
+    name = pair.new.name
+    if "uncounted" in change.changes:
+        before, after = ("; ".join(names) or "nothing" for names in (change.uncounted_before, change.uncounted_after))
+        of_both = f"{before} → {after}" if before != after else f"other content of {after}"
+        yield f"{name}: what isn't counted has changed, at a cost that isn't known: {of_both}"
+    if "counting" in change.changes:
+        part = "can't be told from the rest of its change"
+        if change.counting_change_usd is not None:
+            part = f"makes {change.counting_change_usd} USD of its change; no gate is about that"
+        yield f"{name}: counted by {pair.other_counting} than before, which {part}"
 
 
 def _unpriced(before: Side | None, after: Side) -> list[str]:
@@ -136,41 +208,6 @@ def _unpriced(before: Side | None, after: Side) -> list[str]:
 def _own_warnings(workload: WorkloadEntry) -> list[str]:
     of_prompts = said_once((prompt.name, text) for prompt in workload.prompts for text in prompt.warnings)
     return [*workload.warnings, *of_prompts]
-
-
-def _moves(pair: WorkloadPair) -> list[str]:
-    """Moves to a dearer tier: of the dearest prompt, else of prompts in both."""
-    old, new, entry = dearest(pair.old), dearest(pair.new), pair.after.entry_of(pair.new)
-    if _is_move_up(old, new):
-        return [f"{pair.new.name} {_move(old, new, entry)}"]
-    earlier = {prompt.name: prompt for prompt in pair.old.prompts}
-    return [
-        f"{pair.new.name}: {prompt.name} {_move(earlier[prompt.name], prompt, entry)}"
-        for prompt in pair.new.prompts
-        if prompt.name in earlier and _is_move_up(earlier[prompt.name], prompt)
-    ]
-
-
-def _is_move_up(old: PromptEntry, new: PromptEntry) -> bool:
-    if old.amount is None or new.amount is None or old.tier is None:
-        return False
-    return new.tier is None or new.tier > old.tier
-
-
-def _move(old: PromptEntry, new: PromptEntry, entry: RateEntry) -> str:
-    """`moves from tier 32,000 to 128,000: …`, with how much dearer every token gets."""
-    rates: Mapping[int | None, tuple[int, int]] = {
-        tier.up_to: (tier.input_pico, tier.output_pico) for tier in entry.tiers
-    }
-    move = f"moves from tier {old.tier:,} to {'the one without bound' if new.tier is None else f'{new.tier:,}'}"
-    low, high = rates.get(old.tier), rates.get(new.tier)
-    if low is None or high is None or not all(low):
-        return move
-    return f"{move}: all its input costs {_times(high[0], low[0])}, all its output {_times(high[1], low[1])}"
-
-
-def _times(high: int, low: int) -> str:
-    return f"{format_nano(divide_half_even(high * 100, low) * NANO // 100)} ×"
 
 
 def _month_nano(workload: WorkloadEntry) -> int | None:

@@ -1,6 +1,8 @@
-"""Limits on a change and its outcome: `increase`, `over` and `budget`.
+"""Limits on a change and its outcome: `increase`, `over`, `budget` and `uncounted`.
 
-Each is compared with the printed figures of the total, or of each workload; exactly at the limit passes.
+Each is compared with the printed figures of the total, or of each workload; exactly at the limit passes. What another
+way of counting adds is no increase: it counts as if it had been there before. Where the baseline can't be estimated
+there is no increase to compare, and a budget's month is projected without the change.
 """
 
 from __future__ import annotations
@@ -16,9 +18,18 @@ from ledger.errors import LedgerError
 from ledger.estimates.changes.causes import Side
 from ledger.estimates.changes.compare import Comparison
 from ledger.estimates.history.budget_pace import BudgetPace
-from ledger.estimates.workloads.document import GateResult, Level, Total, WorkloadEntry, hold_within
+from ledger.estimates.workloads.document import (
+    GateResult,
+    Level,
+    Total,
+    WorkloadEntry,
+    hold_within,
+    uncounted_gate,
+)
+from ledger.estimates.workloads.gate_words import increase_message, limit_words, over_message, percent_words
+from ledger.estimates.workloads.read_document import per_usd_nano
 from ledger.values.amounts import Amount, Increase, unit_of
-from pricing.money import NANO, divide_half_even, format_nano, parse_units, round_usd
+from pricing.money import NANO, divide_half_even, parse_units, round_usd
 
 USD = "USD"
 
@@ -31,6 +42,7 @@ class Limits:
     overs: Sequence[tuple[Amount, Level]] = ()
     budgets: Sequence[tuple[BudgetPace, Level]] = ()
     per_workload: bool = False
+    uncounted: bool = False
 
 
 def run_gates(comparison: Comparison, limits: Limits) -> list[GateResult]:
@@ -39,6 +51,8 @@ def run_gates(comparison: Comparison, limits: Limits) -> list[GateResult]:
     results = [_increase(limit, level, scope) for limit, level in limits.increases for scope in scopes]
     results += [_over(limit, level, scope) for limit, level in limits.overs for scope in scopes]
     results += [_budget(limit, level, comparison) for limit, level in limits.budgets]
+    if limits.uncounted:
+        results.append(uncounted_gate(comparison.after.document.uncounted()))
     return results + list(_own_gates(comparison.after))
 
 
@@ -48,47 +62,52 @@ def all_passed(gates: Sequence[GateResult]) -> bool:
 
 
 def gate_message(gate: GateResult) -> str:
-    """A gate's finding, in one line."""
-    if gate.passed:
-        return f"{gate.name}: {'nothing to compare with' if gate.value is None else gate.value}, within {gate.limit}"
-    if gate.value is not None:
-        return f"{gate.name}: {gate.value} is past the limit of {gate.limit}"
-    if gate.limit.endswith("%"):
-        return (
-            f"{gate.name}: there was nothing before, so that any increase is past {gate.limit}; "
-            f"a limit such as {gate.limit},5usd lets small new ones pass"
-        )
-    lacks = "price, or no requests_per_month," if gate.name.endswith("month") else "price"
-    return f"{gate.name}: it has no {lacks} to compare with {gate.limit}"
+    """A gate's finding, in one line; documents of older versions have no words of their own."""
+    return f"{gate.name}: {gate.message or ', '.join([gate.value or 'no value', f'limit {gate.limit}'])}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """A month of a workload or of all, in nano-USD; None is no price before."""
+    """A month of a workload or of all, in nano-USD, before it as it would be counted now; None is no price before.
+
+    `counting` are the parts of the change that another way of counting adds, with the conversion of each workload.
+    """
 
     prefix: str
     before_usd: int | None
     after_usd: int
     before: Sequence[Total | WorkloadEntry]
     after: Sequence[Total | WorkloadEntry]
+    counting: Sequence[tuple[int, int | None]]
+    caveats: Sequence[str]
 
     def sides(self, limit: Amount) -> tuple[int | None, int]:
         """Before and after in the currency of a limit."""
         if limit.currency == USD:
             return self.before_usd, self.after_usd
         before, after = (_amount_nano(side, limit) for side in (self.before, self.after))
-        return (None if self.before_usd is None else before), after
+        by_counting = sum(divide_half_even(usd * (per_usd or NANO), NANO) for usd, per_usd in self.counting)
+        return (None if self.before_usd is None else before + by_counting), after
 
 
 def _total_scope(comparison: Comparison) -> _Scope:
     total = comparison.total
+    before = total.before_usd_per_month
     return _Scope(
         "",
-        parse_units(total.before_usd_per_month, NANO),
+        None if before is None else parse_units(before, NANO) + parse_units(total.counting_change_usd or "0", NANO),
         parse_units(total.after_usd_per_month, NANO),
         [] if comparison.before is None else _amounts_of(comparison.before),
         _amounts_of(comparison.after),
+        _counting_of(comparison, comparison.after.document.workloads),
+        total.caveats,
     )
+
+
+def _counting_of(comparison: Comparison, workloads: Sequence[WorkloadEntry]) -> list[tuple[int, int | None]]:
+    """The part of each one's change by counting, in nano-USD, and the conversion of its currency."""
+    counting = comparison.counting_nano
+    return [(counting.get(workload.name, 0), per_usd_nano(workload)) for workload in workloads]
 
 
 def _amounts_of(side: Side) -> Sequence[Total | WorkloadEntry]:
@@ -100,14 +119,22 @@ def _amounts_of(side: Side) -> Sequence[Total | WorkloadEntry]:
 def _workload_scopes(comparison: Comparison) -> Iterator[_Scope]:
     """Each workload of after that has a price; one without fails by a limit of its own."""
     known = {} if comparison.before is None else {w.name: w for w in comparison.before.document.workloads}
+    counting = comparison.counting_nano
     for new in comparison.after.document.workloads:
         if new.usd_per_month is None:
             continue
         old = known.get(new.name)
         before = "0" if old is None else old.usd_per_month
-        before_nano = None if before is None else parse_units(before, NANO)
-        after_nano = parse_units(new.usd_per_month, NANO)
-        yield _Scope(f"{new.name}: ", before_nano, after_nano, [] if old is None else [old], [new])
+        has_before = before is not None and comparison.baseline_error is None
+        yield _Scope(
+            f"{new.name}: ",
+            parse_units(before, NANO) + counting.get(new.name, 0) if has_before and before is not None else None,
+            parse_units(new.usd_per_month, NANO),
+            [] if old is None else [old],
+            [new],
+            [(counting.get(new.name, 0), per_usd_nano(new))],
+            new.caveats,
+        )
 
 
 def _amount_nano(parts: Sequence[Total | WorkloadEntry], limit: Amount) -> int:
@@ -130,44 +157,59 @@ def _increase(limit: Increase, level: Level, scope: _Scope) -> GateResult:
     values: list[str] = []
     past: list[bool] = []
     before, after = scope.before_usd, scope.after_usd
+    change = None if before is None else Amount(after - before, USD)
+    percent = None if not before else Fraction((after - before) * 100, before)
     if limit.percent is not None and before is not None:
-        change = after - before
-        past.append(change > limit.percent * before / 100)
-        values += [_percent_text(Fraction(change * 100, before), limit.percent)] if before else []
+        past.append(after - before > limit.percent * before / 100)
+        values += [f"{percent_words(percent, limit.percent)}%"] if percent is not None else []
     if limit.amount is not None:
         before, after = scope.sides(limit.amount)
         if before is not None:
             past.append(after - before > limit.amount.nano)
-            values.append(Amount(after - before, limit.amount.currency).text)
+            change = Amount(after - before, limit.amount.currency)
+            values.append(change.text)
+    # Without a price before there is no telling that it is past the limit.
+    passed = not (past and all(past))
     return GateResult(
         name=f"{scope.prefix}increase",
         limit=limit.text,
         value=",".join(values) or None,
         level=level,
-        # Without a price before there is no telling that it is past the limit.
-        passed=not (past and all(past)),
+        passed=passed,
+        message=increase_message(limit, change, percent, passed=passed, caveats=scope.caveats),
     )
 
 
 def _over(limit: Amount, level: Level, scope: _Scope) -> GateResult:
     _before, after = scope.sides(limit)
-    return hold_within(limit, Amount(after, limit.currency), name=f"{scope.prefix}over", level=level)
+    value, name = Amount(after, limit.currency), f"{scope.prefix}over"
+    return hold_within(limit, value, name=name, per="month", caveats=scope.caveats, level=level)
 
 
 def _budget(pace: BudgetPace, level: Level, comparison: Comparison) -> GateResult:
     """Projects the month with the change of the workloads that the budget is of."""
     budget = pace.budget
-    sides = (comparison.after, comparison.before)
-    after, before = (0 if side is None else _usd_within(side, budget) for side in sides)
-    projected = pace.projected_usd(Fraction(after - before, NANO))
+    change = 0 if comparison.baseline_error is not None else _change_within(comparison, budget)
+    projected = Amount(round_usd(pace.projected_usd(Fraction(change, NANO))), USD)
+    limit = Amount(round_usd(pace.limit_usd), USD)
+    in_credits = "" if budget.amount.currency == USD else f" ({limit_words(budget.amount)})"
     return GateResult(
         name=f"budget {budget.name}",
         limit=budget.amount.text,
-        value=f"{format_nano(round_usd(projected))}usd",
+        value=projected.text,
         level=level,
         # As printed, and rounded alike: a limit in credits may be a fraction of USD without end.
-        passed=round_usd(projected) <= round_usd(pace.limit_usd),
+        passed=projected.nano <= limit.nano,
+        message=f"this month ends at {over_message(limit, projected, per='')}{in_credits}",
     )
+
+
+def _change_within(comparison: Comparison, budget: Budget) -> int:
+    """Nano-USD a month that the change adds to the budget's workloads, what counting adds apart."""
+    sides = (comparison.after, comparison.before)
+    after, before = (0 if side is None else _usd_within(side, budget) for side in sides)
+    within = [w for w in comparison.after.document.workloads if _is_within(comparison.after, w, budget)]
+    return after - before - sum(usd for usd, _ in _counting_of(comparison, within))
 
 
 def _usd_within(side: Side, budget: Budget) -> int:
@@ -175,23 +217,22 @@ def _usd_within(side: Side, budget: Budget) -> int:
     return sum(
         parse_units(workload.usd_per_month or "0", NANO)
         for workload in side.document.workloads
-        if (not budget.projects or (workload.project or UNASSIGNED) in budget.projects)
-        and (not budget.models or {workload.model, side.entry_of(workload).model} & set(budget.models))
+        if _is_within(side, workload, budget)
+    )
+
+
+def _is_within(side: Side, workload: WorkloadEntry, budget: Budget) -> bool:
+    return (not budget.projects or (workload.project or UNASSIGNED) in budget.projects) and (
+        not budget.models or bool({workload.model, side.entry_of(workload).model} & set(budget.models))
     )
 
 
 def _own_gates(after: Side) -> Iterator[GateResult]:
     for workload in after.document.workloads:
         if workload.usd_per_month is None and all_passed(workload.gates):
-            yield GateResult(name=f"{workload.name}: price", limit="a tier of its card", value=None, passed=False)
+            said = "longer than any tier of its card"
+            yield GateResult(
+                name=f"{workload.name}: price", limit="a tier of its card", value=None, passed=False, message=said
+            )
         for gate in workload.gates:
             yield replace(gate, name=f"{workload.name}: {gate.name}")
-
-
-def _percent_text(value: Fraction, limit: Fraction) -> str:
-    """The percentage, to as many decimals as show its side of the limit: 10.04% is past 10%."""
-    for places in range(1, 10):
-        units = divide_half_even(value.numerator * 10**places, value.denominator)
-        if (Fraction(units, 10**places) > limit) == (value > limit):
-            break
-    return f"{format_nano(units * 10 ** (9 - places))}%"

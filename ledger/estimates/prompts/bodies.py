@@ -1,41 +1,35 @@
-"""One request body's text and messages, and the names of what isn't counted.
+"""One request body's content: texts, messages, tools and schemas, and the parts that aren't counted.
 
-Only text counts: messages, instructions, function calls and what the functions returned. What else a body holds, such
-as images, files and tools, is named in one warning.
+Messages, instructions, function calls and what the functions returned are text. Tools and output formats are text too,
+by a template of the model's own. What else adds to the input, such as images, files and stored prompts, is a part.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.errors import LedgerError
+from ledger.estimates.prompts.parts import IMAGE, Part
+from pricing.money import INT64_MAX
 
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text", "summary_text", "refusal"})
 _PARTS = {
-    "image": "image",
-    "image_url": "image",
-    "input_image": "image",
+    "image": IMAGE,
+    "image_url": IMAGE,
+    "input_image": IMAGE,
     "audio": "audio part",
     "input_audio": "audio part",
+    "document": "document",
     "file": "file",
     "input_file": "file",
     "video": "video",
     "video_url": "video",
     "input_video": "video",
 }
-# Keys of a body that add to its input without being text of it, and how a warning calls them.
-_UNCOUNTED_KEYS = {
-    "tools": "tools",
-    "functions": "functions",
-    "response_format": "response_format",
-    "previous_response_id": "the conversation of previous_response_id",
-    "conversation": "the conversation that is named",
-    "prompt": "the stored prompt",
-}
-# Items of the Responses API that hold text, and the keys of it.
+# Parts and items that hold text, and the keys of it; what isn't text there is counted as its JSON.
 _TEXTS_OF_ITEM = {
     "message": ("content",),
     "function_call": ("name", "arguments"),
@@ -43,17 +37,92 @@ _TEXTS_OF_ITEM = {
     "custom_tool_call": ("name", "input"),
     "custom_tool_call_output": ("output",),
 }
+_TEXTS_OF_PART = {"tool_use": ("name", "input"), "tool_result": ("content",)}
+_SCHEMA_KEYS = ("tools", "functions", "response_format")
+# A tool of these kinds is its schema alone; another runs at the provider, which adds what it finds.
+_OWN_TOOLS = frozenset({"function", "custom"})
+_LIMIT_KEYS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+# Keys that name more input, and how a warning calls it.
+_NAMED_INPUT = {
+    "previous_response_id": "the conversation of previous_response_id",
+    "conversation": "the conversation that is named",
+    "prompt": "the stored prompt",
+    "web_search_options": "what web_search_options finds",
+}
+# Keys of the two APIs and of gateways that add nothing to the input, and those of eval sets for the answers.
+_WITHOUT_INPUT = frozenset(
+    [
+        "model",
+        "models",
+        "stream",
+        "stream_options",
+        "background",
+        "store",
+        "include",
+        "metadata",
+        "user",
+        "safety_identifier",
+        "service_tier",
+        "temperature",
+        "top_p",
+        "top_k",
+        "min_p",
+        "n",
+        "stop",
+        "seed",
+        "logit_bias",
+        "logprobs",
+        "top_logprobs",
+        "presence_penalty",
+        "frequency_penalty",
+        "repetition_penalty",
+        "parallel_tool_calls",
+        "tool_choice",
+        "function_call",
+        "reasoning",
+        "reasoning_effort",
+        "thinking",
+        "verbosity",
+        "truncation",
+        "caching",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "expire_at",
+        "modalities",
+        "text",
+        "extra_headers",
+        "timeout",
+        "max_tool_calls",
+        "text_verbosity",
+        "provider",
+        "id",
+        "name",
+        "tags",
+        "custom_id",
+        "created_at",
+        "ideal",
+        "expected",
+        "expected_output",
+        "expectedOutput",
+        "output",
+        "answer",
+        "target",
+        "reference",
+        "scores",
+    ]
+)
+_CONTENT_KEYS = frozenset({"messages", "input", "instructions", "system"})
 
 
 @dataclass(slots=True)
 class BodyReader:
-    """Content of one body: texts, messages, and what isn't counted."""
+    """Content of one body, as it is read."""
 
     name: str
     texts: list[str] = field(default_factory=list)
+    schemas: list[str] = field(default_factory=list)
     messages: int = 0
-    uncounted_keys: list[str] = field(default_factory=list)
-    uncounted_parts: Counter[str] = field(default_factory=Counter)
+    parts: list[Part] = field(default_factory=list)
 
     def read_responses(self, body: Mapping[str, Any]) -> None:
         """Reads `instructions`, then `input`: a text or a list of items."""
@@ -69,7 +138,10 @@ class BodyReader:
                 self._read_item(self._object(item, f"input[{index}]"), f"input[{index}]")
 
     def read_chat(self, body: Mapping[str, Any]) -> None:
-        """Reads `messages`: content, and name and function calls where there are any."""
+        """Reads `messages`: content, and name and function calls where there are any; and `system` before them."""
+        if body.get("system") is not None:
+            self.messages += 1
+            self._add_content(body["system"], "system")
         for index, entry in enumerate(
             self._list(body["messages"], "messages", "must be a list of messages, one at least")
         ):
@@ -86,28 +158,37 @@ class BodyReader:
             for call in calls and self._list(calls, f"{where}.tool_calls", "must be a list"):
                 self._add_call(self._object(call, f"{where}.tool_calls"), f"{where}.tool_calls")
             for key, noun in (("audio", "audio part"), ("reasoning_content", "reasoning text")):
-                self.uncounted_parts[noun] += bool(message.get(key))
+                if message.get(key):
+                    self.parts.append(Part.of(noun, message[key]))
 
-    def name_keys(self, body: Mapping[str, Any]) -> None:
-        """Notes the keys of the body that add to its input and aren't counted."""
-        for key, noun in _UNCOUNTED_KEYS.items():
-            if body.get(key) and not _is_plain_format(body[key]):
-                self.uncounted_keys.append(noun)
+    def read_others(self, body: Mapping[str, Any]) -> None:
+        """Reads tools and output formats, and notes every other key that may add to the input."""
         text = body.get("text")
-        output_format = text.get("format") if isinstance(text, dict) else None
-        if output_format and not _is_plain_format(output_format):
-            self.uncounted_keys.append("text.format")
+        formats = [text["format"]] if isinstance(text, dict) and "format" in text else []
+        for value in [*(body.get(key) for key in _SCHEMA_KEYS), *formats]:
+            if value and not _is_plain_format(value):
+                self.schemas += map(_json_of, value if isinstance(value, list) else [value])
+        tools = body.get("tools")
+        for tool in tools if isinstance(tools, list) else []:
+            kind = _kind_of(tool, "function") if isinstance(tool, dict) else "function"
+            if kind not in _OWN_TOOLS:
+                self.parts.append(Part.of(f"what the tool {kind} adds", tool))
+        known = _WITHOUT_INPUT.union(_CONTENT_KEYS, _SCHEMA_KEYS, _LIMIT_KEYS)
+        for key, value in body.items():
+            if key in _NAMED_INPUT and value:
+                self.parts.append(Part.of(_NAMED_INPUT[key], value))
+            elif key not in known and value and isinstance(value, (str, list, dict)):
+                self.parts.append(Part.of(f"the key {key[:40]}", value))
 
-    def warnings(self) -> tuple[str, ...]:
-        """One warning that names all that isn't counted; none where everything is."""
-        named = self.uncounted_keys + [
-            f"{count} {noun}{'' if count == 1 else 's'}"
-            for noun, count in sorted(self.uncounted_parts.items())
-            if count
-        ]
-        if not named:
-            return ()
-        return (f"not counted: {_listed(named)}; add their tokens as extra input tokens",)
+    def output_limit(self, body: Mapping[str, Any]) -> int | None:
+        """Returns the most output tokens that the body lets a response have, all its choices together."""
+        limits = [body[key] for key in _LIMIT_KEYS if body.get(key) is not None]
+        for limit in limits:
+            if type(limit) is not int or not 1 <= limit <= INT64_MAX:
+                raise self._refused("its limit of output tokens", "must be a whole number from 1 on")
+        choices = body.get("n")
+        choices = choices if type(choices) is int and 1 <= choices <= 1_000 else 1
+        return min(min(limits) * choices, INT64_MAX) if limits else None
 
     def _read_item(self, item: Mapping[str, Any], where: str) -> None:
         kind = _kind_of(item, "message")
@@ -121,7 +202,7 @@ class BodyReader:
             self.messages += 1
             self._add_part(item, where)
         else:
-            self.uncounted_parts[f"{kind} item"] += 1
+            self.parts.append(Part.of(f"{kind} item", item))
 
     def _add_content(self, content: object, where: str) -> None:
         """Adds a text, or those of its parts that are texts."""
@@ -140,8 +221,12 @@ class BodyReader:
         if kind in _TEXT_PARTS:
             key = "refusal" if kind == "refusal" else "text"
             self._add_text(part.get(key), f"{where}.{key}")
+        elif kind in _TEXTS_OF_PART:
+            for key in _TEXTS_OF_PART[kind]:
+                value = part.get(key)
+                self._add_content(_json_of(value) if isinstance(value, dict) else value, f"{where}.{key}")
         else:
-            self.uncounted_parts[_PARTS.get(kind) or f"{kind} part"] += 1
+            self.parts.append(Part.of(_PARTS.get(kind) or f"{kind} part", part))
 
     def _add_call(self, call: Mapping[str, Any], where: str) -> None:
         """Adds name and arguments of a call, bare or below its type."""
@@ -169,6 +254,11 @@ class BodyReader:
         return LedgerError(f"{self.name}: {where} {rule}, as the API takes it")
 
 
+def _json_of(value: object) -> str:
+    """The JSON as chat templates write it: blanks behind commas and colons, letters as they are."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
 def _is_plain_format(value: object) -> bool:
     """Tells whether a format asks for plain text, the default."""
     return isinstance(value, dict) and value.get("type") == "text"
@@ -177,8 +267,3 @@ def _is_plain_format(value: object) -> bool:
 def _kind_of(entry: Mapping[str, Any], default: str) -> str:
     kind = entry.get("type", default)
     return kind[:40] if isinstance(kind, str) and kind else "unknown"
-
-
-def _listed(names: Sequence[str]) -> str:
-    """The names as a sentence has them: "tools, a and b"."""
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -13,7 +13,7 @@ from typing import Any
 from ledger.errors import LedgerError
 from ledger.estimates.prompts.files import json_of, read_bytes
 from ledger.estimates.prompts.requests import named_lines, prompt_of_body
-from pricing.estimating.calibration import PromptText
+from pricing.estimating.counting import PromptText
 from pricing.money import INT64_MAX
 
 EXPECTED = 'give {"model", "text" or "request", "input_tokens"}, or an envelope {"request", "response"}'
@@ -61,7 +61,7 @@ def _add(found: Pairs, line: object, name: str) -> None:
         text, names = PromptText((line["text"],)), [line.get("model")]
     elif "request" in line:
         prompt = prompt_of_body(name, line["request"])
-        if prompt.warnings:
+        if prompt.parts:
             found.beyond_text += 1
             return
         text, names = prompt.text, [line.get("model"), prompt.model, _part(line, "response", name).get("model")]

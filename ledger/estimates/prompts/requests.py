@@ -14,7 +14,8 @@ from typing import Any
 from ledger.errors import LedgerError
 from ledger.estimates.prompts.bodies import BodyReader
 from ledger.estimates.prompts.files import STANDARD_INPUT, json_of, read_bytes, text_of
-from pricing.estimating.calibration import PromptText
+from ledger.estimates.prompts.parts import Part
+from pricing.estimating.counting import PromptText
 
 TOKENS_OF_MESSAGE = 3
 TOKENS_OF_REQUEST = 3
@@ -26,12 +27,17 @@ _MARKING_KEYS = frozenset({"input", "messages", "request"})
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One request to be counted; `model` is the one that its body names."""
+    """One request to be counted, and its parts that can't be; `model` is the one that its body names.
+
+    `max_output_tokens` is the most that its body lets the response have.
+    """
 
     name: str
     text: PromptText
     warnings: tuple[str, ...] = ()
     model: str | None = None
+    parts: tuple[Part, ...] = ()
+    max_output_tokens: int | None = None
 
 
 def read_prompts(path: str) -> list[Prompt]:
@@ -62,14 +68,15 @@ def prompt_of_body(name: str, body: object) -> Prompt:
         reader.read_responses(body)
     else:
         reader.read_chat(body)
-    reader.name_keys(body)
+    reader.read_others(body)
     overhead = TOKENS_OF_REQUEST + TOKENS_OF_MESSAGE * reader.messages
     model = body.get("model")
     return Prompt(
         name,
-        PromptText(tuple(reader.texts), overhead),
-        reader.warnings(),
-        model if isinstance(model, str) and model else None,
+        PromptText(tuple(reader.texts), overhead, schemas=tuple(reader.schemas)),
+        model=model if isinstance(model, str) and model else None,
+        parts=tuple(reader.parts),
+        max_output_tokens=reader.output_limit(body),
     )
 
 

@@ -7,14 +7,19 @@ null and its workload `over_limit`. A month is 30 days.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from ledger.estimates.workloads.gate_words import over_message
 from ledger.values.amounts import Amount
+from ledger.values.words import listed
 
 SCHEMA = 1
+# The way of counting: 1 counted texts alone, 2 counts tools, schemas and images too. Raised with every change of what
+# the same request counts as, so that a change by counting isn't taken for one of a prompt.
+COUNTING = 2
 
 Status: TypeAlias = Literal["ok", "over_limit"]
 Level: TypeAlias = Literal["fail", "warn"]
@@ -22,7 +27,11 @@ OutputBasis: TypeAlias = Literal["given", "ledger", "profile", "none"]
 
 
 class PromptEntry(msgspec.Struct, kw_only=True):
-    """One request: counts, tier (its `up_to`; null without bound or price) and costs."""
+    """One request: counts, tier (its `up_to`; null without bound or price) and costs.
+
+    `schema_tokens` are those of tools and output formats, `image_tokens` those of images: both are in the input.
+    `uncounted` names what else the request holds; a digest of that tells a change of it.
+    """
 
     name: str
     input_tokens: int
@@ -38,6 +47,10 @@ class PromptEntry(msgspec.Struct, kw_only=True):
     warnings: list[str] = []
     max_output_tokens: int | None = None
     message_overhead_tokens: int = 0
+    schema_tokens: int = 0
+    image_tokens: int = 0
+    uncounted: list[str] = []
+    uncounted_digest: str | None = None
 
 
 def said_once(warnings: Iterable[tuple[str, str]]) -> list[str]:
@@ -48,11 +61,16 @@ def said_once(warnings: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{of[0]}{f' and {len(of) - 1:,} more' if len(of) > 1 else ''}: {text}" for text, of in names.items()]
 
 
+def caveats_of(*, input_only: bool, prompts: Iterable[PromptEntry]) -> list[str]:
+    """Words for a price that lacks the output, or something of the input."""
+    return ["input only"] * input_only + ["at least"] * any(prompt.uncounted for prompt in prompts)
+
+
 class GateResult(msgspec.Struct, kw_only=True):
     """One limit: `value` was compared with it, in its own units; null where there was none.
 
     Of a workload: `max_usd_per_request` and `max_usd_per_month` where it has them, and `max_input_tokens` where a
-    prompt is longer than the card prices.
+    prompt is longer than the card prices. `message` says it for people.
     """
 
     name: str
@@ -60,16 +78,34 @@ class GateResult(msgspec.Struct, kw_only=True):
     value: str | None
     level: Level = "fail"
     passed: bool
+    message: str = ""
 
 
-def hold_within(limit: Amount, value: Amount | None, *, name: str, level: Level = "fail") -> GateResult:
-    """Compares as printed: the limit itself passes, no value fails."""
+def hold_within(
+    limit: Amount, value: Amount | None, *, name: str, per: str, caveats: Sequence[str] = (), level: Level = "fail"
+) -> GateResult:
+    """Compares as printed: the limit itself passes, no value fails. `per` is a month or a request."""
+    passed = value is not None and value.nano <= limit.nano
     return GateResult(
         name=name,
         limit=limit.text,
         value=None if value is None else value.text,
         level=level,
-        passed=value is not None and value.nano <= limit.nano,
+        passed=passed,
+        message=over_message(limit, value, per=per, caveats=caveats),
+    )
+
+
+def uncounted_gate(requests: Iterable[tuple[str, Sequence[str]]]) -> GateResult:
+    """Fails where a request, given by its name, has something that isn't counted."""
+    found = said_once((name, listed(uncounted)) for name, uncounted in requests if uncounted)
+    message = f"{len(found):,} of them" if len(found) > 20 else "; ".join(found)
+    return GateResult(
+        name="uncounted",
+        limit="nothing",
+        value=message or "nothing",
+        passed=not found,
+        message=f"not counted: {message}" if found else "everything is counted",
     )
 
 
@@ -100,22 +136,32 @@ class WorkloadEntry(msgspec.Struct, kw_only=True):
     output_basis: OutputBasis
     extra_input_tokens: int = 0
 
+    @property
+    def caveats(self) -> list[str]:
+        """Words for a price that lacks something: its output, or what isn't counted of its input."""
+        return caveats_of(input_only=self.output_basis == "none", prompts=self.prompts)
+
 
 class Total(msgspec.Struct, kw_only=True):
-    """A month of all workloads with a price; `amount` is null where currencies differ."""
+    """A month of all workloads with a price; `amount` is null where currencies differ.
+
+    `caveats`: "input only" where an output isn't known, "at least" where something isn't counted.
+    """
 
     amount: str | None
     currency: str | None
     usd: str
     usd_low: str
     usd_high: str
+    caveats: list[str] = []
 
 
 class WorkloadsDocument(msgspec.Struct, kw_only=True):
     """`estimate --config --json`.
 
-    `rates` holds the price entries by key, as `RateEntry.content()` states them; `calibration` what corrected the
-    counts, by model, null where nothing did.
+    `rates` holds the price entries by key, as `RateEntry.content()` states them. The way of counting is `counting`, a
+    number that grows with each change of it, the `encoding`, and `calibration`: what corrected the counts, by model,
+    null where nothing did.
     """
 
     schema: int = SCHEMA
@@ -124,3 +170,10 @@ class WorkloadsDocument(msgspec.Struct, kw_only=True):
     workloads: list[WorkloadEntry]
     rates: dict[str, dict[str, Any]]
     total: Total
+    counting: int = 1
+
+    def uncounted(self) -> Iterator[tuple[str, list[str]]]:
+        """Yields each prompt's name with what of it isn't counted."""
+        for workload in self.workloads:
+            for prompt in workload.prompts:
+                yield f"{workload.name}, {prompt.name}", prompt.uncounted

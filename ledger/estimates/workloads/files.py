@@ -12,7 +12,7 @@ from ledger.estimates.prompts.files import read_text
 from ledger.estimates.prompts.globs import files_matching, path_of
 from ledger.estimates.prompts.requests import TOKENS_OF_REQUEST, Prompt, read_prompts
 from ledger.estimates.prompts.variables import fill, placeholders_in
-from pricing.estimating.calibration import PromptText
+from pricing.estimating.counting import PromptText
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +80,15 @@ def _read_part(name: str, folder: Path) -> Prompt:
 
 
 def _joined(requests: Sequence[Prompt]) -> Prompt:
-    """Joins all into one, called as the last; what a body adds for a request is added once."""
+    """Joins all into one, called as the last and with its limit; what a body adds for a request is added once."""
     overheads = [one.text.message_overhead_tokens for one in requests]
     bodies = sum(overhead > 0 for overhead in overheads)
-    texts = tuple(text for one in requests for text in one.text.texts)
-    return replace(requests[-1], text=PromptText(texts, sum(overheads) - TOKENS_OF_REQUEST * max(0, bodies - 1)))
+    text = PromptText(
+        tuple(text for one in requests for text in one.text.texts),
+        sum(overheads) - TOKENS_OF_REQUEST * max(0, bodies - 1),
+        schemas=tuple(schema for one in requests for schema in one.text.schemas),
+    )
+    return replace(requests[-1], text=text, parts=tuple(part for one in requests for part in one.parts))
 
 
 def _filled(prompt: Prompt, workload: Workload) -> Prompt:

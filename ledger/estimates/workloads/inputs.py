@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ledger.config import Workload
 from ledger.estimates.workloads.document import OutputBasis
-from ledger.estimates.workloads.priced import RequestFacts, expected_output
+from ledger.estimates.workloads.facts import RequestFacts, expected_output
 from pricing.estimating.calibration import TokenRange
 from pricing.rate_card import RateEntry
 
@@ -75,6 +75,7 @@ def inputs_of(
             cached_input_tokens=workload.cached_input_tokens,
             cached_share=None if row is None or is_stated else Fraction(row.cached_share),
             extra_input_tokens=workload.extra_input_tokens,
+            image_tokens=workload.image_tokens,
             output_tokens=output_tokens,
             max_output_tokens=_most_output(entry, row, output_tokens) if workload.output_tokens is None else None,
         ),

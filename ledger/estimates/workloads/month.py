@@ -14,22 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.config import Config, Workload, usd_limit
 from ledger.errors import LedgerError
-from ledger.estimates.workloads.document import GateResult, WorkloadEntry, WorkloadsDocument, hold_within
+from ledger.estimates.workloads.document import (
+    COUNTING,
+    GateResult,
+    WorkloadEntry,
+    WorkloadsDocument,
+    caveats_of,
+    hold_within,
+)
+from ledger.estimates.workloads.facts import RequestFacts, Settings
 from ledger.estimates.workloads.files import WorkloadRequests, requests_of
 from ledger.estimates.workloads.inputs import NO_REQUESTS, WorkloadInputs, inputs_of
-from ledger.estimates.workloads.priced import (
-    EstimatedPrompt,
-    EstimateTotal,
-    RequestFacts,
-    Settings,
-    add_up,
-    price_counted,
-    texts_of,
-    total_of,
-)
+from ledger.estimates.workloads.priced import EstimatedPrompt, price_counted, texts_of
+from ledger.estimates.workloads.totals import EstimateTotal, add_up, total_of
 from ledger.values.amounts import Amount
 from pricing.errors import PricingError, shown
-from pricing.estimating.calibration import PromptText, TokenRange, count_ranges
+from pricing.estimating.calibration import TokenRange
+from pricing.estimating.counting import PromptCount, PromptText, count_inputs
 from pricing.estimating.estimate import PromptEstimate
 from pricing.money import format_nano, format_usd, round_usd
 
@@ -62,14 +63,18 @@ def estimate_workloads(
         raise LedgerError(f"{file}: has no [[workload]]: add one that names a model and prompts")
     planner = _Planner(config.workloads, folder, Settings(card, "", at, encoding, calibration), profile, means, file)
     plans = planner.plans()
-    months = [plan.month(ranges) for plan, ranges in zip(plans, _count(plans), strict=True)]
+    months = [plan.month(counts) for plan, counts in zip(plans, _count(plans), strict=True)]
+    workloads = [month.entry() for month in months]
     entries = {plan.settings.entry.key: plan.settings.entry for plan in plans}
     return WorkloadsDocument(
+        counting=COUNTING,
         encoding=encoding,
         calibration=_summaries(calibration, sorted({entry.model for entry in entries.values()})),
-        workloads=[month.entry() for month in months],
+        workloads=workloads,
         rates={key: json.loads(entries[key].content()) for key in sorted(entries)},
-        total=add_up(month.total for month in months if month.is_priced).document(card.currency),
+        total=add_up(month.total for month in months if month.is_priced).document(
+            card.currency, list(dict.fromkeys(caveat for workload in workloads for caveat in workload.caveats))
+        ),
     )
 
 
@@ -126,10 +131,10 @@ class _Plan:
     settings: Settings
     facts: RequestFacts
 
-    def month(self, ranges: Sequence[TokenRange]) -> _Month:
+    def month(self, counts: Sequence[PromptCount]) -> _Month:
         """Prices the workload by what its texts were counted as."""
         with _naming(self.where):
-            prompts = price_counted(self.requests.prompts, ranges, settings=self.settings, facts=self.facts)
+            prompts = price_counted(self.requests.prompts, counts, settings=self.settings, facts=self.facts)
         estimates = [prompt.estimate for prompt in prompts if prompt.estimate is not None]
         return _Month(
             self, prompts, estimates, total_of(estimates, Fraction(self.inputs.requests_per_month, len(prompts)))
@@ -188,25 +193,29 @@ class _Month:
         workload, estimates = self.plan.workload, self.estimates if self.is_priced else []
         dearest = max((estimate.usd for estimate in estimates), default=None)
         month = self.total.usd if self.is_priced and NO_REQUESTS not in self.plan.inputs.warnings else None
-        for name, text, usd in (
-            ("max_usd_per_request", workload.max_usd_per_request, dearest),
-            ("max_usd_per_month", workload.max_usd_per_month, month),
+        caveats = caveats_of(
+            input_only=self.plan.inputs.output_basis == "none", prompts=[prompt.entry for prompt in self.prompts]
+        )
+        for name, per, text, usd in (
+            ("max_usd_per_request", "request", workload.max_usd_per_request, dearest),
+            ("max_usd_per_month", "month", workload.max_usd_per_month, month),
         ):
-            limit = usd_limit(text, name)
+            limit, value = usd_limit(text, name), None if usd is None else Amount(round_usd(usd), "USD")
             if limit is not None:
-                yield hold_within(limit, None if usd is None else Amount(round_usd(usd), "USD"), name=name)
+                yield hold_within(limit, value, name=name, per=per, caveats=caveats)
         if not self.is_priced:
             top_tokens = self.plan.settings.entry.top_tokens
             longest = max(prompt.entry.input_tokens for prompt in self.prompts)
-            yield GateResult(name="max_input_tokens", limit=str(top_tokens), value=str(longest), passed=False)
+            said = f"{longest:,} input tokens, limit {top_tokens:,}"
+            yield GateResult(
+                name="max_input_tokens", limit=str(top_tokens), value=str(longest), passed=False, message=said
+            )
 
     def _warnings(self) -> Iterator[str]:
         plan = self.plan
         yield from plan.requests.warnings
         yield from plan.inputs.warnings
-        calibration, model = plan.settings.calibration, plan.settings.entry.model
-        if calibration is not None and calibration.summary(model) is None:
-            yield f"the calibration knows no {model}: counts are tiktoken's own, ±20 %"
+        yield from plan.settings.counting_warnings()
         ranges = [
             TokenRange(prompt.input_tokens_low, prompt.input_tokens, prompt.input_tokens_high)
             for prompt in (prompt.entry for prompt in self.prompts)
@@ -218,20 +227,22 @@ class _Month:
             yield TOO_LONG
 
 
-def _count(plans: Sequence[_Plan]) -> list[list[TokenRange]]:
-    """Counts each plan's texts: all in one go, or in one for each calibrated model."""
+def _count(plans: Sequence[_Plan]) -> list[list[PromptCount]]:
+    """Counts each plan's texts, in one go for each model that is counted as others aren't."""
     texts = [texts_of(plan.requests.prompts, plan.facts) for plan in plans]
     groups: dict[str, list[int]] = {}
     for number, plan in enumerate(plans):
-        is_calibrated = plan.settings.calibration is not None
-        groups.setdefault(plan.settings.entry.model if is_calibrated else "", []).append(number)
-    counted: list[list[TokenRange]] = [[] for _ in plans]
-    for model, numbers in groups.items():
+        settings = plan.settings
+        is_common = settings.calibration is None and settings.is_tokenizer_known
+        groups.setdefault("" if is_common else settings.entry.model, []).append(number)
+    counted: list[list[PromptCount]] = [[] for _ in plans]
+    for numbers in groups.values():
         together: list[PromptText] = [text for number in numbers for text in texts[number]]
         settings = plans[numbers[0]].settings
-        ranges = iter(count_ranges(together, model, encoding=settings.encoding, calibration=settings.calibration))
+        model = settings.entry.model
+        counts = iter(count_inputs(together, model, encoding=settings.encoding, calibration=settings.calibration))
         for number in numbers:
-            counted[number] = [next(ranges) for _ in texts[number]]
+            counted[number] = [next(counts) for _ in texts[number]]
     return counted
 
 

@@ -1,0 +1,117 @@
+"""Settings of an estimate and the facts of its requests besides their texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from ledger.estimates.prompts.parts import IMAGE, Part
+from ledger.estimates.prompts.requests import Prompt
+from ledger.estimates.workloads.document import OutputBasis
+from pricing.estimating.counting import is_tokenizer_known, margin_percent
+from pricing.rate_card import RateCard, RateEntry
+
+if TYPE_CHECKING:
+    from ledger.estimates.history.means import Means
+    from ledger.estimates.history.profile import Profile
+    from pricing.estimating.calibration import Calibration
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of counting and pricing: the card's entry of `model`, an id or alias, at `at`."""
+
+    card: RateCard
+    model: str
+    at: datetime
+    encoding: str
+    calibration: Calibration | None = None
+
+    @property
+    def entry(self) -> RateEntry:
+        return self.card.entry_at(self.model, self.at)
+
+    @property
+    def per_usd_nano(self) -> int | None:
+        """The conversion, None for a card in USD."""
+        conversion = self.card.conversion_at(self.at)
+        return None if conversion is None else conversion.per_usd_nano
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Tells whether a calibration corrects the model's counts."""
+        return self.calibration is not None and self.entry.model in self.calibration.models
+
+    @property
+    def is_tokenizer_known(self) -> bool:
+        """Tells whether uncorrected counts are known to come close to the model's own."""
+        return is_tokenizer_known(self.entry.model, self.encoding)
+
+    def counting_warnings(self) -> Iterator[str]:
+        """Yields what is to be said of counts that no calibration corrects."""
+        model = self.entry.model
+        if self.is_calibrated:
+            return
+        if self.calibration is not None:
+            yield f"the calibration knows no {model}: counts are tiktoken's own, ±{self.margin_percent} %"
+        elif not self.is_tokenizer_known:
+            yield (
+                f"how {model} splits text isn't known: counts are tiktoken's ({self.encoding}), "
+                f"±{self.margin_percent} %; 'tollbook calibrate' narrows that"
+            )
+
+    @property
+    def margin_percent(self) -> int:
+        """How far an uncorrected count of text may be off, in percent."""
+        return margin_percent(self.entry.model, self.encoding)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """Facts of each request besides its text.
+
+    Cached input is an exact number, or a text that requests begin with: `cached_input_tokens` wins; or else a share of
+    the input, 0 to 1. Extra input is added at run time. `max_output_tokens` is the worst case of the output, which the
+    request's own limit may lower. An image is `image_tokens`; None leaves it uncounted.
+    """
+
+    cached_prefix: str | None = None
+    cached_input_tokens: int | None = None
+    cached_share: Fraction | None = None
+    extra_input_tokens: int = 0
+    output_tokens: int = 0
+    max_output_tokens: int | None = None
+    image_tokens: int | None = None
+
+    def of(self, prompt: Prompt) -> RequestFacts:
+        """The facts of this request, whose output is within the limit that its body gives."""
+        limit = prompt.max_output_tokens
+        if limit is None:
+            return self
+        most = limit if self.max_output_tokens is None else min(limit, self.max_output_tokens)
+        return replace(self, output_tokens=min(self.output_tokens, limit), max_output_tokens=most)
+
+    def uncounted(self, prompt: Prompt) -> list[Part]:
+        """The parts of this request that have no tokens."""
+        return [part for part in prompt.parts if part.noun != IMAGE or self.image_tokens is None]
+
+    @property
+    def prefix(self) -> str | None:
+        """The text that requests begin with, where it is what says how much is cached."""
+        return None if self.cached_input_tokens is not None else self.cached_prefix
+
+
+def expected_output(
+    model: str, project: str | None, *, given: int | None, means: Means | None, profile: Profile | None
+) -> tuple[int, OutputBasis]:
+    """A request's output tokens and their basis; `model` is the card's own name."""
+    if given is not None:
+        return given, "given"
+    mean = None if means is None else means(model, project)
+    if mean is not None:
+        return mean, "ledger"
+    row = None if profile is None else profile.row(model, project)
+    return (0, "none") if row is None else (row.mean_output_tokens, "profile")
