@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def comment() -> None:
     """Post what `tollbook diff --format markdown` wrote as one comment, kept up to date.
 
+    Only a comment of the account that the token belongs to is edited, whoever else wrote one with the same first line.
     Without the right to write there, as in a pull request from a fork, it says so and passes.
     """
 
@@ -78,6 +79,9 @@ def gitlab(file: str, behavior: Behavior, tag: str | None, number: int | None) -
     _post(file, tag, behavior, lambda: gitlab_place(os.environ, number))
 
 
+_DONE = {"create": "created", "update": "updated", "unchanged": "unchanged"}
+
+
 def _post(file: str, tag: str | None, behavior: Behavior, find_place: Callable[[], Place]) -> None:
     from ledger.comments.body import read_body
     from ledger.comments.hosts import NotPosted
@@ -88,11 +92,13 @@ def _post(file: str, tag: str | None, behavior: Behavior, find_place: Callable[[
         place = find_place()
         from ledger.comments.post import post_comment  # requests takes a while to import
 
-        posted = post_comment(place, body, behavior)
+        action, comment_id, remark = post_comment(place, body, behavior)
     except NotPosted as reason:
         note(str(reason))
         return
-    if posted.comment_id is None:
+    if remark is not None:
+        note(remark)
+    if action == "quiet":
         click.echo(f"Nothing to say: no comment on {place.request}")
     else:
-        click.echo(f"Comment {posted.comment_id} on {place.request}: {posted.action}")
+        click.echo(f"Comment {comment_id} on {place.request}: {_DONE[action]}")
