@@ -35,6 +35,12 @@ def post_comment(place: Place, body: Body, behavior: Behavior = "update") -> Pla
         return plan
 
 
+def plan_comment(place: Place, body: Body, behavior: Behavior = "update") -> Plan:
+    """Reads what is there and returns what `post_comment` would do; writes nothing."""
+    with closing(Client(place)) as client:
+        return _plan(client, place, body, behavior)
+
+
 def _plan(client: Client, place: Place, body: Body, behavior: Behavior) -> Plan:
     """Edits the newest comment of our own with the body's marker, where the text differs, else makes one.
 

@@ -199,6 +199,68 @@ def test_an_enterprise_server_is_asked_beside_its_other_interface(github: Host) 
     assert github.forge.asked[-1] == ("POST", "/api/graphql")
 
 
+# --- a dry run ------------------------------------------------------------------------------------------------------
+
+
+def dry(host: Host, body: str = REPORT, *options: str, env: dict[str, str] | None = None) -> tuple[str, str]:
+    """What a dry run prints, its one note without `Note: `; nothing is written."""
+    before = host.forge.bodies()
+    done = host.comment(body, "--dry-run", *options, env=env).ok()
+    assert host.forge.bodies() == before
+    assert set(host.forge.methods()) <= {"GET", "WHOSE"}
+    [line] = done.stderr.splitlines()
+    return done.stdout, line.removeprefix("Note: ")
+
+
+def test_a_dry_run_says_what_it_would_do(host: Host) -> None:
+    quiet = f"{MARKER}\n{QUIET}\nNo change.\n"
+    assert dry(host) == (REPORT, f"would create a comment on {host.request}")
+    assert dry(host, quiet) == (quiet, f"quiet: would make no comment on {host.request}, as there is nothing to say")
+    host.forge.add(REPORT, author="mallory")
+    assert dry(host)[1].startswith(f"would create a comment on {host.request}; comment 101 on {host.request} begins")
+    host.forge.add(REPORT)
+    assert dry(host) == (REPORT, f"would leave comment 102 on {host.request} unchanged: it has this text")
+    assert dry(host, quiet) == (quiet, f"would edit comment 102 on {host.request}")
+    assert dry(host, REPORT, "--behavior", "new")[1] == f"would create a comment on {host.request}"
+
+
+def test_a_dry_run_shows_the_text_as_it_would_be_posted(github: Host) -> None:
+    body = REPORT + "/merge\n" + "x\n" * 40_000
+    for env in ({}, {"GITHUB_TOKEN": ""}):
+        shown, _said = dry(github, body, "--tag", "search", env=env)
+        assert shown.startswith(f"<!-- tollbook:diff:search -->{REPORT.removeprefix(MARKER)}\\/merge\nx\n")
+        assert shown.endswith(f"characters, this report has {len(body) + len(':search') + 1:,}.\n")
+    github.comment(body, "--tag", "search").ok()
+    assert github.forge.bodies() == [shown]
+
+
+def test_a_dry_run_sends_no_terminal_escapes(github: Host) -> None:
+    assert dry(github, f"{MARKER}\na\x1b[31mb\n")[0] == f"{MARKER}\na\\x1b[31mb\n"
+
+
+@pytest.mark.parametrize("name", ["github", "gitlab"])
+def test_a_dry_run_needs_neither_a_token_nor_a_job(cli: Cli, forge: Forge, name: str) -> None:
+    shown, said = dry(Host(name, forge, {}, cli))
+    assert shown == REPORT
+    assert said.startswith("whether a comment is there to be edited can't be known: not on a ")
+    assert forge.asked == []
+
+
+@pytest.mark.parametrize(
+    ("env", "reason"),
+    [
+        ({"GITHUB_TOKEN": "", "GITLAB_TOKEN": ""}, "_TOKEN is not set"),
+        ({"GITHUB_REPOSITORY": "", "CI_PROJECT_ID": ""}, " set it to "),
+        ({"GITHUB_TOKEN": "other", "GITLAB_TOKEN": "other"}, "127.0.0.1 answered 401 (Bad credentials)"),
+    ],
+)
+def test_a_dry_run_says_why_it_cannot_know(host: Host, env: dict[str, str], reason: str) -> None:
+    shown, said = dry(host, env=env)
+    assert shown == REPORT
+    assert said.startswith("whether a comment is there to be edited can't be known: ")
+    assert reason in said
+
+
 # --- what is posted -------------------------------------------------------------------------------------------------
 
 
