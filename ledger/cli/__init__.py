@@ -21,7 +21,7 @@ COMMANDS = {
     "diff": ("diff", "Compare what a change to prompts costs a month, with gates for CI."),
     "calibrate": ("calibrate", "Correct token counts by what the API reported."),
     "comment": ("comment", "Post a report as one comment on a pull request or merge request."),
-    "workload": ("workload", "Pull what estimates learn from the ledger."),
+    "workload": ("workload", "Begin a tollbook.toml from a folder of prompts; pull what the ledger knows."),
     "rates": ("rates", "Rate cards and conversions: list, show, add."),
     "ingest": ("ingest", "Record usage from files or standard input, each request once."),
     "quarantine": ("quarantine", "Items that could not be recorded: list, show, retry, accept, discard, export."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -26,12 +26,42 @@ _NO_ACCESS = (401, 403, 404)
 _UNSURE = "may lack its comment: run the command again"
 
 
+class _User(msgspec.Struct):
+    login: str | None = None  # GitHub's name of it
+    username: str | None = None  # GitLab's
+
+    @property
+    def name(self) -> str | None:
+        return self.login or self.username
+
+
 class Comment(msgspec.Struct):
     """A comment as both hosts have it; GitLab's own remarks are `system`."""
 
     id: int
     body: str | None = None
     system: bool = False
+    user: _User | None = None  # GitHub's name of the author
+    author: _User | None = None  # GitLab's
+
+    @property
+    def writer(self) -> str | None:
+        """The account that wrote it; None where the host names none, as of one that is deleted."""
+        user = self.user or self.author
+        return None if user is None else user.name
+
+
+class _Data(msgspec.Struct):
+    viewer: _User | None = None
+
+
+class _Account(_User):
+    data: _Data | None = None  # of GraphQL
+
+    @property
+    def name(self) -> str | None:
+        viewer = self if self.data is None else self.data.viewer
+        return None if viewer is None else viewer.login or viewer.username
 
 
 class _Retry(Retry):
@@ -54,29 +84,32 @@ class Client:
         self._session.headers.update({"User-Agent": "tollbook", **place.headers})
         # This in place of `auth` keeps requests from putting the password of a .netrc in the token's place.
         self._session.auth = lambda prepared: prepared
-        retries = _Retry(
-            total=4,
-            connect=4,
-            read=2,
-            status=4,
-            other=0,
-            backoff_factor=0.5,
-            # POST isn't one of them: what was perhaps received isn't sent again, as it would make a second comment.
-            # A connection that never came about is tried again for every method.
-            allowed_methods={"GET", "PATCH", "PUT"},
-            status_forcelist={429, 502, 503, 504},
-            raise_on_status=False,
-        )
+        # POST isn't one of them: what was perhaps received isn't sent again, as it would make a second comment.
+        # A connection that never came about is tried again for every method.
+        repeatable = {"GET", "PATCH", "PUT"}
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=retries))
+            self._session.mount(scheme, HTTPAdapter(max_retries=_retries(repeatable)))
+        self._session.mount(place.account_url, HTTPAdapter(max_retries=_retries({"GET", "POST"})))  # a question alone
 
         self.close = self._session.close
+
+    def account(self) -> str | None:
+        """The name of the account that the token belongs to; None where the host doesn't tell."""
+        query = self._place.account_query
+        try:
+            response = self._send("GET" if query is None else "POST", self._place.account_url, json=query)
+        except NotPosted:
+            return None
+        try:
+            return msgspec.json.decode(response.content, type=_Account).name
+        except (ValueError, RecursionError, msgspec.DecodeError):
+            return None
 
     def comments(self) -> Iterator[Comment]:
         """Yields every comment that people or bots made, page by page."""
         query: Mapping[str, str] | None = {"per_page": str(PER_PAGE)}
         for _ in range(MAX_PAGES):
-            response = self._send("GET", self._place.comments_path, params=query)
+            response = self._send("GET", self._comments_url, params=query)
             yield from (comment for comment in self._read(response, list[Comment]) if not comment.system)
             query = self._next_page(response)
             if query is None:
@@ -85,18 +118,21 @@ class Client:
 
     def create(self, text: str) -> int:
         """Makes a comment and returns its id."""
-        return self._read(self._send("POST", self._place.comments_path, json={"body": text}), Comment).id
+        return self._read(self._send("POST", self._comments_url, json={"body": text}), Comment).id
 
     def edit(self, comment_id: int, text: str) -> None:
         """Puts another text into a comment."""
-        self._send(self._place.edit_method, f"{self._place.edit_path}/{comment_id}", json={"body": text})
+        place = self._place
+        self._send(place.edit_method, f"{place.api_url}{place.edit_path}/{comment_id}", json={"body": text})
 
-    def _send(self, method: str, path: str, **content: Any) -> requests.Response:
+    @property
+    def _comments_url(self) -> str:
+        return self._place.api_url + self._place.comments_path
+
+    def _send(self, method: str, url: str, **content: Any) -> requests.Response:
         try:
             # A redirect isn't followed: the token is for this host alone.
-            response = self._session.request(
-                method, self._place.api_url + path, timeout=TIMEOUT_SECONDS, allow_redirects=False, **content
-            )
+            response = self._session.request(method, url, timeout=TIMEOUT_SECONDS, allow_redirects=False, **content)
         except (requests.RequestException, HTTPError) as error:
             # The exception's own words may hold what a proxy's address does: a password.
             raise LedgerError(f"{self._place.host} {_failure(error)}: {self._place.request} {_UNSURE}") from None
@@ -140,6 +176,20 @@ class Client:
         except (ValueError, RecursionError, msgspec.DecodeError) as error:
             message = f"{self._place.host} answered with no comment as its API has them ({error})"
             raise LedgerError(f"{message}: check {self._place.api_variable}") from None
+
+
+def _retries(methods: Collection[str]) -> _Retry:
+    return _Retry(
+        total=4,
+        connect=4,
+        read=2,
+        status=4,
+        other=0,
+        backoff_factor=0.5,
+        allowed_methods=methods,
+        status_forcelist={429, 502, 503, 504},
+        raise_on_status=False,
+    )
 
 
 def _is_rate_limit(response: requests.Response) -> bool:

@@ -18,6 +18,9 @@ _PULL_REF = re.compile(r"refs/pull/([1-9][0-9]{0,17})/", re.ASCII)
 _REPOSITORY = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+", re.ASCII)
 _TOKEN = re.compile(r"[!-~]+", re.ASCII)
 
+GITHUB_MAX_CHARACTERS = 65_536
+GITLAB_MAX_CHARACTERS = 1_000_000
+
 
 class NotPosted(Exception):  # noqa: N818 - no error: the job goes on
     """No comment and no error: nothing to comment on, or no right to write there."""
@@ -33,6 +36,8 @@ class Place:
     comments_path: str
     edit_path: str
     edit_method: Literal["PATCH", "PUT"]
+    account_url: str
+    account_query: Mapping[str, str] | None
     max_characters: int
     permission: str
     token: str = field(repr=False)
@@ -53,15 +58,19 @@ def github_place(env: Mapping[str, str], number: int | None = None) -> Place:
     repository = env.get("GITHUB_REPOSITORY", "")
     if not _REPOSITORY.fullmatch(repository):
         raise LedgerError(f"GITHUB_REPOSITORY {repository!r}: set it to OWNER/NAME of the repository")
+    api_url = _api_url(env, "GITHUB_API_URL", "https://api.github.com")
     return Place(
         request=f"pull request #{number}",
-        api_url=_api_url(env, "GITHUB_API_URL", "https://api.github.com"),
+        api_url=api_url,
         api_variable="GITHUB_API_URL",
         # A pull request's comments are those of the issue of the same number; the others belong to lines of code.
         comments_path=f"/repos/{repository}/issues/{number}/comments",
         edit_path=f"/repos/{repository}/issues/comments",
         edit_method="PATCH",
-        max_characters=65_536,
+        # GET /user is refused to a job's own token. A server of one's own has /api/graphql beside /api/v3.
+        account_url=f"{api_url.removesuffix('/v3')}/graphql",
+        account_query={"query": "{viewer{login}}"},
+        max_characters=GITHUB_MAX_CHARACTERS,
         permission="the job's token needs `pull-requests: write`, which pull requests from forks don't get",
         token=token,
         headers={
@@ -83,14 +92,17 @@ def gitlab_place(env: Mapping[str, str], number: int | None = None) -> Place:
     if not project:
         raise LedgerError("CI_PROJECT_ID is not set: set it to the project's number or its path, GROUP/NAME")
     notes = f"/projects/{quote(project, safe='')}/merge_requests/{number}/notes"
+    api_url = _api_url(env, "CI_API_V4_URL", "https://gitlab.com/api/v4")
     return Place(
         request=f"merge request !{number}",
-        api_url=_api_url(env, "CI_API_V4_URL", "https://gitlab.com/api/v4"),
+        api_url=api_url,
         api_variable="CI_API_V4_URL",
         comments_path=notes,
         edit_path=notes,
         edit_method="PUT",
-        max_characters=1_000_000,
+        account_url=f"{api_url}/user",
+        account_query=None,
+        max_characters=GITLAB_MAX_CHARACTERS,
         permission="GITLAB_TOKEN must be an access token with the scope `api` and at least the role Reporter",
         token=token,
         headers={"Accept": "application/json", "PRIVATE-TOKEN": token},

@@ -407,6 +407,6 @@ def test_the_plain_recipe_does_what_it_says(repository: Hosted, forge: Forge, tm
     for limit, code in (("10%,5usd", 1), ("10%,50usd", 0)):
         job = run_recipe(checkout, recipe("Any other CI").replace("10%,5usd", limit), given)
         assert job.exit_code == code, job.log
-    assert forge.methods() == ["GET", "POST", "GET", "PATCH"]  # the gate's limit is another
+    assert forge.methods() == ["GET", "POST", "GET", "WHOSE", "PATCH"]  # the gate's limit is another
     assert forge.bodies() == [(checkout / "diff.md").read_text()]
     assert ET.parse(checkout / "diff.xml").getroot().tag == "testsuites"

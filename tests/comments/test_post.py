@@ -15,7 +15,7 @@ import requests
 from urllib3.exceptions import LocationParseError
 
 from tests.conftest import Cli, Outcome
-from tests.helpers.forge import TOKEN, Forge, Trouble, running_forge
+from tests.helpers.forge import ME, TOKEN, Forge, Trouble, running_forge
 
 MARKER = "<!-- tollbook:diff -->"
 QUIET = "<!-- tollbook:quiet -->"
@@ -87,7 +87,7 @@ def test_runs_on_one_request_make_one_comment(host: Host) -> None:
     assert host.comment().ok().stdout == f"Comment 101 on {host.request}: unchanged\n"
     assert host.comment(f"{REPORT}more\n").ok().stdout == f"Comment 101 on {host.request}: updated\n"
     assert host.forge.bodies() == [f"{REPORT}more\n"]
-    assert host.forge.methods() == ["GET", "POST", "GET", "GET", host.edit]
+    assert host.forge.methods() == ["GET", "POST", "GET", "WHOSE", "GET", "WHOSE", host.edit]
 
 
 def test_the_installed_command_comments_too(forge: Forge, script: Cli) -> None:
@@ -101,7 +101,7 @@ def test_the_newest_of_our_comments_is_found_on_any_page(host: Host) -> None:
         host.forge.add(body)
     assert host.comment().ok().stdout == f"Comment 104 on {host.request}: updated\n"
     assert host.forge.bodies() == ["hello", f"{MARKER}\nold", "looks good", REPORT, "one more", "and one"]
-    assert host.forge.methods() == ["GET"] * 3 + [host.edit]  # 6 comments, 2 a page
+    assert host.forge.methods() == ["GET"] * 3 + ["WHOSE", host.edit]  # 6 comments, 2 a page
 
 
 def test_behavior_new_makes_a_comment_each_time(host: Host) -> None:
@@ -138,6 +138,127 @@ def test_tags_keep_comments_apart(host: Host) -> None:
     rest = REPORT.removeprefix(MARKER)
     markers = ("<!-- tollbook:diff:search -->", "<!-- tollbook:diff:support -->", MARKER)
     assert host.forge.bodies() == [marker + rest for marker in markers]
+
+
+# --- whose ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("author", ["mallory", "github-actions", "GITHUB-ACTIONS[BOT]", None])
+def test_a_comment_of_another_account_is_left_alone(host: Host, author: str | None) -> None:
+    strange = f"{MARKER}\n### Cost of prompts: nothing at all"
+    host.forge.add(strange, author)
+    done = host.comment().ok()
+    assert done.stdout == f"Comment 102 on {host.request}: created\n"
+    assert done.stderr == (
+        f"Note: comment 101 on {host.request} begins with the same marker and is left alone: it was written by"
+        f" {author or 'an account that is gone'}, the token is {ME}'s\n"
+    )
+    host.forge.add(strange, author)
+    done = host.comment(f"{REPORT}more\n").ok()
+    assert (done.stdout, done.stderr) == (f"Comment 102 on {host.request}: updated\n", "")
+    assert host.forge.bodies() == [strange, f"{REPORT}more\n", strange]
+
+
+UNKNOWN = [
+    None,
+    Trouble("WHOSE", 403, message="Resource not accessible by integration"),
+    Trouble("WHOSE", 404),
+    Trouble("WHOSE", 200, html="<h1>Sign in</h1>"),
+    Trouble("WHOSE", 200, html="{}"),
+    Trouble("WHOSE", 200, html='{"data": {"viewer": null}, "username": null}'),
+    Trouble("WHOSE", 200, html='{"data": {"viewer": {"login": ""}}, "username": ""}'),
+]
+
+
+@pytest.mark.parametrize("trouble", UNKNOWN)
+def test_where_nobody_tells_whose_the_token_is_no_comment_is_edited(host: Host, trouble: Trouble | None) -> None:
+    host.forge.tells_account = trouble is not None
+    host.forge.troubles += [] if trouble is None else [trouble]
+    host.forge.add(f"{MARKER}\nold", author=None if trouble is None else ME)
+    done = host.comment().ok()
+    assert done.stdout == f"Comment 102 on {host.request}: created\n"
+    assert done.stderr == (
+        f"Note: comment 101 on {host.request} begins with the same marker and is left alone: 127.0.0.1 doesn't tell"
+        " whose the token is, so that it may be someone else's\n"
+    )
+    assert host.forge.bodies() == [f"{MARKER}\nold", REPORT]
+
+
+def test_a_host_in_trouble_over_whose_the_token_is_gets_no_comment_twice(host: Host, waits: list[float]) -> None:
+    host.forge.add(f"{MARKER}\nold")
+    host.forge.troubles += [Trouble("WHOSE", 503) for _ in range(5)]
+    done = host.comment()
+    assert done.exit_code == 2
+    assert "127.0.0.1 answered 503" in done.stderr
+    assert host.forge.bodies() == [f"{MARKER}\nold"]
+
+
+def test_an_enterprise_server_is_asked_beside_its_other_interface(github: Host) -> None:
+    for expected in ("created", "unchanged"):
+        assert expected in github.comment(env={"GITHUB_API_URL": f"{github.forge.url}/api/v3"}).ok().stdout
+    assert github.forge.asked[-1] == ("POST", "/api/graphql")
+
+
+# --- a dry run ------------------------------------------------------------------------------------------------------
+
+
+def dry(host: Host, body: str = REPORT, *options: str, env: dict[str, str] | None = None) -> tuple[str, str]:
+    """What a dry run prints, its one note without `Note: `; nothing is written."""
+    before = host.forge.bodies()
+    done = host.comment(body, "--dry-run", *options, env=env).ok()
+    assert host.forge.bodies() == before
+    assert set(host.forge.methods()) <= {"GET", "WHOSE"}
+    [line] = done.stderr.splitlines()
+    return done.stdout, line.removeprefix("Note: ")
+
+
+def test_a_dry_run_says_what_it_would_do(host: Host) -> None:
+    quiet = f"{MARKER}\n{QUIET}\nNo change.\n"
+    assert dry(host) == (REPORT, f"would create a comment on {host.request}")
+    assert dry(host, quiet) == (quiet, f"quiet: would make no comment on {host.request}, as there is nothing to say")
+    host.forge.add(REPORT, author="mallory")
+    assert dry(host)[1].startswith(f"would create a comment on {host.request}; comment 101 on {host.request} begins")
+    host.forge.add(REPORT)
+    assert dry(host) == (REPORT, f"would leave comment 102 on {host.request} unchanged: it has this text")
+    assert dry(host, quiet) == (quiet, f"would edit comment 102 on {host.request}")
+    assert dry(host, REPORT, "--behavior", "new")[1] == f"would create a comment on {host.request}"
+
+
+def test_a_dry_run_shows_the_text_as_it_would_be_posted(github: Host) -> None:
+    body = REPORT + "/merge\n" + "x\n" * 40_000
+    for env in ({}, {"GITHUB_TOKEN": ""}):
+        shown, _said = dry(github, body, "--tag", "search", env=env)
+        assert shown.startswith(f"<!-- tollbook:diff:search -->{REPORT.removeprefix(MARKER)}\\/merge\nx\n")
+        assert shown.endswith(f"characters, this report has {len(body) + len(':search') + 1:,}.\n")
+    github.comment(body, "--tag", "search").ok()
+    assert github.forge.bodies() == [shown]
+
+
+def test_a_dry_run_sends_no_terminal_escapes(github: Host) -> None:
+    assert dry(github, f"{MARKER}\na\x1b[31mb\n")[0] == f"{MARKER}\na\\x1b[31mb\n"
+
+
+@pytest.mark.parametrize("name", ["github", "gitlab"])
+def test_a_dry_run_needs_neither_a_token_nor_a_job(cli: Cli, forge: Forge, name: str) -> None:
+    shown, said = dry(Host(name, forge, {}, cli))
+    assert shown == REPORT
+    assert said.startswith("whether a comment is there to be edited can't be known: not on a ")
+    assert forge.asked == []
+
+
+@pytest.mark.parametrize(
+    ("env", "reason"),
+    [
+        ({"GITHUB_TOKEN": "", "GITLAB_TOKEN": ""}, "_TOKEN is not set"),
+        ({"GITHUB_REPOSITORY": "", "CI_PROJECT_ID": ""}, " set it to "),
+        ({"GITHUB_TOKEN": "other", "GITLAB_TOKEN": "other"}, "127.0.0.1 answered 401 (Bad credentials)"),
+    ],
+)
+def test_a_dry_run_says_why_it_cannot_know(host: Host, env: dict[str, str], reason: str) -> None:
+    shown, said = dry(host, env=env)
+    assert shown == REPORT
+    assert said.startswith("whether a comment is there to be edited can't be known: ")
+    assert reason in said
 
 
 # --- what is posted -------------------------------------------------------------------------------------------------
@@ -258,7 +379,7 @@ def test_a_forks_merge_request_stands_in_the_other_project(gitlab: Host) -> None
     gitlab.comment(env={"CI_MERGE_REQUEST_PROJECT_ID": "5", "CI_PROJECT_ID": "42"}).ok()
     assert gitlab.forge.asked[-1] == ("POST", "/projects/5/merge_requests/7/notes")
     gitlab.comment(env={"CI_PROJECT_ID": "acme/shop"}).ok()
-    assert gitlab.forge.asked[-1] == ("GET", "/projects/acme%2Fshop/merge_requests/7/notes?per_page=100")
+    assert gitlab.forge.asked[-2] == ("GET", "/projects/acme%2Fshop/merge_requests/7/notes?per_page=100")
 
 
 def test_outside_a_request_it_says_so_and_passes(host: Host) -> None:
@@ -348,13 +469,6 @@ def test_each_refusal_passes(host: Host, status: int, method: str) -> None:
     assert host.forge.comments == []
 
 
-def test_someone_elses_comment_with_our_marker_is_not_forced(host: Host) -> None:
-    host.forge.edits_others = False
-    host.forge.add(f"{MARKER}\nmine now", author="someone")
-    assert f"no right to comment on {host.request}" in host.comment().ok().stderr
-    assert host.forge.bodies() == [f"{MARKER}\nmine now"]
-
-
 @pytest.mark.parametrize("token", ["two words", "other\nrows", "bell\x07", "tökn", "\N{CJK UNIFIED IDEOGRAPH-4E00}"])
 def test_a_token_that_can_be_none_is_not_shown(host: Host, token: str) -> None:
     done = host.comment(env={"GITHUB_TOKEN": token, "GITLAB_TOKEN": token})
@@ -396,9 +510,10 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_host_that_is_busy_is_asked_again(host: Host, status: int, waits: list[float]) -> None:
     host.forge.add(f"{MARKER}\nold")
-    host.forge.troubles += [Trouble("GET", status), Trouble(host.edit, status, {"Retry-After": "7"})]
+    host.forge.troubles += [Trouble(kind, status) for kind in ("GET", "WHOSE")]
+    host.forge.troubles.append(Trouble(host.edit, status, {"Retry-After": "7"}))
     assert "updated" in host.comment().ok().stdout
-    assert host.forge.methods() == ["GET", "GET", host.edit, host.edit]
+    assert host.forge.methods() == ["GET", "GET", "WHOSE", "WHOSE", host.edit, host.edit]
     assert waits == [7]
 
 

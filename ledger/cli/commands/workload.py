@@ -1,8 +1,10 @@
-"""`tollbook workload`: what estimates learn from the ledger."""
+"""`tollbook workload`: a first configuration of workloads, and what estimates learn from the ledger."""
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,11 +12,16 @@ import msgspec
 
 from ledger.cli.app import App
 from ledger.cli.command import command, group
-from ledger.cli.show.output import Output, note, output_options
+from ledger.cli.show.output import Output, note, output_options, refuse_unwritable, replacing
 from ledger.cli.show.sheet import Column, Sheet, cells_of, columns, to_json
+from ledger.config import FILE_NAME
+from ledger.errors import LedgerError
+from ledger.values.safe_text import visible
+from ledger.values.words import counted
 
 if TYPE_CHECKING:
     from ledger.estimates.history.profile import Profile
+    from ledger.estimates.workloads.first_config import FirstWorkload
 
 COLUMNS = (
     *columns("text", "project", "model"),
@@ -27,9 +34,18 @@ COLUMNS = (
 )
 
 
-@group("tollbook workload pull --since 30d -o profile.json")
+FOUND = columns("text", "workload", "model", "prompts", "placeholders")
+_MOST_LEFT_OUT = 5
+
+
+@group(
+    "tollbook workload init prompts --model doubao-seed-2.0-lite",
+    "tollbook workload pull --since 30d -o profile.json",
+)
 def workload() -> None:
-    """Show or write what the ledger knows of workloads: how many requests, how long, how much of them cached."""
+    """Begin a configuration of workloads, or show what the ledger knows of them: how many requests, how long, how much
+    of them cached.
+    """
 
 
 @command(
@@ -79,3 +95,64 @@ def _sheet(profile: Profile, period: str) -> Sheet:
     rows = [cells_of(row, COLUMNS, requests_per_month=profile.requests_per_month(row)) for row in profile.workloads]
     days = f"{profile.days} {'day' if profile.days == '1' else 'days'}"
     return Sheet(f"Workloads, {period}: {days} of usage", COLUMNS, rows, document=msgspec.to_builtins(profile))
+
+
+@command(
+    "tollbook workload init prompts --model doubao-seed-2.0-lite",
+    "tollbook workload init requests -o costs/tollbook.toml",
+    within=workload,
+    shows=None,
+)
+@click.argument("folder", metavar="[FOLDER]", required=False)
+@click.option("--model", metavar="M", help="The model of prompts that name none of the rate card.")
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    metavar="FILE",
+    default=FILE_NAME,
+    show_default=True,
+    help="Write to FILE, - is standard output.",
+)
+def init(app: App, folder: str | None, model: str | None, path: str) -> None:
+    """Write a first tollbook.toml from a folder of prompts, to be estimated at once and filled in.
+
+    FOLDER is `prompts` where there is one, else the working directory. Each file in it is a workload. So is each
+    sub-folder: where it holds several files, they are alternatives, each sent as often as the others.
+
+    Prompts are texts (.md .txt .prompt .j2 .jinja .tmpl) and request bodies (.json .jsonl), whose own model holds.
+    READMEs, changelogs, hidden files and packages are left out. A FILE without workloads keeps what it has.
+    """
+    from ledger.estimates.workloads.first_config import find_prompts, first_workloads
+    from ledger.estimates.workloads.first_text import Existing, existing, with_workloads
+
+    chosen = Path(folder or ("prompts" if Path("prompts").is_dir() else "."))
+    if path != "-":
+        refuse_unwritable(path)
+    there = Existing() if path == "-" else existing(Path(path))
+    card = app.card(there.provider)
+    if model is not None:
+        model = card.entry_at(model, datetime.now(UTC)).model
+    files, left_out = find_prompts(chosen, card)
+    for reason in left_out[:_MOST_LEFT_OUT]:
+        note(f"left out: {reason}")
+    if left_out[_MOST_LEFT_OUT:]:
+        note(f"left out: {len(left_out) - _MOST_LEFT_OUT:,} more")
+    if not files:
+        raise LedgerError(f"{chosen}: holds no prompt: give the folder of texts or request bodies")
+    workloads = first_workloads(files, folder=chosen, base=Path(path).parent, model=model)
+    text = with_workloads(there.text, workloads)
+    if path == "-":
+        click.echo(text, nl=False)
+        return
+    with replacing(path) as out:
+        out.write(text.encode())
+    Output("table").write(_sheet_of(workloads, path))
+    click.echo(f"Fill in what its # lines name, and run: tollbook estimate --config {visible(shlex.quote(path))}")
+
+
+def _sheet_of(workloads: list[FirstWorkload], path: str) -> Sheet:
+    requests = sum(one.requests for one in workloads)
+    title = f"{path}: {counted(len(workloads), 'workload')} of {counted(requests, 'prompt')}"
+    rows = [[one.name, one.model, ", ".join(one.prompts), ", ".join(one.placeholders)] for one in workloads]
+    return Sheet(title, FOUND, rows)
