@@ -106,7 +106,7 @@ def test_of_many_prompts_the_sum_and_the_dearest_are_shown(cli: Cli, tmp_path: P
     assert "60 prompts in short" in shown
     names = [line.split()[0] for line in shown.splitlines() if line.startswith("r.jsonl:")]
     assert names == [f"r.jsonl:{number}" for number in (60, *range(59, 50, -1))]
-    assert "Not shown: 50 prompts; --all shows them, CSV and JSON have them." in shown
+    assert "Shown are the 10 dearest, then of the 1 whose range crosses a tier; --all shows the 50 others" in shown
     found = cli(*options, "--json").ok().json
     summary = found["summary"]
     assert summary["p90_input_tokens"] == found["prompts"][53]["input_tokens"]

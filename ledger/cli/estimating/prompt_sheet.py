@@ -37,7 +37,7 @@ COLUMNS = (
     Column("image_tokens", "count", shown=False),
     Column("uncounted", shown=False),
 )
-SUMMARY_COLUMNS = (Column("of all prompts"), Column("input_tokens", "count"), Column("usd", "usd"))
+SUMMARY_COLUMNS = (Column("of all prompts"), Column("input_tokens", "count"), Column("usd", "usd", exact=True))
 # So many prompts are shown one by one; of more the dearest ten, and those that cross a tier.
 MOST_SHOWN = 50
 DEAREST = 10
@@ -93,9 +93,9 @@ def _sheet(result: PromptsEstimate, *, show_all: bool) -> Sheet:
         f"{subject}{caveats}{each}",
         columns,
         rows,
-        _total_row(result.total) if count > 1 and result.requests == 1 else None,
+        _total_row(result.total) if count > 1 and result.requests == 1 and brief is None else None,
         document=_document(result),
-        footnotes=list(_footnotes(result, left_out=0 if brief is None else count - len(brief))),
+        footnotes=[*_left_out(result, brief), *_footnotes(result)],
         lead=_summary_sheet(result) if count > MOST_SHOWN else None,
         brief=brief,
     )
@@ -148,9 +148,15 @@ def _total_row(total: EstimateTotal) -> list[Cell]:
     return [round_usd(getattr(total, column.name)) if column.kind == "usd" else None for column in COLUMNS]
 
 
-def _footnotes(result: PromptsEstimate, *, left_out: int) -> Iterator[str]:
-    if left_out:
-        yield f"Not shown: {counted(left_out, 'prompt')}; --all shows them, CSV and JSON have them."
+def _left_out(result: PromptsEstimate, brief: Sequence[object] | None) -> Iterator[str]:
+    if brief is not None:
+        crossing = sum(bool(prompt.priced.crossed) for prompt, _ in result.prompts)
+        more = f", then of the {crossing:,} whose range crosses a tier" if crossing else ""
+        left_out = len(result.prompts) - len(brief)
+        yield f"Shown are the {DEAREST} dearest{more}; --all shows the {left_out:,} others, CSV and JSON have them."
+
+
+def _footnotes(result: PromptsEstimate) -> Iterator[str]:
     total, settings = result.total, result.models[0].settings
     per_usd_nano, currency = settings.per_usd_nano, settings.entry.currency
     times = "" if result.requests == 1 else f", each prompt sent {result.requests:,} times"
@@ -228,7 +234,7 @@ def _output_text(result: PromptsEstimate, inputs: ModelInputs, of: str) -> str:
     worst = "" if most is None else f"; the high end has {most:,}"
     own = sum(prompt.entry.max_output_tokens != most for prompt, by in result.prompts if by is inputs)
     if own:
-        worst += f"; {counted(own, 'body has', 'bodies have')} a limit of their own, which bounds theirs"
+        worst += "; 1 body has a limit of its own" if own == 1 else f"; {own:,} bodies have limits of their own"
     return f"Output tokens{of}: {inputs.facts.output_tokens:,}, {expected}{worst}."
 
 

@@ -52,13 +52,15 @@ def limit_words(limit: Amount) -> str:
 
 
 def value_words(value: Amount, limit: Amount | None = None, *, signed: bool = False) -> str:
-    """The value to the cent, "$2.53", or to as many places as tell its side of the limit, and it from nothing."""
+    """The value to the cent, "$2.53", below 1 to three digits, or to as many places as tell its side of the limit."""
     of_limit = limit.nano if limit is not None and limit.currency == value.currency else None
-    for places in range(_CENTS, _MOST_PLACES + 1):
+    # 0.0123 has 8 digits in nano: three of them end at the fourth place.
+    digits = len(str(abs(value.nano)))
+    least = _CENTS if digits > _MOST_PLACES else max(_CENTS, _MOST_PLACES - digits + 3)
+    for places in range(min(least, _MOST_PLACES), _MOST_PLACES + 1):
         unit = 10 ** (_MOST_PLACES - places)
         rounded = divide_half_even(value.nano, unit) * unit
-        is_on_its_side = of_limit is None or (rounded > of_limit) == (value.nano > of_limit)
-        if is_on_its_side and bool(rounded) == bool(value.nano):
+        if of_limit is None or (rounded > of_limit) == (value.nano > of_limit):
             break
     whole, _, fraction = format_nano(abs(rounded)).partition(".")
     sign = "-" if rounded < 0 else "+" if signed and rounded else ""

@@ -90,9 +90,9 @@ def _warnings_of_model(prompt: Prompt, settings: Settings) -> list[str]:
 def _warnings_of_parts(uncounted: Sequence[Part]) -> list[str]:
     if not uncounted:
         return []
-    hint = "give image_tokens for images, or" if any(part.noun == IMAGE for part in uncounted) else "you may"
+    hint = "give image_tokens for images, or " if any(part.noun == IMAGE for part in uncounted) else ""
     named = listed(names_of(uncounted))
-    return [f"not counted, so that the price is at least this: {named}; {hint} add their tokens as extra input tokens"]
+    return [f"not counted, so that the price is at least this: {named}; {hint}add their tokens as extra input tokens"]
 
 
 def _estimate_of(
