@@ -12,8 +12,8 @@ from itertools import chain, islice
 from ledger.errors import LedgerError
 from ledger.values.layout import DELIMITERS, Layout
 
-MAX_LINE = 2**20
-"""The longest line in characters: a file without line ends is no table."""
+MAX_LINE = 2**21
+"""The longest line in characters, above any prompt: a file without line ends is no table."""
 SEPARATOR_LINE = b"sep="
 """The beginning of a first line as Excel writes it: `sep=;`."""
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -93,14 +93,14 @@ def _lines(name: str, blocks: Iterator[bytes], encoding: str, other_encoding: st
         *whole, waiting = waiting.split("\n")
         for text in whole:
             number += 1
-            yield _checked(name, number, text + "\n")
+            yield _checked(name, number, text + "\n", encoding, other_encoding)
         if len(waiting) > MAX_LINE:
             raise wrong(name, number + 1, "is too long to be read: check the file")
     if waiting:
-        yield _checked(name, number + 1, waiting)
+        yield _checked(name, number + 1, waiting, encoding, other_encoding)
 
 
-def _checked(name: str, line: int, text: str) -> str:
+def _checked(name: str, line: int, text: str, encoding: str, other_encoding: str) -> str:
     if "\0" in text:
-        raise wrong(name, line, "holds a NUL byte: the file is damaged, or --encoding says how it is written")
+        raise wrong(name, line, f"holds a NUL byte: the file is damaged, or isn't {encoding}: {other_encoding}")
     return text
