@@ -34,6 +34,7 @@ COUNT = click.IntRange(0, MAX_COUNT)
 @command(
     "tollbook estimate prompt.md --model doubao-seed-2.0-code --output-tokens 800",
     "tollbook estimate requests.jsonl --model doubao-seed-2.0-lite --cached-prefix system.md --json",
+    "tollbook estimate evals.csv --model doubao-seed-2.0-lite --column system --column question --output-tokens 300",
     "cat prompt.md | tollbook estimate - --model doubao-seed-2.0-pro --requests 5000 --fail-over 36credits",
     "tollbook estimate --config tollbook.toml --profile profile.json",
     shows=reporting_options,
@@ -41,6 +42,7 @@ COUNT = click.IntRange(0, MAX_COUNT)
 @click.argument("files", metavar="[FILE|-]...", nargs=-1)
 @click.option("--model", metavar="M", help="Model or alias on the rate card.")
 @click.option("--config", metavar="FILE", help="Estimate the [[workload]] entries of a tollbook.toml instead.")
+@click.option("--column", metavar="NAME", multiple=True, help="Column of an eval set that is sent. May be repeated.")
 @click.option("--encoding", metavar="E", help="tiktoken's vocabulary: o200k_base (default) or cl100k_base.")
 @click.option("--calibration", metavar="FILE", help="Correct the counts by what 'tollbook calibrate' wrote.")
 @click.option("--cached-prefix", metavar="FILE", help="Text that requests begin with and that is read from cache.")
@@ -58,6 +60,9 @@ COUNT = click.IntRange(0, MAX_COUNT)
 def estimate(app: App, /, *, config: str | None, reporting: Reporting, **options: Any) -> None:
     """Estimate what prompts cost: plain text, or request bodies in .json and .jsonl files; - is standard input.
 
+    With --column, each row of a CSV, TSV, JSON or JSON Lines file is a request that holds the columns named, in their
+    order; inputs.question is a field within another.
+
     Tokens are counted by tiktoken. Doubao's tokenizer isn't public, so a count has a range: ±20 %, or what a
     calibration says.
     """
@@ -73,6 +78,7 @@ class PromptOptions(SharedOptions):
 
     files: tuple[str, ...]
     model: str | None
+    column: tuple[str, ...]
     cached_prefix: str | None
     cached_tokens: int | None
     extra_input_tokens: int | None
@@ -125,7 +131,7 @@ def _estimate_prompts(app: App, asked: PromptOptions, reporting: Reporting) -> N
     entry = settings.entry
     if limit is not None:
         check_unit(limit, entry.currency, "--fail-over")
-    prompts = [prompt for file in asked.files for prompt in read_prompts(file)]
+    prompts = [prompt for file in asked.files for prompt in read_prompts(file, asked.column)]
     facts, output_basis = _facts(app, asked, entry.model)
     estimated = estimate_prompts(prompts, settings=settings, facts=facts)
     total = total_of(_priced(estimated), asked.requests or 1)
