@@ -18,7 +18,7 @@ from ledger.errors import LedgerError
 from ledger.estimates.prompts.requests import read_prompts
 from tests.conftest import Cli
 from tests.helpers.sources import lines
-from tests.helpers.workloads import LITE, tea
+from tests.helpers.workloads import LITE, Project, tea
 
 ANSWER = "its last message is the assistant's and counts as input: leave it out where it is the answer asked for"
 
@@ -309,3 +309,17 @@ def test_a_text_that_holds_several_says_so(cli: Cli, tmp_path: Path, name: str, 
     (prompt,) = estimated(cli, write(tmp_path, name, content))
     assert (prompt["name"], prompt["warnings"]) == (name, [warning])
     assert read_prompts(str(tmp_path / name))[0].text.texts == (content,)
+
+
+# --- workloads ------------------------------------------------------------------------------------------------------
+
+
+def test_columns_of_a_workload_are_of_its_prompts(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write({"evals/a.csv": table(*ROWS), "system.csv": tea(5)})
+    found = project.estimate('prompts = ["evals/*.csv"]\nparts = ["system.csv"]\ncolumns = ["question"]')
+    prompts = found.workloads[0].prompts
+    assert [(prompt.name, prompt.input_tokens) for prompt in prompts] == [
+        ("evals/a.csv:2", 5 + 9 + 3 + 3),
+        ("evals/a.csv:3", 5 + 4 + 3 + 3),
+    ]
