@@ -63,15 +63,16 @@ FileName: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 class Workload(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """One `[[workload]]`: requests that are sent again and again, to be estimated together.
 
-    `prompts` are globs of alternative requests, spread evenly; `parts` are files that every request begins with. Paths
-    are relative to the file. `image_tokens` is what an image counts as. Limits are USD, whole in
-    10**-9 of it.
+    `prompts` are globs of alternative requests, spread evenly; `columns` are what is sent of each row, where they are
+    eval sets; `parts` are files that every request begins with. Paths are relative to the file. `image_tokens` is what
+    an image counts as. Limits are USD, whole in 10**-9 of it.
     """
 
     name: Name
     model: Name
     project: Name | None = None
     prompts: tuple[FileName, ...] = ()
+    columns: tuple[FileName, ...] = ()
     parts: tuple[FileName, ...] = ()
     variables: dict[str, str] = {}
     cached_prefix: FileName | None = None
@@ -259,6 +260,8 @@ def _plain(value: object) -> str:
 def _check_workload(workload: Workload, key: str) -> None:
     if not (workload.prompts or workload.parts):
         raise LedgerError(f"{key}: {shown(workload.name)} has no request to estimate; give prompts, parts or both")
+    if workload.columns and not workload.prompts:
+        raise LedgerError(f"{key}: columns are of the rows of prompts; give prompts too")
     if workload.cached_prefix is not None and workload.cached_input_tokens is not None:
         raise LedgerError(f"{key}: cached_prefix and cached_input_tokens both say what is cached; give one of them")
     usd_limit(workload.max_usd_per_request, f"{key}.max_usd_per_request")

@@ -170,6 +170,10 @@ def test_a_wrong_workload_names_key_value_and_rule(tmp_path: Path, line: str, wo
         ('[[workload]]\nname = ""\nmodel = "m"\n', "workload[0].name: '' is empty; give at least a character"),
         (f'[[workload]]\nname = "{"n" * 201}"\n', f"workload[0].name: '{'n' * 79}... is longer than the 200"),
         ('[[workload]]\nname = "n"\nmodel = "m"\n', "workload[0]: 'n' has no request to estimate; give prompts, parts"),
+        (
+            '[[workload]]\nname = "n"\nmodel = "m"\nparts = ["p"]\ncolumns = ["q"]\n',
+            "workload[0]: columns are of the rows of prompts; give prompts too",
+        ),
         (f"{WORKLOAD}{WORKLOAD}", "workload[1].name: 'search' is the name of workload[0] too; give each its own"),
         (
             f'{WORKLOAD}cached_prefix = "p"\ncached_input_tokens = 0\n',

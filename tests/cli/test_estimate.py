@@ -191,7 +191,8 @@ def test_what_a_body_holds_besides_text_is_warned_of(cli: Cli, tmp_path: Path) -
         f"its body names model {LITE!r}: priced as {CODE}",
         (
             "not counted, so that the price is at least this: 2 images and the key plugins; "
-            "give image_tokens for images, or add their tokens as extra input tokens"
+            "give image_tokens for images, or name what is sent of a row by --column, or "
+            "add their tokens as extra input tokens"
         ),
     ]
     assert "Note: r.json: not counted, so that the price is at least this: 2 images" in outcome.stderr

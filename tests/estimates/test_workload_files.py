@@ -152,7 +152,8 @@ def test_what_a_body_holds_besides_text_is_named(project: Project) -> None:
         f"its body names model {PRO!r}: priced as {LITE}",
         (
             "not counted, so that the price is at least this: 1 image and the key prediction; "
-            "give image_tokens for images, or add their tokens as extra input tokens"
+            "give image_tokens for images, or name what is sent of a row by --column, or "
+            "add their tokens as extra input tokens"
         ),
     ]
     counted = project.one('parts = ["part.json"]\nprompts = ["a.json"]\nimage_tokens = 1_000').prompts[0]

@@ -14,12 +14,13 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from ledger.audit.reconcile.sides import Grain
-from ledger.audit.reconcile.tables import Table, wrong
+from ledger.audit.reconcile.tables import Table
 from ledger.errors import LedgerError
 from ledger.intake.fields.record import RecordError
 from ledger.intake.fields.times import read_time
 from ledger.values.amounts import currency_of
 from ledger.values.calendar import Calendar
+from ledger.values.csv_rows import wrong
 from ledger.values.figures import currency_named, parse_figure
 from ledger.values.instants import to_microseconds
 from ledger.values.layout import COUNTS, FIELDS, Layout

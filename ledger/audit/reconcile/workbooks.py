@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any
 
-from ledger.audit.reconcile.tables import Table, with_header, wrong
+from ledger.audit.reconcile.tables import Table, with_header
 from ledger.errors import LedgerError
+from ledger.values.csv_rows import wrong
 from ledger.values.layout import Layout
 
 # In a number format: "$"#,##0.00, [$€-407]#,##0, 0.00%.

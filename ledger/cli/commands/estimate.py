@@ -19,6 +19,7 @@ COUNT = click.IntRange(0, MAX_COUNT)
 @command(
     "tollbook estimate prompt.md --model doubao-seed-2.0-code --output-tokens 800",
     "tollbook estimate requests.jsonl --model doubao-seed-2.0-lite --cached-prefix system.md --json",
+    "tollbook estimate evals.csv --model doubao-seed-2.0-lite --column system --column question --output-tokens 300",
     "cat prompt.md | tollbook estimate - --model doubao-seed-2.0-pro --requests 5000 --fail-over 36credits",
     "tollbook estimate --config tollbook.toml --profile profile.json",
     shows=reporting_options,
@@ -27,6 +28,7 @@ COUNT = click.IntRange(0, MAX_COUNT)
 @click.option("--model", metavar="M", help="Model or alias on the rate card. Default: the one that each body names.")
 @click.option("--all-models", is_flag=True, help="Lay the card's models side by side.")
 @click.option("--config", metavar="FILE", help="Estimate the [[workload]] entries of a tollbook.toml instead.")
+@click.option("--column", metavar="NAME", multiple=True, help="Column of an eval set that is sent. May be repeated.")
 @click.option("--encoding", metavar="E", help="tiktoken's vocabulary: o200k_base (default) or cl100k_base.")
 @click.option("--calibration", metavar="FILE", help="Correct the counts by what 'tollbook calibrate' wrote.")
 @click.option("--cached-prefix", metavar="FILE", help="Text that requests begin with and that is read from cache.")
@@ -46,6 +48,9 @@ COUNT = click.IntRange(0, MAX_COUNT)
 @click.option("--gate", type=click.Choice(["expected", "high"]), help="What --fail-over limits.  [default: expected]")
 def estimate(app: App, /, *, config: str | None, all_models: bool, reporting: Reporting, **options: Any) -> None:
     """Estimate what prompts cost: plain text, or request bodies in .json and .jsonl files; - is standard input.
+
+    With --column, each row of a CSV, TSV, JSON or JSON Lines file is a request that holds the columns named, in their
+    order; inputs.question is a field within another.
 
     Tokens are counted by tiktoken. Doubao's tokenizer isn't public, so a count has a range: ±20 %, or what a
     calibration says.

@@ -27,6 +27,7 @@ class PromptOptions(SharedOptions):
 
     files: tuple[str, ...]
     model: str | None
+    column: tuple[str, ...]
     cached_prefix: str | None
     cached_tokens: int | None
     extra_input_tokens: int | None
@@ -134,7 +135,9 @@ class PromptEstimator:
             max_output_tokens=asked.max_output_tokens,
             image_tokens=asked.image_tokens,
         )
-        return cls(app, asked, [prompt for file in asked.files for prompt in read_prompts(file)], settings, facts)
+        return cls(
+            app, asked, [prompt for file in asked.files for prompt in read_prompts(file, asked.column)], settings, facts
+        )
 
     def estimate(self) -> PromptsEstimate:
         """Estimates each prompt by --model, else by the model that its body names."""

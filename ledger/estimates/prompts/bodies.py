@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.errors import LedgerError
-from ledger.estimates.prompts.parts import IMAGE, Part
+from ledger.estimates.prompts.parts import IMAGE, KEY, Part
 from pricing.money import INT64_MAX
 
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text", "summary_text", "refusal"})
@@ -111,7 +111,7 @@ _WITHOUT_INPUT = frozenset(
         "scores",
     ]
 )
-_CONTENT_KEYS = frozenset({"messages", "input", "instructions", "system"})
+_CHAT_KEYS, _RESPONSES_KEYS = ("messages", "system"), ("input", "instructions", "messages")
 
 
 @dataclass(slots=True)
@@ -173,12 +173,12 @@ class BodyReader:
             kind = _kind_of(tool, "function") if isinstance(tool, dict) else "function"
             if kind not in _OWN_TOOLS:
                 self.parts.append(Part.of(f"what the tool {kind} adds", tool))
-        known = _WITHOUT_INPUT.union(_CONTENT_KEYS, _SCHEMA_KEYS, _LIMIT_KEYS)
+        known = _WITHOUT_INPUT.union(_SCHEMA_KEYS, _LIMIT_KEYS, _CHAT_KEYS if "messages" in body else _RESPONSES_KEYS)
         for key, value in body.items():
             if key in _NAMED_INPUT and value:
                 self.parts.append(Part.of(_NAMED_INPUT[key], value))
             elif key not in known and value and isinstance(value, (str, list, dict)):
-                self.parts.append(Part.of(f"the key {key[:40]}", value))
+                self.parts.append(Part.of(f"{KEY}{key[:40]}", value))
 
     def output_limit(self, body: Mapping[str, Any]) -> int | None:
         """Returns the most output tokens that the body lets a response have, all its choices together."""

@@ -9,6 +9,8 @@ from hashlib import sha256
 from typing import NamedTuple
 
 IMAGE = "image"
+# How the name of a body's key begins that no API knows.
+KEY = "the key "
 
 
 class Part(NamedTuple):

@@ -1,4 +1,4 @@
-"""Prompts from files: plain text, or bodies of Responses and Chat Completions.
+"""Prompts from files: plain text, bodies of Responses and Chat Completions, or rows of eval sets.
 
 A chat-shaped request carries 3 tokens a message and 3 a request on top of its text: figures of OpenAI's cookbook for
 tiktoken's chat models, as Doubao's own template isn't public.
@@ -6,23 +6,30 @@ tiktoken's chat models, as Doubao's own template isn't public.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
 from ledger.errors import LedgerError
 from ledger.estimates.prompts.bodies import BodyReader
+from ledger.estimates.prompts.envelopes import EXPECTED, given_keys, is_body, is_of_batch, notes_of, unwrapped
+from ledger.estimates.prompts.fields import listed_names, names_of
 from ledger.estimates.prompts.files import STANDARD_INPUT, json_of, read_bytes, text_of
 from ledger.estimates.prompts.parts import Part
+from ledger.estimates.prompts.rows import bodies_of, table_columns, table_rows
 from pricing.estimating.counting import PromptText
 
 TOKENS_OF_MESSAGE = 3
 TOKENS_OF_REQUEST = 3
-EXPECTED = "a Responses body has input or instructions, a chat body messages"
 
-_BODY_KEYS = ("input", "instructions", "messages")
 _MARKING_KEYS = frozenset({"input", "messages", "request"})
+_LINES = (".jsonl", ".ndjson")
+_TABLES = (".csv", ".tsv")
+_YAML = (".yaml", ".yml")
+_UNREAD = dict.fromkeys((".xlsx", ".xls"), "an Excel workbook") | {".parquet": "a Parquet file"}
+_BLANK = b"\xef\xbb\xbf \t\r\n"
+_TAKES_FIELDS = "--column, or columns of a workload, takes a field of each row"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +47,34 @@ class Prompt:
     max_output_tokens: int | None = None
 
 
-def read_prompts(path: str) -> list[Prompt]:
+def read_prompts(path: str, columns: Sequence[str] = ()) -> list[Prompt]:
     """Reads prompts: .json is one body or a list, .jsonl one a line, all else one text.
 
-    Standard input is a text unless it starts with a JSON object that is a request body.
+    With columns, each row of a CSV or JSON file is a request that holds them. Standard input is a text unless it starts
+    with a JSON object that is a request body.
     """
-    raw = read_bytes(path)
     suffix = PurePath(path).suffix.lower()
+    unread = _UNREAD.get(suffix) or ("YAML" if columns and suffix in _YAML else None)
+    if unread:
+        raise LedgerError(f"{path}: is {unread}, whose rows aren't read: convert it to CSV or JSON Lines")
+    raw = read_bytes(path)
+    if columns:
+        return _of_columns(raw, path, columns)
     if suffix == ".json":
         return _of_document(raw, path)
-    if suffix in (".jsonl", ".ndjson"):
+    if suffix in _LINES:
         return _of_lines(raw, path)
     bodies = _of_standard_input(raw) if path == STANDARD_INPUT else []
-    return bodies or [Prompt(path, PromptText((text_of(raw, path),)))]
+    return bodies or [Prompt(path, PromptText((text_of(raw, path),)), warnings=tuple(_notes_of_text(raw, path)))]
 
 
 def prompt_of_body(name: str, body: object) -> Prompt:
-    """Reads one request body, bare or as `request` of an envelope; LedgerError naming it."""
-    if isinstance(body, dict) and "request" in body and not _given(body):
-        body = body["request"]
-    if not isinstance(body, dict) or not _given(body):
+    """Reads one request body, bare, as `request` of an envelope or `body` of a batch's line; LedgerError naming it."""
+    body = unwrapped(name, body)
+    if not isinstance(body, dict) or not given_keys(body):
         raise LedgerError(f"{name}: isn't a request body: {EXPECTED}")
-    if len(_given(body)) > 1 and body.get("messages") is not None:
-        raise LedgerError(f"{name}: has {' and '.join(_given(body))}, of two APIs: {EXPECTED}")
+    if len(given_keys(body)) > 1 and body.get("messages") is not None:
+        raise LedgerError(f"{name}: has {' and '.join(given_keys(body))}, of two APIs: {EXPECTED}")
     reader = BodyReader(name)
     if body.get("messages") is None:
         reader.read_responses(body)
@@ -80,22 +92,6 @@ def prompt_of_body(name: str, body: object) -> Prompt:
     )
 
 
-def _of_document(raw: bytes, path: str) -> list[Prompt]:
-    document = json_of(raw, path)
-    if not isinstance(document, list):
-        return [prompt_of_body(path, document)]
-    if not document:
-        raise LedgerError(f"{path}: holds no request: {EXPECTED}")
-    return [prompt_of_body(f"{path}[{index}]", body) for index, body in enumerate(document)]
-
-
-def _of_lines(raw: bytes, path: str) -> list[Prompt]:
-    prompts = [prompt_of_body(name, json_of(line, name)) for name, line in named_lines(raw, path)]
-    if not prompts:
-        raise LedgerError(f"{path}: holds no request: give one a line; {EXPECTED}")
-    return prompts
-
-
 def named_lines(raw: bytes, path: str) -> Iterator[tuple[str, bytes]]:
     """Yields the lines that aren't blank, named by file and number."""
     for number, line in enumerate(raw.split(b"\n"), start=1):
@@ -103,25 +99,112 @@ def named_lines(raw: bytes, path: str) -> Iterator[tuple[str, bytes]]:
             yield f"{path}:{number}", line
 
 
+# --- bodies of files ------------------------------------------------------------------------------------------------
+
+
+def _of_document(raw: bytes, path: str) -> list[Prompt]:
+    prompts = [_prompt_of(name, value) for name, value in _of_list(raw, path)]
+    if not prompts:
+        raise LedgerError(f"{path}: holds no request: {EXPECTED}")
+    return prompts
+
+
+def _of_lines(raw: bytes, path: str) -> list[Prompt]:
+    prompts = [_prompt_of(name, value) for name, value in _line_values(raw, path)]
+    if not prompts:
+        raise LedgerError(f"{path}: holds no request: give one a line; {EXPECTED}")
+    return prompts
+
+
+def _prompt_of(name: str, value: object) -> Prompt:
+    """Reads a body of a file, with what is to be said of it; names the fields of an object that is none."""
+    body = unwrapped(name, value)
+    if isinstance(body, dict) and body and not is_body(body):
+        wrong = EXPECTED if not given_keys(body) else "its input is an object"
+        raise LedgerError(f"{name}: isn't a request body: {wrong}; {_TAKES_FIELDS}: {listed_names(names_of(body))}")
+    prompt = prompt_of_body(name, value)
+    return replace(prompt, warnings=(*prompt.warnings, *notes_of(name, value)))
+
+
+def _of_list(raw: bytes, path: str) -> Iterator[tuple[str, Any]]:
+    """Yields the entries of a JSON list, or the one value that isn't a list."""
+    document = json_of(raw, path)
+    if not isinstance(document, list):
+        yield path, document
+        return
+    for index, value in enumerate(document):
+        yield f"{path}[{index}]", value
+
+
+def _line_values(raw: bytes, path: str) -> Iterator[tuple[str, Any]]:
+    for name, line in named_lines(raw, path):
+        yield name, json_of(line, name)
+
+
+# --- rows of eval sets ----------------------------------------------------------------------------------------------
+
+
+def _of_columns(raw: bytes, path: str, columns: Sequence[str]) -> list[Prompt]:
+    prompts = []
+    for row in bodies_of(_rows(raw, path, columns), columns, path):
+        prompt = prompt_of_body(row.name, row.body)
+        prompts.append(replace(prompt, warnings=(*prompt.warnings, *notes_of(row.name, row.body), *row.warnings)))
+    return prompts
+
+
+def _rows(raw: bytes, path: str, columns: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Yields named rows of JSON, where the file is called so or begins so, or else of CSV."""
+    suffix = PurePath(path).suffix.lower()
+    begins = b"" if suffix in _TABLES else raw.lstrip(_BLANK)[:1]
+    if suffix in _LINES:
+        return _line_values(raw, path)
+    if suffix == ".json" or begins == b"[":
+        return _of_list(raw, path)
+    if begins == b"{":
+        is_line = _json(next(named_lines(raw, path))[1]) is not None
+        return _line_values(raw, path) if is_line else _of_list(raw, path)
+    return table_rows(raw, path, columns)
+
+
+def _notes_of_text(raw: bytes, path: str) -> Iterator[str]:
+    """Yields what is to be said of a text that holds several."""
+    suffix = PurePath(path).suffix.lower()
+    if suffix in _TABLES:
+        yield f"is read as one text; {_TAKES_FIELDS}{_columns_of(raw, path)}"
+    elif suffix in _YAML:
+        yield "is read as one text, YAML and all: prompts within it are read from text, JSON Lines or CSV files"
+
+
+def _columns_of(raw: bytes, path: str) -> str:
+    try:
+        return f": {listed_names(table_columns(raw, path))}"
+    except LedgerError:  # a text may be no table at all
+        return ""
+
+
+# --- standard input -------------------------------------------------------------------------------------------------
+
+
 def _of_standard_input(raw: bytes) -> list[Prompt]:
     """The bodies on standard input, one or one a line; none where it is a text."""
-    if not raw.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+    if not raw.lstrip(_BLANK).startswith(b"{"):
         return []
-    if _is_body(raw, STANDARD_INPUT):
+    if _is_body(raw):
         return _of_document(raw, STANDARD_INPUT)
     lines = list(named_lines(raw, STANDARD_INPUT))
-    if len(lines) > 1 and _is_body(lines[0][1], STANDARD_INPUT):
+    if len(lines) > 1 and _is_body(lines[0][1]):
         return _of_lines(raw, STANDARD_INPUT)
     return []
 
 
-def _is_body(raw: bytes, name: str) -> bool:
+def _is_body(raw: bytes) -> bool:
+    value = _json(raw)
+    return isinstance(value, dict) and (bool(value.keys() & _MARKING_KEYS) or is_of_batch(value))
+
+
+def _json(raw: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """The value that bytes are as JSON; None where they are none."""
     try:
-        value = json_of(raw, name)
+        return json_of(raw, STANDARD_INPUT)
     except LedgerError:
-        return False
-    return isinstance(value, dict) and bool(value.keys() & _MARKING_KEYS)
-
-
-def _given(body: Mapping[str, Any]) -> list[str]:
-    return [key for key in _BODY_KEYS if body.get(key) is not None]
+        return None

@@ -31,7 +31,7 @@ def requests_of(workload: Workload, folder: Path) -> WorkloadRequests:
     where a glob matches no file, a part holds several requests, or a file can't be read.
     """
     parts = [_read_part(name, folder) for name in workload.parts]
-    prompts = [prompt for name in _files(workload, folder) for prompt in _read(name, folder)]
+    prompts = [prompt for name in _files(workload, folder) for prompt in _read(name, folder, workload.columns)]
     prefix = None if workload.cached_prefix is None else read_text(path_of(workload.cached_prefix, folder))
     texts = [text for one in (*parts, *prompts) for text in one.text.texts] + ([] if prefix is None else [prefix])
     filled_parts = [_filled(part, workload) for part in parts]
@@ -59,14 +59,14 @@ def _files(workload: Workload, folder: Path) -> list[str]:
     return sorted(found.values())
 
 
-def _read(name: str, folder: Path) -> Iterator[Prompt]:
+def _read(name: str, folder: Path, columns: Sequence[str] = ()) -> Iterator[Prompt]:
     """Reads a file's requests, named from `folder` on: the third is `asked.jsonl:3`.
 
     Bytes of a file's name that aren't UTF-8 are escaped, as no JSON would hold them.
     """
     path = path_of(name, folder)
     shown_name = name.encode(errors="backslashreplace").decode()
-    for prompt in read_prompts(path):
+    for prompt in read_prompts(path, columns):
         yield replace(prompt, name=shown_name + prompt.name.removeprefix(path))
 
 

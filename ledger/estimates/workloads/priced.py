@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ledger.errors import LedgerError
-from ledger.estimates.prompts.parts import IMAGE, Part, digest_of, names_of
+from ledger.estimates.prompts.parts import IMAGE, KEY, Part, digest_of, names_of
 from ledger.estimates.prompts.requests import Prompt
 from ledger.estimates.workloads.document import PromptEntry
 from ledger.estimates.workloads.facts import RequestFacts, Settings
@@ -90,9 +90,10 @@ def _warnings_of_model(prompt: Prompt, settings: Settings) -> list[str]:
 def _warnings_of_parts(uncounted: Sequence[Part]) -> list[str]:
     if not uncounted:
         return []
-    hint = "give image_tokens for images, or " if any(part.noun == IMAGE for part in uncounted) else ""
-    named = listed(names_of(uncounted))
-    return [f"not counted, so that the price is at least this: {named}; {hint}add their tokens as extra input tokens"]
+    hints = ["give image_tokens for images"] * any(part.noun == IMAGE for part in uncounted)
+    hints += ["name what is sent of a row by --column"] * any(part.noun.startswith(KEY) for part in uncounted)
+    hint = ", or ".join([*hints, "add their tokens as extra input tokens"])
+    return [f"not counted, so that the price is at least this: {listed(names_of(uncounted))}; {hint}"]
 
 
 def _estimate_of(

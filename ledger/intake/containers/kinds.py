@@ -11,11 +11,12 @@ from typing import Literal
 from ledger.intake.containers.documents import is_document
 from ledger.intake.containers.events import is_event_text
 from ledger.intake.containers.lines import LineChunk
-from ledger.intake.containers.tables import find_dialect, is_separator_line
+from ledger.intake.containers.tables import find_dialect
 from ledger.intake.fields.record import Item, Rejected, refused
 from ledger.intake.fields.refusals import unless_refused
 from ledger.intake.fields.strict_json import decode, decode_object
 from ledger.intake.formats.registry import AUTO, FORMATS, is_known, unrecognised
+from ledger.values.csv_rows import is_separator_line
 
 Container = Literal["lines", "array", "documents", "table", "events", "binary"]
 

@@ -15,12 +15,11 @@ from ledger.intake.fields.values import show
 from ledger.intake.formats import records
 from ledger.intake.formats.format import Table
 from ledger.intake.formats.registry import AUTO, FORMATS
+from ledger.values.csv_rows import is_separator_line
 from ledger.values.layout import DELIMITERS
 
 MAX_ROW_LINES = 20
 """Lines a row may have, inclusive: an unclosed quote must not swallow the rows after."""
-SEPARATOR_LINE = b"sep="
-"""The beginning of a first line as Excel writes it: `sep=;`."""
 
 
 class Dialect(NamedTuple):
@@ -45,11 +44,6 @@ def _named(input_format: str) -> Dialect:
     """Returns the dialect of a format that is named, whose check then says what its header lacks."""
     table = FORMATS[input_format].table if input_format != AUTO else None
     return Dialect(table or records.TABLE, ",")
-
-
-def is_separator_line(line: bytes) -> bool:
-    """Tells whether a line only says what parts the cells of the others."""
-    return line.lower().startswith(SEPARATOR_LINE) and len(line.rstrip(b"\r\n")) == len(SEPARATOR_LINE) + 1
 
 
 def rows(pieces: Iterable[LineChunk | Item], input_format: str) -> Iterator[Item]:

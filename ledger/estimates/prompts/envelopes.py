@@ -1,0 +1,66 @@
+"""Request bodies, bare or within what others keep them in: envelopes, and lines of a batch's input."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ledger.errors import LedgerError
+from pricing.errors import shown
+
+EXPECTED = "a Responses body has input or instructions, a chat body messages"
+
+_BODY_KEYS = ("input", "instructions", "messages")
+_BATCH_KEYS = frozenset({"custom_id", "method", "url"})
+_PRICED_URL = re.compile(r"(.*/)?(chat/completions|responses)/?(\?.*)?", re.DOTALL)
+
+
+def unwrapped(name: str, value: object) -> object:
+    """Takes a body out of `request` of an envelope or `body` of a batch's line, which must be of an API that is priced.
+
+    LedgerError naming another API's URL. What is neither is returned as it is.
+    """
+    if not isinstance(value, dict) or given_keys(value):
+        return value
+    if is_of_batch(value):
+        url = value.get("url")
+        if isinstance(url, str) and _PRICED_URL.fullmatch(url) is None:
+            raise LedgerError(
+                f"{name}: its url {shown(url)} is of another API: requests to /v1/responses and /v1/chat/completions "
+                "are estimated; leave the line out"
+            )
+        return value["body"]
+    return value.get("request", value)
+
+
+def is_of_batch(value: Mapping[str, Any]) -> bool:
+    """Tells whether this is a line of a batch's input: a body with the URL that it goes to, or an id."""
+    return isinstance(value.get("body"), dict) and bool(value.keys() & _BATCH_KEYS)
+
+
+def given_keys(body: Mapping[str, Any]) -> list[str]:
+    """Finds the keys that hold what is sent."""
+    return [key for key in _BODY_KEYS if body.get(key) is not None]
+
+
+def is_body(value: object) -> bool:
+    """Tells whether this is a body; a row whose `input` is an object is none."""
+    return isinstance(value, dict) and bool(given_keys(value)) and not isinstance(value.get("input"), dict)
+
+
+def notes_of(name: str, value: object) -> Iterator[str]:
+    """Yields what is to be said about a body that comes out of an eval set or a batch."""
+    body = unwrapped(name, value)
+    if isinstance(value, dict) and body is not value and is_of_batch(value):
+        yield "is of a batch and priced as any other request: batches may have prices of their own"
+    if not isinstance(body, dict):
+        return
+    sent = [body["messages"]] if body.get("messages") is not None else [body.get("instructions"), body.get("input")]
+    if _is_of_assistant(sent[-1]):
+        yield "its last message is the assistant's and counts as input: leave it out where it is the answer asked for"
+
+
+def _is_of_assistant(messages: object) -> bool:
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    return isinstance(last, dict) and (last.get("role") == "assistant" or last.get("type") == "ai")

@@ -1,0 +1,325 @@
+"""Eval sets and batches as other tools write them, through `tollbook estimate`: what of a row is counted.
+
+Samples have each tool's shape, with ` tea` for text: a token each. A message adds 3 tokens, a request 3.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.errors import LedgerError
+from ledger.estimates.prompts.requests import read_prompts
+from tests.conftest import Cli
+from tests.helpers.sources import lines
+from tests.helpers.workloads import LITE, Project, tea
+
+ANSWER = "its last message is the assistant's and counts as input: leave it out where it is the answer asked for"
+
+
+def says(role: str, tokens: int) -> dict[str, str]:
+    return {"role": role, "content": tea(tokens)}
+
+
+def table(*rows: Sequence[str], delimiter: str = ",") -> str:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter).writerows(rows)
+    return text.getvalue()
+
+
+def batch(url: str | None = "/v1/chat/completions", **body: Any) -> dict[str, Any]:
+    line = {"custom_id": "request-1", "method": "POST", "body": {"model": LITE, **body}}
+    return line if url is None else {**line, "url": url}
+
+
+def asked(columns: Sequence[str]) -> list[str]:
+    return [part for column in columns for part in ("--column", column)]
+
+
+def estimated(cli: Cli, path: Path, columns: Sequence[str] = (), **options: Any) -> list[dict[str, Any]]:
+    outcome = cli("estimate", path.name, "--model", LITE, "--output-tokens", 1, "--json", *asked(columns), **options)
+    prompts: list[dict[str, Any]] = outcome.ok().json["prompts"]
+    return prompts
+
+
+def refusal(path: Path, columns: Sequence[str] = ()) -> str:
+    with pytest.raises(LedgerError) as refused:
+        read_prompts(str(path), columns)
+    message = str(refused.value)
+    assert message.startswith(str(path))
+    assert "\n" not in message
+    return message.removeprefix(str(path))
+
+
+def write(folder: Path, name: str, content: str | bytes) -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+# --- what tools write -----------------------------------------------------------------------------------------------
+
+EVALS = {"input": [says("system", 5), {**says("system", 7), "name": "example_user"}, says("user", 9)], "ideal": "11"}
+FINE_TUNING = {"messages": [says("system", 5), says("user", 9), says("assistant", 30)]}
+PROMPTFOO = table(
+    ("language", "body", "style", "__expected", "__metadata:topic"),
+    (tea(1), tea(9), '{"tone": "brief"}', "icontains:bonjour", "greeting"),
+)
+LANGSMITH = {
+    "id": "e1",
+    "inputs": {"question": tea(9), "chat": [{"type": "human", "content": tea(4)}, {"type": "ai", "content": tea(5)}]},
+    "outputs": {"answer": tea(50)},
+    "metadata": {"dataset_split": ["base"]},
+}
+LANGFUSE = {"id": "i1", "expectedOutput": {"answer": tea(50)}, "metadata": None, "sourceTraceId": None}
+GSM8K = {"question": tea(9), "answer": tea(60)}
+MMLU = table(("question", "A", "B", "C", "D", "answer"), (tea(9), tea(1), tea(2), tea(1), tea(2), "B"))
+HF_MMLU = {"question": tea(9), "subject": "anatomy", "choices": [tea(1), tea(2), tea(1), tea(2)], "answer": 1}
+DEEPEVAL = {"input": tea(9), "actual_output": None, "expected_output": tea(50), "context": None}
+RAGAS = {"user_input": tea(9), "retrieved_contexts": [tea(20), tea(30)], "response": tea(8), "reference": tea(50)}
+RAGAS_TURNS = {"user_input": [{"content": tea(4), "type": "human"}, {"content": tea(5), "type": "ai"}]}
+BRAINTRUST = {"input": tea(9), "expected": tea(50), "metadata": {"topic": "tea"}, "tags": ["a"]}
+INSPECT = {"id": 1, "input": [says("system", 5), says("user", 9)], "target": "11"}
+ALPACA = {"instruction": tea(5), "input": tea(9), "output": tea(50)}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "columns", "tokens", "warnings"),
+    [
+        ("evals.jsonl", lines([EVALS]), [], 21 + 3 * 3 + 3, []),
+        ("evals.jsonl", lines([EVALS]), ["input"], 21 + 2 + 3 * 3 + 3, []),  # example_user is 2 tokens
+        ("fine-tuning.jsonl", lines([FINE_TUNING]), [], 44 + 3 * 3 + 3, [ANSWER]),
+        ("fine-tuning.jsonl", lines([FINE_TUNING]), ["messages"], 44 + 3 * 3 + 3, [ANSWER]),
+        ("promptfoo.csv", PROMPTFOO, ["language", "body"], 10 + 3 + 3, []),
+        ("promptfoo.csv", PROMPTFOO, ["style.tone"], 1 + 3 + 3, []),
+        ("langsmith.jsonl", lines([LANGSMITH]), ["inputs.question"], 9 + 3 + 3, []),
+        ("langsmith.json", json.dumps([LANGSMITH]), ["inputs.chat"], 9 + 2 * 3 + 3, [ANSWER]),
+        ("langfuse.json", json.dumps([{**LANGFUSE, "input": tea(9)}]), [], 9 + 3 + 3, []),
+        ("langfuse.json", json.dumps([{**LANGFUSE, "input": [says("user", 9)]}]), [], 9 + 3 + 3, []),
+        ("langfuse.json", json.dumps([{**LANGFUSE, "input": {"q": tea(9)}}]), ["input.q"], 9 + 3 + 3, []),
+        ("langfuse.csv", table(("id", "input"), ("i1", json.dumps([says("user", 9)]))), ["input"], 9 + 3 + 3, []),
+        ("langfuse.csv", table(("id", "input"), ("i1", json.dumps({"q": tea(9)}))), ["input.q"], 9 + 3 + 3, []),
+        ("gsm8k.jsonl", lines([GSM8K]), ["question"], 9 + 3 + 3, []),
+        ("mmlu.csv", MMLU, ["question", "A", "B", "C", "D"], 15 + 3 + 3, []),
+        ("mmlu.jsonl", lines([HF_MMLU]), ["question", "choices"], 15 + 3 + 3, []),
+        ("deepeval.json", json.dumps([DEEPEVAL]), [], 9 + 3 + 3, []),
+        ("ragas.jsonl", lines([RAGAS]), ["retrieved_contexts", "user_input"], 59 + 3 + 3, []),
+        ("ragas.jsonl", lines([RAGAS_TURNS]), ["user_input"], 9 + 2 * 3 + 3, [ANSWER]),
+        ("braintrust.jsonl", lines([BRAINTRUST]), [], 9 + 3 + 3, []),
+        ("inspect.jsonl", lines([INSPECT]), [], 14 + 2 * 3 + 3, []),
+        ("alpaca.json", json.dumps([ALPACA]), ["instruction", "input"], 14 + 3 + 3, []),
+    ],
+)
+def test_rows_of_other_tools_count_what_is_sent(
+    cli: Cli, tmp_path: Path, name: str, content: str, columns: list[str], tokens: int, warnings: list[str]
+) -> None:
+    (prompt,) = estimated(cli, write(tmp_path, name, content), columns)
+    assert prompt["input_tokens"] == tokens
+    assert prompt["warnings"] == warnings
+
+
+@pytest.mark.parametrize(
+    ("content", "wrong", "named"),
+    [
+        (LANGSMITH, "a Responses body has input or instructions, a chat body messages", "id, inputs.question, "),
+        (GSM8K, "a Responses body has input or instructions, a chat body messages", "question, answer"),
+        (RAGAS, "a Responses body has input or instructions, a chat body messages", "user_input, retrieved_contexts, "),
+        ({**LANGFUSE, "input": {"q": "a", "more": {"b": 1}}}, "its input is an object", "id, expectedOutput.answer, "),
+        ({"input": {"q": "a", "more": {"b": 1}}}, "its input is an object", "input.q, input.more.b"),
+    ],
+)
+def test_a_row_that_is_no_body_names_its_fields(tmp_path: Path, content: object, wrong: str, named: str) -> None:
+    takes = f": isn't a request body: {wrong}; --column, or columns of a workload, takes a field of each row: {named}"
+    assert refusal(write(tmp_path, "rows.jsonl", lines([content]))).startswith(f":1{takes}")
+    assert refusal(write(tmp_path, "rows.json", json.dumps([content]))).startswith(f"[0]{takes}")
+
+
+def test_texts_that_a_row_has_beside_its_input_are_named(cli: Cli, tmp_path: Path) -> None:
+    (prompt,) = estimated(cli, write(tmp_path, "alpaca.json", json.dumps([ALPACA])))
+    assert prompt["input_tokens"] == 9 + 3 + 3
+    assert prompt["uncounted"] == ["the key instruction"]
+    (warning,) = prompt["warnings"]
+    assert "at least this: the key instruction; name what is sent of a row by --column, or " in warning
+
+
+# --- batches --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["/v1/chat/completions", "/api/v3/chat/completions", "/chat/completions/", None])
+def test_a_line_of_a_batch_is_its_body(cli: Cli, tmp_path: Path, url: str | None) -> None:
+    content = lines([batch(url, messages=[says("user", 9)])])
+    (prompt,) = estimated(cli, write(tmp_path, "batch.jsonl", content))
+    assert (prompt["name"], prompt["input_tokens"]) == ("batch.jsonl:1", 9 + 3 + 3)
+    assert prompt["warnings"] == ["is of a batch and priced as any other request: batches may have prices of their own"]
+
+
+def test_a_batch_may_be_of_responses_and_on_standard_input(cli: Cli, tmp_path: Path) -> None:
+    content = lines([batch("/v1/responses", input=tea(9)), batch("/v1/responses", instructions=tea(4))])
+    found = estimated(cli, Path("-"), stdin=content)
+    assert [prompt["input_tokens"] for prompt in found] == [9 + 3 + 3, 4 + 3 + 3]
+
+
+@pytest.mark.parametrize("url", ["/v1/embeddings", "/v1/completions", "/v1/images/generations", "/v1/moderations", ""])
+def test_a_line_of_another_api_is_refused(tmp_path: Path, url: str) -> None:
+    content = lines([batch(input="a"), batch(url, input="a")])
+    assert refusal(write(tmp_path, "batch.jsonl", content)) == (
+        f":2: its url {url!r} is of another API: requests to /v1/responses and /v1/chat/completions are estimated; "
+        "leave the line out"
+    )
+
+
+# --- tables ---------------------------------------------------------------------------------------------------------
+
+ROWS = (("question", "note"), (tea(9), "a"), (tea(4), "b"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", table(*ROWS)),
+        ("t.CSV", table(*ROWS, delimiter=";")),
+        ("t.csv", "sep=|\r\n" + table(*ROWS, delimiter="|")),
+        ("t.tsv", table(*ROWS, delimiter="\t")),
+        ("t.txt", table(*ROWS, delimiter="\t")),
+        ("t.csv", b"\xef\xbb\xbf" + table(*ROWS).encode()),
+        ("t.csv", table(*ROWS, delimiter="\t").encode("utf-16")),
+        ("t.jsonl", lines([{"question": tea(9)}, {"question": tea(4)}])),
+        ("t.json", json.dumps([{"question": tea(9)}, {"question": tea(4)}])),
+        ("t", lines([{"question": tea(9)}, {"question": tea(4)}])),
+        ("t", json.dumps([{"question": tea(9)}, {"question": tea(4)}], indent=1)),
+    ],
+)
+def test_each_row_is_a_request_whatever_the_file(cli: Cli, tmp_path: Path, name: str, content: str | bytes) -> None:
+    found = estimated(cli, write(tmp_path, name, content), ["question"])
+    assert [prompt["input_tokens"] for prompt in found] == [9 + 3 + 3, 4 + 3 + 3]
+    assert all(prompt["name"].startswith(name) for prompt in found)
+    piped = content if isinstance(content, bytes) else content.encode()
+    assert len(estimated(cli, Path("-"), ["question"], stdin=piped)) == 2
+
+
+def test_rows_are_named_by_the_line_that_they_begin_on(tmp_path: Path) -> None:
+    path = write(tmp_path, "t.csv", 'question\n"a\nb"\n\n"c"\n')
+    assert [(prompt.name, prompt.text.texts) for prompt in read_prompts(str(path), ["question"])] == [
+        (f"{path}:2", ("a\nb",)),
+        (f"{path}:5", ("c",)),
+    ]
+
+
+def test_columns_are_joined_in_the_order_asked_for(tmp_path: Path) -> None:
+    row = {"a.b": "dotted", "n": 7, "x": 1.50, "yes": True, "chat": [says("user", 1)], "last": "end"}
+    path = write(tmp_path, "t.jsonl", lines([row]))
+    (prompt,) = read_prompts(str(path), ["yes", "n", "chat", "x", "a.b", "last"])
+    assert prompt.text.texts == ("true", "7", tea(1), "1.5", "dotted", "end")
+    assert prompt.text.message_overhead_tokens == 3 * 3 + 3  # what comes before the chat, the chat, what comes after
+
+
+@pytest.mark.parametrize("body", [{"model": LITE, "input": tea(9)}, batch(messages=[says("user", 9)])])
+def test_a_column_may_hold_whole_bodies(tmp_path: Path, body: dict[str, Any]) -> None:
+    for path in (
+        write(tmp_path, "t.csv", table(("body", "note"), (json.dumps(body), "x"))),
+        write(tmp_path, "t.jsonl", lines([{"body": body, "note": "x"}])),
+    ):
+        (prompt,) = read_prompts(str(path), ["body"])
+        assert (prompt.text.texts, prompt.text.message_overhead_tokens, prompt.model) == ((tea(9),), 3 + 3, LITE)
+        words = "its 'body' is a whole request body: give that --column alone"
+        assert words in refusal(path, ["note", "body"])
+
+
+def test_json_in_a_cell_that_is_no_request_counts_as_written_and_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path, "t.csv", table(("a", "b"), ('{"tone": "brief", "x": {"y": 1}}', "[1, 2"), ("[0]", "{{c}}")))
+    first, second = read_prompts(str(path), ["a", "b"])
+    assert first.text.texts == ('{"tone": "brief", "x": {"y": 1}}', "[1, 2")
+    assert first.warnings == ("its 'a' is JSON and counts as written: --column takes a field of it: a.tone, a.x.y",)
+    assert (second.text.texts, second.warnings) == (("[0]", "{{c}}"), ())
+
+
+# --- what is wrong with them ----------------------------------------------------------------------------------------
+
+
+def test_rows_without_any_of_the_columns_are_left_out_and_told(cli: Cli, tmp_path: Path) -> None:
+    path = write(tmp_path, "t.csv", 'q,note\n"",a\nwhy,b\n,c\n')
+    (prompt,) = estimated(cli, path, ["q"])
+    assert prompt["name"] == "t.csv:3"
+    assert prompt["warnings"] == ["2 rows of the file without 'q' left out, the first is t.csv:2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "columns", "words"),
+    [
+        ("t.csv", "answer,question\nb,a\n", ["qestion"], ": has no column 'qestion': its columns are question, answer"),
+        ("t.csv", "q;a\nx;y\n", ["Q"], ": has no column 'Q': its columns are q, a"),
+        ("t.csv", "q,q\nx,y\n", ["q"], ": has two columns 'q': which one is sent can't be known; rename one"),
+        ("t.csv", "q,a\nx,y\nx,\n", ["q", "a"], ":3: its 'a' is empty: fill it in, or leave the row out"),
+        ("t.csv", "q,a\nx,y\nx\n", ["q", "a"], ":3: has no 'a': it has q"),
+        ("t.csv", "q,a\nx,y,z\n", ["q"], ":2: has 3 cells below 2 columns: quote cells that hold a separator"),
+        ("t.csv", "q,a\n", ["q"], ": holds no row: --column takes a column of each"),
+        ("t.csv", "", ["q"], ": has no column 'q': its columns are none"),
+        ("t.csv", 'q\n"open\n', ["q"], ", line 2: can't be read as CSV (unexpected end of data): check its quotes"),
+        ("t.csv", b"q\n\xff\n", ["q"], ", line 2: isn't utf-8: convert it to UTF-8"),
+        ("t.jsonl", lines([{"answer": 1, "quest": 2}]), ["question"], ":1: has no 'question': it has quest, answer"),
+        ("t.jsonl", lines([{"q": "a", "s": "b"}, {"q": "a"}]), ["q", "s"], ":2: has no 's': it has q"),
+        ("t.jsonl", lines([{"q": "a"}, "b"]), ["q"], ":2: isn't an object, whose fields --column names"),
+        ("t.jsonl", lines([{"q": {"a": 1}}]), ["q"], ":1: its 'q' is an object: --column takes a field of it: q.a"),
+        ("t.jsonl", lines([{"q": [{"from": "human"}]}]), ["q"], ":1: its 'q' is a list of neither texts nor messages"),
+        ("t.jsonl", lines([{"q": [{"role": "user"}]}]), ["q"], ":1: messages[0] must have content"),
+        ("t.json", "[]", ["q"], ": holds no row: --column takes a column of each"),
+        ("t.yaml", "- a\n", ["q"], ": is YAML, whose rows aren't read: convert it to CSV or JSON Lines"),
+        ("t.parquet", "PAR1", [], ": is a Parquet file, whose rows aren't read: convert it to CSV or JSON Lines"),
+        ("t.XLSX", "PK", ["q"], ": is an Excel workbook, whose rows aren't read: convert it to CSV or JSON Lines"),
+    ],
+)
+def test_what_can_not_be_sent_is_named(
+    tmp_path: Path, name: str, content: str | bytes, columns: list[str], words: str
+) -> None:
+    assert refusal(write(tmp_path, name, content), columns).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "warning"),
+    [
+        (
+            "t.csv",
+            table(*ROWS),
+            "is read as one text; --column, or columns of a workload, takes a field of each row: question, note",
+        ),
+        (
+            "t.tsv",
+            table(*ROWS, delimiter="\t"),
+            "is read as one text; --column, or columns of a workload, takes a field of each row: question, note",
+        ),
+        (
+            "t.csv",
+            '"open',
+            "is read as one text; --column, or columns of a workload, takes a field of each row",
+        ),
+        (
+            "promptfooconfig.yaml",
+            "prompts:\n  - 'Say {{a}}'\n",
+            "is read as one text, YAML and all: prompts within it are read from text, JSON Lines or CSV files",
+        ),
+    ],
+)
+def test_a_text_that_holds_several_says_so(cli: Cli, tmp_path: Path, name: str, content: str, warning: str) -> None:
+    (prompt,) = estimated(cli, write(tmp_path, name, content))
+    assert (prompt["name"], prompt["warnings"]) == (name, [warning])
+    assert read_prompts(str(tmp_path / name))[0].text.texts == (content,)
+
+
+# --- workloads ------------------------------------------------------------------------------------------------------
+
+
+def test_columns_of_a_workload_are_of_its_prompts(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write({"evals/a.csv": table(*ROWS), "system.csv": tea(5)})
+    found = project.estimate('prompts = ["evals/*.csv"]\nparts = ["system.csv"]\ncolumns = ["question"]')
+    prompts = found.workloads[0].prompts
+    assert [(prompt.name, prompt.input_tokens) for prompt in prompts] == [
+        ("evals/a.csv:2", 5 + 9 + 3 + 3),
+        ("evals/a.csv:3", 5 + 4 + 3 + 3),
+    ]
