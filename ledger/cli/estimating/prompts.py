@@ -104,10 +104,7 @@ class PromptsEstimate:
     @property
     def caveats(self) -> list[str]:
         """Words for a total that lacks output, or something of the input."""
-        return caveats_of(
-            input_only=any(inputs.output_basis == "none" for inputs in self.models),
-            prompts=[prompt.entry for prompt, _ in self.prompts],
-        )
+        return caveats_of([of.output_basis for of in self.models], [prompt.entry for prompt, _ in self.prompts])
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,9 +61,11 @@ def said_once(warnings: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{of[0]}{f' and {len(of) - 1:,} more' if len(of) > 1 else ''}: {text}" for text, of in names.items()]
 
 
-def caveats_of(*, input_only: bool, prompts: Iterable[PromptEntry]) -> list[str]:
-    """Words for a price that lacks the output, or something of the input."""
-    return ["input only"] * input_only + ["at least"] * any(prompt.uncounted for prompt in prompts)
+def caveats_of(bases: Iterable[OutputBasis], prompts: Iterable[PromptEntry]) -> list[str]:
+    """Words for a price that lacks the output, all of it or that of a part, or something of the input."""
+    unknown = {basis == "none" for basis in bases}
+    lacking = ["input only" if unknown == {True} else "in part input only"] if True in unknown else []
+    return lacking + ["at least"] * any(prompt.uncounted for prompt in prompts)
 
 
 class GateResult(msgspec.Struct, kw_only=True):
@@ -139,13 +141,14 @@ class WorkloadEntry(msgspec.Struct, kw_only=True):
     @property
     def caveats(self) -> list[str]:
         """Words for a price that lacks something: its output, or what isn't counted of its input."""
-        return caveats_of(input_only=self.output_basis == "none", prompts=self.prompts)
+        return caveats_of([self.output_basis], self.prompts)
 
 
 class Total(msgspec.Struct, kw_only=True):
     """A month of all workloads with a price; `amount` is null where currencies differ.
 
-    `caveats`: "input only" where an output isn't known, "at least" where something isn't counted.
+    `caveats`: "input only" where no output is known, "in part input only" where some aren't, "at least" where something
+    isn't counted.
     """
 
     amount: str | None

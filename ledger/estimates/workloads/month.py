@@ -73,7 +73,8 @@ def estimate_workloads(
         workloads=workloads,
         rates={key: json.loads(entries[key].content()) for key in sorted(entries)},
         total=add_up(month.total for month in months if month.is_priced).document(
-            card.currency, list(dict.fromkeys(caveat for workload in workloads for caveat in workload.caveats))
+            card.currency,
+            caveats_of([w.output_basis for w in workloads], [prompt for w in workloads for prompt in w.prompts]),
         ),
     )
 
@@ -193,9 +194,7 @@ class _Month:
         workload, estimates = self.plan.workload, self.estimates if self.is_priced else []
         dearest = max((estimate.usd for estimate in estimates), default=None)
         month = self.total.usd if self.is_priced and NO_REQUESTS not in self.plan.inputs.warnings else None
-        caveats = caveats_of(
-            input_only=self.plan.inputs.output_basis == "none", prompts=[prompt.entry for prompt in self.prompts]
-        )
+        caveats = caveats_of([self.plan.inputs.output_basis], [prompt.entry for prompt in self.prompts])
         for name, per, text, usd in (
             ("max_usd_per_request", "request", workload.max_usd_per_request, dearest),
             ("max_usd_per_month", "month", workload.max_usd_per_month, month),
