@@ -16,7 +16,7 @@ from ledger.cli.show.sheet import Cell, Column, Sheet, columns
 from ledger.errors import LedgerError
 from ledger.values.words import counted
 from pricing.errors import PricingError
-from pricing.money import divide_half_even, round_usd
+from pricing.money import round_usd
 
 COLUMNS = (
     Column("model"),
@@ -69,11 +69,8 @@ def _row(result: PromptsEstimate, cheapest: PromptsEstimate) -> list[Cell]:
     entries = [prompt.entry for prompt, _ in result.prompts]
     total = result.total
     tiers = [entry.tier for entry in entries]
-    over = (
-        divide_half_even(*((total.usd - cheapest.total.usd) * 1000 / cheapest.total.usd).as_integer_ratio())
-        if (cheapest.total.usd)
-        else None
-    )
+    least = cheapest.total.usd
+    over = round((total.usd - least) * 1000 / least) if least else None
     return [
         result.models[0].model,
         sum(entry.input_tokens for entry in entries) * result.requests,

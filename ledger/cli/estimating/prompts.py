@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ledger.cli.app import App
 from ledger.cli.estimating.inputs import SharedOptions, counting_of, means_of, moment_of, profile_of
@@ -17,6 +17,10 @@ from ledger.estimates.workloads.priced import EstimatedPrompt, estimate_prompts
 from ledger.estimates.workloads.totals import EstimateTotal, Gate, check_unit, hold, total_of
 from ledger.values.amounts import parse_amount
 from pricing.errors import PricingError
+
+if TYPE_CHECKING:
+    from ledger.estimates.history.means import Means
+    from ledger.estimates.history.profile import Profile
 
 NO_OUTPUT = "no --output-tokens are given, nor a ledger or profile that knows them: output counts as 0"
 
@@ -111,11 +115,12 @@ class PromptsEstimate:
 class PromptEstimator:
     """Estimates the prompts of the options, by any model of the card."""
 
-    app: App
     asked: PromptOptions
     prompts: Sequence[Prompt]
     settings: Settings
-    texts: RequestFacts
+    facts: RequestFacts
+    means: Means | None
+    profile: Profile | None
 
     @classmethod
     def of(cls, app: App, asked: PromptOptions) -> PromptEstimator:
@@ -132,9 +137,9 @@ class PromptEstimator:
             max_output_tokens=asked.max_output_tokens,
             image_tokens=asked.image_tokens,
         )
-        return cls(
-            app, asked, [prompt for file in asked.files for prompt in read_prompts(file, asked.column)], settings, facts
-        )
+        prompts = [prompt for file in asked.files for prompt in read_prompts(file, asked.column)]
+        means = means_of(app) if asked.output_tokens is None else None
+        return cls(asked, prompts, settings, facts, means, profile_of(asked.profile))
 
     def estimate(self) -> PromptsEstimate:
         """Estimates each prompt by --model, else by the model that its body names."""
@@ -150,7 +155,7 @@ class PromptEstimator:
             check_unit(limit, self.settings.card.currency, "--fail-over")
         numbers: dict[str, list[int]] = {}
         for number, model in enumerate(models):
-            numbers.setdefault(model, []).append(number)
+            numbers.setdefault(self.settings.card.resolve(model) or model, []).append(number)
         found: dict[int, tuple[EstimatedPrompt, ModelInputs]] = {}
         for model, of_model in numbers.items():
             prompts = [self.prompts[number] for number in of_model]
@@ -178,13 +183,12 @@ class PromptEstimator:
             name = settings.entry.model
         except PricingError as error:
             raise error if asked.model == model else LedgerError(f"{first.name}: {error}") from error
-        means = means_of(self.app) if asked.output_tokens is None else None
         output_tokens, basis = expected_output(
-            name, asked.project, given=asked.output_tokens, means=means, profile=profile_of(asked.profile)
+            name, asked.project, given=asked.output_tokens, means=self.means, profile=self.profile
         )
-        most = self.texts.max_output_tokens
+        most = self.facts.max_output_tokens
         output_tokens = output_tokens if most is None else min(output_tokens, most)
-        return ModelInputs(settings, replace(self.texts, output_tokens=output_tokens), basis)
+        return ModelInputs(settings, replace(self.facts, output_tokens=output_tokens), basis)
 
 
 def _own_model(prompt: Prompt) -> str:
