@@ -22,6 +22,7 @@ import click
 from ledger.cli.show.sheet import Sheet, to_csv, to_json, to_markdown
 from ledger.errors import LedgerError
 from ledger.values.safe_text import visible
+from ledger.values.words import counted
 
 # Of a table that goes to a pipe: what pages, logs and mails show without a break.
 DEFAULT_WIDTH = 100
@@ -29,6 +30,8 @@ DEFAULT_WIDTH = 100
 F = TypeVar("F", bound=Callable[..., Any])
 
 SHEET_FORMATS = ("table", "json", "csv", "markdown")
+# These need an extra, and a file to go to.
+FILE_FORMATS = ("xlsx", "parquet")
 _FORMAT_OF_SUFFIX = {
     ".json": "json",
     ".csv": "csv",
@@ -48,6 +51,16 @@ class Output:
     format: str
     path: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuses what can't be written, before anything is done."""
+        if self.format in FILE_FORMATS:
+            from ledger.cli.show.sheet_files import refuse_missing_library
+
+            refuse_missing_library(self.format)
+            if self.to_terminal:
+                kind = "an Excel" if self.format == "xlsx" else "a Parquet"
+                raise LedgerError(f"{kind} file is nothing for a terminal: give -o FILE.{self.format}")
+
     @property
     def to_terminal(self) -> bool:
         """Tells whether the data goes to a terminal."""
@@ -57,6 +70,13 @@ class Output:
         """Shows the sheet; names columns that a table has no room for on standard error."""
         if self.format == "table":
             self._write_table(sheet)
+            return
+        if self.format in FILE_FORMATS:
+            from ledger.cli.show.sheet_files import write_sheet_file
+
+            with self.stream() as out:
+                rounded = write_sheet_file(out.write, sheet, self.format)
+            note_rounded(rounded)
             return
         if self.format == "csv":
             data = to_csv(sheet)
@@ -99,6 +119,15 @@ class Output:
 def note(text: str) -> None:
     """Writes one line to standard error that isn't data."""
     click.echo(f"Note: {visible(text)}", err=True)
+
+
+def note_rounded(cells: int) -> None:
+    """Notes the numbers of a workbook that Excel can't hold, if there are any."""
+    if cells:
+        note(
+            f"{counted(cells, 'number has', 'numbers have')} more than the 15 digits that Excel keeps: "
+            "shown with \u2248; CSV, JSON and Parquet have every digit"
+        )
 
 
 def terminal_width() -> int:
@@ -165,10 +194,13 @@ def _mode_of(target: Path) -> int:
         return 0o666 & ~mask
 
 
-def output_options(formats: Sequence[str] = SHEET_FORMATS, *, to_file: str | None = None) -> Callable[[F], F]:
+def output_options(
+    formats: Sequence[str] = (*SHEET_FORMATS, *FILE_FORMATS), *, to_file: str | None = None
+) -> Callable[[F], F]:
     """Adds `--format`, `--json` and `-o/--output`; the command gets them as `output`.
 
-    The first format is the default, or of a file `to_file`, unless the file's suffix says another (.csv, .json, .md).
+    The first format is the default, or of a file `to_file`, unless the file's suffix says another (.csv, .json, .md,
+    .xlsx, .parquet).
     """
 
     def decorate(function: F) -> F:
@@ -189,7 +221,11 @@ def output_options(formats: Sequence[str] = SHEET_FORMATS, *, to_file: str | Non
         )
         @functools.wraps(function)
         def with_output(
-            *args: object, format_name: str | None, as_json: bool, output_path: str | None, **kwargs: object
+            *args: object,
+            format_name: str | None,
+            as_json: bool,
+            output_path: str | None,
+            **kwargs: object,
         ) -> object:
             default = formats[0] if output_path in (None, "-") else to_file or formats[0]
             output = chosen_output(formats, format_name, as_json=as_json, path=output_path, default=default)
@@ -214,7 +250,12 @@ def refuse_unwritable(path: str) -> None:
 
 
 def chosen_output(
-    formats: Sequence[str], format_name: str | None, *, as_json: bool, path: str | None, default: str | None = None
+    formats: Sequence[str],
+    format_name: str | None,
+    *,
+    as_json: bool,
+    path: str | None,
+    default: str | None = None,
 ) -> Output:
     """The output that the options ask for; LedgerError for contradictions."""
     if as_json and format_name not in (None, "json"):

@@ -12,14 +12,14 @@ import click
 
 from ledger.cli.app import decide_exit
 from ledger.cli.show.junit import Case, to_junit
-from ledger.cli.show.output import SHEET_FORMATS, Output, output_options, refuse_unwritable
+from ledger.cli.show.output import FILE_FORMATS, SHEET_FORMATS, Output, output_options, refuse_unwritable
 from ledger.cli.show.sheet import Sheet, to_markdown
 from ledger.errors import LedgerError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 JUNIT = "junit"
-REPORT_FORMATS = (*SHEET_FORMATS, JUNIT)
+REPORT_FORMATS = (*SHEET_FORMATS, JUNIT, *FILE_FORMATS)
 
 
 @dataclass(frozen=True, slots=True)

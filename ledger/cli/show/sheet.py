@@ -1,4 +1,4 @@
-"""A small table as a value, and as JSON, CSV, Markdown and text for people.
+"""A small table as a value, and as JSON, CSV, Markdown and text for people; `sheet_files` has the other formats.
 
 Cells are plain values by the kind of their column, None where there is nothing:
 

@@ -46,6 +46,7 @@ class ExportFile:
         self.options = options or FileOptions()
         self.rows = 0
         self.guarded_cells = 0
+        self.rounded_cells = 0
         self._out = out
         self._digest = hashlib.sha256()
 
@@ -65,7 +66,8 @@ class ExportFile:
     ) -> None:
         """Write header and rows as they come; memory doesn't grow with their number.
 
-        JSON has the title, and at its end the `total`, which is asked for then; a workbook's sheet has the name.
+        JSON and a workbook have the title, JSON at its end the `total`, which is asked for then; a workbook's sheet has
+        the name. `rounded_cells` counts the numbers of a workbook that Excel will round.
         """
         counted = self._counting(rows)
         if self.options.format == "json":
@@ -73,7 +75,7 @@ class ExportFile:
         elif self.options.format == "xlsx":
             from ledger.exports.formats.workbook import write_workbook  # an extra
 
-            write_workbook(self._put, name, columns, counted)
+            self.rounded_cells += write_workbook(self._put, name, columns, counted, title=title)
         elif self.options.format == "parquet":
             from ledger.exports.formats.parquet import write_parquet  # an extra
 
