@@ -342,6 +342,21 @@ def test_a_table_by_default_and_json_for_short() -> None:
     assert run("--format", "markdown").stdout == to_markdown(SHEET)
 
 
+def test_csv_for_excel_has_semicolons_and_decimal_commas() -> None:
+    assert run("--format", "csv", "--excel").stdout_bytes.decode("utf-8-sig").splitlines() == [
+        "project;tag:team;requests;input_credits;usd;change_percent;model_differs",
+        "search;a;1234567;12345,6789;171,467343056;12,5;true",
+        "'=2+3;;-5;-0,000000001;0,004;;false",
+    ]
+    assert run("--format", "csv", "--excel").stdout_bytes.startswith(b"\xef\xbb\xbf")
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--format", "xlsx"], ["-o", "a.md"]])
+def test_csv_for_excel_is_csv(options: list[str]) -> None:
+    with pytest.raises(LedgerError, match="--excel is for CSV: give --format csv, or leave it out"):
+        run("--excel", *options)
+
+
 def test_a_workbook_of_a_sheet_has_its_total_in_bold(tmp_path: Path) -> None:
     run("-o", str(tmp_path / "a.xlsx"))
     found = openpyxl.load_workbook(tmp_path / "a.xlsx")

@@ -114,8 +114,15 @@ def test_raw_leaves_controls_out_all_the_same(db_cli: Cli) -> None:
 
 
 @each_export
-def test_for_excel_there_is_a_byte_order_mark(book: Cli, export: list[str]) -> None:
-    assert written("excel.csv", book, export, "--excel") == b"\xef\xbb\xbf" + written("plain.csv", book, export)
+def test_for_excel_there_are_a_byte_order_mark_semicolons_and_decimal_commas(book: Cli, export: list[str]) -> None:
+    plain = list(csv.reader(io.StringIO(written("plain.csv", book, export).decode(), newline="")))
+    data = written("excel.csv", book, export, "--excel")
+    assert data.startswith(b"\xef\xbb\xbf" + ";".join(plain[0]).encode() + b"\r\n")
+    money = {"rate", "amount", "per_usd", "usd", "usd_exact", "credits", "corrections_usd"}
+    assert list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=";")) == [
+        [cell.replace(".", ",") if name in money else cell for name, cell in zip(plain[0], row, strict=True)]
+        for row in plain
+    ]
 
 
 @pytest.mark.parametrize(
@@ -138,10 +145,7 @@ def test_json_is_never_altered(book: Cli, export: list[str]) -> None:
     found = run(book, export, "--json").ok()
     assert {row["project"] for row in found.json["rows"]} == {"=1+1", "plain", "-2", 'quoted "x", y\nz'}
     assert "formula" not in found.stderr
-    for option, words in (
-        ("--raw", "json is never altered; leave it out"),
-        ("--excel", "json is never altered; leave it out"),
-    ):
+    for option, words in (("--raw", "json is never altered; leave it out"), ("--excel", "give --format csv")):
         outcome = run(book, export, "--json", option)
         assert (outcome.exit_code, outcome.stdout) == (2, "")
         assert f"{option} is for CSV: {words}" in outcome.stderr

@@ -72,7 +72,6 @@ def export_options() -> Callable[[F], F]:
 
     def decorate(function: F) -> F:
         @click.option("--raw", is_flag=True, help="CSV: no apostrophe before text that begins as a formula would.")
-        @click.option("--excel", is_flag=True, help="CSV: a byte order mark first, so that Excel reads it as UTF-8.")
         @click.option(
             "--manifest",
             metavar="[FILE]",
@@ -83,16 +82,16 @@ def export_options() -> Callable[[F], F]:
         @output_options(EXPORT_FORMATS)
         @functools.wraps(function)
         def with_destination(
-            *args: object, output: Output, raw: bool, excel: bool, manifest: str | None, **kwargs: object
+            *args: object, output: Output, raw: bool, manifest: str | None, **kwargs: object
         ) -> object:
-            return function(*args, destination=_destination(output, raw, excel, manifest), **kwargs)
+            return function(*args, destination=_destination(output, raw, manifest), **kwargs)
 
         return with_destination  # type: ignore[return-value]  # click reads the options off it
 
     return decorate
 
 
-def _destination(output: Output, raw: bool, excel: bool, manifest: str | None) -> Destination:
+def _destination(output: Output, raw: bool, manifest: str | None) -> Destination:
     """Reads the options; LedgerError for contradictions, or a file that can't be written."""
     from ledger.exports.formats.writer import FileOptions
 
@@ -105,4 +104,4 @@ def _destination(output: Output, raw: bool, excel: bool, manifest: str | None) -
         if not beside or (output.path is not None and os.path.realpath(beside) == os.path.realpath(output.path)):
             raise LedgerError(f"--manifest {beside!r} isn't a file of its own: give it a name, or none")
         refuse_unwritable(beside)
-    return Destination(output, FileOptions(output.format, raw, excel), beside)  # type: ignore[arg-type]  # a format of EXPORT_FORMATS
+    return Destination(output, FileOptions(output.format, raw, output.excel), beside)  # type: ignore[arg-type]  # a format of EXPORT_FORMATS

@@ -46,13 +46,16 @@ _FOREIGN_SUFFIXES = frozenset({".parquet", ".xlsx", ".xls", ".ods", ".html", ".p
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The place and format of a command's data: `path` None is standard output."""
+    """The place and format of a command's data: `path` None is standard output; `excel` is for CSV."""
 
     format: str
     path: str | None = None
+    excel: bool = False
 
     def __post_init__(self) -> None:
         """Refuses what can't be written, before anything is done."""
+        if self.excel and self.format != "csv":
+            raise LedgerError("--excel is for CSV: give --format csv, or leave it out")
         if self.format in FILE_FORMATS:
             from ledger.cli.show.sheet_files import refuse_missing_library
 
@@ -79,7 +82,7 @@ class Output:
             note_rounded(rounded)
             return
         if self.format == "csv":
-            data = to_csv(sheet)
+            data = to_csv(sheet, excel=self.excel)
         elif self.format == "json":
             data = to_json(sheet, indent=2 if self.to_terminal else None).encode()
         else:
@@ -197,7 +200,7 @@ def _mode_of(target: Path) -> int:
 def output_options(
     formats: Sequence[str] = (*SHEET_FORMATS, *FILE_FORMATS), *, to_file: str | None = None
 ) -> Callable[[F], F]:
-    """Adds `--format`, `--json` and `-o/--output`; the command gets them as `output`.
+    """Adds `--format`, `--json`, `--excel` and `-o/--output`; the command gets them as `output`.
 
     The first format is the default, or of a file `to_file`, unless the file's suffix says another (.csv, .json, .md,
     .xlsx, .parquet).
@@ -213,6 +216,9 @@ def output_options(
         )
         @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
         @click.option(
+            "--excel", is_flag=True, help="CSV for an Excel with decimal commas: semicolons and a byte order mark too."
+        )
+        @click.option(
             "-o",
             "--output",
             "output_path",
@@ -224,11 +230,14 @@ def output_options(
             *args: object,
             format_name: str | None,
             as_json: bool,
+            excel: bool,
             output_path: str | None,
             **kwargs: object,
         ) -> object:
             default = formats[0] if output_path in (None, "-") else to_file or formats[0]
-            output = chosen_output(formats, format_name, as_json=as_json, path=output_path, default=default)
+            output = chosen_output(
+                formats, format_name, as_json=as_json, path=output_path, default=default, excel=excel
+            )
             if output.path is not None:
                 refuse_unwritable(output.path)
             return function(*args, output=output, **kwargs)
@@ -256,6 +265,7 @@ def chosen_output(
     as_json: bool,
     path: str | None,
     default: str | None = None,
+    excel: bool = False,
 ) -> Output:
     """The output that the options ask for; LedgerError for contradictions."""
     if as_json and format_name not in (None, "json"):
@@ -267,4 +277,4 @@ def chosen_output(
     if suffix in _FOREIGN_SUFFIXES and by_suffix not in formats and not as_json and format_name is None:
         raise LedgerError(f"--output {path}: {suffix} can't be written: give --format {' or '.join(formats)}")
     chosen = format_name or (by_suffix if by_suffix in formats else default or formats[0])
-    return Output("json" if as_json else chosen, None if path == "-" else path)
+    return Output("json" if as_json else chosen, None if path == "-" else path, excel)

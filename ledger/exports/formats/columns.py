@@ -12,8 +12,8 @@
 | flag | bool | true, false | true, false | TRUE, FALSE | boolean |
 | facts | str, a JSON object | as it is | object | text | string |
 
-None is an empty cell, and null in JSON and Parquet. A spreadsheet keeps 15 digits of a number
-and shows one that has more with a sign before it; the other formats keep all.
+None is an empty cell, and null in JSON and Parquet. CSV for Excel has decimal commas. A spreadsheet keeps 15 digits
+of a number and shows one that has more with a sign before it; the other formats keep all.
 """
 
 from __future__ import annotations
