@@ -32,7 +32,7 @@ TOKENS_OF_RATE = 1_000_000
 # tags are those of the charge, the others of its line.
 COLUMNS = (
     Column("line_id", "word"),
-    Column("posted_seq", "count"),
+    Column("posted_seq", "serial"),
     Column("posted_month", "word"),
     Column("occurred_month", "word"),
     Column("occurred_at", "time"),
@@ -58,7 +58,7 @@ COLUMNS = (
     Column("rate_entry", "text"),
     Column("charge_class", "word"),
     Column("corrects_line_id", "word"),
-    Column("batch", "count"),
+    Column("batch", "serial"),
 )
 
 

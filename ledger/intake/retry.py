@@ -103,8 +103,16 @@ def discard(database: Database, numbers: Sequence[int], reason: str) -> None:
             settle(connection, number, "discarded", reason)
 
 
-def accept(database: Database, config: Config, number: int, reason: str) -> int:
-    """Replaces recorded facts by a conflict's; returns the id of the batch."""
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An accepted conflict's batch; `kept_project` is the booked one where its own project or tags were passed over."""
+
+    batch_id: int
+    kept_project: str | None
+
+
+def accept(database: Database, config: Config, number: int, reason: str, *, new_labels: bool = False) -> Accepted:
+    """Replaces recorded facts by a conflict's; project and tags stay as booked, unless `new_labels`."""
     with database.writing() as connection:
         row = get_entry(connection, number)
         if row.state != "open" or row.reason != CONFLICT:
@@ -125,17 +133,25 @@ def accept(database: Database, config: Config, number: int, reason: str) -> int:
                 f"what quarantine entry {number} contradicts was voided: "
                 f"'tollbook quarantine retry {number}' records it"
             )
-        _replace(connection, intake.poster, known, rated)
+        kept_project = _replace(connection, intake.poster, known, rated, new_labels=new_labels)
         settle(connection, number, "accepted", reason)
         assert run.id is not None
-        return run.id
+        return Accepted(run.id, kept_project)
 
 
-def _replace(connection: Connection, poster: Poster, known: Known, rated: Rated) -> None:
-    """Reverses a record's live charge; adds new facts as its next generation, charged."""
+def _replace(connection: Connection, poster: Poster, known: Known, rated: Rated, *, new_labels: bool) -> str | None:
+    """Reverses a record's live charge; adds new facts as its next generation, charged.
+
+    Returns the project that stays where the new facts have another, or other tags. The record keeps the project that
+    it came with, the charge the one that it was reassigned to.
+    """
     number = known.live_charge_id or 0
     [(before, facts_before)] = posted_charges(connection, poster.calendar, number, number)
     facts = rated.facts[0]._replace(generation=known.facts.generation + 1)
+    project, differs = facts.project, (facts.project, facts.tags) != (before.project, known.facts.tags)
+    if not new_labels:
+        project = before.project
+        facts = facts._replace(project=known.facts.project, tags=known.facts.tags)
     batch_id, usage_id, charge_id = (next_id(connection, table) for table in (batches, usage_records, charges))
     month, first_open = poster.calendar.month(facts.occurred_at), first_open_month(connection)
     replacement = before._replace(
@@ -146,7 +162,7 @@ def _replace(connection: Connection, poster: Poster, known: Known, rated: Rated)
         corrects_id=before.id,
         occurred_month=month,
         posted_month=posted_month(month, first_open),
-        project=facts.project,
+        project=project,
         provider=facts.provider,
         **rated.row(0),
     )
@@ -155,6 +171,7 @@ def _replace(connection: Connection, poster: Poster, known: Known, rated: Rated)
     rows = [reversal(before, charge_id, batch_id, first_open), replacement]
     poster.seal(connection, batch_id, added, columns_of(rows), columns_of([facts_before, facts]))
     note_sources(connection, [facts.source], [facts.occurred_at])
+    return project if differs and not new_labels else None
 
 
 def standing_fields(connection: Connection, row: Row[Any]) -> dict[str, object] | None:

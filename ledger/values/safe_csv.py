@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from ledger.values.safe_text import UNSAFE, visible
 
+BYTE_ORDER_MARK = "\ufeff"
 # What a spreadsheet takes for the start of a formula, also after it has dropped a leading blank or control character.
 _FORMULA = re.compile(" *[=+\\-@\t\r\n\x00\uff1d\uff0b\uff0d\uff20]")
 _SUSPECT = re.compile(f"^{_FORMULA.pattern}|{UNSAFE.pattern}")
@@ -36,12 +37,23 @@ def without_controls(text: str) -> str:
     return "".join(part if part in ("\t", "\r", "\n") else visible(part) for part in re.split("([\t\r\n])", text))
 
 
-class CsvWriter:
-    """Rows of ready cells to UTF-8 bytes; the caller guards text cells and leaves numbers alone."""
+def decimal_comma(decimal: str) -> str:
+    """Returns the plain decimal as a European Excel reads it: "-1234.5" is "-1234,5"."""
+    return decimal.replace(".", ",")
 
-    def __init__(self) -> None:
+
+class CsvWriter:
+    """Rows of ready cells to UTF-8 bytes; the caller guards text cells and leaves numbers alone.
+
+    With `excel` they are what an Excel with decimal commas opens by a double click: cells are parted by semicolons, and
+    a byte order mark comes first, without which it takes the text for another encoding.
+    """
+
+    def __init__(self, *, excel: bool = False) -> None:
         self._buffer = io.StringIO(newline="")
-        self._writer = csv.writer(self._buffer, lineterminator="\r\n")
+        self._writer = csv.writer(self._buffer, lineterminator="\r\n", delimiter=";" if excel else ",")
+        if excel:
+            self._buffer.write(BYTE_ORDER_MARK)
 
     def encode(self, rows: Iterable[Sequence[object]]) -> bytes:
         """Returns the rows as bytes, each ended by CRLF; None is an empty cell."""

@@ -104,6 +104,33 @@ def test_a_workbook_is_read_like_csv(booked: Cli) -> None:
     assert found.exit_code == 0
 
 
+# "2,364" may be either; a workbook's times have no zone.
+READ_BACK = ("--decimal", ",", "--timezone", "UTC")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+@pytest.mark.parametrize(
+    ("written", "options"),
+    [
+        (("report", "--by", "model"), ["model=model", "amount=credits"]),
+        (("report", "--by", "day"), ["day=day", "amount=credits"]),
+        (("export", "charges"), ["request_id=request_id", "amount=amount"]),
+        (("export", "chargeback"), ["amount=credits"]),
+    ],
+    ids=" ".join,
+)
+def test_our_own_files_for_excel_are_read_back(
+    booked: Cli, written: tuple[str, ...], options: list[str], suffix: str
+) -> None:
+    asked = [word for option in options for word in ("--map", option)]
+    month = ("--month", "2026-03")
+    booked(*written, *month, *(["--excel"] if suffix == "csv" else []), "-o", f"ours.{suffix}").ok()
+    if written[0] == "report" and suffix == "xlsx":
+        asked += ["--total-row", "total"]
+    found = booked("reconcile", "--statement", f"ours.{suffix}", *month, "--json", *asked, *READ_BACK).ok()
+    assert (told(found), found.json["passed"]) == ([], True)
+
+
 @pytest.mark.parametrize(
     ("text", "options", "words"),
     [

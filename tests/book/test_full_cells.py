@@ -79,9 +79,11 @@ def assert_all_commands_read_it(cli: Cli) -> None:
     for options in (["--by", "day"], ["--by", "day", "--timezone", "Asia/Kathmandu"], ["--by", "tag:team"]):
         for form in ("table", "json", "csv", "markdown"):
             cli("report", *options, "--format", form).ok()
+        cli("report", *options, "-o", "report.xlsx").ok()
     cli("status", "--json").ok()
     cli("batches", "--json").ok()
-    cli("export", "charges", "--month", "2026-02", "-o", "charges.xlsx").ok()
+    for file in ("charges.xlsx", "charges.parquet"):
+        cli("export", "charges", "--month", "2026-02", "-o", file).ok()
     cli("workload", "pull", "--since", "2026-02-01", "--until", "2026-03-01", "--json").ok()
     close(cli)
     for file in ("chargeback.csv", "chargeback.xlsx", "focus.csv", "focus.parquet"):

@@ -251,7 +251,7 @@ def test_no_argument_ends_in_a_traceback(cli: Cli, prepared: None, command: list
 
 
 def test_output_that_can_not_be_written_is_one_line(cli: Cli, tmp_path: Path, sqlite_url: str) -> None:
-    for odd in ("", "/nowhere/x.csv", ".", "x" * 300 + ".csv", "report.xlsx"):
+    for odd in ("", "/nowhere/x.csv", ".", "x" * 300 + ".csv", "report.ods"):
         outcome: Any = cli("report", "--output", odd)
         assert (outcome.exit_code, outcome.stdout, outcome.stderr.count("\n")) == (2, "", 1)
     assert [path.name for path in tmp_path.iterdir() if not path.name.startswith("tollbook.db")] == []

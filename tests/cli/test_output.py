@@ -8,10 +8,13 @@ import json
 import os
 import re
 import stat
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import click
+import openpyxl
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
@@ -20,6 +23,7 @@ from rich.cells import cell_len
 
 from ledger.cli.show.output import Output, chosen_output, output_options, replacing, wants_colour
 from ledger.cli.show.sheet import Column, Sheet, common_places, rounded, shown_cell, to_csv, to_json, to_markdown
+from ledger.cli.show.sheet_files import write_sheet_file
 from ledger.cli.show.tables import to_table
 from ledger.errors import LedgerError
 from ledger.values.safe_csv import guard
@@ -336,6 +340,79 @@ def test_a_table_by_default_and_json_for_short() -> None:
     assert run("--json").stdout == run("--format", "json").stdout == to_json(SHEET)
     assert run("--format", "csv").stdout_bytes == to_csv(SHEET)
     assert run("--format", "markdown").stdout == to_markdown(SHEET)
+
+
+def test_csv_for_excel_has_semicolons_and_decimal_commas() -> None:
+    assert run("--format", "csv", "--excel").stdout_bytes.decode("utf-8-sig").splitlines() == [
+        "project;tag:team;requests;input_credits;usd;change_percent;model_differs",
+        "search;a;1234567;12345,6789;171,467343056;12,5;true",
+        "'=2+3;;-5;-0,000000001;0,004;;false",
+    ]
+    assert run("--format", "csv", "--excel").stdout_bytes.startswith(b"\xef\xbb\xbf")
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--format", "xlsx"], ["-o", "a.md"]])
+def test_csv_for_excel_is_csv(options: list[str]) -> None:
+    with pytest.raises(LedgerError, match="--excel is for CSV: give --format csv, or leave it out"):
+        run("--excel", *options)
+
+
+def test_a_workbook_of_a_sheet_has_its_total_in_bold(tmp_path: Path) -> None:
+    run("-o", str(tmp_path / "a.xlsx"))
+    found = openpyxl.load_workbook(tmp_path / "a.xlsx")
+    rows = list(found.worksheets[0].iter_rows())
+    assert (found.sheetnames, found.properties.title) == (["Spend"], "Spend")
+    assert found.worksheets[0].auto_filter.ref == "A1:G3"
+    assert [[cell.value for cell in row] for row in rows] == [
+        [column.name for column in COLUMNS],
+        ["search", "a", 1_234_567, 12_345.6789, 171.467343056, 12.5, True],
+        ["=2+3", None, -5, -1e-9, 0.004, None, False],
+        ["total", None, 1_234_562, 12_345.678899999, 171.471343056, -0.3, None],
+    ]
+    assert rows[2][0].data_type == "s"
+    assert [[cell.font.b for cell in row] for row in (rows[1], rows[3])] == [
+        [False] * 7, [True, False, True, True, True, True, False],
+    ]  # fmt: skip
+
+
+def test_parquet_of_a_sheet_is_exact_and_has_no_total(tmp_path: Path) -> None:
+    run("-o", str(tmp_path / "a.parquet"))
+    table = pq.read_table(tmp_path / "a.parquet")
+    assert [str(field.type) for field in table.schema] == [
+        "string", "string", "int64", *["decimal128(38, 18)"] * 3, "bool",
+    ]  # fmt: skip
+    assert [list(row.values()) for row in table.to_pylist()] == [
+        ["search", "a", 1_234_567, Decimal("12345.6789"), Decimal("171.467343056"), Decimal("12.5"), True],
+        ["=2+3", None, -5, Decimal("-0.000000001"), Decimal("0.004"), None, False],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Spend by model, all time", "Spend by model"),
+        ("Quarantine, open: 1", "Quarantine"),
+        ("'[a]*b?/c\\\\'", "a  b  c"),
+        ("x" * 40, "x" * 31),
+        (": 1", "tollbook"),
+        ("\x1b\udce9", "x1b udce9"),
+    ],
+)
+def test_a_workbooks_sheet_has_a_name_that_excel_takes(title: str, name: str) -> None:
+    out = io.BytesIO()
+    write_sheet_file(
+        out.write, Sheet(title, (Column("\udce9"), Column("f", "facts")), [("\udce9\x1b", {"a": "=1"})]), "xlsx"
+    )
+    found = openpyxl.load_workbook(io.BytesIO(out.getvalue())).worksheets[0]
+    assert " ".join(found.title.split()) == " ".join(name.split())
+    assert [cell.value for cell in found[2]] == [r"\udce9\x1b", '{"a":"=1"}']
+
+
+def test_a_terminal_gets_no_workbook(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    for file_format, kind in (("xlsx", "an Excel"), ("parquet", "a Parquet")):
+        with pytest.raises(LedgerError, match=f"{kind} file is nothing for a terminal: give -o FILE.{file_format}"):
+            Output(file_format)
 
 
 def test_what_was_left_out_is_a_note_on_standard_error() -> None:

@@ -234,7 +234,7 @@ def test_dates_and_days_are_of_the_ledgers_zone(cli: Cli, empty_db_url: str) -> 
         (["--since", "9000-01-01"], "--since 9000-01-01 is not before now"),
         (["--until", "30d"], "--until '30d' isn't a time"),
         (["-o", "missing/profile.json"], "missing/profile.json: can't be written"),
-        (["-o", "profile.xlsx"], ".xlsx can't be written"),
+        (["-o", "profile.ods"], ".ods can't be written"),
     ],
 )
 def test_what_can_not_be_meant_is_wrong_use(book: Cli, tmp_path: Path, args: list[str], words: str) -> None:

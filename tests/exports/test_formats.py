@@ -1,4 +1,4 @@
-"""What all exports share: guarded text, Excel's byte order mark and workbooks, control totals, and the manifest."""
+"""What all exports share: guarded text, CSV for Excel, workbooks, Parquet, control totals, and the manifest."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import sys
 import tempfile
 import zipfile
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +25,7 @@ from hypothesis import strategies as st
 from ledger.errors import LedgerError
 from ledger.exports.formats import workbook
 from ledger.exports.formats.columns import Column, Row
+from ledger.exports.formats.workbook import write_workbook
 from ledger.exports.formats.writer import ExportFile, FileOptions
 from tests.conftest import Cli
 from tests.helpers.ledgers import LITE, apply_projects
@@ -111,8 +114,15 @@ def test_raw_leaves_controls_out_all_the_same(db_cli: Cli) -> None:
 
 
 @each_export
-def test_for_excel_there_is_a_byte_order_mark(book: Cli, export: list[str]) -> None:
-    assert written("excel.csv", book, export, "--excel") == b"\xef\xbb\xbf" + written("plain.csv", book, export)
+def test_for_excel_there_are_a_byte_order_mark_semicolons_and_decimal_commas(book: Cli, export: list[str]) -> None:
+    plain = list(csv.reader(io.StringIO(written("plain.csv", book, export).decode(), newline="")))
+    data = written("excel.csv", book, export, "--excel")
+    assert data.startswith(b"\xef\xbb\xbf" + ";".join(plain[0]).encode() + b"\r\n")
+    money = {"rate", "amount", "per_usd", "usd", "usd_exact", "credits", "corrections_usd"}
+    assert list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=";")) == [
+        [cell.replace(".", ",") if name in money else cell for name, cell in zip(plain[0], row, strict=True)]
+        for row in plain
+    ]
 
 
 @pytest.mark.parametrize(
@@ -135,10 +145,10 @@ def test_json_is_never_altered(book: Cli, export: list[str]) -> None:
     found = run(book, export, "--json").ok()
     assert {row["project"] for row in found.json["rows"]} == {"=1+1", "plain", "-2", 'quoted "x", y\nz'}
     assert "formula" not in found.stderr
-    for option in ("--raw", "--excel"):
+    for option, words in (("--raw", "json is never altered; leave it out"), ("--excel", "give --format csv")):
         outcome = run(book, export, "--json", option)
         assert (outcome.exit_code, outcome.stdout) == (2, "")
-        assert f"{option} is for CSV: json is never altered; leave it out" in outcome.stderr
+        assert f"{option} is for CSV: {words}" in outcome.stderr
 
 
 # --- workbooks ------------------------------------------------------------------------------------------------------
@@ -181,9 +191,64 @@ def test_times_and_flags_are_such_in_a_workbook() -> None:
     cells = sheet(data)[1]
     assert [cell.value for cell in cells[:5]] == [datetime(2026, 3, 5, 6, 7, 8), True, False, None, '{"team":"a"}']  # noqa: DTZ001
     assert cells[0].number_format == 'yyyy-mm-dd"T"hh:mm:ss"Z"'
-    assert [cell.number_format for cell in cells[5:7]] == ["0.00", "0.00#######"]
+    assert [cell.number_format for cell in cells[5:7]] == ["#,##0.00", "#,##0.00#######"]
     # Digit by digit, as no float would print them.
     assert [value(data, place) for place in (5, 6, 7)] == ["-0.05", "1E-9", "1234567.123456789"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cell", "rounded"),
+    [
+        ("decimal", "123456.123456789", False),
+        ("decimal", "-1234567.12345678", False),
+        ("decimal", "1234567.123456789", True),
+        ("decimal", "-1234567.123456789", True),
+        ("decimal", "0.444444444444444444", True),
+        ("decimal", "0.000000000000000444", False),
+        ("decimal", "1000000000000000.0", False),
+        ("cents", "99999999999999.99", True),
+        ("count", 999_999_999_999_999, False),
+        ("count", 2**63, True),
+        ("serial", 10**18, False),
+    ],
+)
+def test_a_number_that_excel_would_round_is_shown_so_and_told(kind: Any, cell: Any, rounded: bool) -> None:
+    file, data = made(FileOptions("xlsx"), (kind, cell))
+    assert file.rounded_cells == rounded
+    found = sheet(data)[1][0]
+    assert (found.data_type, found.number_format.startswith('"\u2248"')) == ("n", rounded)
+    # 15 digits go through a double and back.
+    assert rounded or Decimal(f"{found.value:.15g}") == Decimal(cell)
+
+
+@each_export
+def test_rounded_numbers_are_noted(book: Cli, export: list[str]) -> None:
+    book("adjust", "--project", "x", "--amount", "1234567.123456789usd", "--month", MARCH, "--reason", "r",
+         "--reference", "CN-2").ok()  # fmt: skip
+    stderr = run(book, export, "-o", "out.xlsx").ok().stderr
+    count = re.search(r"Note: (\d) numbers? ha(?:s|ve) more than the 15 digits that Excel keeps: shown with ≈", stderr)
+    values = [cell for row in sheet(Path("out.xlsx").read_bytes()) for cell in row if "≈" in cell.number_format]
+    assert count
+    assert int(count[1]) == len(values) > 0
+
+
+def test_a_workbook_has_a_bold_header_a_filter_and_room_for_its_cells() -> None:
+    out = io.BytesIO()
+    columns = [Column("id", "serial"), Column("tokens", "count"), Column("project", "text"), Column("usd", "decimal")]
+    rows: list[Row] = [(1_234, 1_234_567_890, "a project of some length", "1.5"), (2, None, "搜索服务" * 5, None)]
+    total = (None, 1_234_567_890, "total", "1234567.123456789")
+    assert write_workbook(out.write, "Spend", columns, rows, title="Spend, \x1b", total=total) == 1
+    book = openpyxl.load_workbook(io.BytesIO(out.getvalue()))
+    found = book.worksheets[0]
+    assert (book.sheetnames, book.properties.title) == (["Spend"], r"Spend, \x1b")
+    assert (found.freeze_panes, found.auto_filter.ref) == ("A2", "A1:D3")
+    assert [[cell.font.b for cell in row if cell.value is not None] for row in found.iter_rows()] == [
+        [True] * 4, [False] * 4, [False] * 2, [True] * 3,
+    ]  # fmt: skip
+    assert [cell.number_format for cell in found[2]] == ["0", "#,##0", "@", "#,##0.00#######"]
+    # "1,234,567,890" has 13 characters, five times four wide ones take 40, "1,234,567.123456789" 19.
+    widths = [found.column_dimensions[letter].width for letter in "ABCD"]
+    assert all(least < width < least + 8 for least, width in zip((8, 13, 40, 19), widths, strict=True))
 
 
 def value(data: bytes, place: int) -> str:
@@ -227,7 +292,7 @@ def test_what_a_workbook_can_not_hold_is_refused_and_nothing_is_left(
     monkeypatch.setattr(workbook, "MOST_ROWS", 2)
     columns, out = [Column("n", "count")], io.BytesIO()
     ExportFile(out, FileOptions("xlsx")).write("charges", columns, [(1,), (2,)], title="", total=dict)
-    with pytest.raises(LedgerError, match=r"an Excel sheet holds 2 rows and these are more: give --format csv"):
+    with pytest.raises(LedgerError, match=r"an Excel sheet holds 2 rows and these are more: give a shorter period"):
         ExportFile(io.BytesIO(), FileOptions("xlsx")).write("c", columns, [(1,), (2,), (3,)], title="", total=dict)
     assert list(tmp_path.iterdir()) == []
 
@@ -261,29 +326,75 @@ def test_a_missing_library_is_one_line_and_known_before_anything_is_written(
     book: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "xlsxwriter.workbook", None)
-    outcome = run(book, EXPORTS[0], "-o", "out.xlsx", "--manifest")
-    assert (outcome.exit_code, outcome.stdout) == (2, "")
-    assert outcome.stderr == "Error: an Excel file takes a library more: pip install 'tollbook[excel]'\n"
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    new = lines([record("new", requested_model=LITE)])
+    for suffix, kind, extra in (("xlsx", "an Excel", "excel"), ("parquet", "a Parquet", "parquet")):
+        words = f"Error: {kind} file takes a library more: pip install 'tollbook[{extra}]'\n"
+        for command in (["export", "charges", "--manifest"], ["report"], ["ingest", "-"]):
+            outcome = book(*command, "-o", f"out.{suffix}", stdin=new)
+            assert (outcome.exit_code, outcome.stdout, outcome.stderr) == (2, "", words)
     assert list(tmp_path.glob("out*")) == []
+    assert book("report", "--json").ok().json["total"]["requests"] == 4
 
 
+@pytest.mark.parametrize("suffix", ["xlsx", "parquet"])
 @pytest.mark.parametrize("option", ["--raw", "--excel"])
-def test_a_workbook_is_never_altered(book: Cli, option: str) -> None:
-    outcome = run(book, EXPORTS[0], "-o", "out.xlsx", option)
-    assert (outcome.exit_code, f"{option} is for CSV: xlsx is never altered" in outcome.stderr) == (2, True)
+def test_options_of_csv_are_refused_elsewhere(book: Cli, option: str, suffix: str) -> None:
+    outcome = run(book, EXPORTS[0], "-o", f"out.{suffix}", option)
+    assert (outcome.exit_code, f"{option} is for CSV" in outcome.stderr) == (2, True)
+    assert not Path(f"out.{suffix}").exists()
 
 
-def test_commands_without_workbooks_refuse_them(book: Cli) -> None:
-    outcome = book("report", "-o", "out.xlsx")
-    assert (outcome.exit_code, ".xlsx can't be written: give --format table" in outcome.stderr) == (2, True)
-    assert run(book, EXPORTS[0], "-o", "out.ods").exit_code == 2
+def test_what_can_not_be_written_is_refused(book: Cli) -> None:
+    outcome = run(book, EXPORTS[0], "-o", "out.ods")
+    assert (outcome.exit_code, ".ods can't be written: give --format csv or json" in outcome.stderr) == (2, True)
+
+
+# --- Parquet --------------------------------------------------------------------------------------------------------
+
+
+@each_export
+def test_parquet_has_the_same_rows_with_types(book: Cli, export: list[str]) -> None:
+    run(book, export, "-o", "out.parquet").ok()
+    table = pq.read_table("out.parquet")
+    types = {str(field.name): str(field.type) for field in table.schema}
+    expected = list(csv.DictReader(io.StringIO(run(book, export, "--raw").ok().stdout, newline="")))
+    assert list(types) == list(expected[0])
+    if export[1] == "charges":
+        assert types["occurred_at"] == "timestamp[us, tz=UTC]"
+        assert (types["tokens"], types["amount"], types["model_differs"]) == ("int64", "decimal128(38, 18)", "bool")
+    else:
+        assert (types["requests"], types["usd_exact"], types["usd"]) == ("int64", *DECIMALS)
+    for row, texts in zip(table.to_pylist(), expected, strict=True):
+        for name, text in texts.items():
+            assert as_csv(row[name], types[name]) == (Decimal(text) if "decimal" in types[name] and text else text)
+    total = book("report", "--month", MARCH, "--json").ok().json["total"]["usd"]
+    assert sum(table["usd" if export[1] == "charges" else "usd_exact"].to_pylist()) == Decimal(total)
+
+
+DECIMALS = ("decimal128(38, 18)", "decimal128(38, 2)")
+
+
+def as_csv(cell: Any, kind: str) -> Any:
+    """The cell as CSV has it; decimals as they are."""
+    if cell is None:
+        return ""
+    if kind.startswith("timestamp"):
+        return cell.isoformat().replace("+00:00", "Z")
+    return cell if "decimal" in kind else str(cell).lower() if kind == "bool" else str(cell)
+
+
+@pytest.mark.parametrize(("kind", "cell"), [("count", 2**63), ("decimal", f"1{'0' * 20}"), ("decimal", "1e-19")])
+def test_what_parquet_can_not_hold_is_refused(kind: Any, cell: Any) -> None:
+    with pytest.raises(LedgerError, match=r"^c0 has a number that a Parquet file can't hold as .*: give --format csv"):
+        made(FileOptions("parquet"), (kind, cell))
 
 
 # --- control totals and the manifest --------------------------------------------------------------------------------
 
 
 @each_export
-@pytest.mark.parametrize("file_format", ["csv", "json", "xlsx"])
+@pytest.mark.parametrize("file_format", ["csv", "json", "xlsx", "parquet"])
 def test_the_manifest_says_what_the_file_is(book: Cli, export: list[str], file_format: str) -> None:
     data = written(f"out.{file_format}", book, export, "--manifest")
     found = json.loads(Path(f"out.{file_format}.manifest.json").read_text(encoding="utf-8"))

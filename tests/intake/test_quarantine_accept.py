@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,18 +35,49 @@ def test_accept_posts_a_reversal_and_a_replacement(conflict: Cli, db_url: str) -
     shown = conflict("quarantine", "show", 1, "--json").ok().json
     assert (shown["fields"]["output_tokens"], shown["standing"]["output_tokens"]) == (500, 230)
     told = conflict("quarantine", "accept", 1, "--reason", "corrected counts").ok().stderr
-    assert told == "entry 1 accepted: batch 2 reverses and replaces the charge\n"
+    assert told.startswith("entry 1 accepted: batch 2 reverses and replaces the charge\n")
     assert rows(db_url, "SELECT charge_class, corrects_id, project, amount_nano FROM charges ORDER BY id") == [
         ("charge", None, "unassigned", REFERENCE_NANO),
         ("reversal", 1, "unassigned", -REFERENCE_NANO),
-        ("replacement", 1, "search", 88 * 32_000 + 500 * 160_000),
+        ("replacement", 1, "unassigned", 88 * 32_000 + 500 * 160_000),
     ]
     assert rows(db_url, "SELECT generation, output_tokens FROM usage_records ORDER BY id") == [(0, 230), (1, 500)]
     totals = {row["project"]: (row["requests"], nano(row["credits"])) for row in report(conflict)["rows"]}
-    assert totals == {"search": (1, 88 * 32_000 + 500 * 160_000)}
+    assert totals == {"unassigned": (1, 88 * 32_000 + 500 * 160_000)}
     [entry] = held(conflict, "--state", "accepted")
     assert entry["resolution"] == "corrected counts"
     conflict("verify").ok()
+
+
+@pytest.mark.parametrize(
+    ("options", "project", "team"),
+    [((), "checkout", "a"), (("--labels", "booked"), "checkout", "a"), (("--labels", "new"), "search", "b")],
+)
+def test_accept_keeps_the_booked_project_and_tags_unless_told(
+    db_cli: Cli, db_url: str, options: tuple[str, ...], project: str, team: str
+) -> None:
+    own = record("r1", occurred_at="2026-03-01T12:00:00Z", requested_model=PRO, project="shop", tags={"team": "a"})
+    ingest(db_cli, own).ok()
+    db_cli("reassign", "--project", "shop", "--to", "checkout").ok()
+    ingest(db_cli, own | {"output_tokens": 7, "project": "search", "tags": {"team": "b"}})
+    told = db_cli("quarantine", "accept", 1, *options).ok().stderr
+    assert told.splitlines()[1:] == (
+        []
+        if project == "search"
+        else ["Note: project and tags stay as they are booked: checkout; --labels new takes those of the entry"]
+    )
+    [row] = report(db_cli, "--by", "project", "--by", "tag:team")["rows"]
+    assert (row["project"], row["tag:team"], row["output_tokens"]) == (project, team, 7)
+    [last] = rows(db_url, "SELECT project, tags FROM usage_records ORDER BY id DESC LIMIT 1")
+    assert last == ("shop" if project == "checkout" else "search", f'{{"team":"{team}"}}')
+    db_cli("verify").ok()
+
+
+def test_a_rule_made_since_does_not_move_what_is_accepted(conflict: Cli) -> None:
+    ingest(conflict, response("r1", usage=usage(output_tokens=501, total_tokens=88 + 501)))
+    Path("tollbook.toml").write_text('[[project_rule]]\nproject = "ruled"\nsource = "evolink"\n')
+    conflict("quarantine", "accept", 2).ok()
+    assert [row["project"] for row in report(conflict)["rows"]] == ["unassigned"]
 
 
 def test_after_accept_the_new_facts_are_known_and_the_old_ones_contradict(conflict: Cli) -> None:

@@ -8,7 +8,7 @@ import click
 
 from ledger.cli.app import App
 from ledger.cli.command import command, group, period_options, posted_month_option
-from ledger.cli.show.export_files import EXPORT_FORMATS, Destination, export_options
+from ledger.cli.show.export_files import Destination, export_options
 
 
 @group(
@@ -23,6 +23,7 @@ def export() -> None:
 @command(
     "tollbook export charges --month 2026-03 -o charges-2026-03.csv --manifest",
     "tollbook export charges --month 2026-03 -o charges-2026-03.xlsx",
+    "tollbook export charges --month 2026-03 -o charges-2026-03.parquet",
     "tollbook export charges --month last --format json | jq '.rows[0]'",
     "tollbook export charges --since 2026-03-01 --until 2026-03-15",
     within=export,
@@ -77,7 +78,7 @@ def chargeback(app: App, *, month: str, dimension: str, destination: Destination
     "tollbook export focus --month 2026-03 -o focus-2026-03.parquet",
     "tollbook export focus --month 2026-03 --grain charge --invoice-id INV-2026-03 -o lines.csv",
     within=export,
-    shows=export_options((*EXPORT_FORMATS, "parquet")),
+    shows=export_options(),
 )
 @posted_month_option
 @click.option(

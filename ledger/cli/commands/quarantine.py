@@ -118,12 +118,26 @@ def retry(app: App, numbers: tuple[int, ...], output: Output) -> None:
 @command("tollbook quarantine accept 3 --reason 'the provider corrected its counts'", within=quarantine, shows=None)
 @click.argument("number", type=ROW_NUMBER, metavar="ID")
 @click.option("--reason", default="conflict accepted", show_default=True, help="Why; kept with the batch.")
-def accept(app: App, number: int, reason: str) -> None:
-    """Replace the recorded facts by a conflict's: a correction is posted."""
+@click.option(
+    "--labels",
+    type=click.Choice(["booked", "new"]),
+    default="booked",
+    show_default=True,
+    help="Project and tags: as they are booked, or those of the entry.",
+)
+def accept(app: App, number: int, reason: str, labels: str) -> None:
+    """Replace the recorded facts by a conflict's: a correction is posted.
+
+    Project and tags stay as they are booked, also where the project was reassigned since.
+    """
     from ledger.intake.retry import accept as post
 
-    batch = post(app.open(), app.config, number, reason)
-    click.echo(f"entry {number} accepted: batch {batch} reverses and replaces the charge", err=True)
+    accepted = post(app.open(), app.config, number, reason, new_labels=labels == "new")
+    click.echo(f"entry {number} accepted: batch {accepted.batch_id} reverses and replaces the charge", err=True)
+    if accepted.kept_project is not None:
+        note(
+            f"project and tags stay as they are booked: {accepted.kept_project}; --labels new takes those of the entry"
+        )
 
 
 @command("tollbook quarantine discard 5 6 --reason 'test traffic'", within=quarantine, shows=None)

@@ -9,7 +9,7 @@ import click
 
 from ledger.cli.app import App
 from ledger.cli.command import command, period_options
-from ledger.cli.show.output import Output, note
+from ledger.cli.show.output import FILE_FORMATS, Output, note
 from ledger.cli.show.sheet import Column, Sheet, without_fees
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ IMPORTANCE = (
     "tollbook report --by project --month 2026-03 --compare previous --top 10",
     "tollbook report --by day --last 7d --timezone Asia/Shanghai",
     "tollbook report --by tag:team --project search --format csv -o march.csv",
+    "tollbook report --by project --month last -o march.xlsx",
 )
 @click.option(
     "--by",
@@ -67,7 +68,7 @@ def report(app: App, /, *, output: Output, **options: Any) -> None:
     output.write(_sheet(found))
     for text in found.notes:
         note(text)
-    if found.unbooked_calls and output.format == "csv":
+    if found.unbooked_calls and output.format in ("csv", *FILE_FORMATS):
         note(without_fees(found.unbooked_calls))
 
 

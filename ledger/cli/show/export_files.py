@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ledger.cli.show.output import Output, note, output_options, refuse_unwritable, replacing
+from ledger.cli.show.output import (
+    FILE_FORMATS,
+    Output,
+    note,
+    note_rounded,
+    output_options,
+    refuse_unwritable,
+    replacing,
+)
 from ledger.errors import LedgerError
 from ledger.values.words import counted
 
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-EXPORT_FORMATS = ("csv", "json", "xlsx")
+EXPORT_FORMATS = ("csv", "json", *FILE_FORMATS)
 # The value of --manifest without a file.
 BESIDE = "\0"
 
@@ -51,6 +59,7 @@ class Destination:
         note(f"control total: {exported.words}")
         for text in exported.notes:
             note(text)
+        note_rounded(file.rounded_cells)
         if file.guarded_cells:
             note(
                 f"{counted(file.guarded_cells, 'cell begins', 'cells begin')} as a formula would: "
@@ -58,12 +67,11 @@ class Destination:
             )
 
 
-def export_options(formats: Sequence[str] = EXPORT_FORMATS) -> Callable[[F], F]:
+def export_options() -> Callable[[F], F]:
     """Adds the options of an export; the command gets them as `destination`."""
 
     def decorate(function: F) -> F:
         @click.option("--raw", is_flag=True, help="CSV: no apostrophe before text that begins as a formula would.")
-        @click.option("--excel", is_flag=True, help="CSV: a byte order mark first, so that Excel reads it as UTF-8.")
         @click.option(
             "--manifest",
             metavar="[FILE]",
@@ -71,33 +79,22 @@ def export_options(formats: Sequence[str] = EXPORT_FORMATS) -> Callable[[F], F]:
             flag_value=BESIDE,
             help="Write sha256, rows and control totals too, to FILE or beside the output.",
         )
-        @output_options(formats)
+        @output_options(EXPORT_FORMATS)
         @functools.wraps(function)
         def with_destination(
-            *args: object, output: Output, raw: bool, excel: bool, manifest: str | None, **kwargs: object
+            *args: object, output: Output, raw: bool, manifest: str | None, **kwargs: object
         ) -> object:
-            return function(*args, destination=_destination(output, raw, excel, manifest), **kwargs)
+            return function(*args, destination=_destination(output, raw, manifest), **kwargs)
 
         return with_destination  # type: ignore[return-value]  # click reads the options off it
 
     return decorate
 
 
-def _destination(output: Output, raw: bool, excel: bool, manifest: str | None) -> Destination:
+def _destination(output: Output, raw: bool, manifest: str | None) -> Destination:
     """Reads the options; LedgerError for contradictions, or a file that can't be written."""
     from ledger.exports.formats.writer import FileOptions
 
-    if output.format == "xlsx":
-        from ledger.exports.formats.workbook import workbook_class
-
-        workbook_class()
-    if output.format == "parquet":
-        from ledger.exports.formats.parquet import parquet_library
-
-        parquet_library()
-    if output.format in {"xlsx", "parquet"} and output.to_terminal:
-        kind = "an Excel" if output.format == "xlsx" else "a Parquet"
-        raise LedgerError(f"{kind} file is nothing for a terminal: give -o FILE.{output.format}")
     beside = manifest
     if manifest == BESIDE:
         if output.path is None:
@@ -107,4 +104,4 @@ def _destination(output: Output, raw: bool, excel: bool, manifest: str | None) -
         if not beside or (output.path is not None and os.path.realpath(beside) == os.path.realpath(output.path)):
             raise LedgerError(f"--manifest {beside!r} isn't a file of its own: give it a name, or none")
         refuse_unwritable(beside)
-    return Destination(output, FileOptions(output.format, raw, excel), beside)  # type: ignore[arg-type]  # a format of EXPORT_FORMATS
+    return Destination(output, FileOptions(output.format, raw, output.excel), beside)  # type: ignore[arg-type]  # a format of EXPORT_FORMATS

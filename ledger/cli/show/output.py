@@ -22,6 +22,7 @@ import click
 from ledger.cli.show.sheet import Sheet, to_csv, to_json, to_markdown
 from ledger.errors import LedgerError
 from ledger.values.safe_text import visible
+from ledger.values.words import counted
 
 # Of a table that goes to a pipe: what pages, logs and mails show without a break.
 DEFAULT_WIDTH = 100
@@ -29,6 +30,8 @@ DEFAULT_WIDTH = 100
 F = TypeVar("F", bound=Callable[..., Any])
 
 SHEET_FORMATS = ("table", "json", "csv", "markdown")
+# These need an extra, and a file to go to.
+FILE_FORMATS = ("xlsx", "parquet")
 _FORMAT_OF_SUFFIX = {
     ".json": "json",
     ".csv": "csv",
@@ -43,10 +46,23 @@ _FOREIGN_SUFFIXES = frozenset({".parquet", ".xlsx", ".xls", ".ods", ".html", ".p
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The place and format of a command's data: `path` None is standard output."""
+    """The place and format of a command's data: `path` None is standard output; `excel` is for CSV."""
 
     format: str
     path: str | None = None
+    excel: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuses what can't be written, before anything is done."""
+        if self.excel and self.format != "csv":
+            raise LedgerError("--excel is for CSV: give --format csv, or leave it out")
+        if self.format in FILE_FORMATS:
+            from ledger.cli.show.sheet_files import refuse_missing_library
+
+            refuse_missing_library(self.format)
+            if self.to_terminal:
+                kind = "an Excel" if self.format == "xlsx" else "a Parquet"
+                raise LedgerError(f"{kind} file is nothing for a terminal: give -o FILE.{self.format}")
 
     @property
     def to_terminal(self) -> bool:
@@ -58,8 +74,15 @@ class Output:
         if self.format == "table":
             self._write_table(sheet)
             return
+        if self.format in FILE_FORMATS:
+            from ledger.cli.show.sheet_files import write_sheet_file
+
+            with self.stream() as out:
+                rounded = write_sheet_file(out.write, sheet, self.format)
+            note_rounded(rounded)
+            return
         if self.format == "csv":
-            data = to_csv(sheet)
+            data = to_csv(sheet, excel=self.excel)
         elif self.format == "json":
             data = to_json(sheet, indent=2 if self.to_terminal else None).encode()
         else:
@@ -99,6 +122,15 @@ class Output:
 def note(text: str) -> None:
     """Writes one line to standard error that isn't data."""
     click.echo(f"Note: {visible(text)}", err=True)
+
+
+def note_rounded(cells: int) -> None:
+    """Notes the numbers of a workbook that Excel can't hold, if there are any."""
+    if cells:
+        note(
+            f"{counted(cells, 'number has', 'numbers have')} more than the 15 digits that Excel keeps: "
+            "shown with \u2248; CSV, JSON and Parquet have every digit"
+        )
 
 
 def terminal_width() -> int:
@@ -165,10 +197,13 @@ def _mode_of(target: Path) -> int:
         return 0o666 & ~mask
 
 
-def output_options(formats: Sequence[str] = SHEET_FORMATS, *, to_file: str | None = None) -> Callable[[F], F]:
-    """Adds `--format`, `--json` and `-o/--output`; the command gets them as `output`.
+def output_options(
+    formats: Sequence[str] = (*SHEET_FORMATS, *FILE_FORMATS), *, to_file: str | None = None
+) -> Callable[[F], F]:
+    """Adds `--format`, `--json`, `--excel` and `-o/--output`; the command gets them as `output`.
 
-    The first format is the default, or of a file `to_file`, unless the file's suffix says another (.csv, .json, .md).
+    The first format is the default, or of a file `to_file`, unless the file's suffix says another (.csv, .json, .md,
+    .xlsx, .parquet).
     """
 
     def decorate(function: F) -> F:
@@ -181,6 +216,9 @@ def output_options(formats: Sequence[str] = SHEET_FORMATS, *, to_file: str | Non
         )
         @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
         @click.option(
+            "--excel", is_flag=True, help="CSV for an Excel with decimal commas: semicolons and a byte order mark too."
+        )
+        @click.option(
             "-o",
             "--output",
             "output_path",
@@ -189,10 +227,17 @@ def output_options(formats: Sequence[str] = SHEET_FORMATS, *, to_file: str | Non
         )
         @functools.wraps(function)
         def with_output(
-            *args: object, format_name: str | None, as_json: bool, output_path: str | None, **kwargs: object
+            *args: object,
+            format_name: str | None,
+            as_json: bool,
+            excel: bool,
+            output_path: str | None,
+            **kwargs: object,
         ) -> object:
             default = formats[0] if output_path in (None, "-") else to_file or formats[0]
-            output = chosen_output(formats, format_name, as_json=as_json, path=output_path, default=default)
+            output = chosen_output(
+                formats, format_name, as_json=as_json, path=output_path, default=default, excel=excel
+            )
             if output.path is not None:
                 refuse_unwritable(output.path)
             return function(*args, output=output, **kwargs)
@@ -214,7 +259,13 @@ def refuse_unwritable(path: str) -> None:
 
 
 def chosen_output(
-    formats: Sequence[str], format_name: str | None, *, as_json: bool, path: str | None, default: str | None = None
+    formats: Sequence[str],
+    format_name: str | None,
+    *,
+    as_json: bool,
+    path: str | None,
+    default: str | None = None,
+    excel: bool = False,
 ) -> Output:
     """The output that the options ask for; LedgerError for contradictions."""
     if as_json and format_name not in (None, "json"):
@@ -226,4 +277,4 @@ def chosen_output(
     if suffix in _FOREIGN_SUFFIXES and by_suffix not in formats and not as_json and format_name is None:
         raise LedgerError(f"--output {path}: {suffix} can't be written: give --format {' or '.join(formats)}")
     chosen = format_name or (by_suffix if by_suffix in formats else default or formats[0])
-    return Output("json" if as_json else chosen, None if path == "-" else path)
+    return Output("json" if as_json else chosen, None if path == "-" else path, excel)

@@ -12,7 +12,7 @@ import click
 
 from ledger.cli.app import decide_exit
 from ledger.cli.show.junit import Case, to_junit
-from ledger.cli.show.output import SHEET_FORMATS, Output, output_options, refuse_unwritable
+from ledger.cli.show.output import FILE_FORMATS, SHEET_FORMATS, Output, output_options, refuse_unwritable
 from ledger.cli.show.sheet import Sheet, to_markdown
 from ledger.errors import LedgerError
 
@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 JUNIT = "junit"
 # GitHub takes 65,536 characters in a comment; what a job adds around it needs some.
 COMMENT_CHARACTERS = 59_000
-REPORT_FORMATS = (*SHEET_FORMATS, JUNIT)
+REPORT_FORMATS = (*SHEET_FORMATS, JUNIT, *FILE_FORMATS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A small table as a value, and as JSON, CSV, Markdown and text for people.
+"""A small table as a value, and as JSON, CSV, Markdown and text for people; `sheet_files` has the other formats.
 
 Cells are plain values by the kind of their column, None where there is nothing:
 
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate, takewhile
 from typing import Literal, TypeAlias
 
-from ledger.values.safe_csv import CsvWriter, guard
+from ledger.values.safe_csv import CsvWriter, decimal_comma, guard
 from ledger.values.safe_text import json_text, visible
 from ledger.values.words import counted
 from pricing.money import NANO, divide_half_even, format_nano, parse_units
@@ -194,19 +194,22 @@ def _document(sheet: Sheet) -> dict[str, object]:
     return document
 
 
-def to_csv(sheet: Sheet) -> bytes:
-    """The sheet as CSV without its total, which would be summed with the rest."""
+def to_csv(sheet: Sheet, *, excel: bool = False) -> bytes:
+    """The sheet as CSV, with `excel` as `CsvWriter` has it; without its total, which would be summed with the rest."""
     header = [guard(column.name) for column in sheet.columns]
     rows = (
-        [_csv_cell(cell, column.kind) for column, cell in zip(sheet.columns, row, strict=True)] for row in sheet.rows
+        [_csv_cell(cell, column.kind, excel=excel) for column, cell in zip(sheet.columns, row, strict=True)]
+        for row in sheet.rows
     )
-    writer = CsvWriter()
+    writer = CsvWriter(excel=excel)
     return writer.encode([header]) + writer.encode(rows)
 
 
-def _csv_cell(cell: Cell, kind: Kind) -> str:
+def _csv_cell(cell: Cell, kind: Kind, *, excel: bool) -> str:
     text = plain_cell(cell, kind)
-    return guard(text) if kind in ("text", "facts") else text
+    if kind in LEFT_ALIGNED:
+        return guard(text) if kind != "flag" else text
+    return decimal_comma(text) if excel else text
 
 
 def to_markdown(sheet: Sheet, most_characters: int | None = None) -> str:

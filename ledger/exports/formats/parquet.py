@@ -49,16 +49,25 @@ def write_parquet(put: Callable[[bytes], object], columns: Sequence[Column], row
 def _slice(library: Any, schema: Any, converters: Sequence[Converter | None], rows: Sequence[Row]) -> Any:  # noqa: ANN401 - it has no types
     columns = zip(zip(*rows, strict=True), converters, schema, strict=True)
     arrays = [
-        library.array([convert(cell) for cell in cells] if convert else cells, type=field.type)
+        _array(library, field, [convert(cell) for cell in cells] if convert else cells)
         for cells, convert, field in columns
     ]
     return library.RecordBatch.from_arrays(arrays, schema=schema)
 
 
+def _array(library: Any, field: Any, cells: Sequence[object]) -> Any:  # noqa: ANN401 - it has no types
+    try:
+        return library.array(cells, type=field.type)
+    except (OverflowError, library.ArrowInvalid) as error:
+        raise LedgerError(
+            f"{field.name} has a number that a Parquet file can't hold as {field.type}: give --format csv or json"
+        ) from error
+
+
 def _type(library: Any, kind: Kind) -> Any:  # noqa: ANN401 - it has no types
     if kind == "time":
         return library.timestamp("us", tz="UTC")
-    if kind == "count":
+    if kind in ("count", "serial"):
         return library.int64()
     if kind == "decimal":
         return library.decimal128(DIGITS, PLACES)

@@ -12,11 +12,10 @@ from typing import IO, Literal, TypeAlias
 
 from ledger.errors import LedgerError
 from ledger.exports.formats.columns import Cell, Column, Row
-from ledger.values.safe_csv import CsvWriter, begins_formula, guard, without_controls
+from ledger.values.safe_csv import CsvWriter, begins_formula, decimal_comma, guard, without_controls
 from ledger.values.safe_text import json_text, safe_json
 
 SCHEMA = 1
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 ROWS_AT_ONCE = 2_000
 
 Format: TypeAlias = Literal["csv", "json", "xlsx", "parquet"]
@@ -26,7 +25,7 @@ Format: TypeAlias = Literal["csv", "json", "xlsx", "parquet"]
 class FileOptions:
     """Options of a file. `raw` leaves out the apostrophes before text that begins as a formula would.
 
-    `excel` puts a byte order mark first, without which Excel takes the text for another encoding. Both are for CSV.
+    `excel` is for an Excel with decimal commas: see `CsvWriter`. Both are for CSV.
     """
 
     format: Format = "csv"
@@ -34,9 +33,8 @@ class FileOptions:
     excel: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("raw", "excel"):
-            if getattr(self, name) and self.format != "csv":
-                raise LedgerError(f"--{name} is for CSV: {self.format} is never altered; leave it out")
+        if self.raw and self.format != "csv":
+            raise LedgerError(f"--raw is for CSV: {self.format} is never altered; leave it out")
 
 
 class ExportFile:
@@ -46,6 +44,7 @@ class ExportFile:
         self.options = options or FileOptions()
         self.rows = 0
         self.guarded_cells = 0
+        self.rounded_cells = 0
         self._out = out
         self._digest = hashlib.sha256()
 
@@ -65,7 +64,8 @@ class ExportFile:
     ) -> None:
         """Write header and rows as they come; memory doesn't grow with their number.
 
-        JSON has the title, and at its end the `total`, which is asked for then; a workbook's sheet has the name.
+        JSON and a workbook have the title, JSON at its end the `total`, which is asked for then; a workbook's sheet has
+        the name. `rounded_cells` counts the numbers of a workbook that Excel will round.
         """
         counted = self._counting(rows)
         if self.options.format == "json":
@@ -73,7 +73,7 @@ class ExportFile:
         elif self.options.format == "xlsx":
             from ledger.exports.formats.workbook import write_workbook  # an extra
 
-            write_workbook(self._put, name, columns, counted)
+            self.rounded_cells += write_workbook(self._put, name, columns, counted, title=title)
         elif self.options.format == "parquet":
             from ledger.exports.formats.parquet import write_parquet  # an extra
 
@@ -91,11 +91,9 @@ class ExportFile:
         self._out.write(data)
 
     def _write_csv(self, columns: Sequence[Column], rows: Iterator[Row]) -> None:
-        if self.options.excel:
-            self._put(BYTE_ORDER_MARK)
-        writer = CsvWriter()
+        writer = CsvWriter(excel=self.options.excel)
         self._put(writer.encode([[guard(column.name) for column in columns]]))
-        ready = _CsvCells(columns, raw=self.options.raw)
+        ready = _CsvCells(columns, self.options)
         while chunk := list(map(ready, islice(rows, ROWS_AT_ONCE))):
             self._put(writer.encode(chunk))
         self.guarded_cells += ready.guarded
@@ -122,10 +120,11 @@ def _places(columns: Sequence[Column], kind: str) -> list[int]:
 class _CsvCells:
     """Makes rows fit for CSV, text guarded; `guarded` counts the cells that got an apostrophe."""
 
-    def __init__(self, columns: Sequence[Column], *, raw: bool) -> None:
+    def __init__(self, columns: Sequence[Column], options: FileOptions) -> None:
         self.guarded = 0
+        self._decimals = _places(columns, "decimal") + _places(columns, "cents") if options.excel else []
         self._texts, self._facts, self._flags = (_places(columns, kind) for kind in ("text", "facts", "flag"))
-        self._text = lru_cache(maxsize=10_000)(_raw_text if raw else _guarded_text)
+        self._text = lru_cache(maxsize=10_000)(_raw_text if options.raw else _guarded_text)
 
     def __call__(self, row: Row) -> list[Cell]:
         cells: list[Cell] = list(row)
@@ -136,6 +135,9 @@ class _CsvCells:
         for place in self._facts:
             if cells[place] is not None:
                 cells[place] = safe_json(str(cells[place]))
+        for place in self._decimals:
+            if cells[place] is not None:
+                cells[place] = decimal_comma(str(cells[place]))
         for place in self._flags:
             cells[place] = "true" if cells[place] else "false"
         return cells
