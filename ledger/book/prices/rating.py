@@ -61,9 +61,10 @@ class Rater:
         if answered is not None:
             return answered, 0
         named = " and ".join(repr(name) for name in (requested, reported) if name) or "no model"
+        question = card.did_you_mean(requested) or card.did_you_mean(reported)
         raise UnknownModel(
-            f"{named}: the card of {provider} knows {', '.join(sorted(card.models))}. "
-            "Add the model: tollbook rates add FILE"
+            f"{named}: {f'{question} The' if question else 'the'} card of {provider} knows "
+            f"{', '.join(sorted(card.models))}. Add the model: tollbook rates add FILE"
         )
 
     def rate(self, rows: Sequence[Facts]) -> tuple[Rated, dict[int, PricingError]]:

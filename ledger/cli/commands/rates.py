@@ -103,7 +103,9 @@ def show(app: App, model: str, provider: str | None, output: Output) -> None:
     found = [(card, card.models[name]) for card in chosen if (name := card.resolve(model)) is not None]
     if not found:
         known = sorted({name for card in chosen for name in card.models})
-        raise LedgerError(f"no card knows the model {model!r}: known are {', '.join(known)}")
+        question = next(filter(None, (card.did_you_mean(model) for card in chosen)), "")
+        are = f"{question} Known are" if question else "known are"
+        raise LedgerError(f"no card knows the model {model!r}: {are} {', '.join(known)}")
     rows = [row for _card, rates_of in found for entry in rates_of.entries for row in _tier_rows(entry)]
     notes = [
         f"{card.provider}: at most {rates_of.max_input_tokens or 'any'} input and "
