@@ -23,6 +23,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"did you mean {shown(near)}{alone}?"
 
 
+def with_question(question: str, rest: str) -> str:
+    """Returns `rest` as a sentence after the question; alone, as it is, where there is none."""
+    return f"{question} {rest[:1].upper()}{rest[1:]}" if question else rest
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Returns the known name that differs in case alone, else the most alike one; None where none is alike."""
     return None if len(name) > MOST_CHARACTERS else _nearest(name, tuple(known))

@@ -53,11 +53,13 @@ def stated_layout(config: Config, given: dict[str, Any]) -> Layout:
 
     from ledger.values.amounts import currency_of
     from ledger.values.layout import DELIMITERS, Layout, check_layout, parse_columns
+    from pricing.names import did_you_mean, with_question
 
     name = given["saved_as"]
     if name is not None and name not in config.statements:
-        known = ", ".join(config.statements) or "none"
-        raise LedgerError(f"--as {name!r}: tollbook.toml has no [statement.{name}]; it has {known}")
+        question = did_you_mean(name, config.statements)
+        known = with_question(question, f"it has {', '.join(config.statements) or 'none'}")
+        raise LedgerError(f"--as {name!r}: tollbook.toml has no [statement.{name}]: {known}")
     new_name = given["save_as"]
     if new_name is not None and not 0 < len(new_name.strip()) <= MAX_NAME:
         raise LedgerError(f"--save-as {new_name[:40]!r}: give a name of at most {MAX_NAME} characters")
