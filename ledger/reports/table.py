@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from ledger.errors import LedgerError
-from ledger.reports.selection import DIMENSIONS, TAG_PREFIX, Selection
+from ledger.reports.selection import Selection, check_dimension
 from ledger.reports.spend import SelectedSpend
 from ledger.reports.tally import Dimensions, Tally, tallied
 from ledger.values.instants import iso_text
@@ -83,9 +83,7 @@ def report_columns(
 ) -> tuple[ReportColumn, ...]:
     """Returns the columns in order; LedgerError for an unknown dimension, or one to sort by that isn't among them."""
     for dimension in dimensions:
-        is_tag = dimension.startswith(TAG_PREFIX) and dimension != TAG_PREFIX
-        if dimension not in DIMENSIONS and not is_tag:
-            raise LedgerError(f"--by {dimension!r} isn't a dimension: give one of {', '.join(DIMENSIONS)}, tag:KEY")
+        check_dimension(dimension)
     columns = [*(ReportColumn(dimension, "text") for dimension in dimensions), *MEASURES]
     if "currency" in dimensions:
         columns.append(AMOUNT)

@@ -130,6 +130,7 @@ def reassign(
     """Move usage from one project to another: each charge is reversed and replaced."""
     from ledger.book.corrections.reversing import Selection
     from ledger.book.corrections.reversing import reassign as post_reassign
+    from ledger.book.known_names import mistaken_project, unknown_names_in
     from ledger.values.periods import parse_span
 
     check_text("--to", to_project)
@@ -138,8 +139,15 @@ def reassign(
     database = app.open()
     span = parse_span(since=since, until=until, zone=database.zone, now=datetime.now(UTC))
     selection = Selection(project=project, since=span.start, until=span.end, **selected)
+    mistaken = mistaken_project(database, to_project)
     moved = post_reassign(database, selection, to_project, reason, dry_run=dry_run)
     _show(moved, f"moved to {to_project}", output, dry_run=dry_run)
+    if moved.reversed == 0:
+        mistaken = unknown_names_in(
+            database, projects=[project], models=[selected["model"]], sources=[selected["source"]]
+        )
+    for text in mistaken:
+        note(text)
 
 
 def _show(corrected: Corrected, what: str, output: Output, *, dry_run: bool) -> None:

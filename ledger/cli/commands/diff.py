@@ -12,6 +12,7 @@ import click
 
 from ledger.cli.app import App, parse_usd
 from ledger.cli.command import at_option, card_options, command
+from ledger.cli.show.output import note
 from ledger.cli.show.report_files import Reporting, reporting_options
 from ledger.errors import LedgerError
 
@@ -101,14 +102,19 @@ def _limits(app: App, config: str, *, per_workload: bool, **given: tuple[str, ..
 
 
 def _pace_of(app: App, config: str, name: str, option: str) -> BudgetPace:
+    from ledger.book.known_names import unknown_names_in
     from ledger.config import read_config
     from ledger.estimates.history.budget_pace import budget_pace
+    from pricing.names import did_you_mean, with_question
 
     budgets = {budget.name: budget for budget in read_config(Path(config)).budgets}
     if name not in budgets:
-        known = f"it has {', '.join(budgets)}" if budgets else "it has none"
+        known = with_question(did_you_mean(name, budgets), f"it has {', '.join(budgets) or 'none'}")
         raise LedgerError(f"{option} {name!r} isn't a [[budget]] of {config}: {known}")
-    return budget_pace(app.open(), budgets[name], now=datetime.now(UTC))
+    database, budget = app.open(), budgets[name]
+    for text in unknown_names_in(database, projects=budget.projects, models=budget.models):
+        note(f"budget {name}: {text}")
+    return budget_pace(database, budget, now=datetime.now(UTC))
 
 
 def _is_quiet(document: DiffDocument, below_nano: int) -> bool:

@@ -19,6 +19,7 @@ from ledger.cli.estimating.inputs import (
     moment_of,
     profile_of,
 )
+from ledger.cli.show.output import note
 from ledger.cli.show.report_files import Reporting, reporting_options
 from ledger.errors import LedgerError
 
@@ -153,6 +154,11 @@ def _facts(app: App, asked: PromptOptions, model: str) -> tuple[RequestFacts, Ou
     output_tokens, basis = expected_output(
         model, asked.project, given=asked.output_tokens, means=means, profile=profile
     )
+    if means is not None and basis != "ledger":
+        from ledger.book.known_names import unknown_names_in
+
+        for text in unknown_names_in(app.open(), projects=[asked.project]):
+            note(text)
     most = asked.max_output_tokens
     facts = RequestFacts(
         cached_prefix=None if asked.cached_prefix is None else read_text(asked.cached_prefix),

@@ -50,6 +50,7 @@ def reprice(
     What is corrected of closed months posts in the earliest open one.
     """
     from ledger.book.corrections.reprice import undo_reprice
+    from ledger.book.known_names import unknown_names_in
     from ledger.book.posting import Run
 
     if (undo is None) == (since is None) or (undo is not None and (until or model)):
@@ -63,6 +64,8 @@ def reprice(
         repriced = _reprice(database, run, since, until, model, dry_run=dry_run)
     output.write(_sheet(repriced, dry_run=dry_run))
     _tell(repriced)
+    for text in unknown_names_in(database, models=[model]):
+        note(text)
 
 
 def _reprice(

@@ -56,6 +56,7 @@ def pull(app: App, since: str, until: str | None, projects: tuple[str, ...], out
     month's requests are those of 30 days. A ledger that began within the period counts from its first request on, but a
     day at least.
     """
+    from ledger.book.known_names import unknown_names_in
     from ledger.estimates.history.profile import pull_profile
     from ledger.values.periods import parse_recent
 
@@ -73,6 +74,8 @@ def pull(app: App, since: str, until: str | None, projects: tuple[str, ...], out
         output.write(sheet)
     if not profile.workloads:
         note("the profile is empty: no request is in this period" + (" and project" if projects else ""))
+    for text in unknown_names_in(database, projects=projects):
+        note(text)
 
 
 def _sheet(profile: Profile, period: str) -> Sheet:
