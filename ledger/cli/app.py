@@ -19,8 +19,24 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Numbers of rows, and so how many there can be.
-ROW_NUMBER = click.IntRange(1, 2**63 - 1)
+MAX_COUNT = 2**63 - 1
+
+
+class Count(click.IntRange):
+    """A whole number from a least one up to the largest that the ledger counts, which helps don't spell out."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401
+        """Reads the number, or refuses it with the range that it isn't in."""
+        number = super().convert(value, param, ctx)
+        if number > MAX_COUNT:
+            self.fail("it is past 2**63 - 1, the largest count: give less", param, ctx)
+        return number
+
+
+COUNT = Count(min=0)
+POSITIVE = Count(min=1)
 
 
 def check_text(option: str, text: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import click
 
 from ledger.cli.app import command_options, pass_app
+from ledger.cli.groups import Group
 from ledger.cli.show.output import output_options
 
 Function: TypeAlias = Callable[..., Any]
@@ -25,7 +26,7 @@ def group(*lines: str, within: click.Group | None = None) -> Callable[[Function]
     """Makes a group of commands, with example lines and `--db`."""
 
     def decorate(function: Function) -> click.Group:
-        return (within or click).group(epilog=examples(*lines))(command_options(function))
+        return (within or click).group(cls=Group, epilog=examples(*lines))(command_options(function))
 
     return decorate
 

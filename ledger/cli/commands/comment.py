@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ledger.cli.app import ROW_NUMBER
+from ledger.cli.app import POSITIVE
 from ledger.cli.command import examples, options
+from ledger.cli.groups import Group
 from ledger.cli.show.output import note
 
 if TYPE_CHECKING:
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from ledger.comments.post import Behavior
 
 
-@click.group(epilog=examples("tollbook comment github diff.md", "tollbook comment gitlab diff.md --behavior new"))
+@click.group(
+    cls=Group,
+    epilog=examples("tollbook comment github diff.md", "tollbook comment gitlab diff.md --behavior new"),
+)
 def comment() -> None:
     """Post what `tollbook diff --format markdown` wrote as one comment, kept up to date.
 
@@ -47,7 +51,7 @@ _body_options = options(
 )
 @_body_options
 @click.option(
-    "--pull-request", "number", metavar="N", type=ROW_NUMBER, help="Which one. Default: the one the job runs for."
+    "--pull-request", "number", metavar="N", type=POSITIVE, help="Which one. Default: the one the job runs for."
 )
 def github(file: str, behavior: Behavior, tag: str | None, number: int | None) -> None:
     """Comment on a pull request.
@@ -66,7 +70,7 @@ def github(file: str, behavior: Behavior, tag: str | None, number: int | None) -
     )
 )
 @_body_options
-@click.option("--merge-request", "number", metavar="IID", type=ROW_NUMBER, help="Which one. Default: the pipeline's.")
+@click.option("--merge-request", "number", metavar="IID", type=POSITIVE, help="Which one. Default: the pipeline's.")
 def gitlab(file: str, behavior: Behavior, tag: str | None, number: int | None) -> None:
     """Comment on a merge request.
 

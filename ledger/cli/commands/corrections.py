@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ledger.cli.app import ROW_NUMBER, App, check_text
+from ledger.cli.app import POSITIVE, App, check_text
 from ledger.cli.command import command
 from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet, json_row
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @command("tollbook batches", "tollbook batches --limit 5 --json")
-@click.option("--limit", type=ROW_NUMBER, default=50, show_default=True, help="How many of the latest to show.")
+@click.option("--limit", type=POSITIVE, default=50, show_default=True, help="How many of the latest to show.")
 def batches(app: App, limit: int, output: Output) -> None:
     """Show what each command posted, the latest first."""
     from ledger.book.corrections.batches import batch_rows
@@ -57,7 +57,7 @@ def batches(app: App, limit: int, output: Output) -> None:
     "tollbook void --batch 12 --reason 'ingested twice under another source'",
     "tollbook void --id resp_02177148667427813c33",
 )
-@click.option("--batch", type=ROW_NUMBER, metavar="B", help="Everything that batch recorded: see 'tollbook batches'.")
+@click.option("--batch", type=POSITIVE, metavar="B", help="Everything that batch recorded: see 'tollbook batches'.")
 @click.option("--id", "request_id", metavar="ID", help="One request.")
 @click.option("--source", metavar="S", help="The stream that --id is of, where several have it.")
 @click.option("--kind", type=click.Choice(["request", "cache_storage"]), help="Only that kind of --id.")
@@ -111,7 +111,7 @@ def _one_source(database: Database, request_id: str) -> None:
 @click.option("--until", metavar="TIME", help="Only usage before then (exclusive).")
 @click.option("--model", metavar="M", help="Only that billed model.")
 @click.option("--source", metavar="S", help="Only that stream.")
-@click.option("--batch", type=ROW_NUMBER, metavar="B", help="Only what that batch recorded.")
+@click.option("--batch", type=POSITIVE, metavar="B", help="Only what that batch recorded.")
 @click.option("--id", "request_id", metavar="ID", help="Only that request.")
 @click.option("--reason", default="reassigned", show_default=True, help="Why; kept with the batch.")
 @click.option("--dry-run", is_flag=True, help="Say what would be moved; post nothing.")

@@ -51,7 +51,7 @@ T = TypeVar("T")
 @click.option("--per-workload", is_flag=True, help="Compare increase and over with each workload, not the total.")
 @click.option("--quiet-under", metavar="AMOUNT", help="Mark Markdown as worth no new comment below it, such as 1usd.")
 def diff(app: App, /, *, reporting: Reporting, **options: Any) -> None:
-    """Compare a month of all workloads with what it was before. Exit 1 where a gate fails.
+    """Compare a month of all workloads with what it was before. It fails where a gate does.
 
     Without HEAD.json the workloads of --config are estimated; with --base-ref those of a git ref too. A limit may be
     given several times; exactly at it passes. From nothing, any increase is past any percentage: 10%,5usd lets

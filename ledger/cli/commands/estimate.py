@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ledger.cli.app import App
+from ledger.cli.app import COUNT, POSITIVE, App
 from ledger.cli.command import at_option, card_options, command
 from ledger.cli.estimating.inputs import (
     SHARED,
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from ledger.estimates.workloads.priced import EstimatedPrompt, RequestFacts
     from pricing.estimating.estimate import PromptEstimate
 
-MAX_COUNT = 2**63 - 1
-COUNT = click.IntRange(0, MAX_COUNT)
-
 
 @command(
     "tollbook estimate prompt.md --model doubao-seed-2.0-code --output-tokens 800",
@@ -49,12 +46,12 @@ COUNT = click.IntRange(0, MAX_COUNT)
 @click.option("--extra-input-tokens", metavar="N", type=COUNT, help="Input tokens of each request added at run time.")
 @click.option("--output-tokens", metavar="N", type=COUNT, help="Expected output. Default: the mean of the ledger.")
 @click.option("--max-output-tokens", metavar="N", type=COUNT, help="The most output, for the high end of the price.")
-@click.option("--requests", metavar="N", type=click.IntRange(1, MAX_COUNT), help="How often each prompt is sent.")
+@click.option("--requests", metavar="N", type=POSITIVE, help="How often each prompt is sent.")
 @click.option("--project", metavar="P", help="The project whose mean output is taken. Default: of all.")
 @click.option("--profile", metavar="FILE", help="What 'tollbook workload pull' wrote: output without a ledger.")
 @card_options
 @at_option
-@click.option("--fail-over", metavar="AMOUNT", help="Exit with 1 where the total is more: 0.50usd or 36credits.")
+@click.option("--fail-over", metavar="AMOUNT", help="Fail where the total is more: 0.50usd or 36credits.")
 @click.option("--gate", type=click.Choice(["expected", "high"]), help="What --fail-over limits.  [default: expected]")
 def estimate(app: App, /, *, config: str | None, reporting: Reporting, **options: Any) -> None:
     """Estimate what prompts cost: plain text, or request bodies in .json and .jsonl files; - is standard input.

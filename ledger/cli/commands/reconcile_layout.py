@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ledger.cli.app import COUNT
 from ledger.cli.command import options
 from ledger.errors import LedgerError
 
@@ -34,7 +35,7 @@ layout_options = options(
     click.option(
         "--encoding", metavar="NAME", help="How the text is encoded: utf-8, utf-16, gb18030.  [default: utf-8]"
     ),
-    click.option("--skip-lines", type=click.IntRange(min=0), metavar="N", help="Lines before the header."),
+    click.option("--skip-lines", type=COUNT, metavar="N", help="Lines before the header."),
     click.option("--total-row", metavar="NAME", help="Leave out rows with this cell: they are sums of others."),
     click.option("--currency", metavar="CODE", help="The amounts' currency, where no column says it."),
     click.option("--sheet", metavar="NAME", help="The sheet of a workbook that has several."),

@@ -49,9 +49,9 @@ def workload() -> None:
 @click.option("--until", metavar="TIME", help="Up to this time, exclusive.  [default: now]")
 @click.option("--project", "projects", metavar="P", multiple=True, help="Only this project; of several, any.")
 def pull(app: App, since: str, until: str | None, projects: tuple[str, ...], output: Output) -> None:
-    """Write the profile that 'estimate --profile' takes: per project and model the requests, their mean and 90th
-    percentile of output, mean input and cached share.
+    """Write the profile that 'estimate --profile' takes.
 
+    It has, per project and model, the requests, their mean and 90th percentile of output, mean input and cached share.
     Completed and incomplete requests are counted by when they occurred, in the ledger's zone; voided ones are not. A
     month's requests are those of 30 days. A ledger that began within the period counts from its first request on, but a
     day at least.
