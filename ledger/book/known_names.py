@@ -14,7 +14,12 @@ from pricing.names import did_you_mean
 
 # Of a ledger's names, as many as a line has room for.
 MOST_LISTED = 8
-_COLUMNS = {"project": rollup_keys.c.project, "model": rollup_keys.c.billed_model, "source": rollup_keys.c.source}
+_COLUMNS = {
+    "project": rollup_keys.c.project,
+    "model": rollup_keys.c.billed_model,
+    "source": rollup_keys.c.source,
+    "month": rollup_keys.c.posted_month,
+}
 
 # What an option holds that may be left out.
 Asked = Iterable[str | None]

@@ -7,12 +7,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from ledger.cli.app import EXIT_CODE, App, command_options
 from ledger.cli.groups import Group
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # What people do, in the order of `tollbook --help`; name: (module below ledger.cli.commands, line of that help).
 SECTIONS = {
@@ -76,6 +79,14 @@ class LazyGroup(Group):
         for section, commands in SECTIONS.items():
             with formatter.section(section):
                 formatter.write_dl([(name.ljust(width), line) for name, (_module, line) in commands.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+        """Returns the commands that begin so, without a look into them, or options."""
+        from click.shell_completion import CompletionItem  # only where a shell asks
+
+        lines = {name: line for name, (_module, line) in COMMANDS.items() if name.startswith(incomplete)}
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=line) for name, line in lines.items()), *options]
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Parses the line; `--help` and `--version` already print here."""
@@ -186,5 +197,7 @@ def main() -> NoReturn:
     if sys.stdout is None:  # what `>&-` makes of it: found out now, before anything is recorded
         click.echo("Error: standard output is closed: send it somewhere, such as to /dev/null", err=True)
         sys.exit(2)
+    if "_TOLLBOOK_COMPLETE" in os.environ:
+        import ledger.cli.bash_words  # noqa: F401 - registers itself
     cli(prog_name="tollbook")
     sys.exit(0)

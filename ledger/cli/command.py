@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import click
 
 from ledger.cli.app import command_options, pass_app
+from ledger.cli.completion import complete_values
 from ledger.cli.groups import Group
 from ledger.cli.show.output import output_options
 
@@ -42,7 +43,9 @@ def command(
         shared = command_options(pass_app(function))
         shared = shared if shows is None else shows(shared)
         shared.__dict__["__click_params__"] += own
-        return (within or click).command(name, epilog=examples(*lines))(shared)
+        made = (within or click).command(name, epilog=examples(*lines))(shared)
+        complete_values(made)
+        return made
 
     return decorate
 

@@ -13,7 +13,8 @@ from ledger.exports.formats.columns import Column, Row
 from ledger.exports.formats.writer import ExportFile
 from ledger.exports.manifest import Exported
 from ledger.months.version import month_version
-from ledger.reports.selection import Selection, check_dimension
+from ledger.reports.dimensions import check_dimension
+from ledger.reports.selection import Selection
 from ledger.reports.spend import SpendRow, read_spend
 from ledger.reports.unknown import unknown_in_selection
 from ledger.store.database import Database

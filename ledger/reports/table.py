@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from ledger.errors import LedgerError
-from ledger.reports.selection import Selection, check_dimension
+from ledger.reports.dimensions import check_dimension
+from ledger.reports.selection import Selection
 from ledger.reports.spend import SelectedSpend
 from ledger.reports.tally import Dimensions, Tally, tallied
 from ledger.values.instants import iso_text

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, select
 
 from ledger.book.known_names import unknown_names, words_on
-from ledger.reports.selection import TAG_PREFIX, Selection
+from ledger.reports.dimensions import TAG_PREFIX
+from ledger.reports.selection import Selection
 from ledger.reports.spend import SpendRow
 from ledger.store.tables import rollup_keys, usage_records
 

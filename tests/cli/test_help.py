@@ -80,11 +80,6 @@ def test_a_mistake_on_the_line_is_told_with_what_was_likely_meant(cli: Cli, line
     assert outcome.stderr.splitlines()[-1].endswith(words)
 
 
-def test_commands_are_completed(script: Cli) -> None:
-    completion = {"_TOLLBOOK_COMPLETE": "bash_complete", "COMP_WORDS": "tollbook rep", "COMP_CWORD": "1"}
-    assert script(env=completion).stdout.split() == ["plain,report", "plain,reprice"]
-
-
 def test_the_page_shows_the_configurations_defaults(tmp_path: Path) -> None:
     shown = code_under(CONFIGURATION, "The defaults", "toml") + code_under(CONFIGURATION, "Projects by rule", "toml")
     (tmp_path / "tollbook.toml").write_text(shown)

@@ -10,6 +10,7 @@ import click
 
 from ledger.cli.app import POSITIVE
 from ledger.cli.command import examples, options
+from ledger.cli.completion import complete_values
 from ledger.cli.groups import Group
 from ledger.cli.show.output import note
 
@@ -80,6 +81,10 @@ def gitlab(file: str, behavior: Behavior, tag: str | None, number: int | None) -
     from ledger.comments.hosts import gitlab_place
 
     _post(file, tag, behavior, lambda: gitlab_place(os.environ, number))
+
+
+for _command in (github, gitlab):
+    complete_values(_command)
 
 
 def _post(file: str, tag: str | None, behavior: Behavior, find_place: Callable[[], Place]) -> None:
