@@ -14,6 +14,7 @@ from ledger.reports.tally import Dimensions, Tally, tallied
 from ledger.values.instants import iso_text
 from ledger.values.periods import Span
 from pricing.money import divide_half_even
+from pricing.names import did_you_mean, with_question
 
 Kind: TypeAlias = Literal["text", "count", "money", "usd", "percent"]
 Cell: TypeAlias = str | int | None
@@ -96,7 +97,8 @@ def report_columns(
         columns += COMPARISON
     names = [column.name for column in columns]
     if sort is not None and sort not in names:
-        raise LedgerError(f"--sort {sort!r} isn't a column of this report: give one of {', '.join(names)}")
+        give = with_question(did_you_mean(sort, names), f"give one of {', '.join(names)}")
+        raise LedgerError(f"--sort {sort!r} isn't a column of this report: {give}")
     return tuple(columns)
 
 

@@ -94,6 +94,8 @@ def test_a_correction_of_an_unknown_name_changes_nothing_and_says_why(booked: Cl
         "Note: no project 'serch' in this ledger: did you mean 'search'?",
         f"Note: no model 'doubao-seed-2.0-cod' in this ledger: did you mean '{CODE}'?",
     ]
+    voided = booked("void", "--id", "r1", "--source", "evolnk").ok()
+    assert "Note: no source 'evolnk' in this ledger: did you mean 'evolink'?" in voided.stderr
     repriced = booked("reprice", "--since", "2026-03-01", "--model", "doubao-seed-2.0-cod").ok()
     assert f"did you mean '{CODE}'?" in repriced.stderr
 

@@ -77,6 +77,7 @@ def void(
     """Reverse a batch or one request; its ids may be recorded again."""
     from ledger.book.corrections.reversing import Selection
     from ledger.book.corrections.reversing import void as post_void
+    from ledger.book.known_names import unknown_names_in
 
     if (batch is None) == (request_id is None):
         raise LedgerError("give either --batch B or --id ID")
@@ -86,7 +87,10 @@ def void(
     selection = Selection(batch=batch, request_id=request_id, kind=kind, source=source)
     if request_id is not None and source is None:
         _one_source(database, request_id)
-    _show(post_void(database, selection, reason, dry_run=dry_run), "voided", output, dry_run=dry_run)
+    voided = post_void(database, selection, reason, dry_run=dry_run)
+    _show(voided, "voided", output, dry_run=dry_run)
+    for text in [] if voided.reversed else unknown_names_in(database, sources=[source]):
+        note(text)
 
 
 def _one_source(database: Database, request_id: str) -> None:
