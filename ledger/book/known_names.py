@@ -51,12 +51,13 @@ def mistaken_project(database: Database, name: str) -> list[str]:
     return [f"project {shown(name)} is new in this ledger: {question}"] if question else []
 
 
-def words_on(kind: str, name: str, known: Collection[str]) -> str:
-    """Returns that a ledger with these known names has no such one, with the nearest, or with all if they are few."""
+def words_on(kind: str, name: str, known: Collection[str], *, where: str = "this ledger") -> str:
+    """Returns that there is no such name among the known ones, with the nearest, or with all if they are few."""
+    what = f"no {kind} {shown(name)} in {where}"
     question = did_you_mean(name, known)
     if question or len(known) > MOST_LISTED:
-        return f"no {kind} {shown(name)} in this ledger{f': {question}' if question else ''}"
-    return f"no {kind} {shown(name)} in this ledger: it has {', '.join(sorted(known)) or 'none'}"
+        return f"{what}: {question}" if question else what
+    return f"{what}: known are {', '.join(sorted(known)) or 'none'}"
 
 
 def known_names(connection: Connection, kind: str) -> set[str]:

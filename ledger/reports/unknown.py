@@ -13,15 +13,19 @@ from ledger.reports.dimensions import TAG_PREFIX
 from ledger.reports.selection import Selection
 from ledger.reports.spend import SpendRow
 from ledger.store.tables import rollup_keys, usage_records
+from ledger.values.words import counted
 
 # Of a tag with a value for each request, as many as are worth comparing.
 MOST_COMPARED = 10_000
+# Requests that are read for tags that aren't rolled up, the latest: a question isn't worth more time than a report.
+MOST_READ = 500_000
 
 
 @dataclass(slots=True)
 class _Tags:
-    """The tag keys of a ledger and the values of some, each up to a bound; and which of the filters are among them."""
+    """The tag keys found and the values of some, each up to a bound; which of the filters are among them; and where."""
 
+    where: str
     keys: set[str] = field(default_factory=set)
     values: dict[str, set[str]] = field(default_factory=dict)
     found: set[tuple[str, str]] = field(default_factory=set)
@@ -49,16 +53,19 @@ def _unknown_tags(
     if not asked:
         return []
     known = _read_tags(connection, tags, is_rolled_up=asked.keys() <= set(rollup_tags))
-    words = [words_on("tag key", key, known.keys) for key in asked if key not in known.keys]
+    words = [words_on("tag key", key, known.keys, where=known.where) for key in asked if key not in known.keys]
     for key, value in tags:
         if key in known.keys and (key, value) not in known.found:
-            words.append(words_on(f"tag {key} =", value, known.values.get(key, set())))
+            words.append(words_on(f"tag {key} =", value, known.values[key], where=known.where))
     return words
 
 
 def _read_tags(connection: Connection, asked: Sequence[tuple[str, str]], *, is_rolled_up: bool) -> _Tags:
-    column = rollup_keys.c.tags if is_rolled_up else usage_records.c.tags
-    found = _Tags(values={key: set() for key, _value in asked})
+    latest = select(usage_records.c.tags).order_by(usage_records.c.id.desc()).limit(MOST_READ)
+    column = rollup_keys.c.tags if is_rolled_up else latest.subquery().c.tags
+    is_whole = is_rolled_up or connection.execute(latest.offset(MOST_READ).limit(1)).first() is None
+    where = "this ledger" if is_whole else f"the latest {counted(MOST_READ, 'request')}"
+    found = _Tags(where, values={key: set() for key, _value in asked})
     wanted = set(asked)
     for text in connection.execute(select(column).distinct(), execution_options={"yield_per": 10_000}).scalars():
         for key, value in json.loads(text).items():

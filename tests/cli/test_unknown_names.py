@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ledger.reports import unknown
 from tests.conftest import Cli
 from tests.helpers.ledgers import CODE, PRO, apply_projects
 from tests.helpers.sources import lines, record
@@ -33,7 +34,7 @@ def booked(db_cli: Cli) -> Cli:
     [
         ("--project serch", "no project 'serch' in this ledger: did you mean 'search'?"),
         ("--project SEARCH", "no project 'SEARCH' in this ledger: did you mean 'search', which differs in case alone?"),
-        ("--project zzz", "no project 'zzz' in this ledger: it has search, support"),
+        ("--project zzz", "no project 'zzz' in this ledger: known are search, support"),
         ("--model doubao-seed-2.0-por", f"no model 'doubao-seed-2.0-por' in this ledger: did you mean '{PRO}'?"),
         ("--tag taem=discovery", "no tag key 'taem' in this ledger: did you mean 'team'?"),
         ("--tag team=discvery", "no tag team = 'discvery' in this ledger: did you mean 'discovery'?"),
@@ -64,8 +65,14 @@ def test_one_known_name_does_not_hide_an_unknown_one(booked: Cli) -> None:
 
 def test_a_ledger_without_usage_has_no_names(db_cli: Cli) -> None:
     outcome = db_cli("report", "--project", "search", "--tag", "team=a").ok()
-    assert "no project 'search' in this ledger: it has none" in outcome.stderr
-    assert "no tag key 'team' in this ledger: it has none" in outcome.stderr
+    assert "no project 'search' in this ledger: known are none" in outcome.stderr
+    assert "no tag key 'team' in this ledger: known are none" in outcome.stderr
+
+
+def test_of_a_large_ledger_only_the_latest_tags_are_read(booked: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unknown, "MOST_READ", 1)
+    outcome = booked("report", "--tag", "team=discvery").ok()
+    assert "Note: no tag key 'team' in the latest 1 request: known are none\n" in outcome.stderr
 
 
 def test_a_project_of_the_configuration_is_known(booked: Cli) -> None:

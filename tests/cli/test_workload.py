@@ -164,7 +164,7 @@ def test_projects_are_any_of_those_given(book: Cli) -> None:
     assert nothing.json["workloads"] == []
     assert nothing.stderr.splitlines() == [
         "Note: the profile is empty: no request is in this period and project",
-        "Note: no project 'nobody' in this ledger: it has ads, care, old, search",
+        "Note: no project 'nobody' in this ledger: known are ads, care, old, search",
     ]
 
 
