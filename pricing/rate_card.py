@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pricing.errors import NoConversionInEffect, NoRateInEffect, UnknownModel, shown
 from pricing.money import Conversion, Settlement
+from pricing.names import did_you_mean
 from pricing.usage import check_time
 
 if TYPE_CHECKING:
@@ -194,10 +195,20 @@ class RateCard:
             "add one with: tollbook rates conversion add --per-usd N --from DATE"
         )
 
+    def did_you_mean(self, name: object) -> str:
+        """Returns the question after the id or alias that an unknown name was likely meant to be; "" without one."""
+        if not isinstance(name, str):
+            return ""
+        of_patterns = (prefix + name[len(prefix) :] for prefix, _rates in self._prefixes)
+        folded = name.casefold()
+        return did_you_mean(name, [*self._exact, *(each for each in of_patterns if each.casefold() == folded)])
+
     def _unknown(self, model: object) -> UnknownModel:
         some = ", ".join(sorted(self.models)[:8])
+        question = self.did_you_mean(model)
+        which = f": {question} It has" if question else ", which has"
         return UnknownModel(
-            f"model {shown(model)} is not on card {self.provider!r}, which has {some}; "
+            f"model {shown(model)} is not on card {self.provider!r}{which} {some}; "
             "use one of these or add it with: tollbook rates add FILE"
         )
 

@@ -7,43 +7,62 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from ledger.cli.app import EXIT_CODE, App, command_options
+from ledger.cli.groups import Group
 
-# name: (module below ledger.cli.commands, line of `tollbook --help`), in the order that help lists them.
-COMMANDS = {
-    "demo": ("demo", "Bundled usage into a ledger, reports and files, with a word on each."),
-    "price": ("price", "Price one request exactly."),
-    "estimate": ("estimate", "Estimate what prompts cost, before they are sent."),
-    "diff": ("diff", "Compare what a change to prompts costs a month, with gates for CI."),
-    "calibrate": ("calibrate", "Correct token counts by what the API reported."),
-    "comment": ("comment", "Post a report as one comment on a pull request or merge request."),
-    "workload": ("workload", "Begin a tollbook.toml from a folder of prompts; pull what the ledger knows."),
-    "rates": ("rates", "Rate cards and conversions: list, show, add."),
-    "ingest": ("ingest", "Record usage from files or standard input, each request once."),
-    "quarantine": ("quarantine", "Items that could not be recorded: list, show, retry, accept, discard, export."),
-    "batches": ("corrections", "What was posted, command by command."),
-    "void": ("corrections", "Reverse a batch or one request."),
-    "reassign": ("corrections", "Move usage from one project to another."),
-    "reprice": ("reprice", "Price usage again by the cards and conversions as they are now."),
-    "adjust": ("adjust", "Book a credit note or a surcharge."),
-    "wallet": ("wallet", "Prepaid credits: top up, draw, balance, statement."),
-    "close": ("close", "Close a month: its books don't change any more."),
-    "reopen": ("close", "Open the last closed month again."),
-    "report": ("report", "Spend by model, project, day, month, tier, tag …"),
-    "export": ("export", "Charge lines, chargeback and FOCUS as CSV, JSON, Excel or Parquet files."),
-    "project": ("project", "Projects' names, owners and cost centers: apply, list."),
-    "reconcile": ("reconcile", "Compare the ledger with the provider's statement, figures or balance."),
-    "verify": ("verify", "Recompute every charge and check the book against its own rows."),
-    "status": ("status", "Database, conversion in use, sources, quarantine, open months."),
-    "db": ("db", "Create, upgrade and check a ledger."),
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+# What people do, in the order of `tollbook --help`; name: (module below ledger.cli.commands, line of that help).
+SECTIONS = {
+    "Record": {
+        "ingest": ("ingest", "Record usage from files or standard input, each request once."),
+        "quarantine": ("quarantine", "What could not be recorded: list, show, retry, accept, discard."),
+    },
+    "Look": {
+        "report": ("report", "Spend by model, project, day, month, tier, tag …"),
+        "status": ("status", "Database, conversion in use, sources, quarantine, open months."),
+        "batches": ("corrections", "What was posted, command by command."),
+        "export": ("export", "Charges, chargeback and FOCUS as CSV, JSON, Excel or Parquet."),
+    },
+    "Estimate": {
+        "price": ("price", "Price one request exactly."),
+        "estimate": ("estimate", "Estimate what prompts cost, before they are sent."),
+        "diff": ("diff", "Compare what a change to prompts costs a month, with gates."),
+        "comment": ("comment", "Post a report as one comment on a pull or merge request."),
+        "calibrate": ("calibrate", "Correct token counts by what the API reported."),
+        "workload": ("workload", "Begin a tollbook.toml from prompts; pull what the ledger knows."),
+    },
+    "Correct and close": {
+        "void": ("corrections", "Reverse a batch or one request."),
+        "reassign": ("corrections", "Move usage from one project to another."),
+        "reprice": ("reprice", "Price usage again by the cards and conversions as they are now."),
+        "adjust": ("adjust", "Book a credit note or a surcharge."),
+        "close": ("close", "Close a month: its books don't change any more."),
+        "reopen": ("close", "Open the last closed month again."),
+    },
+    "Check": {
+        "reconcile": ("reconcile", "Compare the ledger with the provider's statement or balance."),
+        "verify": ("verify", "Recompute every charge and compare the book with its rows."),
+    },
+    "Prices and credits": {
+        "rates": ("rates", "Rate cards and conversions: list, show, add."),
+        "wallet": ("wallet", "Prepaid credits: top up, draw, balance, statement."),
+    },
+    "Set up": {
+        "demo": ("demo", "Bundled usage into a ledger, reports and files, step by step."),
+        "db": ("db", "Create, upgrade and check a ledger."),
+        "project": ("project", "Projects' names, owners and cost centers: apply, list."),
+    },
 }
+COMMANDS = {name: found for section in SECTIONS.values() for name, found in section.items()}
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that knows its commands' names and lines, and imports one to run it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -56,8 +75,18 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_module, line) in COMMANDS.items()])
+        width = max(map(len, COMMANDS))
+        for section, commands in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl([(name.ljust(width), line) for name, (_module, line) in commands.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+        """Returns the commands that begin so, without a look into them, or options."""
+        from click.shell_completion import CompletionItem  # only where a shell asks
+
+        lines = {name: line for name, (_module, line) in COMMANDS.items() if name.startswith(incomplete)}
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=line) for name, line in lines.items()), *options]
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Parses the line; `--help` and `--version` already print here."""
@@ -136,7 +165,14 @@ def _print_version(context: click.Context, _parameter: click.Parameter, value: b
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Start with: tollbook demo",
+    epilog="""\b
+Exit codes:
+  0  done
+  1  done, and a gate, a check or a comparison failed
+  2  wrong use, configuration, prices or database: nothing was changed
+  3  some input is in quarantine, the rest is recorded
+
+Start with: tollbook demo""",
 )
 @click.option(
     "--version",
@@ -161,5 +197,7 @@ def main() -> NoReturn:
     if sys.stdout is None:  # what `>&-` makes of it: found out now, before anything is recorded
         click.echo("Error: standard output is closed: send it somewhere, such as to /dev/null", err=True)
         sys.exit(2)
+    if "_TOLLBOOK_COMPLETE" in os.environ:
+        import ledger.cli.bash_words  # noqa: F401 - registers itself
     cli(prog_name="tollbook")
     sys.exit(0)

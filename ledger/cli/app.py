@@ -19,8 +19,24 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Numbers of rows, and so how many there can be.
-ROW_NUMBER = click.IntRange(1, 2**63 - 1)
+MAX_COUNT = 2**63 - 1
+
+
+class Count(click.IntRange):
+    """A whole number from a least one up to the largest that the ledger counts, which helps don't spell out."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401
+        """Reads the number, or refuses it with the range that it isn't in."""
+        number = super().convert(value, param, ctx)
+        if number > MAX_COUNT:
+            self.fail("it is past 2**63 - 1, the largest count: give less", param, ctx)
+        return number
+
+
+COUNT = Count(min=0)
+POSITIVE = Count(min=1)
 
 
 def check_text(option: str, text: str) -> None:
@@ -103,7 +119,7 @@ class App:
         return ledger_exists(self.db_url)
 
     @property
-    def _file(self) -> Path | None:
+    def file(self) -> Path | None:
         """The file of a SQLite URL, as far as it is plain without loading sqlalchemy."""
         scheme, separator, path = self.db_url.rpartition("://")
         if scheme not in ("", "sqlite") or "?" in path:
@@ -114,18 +130,18 @@ class App:
     def _has_no_file(self) -> bool:
         """Tells whether the URL is of a SQLite file that isn't there."""
         try:
-            return self._file is not None and not self._file.exists()
+            return self.file is not None and not self.file.exists()
         except OSError:
             return False  # no name of a file, or out of reach: opening it says so, without a secret that it holds
 
     @property
     def _is_without_own_prices(self) -> bool:
         """Tells whether the built-in cards are known to be in force, without sqlalchemy."""
-        if self._file is None or self._has_no_file:
+        if self.file is None or self._has_no_file:
             return self._has_no_file
         from ledger.book.prices.peek import has_built_in_prices_alone
 
-        return has_built_in_prices_alone(self._file)
+        return has_built_in_prices_alone(self.file)
 
 
 # Key of the context's meta: the exit code that a result decided.

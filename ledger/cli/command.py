@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 import click
 
 from ledger.cli.app import command_options, pass_app
+from ledger.cli.completion import complete_values
+from ledger.cli.groups import Group
 from ledger.cli.show.output import output_options
 
 Function: TypeAlias = Callable[..., Any]
@@ -25,7 +27,7 @@ def group(*lines: str, within: click.Group | None = None) -> Callable[[Function]
     """Makes a group of commands, with example lines and `--db`."""
 
     def decorate(function: Function) -> click.Group:
-        return (within or click).group(epilog=examples(*lines))(command_options(function))
+        return (within or click).group(cls=Group, epilog=examples(*lines))(command_options(function))
 
     return decorate
 
@@ -41,7 +43,9 @@ def command(
         shared = command_options(pass_app(function))
         shared = shared if shows is None else shows(shared)
         shared.__dict__["__click_params__"] += own
-        return (within or click).command(name, epilog=examples(*lines))(shared)
+        made = (within or click).command(name, epilog=examples(*lines))(shared)
+        complete_values(made)
+        return made
 
     return decorate
 

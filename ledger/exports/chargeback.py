@@ -8,14 +8,15 @@ from fractions import Fraction
 
 from ledger.book.project_names import Projects, read_projects
 from ledger.config import Project
-from ledger.errors import LedgerError
 from ledger.exports.apportion import apportion
 from ledger.exports.formats.columns import Column, Row
 from ledger.exports.formats.writer import ExportFile
 from ledger.exports.manifest import Exported
 from ledger.months.version import month_version
-from ledger.reports.selection import TAG_PREFIX, Selection
+from ledger.reports.dimensions import check_dimension
+from ledger.reports.selection import Selection
 from ledger.reports.spend import SpendRow, read_spend
+from ledger.reports.unknown import unknown_in_selection
 from ledger.store.database import Database
 from ledger.values.amounts import CREDITS
 from ledger.values.periods import Span
@@ -149,14 +150,14 @@ def format_cents(cents: int) -> str:
 
 def export_chargeback(database: Database, span: Span, file: ExportFile, *, dimension: str = BY_PROJECT) -> Exported:
     """Writes the chargeback of a month of the ledger's zone, posted basis, from one snapshot of the ledger."""
-    if dimension != BY_PROJECT and (not dimension.startswith(TAG_PREFIX) or dimension == TAG_PREFIX):
-        raise LedgerError(f"--by {dimension!r} is not how to charge back: give project, or tag:KEY such as tag:team")
+    check_dimension(dimension, (BY_PROJECT,))
     month = span.month or ""
     selection = Selection(database.zone, span.start, span.end, dimensions=(dimension, "charge_class", "occurred_month"))
     with database.reading() as connection:
         spend = read_spend(connection, selection, ledger_zone=database.zone, rollup_tags=database.rollup_tags)
         projects = read_projects(connection, month) if dimension == BY_PROJECT else None
         version = month_version(connection, month)
+        unknown = unknown_in_selection(connection, selection, spend.rows, database.rollup_tags)
     found = Chargeback(month, owed_by_name(spend.rows, month, projects), projects)
     title = f"Chargeback by {dimension}, {month} (posted, {database.zone_name})"
     file.write("chargeback", columns_by(dimension), found.rows(), title=title, total=found.total)
@@ -166,4 +167,4 @@ def export_chargeback(database: Database, span: Span, file: ExportFile, *, dimen
         f"{total['credits']} CRD and {total['usd_exact']} USD, in cents {total['usd']} USD"
     )
     notes = [] if spend.reason is None else [f"read from the charges, not from the roll-ups: {spend.reason}"]
-    return Exported("chargeback", title, words, total, version, notes)
+    return Exported("chargeback", title, words, total, version, notes + unknown)

@@ -12,6 +12,7 @@ from ledger.reports.selection import Basis, Selection
 from ledger.reports.spend import SelectedSpend, read_spend
 from ledger.reports.table import Earlier, Layout, Report, build_report, report_columns
 from ledger.reports.unbooked import read_unbooked_calls
+from ledger.reports.unknown import unknown_in_selection
 from ledger.store.database import Database, zone_named
 from ledger.values.periods import Span, parse_month, parse_span, previous_span
 
@@ -74,6 +75,7 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
 
         spend = read(selection)
         calls = read_unbooked_calls(connection, selection, database.zone)
+        unknown = unknown_in_selection(connection, selection, spend.rows, database.rollup_tags)
         earlier = Earlier(read(options.selection(other, zone)), other) if other else None
     report = build_report(spend, selection, span, layout=Layout(options.sort, options.top), earlier=earlier)
     notes = []
@@ -81,4 +83,5 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
         notes.append(f"read from the charges themselves, not from the roll-ups: {spend.reason}")
     if not report.rows:
         notes.append("nothing was selected: no charge is in this period with these filters")
+    notes += unknown
     return replace(report, notes=tuple(notes), unbooked_calls=calls)

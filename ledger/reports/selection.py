@@ -14,15 +14,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
+from ledger.reports.dimensions import TAG_PREFIX
 from ledger.store.expressions import column_within, literal_int, microseconds
 from ledger.store.tables import charges, rollup_keys, usage_records
 from ledger.values.calendar import QUARTER_US, is_day_start, month_start, shift_month
 from ledger.values.instants import MICROSECOND, to_microseconds
 
 Basis: TypeAlias = Literal["posted", "occurred"]
-
-DIMENSIONS = ("model", "project", "day", "month", "tier", "source", "provider", "status", "currency")
-TAG_PREFIX = "tag:"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from ledger.book.prices.pinned import read_rate_entries, read_usd_rates
+from ledger.reports.dimensions import TAG_PREFIX
 from ledger.reports.plan import FIXED_COLUMNS, KEY_COLUMN, Grain, Plan, Sums, make_plan
-from ledger.reports.selection import TAG_PREFIX, Selection
+from ledger.reports.selection import Selection
 from ledger.reports.sums import DAYS_BEFORE_EPOCH, sums_of_charges, sums_of_rollups
 from ledger.store.expressions import joined
 from ledger.values.calendar import month_start

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from ledger.errors import LedgerError
-from ledger.reports.selection import DIMENSIONS, TAG_PREFIX, Selection
+from ledger.reports.dimensions import check_dimension
+from ledger.reports.selection import Selection
 from ledger.reports.spend import SelectedSpend
 from ledger.reports.tally import Dimensions, Tally, tallied
 from ledger.values.instants import iso_text
 from ledger.values.periods import Span
 from pricing.money import divide_half_even
+from pricing.names import did_you_mean, with_question
 
 Kind: TypeAlias = Literal["text", "count", "money", "usd", "percent"]
 Cell: TypeAlias = str | int | None
@@ -83,9 +85,7 @@ def report_columns(
 ) -> tuple[ReportColumn, ...]:
     """Returns the columns in order; LedgerError for an unknown dimension, or one to sort by that isn't among them."""
     for dimension in dimensions:
-        is_tag = dimension.startswith(TAG_PREFIX) and dimension != TAG_PREFIX
-        if dimension not in DIMENSIONS and not is_tag:
-            raise LedgerError(f"--by {dimension!r} isn't a dimension: give one of {', '.join(DIMENSIONS)}, tag:KEY")
+        check_dimension(dimension)
     columns = [*(ReportColumn(dimension, "text") for dimension in dimensions), *MEASURES]
     if "currency" in dimensions:
         columns.append(AMOUNT)
@@ -97,7 +97,8 @@ def report_columns(
         columns += COMPARISON
     names = [column.name for column in columns]
     if sort is not None and sort not in names:
-        raise LedgerError(f"--sort {sort!r} isn't a column of this report: give one of {', '.join(names)}")
+        give = with_question(did_you_mean(sort, names), f"give one of {', '.join(names)}")
+        raise LedgerError(f"--sort {sort!r} isn't a column of this report: {give}")
     return tuple(columns)
 
 

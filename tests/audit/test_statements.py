@@ -250,6 +250,8 @@ def test_a_layout_that_worked_is_saved_and_used_again(booked: Cli) -> None:
     assert written.startswith("# ours\n[ledger]\n")
     assert "[statement.acme]" in written
     assert reconcile(booked, text, "--as", "acme").json["matched"] == 2
+    meant = "--as 'ACME': tollbook.toml has no [statement.ACME]: did you mean 'acme', which differs in case alone?"
+    assert meant in reconcile(booked, text, "--as", "ACME").stderr
     changed = reconcile(booked, text.replace("Modell;Betrag", "Modell;Steuer;Betrag"), "--as", "acme")
     assert changed.exit_code == 2
     assert "new 'Steuer'" in changed.stderr

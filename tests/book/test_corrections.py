@@ -126,7 +126,7 @@ def test_one_kind_of_an_id_can_be_voided(book: Cli) -> None:
         (["--batch", "1", "--id", "x"], "give either --batch B or --id ID"),
         (["--batch", "1", "--source", "s"], "--source and --kind go with --id"),
         (["--batch", "9"], "there is no batch 9: see 'tollbook batches'"),
-        (["--batch", "9" * 30], "is not in the range"),
+        (["--batch", "9" * 30], "the largest count: give less"),
         (["--batch", "0"], "is not in the range"),
         (["--id", "nobody"], "no usage record has the id 'nobody'"),
     ],

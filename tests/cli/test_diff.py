@@ -193,6 +193,8 @@ def test_budgets_are_held_by_the_ledgers_pace(cli: Cli) -> None:
     unknown = cli(*arguments, "--budget", "q9")
     assert unknown.exit_code == 2
     assert "--budget 'q9' isn't a [[budget]] of tollbook.toml: it has none, plenty" in unknown.stderr
+    meant = "did you mean 'plenty'? It has none, plenty"
+    assert f"'plentty' isn't a [[budget]] of tollbook.toml: {meant}" in cli(*arguments, "--budget", "plentty").stderr
 
 
 # --- wrong use ------------------------------------------------------------------------------------------------------

@@ -69,6 +69,10 @@ def test_show_finds_a_model_by_id_and_alias(cli: Cli) -> None:
     ("command", "words"),
     [
         (["show", "gpt"], "no card knows the model 'gpt': known are doubao-seed-2.0-code"),
+        (
+            ["show", "doubao-seed-2.0-por"],
+            "'doubao-seed-2.0-por': did you mean 'doubao-seed-2.0-pro'? Known are",
+        ),
         (["show", MINI, "--provider", "nobody"], "provider 'nobody' has no rate card: known are evolink, volcengine"),
         (["list", "--provider", "nobody"], "provider 'nobody' has no rate card"),
         (["add", "missing.toml"], "does not exist"),

@@ -162,7 +162,10 @@ def test_projects_are_any_of_those_given(book: Cli) -> None:
     assert set(outputs(book, *MARCH, "--project", "ads", "--project", "search")) == {"ads", "search"}
     nothing = book("workload", "pull", *MARCH, "--project", "nobody", "--json").ok()
     assert nothing.json["workloads"] == []
-    assert nothing.stderr == "Note: the profile is empty: no request is in this period and project\n"
+    assert nothing.stderr.splitlines() == [
+        "Note: the profile is empty: no request is in this period and project",
+        "Note: no project 'nobody' in this ledger: known are ads, care, old, search",
+    ]
 
 
 def test_an_empty_profile_is_a_valid_one(book: Cli, tmp_path: Path) -> None:

@@ -84,6 +84,12 @@ def test_an_entry_tells_where_why_and_what_may_be_kept(db_cli: Cli, tmp_path: Pa
     assert shown["message"].startswith("'unheard-of': the card of evolink knows doubao-seed-2.0-code")
 
 
+def test_a_model_that_differs_in_case_alone_is_held_with_the_one_that_was_meant(db_cli: Cli) -> None:
+    db_cli("ingest", "-", stdin=lines([response("r1", model="Doubao-Seed-2.0-Pro")]))
+    meant = "did you mean 'doubao-seed-2.0-pro', which differs in case alone?"
+    assert held(db_cli)[0]["message"].startswith(f"'Doubao-Seed-2.0-Pro': {meant} The card of evolink knows doubao-")
+
+
 def test_the_same_line_again_is_counted_under_whatever_file(db_cli: Cli, tmp_path: Path) -> None:
     bad = lines([response("r1", model="unheard-of")])
     for name, copies in (("a.jsonl", 1), ("b.jsonl", 2)):

@@ -230,7 +230,12 @@ def test_the_title_says_what_is_covered() -> None:
     [
         ({"dimensions": ["colour"]}, "'colour' isn't a dimension"),
         ({"dimensions": ["tag:"]}, "tag:KEY"),
+        ({"dimensions": ["team"]}, "--by 'team' isn't a dimension: for a tag give 'tag:team', else one of model, "),
+        ({"dimensions": ["Tag=team"]}, "for a tag give 'tag:team', else one of model, project, day"),
+        ({"dimensions": ["modle"]}, "did you mean 'model'? For a tag give 'tag:modle', else one of model, "),
+        ({"dimensions": [""]}, "for a tag give 'tag:KEY'"),
         ({"sort": "colour"}, "'colour' isn't a column"),
+        ({"sort": "credit"}, "did you mean 'credits'? Give one of model, requests, "),
         ({"sort": "previous_usd"}, "isn't a column of this report"),
         ({"dimensions": ["day"], "compare": "previous"}, "leave out --by day"),
         ({"tags": ["team"]}, "KEY=VALUE"),

@@ -14,6 +14,7 @@ from pricing.by_card import price_batch
 from pricing.charge import price_storage
 from pricing.columns import ModelColumn
 from pricing.errors import NoConversionInEffect, PricingError, UnknownModel
+from pricing.names import with_question
 from pricing.rate_card import RateCard, format_instant
 
 STORAGE_TIER = "none"
@@ -61,10 +62,9 @@ class Rater:
         if answered is not None:
             return answered, 0
         named = " and ".join(repr(name) for name in (requested, reported) if name) or "no model"
-        raise UnknownModel(
-            f"{named}: the card of {provider} knows {', '.join(sorted(card.models))}. "
-            "Add the model: tollbook rates add FILE"
-        )
+        question = card.did_you_mean(requested) or card.did_you_mean(reported)
+        knows = f"the card of {provider} knows {', '.join(sorted(card.models))}"
+        raise UnknownModel(f"{named}: {with_question(question, knows)}. Add the model: tollbook rates add FILE")
 
     def rate(self, rows: Sequence[Facts]) -> tuple[Rated, dict[int, PricingError]]:
         """Prices records in order; those that can't be priced are left out and named by place in `rows`."""

@@ -44,6 +44,7 @@ def adjust(
 ) -> None:
     """Book an amount without usage, as model `adjustment`."""
     from ledger.book.corrections.adjust import adjust as post
+    from ledger.book.known_names import mistaken_project
     from ledger.book.posting import Run
     from ledger.values.periods import parse_month
 
@@ -53,6 +54,7 @@ def adjust(
     for option, text in (("--project", project), ("--reason", reason), ("--reference", reference)):
         check_text(option, text)
     database, now = app.open(), datetime.now(UTC)
+    mistaken = mistaken_project(database, project)
     span = parse_month(month, zone=database.zone, now=now)
     of_month = span.month or ""
     billed_by = app.provider(provider)
@@ -64,5 +66,7 @@ def adjust(
     output.write(Sheet("Adjusted", COLUMNS, [row], document=document))
     if span.start is not None and span.start > now:
         note(f"{of_month} lies ahead: the amount is booked there")
+    for text in mistaken:
+        note(text)
     if repeated:
         note(f"batch {batch} of this reference did it already: nothing was posted")

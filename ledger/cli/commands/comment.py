@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ledger.cli.app import ROW_NUMBER
+from ledger.cli.app import POSITIVE
 from ledger.cli.command import examples, options
+from ledger.cli.completion import complete_values
+from ledger.cli.groups import Group
 from ledger.cli.show.output import note
 from ledger.errors import LedgerError
 from ledger.values.safe_text import visible
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
     from ledger.comments.post import Behavior
 
 
-@click.group(epilog=examples("tollbook comment github diff.md", "tollbook comment gitlab diff.md --behavior new"))
+@click.group(
+    cls=Group,
+    epilog=examples("tollbook comment github diff.md", "tollbook comment gitlab diff.md --behavior new"),
+)
 def comment() -> None:
     """Post what `tollbook diff --format markdown` wrote as one comment, kept up to date.
 
@@ -53,7 +58,7 @@ _body_options = options(
 )
 @_body_options
 @click.option(
-    "--pull-request", "number", metavar="N", type=ROW_NUMBER, help="Which one. Default: the one the job runs for."
+    "--pull-request", "number", metavar="N", type=POSITIVE, help="Which one. Default: the one the job runs for."
 )
 def github(*, number: int | None, **given: Any) -> None:
     """Comment on a pull request.
@@ -72,7 +77,7 @@ def github(*, number: int | None, **given: Any) -> None:
     )
 )
 @_body_options
-@click.option("--merge-request", "number", metavar="IID", type=ROW_NUMBER, help="Which one. Default: the pipeline's.")
+@click.option("--merge-request", "number", metavar="IID", type=POSITIVE, help="Which one. Default: the pipeline's.")
 def gitlab(*, number: int | None, **given: Any) -> None:
     """Comment on a merge request.
 
@@ -82,6 +87,10 @@ def gitlab(*, number: int | None, **given: Any) -> None:
     from ledger.comments.hosts import GITLAB_MAX_CHARACTERS, gitlab_place
 
     _comment(lambda: gitlab_place(os.environ, number), GITLAB_MAX_CHARACTERS, **given)
+
+
+for _command in (github, gitlab):
+    complete_values(_command)
 
 
 _DONE = {"create": "created", "update": "updated", "unchanged": "unchanged"}

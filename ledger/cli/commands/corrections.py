@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ledger.cli.app import ROW_NUMBER, App, check_text
+from ledger.cli.app import POSITIVE, App, check_text
 from ledger.cli.command import command
 from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet, json_row
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @command("tollbook batches", "tollbook batches --limit 5 --json")
-@click.option("--limit", type=ROW_NUMBER, default=50, show_default=True, help="How many of the latest to show.")
+@click.option("--limit", type=POSITIVE, default=50, show_default=True, help="How many of the latest to show.")
 def batches(app: App, limit: int, output: Output) -> None:
     """Show what each command posted, the latest first."""
     from ledger.book.corrections.batches import batch_rows
@@ -57,7 +57,7 @@ def batches(app: App, limit: int, output: Output) -> None:
     "tollbook void --batch 12 --reason 'ingested twice under another source'",
     "tollbook void --id resp_02177148667427813c33",
 )
-@click.option("--batch", type=ROW_NUMBER, metavar="B", help="Everything that batch recorded: see 'tollbook batches'.")
+@click.option("--batch", type=POSITIVE, metavar="B", help="Everything that batch recorded: see 'tollbook batches'.")
 @click.option("--id", "request_id", metavar="ID", help="One request.")
 @click.option("--source", metavar="S", help="The stream that --id is of, where several have it.")
 @click.option("--kind", type=click.Choice(["request", "cache_storage"]), help="Only that kind of --id.")
@@ -77,6 +77,7 @@ def void(
     """Reverse a batch or one request; its ids may be recorded again."""
     from ledger.book.corrections.reversing import Selection
     from ledger.book.corrections.reversing import void as post_void
+    from ledger.book.known_names import unknown_names_in
 
     if (batch is None) == (request_id is None):
         raise LedgerError("give either --batch B or --id ID")
@@ -86,7 +87,10 @@ def void(
     selection = Selection(batch=batch, request_id=request_id, kind=kind, source=source)
     if request_id is not None and source is None:
         _one_source(database, request_id)
-    _show(post_void(database, selection, reason, dry_run=dry_run), "voided", output, dry_run=dry_run)
+    voided = post_void(database, selection, reason, dry_run=dry_run)
+    _show(voided, "voided", output, dry_run=dry_run)
+    for text in [] if voided.reversed else unknown_names_in(database, sources=[source]):
+        note(text)
 
 
 def _one_source(database: Database, request_id: str) -> None:
@@ -111,7 +115,7 @@ def _one_source(database: Database, request_id: str) -> None:
 @click.option("--until", metavar="TIME", help="Only usage before then (exclusive).")
 @click.option("--model", metavar="M", help="Only that billed model.")
 @click.option("--source", metavar="S", help="Only that stream.")
-@click.option("--batch", type=ROW_NUMBER, metavar="B", help="Only what that batch recorded.")
+@click.option("--batch", type=POSITIVE, metavar="B", help="Only what that batch recorded.")
 @click.option("--id", "request_id", metavar="ID", help="Only that request.")
 @click.option("--reason", default="reassigned", show_default=True, help="Why; kept with the batch.")
 @click.option("--dry-run", is_flag=True, help="Say what would be moved; post nothing.")
@@ -130,6 +134,7 @@ def reassign(
     """Move usage from one project to another: each charge is reversed and replaced."""
     from ledger.book.corrections.reversing import Selection
     from ledger.book.corrections.reversing import reassign as post_reassign
+    from ledger.book.known_names import mistaken_project, unknown_names_in
     from ledger.values.periods import parse_span
 
     check_text("--to", to_project)
@@ -138,8 +143,15 @@ def reassign(
     database = app.open()
     span = parse_span(since=since, until=until, zone=database.zone, now=datetime.now(UTC))
     selection = Selection(project=project, since=span.start, until=span.end, **selected)
+    mistaken = mistaken_project(database, to_project)
     moved = post_reassign(database, selection, to_project, reason, dry_run=dry_run)
     _show(moved, f"moved to {to_project}", output, dry_run=dry_run)
+    if moved.reversed == 0:
+        mistaken = unknown_names_in(
+            database, projects=[project], models=[selected["model"]], sources=[selected["source"]]
+        )
+    for text in mistaken:
+        note(text)
 
 
 def _show(corrected: Corrected, what: str, output: Output, *, dry_run: bool) -> None:

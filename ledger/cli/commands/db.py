@@ -72,7 +72,7 @@ def current(app: App, output: Output) -> None:
 
 @command("tollbook db check && echo sound", within=db, shows=None)
 def check(app: App) -> None:
-    """Check file and schema: right revision, guards in place, nothing damaged. Exit 1 where something is wrong."""
+    """Check file and schema: revision, guards, damage. It fails where something is wrong."""
     from ledger.store.health import check_database
 
     database = app.open()
@@ -89,7 +89,7 @@ def check(app: App) -> None:
 @click.option("--tag", "tags", metavar="KEY", multiple=True, help="A tag to roll up; at most 4.")
 @click.option("--none", "no_tags", is_flag=True, help="Roll no tag up.")
 def rollups(app: App, tags: tuple[str, ...], no_tags: bool) -> None:
-    """Choose the tags that reports read from roll-ups, and recompute all roll-ups from the rows."""
+    """Choose the tags that reports read from roll-ups. All roll-ups are recomputed from the rows."""
     from ledger.book.settings import rebuild_rollups
 
     if bool(tags) == no_tags:

@@ -12,6 +12,7 @@ import click
 
 from ledger.cli.app import App, parse_usd
 from ledger.cli.command import at_option, card_options, command
+from ledger.cli.show.output import note
 from ledger.cli.show.report_files import Reporting, reporting_options
 from ledger.errors import LedgerError
 
@@ -51,7 +52,7 @@ T = TypeVar("T")
 @click.option("--per-workload", is_flag=True, help="Compare increase and over with each workload, not the total.")
 @click.option("--quiet-under", metavar="AMOUNT", help="Mark Markdown as worth no new comment below it, such as 1usd.")
 def diff(app: App, /, *, reporting: Reporting, **options: Any) -> None:
-    """Compare a month of all workloads with what it was before. Exit 1 where a gate fails.
+    """Compare a month of all workloads with what it was before. It fails where a gate does.
 
     Without HEAD.json the workloads of --config are estimated; with --base-ref those of a git ref too. A limit may be
     given several times; exactly at it passes. From nothing, any increase is past any percentage: 10%,5usd lets
@@ -104,14 +105,19 @@ def _limits(app: App, config: str, *, per_workload: bool, fail_uncounted: bool, 
 
 
 def _pace_of(app: App, config: str, name: str, option: str) -> BudgetPace:
+    from ledger.book.known_names import unknown_names_in
     from ledger.config import read_config
     from ledger.estimates.history.budget_pace import budget_pace
+    from pricing.names import did_you_mean, with_question
 
     budgets = {budget.name: budget for budget in read_config(Path(config)).budgets}
     if name not in budgets:
-        known = f"it has {', '.join(budgets)}" if budgets else "it has none"
+        known = with_question(did_you_mean(name, budgets), f"it has {', '.join(budgets) or 'none'}")
         raise LedgerError(f"{option} {name!r} isn't a [[budget]] of {config}: {known}")
-    return budget_pace(app.open(), budgets[name], now=datetime.now(UTC))
+    database, budget = app.open(), budgets[name]
+    for text in unknown_names_in(database, projects=budget.projects, models=budget.models):
+        note(f"budget {name}: {text}")
+    return budget_pace(database, budget, now=datetime.now(UTC))
 
 
 def _is_quiet(document: DiffDocument, below_nano: int) -> bool:

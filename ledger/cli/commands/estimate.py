@@ -6,14 +6,11 @@ from typing import Any
 
 import click
 
-from ledger.cli.app import App
+from ledger.cli.app import COUNT, POSITIVE, App
 from ledger.cli.command import at_option, card_options, command
 from ledger.cli.estimating.inputs import SHARED, EstimateOptions
 from ledger.cli.show.report_files import Reporting, reporting_options
 from ledger.errors import LedgerError
-
-MAX_COUNT = 2**63 - 1
-COUNT = click.IntRange(0, MAX_COUNT)
 
 
 @command(
@@ -37,13 +34,13 @@ COUNT = click.IntRange(0, MAX_COUNT)
 @click.option("--image-tokens", metavar="N", type=COUNT, help="Input tokens of each image. Default: not counted.")
 @click.option("--output-tokens", metavar="N", type=COUNT, help="Expected output. Default: the mean of the ledger.")
 @click.option("--max-output-tokens", metavar="N", type=COUNT, help="The most output, for the high end of the price.")
-@click.option("--requests", metavar="N", type=click.IntRange(1, MAX_COUNT), help="How often each prompt is sent.")
+@click.option("--requests", metavar="N", type=POSITIVE, help="How often each prompt is sent.")
 @click.option("--project", metavar="P", help="The project whose mean output is taken. Default: of all.")
 @click.option("--profile", metavar="FILE", help="What 'tollbook workload pull' wrote: output without a ledger.")
 @card_options
 @at_option
-@click.option("--fail-over", metavar="AMOUNT", help="Exit with 1 where the total is more: 0.50usd or 36credits.")
-@click.option("--fail-uncounted", is_flag=True, help="Exit with 1 where something of a request isn't counted.")
+@click.option("--fail-over", metavar="AMOUNT", help="Fail where the total is more: 0.50usd or 36credits.")
+@click.option("--fail-uncounted", is_flag=True, help="Fail where something of a request isn't counted.")
 @click.option("--all", "show_all", is_flag=True, help="Show each of more than 50 prompts.")
 @click.option("--gate", type=click.Choice(["expected", "high"]), help="What --fail-over limits.  [default: expected]")
 def estimate(app: App, /, *, config: str | None, all_models: bool, reporting: Reporting, **options: Any) -> None:

@@ -31,7 +31,7 @@ def export() -> None:
 )
 @period_options
 def charges(app: App, /, *, timezone: str | None, destination: Destination, **period: str | None) -> None:
-    """Write one line for each meter of each charge, in order of posting.
+    """Write a line for each meter of each charge, as posted.
 
     Rates are for 1M tokens (storage: and an hour). The usd column adds up to the total of `tollbook report` for the
     same period. The control total goes to standard error.
@@ -56,11 +56,12 @@ def charges(app: App, /, *, timezone: str | None, destination: Destination, **pe
 @posted_month_option
 @click.option("--by", "dimension", metavar="project|tag:KEY", default="project", show_default=True, help="A row each.")
 def chargeback(app: App, *, month: str, dimension: str, destination: Destination) -> None:
-    """Write what each project owes for a month, in cents that add up to the month's total.
+    """Write what each project or team owes for a month.
 
-    usd_exact adds up to the total of `tollbook report`, and usd to that total rounded to cents: every row has its
-    exact share rounded down, and the cents that are left go one each to the greatest remainders, of equal ones by
-    name. corrections_usd is the part of usd_exact that corrects usage of earlier months.
+    Cents add up to the month's total. usd_exact adds up to the total of `tollbook report`, and usd to that total
+    rounded to cents: every row has its exact share rounded down, and the cents that are left go one each to the
+    greatest remainders, of equal ones by name. corrections_usd is the part of usd_exact that corrects usage of earlier
+    months.
 
     Usage under an alias counts for its project. By tag:KEY the column is named tag:KEY, usage without the tag is a row
     with nothing in it, and the columns that describe a project are empty.

@@ -98,7 +98,7 @@ def parse_tolerance(
     "tolerated",
     metavar="N|N%",
     callback=parse_tolerance,
-    help="Exit 0 with up to that many items in quarantine.",
+    help="Up to that many items in quarantine are no failure.",
 )
 def ingest(
     app: App,

@@ -40,10 +40,10 @@ def project() -> None:
 @click.option("--remove-all", is_flag=True, help="Take all projects out, where the file has none.")
 @click.option("--dry-run", is_flag=True, help="Say what would change; change nothing.")
 def apply(app: App, *, file: str, remove_all: bool, dry_run: bool, output: Output) -> None:
-    """Write tollbook.toml's projects to the ledger, and say what that changed; the same again changes nothing.
+    """Write tollbook.toml's projects to the ledger.
 
-    What an entry leaves out is nothing, and a project without an entry is removed. Closed months keep the projects
-    that were in force when they were closed.
+    It says what that changed; the same again changes nothing. What an entry leaves out is nothing, and a project
+    without an entry is removed. Closed months keep the projects that were in force when they were closed.
     """
     from ledger.book.project_names import apply_projects
     from ledger.config import read_config

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ledger.cli.app import ROW_NUMBER, App, decide_exit
+from ledger.cli.app import POSITIVE, App, decide_exit
 from ledger.cli.command import command, group, options
 from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet
@@ -72,9 +72,9 @@ def _entries(app: App, state: str, reason: str | None) -> Sequence[Any]:
 
 
 @command("tollbook quarantine show 3", within=quarantine)
-@click.argument("number", type=ROW_NUMBER, metavar="ID")
+@click.argument("number", type=POSITIVE, metavar="ID")
 def show(app: App, number: int, output: Output) -> None:
-    """Show one entry: its fields, and for a conflict what is recorded in the ledger."""
+    """Show one entry. For a conflict it has what is recorded in the ledger, too."""
     from ledger.intake.quarantine import get_entry
     from ledger.intake.retry import standing_fields
 
@@ -95,9 +95,9 @@ def _shown(value: object) -> str:
 
 
 @command("tollbook quarantine retry", "tollbook quarantine retry 3 4", within=quarantine)
-@click.argument("numbers", type=ROW_NUMBER, nargs=-1, metavar="[ID]...")
+@click.argument("numbers", type=POSITIVE, nargs=-1, metavar="[ID]...")
 def retry(app: App, numbers: tuple[int, ...], output: Output) -> None:
-    """Try entries again, after a card or model was added; without an ID all that can be."""
+    """Try entries again, after a card or model was added. Without an ID all that can be are."""
     from ledger.intake.retry import retry as try_again
 
     result = try_again(app.open(), app.config, numbers)
@@ -116,7 +116,7 @@ def retry(app: App, numbers: tuple[int, ...], output: Output) -> None:
 
 
 @command("tollbook quarantine accept 3 --reason 'the provider corrected its counts'", within=quarantine, shows=None)
-@click.argument("number", type=ROW_NUMBER, metavar="ID")
+@click.argument("number", type=POSITIVE, metavar="ID")
 @click.option("--reason", default="conflict accepted", show_default=True, help="Why; kept with the batch.")
 @click.option(
     "--labels",
@@ -126,7 +126,7 @@ def retry(app: App, numbers: tuple[int, ...], output: Output) -> None:
     help="Project and tags: as they are booked, or those of the entry.",
 )
 def accept(app: App, number: int, reason: str, labels: str) -> None:
-    """Replace the recorded facts by a conflict's: a correction is posted.
+    """Replace the recorded facts by those of a conflict. A correction is posted.
 
     Project and tags stay as they are booked, also where the project was reassigned since.
     """
@@ -141,7 +141,7 @@ def accept(app: App, number: int, reason: str, labels: str) -> None:
 
 
 @command("tollbook quarantine discard 5 6 --reason 'test traffic'", within=quarantine, shows=None)
-@click.argument("numbers", type=ROW_NUMBER, nargs=-1, required=True, metavar="ID...")
+@click.argument("numbers", type=POSITIVE, nargs=-1, required=True, metavar="ID...")
 @click.option("--reason", required=True, help="Why; kept with the entry.")
 def discard(app: App, numbers: tuple[int, ...], reason: str) -> None:
     """Give entries up; the same lines are only counted from then on."""

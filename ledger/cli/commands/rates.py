@@ -15,6 +15,7 @@ from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Cell, Column, Sheet, columns
 from ledger.errors import LedgerError
 from ledger.values.words import counted
+from pricing.names import with_question
 from pricing.rate_card import format_instant
 
 if TYPE_CHECKING:
@@ -103,7 +104,9 @@ def show(app: App, model: str, provider: str | None, output: Output) -> None:
     found = [(card, card.models[name]) for card in chosen if (name := card.resolve(model)) is not None]
     if not found:
         known = sorted({name for card in chosen for name in card.models})
-        raise LedgerError(f"no card knows the model {model!r}: known are {', '.join(known)}")
+        question = next(filter(None, (card.did_you_mean(model) for card in chosen)), "")
+        are = with_question(question, f"known are {', '.join(known)}")
+        raise LedgerError(f"no card knows the model {model!r}: {are}")
     rows = [row for _card, rates_of in found for entry in rates_of.entries for row in _tier_rows(entry)]
     notes = [
         f"{card.provider}: at most {rates_of.max_input_tokens or 'any'} input and "

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 @click.option("--at", "at", metavar="DATE|TIME", help="When it showed that balance, as for 'wallet balance'.")
 @click.option("--provider", metavar="P", help="Whose usage.  [default: as for ingest]")
 @click.option(
-    "--tolerance", default="0.01usd", show_default=True, metavar="AMOUNT", help="Exit 1 where more than that differs."
+    "--tolerance", default="0.01usd", show_default=True, metavar="AMOUNT", help="Fail where more than that differs."
 )
 @click.option("--all", "everything", is_flag=True, help="Show every row: what matches and what is rounding, too.")
 def reconcile(app: App, /, *, tolerance: str, everything: bool, output: Output, **options: Any) -> None:

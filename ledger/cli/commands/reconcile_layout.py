@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ledger.cli.app import COUNT
 from ledger.cli.command import options
 from ledger.errors import LedgerError
 
@@ -34,7 +35,7 @@ layout_options = options(
     click.option(
         "--encoding", metavar="NAME", help="How the text is encoded: utf-8, utf-16, gb18030.  [default: utf-8]"
     ),
-    click.option("--skip-lines", type=click.IntRange(min=0), metavar="N", help="Lines before the header."),
+    click.option("--skip-lines", type=COUNT, metavar="N", help="Lines before the header."),
     click.option("--total-row", metavar="NAME", help="Leave out rows with this cell: they are sums of others."),
     click.option("--currency", metavar="CODE", help="The amounts' currency, where no column says it."),
     click.option("--sheet", metavar="NAME", help="The sheet of a workbook that has several."),
@@ -53,11 +54,13 @@ def stated_layout(config: Config, given: dict[str, Any]) -> Layout:
 
     from ledger.values.amounts import currency_of
     from ledger.values.layout import DELIMITERS, Layout, check_layout, parse_columns
+    from pricing.names import did_you_mean, with_question
 
     name = given["saved_as"]
     if name is not None and name not in config.statements:
-        known = ", ".join(config.statements) or "none"
-        raise LedgerError(f"--as {name!r}: tollbook.toml has no [statement.{name}]; it has {known}")
+        question = did_you_mean(name, config.statements)
+        known = with_question(question, f"it has {', '.join(config.statements) or 'none'}")
+        raise LedgerError(f"--as {name!r}: tollbook.toml has no [statement.{name}]: {known}")
     new_name = given["save_as"]
     if new_name is not None and not 0 < len(new_name.strip()) <= MAX_NAME:
         raise LedgerError(f"--save-as {new_name[:40]!r}: give a name of at most {MAX_NAME} characters")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ledger.cli.app import App
+from ledger.cli.app import POSITIVE, App
 from ledger.cli.command import command, period_options
 from ledger.cli.show.output import FILE_FORMATS, Output, note
 from ledger.cli.show.sheet import Column, Sheet, without_fees
@@ -53,7 +53,7 @@ IMPORTANCE = (
     "--tag", "tags", metavar="K=V", multiple=True, help="Only with this tag; of several values of a key, any."
 )
 @click.option("--sort", metavar="COLUMN", help="By this column: numbers falling, text rising.")
-@click.option("--top", metavar="N", type=click.IntRange(min=1), help="The first N rows; the total stays that of all.")
+@click.option("--top", metavar="N", type=POSITIVE, help="The first N rows; the total stays that of all.")
 @click.option("--compare", metavar="previous|YYYY-MM", help="Beside another period: the one before, or a month.")
 def report(app: App, /, *, output: Output, **options: Any) -> None:
     """Show what was spent, by model, project, day, month, tier, tag and more.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ledger.cli.app import ROW_NUMBER, App
+from ledger.cli.app import POSITIVE, App
 from ledger.cli.command import command
 from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet, columns
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--since", metavar="TIME", help="Usage from then on; a date is midnight in the ledger's zone.")
 @click.option("--until", metavar="TIME", help="Only usage before then (exclusive).")
 @click.option("--model", metavar="M", help="Only that billed model.")
-@click.option("--undo", type=ROW_NUMBER, metavar="BATCH", help="Bring the charges back that this reprice replaced.")
+@click.option("--undo", type=POSITIVE, metavar="BATCH", help="Bring the charges back that this reprice replaced.")
 @click.option("--reason", default="repriced", show_default=True, help="Why; kept with the batch.")
 @click.option("--reference", metavar="X", help="The same reference and facts again do nothing.")
 @click.option("--dry-run", is_flag=True, help="Show the money that would move; post nothing.")
@@ -50,6 +50,7 @@ def reprice(
     What is corrected of closed months posts in the earliest open one.
     """
     from ledger.book.corrections.reprice import undo_reprice
+    from ledger.book.known_names import unknown_names_in
     from ledger.book.posting import Run
 
     if (undo is None) == (since is None) or (undo is not None and (until or model)):
@@ -63,6 +64,8 @@ def reprice(
         repriced = _reprice(database, run, since, until, model, dry_run=dry_run)
     output.write(_sheet(repriced, dry_run=dry_run))
     _tell(repriced)
+    for text in unknown_names_in(database, models=[model]):
+        note(text)
 
 
 def _reprice(

@@ -17,7 +17,7 @@ from ledger.values.words import counted
 @command("tollbook verify", "tollbook verify --month 2026-03", "tollbook verify --json | jq .ok")
 @click.option("--month", metavar="YYYY-MM|last", help="Only what is posted in that month, and its closes.")
 def verify(app: App, month: str | None, output: Output) -> None:
-    """Recompute every charge and compare batches and roll-ups with the rows. Exit 1 where something is wrong.
+    """Recompute every charge and compare batches and roll-ups with the rows. It fails where something is wrong.
 
     Each charge is priced again from its stored facts and the card entry it is pinned to; each batch is
     compared with its digest, both roll-ups with sums of the rows, and closed months with theirs.

@@ -164,9 +164,10 @@ def _record(app: App, movement: Movement, output: Output) -> None:
 )
 @wallet_option
 def balance(app: App, *, at: str | None, provider: str | None, output: Output) -> None:
-    """Show what is left, lot by lot; when it expires; and how long it lasts at the rate of the last 7 and 28 days.
+    """Show what is left, when it expires and how long it lasts.
 
-    Without --at, all usage of today counts, and what expires today is still there.
+    It lasts at the rate of the last 7 days, and of the last 28. Without --at, all usage of today counts, and what
+    expires today is still there.
     """
     from ledger.wallet.statement import read_balance
 
@@ -199,10 +200,10 @@ def until_option(at: str | None, zone: ZoneInfo) -> Until:
 @click.option("--month", required=True, metavar="YYYY-MM|last", help="A month of the ledger's zone.")
 @wallet_option
 def statement(app: App, *, month: str, provider: str | None, output: Output) -> None:
-    """Show a month, item by item: top-ups, usage of each day, draws and what expired, between two balances.
+    """Show a month, item by item, between two balances.
 
-    A balance below 0 is overdrawn. A closed month's statement doesn't change any more. Usage that is posted later than
-    in its own month counts on the first day.
+    Items are top-ups, usage of each day, draws and what expired. A balance below 0 is overdrawn. A closed month's
+    statement doesn't change any more. Usage that is posted later than in its own month counts on the first day.
     """
     from ledger.values.periods import parse_month
     from ledger.wallet.statement import read_statement

@@ -65,13 +65,14 @@ def workload() -> None:
 @click.option("--until", metavar="TIME", help="Up to this time, exclusive.  [default: now]")
 @click.option("--project", "projects", metavar="P", multiple=True, help="Only this project; of several, any.")
 def pull(app: App, since: str, until: str | None, projects: tuple[str, ...], output: Output) -> None:
-    """Write the profile that 'estimate --profile' takes: per project and model the requests, their mean and 90th
-    percentile of output, mean input and cached share.
+    """Write the profile that 'estimate --profile' takes.
 
+    It has, per project and model, the requests, their mean and 90th percentile of output, mean input and cached share.
     Completed and incomplete requests are counted by when they occurred, in the ledger's zone; voided ones are not. A
     month's requests are those of 30 days. A ledger that began within the period counts from its first request on, but a
     day at least.
     """
+    from ledger.book.known_names import unknown_names_in
     from ledger.estimates.history.profile import pull_profile
     from ledger.values.periods import parse_recent
 
@@ -89,6 +90,8 @@ def pull(app: App, since: str, until: str | None, projects: tuple[str, ...], out
         output.write(sheet)
     if not profile.workloads:
         note("the profile is empty: no request is in this period" + (" and project" if projects else ""))
+    for text in unknown_names_in(database, projects=projects):
+        note(text)
 
 
 def _sheet(profile: Profile, period: str) -> Sheet:
@@ -115,7 +118,7 @@ def _sheet(profile: Profile, period: str) -> Sheet:
     help="Write to FILE, - is standard output.",
 )
 def init(app: App, folder: str | None, model: str | None, path: str) -> None:
-    """Write a first tollbook.toml from a folder of prompts, to be estimated at once and filled in.
+    """Write a first tollbook.toml from a folder of prompts. It can be estimated at once and is filled in by hand.
 
     FOLDER is `prompts` where there is one, else the working directory. Each file in it is a workload. So is each
     sub-folder: where it holds several files, they are alternatives, each sent as often as the others.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ledger.cli.app import App
 from ledger.cli.estimating.inputs import SharedOptions, counting_of, means_of, moment_of, profile_of
+from ledger.cli.show.output import note
 from ledger.errors import LedgerError
 from ledger.estimates.prompts.files import read_text
 from ledger.estimates.prompts.requests import Prompt, read_prompts
@@ -139,6 +140,11 @@ class PromptEstimator:
         )
         prompts = [prompt for file in asked.files for prompt in read_prompts(file, asked.column)]
         means = means_of(app) if asked.output_tokens is None else None
+        if means is not None:
+            from ledger.book.known_names import unknown_names_in
+
+            for text in unknown_names_in(app.open(), projects=[asked.project]):
+                note(text)
         return cls(asked, prompts, settings, facts, means, profile_of(asked.profile))
 
     def estimate(self) -> PromptsEstimate:

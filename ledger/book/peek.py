@@ -1,0 +1,26 @@
+"""A look for names into a SQLite ledger by the driver alone, while somebody waits for a word to be completed."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+WAIT_SECONDS = 1
+_QUERIES = {
+    "project": "SELECT DISTINCT project FROM rollup_keys",
+    "model": "SELECT DISTINCT billed_model FROM rollup_keys",
+    "month": "SELECT DISTINCT posted_month FROM rollup_keys",
+    "rollup_tags": "SELECT value FROM ledger_settings WHERE name = 'rollup_tags'",
+}
+
+
+def peek(file: Path, kind: str) -> list[str]:
+    """Reads the names of a kind that a ledger's file has; none of a file that isn't there or isn't a ledger."""
+    try:
+        # As the ledger itself does: a connection that can only read would leave the log's files behind.
+        connecting = sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=WAIT_SECONDS)
+        with closing(connecting) as connection:
+            return [str(name) for (name,) in connection.execute(_QUERIES[kind])]
+    except (OSError, ValueError, sqlite3.Error):
+        return []
