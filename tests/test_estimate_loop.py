@@ -245,7 +245,8 @@ def test_a_baseline_that_is_broken_is_shown_and_gates_go_by_the_branch(
     assert statuses(found.json) == {"summarise": "not_compared", "chat": "not_compared"}
     total = found.json["total"]
     assert (total["before_usd_per_month"], total["change_usd"], total["change_percent"]) == (None, None, None)
-    assert [(gate["name"], gate["passed"]) for gate in found.json["gates"]] == [("increase", True), ("over", True)]
+    gates = [(gate["name"], gate["level"], gate["passed"]) for gate in found.json["gates"]]
+    assert gates == [("increase", "warn", False), ("over", "fail", True)]
     assert cli(*arguments, "0.01usd").exit_code == 1
     markdown = cli(*arguments, "1000usd", "--format", "markdown").ok().stdout
     assert "a month; nothing to compare with" in markdown

@@ -19,6 +19,8 @@ from pricing.money import NANO, divide_half_even, format_nano, parse_units
 SCHEMA = 1
 SCALE = 10_000
 MOST = 1_000_000 * SCALE
+# No tokenizer is further from another: a fifth of its tokens, or five times as many.
+LEAST_FACTOR, MOST_FACTOR = SCALE // 5, SCALE * 5
 
 
 class TokenRange(NamedTuple):
@@ -185,7 +187,8 @@ def _model_of(model: _Model, place: str) -> ModelCalibration:
     def units(text: str, key: str, lowest: int = 0, highest: int = MOST) -> int:
         return _units(text, f"{place}.{key}", SCALE, lowest, highest)
 
-    factors = [units(text, f"factors.{key}") for key, text in msgspec.structs.asdict(model.factors).items()]
+    stated = msgspec.structs.asdict(model.factors)
+    factors = [units(text, f"factors.{key}", LEAST_FACTOR, MOST_FACTOR) for key, text in stated.items()]
     return ModelCalibration(
         model.pairs,
         model.outliers,

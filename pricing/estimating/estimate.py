@@ -113,12 +113,14 @@ def estimate_prompt(
         return price_entry(entry, TokenUsage(input_tokens, min(cached_tokens, input_tokens), output), card, at)
 
     high_tokens = input_range.high if top_tokens is None else min(input_range.high, top_tokens)
+    # What is cut off of a range beyond the card is cached input first: what isn't cached stays, as it costs more.
+    high_cached = max(0, cached.high - (input_range.high - high_tokens))
     high_output = output_tokens if max_output_tokens is None else max_output_tokens
     edges = [tier.up_to for tier in entry.tiers if tier.up_to is not None]
     return PromptEstimate(
         charge(input_range.expected, cached.expected),
         charge(input_range.low, cached.low),
-        charge(high_tokens, cached.high, high_output),
+        charge(high_tokens, high_cached, high_output),
         input_range,
         tuple(
             CrossedEdge(edge, charge(edge, cached.expected), charge(edge + 1, cached.expected))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from pricing.errors import TooFewPairs, shown
-from pricing.estimating.calibration import MOST, SCALE, Errors, ModelCalibration
+from pricing.estimating.calibration import LEAST_FACTOR, MOST, MOST_FACTOR, SCALE, Errors, ModelCalibration
 from pricing.estimating.robust_fit import Coefficient, robust_fit
 from pricing.estimating.tokens import ScriptTokens
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 LEAST_PAIRS = 8
 FOLDS = 5
 
-# What is known beforehand: no tokenizer is further from another, and wrappers are a matter of a few tokens.
-_FACTOR_BOUNDS = (0.2, 5.0)
+# What is known beforehand: wrappers are a matter of a few tokens.
+_FACTOR_BOUNDS = (LEAST_FACTOR / SCALE, MOST_FACTOR / SCALE)
 _FACTOR_SPREAD = 0.3
 _MESSAGE_FACTOR = Coefficient(1.0, 1.0, 0.0, 5.0)
 _SCHEMA_FACTOR = Coefficient(1.0, 0.5, 0.0, 5.0)
@@ -85,6 +85,9 @@ def fit_model(model: str, pairs: Sequence[CountedPair]) -> ModelCalibration:
     predicted = by_script if worth_it else by_one
     ratios = real / np.maximum(predicted, 1)
     outlying = (ratios < _HALF) | (ratios > 1 / _HALF)
+    if outlying.sum() * 2 > len(pairs):
+        fitting = f"{len(pairs) - int(outlying.sum())} of {len(pairs)} pairs within half and twice of what fits them"
+        raise TooFewPairs(f"model {shown(model)} has {fitting}: check that texts and counts belong together")
     low, high = _range(ratios[~outlying])
     fitted = np.rint(_fit(design, real, by_script=worth_it) * SCALE).astype(np.int64).tolist()
     return ModelCalibration(

@@ -80,7 +80,7 @@ def test_a_change_of_what_is_not_counted_is_a_change() -> None:
         return held
 
     def found(before: Any, after: Any) -> tuple[str, list[str]]:
-        comparison = compare(side(before, counting=2), side(after, counting=2))
+        comparison = compare(side(before), side(after))
         return comparison.workloads[0].status, [warning.text for warning in comparison.warnings]
 
     nothing, file, other = holding([]), holding(["1 file"], "ab"), holding(["1 file"], "cd")
@@ -336,6 +336,7 @@ def test_another_way_of_counting_is_told_from_another_prompt() -> None:
     calibrated = side(workload("a", 1_100), calibration={CODE: {"factor": "1.1"}})
     assert compare(before, calibrated).workloads[0].changes == ["counting"]
     newer = side(workload("a", 1_100), counting=3)
+    assert compare(before, newer).workloads[0].changes == ["counting", "prompts"]
     assert "counted by another version of tollbook than before" in compare(before, newer).warnings[0].text
     same = compare(side(workload("a", 1_000), encoding="cl100k_base"), after)
     assert (same.workloads[0].changes, same.warnings) == (["prompts"], [])
@@ -449,3 +450,51 @@ def test_what_is_no_estimate_is_refused_by_name(raw: object, message: str) -> No
         read_workloads(raw, "base.json")
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+# --- estimates that were edited -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (("total", "usd", "1000000"), "total.usd: isn't the sum of the workloads"),
+        (("workloads", 0, "usd_per_month", "0.01"), "workloads[0].usd_per_month: isn't what its counts cost"),
+        (("workloads", 0, "amount_per_month", "1"), "workloads[0].amount_per_month: isn't what its counts cost"),
+        (("workloads", 0, "prompts", 0, "input_tokens", 1), "usd_per_month: isn't what its counts cost"),
+        (("workloads", 0, "extra_input_tokens", 1_001), "prompts[0]: has fewer input tokens than it adds"),
+    ],
+)
+def test_an_estimate_whose_figures_disagree_is_refused(edit: tuple[Any, ...], words: str) -> None:
+    raw = written(workload("a", 1_000))
+    *path, key, value = edit
+    inner: Any = raw
+    for step in path:
+        inner = inner[step]
+    inner[key] = value
+    with pytest.raises(LedgerError) as refused:
+        read_workloads(raw, "base.json")
+    assert words in str(refused.value)
+
+
+def test_a_warning_that_is_new_is_told_though_nothing_else_changed() -> None:
+    before, after = workload("a", 1_000), workload("a", 1_000)
+    before.prompts[0].warnings, after.prompts[0].warnings = ["old"], ["old", "its body names another model"]
+    found = compare(side(before), side(after))
+    assert (found.workloads[0].status, list(found.news)) == ("unchanged", ["a: a.txt: its body names another model"])
+    assert [warning.text for warning in found.warnings] == found.news
+    assert compare(side(after), side(after)).news == []
+
+
+def test_outputs_of_the_same_prompts_are_compared_by_name() -> None:
+    before, after = workload("a", 1, 2, 3), workload("a", 1, 2, 3)
+    for number, (old, new) in enumerate([(100, 100), (100, 400), (400, 400)]):
+        before.prompts[number].output_tokens, after.prompts[number].output_tokens = old, new
+    assert compare(side(before), side(after)).workloads[0].changes == ["output_tokens"]
+
+
+def test_repeated_names_and_missing_digests_are_compared() -> None:
+    one = workload("a", 1, 1)
+    for prompt, digest in zip(one.prompts, (None, "ab"), strict=True):
+        prompt.name, prompt.uncounted, prompt.uncounted_digest = "same", ["1 file"], digest
+    assert compare(side(one), side(one)).workloads[0].status == "unchanged"

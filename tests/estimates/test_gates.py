@@ -16,6 +16,7 @@ from ledger.estimates.changes.compare import compare
 from ledger.estimates.changes.gates import Limits, all_passed, gate_message, run_gates
 from ledger.estimates.history.budget_pace import BudgetPace
 from ledger.estimates.workloads.document import GateResult, Level, Total
+from ledger.estimates.workloads.inputs import NO_REQUESTS
 from ledger.values.amounts import parse_amount, parse_increase
 from pricing.money import format_usd
 from tests.helpers.changes import LITE, MINI, VOLCENGINE, side, workload
@@ -151,7 +152,7 @@ def test_a_workload_without_a_price_fails_by_its_own_limit() -> None:
     assert [gate.name for gate in run_gates(compare(None, side(told)), Limits())] == ["a: max_input_tokens"]
     # It has a price again: there is nothing to compare it with.
     back = per_workload(side(unpriced), side(costing("a", 1)), "10%,1credits")
-    assert [(gate.value, gate.passed) for gate in back] == [(None, True)]
+    assert [(gate.value, gate.level, gate.passed) for gate in back] == [(None, "warn", False)]
 
 
 def test_the_workloads_own_limits_are_gates_too() -> None:
@@ -292,28 +293,32 @@ def test_nothing_uncounted_passes_a_strict_gate() -> None:
     assert (gate.name, gate.passed, gate.message) == ("uncounted", True, "everything is counted")
     (gate,) = run_gates(compare(None, side(plain, with_file)), Limits(uncounted=True))
     assert (gate.passed, gate.message) == (False, "not counted: b, a.txt: 1 file and 2 images")
+    # A document of an older version doesn't say what it left out.
+    assert not run_gates(compare(None, side(plain, counting=1)), Limits(uncounted=True))[0].passed
 
 
 @pytest.mark.parametrize("limit", ["0%", "0usd", "0credits", "0%,0usd"])
 def test_another_way_of_counting_is_no_increase(limit: str) -> None:
-    before, after = workload("a", 1_000), workload("a", 1_250)
+    before, after = workload("a", 1_000), workload("a", 1_200)
     assert not increase(limit, side(before), side(after)).passed
     counted_otherwise = side(after, encoding="cl100k_base")
     assert increase(limit, side(before), counted_otherwise).passed
     (by_workload,) = per_workload(side(before), counted_otherwise, limit)
     assert by_workload.passed
-    # What costs more otherwise is an increase still.
-    assert not increase(limit, side(before), side(workload("a", 1_250, output=1), encoding="cl100k_base")).passed
-    assert not increase(limit, side(before), side(workload("a", 1_250, requests=1_001), encoding="cl100k_base")).passed
+    # A text beyond the range that it had is another text, and what costs more otherwise is an increase still.
+    assert not increase(limit, side(before), side(workload("a", 1_201), encoding="cl100k_base")).passed
+    assert not increase(limit, side(before), side(workload("b", 1_200), encoding="cl100k_base")).passed
+    assert not increase(limit, side(before), side(workload("a", 1_200, output=1), encoding="cl100k_base")).passed
+    assert not increase(limit, side(before), side(workload("a", 1_200, requests=1_001), encoding="cl100k_base")).passed
 
 
 def test_a_budget_takes_no_change_by_counting() -> None:
-    before, after = side(costing("a", 100)), side(costing("a", 115), encoding="cl100k_base")
-    assert budget(pace("100usd"), before, side(costing("a", 115))).value == "80usd"
-    counted = side(workload("a", 18, requests=25_000_000), encoding="cl100k_base")
-    assert budget(pace("100usd"), side(workload("a", 9, requests=25_000_000)), counted).value == "75usd"
-    # More requests of another counting are a change of the requests.
-    assert budget(pace("100usd"), before, after).value == "80usd"
+    before = side(workload("a", 1_000, requests=225_000))  # 100 USD
+    otherwise: Any = {"encoding": "cl100k_base"}
+    assert budget(pace("100usd"), before, side(workload("a", 1_150, requests=225_000))).value == "80usd"
+    assert budget(pace("100usd"), before, side(workload("a", 1_150, requests=225_000), **otherwise)).value == "75usd"
+    # More requests are a change, as they would have been counted before.
+    assert budget(pace("100usd"), before, side(workload("a", 1_150, requests=258_750), **otherwise)).value == "80usd"
 
 
 def test_a_baseline_that_cannot_be_estimated_has_nothing_to_compare() -> None:
@@ -324,8 +329,41 @@ def test_a_baseline_that_cannot_be_estimated_has_nothing_to_compare() -> None:
         budgets=[(pace("75usd"), "fail")],
     )
     assert [(gate.name, gate.value, gate.passed) for gate in run_gates(found, limits)] == [
-        ("increase", None, True),
+        ("increase", None, False),
         ("over", "50usd", False),
-        ("budget q1", "75usd", True),
+        ("budget q1", "75usd", False),
     ]
-    assert [gate.passed for gate in run_gates(found, replace(limits, per_workload=True))] == [True, False, True]
+    # What can't be judged warns; what fails by the branch alone, fails.
+    for per_workload in (False, True):
+        gates = run_gates(found, replace(limits, per_workload=per_workload))
+        assert [gate.level for gate in gates] == ["warn", "fail", "warn"]
+    past = run_gates(found, Limits(budgets=[(pace("74usd"), "fail")]))
+    assert [(gate.level, gate.passed) for gate in past] == [("fail", False)]
+
+
+def test_a_month_of_unknown_requests_is_within_no_limit() -> None:
+    unknown = workload("a", 1_000, requests=0, warnings=[NO_REQUESTS])
+    gate = over("1usd", side(costing("b", 1), unknown))
+    assert (gate.value, gate.passed) == (None, False)
+    assert "no requests_per_month" in gate.message
+    assert over("1usd", side(costing("b", 2), unknown)).value == "2usd"
+    assert over("1usd", side(costing("b", 1), workload("a", 1_000, requests=0))).passed
+
+
+def test_an_older_versions_baseline_lacks_tools_and_images_alone() -> None:
+    """What it didn't count has no gate; every other change has."""
+
+    def with_tools(tokens: int, tools: int, **facts: Any) -> Any:
+        one = workload("a", tokens + tools, **facts)
+        one.prompts[0].schema_tokens = tools
+        return one
+
+    older = side(workload("a", 1_000, cached=500), counting=1)
+    assert increase("0%,0usd", older, side(with_tools(1_000, 400, cached=700))).passed
+    for changed in (
+        with_tools(1_001, 400, cached=700),
+        with_tools(1_000, 400, cached=500),
+        with_tools(1_000, 400, cached=700, output=1),
+        workload("b", 1_000),
+    ):
+        assert not increase("0%,0usd", older, side(changed)).passed

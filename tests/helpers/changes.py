@@ -10,7 +10,14 @@ from fractions import Fraction
 from typing import Any
 
 from ledger.estimates.changes.causes import Side
-from ledger.estimates.workloads.document import GateResult, PromptEntry, Total, WorkloadEntry, WorkloadsDocument
+from ledger.estimates.workloads.document import (
+    COUNTING,
+    GateResult,
+    PromptEntry,
+    Total,
+    WorkloadEntry,
+    WorkloadsDocument,
+)
 from pricing import RateCard, TokenUsage, load_rate_cards
 from pricing.charge import price_entry
 from pricing.money import NANO, divide_half_even, format_nano, format_usd
@@ -126,6 +133,7 @@ def document(
         "workloads": list(workloads),
         "rates": {entry.key: json.loads(entry.content()) for entry in entries if entry.key in used},
         "total": total,
+        "counting": COUNTING,
     }
     return WorkloadsDocument(**(facts | changes))
 

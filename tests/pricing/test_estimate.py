@@ -200,3 +200,16 @@ def test_each_price_is_that_of_the_rule_and_the_ends_enclose_it(
     for count, tokens, charge in zip(counts, outputs, (found.low, found.expected, found.high), strict=True):
         assert charge == price_entry(CODE, TokenUsage(count, min(cached, count), tokens))
     assert found.usd_low <= found.usd <= found.usd_high
+
+
+def test_a_high_end_beyond_the_card_keeps_what_is_not_cached() -> None:
+    """Of 300,000 tokens, 240,000 of them cached, 256,000 are priced: the 60,000 that aren't cached stay."""
+    entry = load_rate_cards()["evolink"].entry_at("doubao-seed-2.0-pro", AT)
+    found = estimate_prompt(
+        entry=entry,
+        per_usd_nano=72 * 10**9,
+        input_range=TokenRange(200_000, 250_000, 300_000),
+        cached=TokenRange(160_000, 200_000, 240_000),
+    )
+    assert found.usd_low < found.usd < found.usd_high
+    assert found.high.amount_nano == price_entry(entry, TokenUsage(256_000, 196_000, 0)).amount_nano

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,7 +80,7 @@ def diff(app: App, /, *, reporting: Reporting, **options: Any) -> None:
         warnings=[warning.text for warning in comparison.warnings],
         baseline_error=baseline_error,
     )
-    shown = rendering(document, comparison, quiet=_is_quiet(document, quiet_below_nano))
+    shown = rendering(document, comparison, quiet=_is_quiet(document, comparison.news, quiet_below_nano))
     reporting.write(shown, passed=document.passed)
     append_summary(shown.markdown or "")
     tell(notes, comparison.warnings, gates)
@@ -120,14 +120,15 @@ def _pace_of(app: App, config: str, name: str, option: str) -> BudgetPace:
     return budget_pace(database, budget, now=datetime.now(UTC))
 
 
-def _is_quiet(document: DiffDocument, below_nano: int) -> bool:
-    """Tells whether no cost changed by that much, and every gate passed, warning ones too."""
+def _is_quiet(document: DiffDocument, news: Sequence[str], below_nano: int) -> bool:
+    """Tells whether no cost changed by that much, nothing is new to say, and every gate passed, warning ones too."""
     from pricing.money import NANO, parse_units
 
     changed = [workload for workload in document.workloads if workload.status != "unchanged"]
     changes = [workload.change_usd for workload in changed]
     if (
-        None in changes
+        news
+        or None in changes
         or any("uncounted" in workload.changes for workload in changed)
         or not all(gate.passed for gate in document.gates)
     ):

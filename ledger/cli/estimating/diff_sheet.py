@@ -79,9 +79,11 @@ def _gate_line(gate: GateResult) -> str:
 
 
 def _workload_cases(document: DiffDocument, comparison: Comparison) -> Iterator[Case]:
+    warnings: dict[str | None, list[str]] = {}
+    for warning in comparison.warnings:
+        warnings.setdefault(warning.name, []).append(warning.text)
     for workload in document.workloads:
-        warnings = [warning.text for warning in comparison.warnings if warning.name == workload.name]
-        yield Case(workload.name, notes=[_in_words(workload), *warnings])
+        yield Case(workload.name, notes=[_in_words(workload), *warnings.get(workload.name, [])])
 
 
 def _in_words(workload: WorkloadChange) -> str:

@@ -207,7 +207,7 @@ def counting_text(encoding: str, *, is_calibrated: bool, margin_percent: int) ->
     if is_calibrated:
         return f"Input tokens are tiktoken's ({encoding}), corrected by the calibration."
     return (
-        f"Input tokens are tiktoken's ({encoding}), ±{margin_percent} %, as Doubao's tokenizer isn't public: "
+        f"Input tokens are tiktoken's ({encoding}), ±{margin_percent} %, as the model's tokenizer isn't public: "
         "'tollbook calibrate' narrows that."
     )
 

@@ -18,6 +18,7 @@ from ledger.estimates.changes.gates import gate_message
 from ledger.estimates.changes.tier_moves import dearest
 from ledger.estimates.workloads.document import GateResult, uncounted_gate
 from ledger.values.words import counted
+from pricing.estimating.counting import margin_percent
 
 if TYPE_CHECKING:
     from ledger.cli.app import App
@@ -108,7 +109,11 @@ def _footnotes(document: WorkloadsDocument) -> Iterator[str]:
         per_usd = document.workloads[0].per_usd
         yield f"Total: {total.amount} {total.currency}, {total.usd} USD at {per_usd} {total.currency} = 1 USD."
     yield "A month is 30 days; a request costs the mean of its workload's prompts; the tier is the dearest one's."
-    yield counting_text(document.encoding, is_calibrated=document.calibration is not None, margin_percent=20)
+    yield counting_text(
+        document.encoding,
+        is_calibrated=document.calibration is not None,
+        margin_percent=max(margin_percent(entry.model, document.encoding) for entry in document.workloads),
+    )
     schemas = sum(prompt.schema_tokens for entry in document.workloads for prompt in entry.prompts)
     if schemas:
         models = (document.calibration or {}).values()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
+from operator import attrgetter
+from typing import NamedTuple
 
 from ledger.estimates.changes.document import ChangeKind
-from ledger.estimates.workloads.document import WorkloadEntry, WorkloadsDocument
-from ledger.estimates.workloads.read_document import per_usd_nano, price_entry_of
-from pricing.charge import price_entry
+from ledger.estimates.workloads.document import NAMES_UNCOUNTED, PromptEntry, WorkloadEntry, WorkloadsDocument
+from ledger.estimates.workloads.read_document import month_cost, per_usd_nano, price_entry_of, usages_of
 from pricing.errors import PricingError
-from pricing.money import divide_half_even, round_usd, usd_fraction
+from pricing.money import divide_half_even, round_usd
 from pricing.rate_card import RateEntry
 from pricing.usage import TokenUsage
 
@@ -22,10 +23,21 @@ class Side:
 
     document: WorkloadsDocument
     where: str
+    _entries: dict[str, RateEntry] = field(default_factory=dict, repr=False, compare=False)
 
     def entry_of(self, workload: WorkloadEntry) -> RateEntry:
         """The price entry of a workload of this side."""
-        return price_entry_of(self.document.rates, workload.card, self.where)
+        key = workload.card
+        if key not in self._entries:
+            self._entries[key] = price_entry_of(self.document.rates, key, self.where)
+        return self._entries[key]
+
+
+class CountingPart(NamedTuple):
+    """The part of a change that another way of counting makes: nano-USD, and nano of the workload's currency."""
+
+    usd: int
+    amount: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +55,14 @@ class WorkloadPair:
         old, new = self.before.document, self.after.document
         if old.counting != new.counting:
             return "another version of tollbook"
-        if old.encoding != new.encoding:
-            return "another encoding"
-        has_other = self.keeps_model and _calibration(old, self.old) != _calibration(new, self.new)
-        return "another calibration" if has_other else None
+        if not self._splits_otherwise:
+            return None
+        return "another encoding" if old.encoding != new.encoding else "another calibration"
+
+    @property
+    def knows_uncounted(self) -> bool:
+        """Tells whether both estimates say what they don't count, which those of the first way of counting don't."""
+        return min(self.before.document.counting, self.after.document.counting) >= NAMES_UNCOUNTED
 
     @property
     def keeps_model(self) -> bool:
@@ -62,19 +78,27 @@ class WorkloadPair:
         if (self.keeps_model and _rates(old_entry) != _rates(new_entry)) or _unit(old) != _unit(new):
             yield "prices"
         if _counted(old) != _counted(new):
-            yield "counting" if self.other_counting else "prompts"
-        if self.before.document.counting > 1 and _uncounted(old) != _uncounted(new):
+            if self.other_counting is not None:
+                yield "counting"
+            if self.other_counting is None or self._has_other_texts():
+                yield "prompts"
+        if self.knows_uncounted and _uncounted(old) != _uncounted(new):
             yield "uncounted"
-        if {p.image_tokens for p in old.prompts} != {p.image_tokens for p in new.prompts}:
+        if _differs(old, new, attrgetter("image_tokens")):
             yield "images"
         if old.extra_input_tokens != new.extra_input_tokens:
             yield "extra_input_tokens"
         if _is_cached_otherwise(old, new):
             yield "cached_input_tokens"
-        if {p.output_tokens for p in old.prompts} != {p.output_tokens for p in new.prompts}:
+        if _differs(old, new, attrgetter("output_tokens")):
             yield "output_tokens"
         if old.requests_per_month != new.requests_per_month:
             yield "requests_per_month"
+
+    def _has_other_texts(self) -> bool:
+        """Tells whether texts differ by more than the way of counting can explain."""
+        as_before = [usage.input_tokens - self.new.extra_input_tokens for usage in self._as_before()]
+        return sorted(as_before) != sorted(p.input_tokens - self.old.extra_input_tokens for p in self.old.prompts)
 
     def price_part(self, before: int) -> int | None:
         """Nano-USD a month that other prices add to the counts of before; None if they can't.
@@ -89,51 +113,59 @@ class WorkloadPair:
         if _rates(old_entry) == _rates(new_entry) and _unit(self.old) == _unit(self.new):
             return 0
         try:
-            month = _month_of(_usages(self.old), self.old.requests_per_month, new_entry, per_usd_nano(self.new))
-            return round_usd(month) - before
+            cost = month_cost(usages_of(self.old), self.old.requests_per_month, new_entry, per_usd_nano(self.new))
+            return round_usd(cost.usd) - before
         except PricingError:
             return None
 
-    def counting_part(self) -> int | None:
-        """Nano-USD a month that another way of counting adds; None if it can't be worked out.
-
-        A month of after is set against the same month with the text counts of before: prompts that were changed as well
-        can't be told apart from it.
-        """
+    def counting_part(self) -> CountingPart | None:
+        """Computes what another way of counting adds to a month of after; None if it can't be worked out."""
         if self.other_counting is None:
-            return 0
-        old, new = self.old, self.new
-        outputs = {prompt.name: prompt.output_tokens for prompt in new.prompts}
-        mean_output = divide_half_even(sum(outputs.values()), len(outputs))
-        added = new.extra_input_tokens - old.extra_input_tokens
-        as_before = [
-            TokenUsage(
-                prompt.input_tokens + added,
-                min(prompt.cached_input_tokens, prompt.input_tokens + added),
-                outputs.get(prompt.name, mean_output),
-            )
-            for prompt in old.prompts
-        ]
-        entry, per_usd = self.after.entry_of(new), per_usd_nano(new)
+            return CountingPart(0, 0)
+        new, entry, per_usd = self.new, self.after.entry_of(self.new), per_usd_nano(self.new)
         try:
-            months = [_month_of(usages, new.requests_per_month, entry, per_usd) for usages in (_usages(new), as_before)]
+            now, as_before = (
+                month_cost(usages, new.requests_per_month, entry, per_usd)
+                for usages in (usages_of(new), self._as_before())
+            )
         except PricingError:
             return None
-        return round_usd(months[0]) - round_usd(months[1])
+        return CountingPart(
+            round_usd(now.usd) - round_usd(as_before.usd), round(now.amount_nano) - round(as_before.amount_nano)
+        )
+
+    def _as_before(self) -> list[TokenUsage]:
+        """The usage of each prompt of after, as the estimate before would have counted it.
+
+        The first way of counting had neither schemas nor images. By another encoding or calibration, the same text lies
+        within the range that it had: what is beyond that is another text.
+        """
+        earlier = {prompt.name: prompt for prompt in self.old.prompts} if self._splits_otherwise else {}
+        added = self.new.extra_input_tokens - self.old.extra_input_tokens
+        usages = []
+        for prompt in self.new.prompts:
+            count = prompt.input_tokens
+            if self.before.document.counting == 1:
+                count -= prompt.schema_tokens + prompt.image_tokens
+            old = earlier.get(prompt.name)
+            if old is not None:
+                within = min(max(count - added, old.input_tokens_low), old.input_tokens_high)
+                count += old.input_tokens - within
+            tokens = prompt.input_tokens
+            cached = divide_half_even(prompt.cached_input_tokens * count, tokens) if tokens else 0
+            usages.append(TokenUsage(max(count, 0), max(min(cached, count), 0), prompt.output_tokens))
+        return usages
+
+    @property
+    def _splits_otherwise(self) -> bool:
+        old, new = self.before.document, self.after.document
+        if old.encoding != new.encoding:
+            return True
+        return self.keeps_model and _calibration(old, self.old) != _calibration(new, self.new)
 
 
 def _calibration(document: WorkloadsDocument, workload: WorkloadEntry) -> object:
     return (document.calibration or {}).get(workload.model)
-
-
-def _usages(workload: WorkloadEntry) -> list[TokenUsage]:
-    return [TokenUsage(p.input_tokens, p.cached_input_tokens, p.output_tokens) for p in workload.prompts]
-
-
-def _month_of(usages: Sequence[TokenUsage], requests: int, entry: RateEntry, per_usd: int | None) -> Fraction:
-    """USD a month of these counts by `entry`: the mean of the prompts times the requests."""
-    amount_nano = sum(price_entry(entry, usage).amount_nano for usage in usages)
-    return usd_fraction([(amount_nano * requests, per_usd)]) / len(usages)
 
 
 def _rates(entry: RateEntry) -> tuple[object, ...]:
@@ -151,9 +183,18 @@ def _counted(workload: WorkloadEntry) -> list[int]:
     return sorted(p.input_tokens - p.image_tokens - workload.extra_input_tokens for p in workload.prompts)
 
 
-def _uncounted(workload: WorkloadEntry) -> list[tuple[str, list[str], str | None]]:
-    """What isn't counted of each prompt that has such."""
-    return sorted((p.name, p.uncounted, p.uncounted_digest) for p in workload.prompts if p.uncounted)
+def _uncounted(workload: WorkloadEntry) -> list[tuple[list[str], str]]:
+    """What isn't counted of each prompt that has such, whatever the prompts are called."""
+    return sorted((prompt.uncounted, prompt.uncounted_digest or "") for prompt in workload.prompts if prompt.uncounted)
+
+
+def _differs(old: WorkloadEntry, new: WorkloadEntry, value_of: Callable[[PromptEntry], int]) -> bool:
+    """Tells whether a figure of the prompts that both have is another; of all, where they have none in common."""
+    before, after = ({prompt.name: value_of(prompt) for prompt in side.prompts} for side in (old, new))
+    common = before.keys() & after.keys()
+    if common:
+        return any(before[name] != after[name] for name in common)
+    return set(before.values()) != set(after.values())
 
 
 def _is_cached_otherwise(old: WorkloadEntry, new: WorkloadEntry) -> bool:

@@ -8,14 +8,14 @@ What remains is the part of prompts and configuration, which the choice of a mod
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ledger.estimates.changes.causes import Side, WorkloadPair
+from ledger.estimates.changes.causes import CountingPart, Side, WorkloadPair
 from ledger.estimates.changes.document import ChangeKind, ChangeStatus, PromptChange, TotalChange, WorkloadChange
 from ledger.estimates.changes.tier_moves import dearest, tier_moves
-from ledger.estimates.workloads.document import PromptEntry, WorkloadEntry, said_once
+from ledger.estimates.workloads.document import PromptEntry, WorkloadEntry, first_of, said_once
 from ledger.values.words import listed
 from pricing.money import NANO, divide_half_even, format_nano, parse_units
 
@@ -31,7 +31,8 @@ class Warned(NamedTuple):
 class Comparison:
     """Differences of two estimates, and warnings; `before` is None without a baseline.
 
-    `baseline_error` is why a baseline that is there can't be estimated.
+    `counting` is what another way of counting adds, by workload, where it is known; `news` are the new warnings of
+    workloads that have changed in nothing else. `baseline_error` is why a baseline that is there can't be estimated.
     """
 
     before: Side | None
@@ -39,23 +40,19 @@ class Comparison:
     workloads: list[WorkloadChange]
     total: TotalChange
     warnings: list[Warned]
+    counting: Mapping[str, CountingPart]
+    news: Sequence[str] = ()
     baseline_error: str | None = None
-
-    @property
-    def counting_nano(self) -> dict[str, int]:
-        """Nano-USD a month that another way of counting adds, by workload; what isn't known is left out."""
-        return {
-            workload.name: parse_units(workload.counting_change_usd, NANO)
-            for workload in self.workloads
-            if workload.counting_change_usd is not None
-        }
 
 
 class _Parts(NamedTuple):
     """Nano-USD a month of a change by its cause; None where they can't be told apart."""
 
     price: int | None
-    counting: int | None
+    counting: CountingPart | None
+
+
+_NO_PARTS = _Parts(0, CountingPart(0, 0))
 
 
 def compare(before: Side | None, after: Side, baseline_error: str | None = None) -> Comparison:
@@ -64,30 +61,42 @@ def compare(before: Side | None, after: Side, baseline_error: str | None = None)
     status: ChangeStatus = "new" if baseline_error is None else "not_compared"
     changes: list[WorkloadChange] = []
     warnings: list[Warned] = []
+    counting: dict[str, CountingPart] = {}
+    news: list[str] = []
     for new in after.document.workloads:
+        own = [f"{new.name}: {text}" for text in _own_warnings(new)]
         old = known.pop(new.name, None)
         if before is None or old is None:
-            changes.append(_change(status, None, new, _Parts(0, 0), []))
+            changes.append(_change(status, None, new, _NO_PARTS, []))
         else:
             pair = WorkloadPair(before, after, old, new)
-            changes.append(_two_sided(pair))
+            parts = _parts_of(pair)
+            changes.append(_two_sided(pair, parts))
             warnings += [Warned(new.name, text) for text in _notes_of(pair, changes[-1])]
-        if changes[-1].status != "unchanged":
-            warnings += [Warned(new.name, f"{new.name}: {text}") for text in _own_warnings(new)]
-    changes += [_change("removed", old, None, _Parts(0, 0), []) for old in known.values()]
+            if parts.counting is not None:
+                counting[new.name] = parts.counting
+            if changes[-1].status == "unchanged":
+                earlier = {f"{new.name}: {text}" for text in _own_warnings(old)}
+                own = [text for text in own if text not in earlier]
+                news += own
+        warnings += [Warned(new.name, text) for text in own]
+    changes += [_change("removed", old, None, _NO_PARTS, []) for old in known.values()]
     warnings += [Warned(None, text) for text in _unpriced(before, after)]
     total = _total(before, after, changes, is_compared=baseline_error is None)
-    return Comparison(before, after, changes, total, warnings, baseline_error)
+    return Comparison(before, after, changes, total, warnings, counting, news, baseline_error)
 
 
-def _two_sided(pair: WorkloadPair) -> WorkloadChange:
+def _parts_of(pair: WorkloadPair) -> _Parts:
     before, after = _month_nano(pair.old), _month_nano(pair.new)
+    if before is None or after is None:
+        return _Parts(None, None)
+    return _Parts(pair.price_part(before), pair.counting_part())
+
+
+def _two_sided(pair: WorkloadPair, parts: _Parts) -> WorkloadChange:
     kinds = list(pair.kinds())
-    parts = _Parts(None, None)
-    if before is not None and after is not None:
-        parts = _Parts(pair.price_part(before), pair.counting_part())
-    status: ChangeStatus = "unchanged" if before == after and not kinds else "changed"
-    return _change(status, pair.old, pair.new, parts, kinds)
+    is_same = _month_nano(pair.old) == _month_nano(pair.new) and not kinds
+    return _change("unchanged" if is_same else "changed", pair.old, pair.new, parts, kinds)
 
 
 def _change(
@@ -99,9 +108,9 @@ def _change(
 ) -> WorkloadChange:
     before, after = (0 if side is None else _month_nano(side) for side in (old, new))
     if status == "not_compared":
-        before, parts = None, _Parts(None, None)
+        before = None
     change = None if before is None or after is None else after - before
-    price, counting = parts if change is not None else (None, None)
+    price, counting = (parts.price, parts.counting and parts.counting.usd) if change is not None else (None, None)
     prompts = None if change is None or price is None or counting is None else change - price - counting
     return WorkloadChange(
         name=new.name if new is not None else old.name if old is not None else "",
@@ -200,7 +209,7 @@ def _unpriced(before: Side | None, after: Side) -> list[str]:
         names = [] if side is None else [w.name for w in side.document.workloads if w.usd_per_month is None]
         if names:
             warnings.append(
-                f"the total {when} is without {', '.join(names)}: too long for any tier, so without a price"
+                f"the total {when} is without {', '.join(first_of(names))}: too long for any tier, so without a price"
             )
     return warnings
 

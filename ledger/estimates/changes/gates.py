@@ -1,8 +1,8 @@
 """Limits on a change and its outcome: `increase`, `over`, `budget` and `uncounted`.
 
 Each is compared with the printed figures of the total, or of each workload; exactly at the limit passes. What another
-way of counting adds is no increase: it counts as if it had been there before. Where the baseline can't be estimated
-there is no increase to compare, and a budget's month is projected without the change.
+way of counting adds is no increase: after is compared as it would have been counted before. Where the baseline can't be
+estimated, what needs it can't be judged: such a gate warns and doesn't fail.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from ledger.config import UNASSIGNED, Budget
 from ledger.errors import LedgerError
-from ledger.estimates.changes.causes import Side
+from ledger.estimates.changes.causes import CountingPart, Side
 from ledger.estimates.changes.compare import Comparison
 from ledger.estimates.history.budget_pace import BudgetPace
 from ledger.estimates.workloads.document import (
@@ -27,9 +27,9 @@ from ledger.estimates.workloads.document import (
     uncounted_gate,
 )
 from ledger.estimates.workloads.gate_words import increase_message, limit_words, over_message, percent_words
-from ledger.estimates.workloads.read_document import per_usd_nano
+from ledger.estimates.workloads.inputs import NO_REQUESTS
 from ledger.values.amounts import Amount, Increase, unit_of
-from pricing.money import NANO, divide_half_even, parse_units, round_usd
+from pricing.money import NANO, parse_units, round_usd
 
 USD = "USD"
 
@@ -68,9 +68,10 @@ def gate_message(gate: GateResult) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """A month of a workload or of all, in nano-USD, before it as it would be counted now; None is no price before.
+    """A month of a workload or of all, in nano-USD; None is no price before.
 
-    `counting` are the parts of the change that another way of counting adds, with the conversion of each workload.
+    `counting` is the part of after that another way of counting adds. `is_known` is false where the requests of some
+    workload aren't.
     """
 
     prefix: str
@@ -78,16 +79,20 @@ class _Scope:
     after_usd: int
     before: Sequence[Total | WorkloadEntry]
     after: Sequence[Total | WorkloadEntry]
-    counting: Sequence[tuple[int, int | None]]
+    counting: CountingPart
     caveats: Sequence[str]
+    is_known: bool
 
     def sides(self, limit: Amount) -> tuple[int | None, int]:
         """Before and after in the currency of a limit."""
         if limit.currency == USD:
             return self.before_usd, self.after_usd
         before, after = (_amount_nano(side, limit) for side in (self.before, self.after))
-        by_counting = sum(divide_half_even(usd * (per_usd or NANO), NANO) for usd, per_usd in self.counting)
-        return (None if self.before_usd is None else before + by_counting), after
+        return (None if self.before_usd is None else before), after
+
+    def counting_nano(self, currency: str) -> int:
+        """The part of after by counting, in USD or the scope's own currency."""
+        return self.counting.usd if currency == USD else self.counting.amount
 
 
 def _total_scope(comparison: Comparison) -> _Scope:
@@ -95,19 +100,25 @@ def _total_scope(comparison: Comparison) -> _Scope:
     before = total.before_usd_per_month
     return _Scope(
         "",
-        None if before is None else parse_units(before, NANO) + parse_units(total.counting_change_usd or "0", NANO),
+        None if before is None else parse_units(before, NANO),
         parse_units(total.after_usd_per_month, NANO),
         [] if comparison.before is None else _amounts_of(comparison.before),
         _amounts_of(comparison.after),
         _counting_of(comparison, comparison.after.document.workloads),
         total.caveats,
+        all(map(_has_requests, comparison.after.document.workloads)),
     )
 
 
-def _counting_of(comparison: Comparison, workloads: Sequence[WorkloadEntry]) -> list[tuple[int, int | None]]:
-    """The part of each one's change by counting, in nano-USD, and the conversion of its currency."""
-    counting = comparison.counting_nano
-    return [(counting.get(workload.name, 0), per_usd_nano(workload)) for workload in workloads]
+def _has_requests(workload: WorkloadEntry) -> bool:
+    """Tells whether it is known how often the workload is sent: where it isn't, its month counts as 0."""
+    return NO_REQUESTS not in workload.warnings
+
+
+def _counting_of(comparison: Comparison, workloads: Sequence[WorkloadEntry]) -> CountingPart:
+    """The parts of these workloads' changes by counting, together; amounts are of one currency where they matter."""
+    found = [comparison.counting[workload.name] for workload in workloads if workload.name in comparison.counting]
+    return CountingPart(sum(part.usd for part in found), sum(part.amount for part in found))
 
 
 def _amounts_of(side: Side) -> Sequence[Total | WorkloadEntry]:
@@ -119,7 +130,6 @@ def _amounts_of(side: Side) -> Sequence[Total | WorkloadEntry]:
 def _workload_scopes(comparison: Comparison) -> Iterator[_Scope]:
     """Each workload of after that has a price; one without fails by a limit of its own."""
     known = {} if comparison.before is None else {w.name: w for w in comparison.before.document.workloads}
-    counting = comparison.counting_nano
     for new in comparison.after.document.workloads:
         if new.usd_per_month is None:
             continue
@@ -128,12 +138,13 @@ def _workload_scopes(comparison: Comparison) -> Iterator[_Scope]:
         has_before = before is not None and comparison.baseline_error is None
         yield _Scope(
             f"{new.name}: ",
-            parse_units(before, NANO) + counting.get(new.name, 0) if has_before and before is not None else None,
+            parse_units(before, NANO) if has_before and before is not None else None,
             parse_units(new.usd_per_month, NANO),
             [] if old is None else [old],
             [new],
-            [(counting.get(new.name, 0), per_usd_nano(new))],
+            _counting_of(comparison, [new]),
             new.caveats,
+            _has_requests(new),
         )
 
 
@@ -156,7 +167,7 @@ def _increase(limit: Increase, level: Level, scope: _Scope) -> GateResult:
     """
     values: list[str] = []
     past: list[bool] = []
-    before, after = scope.before_usd, scope.after_usd
+    before, after = scope.before_usd, scope.after_usd - scope.counting_nano(USD)
     change = None if before is None else Amount(after - before, USD)
     percent = None if not before else Fraction((after - before) * 100, before)
     if limit.percent is not None and before is not None:
@@ -164,17 +175,18 @@ def _increase(limit: Increase, level: Level, scope: _Scope) -> GateResult:
         values += [f"{percent_words(percent, limit.percent)}%"] if percent is not None else []
     if limit.amount is not None:
         before, after = scope.sides(limit.amount)
+        after -= scope.counting_nano(limit.amount.currency)
         if before is not None:
             past.append(after - before > limit.amount.nano)
             change = Amount(after - before, limit.amount.currency)
             values.append(change.text)
-    # Without a price before there is no telling that it is past the limit.
-    passed = not (past and all(past))
+    # Without a price before it can't be judged: that is a warning, whatever was asked for.
+    passed = bool(past) and not all(past)
     return GateResult(
         name=f"{scope.prefix}increase",
         limit=limit.text,
         value=",".join(values) or None,
-        level=level,
+        level=level if past else "warn",
         passed=passed,
         message=increase_message(limit, change, percent, passed=passed, caveats=scope.caveats),
     )
@@ -182,25 +194,27 @@ def _increase(limit: Increase, level: Level, scope: _Scope) -> GateResult:
 
 def _over(limit: Amount, level: Level, scope: _Scope) -> GateResult:
     _before, after = scope.sides(limit)
-    value, name = Amount(after, limit.currency), f"{scope.prefix}over"
-    return hold_within(limit, value, name=name, per="month", caveats=scope.caveats, level=level)
+    value = Amount(after, limit.currency) if scope.is_known or after > limit.nano else None
+    return hold_within(limit, value, name=f"{scope.prefix}over", per="month", caveats=scope.caveats, level=level)
 
 
 def _budget(pace: BudgetPace, level: Level, comparison: Comparison) -> GateResult:
     """Projects the month with the change of the workloads that the budget is of."""
-    budget = pace.budget
-    change = 0 if comparison.baseline_error is not None else _change_within(comparison, budget)
+    budget, is_compared = pace.budget, comparison.baseline_error is None
+    change = _change_within(comparison, budget) if is_compared else 0
     projected = Amount(round_usd(pace.projected_usd(Fraction(change, NANO))), USD)
     limit = Amount(round_usd(pace.limit_usd), USD)
+    # As printed, and rounded alike: a limit in credits may be a fraction of USD without end.
+    is_within = projected.nano <= limit.nano
     in_credits = "" if budget.amount.currency == USD else f" ({limit_words(budget.amount)})"
+    unknown = "" if is_compared else "; the change isn't in it, as there is nothing to compare with"
     return GateResult(
         name=f"budget {budget.name}",
         limit=budget.amount.text,
         value=projected.text,
-        level=level,
-        # As printed, and rounded alike: a limit in credits may be a fraction of USD without end.
-        passed=projected.nano <= limit.nano,
-        message=f"this month ends at {over_message(limit, projected, per='')}{in_credits}",
+        level=level if is_compared or not is_within else "warn",
+        passed=is_within and is_compared,
+        message=f"this month ends at {over_message(limit, projected, per='')}{in_credits}{unknown}",
     )
 
 
@@ -209,7 +223,7 @@ def _change_within(comparison: Comparison, budget: Budget) -> int:
     sides = (comparison.after, comparison.before)
     after, before = (0 if side is None else _usd_within(side, budget) for side in sides)
     within = [w for w in comparison.after.document.workloads if _is_within(comparison.after, w, budget)]
-    return after - before - sum(usd for usd, _ in _counting_of(comparison, within))
+    return after - before - _counting_of(comparison, within).usd
 
 
 def _usd_within(side: Side, budget: Budget) -> int:

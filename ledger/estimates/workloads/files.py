@@ -80,7 +80,7 @@ def _read_part(name: str, folder: Path) -> Prompt:
 
 
 def _joined(requests: Sequence[Prompt]) -> Prompt:
-    """Joins all into one, called as the last and with its limit; what a body adds for a request is added once."""
+    """Joins all into one, called as the last; what a body adds for a request is added once, the least limit holds."""
     overheads = [one.text.message_overhead_tokens for one in requests]
     bodies = sum(overhead > 0 for overhead in overheads)
     text = PromptText(
@@ -88,7 +88,14 @@ def _joined(requests: Sequence[Prompt]) -> Prompt:
         sum(overheads) - TOKENS_OF_REQUEST * max(0, bodies - 1),
         schemas=tuple(schema for one in requests for schema in one.text.schemas),
     )
-    return replace(requests[-1], text=text, parts=tuple(part for one in requests for part in one.parts))
+    limits = [one.max_output_tokens for one in requests if one.max_output_tokens is not None]
+    return replace(
+        requests[-1],
+        text=text,
+        model=next((one.model for one in reversed(requests) if one.model is not None), None),
+        parts=tuple(part for one in requests for part in one.parts),
+        max_output_tokens=min(limits, default=None),
+    )
 
 
 def _filled(prompt: Prompt, workload: Workload) -> Prompt:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from ledger.errors import LedgerError
 from ledger.estimates.workloads.document import SCHEMA, WorkloadEntry, WorkloadsDocument
+from pricing.charge import price_entry
 from pricing.errors import PricingError, retold, shown
-from pricing.money import CURRENCIES, NANO, SettlementMode, parse_units
+from pricing.money import CURRENCIES, NANO, SettlementMode, parse_units, usd_fraction
 from pricing.rate_card import RateEntry
 from pricing.usage import TokenUsage, check_count
 
@@ -56,8 +59,14 @@ def read_workloads(document: object, where: str) -> WorkloadsDocument:
             raise LedgerError(f"{key}.name: {shown(workload.name)} is an earlier workload's name too; {HOW_TO_MAKE}")
         names.add(workload.name)
         _check_workload(workload, read.rates, key)
-    for name, text in (("usd", read.total.usd), ("amount", read.total.amount)):
-        nano_of(text, f"{where}: total.{name}")
+    for name, text, parts in (
+        ("usd", read.total.usd, [w.usd_per_month for w in read.workloads]),
+        ("amount", read.total.amount, [w.amount_per_month for w in read.workloads]),
+    ):
+        total, known = nano_of(text, f"{where}: total.{name}"), [parse_units(part, NANO) for part in parts if part]
+        # Each part is rounded, the total once.
+        if total is not None and abs(total - sum(known)) > len(known):
+            raise LedgerError(f"{where}: total.{name}: isn't the sum of the workloads; {HOW_TO_MAKE}")
     return read
 
 
@@ -91,6 +100,24 @@ def nano_of(text: str | None, where: str) -> int | None:
     return nano
 
 
+def usages_of(workload: WorkloadEntry) -> list[TokenUsage]:
+    """The usage of each prompt, at the expected counts."""
+    return [TokenUsage(p.input_tokens, p.cached_input_tokens, p.output_tokens) for p in workload.prompts]
+
+
+class MonthCost(NamedTuple):
+    """A month of a workload, exact: USD, and nano of its currency."""
+
+    usd: Fraction
+    amount_nano: Fraction
+
+
+def month_cost(usages: Sequence[TokenUsage], requests: int, entry: RateEntry, per_usd: int | None) -> MonthCost:
+    """Computes a month: the mean of these requests times their number. `per_usd` is the conversion in nano."""
+    amount_nano = sum(price_entry(entry, usage).amount_nano for usage in usages) * requests
+    return MonthCost(usd_fraction([(amount_nano, per_usd)]) / len(usages), Fraction(amount_nano, len(usages)))
+
+
 def per_usd_nano(workload: WorkloadEntry) -> int | None:
     """Nano-units of the workload's currency for 1 USD; None for USD."""
     return None if workload.per_usd is None else parse_units(workload.per_usd, NANO)
@@ -120,13 +147,26 @@ def _check_workload(workload: WorkloadEntry, rates: dict[str, dict[str, Any]], k
         )
     if (workload.currency == "USD") != (workload.per_usd is None) or nano_of(workload.per_usd, f"{key}.per_usd") == 0:
         raise LedgerError(f"{key}.per_usd: {shown(workload.per_usd)} isn't a conversion; {HOW_TO_MAKE}")
-    price_entry_of(rates, workload.card, key)
+    entry = price_entry_of(rates, workload.card, key)
     if not workload.prompts:
         raise LedgerError(f"{key}.prompts: is empty; {HOW_TO_MAKE}")
     try:
         for number, prompt in enumerate(workload.prompts):
             nano_of(prompt.amount, f"{key}.prompts[{number}].amount")
-            TokenUsage(prompt.input_tokens, prompt.cached_input_tokens, prompt.output_tokens)
+            if prompt.input_tokens < workload.extra_input_tokens + prompt.image_tokens:
+                raise LedgerError(f"{key}.prompts[{number}]: has fewer input tokens than it adds; {HOW_TO_MAKE}")
+        usages = usages_of(workload)
         check_count("requests_per_month", workload.requests_per_month)
+        if workload.usd_per_month is not None:
+            cost = month_cost(usages, workload.requests_per_month, entry, per_usd_nano(workload))
+            _check_month(workload, cost, key)
     except PricingError as error:
         raise LedgerError(f"{key}: {error}") from None
+
+
+def _check_month(workload: WorkloadEntry, cost: MonthCost, key: str) -> None:
+    """Refuses a month that isn't what its counts cost at its rates."""
+    for name, figure in (("usd_per_month", cost.usd * NANO), ("amount_per_month", cost.amount_nano)):
+        stated = nano_of(getattr(workload, name), f"{key}.{name}")
+        if stated is not None and abs(stated - figure) > 1:
+            raise LedgerError(f"{key}.{name}: isn't what its counts cost at its rates; {HOW_TO_MAKE}")
