@@ -13,7 +13,7 @@ import pytest
 from pricing.estimating.tokens import count_tokens
 from tests.conftest import Cli
 from tests.helpers.ledgers import CODE, LITE, MINI, PRO
-from tests.helpers.sources import lines
+from tests.helpers.sources import lines, record
 
 TOOL = {
     "type": "function",
@@ -137,7 +137,20 @@ def test_models_side_by_side_cheapest_first(cli: Cli, tmp_path: Path) -> None:
     assert MINI in shown.splitlines()[4]
 
 
-@pytest.mark.parametrize("option", [("--model", LITE), ("--fail-over", "1usd"), ("--config", "tollbook.toml")])
+def test_models_side_by_side_have_one_output(cli: Cli, tmp_path: Path) -> None:
+    """Not each the mean of its own requests, which are of other prompts."""
+    assert cli("ingest", "-", stdin=lines([record("a", requested_model=MINI, output_tokens=900)]).encode()).exit_code == 0
+    file = written(tmp_path, {"input": "a b c", "plugins": [1]})
+    found = cli("estimate", file, "--all-models", "--json").ok()
+    assert [model["prompts"][0]["output_tokens"] for model in found.json["models"]] == [0] * 4
+    assert found.json["models"][0]["total"]["caveats"] == ["input only", "at least"]
+    assert "r.jsonl:1: not counted, so that the price is at least this: the key plugins" in found.stderr
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--model", LITE), ("--fail-over", "1usd"), ("--config", "tollbook.toml"), ("--profile", "profile.json")],
+)
 def test_models_side_by_side_take_no_model_and_no_gate(cli: Cli, tmp_path: Path, option: tuple[str, str]) -> None:
     refused = cli("estimate", written(tmp_path, body()), "--all-models", *option)
     assert refused.exit_code == 2

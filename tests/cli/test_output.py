@@ -212,7 +212,11 @@ def test_markdown_is_a_github_table() -> None:
     ("text", "shown"),
     [
         ("<script>alert(1)</script>&", "&lt;script&gt;alert(1)&lt;/script&gt;&amp;"),
-        ("![x](http://a/b)", r"!\[x\](http://a/b)"),
+        ("![x](http://a/b)", r"!\[x\](http://<!-- -->a/b)"),
+        ("www.a.b", "www<!-- -->.a.b"),
+        ("@acme/search", "@<!-- -->acme/search"),
+        ("a@b #12 org/repo#3 GH-4", "a@<!-- -->b #<!-- -->12 org/repo#<!-- -->3 GH-<!-- -->4"),
+        ("2026-02-01#46d93da6 # 1 @ 5", "2026-02-01#46d93da6 # 1 @ 5"),
         ("`code`", r"\`code\`"),
         ("a\nb", r"a\\nb"),
         ("snake_case", "snake_case"),

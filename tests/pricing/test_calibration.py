@@ -337,10 +337,10 @@ def test_any_pairs_have_figures_that_read_back_or_are_too_few(
 ) -> None:
     try:
         found = fit_model(CODE, [CountedPair(ScriptTokens(*tokens), overhead, real) for tokens, overhead, real in rows])
-    except TooFewPairs:
-        assert len({row[:2] for row in rows}) < LEAST_PAIRS
+    except TooFewPairs as error:
+        assert len({row[:2] for row in rows}) < LEAST_PAIRS or "within half and twice" in str(error)  # noqa: PT017
         return
-    assert all(factor >= 2_000 for factor in found.factors)
+    assert all(2_000 <= factor <= 50_000 for factor in found.factors)
     assert found.message_factor >= 0
     assert found.overhead >= 0
     calibration = Calibration("o200k_base", {CODE: found})

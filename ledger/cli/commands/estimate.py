@@ -49,8 +49,8 @@ def estimate(app: App, /, *, config: str | None, all_models: bool, reporting: Re
     With --column, each row of a CSV, TSV, JSON or JSON Lines file is a request that holds the columns named, in their
     order; inputs.question is a field within another.
 
-    Tokens are counted by tiktoken. Doubao's tokenizer isn't public, so a count has a range: ±20 %, or what a
-    calibration says.
+    Tokens are counted by tiktoken. Doubao's tokenizer isn't public, so a count has a range: ±20 %, ±50 % of tools and
+    schemas, or what a calibration says. Parts that aren't counted, such as images without --image-tokens, are named.
     """
     if config is None:
         _estimate_prompts(app, options, reporting, all_models=all_models)
@@ -82,9 +82,11 @@ def _estimate_prompts(app: App, options: dict[str, Any], reporting: Reporting, *
 
     show_all = options.pop("show_all")
     asked = PromptOptions(**options)
-    estimator = PromptEstimator.of(app, asked)
+    estimator = PromptEstimator.of(app, asked, all_models=all_models)
     if all_models:
-        reporting.write(models_rendering(estimate_models(estimator)), passed=True)
+        results = estimate_models(estimator)
+        reporting.write(models_rendering(results), passed=True)
+        tell(results[0])
         return
     result = estimator.estimate()
     reporting.write(rendering(result, show_all=show_all), passed=result.passed)

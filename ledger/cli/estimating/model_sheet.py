@@ -31,9 +31,12 @@ COLUMNS = (
 
 def estimate_models(estimator: PromptEstimator) -> list[PromptsEstimate]:
     """Estimates the prompts by each model that the card prices, cheapest first; others are named in a note."""
-    if estimator.asked.model is not None:
+    asked = estimator.asked
+    if asked.model is not None:
         raise LedgerError("--model and --all-models contradict each other: leave one out")
-    if estimator.asked.fail_over is not None or estimator.asked.fail_uncounted:
+    if asked.profile is not None:
+        raise LedgerError("--all-models takes one output for all models: give --output-tokens in place of --profile")
+    if asked.fail_over is not None or asked.fail_uncounted:
         raise LedgerError("--all-models compares models and has no gate: leave out --fail-over and --fail-uncounted")
     found = []
     for model in estimator.settings.card.models:
@@ -61,7 +64,7 @@ def _sheet(results: list[PromptsEstimate]) -> Sheet:
         COLUMNS,
         [_row(result, results[0]) for result in results],
         document={"models": [_document(result) for result in results]},
-        footnotes=[*_warnings(results[0]), *result_notes(results[0])],
+        footnotes=list(result_notes(results[0])),
     )
 
 

@@ -124,8 +124,11 @@ class PromptEstimator:
     profile: Profile | None
 
     @classmethod
-    def of(cls, app: App, asked: PromptOptions) -> PromptEstimator:
-        """Reads the files that the options name; LedgerError where the options contradict each other."""
+    def of(cls, app: App, asked: PromptOptions, *, all_models: bool = False) -> PromptEstimator:
+        """Reads the files that the options name; LedgerError where the options contradict each other.
+
+        Models side by side have the same output: it is given, or the price is of the input only.
+        """
         asked.check()
         encoding, calibration = counting_of(asked.encoding, asked.calibration)
         settings = Settings(
@@ -139,13 +142,13 @@ class PromptEstimator:
             image_tokens=asked.image_tokens,
         )
         prompts = [prompt for file in asked.files for prompt in read_prompts(file, asked.column)]
-        means = means_of(app) if asked.output_tokens is None else None
+        means = means_of(app) if asked.output_tokens is None and not all_models else None
         if means is not None:
             from ledger.book.known_names import unknown_names_in
 
             for text in unknown_names_in(app.open(), projects=[asked.project]):
                 note(text)
-        return cls(asked, prompts, settings, facts, means, profile_of(asked.profile))
+        return cls(asked, prompts, settings, facts, means, None if all_models else profile_of(asked.profile))
 
     def estimate(self) -> PromptsEstimate:
         """Estimates each prompt by --model, else by the model that its body names."""

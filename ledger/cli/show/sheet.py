@@ -34,6 +34,8 @@ LEFT_ALIGNED = frozenset({"text", "flag", "facts"})
 SCALED = frozenset({"money", "usd", "percent"})
 NO_TEXT = "(none)"
 _MARKDOWN = re.compile(r"[\\`*\[\]~|]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
+# @name, #1 and GH-1 would tell people and link requests, https:// and www. would be links.
+_REFERENCE = re.compile(r"@(?=\w)|#(?=\d+\b)|\b(?:GH|gh)-(?=\d)|(?<=:)//|\bwww(?=\.)")
 _LEFT_OUT = "Not shown: {}; JSON and CSV have them."
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
@@ -254,8 +256,9 @@ def _markdown_row(cells: Sequence[str]) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """Text that GitHub shows as it is: no cell border, markup or HTML can come of it."""
-    return _MARKDOWN.sub(lambda found: "\\" + found[0], visible(text)).translate(_HTML)
+    """Text that GitHub shows as it is: no cell border, markup, HTML, mention or link can come of it."""
+    escaped = _MARKDOWN.sub(lambda found: "\\" + found[0], visible(text)).translate(_HTML)
+    return _REFERENCE.sub(r"\g<0><!-- -->", escaped)
 
 
 def without_fees(calls: int) -> str:
