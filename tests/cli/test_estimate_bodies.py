@@ -139,7 +139,9 @@ def test_models_side_by_side_cheapest_first(cli: Cli, tmp_path: Path) -> None:
 
 def test_models_side_by_side_have_one_output(cli: Cli, tmp_path: Path) -> None:
     """Not each the mean of its own requests, which are of other prompts."""
-    assert cli("ingest", "-", stdin=lines([record("a", requested_model=MINI, output_tokens=900)]).encode()).exit_code == 0
+    assert (
+        cli("ingest", "-", stdin=lines([record("a", requested_model=MINI, output_tokens=900)]).encode()).exit_code == 0
+    )
     file = written(tmp_path, {"input": "a b c", "plugins": [1]})
     found = cli("estimate", file, "--all-models", "--json").ok()
     assert [model["prompts"][0]["output_tokens"] for model in found.json["models"]] == [0] * 4

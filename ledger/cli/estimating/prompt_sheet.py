@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import msgspec
 
+from ledger.cli.estimating.prompt_summary import (
+    DEAREST,
+    MOST_SHOWN,
+    PromptSummary,
+    summarise,
+    summary_document,
+    summary_sheet,
+)
 from ledger.cli.estimating.prompts import ModelInputs, PromptsEstimate
 from ledger.cli.show.annotations import announce, announce_first
 from ledger.cli.show.junit import Case
@@ -19,7 +26,7 @@ from ledger.estimates.workloads.gate_words import over_message
 from ledger.estimates.workloads.priced import EstimatedPrompt
 from ledger.estimates.workloads.totals import EstimateTotal, Gate
 from ledger.values.words import counted, listed
-from pricing.money import divide_half_even, format_nano, format_usd, round_usd
+from pricing.money import format_nano, format_usd, round_usd
 
 COLUMNS = (
     Column("name"),
@@ -37,10 +44,6 @@ COLUMNS = (
     Column("image_tokens", "count", shown=False),
     Column("uncounted", shown=False),
 )
-SUMMARY_COLUMNS = (Column("of all prompts"), Column("input_tokens", "count"), Column("usd", "usd", exact=True))
-# So many prompts are shown one by one; of more the dearest ten, and those that cross a tier.
-MOST_SHOWN = 50
-DEAREST = 10
 
 
 def rendering(result: PromptsEstimate, *, show_all: bool) -> Rendering:
@@ -88,72 +91,29 @@ def _sheet(result: PromptsEstimate, *, show_all: bool) -> Sheet:
     caveats = "".join(f", {caveat}" for caveat in result.caveats)
     columns = [replace(column, shown=column.shown or (column.name == "model" and not of_one)) for column in COLUMNS]
     rows = [cells_of(prompt.entry, columns, model=of.model) for prompt, of in result.prompts]
-    brief = None if show_all or count <= MOST_SHOWN else _brief(result, rows)
+    summary = summarise(result)
+    brief = None if show_all or count <= MOST_SHOWN else [rows[place] for place in summary.shown]
     return Sheet(
         f"{subject}{caveats}{each}",
         columns,
         rows,
         _total_row(result.total) if count > 1 and result.requests == 1 and brief is None else None,
-        document=_document(result),
-        footnotes=[*_left_out(result, brief), *_footnotes(result)],
-        lead=_summary_sheet(result) if count > MOST_SHOWN else None,
+        document=_document(result, summary),
+        footnotes=[*([] if brief is None else [_left_out(summary, count)]), *_footnotes(result)],
+        lead=summary_sheet(result, summary) if count > MOST_SHOWN else None,
         brief=brief,
     )
-
-
-def _brief(result: PromptsEstimate, rows: Sequence[list[Cell]]) -> list[list[Cell]]:
-    """The rows of the dearest prompts, dearest first, then of those that cross a tier."""
-    by_price = sorted(range(len(rows)), key=lambda number: -result.prompts[number][0].priced.usd)
-    dearest = by_price[:DEAREST]
-    crossing = [number for number, (prompt, _) in enumerate(result.prompts) if prompt.priced.crossed]
-    return [rows[number] for number in dict.fromkeys([*dearest, *crossing[:MOST_SHOWN]])]
-
-
-def _summary_sheet(result: PromptsEstimate) -> Sheet:
-    summary = _summary(result)
-    tokens = [sum(prompt.entry.input_tokens for prompt, _ in result.prompts)]
-    tokens += [summary["mean_input_tokens"], summary["p90_input_tokens"]]
-    usd = [sum((prompt.priced.usd for prompt, _ in result.prompts), Fraction()), *_mean_and_p90_usd(result)]
-    names = ("sum", "mean", "p90")
-    rows: list[list[Cell]] = [[name, count, round_usd(of)] for name, count, of in zip(names, tokens, usd, strict=True)]
-    return Sheet(f"{counted(len(result.prompts), 'prompt')} in short", SUMMARY_COLUMNS, rows)
-
-
-def _summary(result: PromptsEstimate) -> dict[str, Any]:
-    """Mean, 90th percentile, the dearest and those whose range crosses a tier."""
-    tokens = sorted(prompt.entry.input_tokens for prompt, _ in result.prompts)
-    mean, p90 = _mean_and_p90_usd(result)
-    dearest = sorted(result.prompts, key=lambda pair: -pair[0].priced.usd)[:DEAREST]
-    return {
-        "mean_input_tokens": divide_half_even(sum(tokens), len(tokens)),
-        "p90_input_tokens": tokens[_p90(len(tokens))],
-        "mean_usd": format_usd(mean),
-        "p90_usd": format_usd(p90),
-        "dearest": [prompt.entry.name for prompt, _ in dearest],
-        "crossing_a_tier": [prompt.entry.name for prompt, _ in result.prompts if prompt.priced.crossed],
-    }
-
-
-def _mean_and_p90_usd(result: PromptsEstimate) -> tuple[Fraction, Fraction]:
-    usd = sorted(prompt.priced.usd for prompt, _ in result.prompts)
-    return sum(usd, Fraction()) / len(usd), usd[_p90(len(usd))]
-
-
-def _p90(count: int) -> int:
-    """The place of the 90th percentile among so many in order, by nearest rank."""
-    return -(-count * 9 // 10) - 1
 
 
 def _total_row(total: EstimateTotal) -> list[Cell]:
     return [round_usd(getattr(total, column.name)) if column.kind == "usd" else None for column in COLUMNS]
 
 
-def _left_out(result: PromptsEstimate, brief: Sequence[object] | None) -> Iterator[str]:
-    if brief is not None:
-        crossing = sum(bool(prompt.priced.crossed) for prompt, _ in result.prompts)
-        more = f", then of the {crossing:,} whose range crosses a tier" if crossing else ""
-        left_out = len(result.prompts) - len(brief)
-        yield f"Shown are the {DEAREST} dearest{more}; --all shows the {left_out:,} others, CSV and JSON have them."
+def _left_out(summary: PromptSummary, count: int) -> str:
+    crossing = len(summary.crossing)
+    more = f", then of the {crossing:,} whose range crosses a tier" if crossing else ""
+    others = count - len(summary.shown)
+    return f"Shown are the {DEAREST} dearest{more}; --all shows the {others:,} others, CSV and JSON have them."
 
 
 def _footnotes(result: PromptsEstimate) -> Iterator[str]:
@@ -241,7 +201,7 @@ def _output_text(result: PromptsEstimate, inputs: ModelInputs, of: str) -> str:
 # --- the document ---------------------------------------------------------------------------------------------------
 
 
-def _document(result: PromptsEstimate) -> dict[str, Any]:
+def _document(result: PromptsEstimate, summary: PromptSummary) -> dict[str, Any]:
     models, total, gate = result.models, result.total, result.gate
     only, settings = models[0] if len(models) == 1 else None, models[0].settings
     entry = settings.entry
@@ -264,7 +224,7 @@ def _document(result: PromptsEstimate) -> dict[str, Any]:
         },
         "uncounted_gate": result.uncounted and msgspec.to_builtins(result.uncounted),
         "models": [_model_document(inputs) for inputs in models],
-        "summary": _summary(result),
+        "summary": summary_document(result, summary),
         "counting": COUNTING,
         "provider": entry.provider,
         "project": result.project,
