@@ -92,8 +92,8 @@ ALPACA = {"instruction": tea(5), "input": tea(9), "output": tea(50)}
 @pytest.mark.parametrize(
     ("name", "content", "columns", "tokens", "warnings"),
     [
-        ("evals.jsonl", lines([EVALS]), [], 21 + 3 * 3 + 3, []),
-        ("evals.jsonl", lines([EVALS]), ["input"], 21 + 2 + 3 * 3 + 3, []),  # example_user is 2 tokens
+        ("evals.jsonl", lines([EVALS]), [], 21 + 2 + 3 * 3 + 3, []),  # example_user is 2 tokens
+        ("evals.jsonl", lines([EVALS]), ["input"], 21 + 2 + 3 * 3 + 3, []),
         ("fine-tuning.jsonl", lines([FINE_TUNING]), [], 44 + 3 * 3 + 3, [ANSWER]),
         ("fine-tuning.jsonl", lines([FINE_TUNING]), ["messages"], 44 + 3 * 3 + 3, [ANSWER]),
         ("promptfoo.csv", PROMPTFOO, ["language", "body"], 10 + 3 + 3, []),

@@ -36,7 +36,7 @@ _TAKES_FIELDS = "--column, or columns of a workload, takes a field of each row"
 class Prompt:
     """One request to be counted, and its parts that can't be; `model` is the one that its body names.
 
-    `max_output_tokens` is the most that its body lets the response have.
+    `max_output_tokens` is the most that its body lets each of the response's `choices` have.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Prompt:
     model: str | None = None
     parts: tuple[Part, ...] = ()
     max_output_tokens: int | None = None
+    choices: int = 1
 
 
 def read_prompts(path: str, columns: Sequence[str] = ()) -> list[Prompt]:
@@ -89,6 +90,7 @@ def prompt_of_body(name: str, body: object) -> Prompt:
         model=model if isinstance(model, str) and model else None,
         parts=tuple(reader.parts),
         max_output_tokens=reader.output_limit(body),
+        choices=reader.choices(body),
     )
 
 
