@@ -414,13 +414,58 @@ def named(path: str) -> list[tuple[str, tuple[str, ...]]]:
 def test_a_text_file_is_one_prompt_as_it_stands(tmp_path: Path) -> None:
     path = write(tmp_path / "p.md", b"\xef\xbb\xbf# H\xc3\xa9llo\r\n{}\n")
     assert read_prompts(path) == [Prompt(path, PromptText(("# Héllo\r\n{}\n",), 0))]
-    empty = write(tmp_path / "empty.txt", "")
-    assert read_prompts(empty) == [Prompt(empty, PromptText(("",), 0))]
 
 
-def test_json_in_a_file_that_is_not_called_so_is_text(tmp_path: Path) -> None:
-    path = write(tmp_path / "p.txt", '{"input": "a"}')
-    assert named(path) == [(path, ('{"input": "a"}',))]
+BODY, ROW = '{"input": "a"}', '{"question": "a", "more": {"b": 1}}'
+AS_JSON = "is read as one text, JSON and all"
+CALLED_JSON = f"{AS_JSON}: call the file .json or .jsonl to have its requests read"
+FIELDS = f"{AS_JSON}; --column, or columns of a workload, takes a field of each row: question, more.b"
+AS_MARKUP = "is read as written, front matter and markup too"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "notes"),
+    [
+        ("p.txt", BODY, [CALLED_JSON]),
+        ("p.log", f"{BODY}\n\n{BODY}\n", [CALLED_JSON]),
+        ("p", f"[{BODY}]", [CALLED_JSON]),
+        ("p.md", '[{"role": "user", "content": "a"}]', [CALLED_JSON]),
+        ("p.txt", '{"custom_id": "1", "params": {"messages": []}}', [CALLED_JSON]),
+        ("p.txt", f"\ufeff \n{ROW}", [FIELDS]),
+        ("p.txt", f"{ROW}\n{ROW}", [FIELDS]),
+        ("p.txt", f"[{ROW}]", [FIELDS]),
+        ("p.txt", "[1, 2]", [AS_JSON]),
+        ("p.txt", "{}", [AS_JSON]),
+        ("p.txt", f"{ROW}\nand so on", []),
+        ("p.txt", "[INST] Say hello {name}", []),
+        ("p.txt", "[1]\n[2]", []),
+        ("p.txt", "", ["holds no text"]),
+        ("p.csv", " \n", ["holds no text"]),
+        ("p", "\ufeff", ["holds no text"]),
+        ("p.prompty", "---\nname: a\n---\nsystem:\nBe brief.", [AS_MARKUP]),
+        ("p.prompt", "---\nmodel: a\n---\nBe brief.", [AS_MARKUP]),
+        ("p.POML", "<poml><role>Be brief.</role></poml>", [AS_MARKUP]),
+        ("p.baml", 'function F() -> string { prompt #"a"# }', [AS_MARKUP]),
+        ("p.prompt", "Be brief.", []),
+        ("p.md", "---\ntitle: a\n---\n", []),
+    ],
+)
+def test_a_text_is_one_prompt_and_says_what_else_it_may_be(
+    tmp_path: Path, name: str, text: str, notes: list[str]
+) -> None:
+    path = write(tmp_path / name, text)
+    (prompt,) = read_prompts(path)
+    assert prompt.text.texts == (text.removeprefix("\ufeff"),)
+    assert list(prompt.warnings) == notes
+
+
+@pytest.mark.parametrize("name", ["p.jinja", "p.j2", "p.md", "p.txt"])
+def test_placeholders_of_a_text_that_nothing_fills_are_told(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, "Say {{b}} to {{ a }} and {{b}}")
+    (prompt,) = read_prompts(path, as_written=True)
+    assert prompt.warnings == ("{{a}}, {{b}} counted as written: variables of a workload fill placeholders",)
+    (prompt,) = read_prompts(path)
+    assert prompt.warnings == ()
 
 
 def test_a_json_file_is_a_body_or_a_list_of_them(tmp_path: Path) -> None:
@@ -428,6 +473,23 @@ def test_a_json_file_is_a_body_or_a_list_of_them(tmp_path: Path) -> None:
     assert named(one) == [(one, ("a",))]
     two = write(tmp_path / "two.JSON", json.dumps([{"input": "a"}, {"request": {"input": "b"}}]))
     assert named(two) == [(f"{two}[0]", ("a",)), (f"{two}[1]", ("b",))]
+
+
+def test_a_list_of_messages_is_one_request(tmp_path: Path) -> None:
+    said = [{"role": "system", "content": "a"}, {"role": "assistant", "tool_calls": [CALL]}, message()]
+    for name in ("p.json", "p.jsonl"):
+        (prompt,) = read_prompts(write(tmp_path / name, json.dumps(said)))
+        assert prompt.text == PromptText(("a", "f", "{}", "hi"), 3 * 3 + 3)
+    two = write(tmp_path / "two.json", json.dumps([said, {"request": said}]))
+    assert named(two) == [(f"{two}[0]", ("a", "f", "{}", "hi")), (f"{two}[1]", ("a", "f", "{}", "hi"))]
+    for wrong in ({"role": "nurse", "content": "a"}, {"role": "user", "text": "a"}, {"content": "a"}):
+        with pytest.raises(LedgerError, match=r"p\.json\[0\]: isn't a request body"):
+            read_prompts(write(tmp_path / "p.json", json.dumps([wrong, message()])))
+
+
+def test_json_lines_may_be_called_json(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.json", '{"input": "a"}\n\n{"input": "b"}\n')
+    assert named(path) == [(f"{path}:1", ("a",)), (f"{path}:3", ("b",))]
 
 
 def test_json_lines_are_named_by_line_and_blank_ones_skipped(tmp_path: Path) -> None:
@@ -441,7 +503,10 @@ def test_json_lines_are_named_by_line_and_blank_ones_skipped(tmp_path: Path) -> 
         ("p.txt", b"a\0b", "is binary, it holds a NUL byte"),
         ("p.txt", b"ab\xff", "byte 3 is not UTF-8"),
         ("p.txt", "é".encode("utf-16"), "is UTF-16: convert it to UTF-8"),
+        ("p.json", BODY.encode("utf-16"), "is UTF-16: convert it to UTF-8"),
+        ("p.jsonl", BODY.encode("utf-16"), "is UTF-16: convert it to UTF-8"),
         ("p.json", b"", "broken JSON"),
+        ("p.json", b'{"input": "a"}\n{"input"', "broken JSON"),
         ("p.json", b"{", "broken JSON"),
         ("p.json", b'{"input": "a", "input": "b"}', "the key 'input' is given twice"),
         ("p.json", b'{"input": NaN}', "NaN isn't a JSON number"),
@@ -509,12 +574,17 @@ def test_standard_input_that_is_a_body_is_read_as_one(monkeypatch: pytest.Monkey
     assert standard_input(monkeypatch, json.dumps(user("b"))) == [("-", ("b",))]
     assert standard_input(monkeypatch, '{"request": {"input": "c"}}') == [("-", ("c",))]
     assert standard_input(monkeypatch, b'\xef\xbb\xbf{"input": "d"}') == [("-", ("d",))]
+    assert standard_input(monkeypatch, '{"instructions": "e"}') == [("-", ("e",))]
+    assert standard_input(monkeypatch, '[{"role": "user", "content": "f"}]') == [("-", ("f",))]
     assert standard_input(monkeypatch, '{"input": "a"}\n\n{"input": "b"}\n') == [("-:1", ("a",)), ("-:3", ("b",))]
+    assert standard_input(monkeypatch, '\n[{"input": "a"},\n{"input": "b"}]') == [("-[0]", ("a",)), ("-[1]", ("b",))]
 
 
 def test_a_body_on_standard_input_that_no_api_takes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LedgerError, match="-: input must be text"):
         standard_input(monkeypatch, '{"input": 5}')
+    with pytest.raises(LedgerError, match=r"-\[0\]: input must be text"):
+        standard_input(monkeypatch, '[{"input": 5}]')
     with pytest.raises(LedgerError, match="-:2: broken JSON"):
         standard_input(monkeypatch, '{"input": "a"}\nno\n')
     with pytest.raises(LedgerError, match="standard input: is binary"):
