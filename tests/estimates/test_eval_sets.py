@@ -22,6 +22,9 @@ from tests.helpers.workloads import LITE, Project, tea
 
 ANSWER = "its last message is the assistant's and counts as input: leave it out where it is the answer asked for"
 
+NO_BODY = "a Responses body has input or instructions, a chat body messages"
+OF_BATCH = "is of a batch and priced as any other request: batches may have prices of their own"
+
 
 def says(role: str, tokens: int) -> dict[str, str]:
     return {"role": role, "content": tea(tokens)}
@@ -36,6 +39,11 @@ def table(*rows: Sequence[str], delimiter: str = ",") -> str:
 def batch(url: str | None = "/v1/chat/completions", **body: Any) -> dict[str, Any]:
     line = {"custom_id": "request-1", "method": "POST", "body": {"model": LITE, **body}}
     return line if url is None else {**line, "url": url}
+
+
+def cell(value: object) -> str:
+    """A table whose one cell is JSON."""
+    return table(("q",), (json.dumps(value),))
 
 
 def asked(columns: Sequence[str]) -> list[str]:
@@ -86,14 +94,16 @@ RAGAS = {"user_input": tea(9), "retrieved_contexts": [tea(20), tea(30)], "respon
 RAGAS_TURNS = {"user_input": [{"content": tea(4), "type": "human"}, {"content": tea(5), "type": "ai"}]}
 BRAINTRUST = {"input": tea(9), "expected": tea(50), "metadata": {"topic": "tea"}, "tags": ["a"]}
 INSPECT = {"id": 1, "input": [says("system", 5), says("user", 9)], "target": "11"}
+PORTKEY = {"id": "1", "request": {"body": {"messages": [says("user", 9)]}}, "response": {"status": 200}}
+GEMINI = {"key": "1", "request": {"contents": [{"parts": [{"text": tea(9)}]}]}}
 ALPACA = {"instruction": tea(5), "input": tea(9), "output": tea(50)}
 
 
 @pytest.mark.parametrize(
     ("name", "content", "columns", "tokens", "warnings"),
     [
-        ("evals.jsonl", lines([EVALS]), [], 21 + 3 * 3 + 3, []),
-        ("evals.jsonl", lines([EVALS]), ["input"], 21 + 2 + 3 * 3 + 3, []),  # example_user is 2 tokens
+        ("evals.jsonl", lines([EVALS]), [], 21 + 2 + 3 * 3 + 3, []),  # example_user is 2 tokens
+        ("evals.jsonl", lines([EVALS]), ["input"], 21 + 2 + 3 * 3 + 3, []),
         ("fine-tuning.jsonl", lines([FINE_TUNING]), [], 44 + 3 * 3 + 3, [ANSWER]),
         ("fine-tuning.jsonl", lines([FINE_TUNING]), ["messages"], 44 + 3 * 3 + 3, [ANSWER]),
         ("promptfoo.csv", PROMPTFOO, ["language", "body"], 10 + 3 + 3, []),
@@ -127,17 +137,25 @@ def test_rows_of_other_tools_count_what_is_sent(
 @pytest.mark.parametrize(
     ("content", "wrong", "named"),
     [
-        (LANGSMITH, "a Responses body has input or instructions, a chat body messages", "id, inputs.question, "),
-        (GSM8K, "a Responses body has input or instructions, a chat body messages", "question, answer"),
-        (RAGAS, "a Responses body has input or instructions, a chat body messages", "user_input, retrieved_contexts, "),
+        (LANGSMITH, NO_BODY, "id, inputs.question, "),
+        (GSM8K, NO_BODY, "question, answer"),
+        (RAGAS, NO_BODY, "user_input, retrieved_contexts, "),
         ({**LANGFUSE, "input": {"q": "a", "more": {"b": 1}}}, "its input is an object", "id, expectedOutput.answer, "),
         ({"input": {"q": "a", "more": {"b": 1}}}, "its input is an object", "input.q, input.more.b"),
+        (PORTKEY, NO_BODY, "id, request.body, response.s"),
+        (GEMINI, NO_BODY, "key, request.contents"),
+        ({"custom_id": "1", "params": {"prompt": "a"}}, NO_BODY, "custom_id, params.prompt"),
     ],
 )
 def test_a_row_that_is_no_body_names_its_fields(tmp_path: Path, content: object, wrong: str, named: str) -> None:
     takes = f": isn't a request body: {wrong}; --column, or columns of a workload, takes a field of each row: {named}"
     assert refusal(write(tmp_path, "rows.jsonl", lines([content]))).startswith(f":1{takes}")
     assert refusal(write(tmp_path, "rows.json", json.dumps([content]))).startswith(f"[0]{takes}")
+
+
+def test_the_fields_that_are_named_can_be_read(cli: Cli, tmp_path: Path) -> None:
+    (prompt,) = estimated(cli, write(tmp_path, "portkey.jsonl", lines([PORTKEY])), ["request.body"])
+    assert prompt["input_tokens"] == 9 + 3 + 3
 
 
 def test_texts_that_a_row_has_beside_its_input_are_named(cli: Cli, tmp_path: Path) -> None:
@@ -156,7 +174,23 @@ def test_a_line_of_a_batch_is_its_body(cli: Cli, tmp_path: Path, url: str | None
     content = lines([batch(url, messages=[says("user", 9)])])
     (prompt,) = estimated(cli, write(tmp_path, "batch.jsonl", content))
     assert (prompt["name"], prompt["input_tokens"]) == ("batch.jsonl:1", 9 + 3 + 3)
-    assert prompt["warnings"] == ["is of a batch and priced as any other request: batches may have prices of their own"]
+    assert prompt["warnings"] == [OF_BATCH]
+
+
+def test_a_line_of_anthropics_batch_is_its_params(cli: Cli, tmp_path: Path) -> None:
+    params = {"model": LITE, "max_tokens": 50, "system": tea(4), "messages": [says("user", 9)]}
+    content = lines([{"custom_id": "1", "params": params}])
+    (prompt,) = estimated(cli, write(tmp_path, "batch.jsonl", content))
+    assert prompt["input_tokens"] == 13 + 2 * 3 + 3
+    assert prompt["warnings"] == [OF_BATCH]
+
+
+def test_a_request_that_a_gateway_logged_with_its_url_is_its_body(tmp_path: Path) -> None:
+    logged = {
+        "request": {"method": "POST", "url": "https://a/v1/chat/completions", "body": {"messages": [says("user", 9)]}}
+    }
+    (prompt,) = read_prompts(str(write(tmp_path, "log.jsonl", lines([logged]))))
+    assert prompt.text.texts == (tea(9),)
 
 
 def test_a_batch_may_be_of_responses_and_on_standard_input(cli: Cli, tmp_path: Path) -> None:
@@ -239,6 +273,21 @@ def test_json_in_a_cell_that_is_no_request_counts_as_written_and_is_told(tmp_pat
     assert (second.text.texts, second.warnings) == (("[0]", "{{c}}"), ())
 
 
+def test_a_list_of_texts_in_a_cell_is_the_texts(tmp_path: Path) -> None:
+    for name, content in (("t.csv", cell(["a", "b"])), ("t.jsonl", lines([{"q": ["a", "b"]}]))):
+        (prompt,) = read_prompts(str(write(tmp_path, name, content)), ["q"])
+        assert (prompt.text.texts, prompt.text.message_overhead_tokens) == (("a", "b"), 3 + 3)
+
+
+@pytest.mark.parametrize("text", ["['a', 'b']", "['a' 'b']", "{'a': 1}", "[{'x': 1}]"])
+def test_a_cell_that_may_be_pythons_own_writing_says_so(tmp_path: Path, text: str) -> None:
+    (prompt,) = read_prompts(str(write(tmp_path, "t.csv", table(("q",), (text,)))), ["q"])
+    assert prompt.text.texts == (text,)
+    assert prompt.warnings == (
+        "its 'q' may be as Python prints it and counts as written: write it as JSON, or the rows as JSON Lines if so",
+    )
+
+
 # --- what is wrong with them ----------------------------------------------------------------------------------------
 
 
@@ -249,13 +298,55 @@ def test_rows_without_any_of_the_columns_are_left_out_and_told(cli: Cli, tmp_pat
     assert prompt["warnings"] == ["2 rows of the file without 'q' left out, the first is t.csv:2"]
 
 
+DOLLY = {"instruction": tea(5), "context": "", "response": tea(50)}
+SWE_BENCH = {"problem_statement": tea(5), "hints_text": None, "patch": tea(50)}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "columns", "tokens", "note"),
+    [
+        (
+            "t.json", json.dumps([ALPACA, {**ALPACA, "input": ""}]), ["instruction", "input"], [14, 5],
+            "1 row of the file sent without 'input', which is empty, the first is t.json[1]",
+        ),
+        (
+            "t.jsonl", lines([DOLLY, DOLLY]), ["instruction", "context"], [5, 5],
+            "2 rows of the file sent without 'context', which is empty, the first is t.jsonl:1",
+        ),
+        (
+            "t.jsonl", lines([SWE_BENCH]), ["problem_statement", "hints_text"], [5],
+            "1 row of the file sent without 'hints_text', which is null, the first is t.jsonl:1",
+        ),
+        (
+            "t.jsonl", lines([{**DOLLY, "context": []}, {**DOLLY, "context": None}]), ["context", "instruction"],
+            [5, 5],
+            "2 rows of the file sent without 'context', which is empty or null, the first is t.jsonl:1",
+        ),
+        (
+            "t.csv", table(("a", "b"), (tea(2), tea(1)), (tea(3), " ")), ["a", "b"], [3, 3],
+            "1 row of the file sent without 'b', which is empty, the first is t.csv:3",
+        ),
+    ],
+)  # fmt: skip
+def test_rows_are_sent_without_their_empty_columns_and_one_note_tells(
+    cli: Cli, tmp_path: Path, name: str, content: str, columns: list[str], tokens: list[int], note: str
+) -> None:
+    prompts = estimated(cli, write(tmp_path, name, content), columns)
+    assert [prompt["input_tokens"] for prompt in prompts] == [count + 3 + 3 for count in tokens]
+    assert [warning for prompt in prompts for warning in prompt["warnings"]] == [note]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "columns", "words"),
     [
         ("t.csv", "answer,question\nb,a\n", ["qestion"], ": has no column 'qestion': its columns are question, answer"),
         ("t.csv", "q;a\nx;y\n", ["Q"], ": has no column 'Q': its columns are q, a"),
         ("t.csv", "q,q\nx,y\n", ["q"], ": has two columns 'q': which one is sent can't be known; rename one"),
-        ("t.csv", "q,a\nx,y\nx,\n", ["q", "a"], ":3: its 'a' is empty: fill it in, or leave the row out"),
+        ("t.csv", "q,a\n,y\n", ["q"], ":2: its 'q' is empty: fill it in, or leave the row out"),
+        ("t.jsonl", lines([{"q": None}]), ["q"], ":1: its 'q' is null: fill it in, or leave the row out"),
+        ("t.jsonl", lines([{"a": {"q": None}}]), ["a.q"], ":1: its 'a.q' is null: fill it in, or leave the row out"),
+        ("t.csv", "a, b;q\nx;y\n", ["q"], ": has no column 'q': its columns are b;q, a; where ';' parts them, a fi"),
+        ("t.csv", "a;b,q\nx,y,z\n", ["q"], ":2: has 3 cells below 2 columns: quote cells that hold a separator; wh"),
         ("t.csv", "q,a\nx,y\nx\n", ["q", "a"], ":3: has no 'a': it has q"),
         ("t.csv", "q,a\nx,y,z\n", ["q"], ":2: has 3 cells below 2 columns: quote cells that hold a separator"),
         ("t.csv", "q,a\n", ["q"], ": holds no row: --column takes a column of each"),
@@ -268,6 +359,25 @@ def test_rows_without_any_of_the_columns_are_left_out_and_told(cli: Cli, tmp_pat
         ("t.jsonl", lines([{"q": {"a": 1}}]), ["q"], ":1: its 'q' is an object: --column takes a field of it: q.a"),
         ("t.jsonl", lines([{"q": [{"from": "human"}]}]), ["q"], ":1: its 'q' is a list of neither texts nor messages"),
         ("t.jsonl", lines([{"q": [{"role": "user"}]}]), ["q"], ":1: messages[0] must have content"),
+        (
+            "t.jsonl",
+            lines([{"docs": [{"content": "a", "title": "b"}]}]),
+            ["docs"],
+            (
+                ":1: its 'docs' is a list of neither texts nor messages, which have role and content; write what is "
+                "sent of its objects as text: they have content, title"
+            ),
+        ),
+        ("t.csv", cell([{"from": "human", "value": "a"}]), ["q"], ":2: its 'q' is a list of neither texts nor message"),
+        ("t.csv", cell([{"message.role": "user"}]), ["q"], ":2: its 'q' is a list of neither texts nor messages, whi"),
+        ("t.csv", cell([{"type": "text", "content": "a"}]), ["q"], ":2: its 'q' is a list of neither texts nor messag"),
+        ("t.csv", cell(["a", {"b": 1}]), ["q"], ":2: its 'q' is a list of neither texts nor messages, which have"),
+        (
+            "t.csv",
+            table(("q",), ("[{'role': 'user', 'content': \"it's\"}\n {'role': 'user', 'content': 'b'}]",)),
+            ["q"],
+            ":2: its 'q' is a list as Python prints it: write it as JSON, or the rows as JSON Lines",
+        ),
         ("t.json", "[]", ["q"], ": holds no row: --column takes a column of each"),
         ("t.yaml", "- a\n", ["q"], ": is YAML, whose rows aren't read: convert it to CSV or JSON Lines"),
         ("t.parquet", "PAR1", [], ": is a Parquet file, whose rows aren't read: convert it to CSV or JSON Lines"),
@@ -297,6 +407,11 @@ def test_what_can_not_be_sent_is_named(
             "t.csv",
             '"open',
             "is read as one text; --column, or columns of a workload, takes a field of each row",
+        ),
+        (
+            "rows.txt",
+            lines([ALPACA, ALPACA]),
+            "is read as one text, JSON and all: call the file .json or .jsonl to have its requests read",
         ),
         (
             "promptfooconfig.yaml",

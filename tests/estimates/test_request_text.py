@@ -131,6 +131,9 @@ FORMAT = {"type": "json_schema", "json_schema": {"name": "städte", "schema": {"
         ({"input": "a", "text": {"format": FORMAT, "verbosity": "low"}}, [FORMAT]),
         ({**user("a"), "tools": {"odd": 1}}, [{"odd": 1}]),
         ({**user("a"), "tools": 5}, [5]),
+        ({**user("a"), "tools": json.dumps([TOOL, TOOL])}, [TOOL, TOOL]),
+        ({"input": "a", "tools": json.dumps(TOOL), "response_format": json.dumps(FORMAT)}, [TOOL, FORMAT]),
+        ({"input": "a", "tools": "[not JSON"}, ["[not JSON"]),
     ],
 )
 def test_tools_and_formats_are_schemas(body: object, json_texts: list[object] | int) -> None:
@@ -159,6 +162,7 @@ def test_tools_and_formats_are_schemas(body: object, json_texts: list[object] | 
             {"input": "a", "tools": [{"type": "web_search"}, {"type": "mcp"}]},
             ["what the tool mcp", "what the tool w"],
         ),
+        ({"input": "a", "tools": '[{"type": "web_search"}]'}, ["what the tool web_search adds"]),
         ({**user("a"), "web_search_options": {"x": 1}}, ["what web_search_options finds"]),
         ({**user("a"), "documents": [{"text": "long"}], "plugins": "x"}, ["the key documents", "the key plugins"]),
     ],
@@ -167,6 +171,114 @@ def test_what_is_not_text_is_named(body: object, named: list[str]) -> None:
     found = uncounted(body)
     assert len(found) == len(named)
     assert all(name.startswith(start) for name, start in zip(found, named, strict=True)), found
+
+
+def message(**keys: object) -> dict[str, Any]:
+    return {"role": "user", "content": "hi", **keys}
+
+
+def part(kind: str = "text", **keys: object) -> dict[str, Any]:
+    return message(content=[{"type": kind, "text": "hi", **keys}])
+
+
+IMAGE_URL = {"url": "data:"}
+CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("entry", "named"),
+    [
+        (message(images=["a", "b"]), ["2 images"]),
+        (message(image_url=IMAGE_URL), ["1 image"]),
+        (part(image_url=IMAGE_URL), ["1 image"]),
+        (part("image_url", image_url=IMAGE_URL, detail="low"), ["1 image", "the part key text"]),
+        *(
+            (message(**{key: content}), [f"the message key {key}"])
+            for key in (
+                "experimental_attachments", "parts", "toolInvocations", "attachments", "documents", "thinking",
+                "reasoning", "reasoning_details", "annotations", "additional_kwargs", "tool_plan", "thinking_blocks",
+                "x" * 40,
+            )
+            for content in ("text", [{"text": "long"}], {"text": "long"})
+        ),
+        (message(content=None, parts=[{"text": "hi"}]), ["the message key parts"]),
+        (part("output_text", annotations=[{"url": "a"}]), ["the part key annotations"]),
+        (message(content=[{"text": "hi", "inline_data": {"data": "a"}}]), ["the part key inline_data"]),
+        (message(content=[{"type": "tool_result", "content": "a", "more": "b"}]), ["the part key more"]),
+        (message(tool_calls=[{**CALL, "extra_content": {"signature": "a"}}]), ["the call key extra_content"]),
+        (message(reasoning_content="a", audio={"id": "a"}), ["1 audio part", "1 reasoning text"]),
+        # Settings, ids, numbers and what is empty add nothing.
+        (message(id="a", created_at="now", tool_call_id="1", weight=0, prefix=True, cache_control={"type": "e"}), []),
+        (message(annotations=[], thinking="", images=None, audio=None, reasoning={}), []),
+        (part("output_text", annotations=[], logprobs=[], id="a"), []),
+        (part("input_image", image_url="data:", detail="low", file_id="a", text=""), ["1 image"]),
+    ],
+)  # fmt: skip
+def test_every_key_of_a_message_is_counted_named_or_known_to_add_nothing(entry: object, named: list[str]) -> None:
+    assert uncounted({"messages": [entry]}) == named
+    assert uncounted({"input": [entry]}) == named
+
+
+def test_an_item_names_its_other_keys_too() -> None:
+    item = {"type": "function_call_output", "call_id": "1", "id": "a", "status": "completed", "output": {"a": "é"}}
+    assert texts({"input": [item]}) == ('{"a": "é"}',)
+    assert uncounted({"input": [item]}) == []
+    assert uncounted({"input": [{**item, "files": ["a"]}]}) == ["the item key files"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "counted"),
+    [
+        ({"tool_calls": [CALL]}, ("f", "{}")),
+        ({"tool_calls": [{"name": "f", "args": {"q": "é"}, "id": "1", "type": "tool_call"}]}, ("f", '{"q": "é"}')),
+        ({"tool_calls": [{"function": {"name": "f", "arguments": {"q": 1}}}]}, ("f", '{"q": 1}')),
+        ({"function_call": {"name": "f", "arguments": "[]"}}, ("f", "[]")),
+        ({"tool_calls": [CALL], "function_call": {"name": "g", "arguments": "[]"}}, ("f", "{}", "g", "[]")),
+        ({"name": "ann", "refusal": "no"}, ("ann", "no")),
+    ],
+)
+def test_a_message_is_read_alike_in_both_apis(keys: dict[str, Any], counted: tuple[str, ...]) -> None:
+    for body in ({"messages": [message(**keys)]}, {"input": [message(**keys)]}):
+        assert texts(body) == ("hi", *counted)
+        assert overhead(body) == 3 + 3
+        assert uncounted(body) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        ({"text": "Translate this."}, ["the key text"]),
+        ({"text": ["a"], "reasoning": "because"}, ["the key reasoning", "the key text"]),
+        ({"text": {"content": "long"}}, ["the text key content"]),
+        ({"format": "Answer in one sentence.", "truncation": ["a b"]}, ["the key format", "the key truncation"]),
+        ({"temperature": "a text", "stream": {"a": 1}}, ["the key stream", "the key temperature"]),
+        ({"images": ["a", "b"], "image_url": "c"}, ["3 images"]),
+        ({"web_search_options": {}}, ["what web_search_options finds"]),
+        (
+            {
+                "stop_sequences": ["Human: a"], "route": "fallback", "usage": {"include": True}, "keep_alive": "5m",
+                "anthropic_version": "bedrock-2023-05-31", "transforms": ["middle-out"], "format": "json", "n": 2,
+                "tool_choice": {"type": "auto"}, "reasoning_effort": "low", "thinking": {"type": "enabled"},
+                "stream": True, "temperature": 0.5, "text": {"verbosity": "low"}, "stop": "a b", "options": {"seed": 1},
+            },
+            [],
+        ),
+    ],
+)  # fmt: skip
+def test_a_setting_adds_nothing_where_its_value_is_one(keys: dict[str, Any], named: list[str]) -> None:
+    assert uncounted({"input": "a", **keys}) == named
+    assert uncounted({**user("a"), **keys}) == named
+
+
+def test_what_a_body_of_the_other_api_would_send_is_named() -> None:
+    assert uncounted({"messages": None, "input": "a", "system": "s"}) == ["the key system"]
+
+
+def test_at_most_ten_parts_are_named_and_all_are_in_the_digest() -> None:
+    many = {f"key{number:04}": "a" for number in range(3_000)}
+    assert uncounted({"input": "a", **many}) == [*(f"the key key{number:04}" for number in range(10)), "2,990 more"]
+    other = prompt_of_body("p", {"input": "a", **many, "key2999": "b"}).parts
+    assert digest_of(prompt_of_body("p", {"input": "a", **many}).parts) != digest_of(other)
 
 
 def test_a_part_is_told_from_another_by_its_digest() -> None:
@@ -194,19 +306,34 @@ def test_a_body_of_anthropics_api_is_read_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "limit"),
+    ("body", "limit", "choices"),
     [
-        ({}, None),
-        ({"max_tokens": None}, None),
-        ({"max_tokens": 100}, 100),
-        ({"max_completion_tokens": 100}, 100),
-        ({"max_output_tokens": 100}, 100),
-        ({"max_tokens": 100, "max_completion_tokens": 50}, 50),
-        ({"max_tokens": 100, "n": 3}, 300),
+        (user("a"), None, 1),
+        ({**user("a"), "max_tokens": None, "n": None}, None, 1),
+        ({**user("a"), "max_tokens": 100}, 100, 1),
+        ({**user("a"), "max_completion_tokens": 100}, 100, 1),
+        ({**user("a"), "max_tokens": 100, "max_completion_tokens": 50}, 50, 1),
+        ({**user("a"), "max_tokens": 100, "n": 3}, 100, 3),
+        ({"input": "a", "max_output_tokens": 100}, 100, 1),
+        # The other API's keys are none of this one.
+        ({**user("a"), "max_output_tokens": 100}, None, 1),
+        ({**user("a"), "max_output_tokens": "100", "max_tokens": 200}, 200, 1),
+        ({"input": "a", "max_tokens": 100, "max_completion_tokens": "50", "n": 3}, None, 1),
+        ({"messages": None, "input": "a", "max_tokens": 100, "max_output_tokens": 200}, 200, 1),
     ],
 )
-def test_the_bodys_own_limit_bounds_its_output(keys: dict[str, Any], limit: int | None) -> None:
-    assert prompt_of_body("p", {**user("a"), **keys}).max_output_tokens == limit
+def test_the_bodys_own_limit_bounds_the_output_of_each_choice(
+    body: dict[str, Any], limit: int | None, choices: int
+) -> None:
+    prompt = prompt_of_body("p", body)
+    assert (prompt.max_output_tokens, prompt.choices) == (limit, choices)
+    assert prompt.parts == ()
+
+
+@pytest.mark.parametrize("choices", [0, -1, "3", 1.5, True, 1_001])
+def test_choices_that_no_api_gives_are_refused(choices: object) -> None:
+    with pytest.raises(LedgerError, match="its n must be a whole number from 1 to 1,000"):
+        prompt_of_body("p", {**user("a"), "n": choices})
 
 
 @pytest.mark.parametrize("limit", [0, -1, "100", 1.5, True, 2**63])
@@ -287,13 +414,58 @@ def named(path: str) -> list[tuple[str, tuple[str, ...]]]:
 def test_a_text_file_is_one_prompt_as_it_stands(tmp_path: Path) -> None:
     path = write(tmp_path / "p.md", b"\xef\xbb\xbf# H\xc3\xa9llo\r\n{}\n")
     assert read_prompts(path) == [Prompt(path, PromptText(("# Héllo\r\n{}\n",), 0))]
-    empty = write(tmp_path / "empty.txt", "")
-    assert read_prompts(empty) == [Prompt(empty, PromptText(("",), 0))]
 
 
-def test_json_in_a_file_that_is_not_called_so_is_text(tmp_path: Path) -> None:
-    path = write(tmp_path / "p.txt", '{"input": "a"}')
-    assert named(path) == [(path, ('{"input": "a"}',))]
+BODY, ROW = '{"input": "a"}', '{"question": "a", "more": {"b": 1}}'
+AS_JSON = "is read as one text, JSON and all"
+CALLED_JSON = f"{AS_JSON}: call the file .json or .jsonl to have its requests read"
+FIELDS = f"{AS_JSON}; --column, or columns of a workload, takes a field of each row: question, more.b"
+AS_MARKUP = "is read as written, front matter and markup too"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "notes"),
+    [
+        ("p.txt", BODY, [CALLED_JSON]),
+        ("p.log", f"{BODY}\n\n{BODY}\n", [CALLED_JSON]),
+        ("p", f"[{BODY}]", [CALLED_JSON]),
+        ("p.md", '[{"role": "user", "content": "a"}]', [CALLED_JSON]),
+        ("p.txt", '{"custom_id": "1", "params": {"messages": []}}', [CALLED_JSON]),
+        ("p.txt", f"\ufeff \n{ROW}", [FIELDS]),
+        ("p.txt", f"{ROW}\n{ROW}", [FIELDS]),
+        ("p.txt", f"[{ROW}]", [FIELDS]),
+        ("p.txt", "[1, 2]", [AS_JSON]),
+        ("p.txt", "{}", [AS_JSON]),
+        ("p.txt", f"{ROW}\nand so on", []),
+        ("p.txt", "[INST] Say hello {name}", []),
+        ("p.txt", "[1]\n[2]", []),
+        ("p.txt", "", ["holds no text"]),
+        ("p.csv", " \n", ["holds no text"]),
+        ("p", "\ufeff", ["holds no text"]),
+        ("p.prompty", "---\nname: a\n---\nsystem:\nBe brief.", [AS_MARKUP]),
+        ("p.prompt", "---\nmodel: a\n---\nBe brief.", [AS_MARKUP]),
+        ("p.POML", "<poml><role>Be brief.</role></poml>", [AS_MARKUP]),
+        ("p.baml", 'function F() -> string { prompt #"a"# }', [AS_MARKUP]),
+        ("p.prompt", "Be brief.", []),
+        ("p.md", "---\ntitle: a\n---\n", []),
+    ],
+)
+def test_a_text_is_one_prompt_and_says_what_else_it_may_be(
+    tmp_path: Path, name: str, text: str, notes: list[str]
+) -> None:
+    path = write(tmp_path / name, text)
+    (prompt,) = read_prompts(path)
+    assert prompt.text.texts == (text.removeprefix("\ufeff"),)
+    assert list(prompt.warnings) == notes
+
+
+@pytest.mark.parametrize("name", ["p.jinja", "p.j2", "p.md", "p.txt"])
+def test_placeholders_of_a_text_that_nothing_fills_are_told(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, "Say {{b}} to {{ a }} and {{b}}")
+    (prompt,) = read_prompts(path, as_written=True)
+    assert prompt.warnings == ("{{a}}, {{b}} counted as written: variables of a workload fill placeholders",)
+    (prompt,) = read_prompts(path)
+    assert prompt.warnings == ()
 
 
 def test_a_json_file_is_a_body_or_a_list_of_them(tmp_path: Path) -> None:
@@ -301,6 +473,23 @@ def test_a_json_file_is_a_body_or_a_list_of_them(tmp_path: Path) -> None:
     assert named(one) == [(one, ("a",))]
     two = write(tmp_path / "two.JSON", json.dumps([{"input": "a"}, {"request": {"input": "b"}}]))
     assert named(two) == [(f"{two}[0]", ("a",)), (f"{two}[1]", ("b",))]
+
+
+def test_a_list_of_messages_is_one_request(tmp_path: Path) -> None:
+    said = [{"role": "system", "content": "a"}, {"role": "assistant", "tool_calls": [CALL]}, message()]
+    for name in ("p.json", "p.jsonl"):
+        (prompt,) = read_prompts(write(tmp_path / name, json.dumps(said)))
+        assert prompt.text == PromptText(("a", "f", "{}", "hi"), 3 * 3 + 3)
+    two = write(tmp_path / "two.json", json.dumps([said, {"request": said}]))
+    assert named(two) == [(f"{two}[0]", ("a", "f", "{}", "hi")), (f"{two}[1]", ("a", "f", "{}", "hi"))]
+    for wrong in ({"role": "nurse", "content": "a"}, {"role": "user", "text": "a"}, {"content": "a"}):
+        with pytest.raises(LedgerError, match=r"p\.json\[0\]: isn't a request body"):
+            read_prompts(write(tmp_path / "p.json", json.dumps([wrong, message()])))
+
+
+def test_json_lines_may_be_called_json(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.json", '{"input": "a"}\n\n{"input": "b"}\n')
+    assert named(path) == [(f"{path}:1", ("a",)), (f"{path}:3", ("b",))]
 
 
 def test_json_lines_are_named_by_line_and_blank_ones_skipped(tmp_path: Path) -> None:
@@ -314,7 +503,10 @@ def test_json_lines_are_named_by_line_and_blank_ones_skipped(tmp_path: Path) -> 
         ("p.txt", b"a\0b", "is binary, it holds a NUL byte"),
         ("p.txt", b"ab\xff", "byte 3 is not UTF-8"),
         ("p.txt", "é".encode("utf-16"), "is UTF-16: convert it to UTF-8"),
+        ("p.json", BODY.encode("utf-16"), "is UTF-16: convert it to UTF-8"),
+        ("p.jsonl", BODY.encode("utf-16"), "is UTF-16: convert it to UTF-8"),
         ("p.json", b"", "broken JSON"),
+        ("p.json", b'{"input": "a"}\n{"input"', "broken JSON"),
         ("p.json", b"{", "broken JSON"),
         ("p.json", b'{"input": "a", "input": "b"}', "the key 'input' is given twice"),
         ("p.json", b'{"input": NaN}', "NaN isn't a JSON number"),
@@ -382,12 +574,17 @@ def test_standard_input_that_is_a_body_is_read_as_one(monkeypatch: pytest.Monkey
     assert standard_input(monkeypatch, json.dumps(user("b"))) == [("-", ("b",))]
     assert standard_input(monkeypatch, '{"request": {"input": "c"}}') == [("-", ("c",))]
     assert standard_input(monkeypatch, b'\xef\xbb\xbf{"input": "d"}') == [("-", ("d",))]
+    assert standard_input(monkeypatch, '{"instructions": "e"}') == [("-", ("e",))]
+    assert standard_input(monkeypatch, '[{"role": "user", "content": "f"}]') == [("-", ("f",))]
     assert standard_input(monkeypatch, '{"input": "a"}\n\n{"input": "b"}\n') == [("-:1", ("a",)), ("-:3", ("b",))]
+    assert standard_input(monkeypatch, '\n[{"input": "a"},\n{"input": "b"}]') == [("-[0]", ("a",)), ("-[1]", ("b",))]
 
 
 def test_a_body_on_standard_input_that_no_api_takes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LedgerError, match="-: input must be text"):
         standard_input(monkeypatch, '{"input": 5}')
+    with pytest.raises(LedgerError, match=r"-\[0\]: input must be text"):
+        standard_input(monkeypatch, '[{"input": 5}]')
     with pytest.raises(LedgerError, match="-:2: broken JSON"):
         standard_input(monkeypatch, '{"input": "a"}\nno\n')
     with pytest.raises(LedgerError, match="standard input: is binary"):

@@ -1,17 +1,21 @@
 """One request body's content: texts, messages, tools and schemas, and the parts that aren't counted.
 
 Messages, instructions, function calls and what the functions returned are text. Tools and output formats are text too,
-by a template of the model's own. What else adds to the input, such as images, files and stored prompts, is a part.
+by a template of the model's own. What else adds to the input, such as images, files and stored prompts, is a part; so
+is each key of the body, its messages and their parts that isn't known to add nothing.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.errors import LedgerError
+from ledger.estimates.prompts.fields import json_in
+from ledger.estimates.prompts.keys import CHAT_LIMITS, OF_IMAGE, RESPONSES_LIMITS, WITHOUT_INPUT, is_setting
 from ledger.estimates.prompts.parts import IMAGE, KEY, Part
 from pricing.money import INT64_MAX
 
@@ -29,89 +33,31 @@ _PARTS = {
     "video_url": "video",
     "input_video": "video",
 }
-# Parts and items that hold text, and the keys of it; what isn't text there is counted as its JSON.
+# Messages, items, parts and calls that hold text, and the keys of it; an object there is counted as its JSON.
+_TEXTS_OF_MESSAGE = ("name", "tool_name", "refusal")
 _TEXTS_OF_ITEM = {
-    "message": ("content",),
     "function_call": ("name", "arguments"),
     "function_call_output": ("output",),
     "custom_tool_call": ("name", "input"),
     "custom_tool_call_output": ("output",),
 }
 _TEXTS_OF_PART = {"tool_use": ("name", "input"), "tool_result": ("content",)}
+_TEXTS_OF_CALL = ("name", "arguments", "input", "args")
+# Keys that hold parts beside the content, an entry each, and what a part of them is.
+_PARTS_BESIDE = {"images": IMAGE, "image_url": IMAGE, "image": IMAGE}
+_PARTS_OF_MESSAGE = {**_PARTS_BESIDE, "audio": "audio part", "reasoning_content": "reasoning text"}
 _SCHEMA_KEYS = ("tools", "functions", "response_format")
 # A tool of these kinds is its schema alone; another runs at the provider, which adds what it finds.
 _OWN_TOOLS = frozenset({"function", "custom"})
-_LIMIT_KEYS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+_SEARCH = "web_search_options"
 # Keys that name more input, and how a warning calls it.
 _NAMED_INPUT = {
     "previous_response_id": "the conversation of previous_response_id",
     "conversation": "the conversation that is named",
     "prompt": "the stored prompt",
-    "web_search_options": "what web_search_options finds",
 }
-# Keys of the two APIs and of gateways that add nothing to the input, and those of eval sets for the answers.
-_WITHOUT_INPUT = frozenset(
-    [
-        "model",
-        "models",
-        "stream",
-        "stream_options",
-        "background",
-        "store",
-        "include",
-        "metadata",
-        "user",
-        "safety_identifier",
-        "service_tier",
-        "temperature",
-        "top_p",
-        "top_k",
-        "min_p",
-        "n",
-        "stop",
-        "seed",
-        "logit_bias",
-        "logprobs",
-        "top_logprobs",
-        "presence_penalty",
-        "frequency_penalty",
-        "repetition_penalty",
-        "parallel_tool_calls",
-        "tool_choice",
-        "function_call",
-        "reasoning",
-        "reasoning_effort",
-        "thinking",
-        "verbosity",
-        "truncation",
-        "caching",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "expire_at",
-        "modalities",
-        "text",
-        "extra_headers",
-        "timeout",
-        "max_tool_calls",
-        "text_verbosity",
-        "provider",
-        "id",
-        "name",
-        "tags",
-        "custom_id",
-        "created_at",
-        "ideal",
-        "expected",
-        "expected_output",
-        "expectedOutput",
-        "output",
-        "answer",
-        "target",
-        "reference",
-        "scores",
-    ]
-)
 _CHAT_KEYS, _RESPONSES_KEYS = ("messages", "system"), ("input", "instructions", "messages")
+_MOST_CHOICES = 1_000
 
 
 @dataclass(slots=True)
@@ -138,66 +84,81 @@ class BodyReader:
                 self._read_item(self._object(item, f"input[{index}]"), f"input[{index}]")
 
     def read_chat(self, body: Mapping[str, Any]) -> None:
-        """Reads `messages`: content, and name and function calls where there are any; and `system` before them."""
+        """Reads `messages`, and `system` before them."""
         if body.get("system") is not None:
             self.messages += 1
             self._add_content(body["system"], "system")
         for index, entry in enumerate(
             self._list(body["messages"], "messages", "must be a list of messages, one at least")
         ):
-            where = f"messages[{index}]"
-            message = self._object(entry, where)
-            self.messages += 1
-            self._add_content(message.get("content"), f"{where}.content")
-            for key in ("name", "refusal"):
-                if message.get(key) is not None:
-                    self._add_text(message[key], f"{where}.{key}")
-            calls = message.get("tool_calls") or [call for call in [message.get("function_call")] if call]
-            if "content" not in message and not calls:
-                raise self._refused(where, "must have content or tool_calls")
-            for call in calls and self._list(calls, f"{where}.tool_calls", "must be a list"):
-                self._add_call(self._object(call, f"{where}.tool_calls"), f"{where}.tool_calls")
-            for key, noun in (("audio", "audio part"), ("reasoning_content", "reasoning text")):
-                if message.get(key):
-                    self.parts.append(Part.of(noun, message[key]))
+            self._read_message(self._object(entry, f"messages[{index}]"), f"messages[{index}]")
 
     def read_others(self, body: Mapping[str, Any]) -> None:
-        """Reads tools and output formats, and notes every other key that may add to the input."""
+        """Reads tools and output formats, and names every other key that may add to the input."""
         text = body.get("text")
-        formats = [text["format"]] if isinstance(text, dict) and "format" in text else []
+        formats = []
+        if isinstance(text, dict):
+            formats.append(text.get("format"))
+            self._name_others(text, {"format", "verbosity"}, "the text key ")
         for value in [*(body.get(key) for key in _SCHEMA_KEYS), *formats]:
-            if value and not _is_plain_format(value):
-                self.schemas += map(_json_of, value if isinstance(value, list) else [value])
-        tools = body.get("tools")
-        for tool in tools if isinstance(tools, list) else []:
+            self.schemas += map(_json_of, _schemas_in(value))
+        for tool in _schemas_in(body.get("tools")):
             kind = _kind_of(tool, "function") if isinstance(tool, dict) else "function"
             if kind not in _OWN_TOOLS:
                 self.parts.append(Part.of(f"what the tool {kind} adds", tool))
-        known = _WITHOUT_INPUT.union(_SCHEMA_KEYS, _LIMIT_KEYS, _CHAT_KEYS if "messages" in body else _RESPONSES_KEYS)
-        for key, value in body.items():
-            if key in _NAMED_INPUT and value:
-                self.parts.append(Part.of(_NAMED_INPUT[key], value))
-            elif key not in known and value and isinstance(value, (str, list, dict)):
-                self.parts.append(Part.of(f"{KEY}{key[:40]}", value))
+        if isinstance(body.get(_SEARCH), dict):  # an empty one searches too
+            self.parts.append(Part.of(f"what {_SEARCH} finds", body[_SEARCH]))
+        known = {key for key, value in body.items() if is_setting(key, value)}
+        known.update(_SCHEMA_KEYS, CHAT_LIMITS, RESPONSES_LIMITS, [_SEARCH])
+        known.update(_CHAT_KEYS if body.get("messages") is not None else _RESPONSES_KEYS)
+        self._name_others(body, known, KEY, _PARTS_BESIDE | _NAMED_INPUT)
 
     def output_limit(self, body: Mapping[str, Any]) -> int | None:
-        """Returns the most output tokens that the body lets a response have, all its choices together."""
-        limits = [body[key] for key in _LIMIT_KEYS if body.get(key) is not None]
+        """Returns the most output tokens that the body lets one choice have, by the keys of its own API."""
+        keys = CHAT_LIMITS if body.get("messages") is not None else RESPONSES_LIMITS
+        limits = [body[key] for key in keys if body.get(key) is not None]
         for limit in limits:
             if type(limit) is not int or not 1 <= limit <= INT64_MAX:
                 raise self._refused("its limit of output tokens", "must be a whole number from 1 on")
-        choices = body.get("n")
-        choices = choices if type(choices) is int and 1 <= choices <= 1_000 else 1
-        return min(min(limits) * choices, INT64_MAX) if limits else None
+        return min(limits, default=None)
+
+    def choices(self, body: Mapping[str, Any]) -> int:
+        """Returns how many answers a chat body asks for, each with an output of its own."""
+        choices = body.get("n") if body.get("messages") is not None else None
+        if choices is None:
+            return 1
+        if type(choices) is not int or not 1 <= choices <= _MOST_CHOICES:
+            raise self._refused("its n", f"must be a whole number from 1 to {_MOST_CHOICES:,}")
+        return choices
+
+    def _read_message(self, message: Mapping[str, Any], where: str) -> None:
+        """Reads content, name and calls of a message, and names what else it holds."""
+        self.messages += 1
+        self._add_content(message.get("content"), f"{where}.content")
+        for key in _TEXTS_OF_MESSAGE:
+            if message.get(key) is not None:
+                self._add_text(message[key], f"{where}.{key}")
+        calls, old_call = message.get("tool_calls") or [], message.get("function_call")
+        if "content" not in message and not calls and not old_call:
+            raise self._refused(where, "must have content or tool_calls")
+        for call in calls and self._list(calls, f"{where}.tool_calls", "must be a list"):
+            self._add_call(self._object(call, f"{where}.tool_calls"), f"{where}.tool_calls")
+        if old_call:
+            self._add_call(self._object(old_call, f"{where}.function_call"), f"{where}.function_call")
+        known = WITHOUT_INPUT.union(_TEXTS_OF_MESSAGE, ("content", "tool_calls", "function_call"))
+        self._name_others(message, known, "the message key ", _PARTS_OF_MESSAGE)
 
     def _read_item(self, item: Mapping[str, Any], where: str) -> None:
         kind = _kind_of(item, "message")
-        if kind in _TEXTS_OF_ITEM:
+        if kind == "message":
+            self._read_message(item, where)
+        elif kind in _TEXTS_OF_ITEM:
             self.messages += 1
             for key in _TEXTS_OF_ITEM[kind]:
                 if key not in item:
                     raise self._refused(where, f"must have {key}")
-                self._add_content(item[key], f"{where}.{key}")
+                self._add_value(item[key], f"{where}.{key}")
+            self._name_others(item, WITHOUT_INPUT.union(_TEXTS_OF_ITEM[kind]), "the item key ", _PARTS_BESIDE)
         elif kind in _PARTS or kind in _TEXT_PARTS:
             self.messages += 1
             self._add_part(item, where)
@@ -216,24 +177,50 @@ class BodyReader:
         for index, entry in enumerate(content):
             self._add_part(self._object(entry, f"{where}[{index}]"), f"{where}[{index}]")
 
+    def _add_value(self, value: object, where: str) -> None:
+        """Adds content that may also be an object, which counts as its JSON."""
+        self._add_content(_json_of(value) if isinstance(value, dict) else value, where)
+
     def _add_part(self, part: Mapping[str, Any], where: str) -> None:
+        """Adds the texts of a part, or names it; names what else a part of text or an image holds."""
         kind = _kind_of(part, "text")
         if kind in _TEXT_PARTS:
-            key = "refusal" if kind == "refusal" else "text"
-            self._add_text(part.get(key), f"{where}.{key}")
+            keys: Sequence[str] = ("refusal",) if kind == "refusal" else ("text",)
+            self._add_text(part.get(keys[0]), f"{where}.{keys[0]}")
         elif kind in _TEXTS_OF_PART:
-            for key in _TEXTS_OF_PART[kind]:
-                value = part.get(key)
-                self._add_content(_json_of(value) if isinstance(value, dict) else value, f"{where}.{key}")
+            keys = _TEXTS_OF_PART[kind]
+            for key in keys:
+                self._add_value(part.get(key), f"{where}.{key}")
         else:
             self.parts.append(Part.of(_PARTS.get(kind) or f"{kind} part", part))
+            if _PARTS.get(kind) == IMAGE:
+                self._name_others(part, OF_IMAGE, "the part key ")
+            return
+        self._name_others(part, WITHOUT_INPUT.union(keys), "the part key ", _PARTS_BESIDE)
 
     def _add_call(self, call: Mapping[str, Any], where: str) -> None:
         """Adds name and arguments of a call, bare or below its type."""
-        called = self._object(call.get(_kind_of(call, "function"), call), where)
-        for key in ("name", "arguments", "input"):
-            if called.get(key) is not None:
-                self._add_text(called[key], f"{where}.{key}")
+        kind = _kind_of(call, "function")
+        called = self._object(call.get(kind, call), where)
+        for key in _TEXTS_OF_CALL:
+            value = called.get(key)
+            if value is not None:
+                self._add_text(_json_of(value) if isinstance(value, dict) else value, f"{where}.{key}")
+        known = WITHOUT_INPUT.union(_TEXTS_OF_CALL)
+        self._name_others(called, known, "the call key ")
+        if called is not call:
+            self._name_others(call, WITHOUT_INPUT | {kind}, "the call key ")
+
+    def _name_others(
+        self, value: Mapping[str, Any], known: AbstractSet[str], begins: str, nouns: Mapping[str, str] | None = None
+    ) -> None:
+        """Adds a part for each key that isn't known and holds a text, a list or an object: by its noun, or its name."""
+        for key, content in value.items():
+            if key in known or not content or not isinstance(content, (str, list, dict)):
+                continue
+            noun = (nouns or {}).get(key)
+            entries = content if noun and isinstance(content, list) else [content]
+            self.parts += [Part.of(noun or f"{begins}{key[:40]}", entry) for entry in entries]
 
     def _add_text(self, text: object, where: str) -> None:
         if not isinstance(text, str):
@@ -257,6 +244,15 @@ class BodyReader:
 def _json_of(value: object) -> str:
     """The JSON as chat templates write it: blanks behind commas and colons, letters as they are."""
     return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _schemas_in(value: object) -> list[Any]:
+    """Lists the schemas of a key, which may be written as JSON; none for plain text, the default format."""
+    if isinstance(value, str):
+        value = json_in(value) or value
+    if not value or _is_plain_format(value):
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 def _is_plain_format(value: object) -> bool:

@@ -12,31 +12,46 @@ from pricing.errors import shown
 EXPECTED = "a Responses body has input or instructions, a chat body messages"
 
 _BODY_KEYS = ("input", "instructions", "messages")
+_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+_SAID = frozenset({"content", "tool_calls", "function_call"})
 _BATCH_KEYS = frozenset({"custom_id", "method", "url"})
 _PRICED_URL = re.compile(r"(.*/)?(chat/completions|responses)/?(\?.*)?", re.DOTALL)
 
 
 def unwrapped(name: str, value: object) -> object:
-    """Takes a body out of `request` of an envelope or `body` of a batch's line, which must be of an API that is priced.
+    """Takes a body out of `request` of an envelope or out of a batch's line, which must be of an API that is priced.
 
-    LedgerError naming another API's URL. What is neither is returned as it is.
+    A list of messages is the body that has them. LedgerError naming another API's URL. What is none of these is
+    returned as it is.
     """
+    if is_conversation(value):
+        return {"messages": value}
     if not isinstance(value, dict) or given_keys(value):
         return value
-    if is_of_batch(value):
-        url = value.get("url")
-        if isinstance(url, str) and _PRICED_URL.fullmatch(url) is None:
-            raise LedgerError(
-                f"{name}: its url {shown(url)} is of another API: requests to /v1/responses and /v1/chat/completions "
-                "are estimated; leave the line out"
-            )
-        return value["body"]
-    return value.get("request", value)
+    if not is_of_batch(value):
+        return unwrapped(name, value["request"]) if "request" in value else value
+    url = value.get("url")
+    if isinstance(url, str) and _PRICED_URL.fullmatch(url) is None:
+        raise LedgerError(
+            f"{name}: its url {shown(url)} is of another API: requests to /v1/responses and /v1/chat/completions "
+            "are estimated; leave the line out"
+        )
+    return value["body"] if isinstance(value.get("body"), dict) else value["params"]
 
 
 def is_of_batch(value: Mapping[str, Any]) -> bool:
-    """Tells whether this is a line of a batch's input: a body with the URL that it goes to, or an id."""
-    return isinstance(value.get("body"), dict) and bool(value.keys() & _BATCH_KEYS)
+    """Tells whether this is a line of a batch's input: a body with the URL that it goes to, or an id.
+
+    Anthropic's have `params` with their id.
+    """
+    if isinstance(value.get("body"), dict) and value.keys() & _BATCH_KEYS:
+        return True
+    return "custom_id" in value and is_body(value.get("params"))
+
+
+def is_conversation(value: object) -> bool:
+    """Tells whether this is a list of chat messages, as a body has it, and nothing else."""
+    return isinstance(value, list) and bool(value) and all(map(_is_message, value))
 
 
 def given_keys(body: Mapping[str, Any]) -> list[str]:
@@ -59,6 +74,10 @@ def notes_of(name: str, value: object) -> Iterator[str]:
     sent = [body["messages"]] if body.get("messages") is not None else [body.get("instructions"), body.get("input")]
     if _is_of_assistant(sent[-1]):
         yield "its last message is the assistant's and counts as input: leave it out where it is the answer asked for"
+
+
+def _is_message(entry: object) -> bool:
+    return isinstance(entry, dict) and entry.get("role") in _ROLES and bool(entry.keys() & _SAID)
 
 
 def _is_of_assistant(messages: object) -> bool:

@@ -8,28 +8,32 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from ledger.errors import LedgerError
+from ledger.estimates.prompts.envelopes import is_body
 from ledger.estimates.prompts.files import json_of
 
 _MOST_NAMES = 12
 _LONGEST_NAME = 60
 _DEEPEST = 3
+MISSING = object()
+"""What `field_of` finds where there is no such field, not even a null."""
 _JSON = re.compile(r"\s*[\[{]")
 
 
 def field_of(row: object, column: str) -> Any:  # noqa: ANN401 - any JSON
-    """Finds a field by its whole name, else by the longest name that begins it; None where there is none.
+    """Finds a field by its whole name, else by the longest name that begins it; MISSING where there is none.
 
     A text that is JSON, such as a cell of a CSV file, is looked into as what it says.
     """
     if isinstance(row, str):
         row = json_in(row)
     if not isinstance(row, dict):
-        return None
+        return MISSING
     if column in row:
         return row[column]
     dots = [place for place, letter in enumerate(column) if letter == "."]
-    inner = (field_of(row[column[:dot]], column[dot + 1 :]) for dot in reversed(dots) if column[:dot] in row)
-    return next((found for found in inner if found is not None), None)
+    inner = [field_of(row[column[:dot]], column[dot + 1 :]) for dot in reversed(dots) if column[:dot] in row]
+    found = [value for value in inner if value is not MISSING]
+    return next((value for value in found if value is not None), None if found else MISSING)
 
 
 def json_in(text: str) -> Any:  # noqa: ANN401 - any JSON
@@ -43,9 +47,9 @@ def json_in(text: str) -> Any:  # noqa: ANN401 - any JSON
 
 
 def names_of(row: Mapping[str, Any], *, prefix: str = "", deepest: int = _DEEPEST) -> Iterator[str]:
-    """Yields the names of fields; in place of an object those within it."""
+    """Yields the names of fields; in place of an object those within it, unless it is a whole request body."""
     for key, value in row.items():
-        if isinstance(value, dict) and value and deepest > 1:
+        if isinstance(value, dict) and value and deepest > 1 and not is_body(value):
             yield from names_of(value, prefix=f"{prefix}{key}.", deepest=deepest - 1)
         else:
             yield prefix + key

@@ -47,8 +47,7 @@ def read_bytes(path: str) -> bytes:
 
 def text_of(raw: bytes, path: str) -> str:
     """Decodes bytes as text; LedgerError where they are none, such as an image's."""
-    if raw.startswith(_UTF16_MARKS):
-        raise LedgerError(f"{_name(path)}: is UTF-16: convert it to UTF-8")
+    _refuse_utf16(raw, path)
     if b"\0" in raw:
         raise LedgerError(f"{_name(path)}: is binary, it holds a NUL byte: give a text file in UTF-8")
     try:
@@ -64,10 +63,16 @@ def json_of(raw: bytes, name: str) -> Any:  # noqa: ANN401 - any JSON
     from ledger.intake.fields.record import RecordError  # text needs no JSON
     from ledger.intake.fields.strict_json import decode
 
+    _refuse_utf16(raw, name)
     try:
         return decode(raw)
     except RecordError as error:
         raise LedgerError(f"{_name(name)}: {error}") from None
+
+
+def _refuse_utf16(raw: bytes, name: str) -> None:
+    if raw.startswith(_UTF16_MARKS):
+        raise LedgerError(f"{_name(name)}: is UTF-16: convert it to UTF-8")
 
 
 def _name(path: str) -> str:

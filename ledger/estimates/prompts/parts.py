@@ -11,6 +11,7 @@ from typing import NamedTuple
 IMAGE = "image"
 # How the name of a body's key begins that no API knows.
 KEY = "the key "
+_MOST_NAMES = 10
 
 
 class Part(NamedTuple):
@@ -26,8 +27,10 @@ class Part(NamedTuple):
 
 
 def names_of(parts: Sequence[Part]) -> list[str]:
-    """Names the parts, like ones together: "2 images", "a file", "the stored prompt"."""
-    return [_named(noun, count) for noun, count in sorted(Counter(part.noun for part in parts).items())]
+    """Names the parts, like ones together: "2 images", "1 file", "the stored prompt"; the first ten, then "5 more"."""
+    names = [_named(noun, count) for noun, count in sorted(Counter(part.noun for part in parts).items())]
+    more = len(names) - _MOST_NAMES
+    return [*names[:_MOST_NAMES], f"{more:,} more"] if more > 0 else names
 
 
 def digest_of(parts: Sequence[Part]) -> str | None:

@@ -8,35 +8,48 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
 from ledger.errors import LedgerError
 from ledger.estimates.prompts.bodies import BodyReader
-from ledger.estimates.prompts.envelopes import EXPECTED, given_keys, is_body, is_of_batch, notes_of, unwrapped
+from ledger.estimates.prompts.envelopes import (
+    EXPECTED,
+    given_keys,
+    is_body,
+    is_conversation,
+    is_of_batch,
+    notes_of,
+    unwrapped,
+)
 from ledger.estimates.prompts.fields import listed_names, names_of
 from ledger.estimates.prompts.files import STANDARD_INPUT, json_of, read_bytes, text_of
 from ledger.estimates.prompts.parts import Part
 from ledger.estimates.prompts.rows import bodies_of, table_columns, table_rows
+from ledger.estimates.prompts.variables import placeholders_in
 from pricing.estimating.counting import PromptText
 
 TOKENS_OF_MESSAGE = 3
 TOKENS_OF_REQUEST = 3
 
-_MARKING_KEYS = frozenset({"input", "messages", "request"})
+_MARKING_KEYS = frozenset({"input", "instructions", "messages", "request"})
 _LINES = (".jsonl", ".ndjson")
 _TABLES = (".csv", ".tsv")
+_MARKED = (".prompty", ".poml", ".baml")
 _YAML = (".yaml", ".yml")
 _UNREAD = dict.fromkeys((".xlsx", ".xls"), "an Excel workbook") | {".parquet": "a Parquet file"}
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 _TAKES_FIELDS = "--column, or columns of a workload, takes a field of each row"
+
+_FILLED = "variables of a workload fill placeholders"
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """One request to be counted, and its parts that can't be; `model` is the one that its body names.
 
-    `max_output_tokens` is the most that its body lets the response have.
+    `max_output_tokens` is the most that its body lets each of the response's `choices` have.
     """
 
     name: str
@@ -45,13 +58,15 @@ class Prompt:
     model: str | None = None
     parts: tuple[Part, ...] = ()
     max_output_tokens: int | None = None
+    choices: int = 1
 
 
-def read_prompts(path: str, columns: Sequence[str] = ()) -> list[Prompt]:
+def read_prompts(path: str, columns: Sequence[str] = (), *, as_written: bool = False) -> list[Prompt]:
     """Reads prompts: .json is one body or a list, .jsonl one a line, all else one text.
 
     With columns, each row of a CSV or JSON file is a request that holds them. Standard input is a text unless it starts
-    with a JSON object that is a request body.
+    with a JSON object that is a request body, or is a list of them. `as_written` says that placeholders in a text
+    aren't filled afterwards, which a note then tells.
     """
     suffix = PurePath(path).suffix.lower()
     unread = _UNREAD.get(suffix) or ("YAML" if columns and suffix in _YAML else None)
@@ -65,7 +80,7 @@ def read_prompts(path: str, columns: Sequence[str] = ()) -> list[Prompt]:
     if suffix in _LINES:
         return _of_lines(raw, path)
     bodies = _of_standard_input(raw) if path == STANDARD_INPUT else []
-    return bodies or [Prompt(path, PromptText((text_of(raw, path),)), warnings=tuple(_notes_of_text(raw, path)))]
+    return bodies or [_of_text(raw, path, as_written=as_written)]
 
 
 def prompt_of_body(name: str, body: object) -> Prompt:
@@ -89,6 +104,7 @@ def prompt_of_body(name: str, body: object) -> Prompt:
         model=model if isinstance(model, str) and model else None,
         parts=tuple(reader.parts),
         max_output_tokens=reader.output_limit(body),
+        choices=reader.choices(body),
     )
 
 
@@ -103,7 +119,7 @@ def named_lines(raw: bytes, path: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _of_document(raw: bytes, path: str) -> list[Prompt]:
-    prompts = [_prompt_of(name, value) for name, value in _of_list(raw, path)]
+    prompts = [_prompt_of(name, value) for name, value in _values(raw, path)]
     if not prompts:
         raise LedgerError(f"{path}: holds no request: {EXPECTED}")
     return prompts
@@ -119,17 +135,27 @@ def _of_lines(raw: bytes, path: str) -> list[Prompt]:
 def _prompt_of(name: str, value: object) -> Prompt:
     """Reads a body of a file, with what is to be said of it; names the fields of an object that is none."""
     body = unwrapped(name, value)
-    if isinstance(body, dict) and body and not is_body(body):
-        wrong = EXPECTED if not given_keys(body) else "its input is an object"
-        raise LedgerError(f"{name}: isn't a request body: {wrong}; {_TAKES_FIELDS}: {listed_names(names_of(body))}")
+    if isinstance(value, dict) and value and not is_body(body):
+        wrong = "its input is an object" if isinstance(body, dict) and given_keys(body) else EXPECTED
+        raise LedgerError(f"{name}: isn't a request body: {wrong}; {_TAKES_FIELDS}: {listed_names(names_of(value))}")
     prompt = prompt_of_body(name, value)
     return replace(prompt, warnings=(*prompt.warnings, *notes_of(name, value)))
 
 
-def _of_list(raw: bytes, path: str) -> Iterator[tuple[str, Any]]:
-    """Yields the entries of a JSON list, or the one value that isn't a list."""
-    document = json_of(raw, path)
-    if not isinstance(document, list):
+def _values(raw: bytes, path: str, *, of_rows: bool = False) -> Iterator[tuple[str, Any]]:
+    """Yields the entries of a JSON list, the one value that isn't a list, or the lines of JSON Lines.
+
+    A list of messages is one value, a request's, unless rows are asked for.
+    """
+    try:
+        document = json_of(raw, path)
+    except LedgerError:
+        lines = [line for _, line in islice(named_lines(raw, path), 2)]
+        if len(lines) < 2 or not isinstance(_json(lines[0]), (dict, list)):
+            raise
+        yield from _line_values(raw, path)
+        return
+    if not isinstance(document, list) or (is_conversation(document) and not of_rows):
         yield path, document
         return
     for index, value in enumerate(document):
@@ -155,15 +181,25 @@ def _of_columns(raw: bytes, path: str, columns: Sequence[str]) -> list[Prompt]:
 def _rows(raw: bytes, path: str, columns: Sequence[str]) -> Iterator[tuple[str, Any]]:
     """Yields named rows of JSON, where the file is called so or begins so, or else of CSV."""
     suffix = PurePath(path).suffix.lower()
-    begins = b"" if suffix in _TABLES else raw.lstrip(_BLANK)[:1]
     if suffix in _LINES:
         return _line_values(raw, path)
-    if suffix == ".json" or begins == b"[":
-        return _of_list(raw, path)
-    if begins == b"{":
-        is_line = _json(next(named_lines(raw, path))[1]) is not None
-        return _line_values(raw, path) if is_line else _of_list(raw, path)
+    if suffix == ".json" or (suffix not in _TABLES and _begins_as_json(raw)):
+        return _values(raw, path, of_rows=True)
     return table_rows(raw, path, columns)
+
+
+# --- texts ----------------------------------------------------------------------------------------------------------
+
+
+def _of_text(raw: bytes, path: str, *, as_written: bool) -> Prompt:
+    text = text_of(raw, path)
+    notes = list(_notes_of_text(raw, path))
+    if not text.strip():
+        notes = ["holds no text"]
+    asked = sorted(placeholders_in([text])) if as_written else []
+    if asked:
+        notes.append(f"{listed_names(f'{{{{{name}}}}}' for name in asked)} counted as written: {_FILLED}")
+    return Prompt(path, PromptText((text,)), warnings=tuple(notes))
 
 
 def _notes_of_text(raw: bytes, path: str) -> Iterator[str]:
@@ -173,6 +209,30 @@ def _notes_of_text(raw: bytes, path: str) -> Iterator[str]:
         yield f"is read as one text; {_TAKES_FIELDS}{_columns_of(raw, path)}"
     elif suffix in _YAML:
         yield "is read as one text, YAML and all: prompts within it are read from text, JSON Lines or CSV files"
+    elif suffix in _MARKED or (suffix == ".prompt" and raw.lstrip(_BLANK).startswith(b"---")):
+        yield "is read as written, front matter and markup too"
+    elif _begins_as_json(raw):
+        first = _first_of_json(raw)
+        if first is not None:
+            yield f"is read as one text, JSON and all{_hint_of_json(first)}"
+
+
+def _hint_of_json(first: object) -> str:
+    if _is_request(first):
+        return ": call the file .json or .jsonl to have its requests read"
+    return f"; {_TAKES_FIELDS}: {listed_names(names_of(first))}" if isinstance(first, dict) and first else ""
+
+
+def _first_of_json(raw: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """The first entry of a text that is a JSON list or JSON Lines of objects, or the value that it is; None else."""
+    whole = _json(raw)
+    if isinstance(whole, list) and whole and not is_conversation(whole):
+        return whole[0]
+    if whole is not None:
+        return whole
+    lines = [line for _, line in named_lines(raw, "")]
+    is_lines = len(lines) > 1 and all(isinstance(_json(line), dict) for line in lines)
+    return _json(lines[0]) if is_lines else None
 
 
 def _columns_of(raw: bytes, path: str) -> str:
@@ -186,20 +246,25 @@ def _columns_of(raw: bytes, path: str) -> str:
 
 
 def _of_standard_input(raw: bytes) -> list[Prompt]:
-    """The bodies on standard input, one or one a line; none where it is a text."""
-    if not raw.lstrip(_BLANK).startswith(b"{"):
+    """The bodies on standard input, one, a list or one a line; none where it is a text."""
+    if not _begins_as_json(raw):
         return []
-    if _is_body(raw):
-        return _of_document(raw, STANDARD_INPUT)
+    whole = _json(raw)
+    if whole is not None:
+        return _of_document(raw, STANDARD_INPUT) if _is_request(_first_of_json(raw)) else []
     lines = list(named_lines(raw, STANDARD_INPUT))
-    if len(lines) > 1 and _is_body(lines[0][1]):
-        return _of_lines(raw, STANDARD_INPUT)
-    return []
+    return _of_lines(raw, STANDARD_INPUT) if len(lines) > 1 and _is_request(_json(lines[0][1])) else []
 
 
-def _is_body(raw: bytes) -> bool:
-    value = _json(raw)
+def _is_request(value: object) -> bool:
+    """Tells whether a value is meant as a request body, right or wrong."""
+    if is_conversation(value):
+        return True
     return isinstance(value, dict) and (bool(value.keys() & _MARKING_KEYS) or is_of_batch(value))
+
+
+def _begins_as_json(raw: bytes) -> bool:
+    return raw.lstrip(_BLANK)[:1] in (b"{", b"[")
 
 
 def _json(raw: bytes) -> Any:  # noqa: ANN401 - any JSON
