@@ -71,6 +71,15 @@ def test_the_bodys_limit_bounds_the_high_end(cli: Cli, tmp_path: Path) -> None:
     assert outputs() == [(0, 500), (0, 50), (0, None)]
 
 
+def test_several_answers_have_each_their_output(cli: Cli, tmp_path: Path) -> None:
+    """Each within its own limit, and all of them within what the card prices."""
+    file = written(tmp_path, body(n=3), body(n=3, max_tokens=150), body(n=5, max_tokens=100_000))
+    found = cli("estimate", file, "--output-tokens", 100, "--json").ok().json["prompts"]
+    assert [(p["output_tokens"], p["max_output_tokens"]) for p in found] == [(300, None), (300, 450), (500, 128_000)]
+    bound = cli("estimate", file, "--output-tokens", 100, "--max-output-tokens", 200, "--json").ok().json["prompts"]
+    assert [(p["output_tokens"], p["max_output_tokens"]) for p in bound] == [(200, 200)] * 3
+
+
 def test_without_output_the_price_is_of_the_input_only(cli: Cli, tmp_path: Path) -> None:
     file = written(tmp_path, body())
     shown = cli("estimate", file, "--fail-over", "0usd")

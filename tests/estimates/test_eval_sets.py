@@ -415,7 +415,7 @@ def test_what_can_not_be_sent_is_named(
         ),
         (
             "promptfooconfig.yaml",
-            "prompts:\n  - 'Say {{a}}'\n",
+            "prompts:\n  - 'Say a'\n",
             "is read as one text, YAML and all: prompts within it are read from text, JSON Lines or CSV files",
         ),
     ],

@@ -141,7 +141,7 @@ class PromptEstimator:
             max_output_tokens=asked.max_output_tokens,
             image_tokens=asked.image_tokens,
         )
-        prompts = [prompt for file in asked.files for prompt in read_prompts(file, asked.column)]
+        prompts = [prompt for file in asked.files for prompt in read_prompts(file, asked.column, as_written=True)]
         means = means_of(app) if asked.output_tokens is None and not all_models else None
         if means is not None:
             from ledger.book.known_names import unknown_names_in

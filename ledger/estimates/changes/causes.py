@@ -90,7 +90,7 @@ class WorkloadPair:
             yield "extra_input_tokens"
         if _is_cached_otherwise(old, new):
             yield "cached_input_tokens"
-        if _differs(old, new, attrgetter("output_tokens")):
+        if _differs(old, new, attrgetter("output_tokens", "max_output_tokens")):
             yield "output_tokens"
         if old.requests_per_month != new.requests_per_month:
             yield "requests_per_month"
@@ -188,7 +188,7 @@ def _uncounted(workload: WorkloadEntry) -> list[tuple[list[str], str]]:
     return sorted((prompt.uncounted, prompt.uncounted_digest or "") for prompt in workload.prompts if prompt.uncounted)
 
 
-def _differs(old: WorkloadEntry, new: WorkloadEntry, value_of: Callable[[PromptEntry], int]) -> bool:
+def _differs(old: WorkloadEntry, new: WorkloadEntry, value_of: Callable[[PromptEntry], object]) -> bool:
     """Tells whether a figure of the prompts that both have is another; of all, where they have none in common."""
     before, after = ({prompt.name: value_of(prompt) for prompt in side.prompts} for side in (old, new))
     common = before.keys() & after.keys()

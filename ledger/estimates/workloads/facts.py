@@ -74,8 +74,8 @@ class RequestFacts:
     """Facts of each request besides its text.
 
     Cached input is an exact number, or a text that requests begin with: `cached_input_tokens` wins; or else a share of
-    the input, 0 to 1. Extra input is added at run time. `max_output_tokens` is the worst case of the output, which the
-    request's own limit may lower. An image is `image_tokens`; None leaves it uncounted.
+    the input, 0 to 1. Extra input is added at run time. `output_tokens` are of one answer, `max_output_tokens` of all
+    in the worst case, which the request's own limit may lower. An image is `image_tokens`; None leaves it uncounted.
     """
 
     cached_prefix: str | None = None
@@ -86,13 +86,22 @@ class RequestFacts:
     max_output_tokens: int | None = None
     image_tokens: int | None = None
 
-    def of(self, prompt: Prompt) -> RequestFacts:
-        """The facts of this request, whose output is within the limit that its body gives."""
-        limit = prompt.max_output_tokens
-        if limit is None:
-            return self
-        most = limit if self.max_output_tokens is None else min(limit, self.max_output_tokens)
-        return replace(self, output_tokens=min(self.output_tokens, limit), max_output_tokens=most)
+    def of(self, prompt: Prompt, top_output: int | None) -> RequestFacts:
+        """The facts of this request: the output of all its answers, each within the limit that its body gives.
+
+        Together they are at most `top_output`, what the card prices.
+        """
+        output = self.output_tokens * prompt.choices
+        limits = [] if self.max_output_tokens is None else [self.max_output_tokens]
+        if prompt.max_output_tokens is not None:
+            limits.append(prompt.max_output_tokens * prompt.choices)
+        if not limits:
+            return replace(self, output_tokens=output)
+        if top_output is not None:
+            # A worst case that was given is taken at its word, and refused where the card doesn't price it.
+            limits.append(max(top_output, self.max_output_tokens or 0))
+        most = min(limits)
+        return replace(self, output_tokens=min(output, most), max_output_tokens=most)
 
     def uncounted(self, prompt: Prompt) -> list[Part]:
         """The parts of this request that have no tokens."""

@@ -57,7 +57,7 @@ def price_counted(
     prefix = facts.prefix
     estimated = []
     for prompt, count in zip(prompts, counts, strict=False):
-        own = facts.of(prompt)
+        own = facts.of(prompt, settings.entry.max_output_tokens)
         warnings = [*prompt.warnings, *_warnings_of_model(prompt, settings), *_warnings_of_parts(own.uncounted(prompt))]
         image_tokens = (facts.image_tokens or 0) * sum(part.noun == IMAGE for part in prompt.parts)
         input_range = _plus(count.tokens, facts.extra_input_tokens + image_tokens)
