@@ -46,10 +46,11 @@ class TextTokens(NamedTuple):
 
 
 class PromptCount(NamedTuple):
-    """Input tokens of a prompt, and how many of the expected ones are of its tools and schemas."""
+    """Input tokens of a prompt, how many of the expected ones are of its schemas, and what tiktoken itself counted."""
 
     tokens: TokenRange
     schema_tokens: int = 0
+    uncorrected_tokens: int = 0
 
 
 def margin_percent(model: str, encoding: str) -> int:
@@ -102,6 +103,7 @@ def count_prompts(prompts: Sequence[PromptText], encoding: str) -> list[TextToke
 
 
 def _corrected(correction: ModelCalibration, prompt: PromptText, tokens: TextTokens) -> PromptCount:
+    uncorrected = tokens.scripts.total + prompt.message_overhead_tokens + tokens.schemas
     schema_tokens = correction.schema_tokens_of(tokens.schemas)
     text = correction.range_of(
         tokens.scripts,
@@ -109,13 +111,16 @@ def _corrected(correction: ModelCalibration, prompt: PromptText, tokens: TextTok
         schema_tokens=tokens.schemas,
         whole_request=prompt.whole_request,
     )
-    return _with_schemas(text, tokens.schemas) if schema_tokens is None else PromptCount(text, schema_tokens)
+    if schema_tokens is None:
+        return _with_schemas(text, tokens.schemas)._replace(uncorrected_tokens=uncorrected)
+    return PromptCount(text, schema_tokens, uncorrected)
 
 
 def _with_schemas(text: TokenRange, schema_tokens: int) -> PromptCount:
     """Adds schemas that no calibration knows, with their own range."""
     schemas = uncalibrated(schema_tokens, SCHEMA_MARGIN_PERCENT)
-    return PromptCount(TokenRange(*map(sum, zip(text, schemas, strict=True))), schema_tokens)
+    both = TokenRange(*map(sum, zip(text, schemas, strict=True)))
+    return PromptCount(both, schema_tokens, both.expected)
 
 
 def _per_prompt(

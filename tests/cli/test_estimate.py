@@ -90,6 +90,7 @@ def test_the_document_states_counts_range_and_prices(cli: Cli, tmp_path: Path) -
         "image_tokens": 0,
         "uncounted": [],
         "uncounted_digest": None,
+        "uncorrected_tokens": 101,
         "model": CODE,
     }
     assert found["requests"] == 1

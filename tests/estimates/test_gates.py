@@ -19,7 +19,7 @@ from ledger.estimates.workloads.document import GateResult, Level, Total
 from ledger.estimates.workloads.inputs import NO_REQUESTS
 from ledger.values.amounts import parse_amount, parse_increase
 from pricing.money import format_usd
-from tests.helpers.changes import LITE, MINI, VOLCENGINE, side, workload
+from tests.helpers.changes import CODE, LITE, MINI, VOLCENGINE, side, workload
 
 # 2,250,000 tokens at 32 credits per 1M are 72 credits, which are 1 USD.
 USD_TOKENS = 2_250
@@ -310,6 +310,21 @@ def test_another_way_of_counting_is_no_increase(limit: str) -> None:
     assert not increase(limit, side(before), side(workload("b", 1_200), encoding="cl100k_base")).passed
     assert not increase(limit, side(before), side(workload("a", 1_200, output=1), encoding="cl100k_base")).passed
     assert not increase(limit, side(before), side(workload("a", 1_200, requests=1_001), encoding="cl100k_base")).passed
+
+
+def test_another_calibration_explains_what_tiktokens_own_count_does_not() -> None:
+    def counted(tokens: int, own: int, **facts: Any) -> Any:
+        one = workload("a", tokens, **facts)
+        one.prompts[0].uncorrected_tokens = own
+        return one
+
+    before = side(counted(1_000, 1_000), calibration={CODE: {"factor": "1"}})
+    calibrated: Any = {"calibration": {CODE: {"factor": "3"}}}
+    assert increase("0%,0usd", before, side(counted(3_000, 1_000), **calibrated)).passed
+    longer = increase("9.9%", before, side(counted(3_300, 1_100), **calibrated))
+    assert (longer.passed, longer.value) == (False, "10%")
+    more = increase("50%", before, side(counted(3_000, 1_000, requests=2_000), **calibrated))
+    assert (more.passed, more.value) == (False, "100%")
 
 
 def test_a_budget_takes_no_change_by_counting() -> None:

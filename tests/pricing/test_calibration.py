@@ -88,9 +88,9 @@ def test_prompts_are_counted_with_their_messages() -> None:
     hello, world = count_tokens("hello there"), count_tokens("一个世界")
     prompts = [PromptText(("hello there", "一个世界", "hello there"), 9), PromptText(()), PromptText(("一个世界",))]
     assert count_inputs(prompts, CODE, encoding="o200k_base", calibration=None) == [
-        PromptCount(uncalibrated(2 * hello + world + 9)),
+        PromptCount(uncalibrated(2 * hello + world + 9), 0, 2 * hello + world + 9),
         PromptCount(uncalibrated(0)),
-        PromptCount(uncalibrated(world)),
+        PromptCount(uncalibrated(world), 0, world),
     ]
 
 
@@ -100,8 +100,8 @@ def test_prompts_are_corrected_where_the_calibration_has_the_model() -> None:
     assert first == ScriptTokens(count_tokens("hello there"), count_tokens("一个世界"), 0, 0)
     assert no_schemas == 0
     assert count_inputs(prompts, CODE, encoding="o200k_base", calibration=CALIBRATION) == [
-        PromptCount(correction().range_of(first, 9)),
-        PromptCount(correction().range_of(count_scripts(["hello"])[0], whole_request=False)),
+        PromptCount(correction().range_of(first, 9), 0, first.total + 9),
+        PromptCount(correction().range_of(count_scripts(["hello"])[0], whole_request=False), 0, 1),
     ]
     assert count_inputs(prompts, "another", encoding="o200k_base", calibration=CALIBRATION) == count_inputs(
         prompts, "another", encoding="o200k_base", calibration=None

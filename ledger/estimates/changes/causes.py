@@ -137,24 +137,33 @@ class WorkloadPair:
     def _as_before(self) -> list[TokenUsage]:
         """The usage of each prompt of after, as the estimate before would have counted it.
 
-        The first way of counting had neither schemas nor images. By another encoding or calibration, the same text lies
-        within the range that it had: what is beyond that is another text.
+        The first way of counting had neither schemas nor images. By another calibration, a text has grown as much as
+        tiktoken's own count of it. By another encoding, the same text lies within the range that it had: what is beyond
+        that is another text.
         """
         earlier = {prompt.name: prompt for prompt in self.old.prompts} if self._splits_otherwise else {}
-        added = self.new.extra_input_tokens - self.old.extra_input_tokens
         usages = []
         for prompt in self.new.prompts:
             count = prompt.input_tokens
             if self.before.document.counting == 1:
                 count -= prompt.schema_tokens + prompt.image_tokens
-            old = earlier.get(prompt.name)
-            if old is not None:
-                within = min(max(count - added, old.input_tokens_low), old.input_tokens_high)
-                count += old.input_tokens - within
+            if prompt.name in earlier:
+                count = self._split_as_before(earlier[prompt.name], prompt, count)
             tokens = prompt.input_tokens
             cached = divide_half_even(prompt.cached_input_tokens * count, tokens) if tokens else 0
             usages.append(TokenUsage(max(count, 0), max(min(cached, count), 0), prompt.output_tokens))
         return usages
+
+    def _split_as_before(self, old: PromptEntry, new: PromptEntry, count: int) -> int:
+        """The count of a prompt of after by the encoding and calibration of before."""
+        own_before, own_after = old.uncorrected_tokens, new.uncorrected_tokens
+        if own_before and own_after and self.before.document.encoding == self.after.document.encoding:
+            text = old.input_tokens - old.image_tokens - self.old.extra_input_tokens
+            grown = divide_half_even(text * own_after, own_before)
+            return grown + new.image_tokens + self.new.extra_input_tokens
+        added = self.new.extra_input_tokens - self.old.extra_input_tokens
+        within = min(max(count - added, old.input_tokens_low), old.input_tokens_high)
+        return count + old.input_tokens - within
 
     @property
     def _splits_otherwise(self) -> bool:

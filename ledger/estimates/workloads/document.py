@@ -32,7 +32,8 @@ class PromptEntry(msgspec.Struct, kw_only=True):
     """One request: counts, tier (its `up_to`; null without bound or price) and costs.
 
     `schema_tokens` are those of tools and output formats, `image_tokens` those of images: both are in the input.
-    `uncounted` names what else the request holds; a digest of that tells a change of it.
+    `uncounted` names what else the request holds; a digest of that tells a change of it. `uncorrected_tokens` is
+    tiktoken's own count of texts and schemas, the same under any calibration.
     """
 
     name: str
@@ -53,6 +54,7 @@ class PromptEntry(msgspec.Struct, kw_only=True):
     image_tokens: int = 0
     uncounted: list[str] = []
     uncounted_digest: str | None = None
+    uncorrected_tokens: int | None = None
 
 
 def said_once(warnings: Iterable[tuple[str, str]]) -> list[str]:

@@ -76,6 +76,7 @@ def price_counted(
         estimate = _estimate_of(settings, own, input_range, cached, warnings)
         entry = _entry_of(prompt, own, input_range, cached, warnings=warnings, estimate=estimate)
         entry.schema_tokens, entry.image_tokens = count.schema_tokens, image_tokens
+        entry.uncorrected_tokens = count.uncorrected_tokens
         estimated.append(EstimatedPrompt(entry, estimate))
     return estimated
 
