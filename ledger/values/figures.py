@@ -11,7 +11,7 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from ledger.values.amounts import currency_of
+from ledger.values.currencies import currency_named
 from pricing.money import NANO, parse_units, round_units
 
 DecimalMark: TypeAlias = Literal[".", ","]
@@ -24,7 +24,6 @@ _GROUPED = {
     mark: re.compile(rf"[1-9][0-9]{{0,2}}([{re.escape(other)}'’{_SPACES}])[0-9]{{3}}(?:\1[0-9]{{3}})*")
     for mark, other in ((".", ","), (",", "."))
 }
-_SIGNS = {"$": "USD", "US$": "USD", "€": "EUR", "£": "GBP", "¥": "CNY", "￥": "CNY", "CN¥": "CNY", "元": "CNY"}
 _DRESSED = re.compile(
     r"(?P<before>[^\d.,+\-]*)(?P<sign>[+-]?)(?P<more>[^\d.,+\-]*)(?P<digits>[\d.,].*?)(?P<after>[^\d.]*)"
 )
@@ -72,11 +71,6 @@ def _currency(beside: list[str], text: str) -> str | None:
     return codes.pop() if codes else None
 
 
-def currency_named(word: str) -> str | None:
-    """Returns the code of a currency's sign, code or name; None for any other word."""
-    return _SIGNS.get(word.upper()) or currency_of(word)
-
-
 def _one_reading(digits: str, mark: DecimalMark | None, text: str) -> tuple[Decimal, DecimalMark | None]:
     if mark != "," and _PLAIN.fullmatch(digits):
         return Decimal(digits), "." if "." in digits else None
@@ -100,5 +94,7 @@ def _readings(digits: str, mark: DecimalMark) -> list[Decimal]:
     grouped = _GROUPED[mark].fullmatch(whole)
     if grouped is not None:
         whole = whole.replace(grouped[1], "")
+    elif mark == "," and "." in whole:
+        return []  # 1.50 isn't grouped by three
     written = f"{whole}.{rest}" if rest else whole
     return [Decimal(written)] if _PLAIN.fullmatch(written) else []

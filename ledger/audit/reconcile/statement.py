@@ -13,15 +13,16 @@ from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from ledger.audit.reconcile.currency import BillCurrency
 from ledger.audit.reconcile.sides import Grain
-from ledger.audit.reconcile.tables import Table
+from ledger.audit.reconcile.tables import Number, Table
 from ledger.errors import LedgerError
 from ledger.intake.fields.record import RecordError
 from ledger.intake.fields.times import read_time
-from ledger.values.amounts import currency_of
 from ledger.values.calendar import Calendar
 from ledger.values.csv_rows import wrong
-from ledger.values.figures import currency_named, parse_figure
+from ledger.values.currencies import says_currency
+from ledger.values.figures import parse_figure
 from ledger.values.instants import to_microseconds
 from ledger.values.layout import COUNTS, FIELDS, Layout
 from ledger.values.periods import parse_day
@@ -32,7 +33,6 @@ SUMS = frozenset(
     {"total", "totals", "sum", "subtotal", "grand total", "summe", "gesamt", "total général", "合计", "总计"}
 )
 FIRST_YEAR, LAST_YEAR = 1970, 9998
-_IN_HEADER = re.compile(r"[$€£¥￥]|\b(?:USD|CNY|RMB|EUR|GBP|CRD|credits)\b", re.IGNORECASE)
 _COUNT = re.compile(r"[0-9]{1,19}")
 
 
@@ -58,13 +58,11 @@ class ProviderStatement:
         self.name = name
         self.layout = layout
         self.header = table.header
-        self.currency = None if layout.currency is None else currency_of(layout.currency)
         self.places = 0
         """Most places after the point that its amounts are printed with, at most 9."""
         self.totals = 0
         """Rows left out as sums of others, by `total_row`."""
         self._marks: dict[str, int] = {}
-        self._plain_line = 0
         self._table = table
         self._calendar = Calendar(zone)
         self._naive_zone = naive_zone
@@ -74,8 +72,16 @@ class ProviderStatement:
         self.counts = [name for name in COUNTS if name in self._places]
         self.grain = Grain("request_id" in self._places, self.is_dated, "model" in self._places)
         """The key of its rows: their request, else their day and model as far as they have them."""
-        if self.currency is None and "currency" not in self._places:
-            self.currency = _currency_in(self.header[self._places["amount"]])
+        try:
+            self._currency = BillCurrency(layout.currency, self.header[self._places["amount"]])
+        except ValueError as error:
+            raise self._wrong(table.header_line, str(error), "amount") from None
+        self._unmapped_currencies = [] if "currency" in self._places else self._find_currencies()
+
+    @property
+    def currency(self) -> str | None:
+        """Its currency as far as it is known: the card's is meant where nothing says another."""
+        return self._currency.code
 
     @property
     def is_dated(self) -> bool:
@@ -100,7 +106,7 @@ class ProviderStatement:
                 raise self._wrong(
                     line, f"{len(cells)} cells where the header has {len(self.header)}: quote what holds a separator"
                 )
-            self._note_currency(line, self._cell(cells, "currency"), "currency")
+            self._note_currency(line, cells)
             yield Line(
                 self._text(line, cells, "request_id", needed=True),
                 self._day(line, cells),
@@ -225,34 +231,38 @@ class ProviderStatement:
         return int(text)
 
     def _amount(self, line: int, cells: Sequence[str]) -> int:
+        cell = cells[self._places["amount"]]
+        mark = "." if isinstance(cell, Number) else self.layout.decimal
         try:
-            figure = parse_figure(self._cell(cells, "amount") or "", self.layout.decimal)
+            figure = parse_figure(cell, mark)
+            if figure.currency is None:
+                self._currency.note_none(line)
+            else:
+                self._currency.note(line, figure.currency)
         except ValueError as error:
             raise self._wrong(line, str(error), "amount") from None
         if abs(figure.nano) > INT64_MAX:
-            raise self._wrong(line, f"{cells[self._places['amount']][:40]} is more than a request can cost", "amount")
-        self._note_currency(line, figure.currency, "amount")
-        if figure.currency is None and self.currency is None:
-            self._plain_line = line
-        if figure.mark is not None and self.layout.decimal is None:
+            raise self._wrong(line, f"{cell[:40]} is more than a request can cost", "amount")
+        if figure.mark is not None and mark is None:
             self._note_mark(line, figure.mark)
         self.places = max(self.places, figure.places)
         return figure.nano
 
-    def _note_currency(self, line: int, text: str | None, field: str) -> None:
-        if text is None:
-            return
-        code = currency_of(text)
-        if code is None:
-            raise self._wrong(line, f"{text[:40]!r} isn't a currency: give CRD or an ISO 4217 code", field)
-        if self.currency not in (None, code):
-            raise self._wrong(
-                line, f"{code} after {self.currency}: a statement has one currency; split the file", field
-            )
-        if self.currency is None and self._plain_line:
-            what = f"is in {code}, and line {self._plain_line} has no currency: --currency says which it is in"
-            raise self._wrong(line, what, field)
-        self.currency = code
+    def _note_currency(self, line: int, cells: Sequence[str]) -> None:
+        """Notes what the column of the currency says, or those that are of currencies by their name."""
+        place = self._places.get("currency")
+        try:
+            if place is not None:
+                self._currency.note_text(line, cells[place].strip())
+            for place in self._unmapped_currencies:
+                if cells[place].strip() and not _is_figure(cells[place]):
+                    self._currency.note_unmapped(line, cells[place].strip())
+        except ValueError as error:
+            raise wrong(self.name, line, str(error), f", column {self.header[place or 0]!r}") from None
+
+    def _find_currencies(self) -> list[int]:
+        mapped = self._places.values()
+        return [place for place, name in enumerate(self.header) if place not in mapped and says_currency(name)]
 
     def _note_mark(self, line: int, mark: str) -> None:
         """Refuses a second decimal mark: 9,60 in a column makes 1.234 another number than it looks."""
@@ -266,9 +276,9 @@ class ProviderStatement:
         return wrong(self.name, line, what, place)
 
 
-def _currency_in(header: str) -> str | None:
-    """Returns the currency that the header of amounts names, such as `Cost (USD)`; None where it names none."""
-    found = _IN_HEADER.search(header)
-    if found is None:
-        return None
-    return "CNY" if found[0].upper() == "RMB" else currency_named(found[0])
+def _is_figure(text: str) -> bool:
+    """Tells whether a cell is an amount, as those of `costInBillingCurrency` are."""
+    with suppress(ValueError):
+        parse_figure(text, ".")
+        return True
+    return False
