@@ -6,6 +6,7 @@ all charges of a request, so that one that was replaced counts once and one that
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -75,6 +76,7 @@ def reconcile_statement(
         reader = Reader(connection, card, measure, basis)
         result = collect(sides, measure, basis, reader, keep_all=keep_all)
         result.outside = outside
+        result.stray_days = days.stray(statement.unmapped_days)
         result.adjustments_nano = _adjustments(connection, provider, period, database.zone)
         return result
 
@@ -159,6 +161,14 @@ class _Days:
         """Tells whether a row of that day is to be compared; 0 is a row without a day."""
         first, last = self._bounds
         return not ordinal or ((first is None or first <= ordinal) and (last is None or ordinal <= last))
+
+    def stray(self, found: Mapping[str, set[str]]) -> dict[str, str]:
+        """Returns a day that isn't to be compared of each column that has one."""
+        strays = {
+            column: [day for day in sorted(days) if not self.holds(date.fromisoformat(day).toordinal())]
+            for column, days in found.items()
+        }
+        return {column: days[0] for column, days in strays.items() if days}
 
 
 def _days(span: Span | None, zone: ZoneInfo) -> _Days:

@@ -9,30 +9,24 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from ledger.audit.reconcile.currency import BillCurrency
+from ledger.audit.reconcile.days import BillDays
 from ledger.audit.reconcile.sides import Grain
-from ledger.audit.reconcile.tables import Number, Table
+from ledger.audit.reconcile.tables import Iso, Number, Table
 from ledger.errors import LedgerError
-from ledger.intake.fields.record import RecordError
-from ledger.intake.fields.times import read_time
-from ledger.values.calendar import Calendar
 from ledger.values.csv_rows import wrong
 from ledger.values.currencies import says_currency
 from ledger.values.figures import parse_figure
-from ledger.values.instants import to_microseconds
 from ledger.values.layout import COUNTS, FIELDS, Layout
-from ledger.values.periods import parse_day
 from pricing.money import INT64_MAX
 
 # What bills call a row that is the sum of the others.
 SUMS = frozenset(
     {"total", "totals", "sum", "subtotal", "grand total", "summe", "gesamt", "total général", "合计", "总计"}
 )
-FIRST_YEAR, LAST_YEAR = 1970, 9998
 _COUNT = re.compile(r"[0-9]{1,19}")
 
 
@@ -62,11 +56,11 @@ class ProviderStatement:
         """Most places after the point that its amounts are printed with, at most 9."""
         self.totals = 0
         """Rows left out as sums of others, by `total_row`."""
+        self.unmapped_days: dict[str, set[str]] = {}
+        """Days in columns that no field is of, by column, where its rows have neither a day nor a request."""
         self._marks: dict[str, int] = {}
         self._table = table
-        self._calendar = Calendar(zone)
-        self._naive_zone = naive_zone
-        self._days: dict[str, str] = {}
+        self._days = BillDays(layout, zone, naive_zone)
         self._check_header()
         self._places = self._find_columns({**table.columns, **layout.map})
         self.counts = [name for name in COUNTS if name in self._places]
@@ -107,6 +101,8 @@ class ProviderStatement:
                     line, f"{len(cells)} cells where the header has {len(self.header)}: quote what holds a separator"
                 )
             self._note_currency(line, cells)
+            if not by_request and not self.is_dated:
+                self._note_days(cells)
             yield Line(
                 self._text(line, cells, "request_id", needed=True),
                 self._day(line, cells),
@@ -163,7 +159,7 @@ class ProviderStatement:
 
     def _cell(self, cells: Sequence[str], field: str) -> str | None:
         place = self._places.get(field)
-        return None if place is None else cells[place].strip()
+        return None if place is None else cells[place] if isinstance(cells[place], Iso) else cells[place].strip()
 
     def _text(self, line: int, cells: Sequence[str], field: str, *, needed: bool) -> str | None:
         text = self._cell(cells, field)
@@ -172,57 +168,20 @@ class ProviderStatement:
         return text or None
 
     def _day(self, line: int, cells: Sequence[str]) -> str | None:
-        text = self._cell(cells, "day")
-        if text is not None:
-            day = self._days.get(text)
-            if day is None:
-                day = self._days[text] = self._read_day(line, text)
-            return day
-        text = self._cell(cells, "occurred_at")
-        if text is None:
+        field = "day" if "day" in self._places else "occurred_at"
+        if field not in self._places:
             return None
+        text = self._cell(cells, field) or ""
         try:
-            return self._calendar.day(self._instant(line, text))
-        except (ValueError, OverflowError):
-            raise self._wrong(line, f"{text[:40]!r} is past the days that a zone can tell", "occurred_at") from None
-
-    def _read_day(self, line: int, text: str) -> str:
-        if self.layout.date_format is not None:
-            return self._by_format(line, text, "day").date().isoformat()
-        try:
-            return parse_day(text, "the cell")
-        except LedgerError as error:
-            raise self._wrong(line, f"{error}, or --date-format DD.MM.YYYY says how it is written", "day") from None
-
-    def _by_format(self, line: int, text: str, field: str) -> datetime:
-        try:
-            moment = datetime.strptime(text, str(self.layout.strptime_format))  # noqa: DTZ007 - its zone comes after
-            in_range = FIRST_YEAR <= moment.year <= LAST_YEAR
-        except ValueError:
-            in_range = False
-        if not in_range:
-            what = f"{text[:40]!r} isn't a date of --date-format {self.layout.date_format!r}, of 1970 to 9998"
-            raise self._wrong(line, what, field)
-        return moment
-
-    def _instant(self, line: int, text: str) -> int:
-        if self.layout.date_format is not None:
-            moment = self._by_format(line, text, "occurred_at")
-            if moment.tzinfo is None:
-                moment = self._zoned(line, moment)
-            return to_microseconds(moment)
-        try:
-            return read_time(text, "the cell")
-        except RecordError as error:
-            if error.reason == "no_time_zone":
-                with suppress(ValueError):
-                    return to_microseconds(self._zoned(line, datetime.fromisoformat(text)))
-            raise self._wrong(line, str(error), "occurred_at") from None
-
-    def _zoned(self, line: int, moment: datetime) -> datetime:
-        if self._naive_zone is None:
-            raise self._wrong(line, f"{moment} has no time zone: --timezone says which it is in", "occurred_at")
-        return moment.replace(tzinfo=self._naive_zone)
+            if field == "occurred_at":
+                return self._days.day_at(text)
+            day = self._days.day(text)
+            field = "occurred_at"
+            if field in self._places:
+                self._days.check_same(day, self._cell(cells, field) or "")
+        except ValueError as error:
+            raise self._wrong(line, str(error), field) from None
+        return day
 
     def _count(self, line: int, cells: Sequence[str], field: str) -> int:
         text = self._cell(cells, field) or "0"
@@ -263,6 +222,12 @@ class ProviderStatement:
     def _find_currencies(self) -> list[int]:
         mapped = self._places.values()
         return [place for place, name in enumerate(self.header) if place not in mapped and says_currency(name)]
+
+    def _note_days(self, cells: Sequence[str]) -> None:
+        for place, cell in enumerate(cells):
+            day = None if place in self._places.values() else self._days.day_like(cell)
+            if day is not None:
+                self.unmapped_days.setdefault(self.header[place], set()).add(day)
 
     def _note_mark(self, line: int, mark: str) -> None:
         """Refuses a second decimal mark: 9,60 in a column makes 1.234 another number than it looks."""

@@ -17,6 +17,12 @@ class Number(str):
     __slots__ = ()
 
 
+class Iso(str):
+    """A true day or time of a workbook as ISO 8601, whatever `--date-format` says of texts."""
+
+    __slots__ = ()
+
+
 class Table(NamedTuple):
     """A header with the line it is on, and the rows below it, each with the line it begins on; blank rows left out.
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any
 
-from ledger.audit.reconcile.tables import Number, Table, with_header
+from ledger.audit.reconcile.tables import Iso, Number, Table, with_header
 from ledger.errors import LedgerError
 from ledger.values.csv_rows import wrong
 from ledger.values.layout import Layout
@@ -86,9 +86,9 @@ def _text(cell: Any) -> str:  # noqa: ANN401 - openpyxl has no types
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.date().isoformat() if value.time() == time() else value.isoformat()
+        return Iso(value.date().isoformat() if value.time() == time() else value.isoformat())
     if isinstance(value, date):
-        return value.isoformat()
+        return Iso(value.isoformat())
     if not isinstance(value, int | float) or isinstance(value, bool):
         return str(value).strip()
     digits = str(int(value)) if isinstance(value, float) and value.is_integer() else repr(value)

@@ -8,6 +8,7 @@ from ledger.cli.show.output import note
 from ledger.cli.show.sheet import Cell, Column, Sheet, json_row
 from ledger.values.amounts import Amount, unit_of
 from ledger.values.words import counted
+from pricing.errors import shown
 from pricing.money import format_nano, format_usd, round_usd
 
 if TYPE_CHECKING:
@@ -83,6 +84,9 @@ def tell_what_is_left_out(found: Reconciliation, *, with_statement: bool) -> Non
     """Notes on standard error what was left out of the comparison."""
     if found.outside:
         note(f"left out, outside {found.basis.period.label}: {counted(found.outside, 'row')} of the statement")
+    for column, day in found.stray_days.items():
+        what = f"column {shown(column)} has days outside {found.basis.period.label}, such as {day}"
+        note(f"{what}, and its rows were compared: --map day={column} leaves them out")
     if found.totals is not None:
         note(f"left out as sums of others, by --total-row: {counted(found.totals, 'row')}")
     if found.unstated:
