@@ -51,9 +51,9 @@ def parse_figure(text: str, mark: DecimalMark | None = None) -> Figure:
         with suppress(ValueError):
             return Figure(parse_units(plain, NANO), len(plain.partition(".")[2]), None, "." if "." in plain else None)
     in_brackets = plain.startswith("(") and plain.endswith(")")
-    found = _DRESSED.fullmatch(plain[1:-1] if in_brackets else plain)
+    found = None if plain.endswith("-") else _DRESSED.fullmatch(plain[1:-1] if in_brackets else plain)
     if found is None:
-        raise ValueError(f"{text[:40]!r} isn't an amount: write it like 1234.5 or $1,234.50")
+        raise ValueError(f"{text[:40]!r} isn't an amount: {_instead(plain)}")
     currency = _currency([found["before"], found["more"], found["after"]], text)
     value, used = _one_reading(found["digits"].rstrip(), mark, text)
     if in_brackets or found["sign"] == "-":
@@ -63,9 +63,19 @@ def parse_figure(text: str, mark: DecimalMark | None = None) -> Figure:
     return Figure(round_units(str(value), NANO), min(places, 9), currency, used)
 
 
+def _instead(plain: str) -> str:
+    if plain in ("-", "\u2013", "\u2014"):
+        return "write zero as 0"
+    if plain.endswith("-") and plain != "-":
+        return f"write its sign first, such as -{plain[:-1].strip()[:40]}"
+    return "write it like 1234.5 or $1,234.50"
+
+
 def _currency(beside: list[str], text: str) -> str | None:
     named = [word for part in beside if (word := part.strip(_SPACES))]
     codes = {currency_named(word) for word in named}
+    if any(word.upper() in ("CR", "DR") for word in named):
+        raise ValueError(f"{text[:40]!r} says its sign by {named[-1]}: write it with one, such as 1234.5 or -1234.5")
     if len(codes) > 1 or None in codes:
         raise ValueError(f"{text[:40]!r} has more beside the digits than a currency: write it like $1,234.50 or 5 CRD")
     return codes.pop() if codes else None

@@ -23,7 +23,17 @@ Delimiter: TypeAlias = Literal[",", ";", "\t", "|"]
 # Encodings of Python that aren't of files.
 NO_TEXT = frozenset({"punycode", "idna", "undefined", "unicode_escape", "raw_unicode_escape", "utf-7"})
 # Letters of dates as spreadsheets show them -> those of strptime.
-_LETTERS = {"YYYY": "%Y", "YY": "%y", "MM": "%m", "DD": "%d", "HH": "%H", "mm": "%M", "ss": "%S", "Z": "%z"}
+_LETTERS = {
+    "YYYY": "%Y",
+    "YY": "%y",
+    "MMM": "%b",
+    "MM": "%m",
+    "DD": "%d",
+    "HH": "%H",
+    "mm": "%M",
+    "ss": "%S",
+    "Z": "%z",
+}
 # A zone that a format states as it is in each text: it is read there.
 _ZONE = re.compile(r"%.|(?:UTC|GMT)(?![A-Za-z+-])|(?:Z|[+-][0-9]{2}:?[0-9]{2})$")
 _LETTER = re.compile("|".join(_LETTERS))

@@ -79,7 +79,7 @@ def test_a_column_of_currencies_counts_without_being_mapped(booked: Cli, column:
         ("request_id,cost_usd / a,1.5 CRD", [], ["CRD", "its header says USD"]),
         ("request_id,Cost,Currency / a,1.5,USD", ["--currency", "CRD"], ["USD", "--currency says CRD"]),
         ("request_id,Cost,Currency / a,$1.5,CRD", [], ["USD", "CRD"]),
-        ("request_id,Cost,Currency,币种 / a,1.5,CRD,CNY", [], ["CNY", "CRD"]),
+        ("request_id,Cost,Currency,币种 / a,1.5,CRD,CNY", [], ["CNY after CRD", "--map currency=COLUMN"]),
         ("request_id,Subtotal after credits ($) / a,1.5", [], ["CRD or USD", "--currency"]),
         ("request_id,Subtotal after credits ($),Currency / a,1.5,EUR", [], ["EUR", "CRD or USD"]),
         ("request_id,Cost (HK$) / a,1.5", [], ["in HKD and evolink is billed in CRD"]),

@@ -92,13 +92,16 @@ def test_a_day_and_a_time_that_disagree_are_refused(booked: Cli) -> None:
         ("Date", "2026-04-01", []),
         ("usage_date", "2026-04-01T00:00:00", []),
         ("Anything", "2026-02-28 23:00", []),
+        ("date", "04/01/2026", []),
+        ("日期", "2026年04月01日", []),
+        ("Date", "01-Apr-2026", []),
         ("Datum", "01.04.2026", ["--date-format", "DD.MM.YYYY"]),
     ],
 )
 def test_days_past_the_month_in_a_column_that_isnt_mapped_are_told(
     booked: Cli, header: str, outside: str, options: list[str]
 ) -> None:
-    inside = outside.replace("04", "03").replace("02-28", "03-31")
+    inside = outside.replace("04", "03").replace("02-28", "03-31").replace("Apr", "Mar")
     text = f"model,{header},amount / {PRO},{inside},1.5 / {PRO},{outside},1"
     found = reconcile(booked, text, "--month", "2026-03", *options)
     assert f"column {header!r} has days outside 2026-03" in found.stderr

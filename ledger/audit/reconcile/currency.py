@@ -57,7 +57,10 @@ class BillCurrency:
         """Takes the text of a column that is one of currencies by its name alone."""
         code = currency_named(text)
         if code is not None:
-            self.note(line, code)
+            try:
+                self.note(line, code)
+            except ValueError as error:
+                raise ValueError(f"{error}, or --map currency=COLUMN says which column counts") from None
         elif self._source != "--currency" or self.code is None:
             what = f"{text[:40]!r} isn't a currency that is known: --map currency=COLUMN or --currency says which it is"
             raise ValueError(what)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -18,7 +19,8 @@ from ledger.values.layout import Layout
 from ledger.values.periods import parse_day
 
 FIRST_YEAR, LAST_YEAR = 1970, 9998
-_ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}(?!\d)", re.ASCII)
+_LIKE_DAY = re.compile(r"(\d{1,4})[-./年](\d{1,2}|[A-Za-z]{3})[-./月](\d{1,4})(?!\d)", re.ASCII)
+_SHAPES = ("%Y-%m-%d", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y")
 
 
 class BillDays:
@@ -34,6 +36,7 @@ class BillDays:
         self._naive_zone = naive_zone
         self._zone = zone
         self._days: dict[str, str] = {}
+        self._readings: dict[str, tuple[str, ...]] = {}
 
     def day(self, text: str) -> str:
         """Reads a day; one with a time and its zone is the day then in the bill's zone."""
@@ -63,13 +66,20 @@ class BillDays:
                 "zone of the days, --map which column counts"
             )
 
-    def day_like(self, text: str) -> str | None:
-        """Returns the day of a cell that looks like one; None for any other."""
-        with suppress(ValueError):
-            if _ISO_DAY.match(text) is not None:
-                return parse_iso(text[: len("2026-03-01")]).date().isoformat()
-            return None if self._shape is None else self.day(text)
-        return None
+    def readings(self, text: str) -> tuple[str, ...]:
+        """Returns the days that a cell may be where it looks like one: 04/03/2026 is one of March or of April."""
+        found = self._readings.get(text)
+        if found is None:
+            found = self._readings[text] = tuple(self._read_like(text.strip()))
+        return found
+
+    def _read_like(self, text: str) -> Iterator[str]:
+        shapes = _SHAPES if self._shape is None or isinstance(text, Iso) else (*_SHAPES, self._shape)
+        like = _LIKE_DAY.match(text)
+        for shape in shapes if like else ():
+            written = text if shape == self._shape else "-".join(like.groups()) if like else ""
+            with suppress(ValueError):
+                yield datetime.strptime(written, shape).date().isoformat()  # noqa: DTZ007 - its day alone counts
 
     def _read_day(self, text: str) -> str:
         if self._shape is not None and not isinstance(text, Iso):
@@ -78,7 +88,8 @@ class BillDays:
         try:
             return parse_day(text, "the cell")
         except LedgerError as error:
-            raise ValueError(f"{error}, or --date-format DD.MM.YYYY says how it is written") from None
+            form = "%d-%b-%Y" if re.search("[A-Za-z]{3}", text) else "DD.MM.YYYY"
+            raise ValueError(f"{error}, or --date-format {form} says how it is written") from None
 
     def _by_format(self, text: str) -> datetime:
         """Reads a time by the given format; a zone named in the text counts, be it as `%Z`."""

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -20,13 +21,18 @@ from ledger.errors import LedgerError
 from ledger.values.csv_rows import wrong
 from ledger.values.currencies import says_currency
 from ledger.values.figures import parse_figure
-from ledger.values.layout import COUNTS, FIELDS, Layout
+from ledger.values.layout import COUNTS, DELIMITERS, FIELDS, Layout
 from pricing.money import INT64_MAX
 
+KEYS = ("request_id", "occurred_at", "day", "model")
 # What bills call a row that is the sum of the others.
-SUMS = frozenset(
-    {"total", "totals", "sum", "subtotal", "grand total", "summe", "gesamt", "total général", "合计", "总计"}
+_SUM = re.compile(
+    r"(?:(?:sub|grand )?totals?(?: général)?|sum|gesamt(?:betrag)?|(?:zwischen|gesamt)?summe|[合总小]计|总额)"
+    r"\s*:?\s*(?:\(.*\)|(?:for|of|in) .*|due|amount)?",
+    re.IGNORECASE,
 )
+# Lines that are looked through for a header below the first.
+_LOOKED_THROUGH = 40
 _COUNT = re.compile(r"[0-9]{1,19}")
 
 
@@ -56,8 +62,8 @@ class ProviderStatement:
         """Most places after the point that its amounts are printed with, at most 9."""
         self.totals = 0
         """Rows left out as sums of others, by `total_row`."""
-        self.unmapped_days: dict[str, set[str]] = {}
-        """Days in columns that no field is of, by column, where its rows have neither a day nor a request."""
+        self.unmapped_days: dict[str, set[tuple[str, ...]]] = {}
+        """Days in columns of no field, each in all its readings, where rows have neither a day nor a request."""
         self._marks: dict[str, int] = {}
         self._table = table
         self._days = BillDays(layout, zone, naive_zone)
@@ -97,9 +103,9 @@ class ProviderStatement:
             while len(cells) > len(self.header) and not cells[-1].strip():
                 cells.pop()
             if len(cells) != len(self.header):
-                raise self._wrong(
-                    line, f"{len(cells)} cells where the header has {len(self.header)}: quote what holds a separator"
-                )
+                sums = f", or leave out a sum: --total-row {cells[0]!r}" if len(cells) < len(self.header) else ""
+                what = f"{len(cells)} cells where the header has {len(self.header)}: quote what holds a separator{sums}"
+                raise self._wrong(line, what)
             self._note_currency(line, cells)
             if not by_request and not self.is_dated:
                 self._note_days(cells)
@@ -136,16 +142,31 @@ class ProviderStatement:
             raise self._wrong(line, f"the header names {twice[0]!r} twice: which one counts can't be known; keep one")
         for field, column in columns.items():
             if column not in self.header:
-                raise self._wrong(line, f"no column {column!r}, as --map {field}={column} says: {self._named()}")
+                raise self._wrong(
+                    line, f"no column {column!r}, as --map {field}={column} says: {self._named()}{self._below()}"
+                )
         # A mapped field is in that column alone, and a mapped column is of its field alone.
         own = {name: name for name in FIELDS if name in self.header and name not in columns.values()}
         places = {field: self.header.index(column) for field, column in {**own, **columns}.items()}
         if "amount" not in places:
-            raise self._wrong(line, f"no column amount: {self._named()}; --map amount=COLUMN says which")
+            raise self._wrong(line, f"no column amount: {self._named()}; --map amount=COLUMN says which{self._below()}")
         return places
 
     def _named(self) -> str:
         return f"it has {', '.join(repr(name) for name in self.header[:12])}"
+
+    def _below(self) -> str:
+        """Names the lines to leave out where a header seems to be below them: the first of the widest lines."""
+        found: list[tuple[int, list[str]]] = []
+        with suppress(LedgerError):
+            for line, cells in islice(self._table.rows, _LOOKED_THROUGH):
+                text = "\t".join(cells)  # cut by what parts the first line, which may part no other
+                words = max((text.split(delimiter) for delimiter in DELIMITERS), key=len)
+                found.append((line, [word for word in words if word.strip()]))
+        line, words = max(found, key=lambda each: len(each[1]), default=(0, []))
+        if len(words) <= len([name for name in self.header if name]) or any(map(_is_figure, words)):
+            return ""
+        return f"; line {line} looks like the header: --skip-lines {line - 1}"
 
     # --- cells ------------------------------------------------------------------------------------------------------
 
@@ -153,8 +174,11 @@ class ProviderStatement:
         wanted = self.layout.total_row
         if wanted is not None:
             return any(cell.strip().casefold() == wanted.casefold() for cell in cells)
-        if self.grain.is_total and any(cell.strip().casefold().rstrip(":") in SUMS for cell in cells):
-            raise self._wrong(line, "looks like the sum of the others: --total-row NAME leaves it out")
+        keys = [self._places[field] for field in KEYS if field in self._places] or range(len(cells))
+        for place in [0, *keys]:
+            if place < len(cells) and _SUM.fullmatch(cells[place].strip()):
+                name = cells[place].strip()[:40]
+                raise self._wrong(line, f"looks like the sum of the others: --total-row {name!r} leaves it out")
         return False
 
     def _cell(self, cells: Sequence[str], field: str) -> str | None:
@@ -225,9 +249,9 @@ class ProviderStatement:
 
     def _note_days(self, cells: Sequence[str]) -> None:
         for place, cell in enumerate(cells):
-            day = None if place in self._places.values() else self._days.day_like(cell)
-            if day is not None:
-                self.unmapped_days.setdefault(self.header[place], set()).add(day)
+            days = () if place in self._places.values() else self._days.readings(cell)
+            if days:
+                self.unmapped_days.setdefault(self.header[place], set()).add(days)
 
     def _note_mark(self, line: int, mark: str) -> None:
         """Refuses a second decimal mark: 9,60 in a column makes 1.234 another number than it looks."""

@@ -51,6 +51,8 @@ def _guarded(name: str, data: bytes, layout: Layout) -> Iterator[tuple[int, list
 
 
 def _rows(name: str, shown: Any, written: Any, layout: Layout) -> Iterator[tuple[int, list[str]]]:  # noqa: ANN401 - openpyxl has no types
+    from openpyxl.utils import get_column_letter
+
     for sheet in (shown, written):
         sheet.reset_dimensions()  # a writer may state them too small
     width = 0
@@ -60,9 +62,10 @@ def _rows(name: str, shown: Any, written: Any, layout: Layout) -> Iterator[tuple
         if line <= layout.skip_lines:
             continue
         texts = [_text(cell) for cell in cells]
-        for text, formula in zip(texts, formulas, strict=False):
+        for place, (text, formula) in enumerate(zip(texts, formulas, strict=False), 1):
             if not text and isinstance(formula, str) and formula.startswith("="):
-                raise wrong(name, line, "has a formula without its value: open the file in Excel and save it")
+                cell = f", cell {get_column_letter(place)}{line}"
+                raise wrong(name, line, "has a formula without its value: open the file in Excel and save it", cell)
         if any(texts):
             while len(texts) > width and not texts[-1]:
                 texts.pop()
