@@ -56,6 +56,7 @@ def test_true_numbers_have_a_point_whatever_the_mark_of_texts(booked: Cli) -> No
     [
         ("Currency", "USD"), ("amount_currency", "usd"), ("currencyCode", "USD"), ("币种", "美元"),
         ("Billing currency", "US$"), ("Währung", "USD"), ("BillingCurrency", "$"),
+        ("Currency", "US Dollar"),
     ],
 )  # fmt: skip
 def test_a_column_of_currencies_counts_without_being_mapped(booked: Cli, column: str, cell: str) -> None:

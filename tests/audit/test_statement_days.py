@@ -51,6 +51,12 @@ def test_names_of_other_zones_are_refused(booked: Cli, monkeypatch: pytest.Monke
     assert (found.exit_code, "isn't a date of --date-format" in found.stderr) == (2, True)
 
 
+def test_a_time_of_another_form_names_the_option(booked: Cli) -> None:
+    for at in ("2026-03-01 20:00 UTC", "01.03.2026 20:00", "3/1/26"):
+        refused = booked("reconcile", "--statement", write(f"occurred_at,amount / {at},1.5"))
+        assert (refused.exit_code, "--date-format" in refused.stderr) == (2, True), refused.stderr
+
+
 def test_a_saved_layout_keeps_the_zone_of_its_days(booked: Cli) -> None:
     text = "day,amount / 2026-03-02,1.5"
     saved = reconcile(booked, text, "--timezone", "Asia/Shanghai", "--save-as", "acme")

@@ -43,19 +43,20 @@ class BillCurrency:
                 raise ValueError(what)
             self.code, self._source = code, ""
         elif code != self.code:
-            parted = f", but {self._source} says {self.code}" if self._source else f" after {self.code}"
-            raise ValueError(f"{code}{parted}: a statement has one currency; split the file")
+            if self._source:
+                raise ValueError(f"{code}, but {self._source} says {self.code}: a statement has one currency")
+            raise ValueError(f"{code} after {self.code}: a statement has one currency; split the file")
 
     def note_text(self, line: int, text: str) -> None:
         """Takes the text of a currency's column."""
-        code = currency_named(text)
+        code = _read(text)
         if code is None:
             raise ValueError(f"{text[:40]!r} isn't a currency: give CRD or an ISO 4217 code")
         self.note(line, code)
 
     def note_unmapped(self, line: int, text: str) -> None:
         """Takes the text of a column that is one of currencies by its name alone."""
-        code = currency_named(text)
+        code = _read(text)
         if code is not None:
             try:
                 self.note(line, code)
@@ -75,6 +76,13 @@ class BillCurrency:
         if named.codes:
             raise ValueError(f"its name says {_either(named.codes)}: --currency says which it is")
         self._plain_line = line
+
+
+def _read(text: str) -> str | None:
+    """Returns the code of a column's cell, such as `USD`, `$` or `US Dollar`."""
+    named = named_in(text)
+    sole = len(named.codes) == 1 and named.unknown is None and named.scale is None
+    return currency_named(text) or (next(iter(named.codes)) if sole else None)
 
 
 def _either(codes: Iterable[str]) -> str:

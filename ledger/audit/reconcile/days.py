@@ -113,7 +113,8 @@ class BillDays:
         except RecordError as error:
             if error.reason == "no_time_zone":
                 return parse_iso(text)
-            raise ValueError(str(error)) from None
+            hint = ", or --date-format says how it is, such as '%d.%m.%Y %H:%M %Z'"
+            raise ValueError(f"{error}{hint if error.reason == 'invalid_time' else ''}") from None
 
     def _zoned(self, moment: datetime) -> datetime:
         if moment.tzinfo is not None:
