@@ -109,12 +109,23 @@ def test_what_is_said_elsewhere_decides_between_a_headers_readings(booked: Cli) 
         assert (found.exit_code, found.json["currency"]) == (0, "USD"), found.stderr
 
 
+def test_what_a_format_has_beside_a_count_is_left_out(booked: Cli) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    workbook = openpyxl.Workbook()
+    for row in (["request_id", "output_tokens", "amount"], ["a", 9_375, 1.5], ["b", 18_750, 3]):
+        workbook.active.append(row)
+    workbook.active["B2"].number_format = '#,##0" tokens"'
+    workbook.save("bill.xlsx")
+    found = booked("reconcile", "--statement", "bill.xlsx", *MARCH, "--json").ok()
+    assert found.json["matched"] == 2
+
+
 FORMATS: dict[str, Any] = {
     "USD": ['"$"#,##0.00', "$#,##0.00_);[Red]($#,##0.00)", '"USD" #,##0.00', "[$$-409]#,##0.00", "[$$-10409]#,##0.00",
             "[$USD] 0.00", '_("$"* #,##0.00_);_("$"* \\(#,##0.00\\);_("$"* "-"??_);_(@_)', "[$$-en-US]0.00", "[$$]0.00",
             '"US$"0.00', "\\U\\S\\D\\ 0.00"],
     "CRD": ["General", "0.00", "[$-409]0.00", "[$-10409]#,##0.00;-#,##0.00", "0.00E+00", "#,##0.00_);(#,##0.00)",
-            '0.00" credits"'],
+            '0.00" credits"', '"≈"#,##0.00'],
     "in EUR": ['#,##0.00 "EUR"', "[$€-407]#,##0.00", "#,##0.00\\ [$€-407]", '#,##0.00\\ "€"', "#,##0.00 €"],
     "in CAD": ["[$$-1009]#,##0.00", "[$$-C0C]0.00"],
     "in HKD": ['"HK$"#,##0.00', "[$HK$-C04]#,##0.00"],

@@ -34,6 +34,8 @@ _SUM = re.compile(
 # Lines that are looked through for a header below the first.
 _LOOKED_THROUGH = 40
 _COUNT = re.compile(r"[0-9]{1,19}")
+# What the format of a true number has beside it, such as tokens.
+_BESIDE_COUNT = re.compile(r" [^0-9]+$")
 
 
 class Line(NamedTuple):
@@ -209,6 +211,8 @@ class ProviderStatement:
 
     def _count(self, line: int, cells: Sequence[str], field: str) -> int:
         text = self._cell(cells, field) or "0"
+        if isinstance(cells[self._places[field]], Number):
+            text = _BESIDE_COUNT.sub("", text)
         if _COUNT.fullmatch(text) is None or int(text) > INT64_MAX:
             raise self._wrong(line, f"{text[:40]!r} isn't a count: give digits alone, without separators", field)
         return int(text)

@@ -109,7 +109,7 @@ def _unit(number_format: str, value: float) -> str:
         else:
             sections[-1] += found["quoted"] or found["escaped"] or found["bare"] or " "
     place = 1 if value < 0 else 2 if value == 0 else 0
-    return " ".join(sections[place if place < len(sections) else 0].split()).strip("()-+ ")
+    return " ".join(sections[place if place < len(sections) else 0].split()).strip("()-+ ≈")
 
 
 def _sign(sign: str, locale: str | None) -> str:
