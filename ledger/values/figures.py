@@ -11,7 +11,7 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from ledger.values.amounts import currency_of
+from ledger.values.currencies import currency_named
 from pricing.money import NANO, parse_units, round_units
 
 DecimalMark: TypeAlias = Literal[".", ","]
@@ -24,7 +24,6 @@ _GROUPED = {
     mark: re.compile(rf"[1-9][0-9]{{0,2}}([{re.escape(other)}'’{_SPACES}])[0-9]{{3}}(?:\1[0-9]{{3}})*")
     for mark, other in ((".", ","), (",", "."))
 }
-_SIGNS = {"$": "USD", "US$": "USD", "€": "EUR", "£": "GBP", "¥": "CNY", "￥": "CNY", "CN¥": "CNY", "元": "CNY"}
 _DRESSED = re.compile(
     r"(?P<before>[^\d.,+\-]*)(?P<sign>[+-]?)(?P<more>[^\d.,+\-]*)(?P<digits>[\d.,].*?)(?P<after>[^\d.]*)"
 )
@@ -52,9 +51,9 @@ def parse_figure(text: str, mark: DecimalMark | None = None) -> Figure:
         with suppress(ValueError):
             return Figure(parse_units(plain, NANO), len(plain.partition(".")[2]), None, "." if "." in plain else None)
     in_brackets = plain.startswith("(") and plain.endswith(")")
-    found = _DRESSED.fullmatch(plain[1:-1] if in_brackets else plain)
+    found = None if plain.endswith("-") else _DRESSED.fullmatch(plain[1:-1] if in_brackets else plain)
     if found is None:
-        raise ValueError(f"{text[:40]!r} isn't an amount: write it like 1234.5 or $1,234.50")
+        raise ValueError(f"{text[:40]!r} isn't an amount: {_instead(plain)}")
     currency = _currency([found["before"], found["more"], found["after"]], text)
     value, used = _one_reading(found["digits"].rstrip(), mark, text)
     if in_brackets or found["sign"] == "-":
@@ -64,17 +63,22 @@ def parse_figure(text: str, mark: DecimalMark | None = None) -> Figure:
     return Figure(round_units(str(value), NANO), min(places, 9), currency, used)
 
 
+def _instead(plain: str) -> str:
+    if plain in ("-", "\u2013", "\u2014"):
+        return "write zero as 0"
+    if plain.endswith("-") and plain != "-":
+        return f"write its sign first, such as -{plain[:-1].strip()[:40]}"
+    return "write it like 1234.5 or $1,234.50"
+
+
 def _currency(beside: list[str], text: str) -> str | None:
     named = [word for part in beside if (word := part.strip(_SPACES))]
     codes = {currency_named(word) for word in named}
+    if any(word.upper() in ("CR", "DR") for word in named):
+        raise ValueError(f"{text[:40]!r} says its sign by {named[-1]}: write it with one, such as 1234.5 or -1234.5")
     if len(codes) > 1 or None in codes:
         raise ValueError(f"{text[:40]!r} has more beside the digits than a currency: write it like $1,234.50 or 5 CRD")
     return codes.pop() if codes else None
-
-
-def currency_named(word: str) -> str | None:
-    """Returns the code of a currency's sign, code or name; None for any other word."""
-    return _SIGNS.get(word.upper()) or currency_of(word)
 
 
 def _one_reading(digits: str, mark: DecimalMark | None, text: str) -> tuple[Decimal, DecimalMark | None]:
@@ -100,5 +104,7 @@ def _readings(digits: str, mark: DecimalMark) -> list[Decimal]:
     grouped = _GROUPED[mark].fullmatch(whole)
     if grouped is not None:
         whole = whole.replace(grouped[1], "")
+    elif mark == "," and "." in whole:
+        return []  # 1.50 isn't grouped by three
     written = f"{whole}.{rest}" if rest else whole
     return [Decimal(written)] if _PLAIN.fullmatch(written) else []

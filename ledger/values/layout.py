@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -22,7 +23,19 @@ Delimiter: TypeAlias = Literal[",", ";", "\t", "|"]
 # Encodings of Python that aren't of files.
 NO_TEXT = frozenset({"punycode", "idna", "undefined", "unicode_escape", "raw_unicode_escape", "utf-7"})
 # Letters of dates as spreadsheets show them -> those of strptime.
-_LETTERS = {"YYYY": "%Y", "YY": "%y", "MM": "%m", "DD": "%d", "HH": "%H", "mm": "%M", "ss": "%S", "Z": "%z"}
+_LETTERS = {
+    "YYYY": "%Y",
+    "YY": "%y",
+    "MMM": "%b",
+    "MM": "%m",
+    "DD": "%d",
+    "HH": "%H",
+    "mm": "%M",
+    "ss": "%S",
+    "Z": "%z",
+}
+# A zone that a format states as it is in each text: it is read there.
+_ZONE = re.compile(r"%.|(?:UTC|GMT)(?![A-Za-z+-])|(?:Z|[+-][0-9]{2}:?[0-9]{2})$")
 _LETTER = re.compile("|".join(_LETTERS))
 
 
@@ -31,7 +44,7 @@ class Layout(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
 
     `map` has the column of each field that isn't named alike. `date_format` is DD.MM.YYYY HH:mm or strptime's
     %d.%m.%Y %H:%M. `skip_lines` come before the header. A row with a cell `total_row` is the sum of others. `header`
-    are the columns that the layout was made for.
+    are the columns that the layout was made for. `timezone` is that of its days.
     """
 
     map: dict[str, str] = {}
@@ -43,14 +56,22 @@ class Layout(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     total_row: str | None = None
     currency: str | None = None
     sheet: str | None = None
+    timezone: str | None = None
     header: tuple[str, ...] = ()
 
     @property
     def strptime_format(self) -> str | None:
         """The date format in strptime's letters: DD.MM.YYYY is %d.%m.%Y."""
-        if self.date_format is None or "%" in self.date_format:
-            return self.date_format
-        return _LETTER.sub(lambda found: _LETTERS[found[0]], self.date_format)
+        shape = self.date_format
+        if shape is None:
+            return None
+        if "%" not in shape:
+            shape = _LETTER.sub(lambda found: _LETTERS[found[0]], shape)
+        return _ZONE.sub(lambda found: _zone_letter(found[0]), shape)
+
+
+def _zone_letter(piece: str) -> str:
+    return piece if piece.startswith("%") else "%Z" if piece in ("UTC", "GMT") else "%z"
 
 
 def parse_columns(texts: Sequence[str]) -> dict[str, str]:
@@ -77,6 +98,13 @@ def check_layout(layout: Layout, called: Callable[[str], str]) -> None:
     _check_encoding(layout, called)
     if layout.currency is not None and currency_of(layout.currency) is None:
         raise LedgerError(f"{called('currency')} {layout.currency!r} isn't a currency; give CRD or an ISO 4217 code")
+    if layout.timezone is not None:
+        try:
+            ZoneInfo(layout.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise LedgerError(
+                f"{called('timezone')} {layout.timezone!r} is not known: give an IANA name such as Asia/Shanghai or UTC"
+            ) from None
     if layout.skip_lines < 0:
         raise LedgerError(f"{called('skip_lines')} {layout.skip_lines} is negative; give 0 or more")
 

@@ -219,7 +219,7 @@ def test_cells_and_formats_of_a_workbook(booked: Cli) -> None:
     sheet["B3"] = "=1+1"
     workbook.save("bill.xlsx")
     refused = booked("reconcile", "--statement", "bill.xlsx", "--month", "2026-03")
-    assert (refused.exit_code, "line 3: has a formula without its value" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "line 3, cell B3: has a formula without its value" in refused.stderr) == (2, True)
     data = Path("bill.xlsx").read_bytes()
     for broken in (data[: len(data) // 2], data.replace(b"<", b">"), b"PK\x03\x04junk"):
         Path("bill.xlsx").write_bytes(broken)

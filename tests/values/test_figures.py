@@ -91,6 +91,18 @@ def test_what_is_no_amount_is_refused(text: str) -> None:
         parse_figure(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("-", "write zero as 0"), (" – ", "write zero as 0"), ("5.00-", r"sign first, such as -5\.00"),
+        ("1,234.50-", r"-1,234\.50"), ("1,234.5 CR", "its sign by CR"), ("$5.00 DR", "its sign by DR"),
+    ],
+)  # fmt: skip
+def test_what_accountants_write_is_refused_with_what_to_write(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        parse_figure(text)
+
+
 @given(st.integers(-(10**17), 10**17), st.sampled_from([(",", "."), (".", ","), (" ", ","), ("'", ".")]))
 def test_grouped_digits_are_the_plain_number(nano: int, marks: tuple[str, DecimalMark]) -> None:
     group, mark = marks

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ledger.audit.reconcile.tables import Table
+from ledger.audit.reconcile.tables import Number, Table
 from ledger.errors import LedgerError
 from pricing.money import NANO, format_nano, round_units
 
@@ -117,7 +117,7 @@ def _check_whole(name: str, results: Iterable[dict[str, Any]], rows: int) -> Non
 
 def _texts(rows: list[dict[str, Any]], header: list[str]) -> Iterator[tuple[int, list[str]]]:
     for number, row in enumerate(rows, 1):
-        yield number, ["" if row.get(name) is None else str(row[name]) for name in header]
+        yield number, [Number("" if row.get(name) is None else row[name]) for name in header]
 
 
 def _is_scalar(value: object) -> bool:

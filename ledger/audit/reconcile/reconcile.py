@@ -6,6 +6,7 @@ all charges of a request, so that one that was replaced counts once and one that
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -75,6 +76,8 @@ def reconcile_statement(
         reader = Reader(connection, card, measure, basis)
         result = collect(sides, measure, basis, reader, keep_all=keep_all)
         result.outside = outside
+        result.unknown_models = _unknown_models(sides, card)
+        result.stray_days = days.stray(statement.unmapped_days)
         result.adjustments_nano = _adjustments(connection, provider, period, database.zone)
         return result
 
@@ -160,6 +163,15 @@ class _Days:
         first, last = self._bounds
         return not ordinal or ((first is None or first <= ordinal) and (last is None or ordinal <= last))
 
+    def stray(self, found: Mapping[str, set[tuple[str, ...]]]) -> dict[str, str]:
+        """Returns a day of each column that has one which in no reading is to be compared."""
+        strays: dict[str, str] = {}
+        for column, days in found.items():
+            for readings in sorted(days, reverse=True):
+                if not any(self.holds(date.fromisoformat(day).toordinal()) for day in readings):
+                    strays[column] = readings[0]
+        return strays
+
 
 def _days(span: Span | None, zone: ZoneInfo) -> _Days:
     if span is None or span.start is None or span.end is None:
@@ -196,6 +208,22 @@ def _add_lines(sides: Sides, statement: ProviderStatement, card: RateCard, days:
         for tally, count in zip(sides.counts.values(), line.counts, strict=True):
             tally.add(place, count)
     return days
+
+
+def _unknown_models(sides: Sides, card: RateCard) -> dict[str, str]:
+    """Finds models of the provider's side that the card doesn't know but has near names for, with the question."""
+    names = {
+        model
+        for place, model in enumerate(sides.models)
+        if model and sides.provider_rows[place] and not sides.ledger_requests[place] and card.resolve(model) is None
+    }
+    found = {}
+    for name in sorted(names):
+        own = name.rpartition("/")[2]  # of bytedance/doubao-seed-2.0-pro
+        near = f"did you mean {card.resolve(own)!r}?" if card.resolve(own) else card.did_you_mean(own)
+        if near:
+            found[name] = near
+    return found
 
 
 def _leave_out(sides: Sides, days: _Days) -> int:

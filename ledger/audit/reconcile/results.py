@@ -91,7 +91,9 @@ class Reconciliation:
 
     `outside` are rows of the statement that are of other days, `unstated` records without a provider's figure;
     neither is compared. `totals` are rows left out as sums of others, None where none was asked for. `compared` is
-    False where neither side had anything to compare.
+    False where neither side had anything to compare. `stray_days` are days outside the period, one a column that no
+    field is of: their rows were compared all the same. `unknown_models` are the statement's that the card has only near
+    names for, each with the question after it.
     """
 
     basis: Basis
@@ -107,6 +109,8 @@ class Reconciliation:
     totals: int | None = None
     compared: bool = False
     adjustments_nano: Mapping[str, int] = field(default_factory=dict)
+    unknown_models: Mapping[str, str] = field(default_factory=dict)
+    stray_days: Mapping[str, str] = field(default_factory=dict)
     _net: Convertible = field(default_factory=Convertible)
     _rounding: Convertible = field(default_factory=Convertible)
     _gross: Convertible = field(default_factory=Convertible)

@@ -9,31 +9,33 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from itertools import islice
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from ledger.audit.reconcile.currency import BillCurrency
+from ledger.audit.reconcile.days import BillDays
 from ledger.audit.reconcile.sides import Grain
-from ledger.audit.reconcile.tables import Table
+from ledger.audit.reconcile.tables import Iso, Number, Table
 from ledger.errors import LedgerError
-from ledger.intake.fields.record import RecordError
-from ledger.intake.fields.times import read_time
-from ledger.values.amounts import currency_of
-from ledger.values.calendar import Calendar
 from ledger.values.csv_rows import wrong
-from ledger.values.figures import currency_named, parse_figure
-from ledger.values.instants import to_microseconds
-from ledger.values.layout import COUNTS, FIELDS, Layout
-from ledger.values.periods import parse_day
+from ledger.values.currencies import says_currency
+from ledger.values.figures import parse_figure
+from ledger.values.layout import COUNTS, DELIMITERS, FIELDS, Layout
 from pricing.money import INT64_MAX
 
+KEYS = ("request_id", "occurred_at", "day", "model")
 # What bills call a row that is the sum of the others.
-SUMS = frozenset(
-    {"total", "totals", "sum", "subtotal", "grand total", "summe", "gesamt", "total général", "合计", "总计"}
+_SUM = re.compile(
+    r"(?:(?:sub|grand )?totals?(?: général)?|sum|gesamt(?:betrag)?|(?:zwischen|gesamt)?summe|[合总小]计|总额)"
+    r"\s*:?\s*(?:\(.*\)|(?:for|of|in) .*|due|amount)?",
+    re.IGNORECASE,
 )
-FIRST_YEAR, LAST_YEAR = 1970, 9998
-_IN_HEADER = re.compile(r"[$€£¥￥]|\b(?:USD|CNY|RMB|EUR|GBP|CRD|credits)\b", re.IGNORECASE)
+# Lines that are looked through for a header below the first.
+_LOOKED_THROUGH = 40
 _COUNT = re.compile(r"[0-9]{1,19}")
+# What the format of a true number has beside it, such as tokens.
+_BESIDE_COUNT = re.compile(r" [^0-9]+$")
 
 
 class Line(NamedTuple):
@@ -58,24 +60,30 @@ class ProviderStatement:
         self.name = name
         self.layout = layout
         self.header = table.header
-        self.currency = None if layout.currency is None else currency_of(layout.currency)
         self.places = 0
         """Most places after the point that its amounts are printed with, at most 9."""
         self.totals = 0
         """Rows left out as sums of others, by `total_row`."""
+        self.unmapped_days: dict[str, set[tuple[str, ...]]] = {}
+        """Days in columns of no field, each in all its readings, where rows have neither a day nor a request."""
         self._marks: dict[str, int] = {}
-        self._plain_line = 0
         self._table = table
-        self._calendar = Calendar(zone)
-        self._naive_zone = naive_zone
-        self._days: dict[str, str] = {}
+        self._days = BillDays(layout, zone, naive_zone)
         self._check_header()
         self._places = self._find_columns({**table.columns, **layout.map})
         self.counts = [name for name in COUNTS if name in self._places]
         self.grain = Grain("request_id" in self._places, self.is_dated, "model" in self._places)
         """The key of its rows: their request, else their day and model as far as they have them."""
-        if self.currency is None and "currency" not in self._places:
-            self.currency = _currency_in(self.header[self._places["amount"]])
+        try:
+            self._currency = BillCurrency(layout.currency, self.header[self._places["amount"]])
+        except ValueError as error:
+            raise self._wrong(table.header_line, str(error), "amount") from None
+        self._unmapped_currencies = [] if "currency" in self._places else self._find_currencies()
+
+    @property
+    def currency(self) -> str | None:
+        """Its currency as far as it is known: the card's is meant where nothing says another."""
+        return self._currency.code
 
     @property
     def is_dated(self) -> bool:
@@ -97,10 +105,12 @@ class ProviderStatement:
             while len(cells) > len(self.header) and not cells[-1].strip():
                 cells.pop()
             if len(cells) != len(self.header):
-                raise self._wrong(
-                    line, f"{len(cells)} cells where the header has {len(self.header)}: quote what holds a separator"
-                )
-            self._note_currency(line, self._cell(cells, "currency"), "currency")
+                sums = f", or leave out a sum: --total-row {cells[0]!r}" if len(cells) < len(self.header) else ""
+                what = f"{len(cells)} cells where the header has {len(self.header)}: quote what holds a separator{sums}"
+                raise self._wrong(line, what)
+            self._note_currency(line, cells)
+            if not by_request and not self.is_dated:
+                self._note_days(cells)
             yield Line(
                 self._text(line, cells, "request_id", needed=True),
                 self._day(line, cells),
@@ -134,16 +144,31 @@ class ProviderStatement:
             raise self._wrong(line, f"the header names {twice[0]!r} twice: which one counts can't be known; keep one")
         for field, column in columns.items():
             if column not in self.header:
-                raise self._wrong(line, f"no column {column!r}, as --map {field}={column} says: {self._named()}")
+                raise self._wrong(
+                    line, f"no column {column!r}, as --map {field}={column} says: {self._named()}{self._below()}"
+                )
         # A mapped field is in that column alone, and a mapped column is of its field alone.
         own = {name: name for name in FIELDS if name in self.header and name not in columns.values()}
         places = {field: self.header.index(column) for field, column in {**own, **columns}.items()}
         if "amount" not in places:
-            raise self._wrong(line, f"no column amount: {self._named()}; --map amount=COLUMN says which")
+            raise self._wrong(line, f"no column amount: {self._named()}; --map amount=COLUMN says which{self._below()}")
         return places
 
     def _named(self) -> str:
         return f"it has {', '.join(repr(name) for name in self.header[:12])}"
+
+    def _below(self) -> str:
+        """Names the lines to leave out where a header seems to be below them: the first of the widest lines."""
+        found: list[tuple[int, list[str]]] = []
+        with suppress(LedgerError):
+            for line, cells in islice(self._table.rows, _LOOKED_THROUGH):
+                text = "\t".join(cells)  # cut by what parts the first line, which may part no other
+                words = max((text.split(delimiter) for delimiter in DELIMITERS), key=len)
+                found.append((line, [word for word in words if word.strip()]))
+        line, words = max(found, key=lambda each: len(each[1]), default=(0, []))
+        if len(words) <= len([name for name in self.header if name]) or any(map(_is_figure, words)):
+            return ""
+        return f"; line {line} looks like the header: --skip-lines {line - 1}"
 
     # --- cells ------------------------------------------------------------------------------------------------------
 
@@ -151,13 +176,16 @@ class ProviderStatement:
         wanted = self.layout.total_row
         if wanted is not None:
             return any(cell.strip().casefold() == wanted.casefold() for cell in cells)
-        if self.grain.is_total and any(cell.strip().casefold().rstrip(":") in SUMS for cell in cells):
-            raise self._wrong(line, "looks like the sum of the others: --total-row NAME leaves it out")
+        keys = [self._places[field] for field in KEYS if field in self._places] or range(len(cells))
+        for place in [0, *keys]:
+            if place < len(cells) and _SUM.fullmatch(cells[place].strip()):
+                name = cells[place].strip()[:40]
+                raise self._wrong(line, f"looks like the sum of the others: --total-row {name!r} leaves it out")
         return False
 
     def _cell(self, cells: Sequence[str], field: str) -> str | None:
         place = self._places.get(field)
-        return None if place is None else cells[place].strip()
+        return None if place is None else cells[place] if isinstance(cells[place], Iso) else cells[place].strip()
 
     def _text(self, line: int, cells: Sequence[str], field: str, *, needed: bool) -> str | None:
         text = self._cell(cells, field)
@@ -166,93 +194,68 @@ class ProviderStatement:
         return text or None
 
     def _day(self, line: int, cells: Sequence[str]) -> str | None:
-        text = self._cell(cells, "day")
-        if text is not None:
-            day = self._days.get(text)
-            if day is None:
-                day = self._days[text] = self._read_day(line, text)
-            return day
-        text = self._cell(cells, "occurred_at")
-        if text is None:
+        field = "day" if "day" in self._places else "occurred_at"
+        if field not in self._places:
             return None
+        text = self._cell(cells, field) or ""
         try:
-            return self._calendar.day(self._instant(line, text))
-        except (ValueError, OverflowError):
-            raise self._wrong(line, f"{text[:40]!r} is past the days that a zone can tell", "occurred_at") from None
-
-    def _read_day(self, line: int, text: str) -> str:
-        if self.layout.date_format is not None:
-            return self._by_format(line, text, "day").date().isoformat()
-        try:
-            return parse_day(text, "the cell")
-        except LedgerError as error:
-            raise self._wrong(line, f"{error}, or --date-format DD.MM.YYYY says how it is written", "day") from None
-
-    def _by_format(self, line: int, text: str, field: str) -> datetime:
-        try:
-            moment = datetime.strptime(text, str(self.layout.strptime_format))  # noqa: DTZ007 - its zone comes after
-            in_range = FIRST_YEAR <= moment.year <= LAST_YEAR
-        except ValueError:
-            in_range = False
-        if not in_range:
-            what = f"{text[:40]!r} isn't a date of --date-format {self.layout.date_format!r}, of 1970 to 9998"
-            raise self._wrong(line, what, field)
-        return moment
-
-    def _instant(self, line: int, text: str) -> int:
-        if self.layout.date_format is not None:
-            moment = self._by_format(line, text, "occurred_at")
-            if moment.tzinfo is None:
-                moment = self._zoned(line, moment)
-            return to_microseconds(moment)
-        try:
-            return read_time(text, "the cell")
-        except RecordError as error:
-            if error.reason == "no_time_zone":
-                with suppress(ValueError):
-                    return to_microseconds(self._zoned(line, datetime.fromisoformat(text)))
-            raise self._wrong(line, str(error), "occurred_at") from None
-
-    def _zoned(self, line: int, moment: datetime) -> datetime:
-        if self._naive_zone is None:
-            raise self._wrong(line, f"{moment} has no time zone: --timezone says which it is in", "occurred_at")
-        return moment.replace(tzinfo=self._naive_zone)
+            if field == "occurred_at":
+                return self._days.day_at(text)
+            day = self._days.day(text)
+            field = "occurred_at"
+            if field in self._places:
+                self._days.check_same(day, self._cell(cells, field) or "")
+        except ValueError as error:
+            raise self._wrong(line, str(error), field) from None
+        return day
 
     def _count(self, line: int, cells: Sequence[str], field: str) -> int:
         text = self._cell(cells, field) or "0"
+        if isinstance(cells[self._places[field]], Number):
+            text = _BESIDE_COUNT.sub("", text)
         if _COUNT.fullmatch(text) is None or int(text) > INT64_MAX:
             raise self._wrong(line, f"{text[:40]!r} isn't a count: give digits alone, without separators", field)
         return int(text)
 
     def _amount(self, line: int, cells: Sequence[str]) -> int:
+        cell = cells[self._places["amount"]]
+        mark = "." if isinstance(cell, Number) else self.layout.decimal
         try:
-            figure = parse_figure(self._cell(cells, "amount") or "", self.layout.decimal)
+            figure = parse_figure(cell, mark)
+            if figure.currency is None:
+                self._currency.note_none(line)
+            else:
+                self._currency.note(line, figure.currency)
         except ValueError as error:
             raise self._wrong(line, str(error), "amount") from None
         if abs(figure.nano) > INT64_MAX:
-            raise self._wrong(line, f"{cells[self._places['amount']][:40]} is more than a request can cost", "amount")
-        self._note_currency(line, figure.currency, "amount")
-        if figure.currency is None and self.currency is None:
-            self._plain_line = line
-        if figure.mark is not None and self.layout.decimal is None:
+            raise self._wrong(line, f"{cell[:40]} is more than a request can cost", "amount")
+        if figure.mark is not None and mark is None:
             self._note_mark(line, figure.mark)
         self.places = max(self.places, figure.places)
         return figure.nano
 
-    def _note_currency(self, line: int, text: str | None, field: str) -> None:
-        if text is None:
-            return
-        code = currency_of(text)
-        if code is None:
-            raise self._wrong(line, f"{text[:40]!r} isn't a currency: give CRD or an ISO 4217 code", field)
-        if self.currency not in (None, code):
-            raise self._wrong(
-                line, f"{code} after {self.currency}: a statement has one currency; split the file", field
-            )
-        if self.currency is None and self._plain_line:
-            what = f"is in {code}, and line {self._plain_line} has no currency: --currency says which it is in"
-            raise self._wrong(line, what, field)
-        self.currency = code
+    def _note_currency(self, line: int, cells: Sequence[str]) -> None:
+        """Notes what the column of the currency says, or those that are of currencies by their name."""
+        place = self._places.get("currency")
+        try:
+            if place is not None:
+                self._currency.note_text(line, cells[place].strip())
+            for place in self._unmapped_currencies:
+                if cells[place].strip() and not _is_figure(cells[place]):
+                    self._currency.note_unmapped(line, cells[place].strip())
+        except ValueError as error:
+            raise wrong(self.name, line, str(error), f", column {self.header[place or 0]!r}") from None
+
+    def _find_currencies(self) -> list[int]:
+        mapped = self._places.values()
+        return [place for place, name in enumerate(self.header) if place not in mapped and says_currency(name)]
+
+    def _note_days(self, cells: Sequence[str]) -> None:
+        for place, cell in enumerate(cells):
+            days = () if place in self._places.values() else self._days.readings(cell)
+            if days:
+                self.unmapped_days.setdefault(self.header[place], set()).add(days)
 
     def _note_mark(self, line: int, mark: str) -> None:
         """Refuses a second decimal mark: 9,60 in a column makes 1.234 another number than it looks."""
@@ -266,9 +269,9 @@ class ProviderStatement:
         return wrong(self.name, line, what, place)
 
 
-def _currency_in(header: str) -> str | None:
-    """Returns the currency that the header of amounts names, such as `Cost (USD)`; None where it names none."""
-    found = _IN_HEADER.search(header)
-    if found is None:
-        return None
-    return "CNY" if found[0].upper() == "RMB" else currency_named(found[0])
+def _is_figure(text: str) -> bool:
+    """Tells whether a cell is an amount, as those of `costInBillingCurrency` are."""
+    with suppress(ValueError):
+        parse_figure(text, ".")
+        return True
+    return False

@@ -11,6 +11,18 @@ from ledger.values.csv_rows import csv_rows
 from ledger.values.layout import Layout
 
 
+class Number(str):
+    """A true number of a file, with a point whatever `--decimal` says of texts; its currency may be beside it."""
+
+    __slots__ = ()
+
+
+class Iso(str):
+    """A true day or time of a workbook as ISO 8601, whatever `--date-format` says of texts."""
+
+    __slots__ = ()
+
+
 class Table(NamedTuple):
     """A header with the line it is on, and the rows below it, each with the line it begins on; blank rows left out.
 

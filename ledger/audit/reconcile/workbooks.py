@@ -10,13 +10,21 @@ from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any
 
-from ledger.audit.reconcile.tables import Table, with_header
+from ledger.audit.reconcile.tables import Iso, Number, Table, with_header
 from ledger.errors import LedgerError
 from ledger.values.csv_rows import wrong
 from ledger.values.layout import Layout
 
-# In a number format: "$"#,##0.00, [$€-407]#,##0, 0.00%.
-_UNIT = re.compile(r"\[\$([^\]\-]+)|([$€£¥￥%])")
+# Pieces of a number format: a sign with its locale, texts, filling, conditions; [$-409] is a locale alone.
+_PIECE = re.compile(
+    r'\[\$(?P<sign>[^\]\-]*)(?:-(?P<locale>[^\]]*))?\]|"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|[_*].|\[[^\]]*\]|General|[eE][+-]'
+    r"|(?P<bare>[^\W\d_]*[$€£¥￥]|[^\W\d_]+|[%;])|."
+)
+# Signs of several currencies by the locale beside them, as the last digits of its number or its name.
+_LOCALES = {
+    "$": {"409": "USD", "en-us": "USD", "1009": "CAD", "c0c": "CAD", "en-ca": "CAD", "c09": "AUD", "en-au": "AUD"},
+    "¥": {"804": "CNY", "zh-cn": "CNY", "411": "JPY", "ja-jp": "JPY"},
+}
 
 
 def read_workbook(name: str, data: bytes, layout: Layout) -> Table:
@@ -43,6 +51,8 @@ def _guarded(name: str, data: bytes, layout: Layout) -> Iterator[tuple[int, list
 
 
 def _rows(name: str, shown: Any, written: Any, layout: Layout) -> Iterator[tuple[int, list[str]]]:  # noqa: ANN401 - openpyxl has no types
+    from openpyxl.utils import get_column_letter
+
     for sheet in (shown, written):
         sheet.reset_dimensions()  # a writer may state them too small
     width = 0
@@ -52,9 +62,10 @@ def _rows(name: str, shown: Any, written: Any, layout: Layout) -> Iterator[tuple
         if line <= layout.skip_lines:
             continue
         texts = [_text(cell) for cell in cells]
-        for text, formula in zip(texts, formulas, strict=False):
+        for place, (text, formula) in enumerate(zip(texts, formulas, strict=False), 1):
             if not text and isinstance(formula, str) and formula.startswith("="):
-                raise wrong(name, line, "has a formula without its value: open the file in Excel and save it")
+                cell = f", cell {get_column_letter(place)}{line}"
+                raise wrong(name, line, "has a formula without its value: open the file in Excel and save it", cell)
         if any(texts):
             while len(texts) > width and not texts[-1]:
                 texts.pop()
@@ -78,11 +89,32 @@ def _text(cell: Any) -> str:  # noqa: ANN401 - openpyxl has no types
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.date().isoformat() if value.time() == time() else value.isoformat()
+        return Iso(value.date().isoformat() if value.time() == time() else value.isoformat())
     if isinstance(value, date):
-        return value.isoformat()
+        return Iso(value.isoformat())
     if not isinstance(value, int | float) or isinstance(value, bool):
         return str(value).strip()
     digits = str(int(value)) if isinstance(value, float) and value.is_integer() else repr(value)
-    unit = _UNIT.search(cell.number_format or "")
-    return digits if unit is None else f"{digits} {unit[1] or unit[2]}"
+    return Number(f"{digits} {_unit(cell.number_format or '', value)}".strip())
+
+
+def _unit(number_format: str, value: float) -> str:
+    """What a number format shows beside the digits of a value, such as `€`, `USD`, `kr` or `%`."""
+    sections = [""]
+    for found in _PIECE.finditer(number_format):
+        if found["bare"] == ";":
+            sections.append("")
+        elif found["sign"] is not None:
+            sections[-1] += _sign(found["sign"], found["locale"])
+        else:
+            sections[-1] += found["quoted"] or found["escaped"] or found["bare"] or " "
+    place = 1 if value < 0 else 2 if value == 0 else 0
+    return " ".join(sections[place if place < len(sections) else 0].split()).strip("()-+ ≈")
+
+
+def _sign(sign: str, locale: str | None) -> str:
+    known = _LOCALES.get(sign.replace("￥", "¥"))
+    if known is None or not locale:
+        return sign
+    name = locale.lower()
+    return known.get(name) or known.get(name[-4:].lstrip("0")) or f"{sign}-{locale}"

@@ -152,7 +152,8 @@ def _statement(app: App, provider: str, asked: ReconcileOptions, *, everything: 
 
     layout = stated_layout(app.config, asked.layout)
     database = app.open()
-    named = None if asked.timezone is None else zone_named(asked.timezone)
+    zone_name = asked.timezone or layout.timezone
+    named = None if zone_name is None else zone_named(zone_name)
     zone = named or database.zone
     span = None if asked.month is None else parse_month(asked.month, zone=zone, now=datetime.now(UTC))
     if asked.statement is None:
@@ -174,7 +175,7 @@ def _statement(app: App, provider: str, asked: ReconcileOptions, *, everything: 
     if asked.layout["save_as"] is not None:
         import msgspec
 
-        saved = msgspec.structs.replace(layout, header=tuple(opened.header))
+        saved = msgspec.structs.replace(layout, header=tuple(opened.header), timezone=zone_name)
         save_layout(Path("tollbook.toml"), asked.layout["save_as"], saved)
         note(f"tollbook.toml has the layout now: --as {asked.layout['save_as']}")
     return found

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ledger.cli.show.output import note
 from ledger.cli.show.sheet import Cell, Column, Sheet, json_row
 from ledger.values.amounts import Amount, unit_of
 from ledger.values.words import counted
+from pricing.errors import shown
 from pricing.money import format_nano, format_usd, round_usd
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ COLUMNS = (
     Column("cause"),
 )
 STATUSES: tuple[Status, ...] = ("matched", "only_ledger", "only_provider", "differs")
+MOST_MODELS = 5
 LABELS = frozenset({"status", "key", "model", "cause"})
 
 
@@ -83,6 +86,11 @@ def tell_what_is_left_out(found: Reconciliation, *, with_statement: bool) -> Non
     """Notes on standard error what was left out of the comparison."""
     if found.outside:
         note(f"left out, outside {found.basis.period.label}: {counted(found.outside, 'row')} of the statement")
+    for model, question in islice(found.unknown_models.items(), MOST_MODELS):
+        note(f"model {shown(model)} of the statement is not on card {found.basis.provider!r}: {question}")
+    for column, day in found.stray_days.items():
+        what = f"column {shown(column)} has days outside {found.basis.period.label}, such as {day}"
+        note(f"{what}, and its rows were compared: --map day={column} leaves them out")
     if found.totals is not None:
         note(f"left out as sums of others, by --total-row: {counted(found.totals, 'row')}")
     if found.unstated:
