@@ -26,6 +26,7 @@ from pricing.estimating.counting import (
     PromptText,
     count_inputs,
     count_prompts,
+    is_tokenizer_known,
     uncalibrated,
 )
 from pricing.estimating.fit import LEAST_PAIRS, CountedPair, fit_model
@@ -106,6 +107,42 @@ def test_prompts_are_corrected_where_the_calibration_has_the_model() -> None:
     assert count_inputs(prompts, "another", encoding="o200k_base", calibration=CALIBRATION) == count_inputs(
         prompts, "another", encoding="o200k_base", calibration=None
     )
+
+
+def test_schemas_have_their_own_range_until_they_are_calibrated() -> None:
+    schema = '{"name": "find", "parameters": {"type": "object"}}'
+    tokens, prompt = count_tokens(schema), PromptText(("hello",), schemas=(schema, schema))
+    (counted,) = count_inputs([prompt], CODE, encoding="o200k_base", calibration=None)
+    text, schemas = uncalibrated(1), uncalibrated(2 * tokens, 50)
+    assert counted.tokens == TokenRange(text.low + schemas.low, 1 + 2 * tokens, text.high + schemas.high)
+    assert (counted.schema_tokens, counted.uncorrected_tokens) == (2 * tokens, 1 + 2 * tokens)
+    # A calibration without a factor for them corrects the text alone.
+    (counted,) = count_inputs([prompt], CODE, encoding="o200k_base", calibration=CALIBRATION)
+    text = correction().range_of(count_scripts(["hello"])[0])
+    assert counted.tokens == TokenRange(*map(sum, zip(text, schemas, strict=True)))
+    assert (counted.schema_tokens, counted.uncorrected_tokens) == (2 * tokens, 1 + 2 * tokens)
+    known = Calibration("o200k_base", {CODE: correction(schema_factor=5_000)})
+    (counted,) = count_inputs([prompt], CODE, encoding="o200k_base", calibration=known)
+    assert counted.schema_tokens == tokens
+    assert counted.tokens == correction(schema_factor=5_000).range_of(
+        count_scripts(["hello"])[0], schema_tokens=2 * tokens
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "encoding", "known"),
+    [
+        (CODE, "o200k_base", True),
+        (CODE.upper(), "cl100k_base", True),
+        ("gpt-4o", "o200k_base", True),
+        ("gpt-4o", "cl100k_base", False),
+        ("glm-5", "o200k_base", False),
+    ],
+)
+def test_only_known_tokenizers_have_the_narrower_range(model: str, encoding: str, known: bool) -> None:
+    assert is_tokenizer_known(model, encoding) == known
+    (counted,) = count_inputs([PromptText(("a",) * 100)], model, encoding=encoding, calibration=None)
+    assert counted.tokens == (TokenRange(80, 100, 120) if known else TokenRange(70, 100, 130))
 
 
 def test_a_calibration_of_another_encoding_is_refused() -> None:
@@ -263,6 +300,21 @@ def test_the_overhead_of_messages_is_fitted_apart() -> None:
     # 5 + 6 a message are twice the 3 + 3 a message, and 1 less
     assert share(found.message_factor) == pytest.approx(2, abs=0.05)
     assert share(found.factors.words) == pytest.approx(1.1, abs=0.005)
+
+
+def test_schemas_are_fitted_apart_where_enough_pairs_have_them() -> None:
+    plain = [CountedPair(tokens, 6, round(1.1 * tokens.total) + 6) for tokens in texts(60)]
+    with_schemas = [
+        CountedPair(tokens, 6, round(1.1 * tokens.total + 0.6 * schema) + 6, schema)
+        for schema, tokens in enumerate(texts(60), start=300)
+    ]
+    found = fit_model(CODE, [*plain, *with_schemas])
+    assert found.schema_factor is not None
+    assert share(found.schema_factor) == pytest.approx(0.6, abs=0.02)
+    assert share(found.factors.words) == pytest.approx(1.1, abs=0.005)
+    assert fit_model(CODE, [*plain, *with_schemas[:7]]) == fit_model(CODE, plain)
+    document = Calibration("o200k_base", {CODE: found}).to_document()
+    assert Calibration.from_document(document, "c.json").models[CODE] == found
 
 
 def test_a_script_that_occurs_in_no_pair_has_the_one_factor() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from pricing.catalog import load_rate_cards
 from pricing.errors import UnknownModel
-from pricing.names import did_you_mean, nearest
+from pricing.names import did_you_mean, nearest, with_question
 
 PRO = "doubao-seed-2.0-pro"
 KNOWN = ("search", "support", "Ads", "été", PRO)
@@ -58,3 +58,8 @@ def test_an_unknown_model_is_refused_with_the_one_that_was_meant(name: str, word
     with pytest.raises(UnknownModel) as refused:
         load_rate_cards()["evolink"].entry_at(name, dt.datetime(2026, 5, 1, tzinfo=dt.UTC))
     assert str(refused.value).startswith(f"model '{name}' is not on card 'evolink': {words} It has doubao-seed")
+
+
+def test_a_question_stands_before_the_rest_of_a_refusal() -> None:
+    assert with_question("did you mean 'a'?", "it has a, b") == "did you mean 'a'? It has a, b"
+    assert with_question("", "it has a, b") == "it has a, b"
