@@ -8,9 +8,11 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from ledger.errors import LedgerError
+from ledger.reports.plan import PART
 from ledger.reports.selection import Basis, Selection
 from ledger.reports.spend import SelectedSpend, read_spend
 from ledger.reports.table import Earlier, Layout, Report, build_report, report_columns
+from ledger.reports.tally import parted
 from ledger.reports.unbooked import read_unbooked_calls
 from ledger.reports.unknown import unknown_in_selection
 from ledger.store.database import Database, zone_named
@@ -73,7 +75,7 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
         def read(selection: Selection) -> SelectedSpend:
             return read_spend(connection, selection, ledger_zone=database.zone, rollup_tags=database.rollup_tags)
 
-        spend = read(selection)
+        spend, parts = parted(read(replace(selection, dimensions=(*selection.dimensions, PART))))
         calls = read_unbooked_calls(connection, selection, database.zone)
         unknown = unknown_in_selection(connection, selection, spend.rows, database.rollup_tags)
         earlier = Earlier(read(options.selection(other, zone)), other) if other else None
@@ -84,4 +86,4 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
     if not report.rows:
         notes.append("nothing was selected: no charge is in this period with these filters")
     notes += unknown
-    return replace(report, notes=tuple(notes), unbooked_calls=calls)
+    return replace(report, notes=tuple(notes), unbooked_calls=calls, parts_usd_nano=parts)

@@ -10,7 +10,8 @@ import click
 from ledger.cli.app import POSITIVE, App
 from ledger.cli.command import command, period_options
 from ledger.cli.show.output import FILE_FORMATS, Output, note
-from ledger.cli.show.sheet import Column, Sheet, without_fees
+from ledger.cli.show.sheet import Column, Sheet, grouped, without_fees
+from pricing.money import format_nano
 
 if TYPE_CHECKING:
     from ledger.reports.table import Report
@@ -22,12 +23,15 @@ IMPORTANCE = (
     "cached_input_credits", "cache_storage_credits",
 )  # fmt: skip
 
+PARTS = {"correction": "corrections of closed months", "adjustment": "adjustments"}
+
 
 @command(
     "tollbook report",
     "tollbook report --by model --by project --month last",
     "tollbook report --by project --month 2026-03 --compare previous --top 10",
     "tollbook report --by day --last 7d --timezone Asia/Shanghai",
+    "tollbook report --by charge_class --by project --month last",
     "tollbook report --by tag:team --project search --format csv -o march.csv",
     "tollbook report --by project --month last -o march.xlsx",
 )
@@ -36,8 +40,8 @@ IMPORTANCE = (
     "dimensions",
     metavar="DIM",
     multiple=True,
-    help="model, project, day, month, tier, source, provider, status, currency or tag:KEY; may be repeated.  "
-    "[default: model]",
+    help="model, project, day, month, tier, source, provider, status, currency, charge_class or tag:KEY; may be "
+    "repeated.  [default: model]",
 )
 @period_options
 @click.option(
@@ -68,8 +72,9 @@ def report(app: App, /, *, output: Output, **options: Any) -> None:
     output.write(_sheet(found))
     for text in found.notes:
         note(text)
-    if found.unbooked_calls and output.format in ("csv", *FILE_FORMATS):
-        note(without_fees(found.unbooked_calls))
+    if output.format in ("csv", *FILE_FORMATS):
+        for text in _words(found):
+            note(text)
 
 
 def _sheet(report: Report) -> Sheet:
@@ -82,8 +87,23 @@ def _sheet(report: Report) -> Sheet:
         columns,
         report.rows,
         report.total,
-        facts={"data_through": report.data_through}
+        facts={
+            "data_through": report.data_through,
+            "corrections_usd": format_nano(report.corrections_usd_nano),
+            "adjustments_usd": format_nano(report.adjustments_usd_nano),
+        }
         | ({"unbooked_tool_calls": report.unbooked_calls} if report.unbooked_calls else {}),
-        footnotes=([f"data through {report.data_through}"] if report.data_through else [])
-        + ([without_fees(report.unbooked_calls)] if report.unbooked_calls else []),
+        footnotes=([f"data through {report.data_through}"] if report.data_through else []) + _words(report),
+    )
+
+
+def _words(report: Report) -> list[str]:
+    """Returns what readers of the figures must know: lines under a table, notes beside a file."""
+    parts = [
+        f"{grouped(format_nano(report.parts_usd_nano[part]))} USD {word}"
+        for part, word in PARTS.items()
+        if part in report.parts_usd_nano
+    ]
+    return ([without_fees(report.unbooked_calls)] if report.unbooked_calls else []) + (
+        [f"in the total: {', '.join(parts)}"] if parts else []
     )
