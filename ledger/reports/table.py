@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from ledger.errors import LedgerError
+from ledger.reports.comparison import Compared
 from ledger.reports.dimensions import check_dimension
 from ledger.reports.plan import ADJUSTMENT, CORRECTION
 from ledger.reports.selection import Selection
@@ -81,6 +82,7 @@ class Report:
     """Calls of tools whose fees are in no figure here."""
     parts_usd_nano: Mapping[str, int] = field(default_factory=dict)
     """What of the total are corrections of closed months and adjustments, where there are any."""
+    compared: Compared | None = None
 
     @property
     def corrections_usd_nano(self) -> int:

@@ -99,6 +99,20 @@ def test_filters_comparison_and_order(booked: Book, db_cli: Cli) -> None:
     assert [row["model"] for row in only["rows"]] == [MINI]
 
 
+def test_what_isnt_alike_is_said_in_every_format(booked: Book, db_cli: Cli) -> None:
+    """The ledger's first request is within February."""
+    words = "this ledger's first request is of 2026-02-05, within the other period"
+    options = ("report", "--month", "2026-03", "--compare", "previous")
+    assert db_cli(*options, "--json").ok().json["compared_with"] == {
+        "since": "2026-02-01T00:00:00Z",
+        "until": "2026-03-01T00:00:00Z",
+        "remarks": [{"reason": "begins_later", "message": words}],
+    }
+    assert db_cli(*options).ok().stdout.endswith(f"{words}\n")
+    assert f"Note: {words}\n" in db_cli(*options, "--format", "csv").ok().stderr
+    assert words in db_cli(*options, "--format", "markdown").ok().stdout
+
+
 def test_another_zone(booked: Book, db_cli: Cli) -> None:
     document = db_cli("report", "--json", "--by", "day", "--timezone", "Asia/Shanghai", "--month", "2026-04").ok().json
     assert document["title"] == "Spend by day, 2026-04 (posted, Asia/Shanghai)"

@@ -11,9 +11,11 @@ from ledger.cli.app import POSITIVE, App
 from ledger.cli.command import command, period_options
 from ledger.cli.show.output import FILE_FORMATS, Output, note
 from ledger.cli.show.sheet import Column, Sheet, grouped, without_fees
+from ledger.values.instants import moment_text
 from pricing.money import format_nano
 
 if TYPE_CHECKING:
+    from ledger.reports.comparison import Compared
     from ledger.reports.table import Report
 
 # What a narrow terminal shows last, most important first; dimensions and usd are always shown.
@@ -58,7 +60,11 @@ PARTS = {"correction": "corrections of closed months", "adjustment": "adjustment
 )
 @click.option("--sort", metavar="COLUMN", help="By this column: numbers falling, text rising.")
 @click.option("--top", metavar="N", type=POSITIVE, help="The first N rows; the total stays that of all.")
-@click.option("--compare", metavar="previous|YYYY-MM", help="Beside another period: the one before, or a month.")
+@click.option(
+    "--compare",
+    metavar="previous|YYYY-MM",
+    help="Beside another period: the one before, or a month; as much of it as is over of this one.",
+)
 def report(app: App, /, *, output: Output, **options: Any) -> None:
     """Show what was spent, by model, project, day, month, tier, tag and more.
 
@@ -92,7 +98,8 @@ def _sheet(report: Report) -> Sheet:
             "corrections_usd": format_nano(report.corrections_usd_nano),
             "adjustments_usd": format_nano(report.adjustments_usd_nano),
         }
-        | ({"unbooked_tool_calls": report.unbooked_calls} if report.unbooked_calls else {}),
+        | ({"unbooked_tool_calls": report.unbooked_calls} if report.unbooked_calls else {})
+        | ({"compared_with": _other(report.compared)} if report.compared else {}),
         footnotes=([f"data through {report.data_through}"] if report.data_through else []) + _words(report),
     )
 
@@ -104,6 +111,14 @@ def _words(report: Report) -> list[str]:
         for part, word in PARTS.items()
         if part in report.parts_usd_nano
     ]
-    return ([without_fees(report.unbooked_calls)] if report.unbooked_calls else []) + (
-        [f"in the total: {', '.join(parts)}"] if parts else []
+    return (
+        ([without_fees(report.unbooked_calls)] if report.unbooked_calls else [])
+        + ([f"in the total: {', '.join(parts)}"] if parts else [])
+        + [remark.message for remark in (report.compared.remarks if report.compared else ())]
     )
+
+
+def _other(compared: Compared) -> dict[str, object]:
+    span = compared.span
+    since, until = (moment and moment_text(moment) for moment in (span.start, span.end))
+    return {"since": since, "until": until, "remarks": [remark._asdict() for remark in compared.remarks]}
