@@ -203,7 +203,7 @@ def _title(selection: Selection, span: Span, layout: Layout, earlier: Earlier | 
         if names:
             parts.append(f"{word} {' or '.join(names)}")
     if earlier is not None:
-        parts.append(f"compared with {earlier.span.label}")
+        parts.append(f"compared with {earlier.span.label.removeprefix('from ')}")
     if layout.top is not None:
         parts.append(f"top {min(layout.top, found)} of {found} by {layout.sort or 'usd'}")
     return "; ".join(parts)

@@ -93,7 +93,7 @@ def test_a_running_month_is_compared_with_the_same_days(db_url: str) -> None:
     found, remarks = run(db_url, *days, month="2026-04")
     now, before, change, percent = found.total[-5], *found.total[-3:]
     assert (now, before, change, percent) == (before, now, 0, 0)
-    assert found.title.endswith("compared with from 2026-03-01 to before 2026-03-10T10:30+00:00")
+    assert found.title.endswith("compared with 2026-03-01 to before 2026-03-10T10:30+00:00")
     assert [remark.reason for remark in remarks] == ["not_over"]
     assert found.notes == ()
 
