@@ -9,7 +9,9 @@ from ledger.errors import LedgerError
 from pricing.errors import shown
 from pricing.names import did_you_mean, with_question
 
-DIMENSIONS = ("model", "project", "day", "month", "tier", "source", "provider", "status", "currency")
+DIMENSIONS = (
+    "model", "project", "day", "month", "tier", "source", "provider", "status", "currency", "charge_class"
+)  # fmt: skip
 TAG_PREFIX = "tag:"
 # A tag as somebody may write it who remembers it nearly.
 _NEARLY_A_TAG = re.compile(r"tags?[:=./ ]", re.IGNORECASE)

@@ -18,6 +18,10 @@ from ledger.values.instants import to_microseconds
 Grain: TypeAlias = Literal["days", "quarters", "charges"]
 Changes: TypeAlias = Sequence[tuple[datetime, timedelta]]
 
+# The part of a total that a charge belongs to, which no column holds: an adjustment, a correction of a closed month
+# (a reversal or replacement in the books of a later month than its usage's), or usage.
+PART, CORRECTION, ADJUSTMENT = "part", "correction", "adjustment"
+
 # The columns of `rollup_keys` (and of charges or their usage records) that dimensions are read from.
 KEY_COLUMN = {
     "model": "billed_model",
@@ -27,9 +31,10 @@ KEY_COLUMN = {
     "provider": "provider",
     "status": "status",
     "currency": "currency",
-    # Not for reports, which show what stands whatever it was made of.
     "charge_class": "charge_class",
+    # Not for reports, whose months are those of their own basis and zone.
     "occurred_month": "occurred_month",
+    PART: PART,
 }
 # What every grouped row has, for USD and cache savings.
 FIXED_COLUMNS = ("currency", "conversion_id", "rate_entry_id", "tier")

@@ -8,13 +8,17 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from ledger.errors import LedgerError
+from ledger.reports.comparison import compared_with
+from ledger.reports.plan import PART
 from ledger.reports.selection import Basis, Selection
 from ledger.reports.spend import SelectedSpend, read_spend
+from ledger.reports.sums import first_request_at
 from ledger.reports.table import Earlier, Layout, Report, build_report, report_columns
+from ledger.reports.tally import parted
 from ledger.reports.unbooked import read_unbooked_calls
 from ledger.reports.unknown import unknown_in_selection
 from ledger.store.database import Database, zone_named
-from ledger.values.periods import Span, parse_month, parse_span, previous_span
+from ledger.values.periods import Span, parse_span
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +67,19 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
         month=options.month, since=options.since, until=options.until, last=options.last, zone=zone, now=now
     )
     selection = options.selection(span, zone)
-    other = None
-    if options.compare == "previous":
-        other = previous_span(span, zone, now)
-    elif options.compare is not None:
-        other = parse_month(options.compare, zone=zone, now=now, option="--compare")
+    compared = None if options.compare is None else compared_with(options.compare, span, zone=zone, now=now)
     with database.reading() as connection:
 
         def read(selection: Selection) -> SelectedSpend:
             return read_spend(connection, selection, ledger_zone=database.zone, rollup_tags=database.rollup_tags)
 
-        spend = read(selection)
+        spend, parts = parted(read(replace(selection, dimensions=(*selection.dimensions, PART))))
         calls = read_unbooked_calls(connection, selection, database.zone)
         unknown = unknown_in_selection(connection, selection, spend.rows, database.rollup_tags)
-        earlier = Earlier(read(options.selection(other, zone)), other) if other else None
+        earlier = None
+        if compared is not None:
+            earlier = Earlier(read(options.selection(compared.span, zone)), compared.span)
+            compared = compared.with_usage(first_request_at(connection), zone, is_empty=not earlier.spend.rows)
     report = build_report(spend, selection, span, layout=Layout(options.sort, options.top), earlier=earlier)
     notes = []
     if spend.reason is not None:
@@ -84,4 +87,4 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
     if not report.rows:
         notes.append("nothing was selected: no charge is in this period with these filters")
     notes += unknown
-    return replace(report, notes=tuple(notes), unbooked_calls=calls)
+    return replace(report, notes=tuple(notes), unbooked_calls=calls, parts_usd_nano=parts, compared=compared)

@@ -45,7 +45,10 @@ class ReportRow:
 
 @dataclass(frozen=True, slots=True)
 class ReportRows(Sequence[ReportRow]):
-    """The rows of a report in its order; `total` is that of all, its dimensions None."""
+    """The rows of a report in its order; `total` is that of all, its dimensions None.
+
+    `corrections_usd` of closed months and `adjustments_usd` are parts of the total.
+    """
 
     title: str
     data_through: str | None
@@ -53,6 +56,8 @@ class ReportRows(Sequence[ReportRow]):
     total: ReportRow
     notes: tuple[str, ...] = ()
     unbooked_tool_calls: int = 0
+    corrections_usd: Decimal = Decimal()
+    adjustments_usd: Decimal = Decimal()
 
     @overload
     def __getitem__(self, place: int) -> ReportRow: ...
@@ -98,4 +103,6 @@ def typed_rows(report: Report) -> ReportRows:
         return ReportRow(dimensions, *cells[len(names) :])
 
     rows = tuple(map(typed, report.rows))
-    return ReportRows(report.title, report.data_through, rows, typed(report.total), report.notes, report.unbooked_calls)
+    parts = map(nano_decimal, (report.corrections_usd_nano, report.adjustments_usd_nano))
+    total = typed(report.total)
+    return ReportRows(report.title, report.data_through, rows, total, report.notes, report.unbooked_calls, *parts)

@@ -16,12 +16,13 @@ from sqlalchemy import (
     case,
     func,
     literal_column,
+    or_,
     select,
     true,
     union_all,
 )
 
-from ledger.reports.plan import Changes, Plan, Sums
+from ledger.reports.plan import ADJUSTMENT, CORRECTION, PART, Changes, Plan, Sums
 from ledger.reports.selection import Selection, charge_instant, charges_in_period, period_parts
 from ledger.store.expressions import column_within, literal_int, microseconds, terms_of
 from ledger.store.tables import charges, rollup_days, rollup_keys, rollup_quarters, usage_records
@@ -72,7 +73,7 @@ def sums_of_rollups(connection: Connection, plan: Plan) -> Iterator[Sequence[Any
     if not selects:
         return
     inner = (selects[0] if len(selects) == 1 else union_all(*selects)).subquery("sums")
-    group = [keys.c[name] for name in plan.group_names] + ([inner.c.day] if plan.needs_day else [])
+    group = [_group_column(keys, name) for name in plan.group_names] + ([inner.c.day] if plan.needs_day else [])
     sums = [func.sum(column) for column in inner.c if column.name.startswith("sum_")]
     outer = (
         select(*group, *sums, func.max(inner.c.last))
@@ -80,6 +81,21 @@ def sums_of_rollups(connection: Connection, plan: Plan) -> Iterator[Sequence[Any
         .group_by(*group)
     )
     yield from connection.execute(outer)
+
+
+def _group_column(table: Table, name: str) -> ColumnElement[Any]:
+    """A column of roll-up keys or charges to group by; a charge's part is worked out of others."""
+    if name != PART:
+        return table.c[name]
+    classes = table.c.charge_class
+    corrects = and_(
+        or_(*(classes == literal_column(f"'{correcting}'") for correcting in ("reversal", "replacement"))),
+        table.c.posted_month != table.c.occurred_month,
+    )
+    return case(
+        (classes == literal_column("'adjustment'"), literal_column(f"'{ADJUSTMENT}'")),
+        (corrects, literal_column(f"'{CORRECTION}'")),
+    )
 
 
 def _sums_by_key(plan: Plan, table: Table, time: ColumnElement[bool], wanted: KeyRange) -> Select[Any]:
@@ -123,6 +139,13 @@ def _day_at(moment: datetime | None, zone: ZoneInfo, *, up: bool = False) -> tup
     return day_start(day, zone), day.isoformat()
 
 
+def first_request_at(connection: Connection) -> datetime | None:
+    """Returns the quarter-hour of the ledger's first request that wasn't voided, found in the order of the key."""
+    quarter = rollup_quarters.c.quarter
+    held = select(quarter).group_by(quarter).having(func.sum(rollup_quarters.c.requests) > literal_column("0"))
+    return connection.execute(held.order_by(quarter).limit(1)).scalar()
+
+
 def sums_of_charges(connection: Connection, plan: Plan) -> Iterator[Sequence[Any]]:
     """The same rows from charges and their usage records, streamed."""
     selection = plan.selection
@@ -135,7 +158,7 @@ def sums_of_charges(connection: Connection, plan: Plan) -> Iterator[Sequence[Any
         "tags": func.coalesce(usage.c.tags, literal_column("'{}'")),
     }
     group: list[ColumnElement[Any]] = [
-        of_usage[name] if name in of_usage else charges.c[name] for name in plan.group_names
+        of_usage[name] if name in of_usage else _group_column(charges, name) for name in plan.group_names
     ]
     if plan.needs_day:
         group = [*group, _local_day(instant, plan.changes).label("day")]

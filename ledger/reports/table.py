@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from ledger.errors import LedgerError
+from ledger.reports.comparison import Compared
 from ledger.reports.dimensions import check_dimension
+from ledger.reports.plan import ADJUSTMENT, CORRECTION
 from ledger.reports.selection import Selection
 from ledger.reports.spend import SelectedSpend
 from ledger.reports.tally import Dimensions, Tally, tallied
@@ -78,6 +80,17 @@ class Report:
     notes: tuple[str, ...] = ()
     unbooked_calls: int = 0
     """Calls of tools whose fees are in no figure here."""
+    parts_usd_nano: Mapping[str, int] = field(default_factory=dict)
+    """What of the total are corrections of closed months and adjustments, where there are any."""
+    compared: Compared | None = None
+
+    @property
+    def corrections_usd_nano(self) -> int:
+        return self.parts_usd_nano.get(CORRECTION, 0)
+
+    @property
+    def adjustments_usd_nano(self) -> int:
+        return self.parts_usd_nano.get(ADJUSTMENT, 0)
 
 
 def report_columns(
@@ -190,7 +203,7 @@ def _title(selection: Selection, span: Span, layout: Layout, earlier: Earlier | 
         if names:
             parts.append(f"{word} {' or '.join(names)}")
     if earlier is not None:
-        parts.append(f"compared with {earlier.span.label}")
+        parts.append(f"compared with {earlier.span.label.removeprefix('from ')}")
     if layout.top is not None:
         parts.append(f"top {min(layout.top, found)} of {found} by {layout.sort or 'usd'}")
     return "; ".join(parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import add
 from typing import TypeAlias
 
@@ -65,6 +65,20 @@ def tallied(spend: SelectedSpend) -> tuple[dict[Dimensions, Tally], Tally]:
         tallies.setdefault(row.dimensions, Tally()).add(row, savings[price])
         whole.add(row, savings[price])
     return {key: tally for key, tally in tallies.items() if not tally.is_nothing}, whole
+
+
+def parted(spend: SelectedSpend) -> tuple[SelectedSpend, dict[str, int]]:
+    """Takes the part off, the last dimension; returns USD nano of the parts there are that aren't usage.
+
+    Each is rounded once, and part of the total: what is left of it is usage.
+    """
+    parts: dict[str, Convertible] = {}
+    for row in spend.rows:
+        part = row.dimensions[-1]
+        if part is not None:
+            parts.setdefault(part, Convertible())[row.per_usd_nano] += row.sums.amount_nano
+    rows = [row._replace(dimensions=row.dimensions[:-1]) for row in spend.rows]
+    return replace(spend, rows=rows), {part: round_usd(nano.usd) for part, nano in parts.items()}
 
 
 def _saving_pico(entries: Mapping[int, RateEntry], entry_id: int | None, tier_label: str) -> int:

@@ -125,7 +125,7 @@ def parse_last(text: str, *, zone: tzinfo, now: datetime, option: str = "--last"
     number, unit = int(found[1]), found[2]
     try:
         if unit == "h":
-            end = now.astimezone(UTC) - (now - EPOCH) % QUARTER + QUARTER
+            end = quarter_end(now)
             start = end - timedelta(hours=number)
         else:
             tomorrow = now.astimezone(zone).date() + timedelta(days=1)
@@ -136,6 +136,11 @@ def parse_last(text: str, *, zone: tzinfo, now: datetime, option: str = "--last"
         raise LedgerError(f"{option} {text} reaches back before {FIRST_YEAR}: give a shorter time") from None
     noun = {"d": "day", "w": "week", "h": "hour"}[unit]
     return Span(start, end, f"last {counted(number, noun)}, {_label(start, end, zone)}")
+
+
+def quarter_end(now: datetime) -> datetime:
+    """Returns the end of this quarter-hour, UTC: roll-ups can tell what was before it."""
+    return now.astimezone(UTC) - (now - EPOCH) % QUARTER + QUARTER
 
 
 def parse_recent(since: str, until: str | None, *, zone: tzinfo, now: datetime) -> Span:
@@ -170,15 +175,16 @@ def time_with_usage(start: datetime, end: datetime, first: datetime | None) -> t
 
 
 def previous_span(span: Span, zone: tzinfo, now: datetime) -> Span:
-    """Returns the month before a month, else the equally long stretch just before; an open end counts as `now`.
+    """Returns the month before a month, else the equally long stretch just before.
 
-    Where both ends start days, lengths are whole days of the zone, so that clock changes move nothing.
+    Where both ends start days, lengths are whole days of the zone, so that clock changes move nothing. An open end
+    is that of this quarter-hour.
     """
     if span.month is not None:
         return month_span(shift_month(span.month, -1), zone)
     if span.start is None:
         raise LedgerError("--compare previous needs a period with a start: give --month, --since or --last")
-    end = span.end or now.astimezone(UTC)
+    end = span.end or quarter_end(now)
     try:
         if is_day_start(span.start, zone) and is_day_start(end, zone):
             first, after = span.start.astimezone(zone).date(), end.astimezone(zone).date()
@@ -189,7 +195,29 @@ def previous_span(span: Span, zone: tzinfo, now: datetime) -> Span:
         raise LedgerError("--compare previous reaches back before all calendars: give a shorter period") from None
     if start >= span.start:
         raise LedgerError("--compare previous needs a period that has begun: --since lies in the future")
-    return Span(start, span.start, _label(start, span.start, zone))
+    return span_between(start, span.start, zone)
+
+
+def as_long(start: datetime, span: Span, zone: tzinfo) -> datetime:
+    """Returns the end of a period from `start` as long as the span, which has both ends.
+
+    Where both start days it is as many calendar days on, at the same time of day: from 1 February as from 1 March to
+    10 March 10:30 is to 10 February 10:30.
+    """
+    assert span.start is not None
+    assert span.end is not None
+    if not (is_day_start(start, zone) and is_day_start(span.start, zone)):
+        return start + (span.end - span.start)
+    end = span.end.astimezone(zone)
+    day = start.astimezone(zone).date() + (end.date() - span.start.astimezone(zone).date())
+    if is_day_start(span.end, zone):
+        return day_start(day, zone)
+    return datetime.combine(day, end.time(), zone).astimezone(UTC)
+
+
+def span_between(start: datetime, end: datetime, zone: tzinfo) -> Span:
+    """Returns the span of two times, labelled by them."""
+    return Span(start, end, _label(start, end, zone))
 
 
 def _label(start: datetime | None, end: datetime | None, zone: tzinfo) -> str:

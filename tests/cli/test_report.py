@@ -7,12 +7,14 @@ import io
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Cli
 from tests.helpers.book import CODE, MINI, PRO, Book, Booked
+from tests.helpers.focus import adjust, close, ingest, request
 
 FIXED = (
     "requests,input_tokens,cached_input_tokens,output_tokens,reasoning_tokens,input_credits,cached_input_credits,"
@@ -48,7 +50,9 @@ def test_json_has_the_contracts_keys(booked: Book, db_cli: Cli) -> None:
     outcome = db_cli("report", "--json", "--by", "project", "--by", "model", "--month", "2026-03").ok()
     assert outcome.stderr == ""
     document = outcome.json
-    assert list(document) == ["schema", "title", "data_through", "rows", "total"]
+    assert list(document) == [
+        "schema", "title", "data_through", "corrections_usd", "adjustments_usd", "rows", "total"
+    ]  # fmt: skip
     assert document["title"] == "Spend by project and model, 2026-03 (posted, UTC)"
     assert document["data_through"] == "2026-03-31T20:00:00Z"
     assert [list(row) for row in document["rows"]] == [["project", "model", *FIXED.split(",")]] * 2
@@ -93,6 +97,20 @@ def test_filters_comparison_and_order(booked: Book, db_cli: Cli) -> None:
     assert document["rows"][0]["change_percent"] is None
     only = db_cli("report", "--json", "--project", "search", "--model", MINI, "--since", "2026-03-31").ok().json
     assert [row["model"] for row in only["rows"]] == [MINI]
+
+
+def test_what_isnt_alike_is_said_in_every_format(booked: Book, db_cli: Cli) -> None:
+    """The ledger's first request is within February."""
+    words = "this ledger's first request is of 2026-02-05, within the other period"
+    options = ("report", "--month", "2026-03", "--compare", "previous")
+    assert db_cli(*options, "--json").ok().json["compared_with"] == {
+        "since": "2026-02-01T00:00:00Z",
+        "until": "2026-03-01T00:00:00Z",
+        "remarks": [{"reason": "begins_later", "message": words}],
+    }
+    assert db_cli(*options).ok().stdout.endswith(f"{words}\n")
+    assert f"Note: {words}\n" in db_cli(*options, "--format", "csv").ok().stderr
+    assert words in db_cli(*options, "--format", "markdown").ok().stdout
 
 
 def test_another_zone(booked: Book, db_cli: Cli) -> None:
@@ -178,3 +196,78 @@ def test_help_has_examples(cli: Cli) -> None:
         text = cli(*command, "--help").ok().stdout
         assert "Examples:" in text
         assert f"tollbook {' '.join(command)} " in text
+
+
+# --- what a total is made of ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def corrected(db_cli: Cli) -> Cli:
+    """March's books with a void and a reassignment of closed February, late usage, an adjustment of either month.
+
+    A request is (30,000 x 48 + 10,000 x 6.4 + 2,000 x 240) / 1M = 1.984 credits.
+    """
+    day = {"f1": "02-20", "f2": "02-21", "r1": "03-05", "r2": "03-06", "late": "02-22"}
+    ingest(db_cli, request("f1", "2026-02-20", tags={"team": "a"}), request("f2", "2026-02-21"))
+    close(db_cli, "2026-02")
+    ingest(db_cli, *(request(name, f"2026-{day[name]}") for name in ("r1", "r2", "late")))
+    db_cli("void", "--id", "f1").ok()
+    db_cli("reassign", "--project", "search", "--to", "chat", "--id", "f2").ok()
+    db_cli("void", "--id", "r2").ok()
+    adjust(db_cli, "-12.50usd", "2026-02")
+    adjust(db_cli, "720credits", "2026-03", reference="SC-1")
+    return db_cli
+
+
+ONE = Fraction(1_984, 1_000) / 72
+
+
+def usd(exact: Fraction) -> str:
+    return f"{Decimal(round(exact * 10**9)) / 10**9:f}"
+
+
+CREDIT_NOTES = Fraction(-125, 10) + Fraction(720, 72)
+EVERY_PART = [
+    # options, corrections and adjustments, None where there is none
+    (("--month", "2026-03"), -ONE, CREDIT_NOTES),
+    (("--month", "2026-03", "--project", "search"), -2 * ONE, CREDIT_NOTES),
+    (("--month", "2026-03", "--project", "chat", "--by", "day", "--by", "charge_class"), ONE, None),
+    (("--month", "2026-03", "--model", CODE, "--top", "1"), -ONE, None),
+    (("--month", "2026-03", "--by", "tag:team", "--tag", "team=a"), -ONE, None),
+    (("--month", "2026-02"), None, None),
+    (("--month", "2026-02", "--basis", "occurred"), -ONE, Fraction(-125, 10)),
+    (("--since", "2026-02-28T23:59:59Z", "--by", "project"), -ONE, CREDIT_NOTES),
+    ((), -ONE, CREDIT_NOTES),
+    (("--basis", "occurred", "--by", "month", "--timezone", "Asia/Shanghai"), -ONE, CREDIT_NOTES),
+]
+
+
+@pytest.mark.parametrize(("options", "corrections", "adjustments"), EVERY_PART)
+def test_corrections_of_closed_months_and_adjustments_are_named(
+    corrected: Cli, options: tuple[str, ...], corrections: Fraction | None, adjustments: Fraction | None
+) -> None:
+    document = corrected("report", *options, "--json").ok().json
+    assert document["corrections_usd"] == usd(corrections or Fraction())
+    assert document["adjustments_usd"] == usd(adjustments or Fraction())
+    shown = corrected("report", *options).ok().stdout.splitlines()[-1]
+    for part, word in ((corrections, "corrections of closed months"), (adjustments, "adjustments")):
+        assert (f"{usd(part)} USD {word}" in shown) if part is not None else (word not in shown)
+
+
+def test_by_class_of_charge(corrected: Cli) -> None:
+    options = ("--by", "charge_class", "--by", "project", "--month", "2026-03", "--json")
+    rows = corrected("report", *options).ok().json["rows"]
+    found = {(row["charge_class"], row["project"]): (row["requests"], row["usd"]) for row in rows}
+    assert found == {
+        # r1, r2 and the late one; f1 and f2 of February and r2 are taken back.
+        ("charge", "search"): (3, usd(3 * ONE)),
+        ("reversal", "search"): (-3, usd(-3 * ONE)),
+        ("replacement", "chat"): (1, usd(ONE)),
+        ("adjustment", "search"): (0, usd(CREDIT_NOTES)),
+    }
+
+
+def test_formats_without_lines_below_are_given_a_note(corrected: Cli) -> None:
+    outcome = corrected("report", "--month", "2026-03", "--format", "csv").ok()
+    assert f"Note: in the total: {usd(-ONE)} USD corrections of closed months, -2.5 USD adjustments\n" in outcome.stderr
+    assert corrected("report", "--month", "2026-02", "--format", "csv").ok().stderr == ""

@@ -72,7 +72,7 @@ def dimension_of(book: Book, priced: Priced, name: str, selection: Selection) ->
     moment = book.posted_at(priced) if selection.basis == "posted" else booked.at
     if name.startswith("tag:"):
         return booked.tags.get(name[4:])
-    values: dict[str, Callable[[], str]] = {
+    values: dict[str, Callable[[], str | None]] = {
         "model": lambda: booked.model,
         "project": lambda: booked.project,
         "day": lambda: f"{booked.at.astimezone(selection.zone):%Y-%m-%d}",
@@ -82,6 +82,8 @@ def dimension_of(book: Book, priced: Priced, name: str, selection: Selection) ->
         "provider": lambda: booked.provider,
         "status": lambda: booked.status,
         "currency": lambda: priced.entry.currency,
+        "charge_class": lambda: booked.charge_class,
+        "part": lambda: "correction" if booked.sign < 0 and priced.posted_month != priced.occurred_month else None,
     }
     return values[name]()
 
@@ -160,6 +162,7 @@ DIMENSIONS = [
     ("tag:team", "status"),
     ('tag:f"eature',),
     ("source", "provider", "currency"),
+    ("charge_class", "project", "part"),
 ]
 BASES: list[Basis] = ["posted", "occurred"]
 ZONES = [UTC_ZONE, SHANGHAI, NEW_YORK, KATHMANDU, LORD_HOWE]
@@ -197,6 +200,8 @@ def test_every_reading_agrees_with_plain_loops(empty_db_url: str, timezone: str)
         (Selection(UTC_ZONE, dimensions=('tag:f"eature', "month")), "charges"),
         (Selection(UTC_ZONE, projects=("=cmd", "support"), models=(CODE,)), "days"),
         (Selection(UTC_ZONE, projects=("nobody",)), "days"),
+        (Selection(UTC_ZONE, dimensions=("charge_class", "part", "month")), "days"),
+        (Selection(UTC_ZONE, at("2026-05-01T10:31"), dimensions=("charge_class", "part")), "charges"),
         (Selection(NEW_YORK, at("2026-03-08T07:00"), None, "occurred", ("day",), ("search",), (PRO, LITE)), "quarters"),
     ],
 )

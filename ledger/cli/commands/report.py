@@ -10,9 +10,12 @@ import click
 from ledger.cli.app import POSITIVE, App
 from ledger.cli.command import command, period_options
 from ledger.cli.show.output import FILE_FORMATS, Output, note
-from ledger.cli.show.sheet import Column, Sheet, without_fees
+from ledger.cli.show.sheet import Column, Sheet, grouped, without_fees
+from ledger.values.instants import moment_text
+from pricing.money import format_nano
 
 if TYPE_CHECKING:
+    from ledger.reports.comparison import Compared
     from ledger.reports.table import Report
 
 # What a narrow terminal shows last, most important first; dimensions and usd are always shown.
@@ -22,12 +25,15 @@ IMPORTANCE = (
     "cached_input_credits", "cache_storage_credits",
 )  # fmt: skip
 
+PARTS = {"correction": "corrections of closed months", "adjustment": "adjustments"}
+
 
 @command(
     "tollbook report",
     "tollbook report --by model --by project --month last",
     "tollbook report --by project --month 2026-03 --compare previous --top 10",
     "tollbook report --by day --last 7d --timezone Asia/Shanghai",
+    "tollbook report --by charge_class --by project --month last",
     "tollbook report --by tag:team --project search --format csv -o march.csv",
     "tollbook report --by project --month last -o march.xlsx",
 )
@@ -36,8 +42,8 @@ IMPORTANCE = (
     "dimensions",
     metavar="DIM",
     multiple=True,
-    help="model, project, day, month, tier, source, provider, status, currency or tag:KEY; may be repeated.  "
-    "[default: model]",
+    help="model, project, day, month, tier, source, provider, status, currency, charge_class or tag:KEY; may be "
+    "repeated.  [default: model]",
 )
 @period_options
 @click.option(
@@ -54,7 +60,11 @@ IMPORTANCE = (
 )
 @click.option("--sort", metavar="COLUMN", help="By this column: numbers falling, text rising.")
 @click.option("--top", metavar="N", type=POSITIVE, help="The first N rows; the total stays that of all.")
-@click.option("--compare", metavar="previous|YYYY-MM", help="Beside another period: the one before, or a month.")
+@click.option(
+    "--compare",
+    metavar="previous|YYYY-MM",
+    help="Beside another period: the one before, or a month; as much of it as is over of this one.",
+)
 def report(app: App, /, *, output: Output, **options: Any) -> None:
     """Show what was spent, by model, project, day, month, tier, tag and more.
 
@@ -68,8 +78,9 @@ def report(app: App, /, *, output: Output, **options: Any) -> None:
     output.write(_sheet(found))
     for text in found.notes:
         note(text)
-    if found.unbooked_calls and output.format in ("csv", *FILE_FORMATS):
-        note(without_fees(found.unbooked_calls))
+    if output.format in ("csv", *FILE_FORMATS):
+        for text in _words(found):
+            note(text)
 
 
 def _sheet(report: Report) -> Sheet:
@@ -82,8 +93,32 @@ def _sheet(report: Report) -> Sheet:
         columns,
         report.rows,
         report.total,
-        facts={"data_through": report.data_through}
-        | ({"unbooked_tool_calls": report.unbooked_calls} if report.unbooked_calls else {}),
-        footnotes=([f"data through {report.data_through}"] if report.data_through else [])
-        + ([without_fees(report.unbooked_calls)] if report.unbooked_calls else []),
+        facts={
+            "data_through": report.data_through,
+            "corrections_usd": format_nano(report.corrections_usd_nano),
+            "adjustments_usd": format_nano(report.adjustments_usd_nano),
+        }
+        | ({"unbooked_tool_calls": report.unbooked_calls} if report.unbooked_calls else {})
+        | ({"compared_with": _other(report.compared)} if report.compared else {}),
+        footnotes=([f"data through {report.data_through}"] if report.data_through else []) + _words(report),
     )
+
+
+def _words(report: Report) -> list[str]:
+    """Returns what readers of the figures must know: lines under a table, notes beside a file."""
+    parts = [
+        f"{grouped(format_nano(report.parts_usd_nano[part]))} USD {word}"
+        for part, word in PARTS.items()
+        if part in report.parts_usd_nano
+    ]
+    return (
+        ([without_fees(report.unbooked_calls)] if report.unbooked_calls else [])
+        + ([f"in the total: {', '.join(parts)}"] if parts else [])
+        + [remark.message for remark in (report.compared.remarks if report.compared else ())]
+    )
+
+
+def _other(compared: Compared) -> dict[str, object]:
+    span = compared.span
+    since, until = (moment and moment_text(moment) for moment in (span.start, span.end))
+    return {"since": since, "until": until, "remarks": [remark._asdict() for remark in compared.remarks]}
