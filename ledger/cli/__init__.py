@@ -51,6 +51,7 @@ SECTIONS = {
     },
     "Prices and credits": {
         "rates": ("rates", "Rate cards and conversions: list, show, add."),
+        "budget": ("budget", "What usage may cost: set, apply, list, remove."),
         "wallet": ("wallet", "Prepaid credits: top up, draw, balance, statement."),
     },
     "Set up": {
