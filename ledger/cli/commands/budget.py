@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ledger.cli.app import App
+from ledger.cli.app import App, decide_exit
 from ledger.cli.command import command, group
-from ledger.cli.commands.budget_sheets import changes_sheet, list_sheet
-from ledger.cli.show.output import Output, note
+from ledger.cli.commands.budget_sheets import changes_sheet, list_sheet, status_sheet
+from ledger.cli.show.output import FILE_FORMATS, Output, note
+from ledger.cli.show.sheet import without_fees
 from ledger.errors import LedgerError
 
 if TYPE_CHECKING:
     from ledger.budgets.schedule import BudgetChange
+    from ledger.budgets.status import Status
+    from ledger.reports.selection import Basis
     from ledger.values.budget import Budget
 
 # What messages call a field of a budget.
 OPTIONS = {"name": "NAME", "projects": "--project", "models": "--model", "tags": "--tag"}
 
 
-@group("tollbook budget set search --amount 2000usd --project search", "tollbook budget list")
+@group("tollbook budget set search --amount 2000usd --project search", "tollbook budget status")
 def budget() -> None:
     """What usage may cost in each day, week, month, quarter or year, dated in the ledger.
 
@@ -212,3 +215,64 @@ def remove(app: App, *, name: str, start: str | None, output: Output) -> None:
     stated = None if start is None else date.fromisoformat(parse_day(start, "--from"))
     change = remove_budget(app.open(), name, stated, now=datetime.now(UTC))
     output.write(changes_sheet([change], "Removed"))
+
+
+@command(
+    "tollbook budget status",
+    "tollbook budget status --month last",
+    "tollbook budget status --at 2026-03-15 --fail-on actual",
+    within=budget,
+)
+@click.option("--month", metavar="YYYY-MM|last", help="As far as this month has passed; of a past one, its end.")
+@click.option(
+    "--at",
+    "at",
+    metavar="DATE|TIME",
+    help="At the end of a day, or at a time, to the quarter-hour: what came later doesn't count.  [default: now]",
+)
+@click.option(
+    "--basis",
+    type=click.Choice(["posted", "occurred"]),
+    default="posted",
+    show_default=True,
+    help="Usage by the month it is booked in, or by when it happened.",
+)
+@click.option("--fail-on", type=click.Choice(["actual"]), help="Fail where a budget is used by more than 100 %.")
+def status(app: App, *, month: str | None, at: str | None, basis: Basis, fail_on: str | None, output: Output) -> None:
+    """Show how far each budget is used, worst first.
+
+    Each in its own period; then the month's usage that no budget covers, and all of it, each request once. What a day
+    may cost is what is left over the days to come. Percents and days are rounded down.
+    """
+    from ledger.budgets.status import asked_time, read_status
+
+    database = app.open()
+    asked = asked_time(month, at, zone=database.zone, now=datetime.now(UTC))
+    found = read_status(database, asked, basis=basis)
+    if fail_on is not None:
+        _judge(found)
+    output.write(status_sheet(found, basis, database.zone))
+    for each in found.budgets:
+        if each.other:
+            note(f"budget {each.budget.name} is in credits: {' and '.join(each.other)} of its usage are not in it")
+    if not found.budgets:
+        note(f"no budget holds on {asked.day}: 'tollbook budget set' makes one")
+    if not found.total.parts:
+        note(f"nothing is booked in {found.month}")
+    for text in found.notes:
+        note(text)
+    if found.unbooked_calls and output.format in ("csv", *FILE_FORMATS):
+        note(without_fees(found.unbooked_calls))
+
+
+def _judge(found: Status) -> None:
+    """Decides the exit code; a budget whose usage isn't all in its currency can't be judged."""
+    from pricing.errors import shown
+
+    for each in found.budgets:
+        if each.other and not each.is_over:
+            raise LedgerError(
+                f"budget {shown(each.budget.name)} is in credits and holds {' and '.join(each.other)}, which have no "
+                "conversion to credits: give its amount in usd, or projects and models that are billed in credits"
+            )
+    decide_exit(int(any(each.is_over for each in found.budgets)))

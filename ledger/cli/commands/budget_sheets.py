@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from fractions import Fraction
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
-from ledger.cli.show.sheet import Cell, Column, Sheet, columns, json_row
+from ledger.cli.show.sheet import Cell, Column, Sheet, columns, json_row, without_fees
+from ledger.values.amounts import CREDITS
 from ledger.values.budget import DEFAULT_ALERTS, DEFAULT_FORECAST_ALERTS
+from ledger.values.instants import moment_text
 from pricing.money import format_nano
 
 if TYPE_CHECKING:
     from ledger.budgets.schedule import BudgetChange, Schedules
+    from ledger.budgets.status import BudgetStatus, Status
     from ledger.values.budget import Budget
+    from ledger.values.spend import Spend
 
 AMOUNT = (Column("amount", "money", exact=True), *columns("text", "currency", "period"))
 RULE = (
@@ -26,6 +32,18 @@ BEFORE = Column("before", "facts")
 UNTIL = Column("until", priority=1)
 CHANGES = (*columns("text", "change", "budget"), *AMOUNT, Column("from"), *RULE, BEFORE)
 LIST = (Column("budget"), *AMOUNT, Column("from"), UNTIL, *RULE)
+STATUS = (
+    Column("kind", shown=False),
+    *columns("text", "budget", "period"),
+    *columns("money", "actual", "amount"),
+    Column("currency"),
+    Column("used_percent", "decimal"),
+    Column("elapsed_percent", "decimal", priority=3),
+    Column("left", "money", priority=1),
+    Column("days_left", "decimal", priority=4),
+    Column("left_a_day", "money", priority=2),
+    Column("crossed", priority=1),
+)
 # Tables have these where a row says more than what is usual.
 RARE = {*RULE, BEFORE, UNTIL}
 USUAL: tuple[Cell, ...] = ("", ", ".join(map(str, DEFAULT_ALERTS)), ", ".join(map(str, DEFAULT_FORECAST_ALERTS)), {})
@@ -102,3 +120,61 @@ def _text(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{month} {amount}" for month, amount in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
+
+
+def status_sheet(found: Status, basis: str, zone: ZoneInfo) -> Sheet:
+    """The budgets as rows, then the month's usage in none of them and all of it; JSON has these two apart."""
+    rows: list[list[Cell]] = [_status_row(each) for each in found.budgets]
+    rows += [_month_row("unbudgeted", found.month, found.unbudgeted), _month_row("total", found.month, found.total)]
+    title = f"Budgets at {moment_text(found.at, 'seconds')}, {found.month} ({basis}, {zone.key})"
+    calls = {"unbooked_tool_calls": found.unbooked_calls} if found.unbooked_calls else {}
+    document = {
+        "title": title,
+        "month": found.month,
+        "at": moment_text(found.at, "seconds"),
+        "basis": basis,
+        "data_through": found.data_through,
+        **calls,
+        "rows": [_status_document(each, row) for each, row in zip(found.budgets, rows, strict=False)],
+        "unbudgeted": _spend_document(found.unbudgeted),
+        "total": _spend_document(found.total),
+    }
+    footnotes = [f"data through {found.data_through}"] if found.data_through else []
+    footnotes += [without_fees(found.unbooked_calls)] if found.unbooked_calls else []
+    return Sheet(title, STATUS, rows, document=document, footnotes=footnotes)
+
+
+def _status_row(status: BudgetStatus) -> list[Cell]:
+    return [
+        "budget",
+        status.budget.name,
+        status.label,
+        status.actual_nano,
+        status.amount_nano,
+        status.budget.amount.currency,
+        _tenths(status.used * 100),
+        _tenths(status.elapsed * 100),
+        status.left_nano,
+        _tenths(status.days_left),
+        status.left_a_day_nano,
+        ", ".join(f"{percent}%" for percent in status.crossed),
+    ]
+
+
+def _month_row(kind: str, month: str, spend: Spend) -> list[Cell]:
+    return [kind, kind, month, spend.usd_nano, None, "USD", None, None, None, None, None, ""]
+
+
+def _status_document(status: BudgetStatus, row: Sequence[Cell]) -> dict[str, object]:
+    cells = json_row(STATUS[1:], row[1:])
+    other = {"not_compared": list(status.other)} if status.other else {}
+    return cells | {"crossed": status.crossed, "owner": status.budget.owner} | other
+
+
+def _spend_document(spend: Spend) -> dict[str, object]:
+    return {"requests": spend.records, "credits": format_nano(spend.nano(CREDITS)), "usd": spend.usd_text}
+
+
+def _tenths(value: Fraction) -> str:
+    """The value with at most one place, rounded towards 0."""
+    return format_nano(int(value * 10) * 10**8)
