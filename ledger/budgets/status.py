@@ -20,7 +20,7 @@ from ledger.values.budget import Budget
 from ledger.values.budget_periods import Period, next_start, period_label, period_start
 from ledger.values.calendar import QUARTER, day_start
 from ledger.values.instants import EPOCH, MICROSECOND, iso_text
-from ledger.values.periods import parse_day, parse_moment, parse_month
+from ledger.values.periods import LAST_YEAR, parse_day, parse_moment, parse_month
 from ledger.values.spend import Spend
 
 Bounds: TypeAlias = tuple[datetime, datetime]
@@ -129,7 +129,8 @@ def asked_time(month: str | None, at: str | None, *, zone: ZoneInfo, now: dateti
 
 
 def _day_of(time: datetime, zone: ZoneInfo) -> date:
-    return time.astimezone(zone).date()
+    # East of Greenwich the last day that can be asked for ends in a year without a next one.
+    return min(time.astimezone(zone).date(), date(LAST_YEAR, 12, 31))
 
 
 def read_status(database: Database, asked: Asked, *, basis: Basis) -> Status:

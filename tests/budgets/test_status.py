@@ -234,3 +234,11 @@ def test_the_time_asked_for(month: str | None, at: str | None, expected: Asked) 
 def test_a_time_that_cant_be_meant_is_refused(month: str | None, at: str | None) -> None:
     with pytest.raises(LedgerError):
         asked_time(month, at, zone=SHANGHAI, now=NOW)
+
+
+def test_the_last_day_of_all_has_a_year() -> None:
+    last = "9998-12-31T23:59:00Z"  # 1 January 9999 in Shanghai
+    asked = asked_time(None, last, zone=SHANGHAI, now=NOW)
+    yearly = Budget(name="all", amount=Amount(NANO, "USD"), period="year")
+    found = status_of([yearly], asked, Selection(SHANGHAI), lambda _selection: SelectedSpend([], {}, "days"))
+    assert (found.month, found.budgets[0].label, found.budgets[0].elapsed) == ("9998-12", "9998", Fraction(1))
