@@ -22,6 +22,7 @@ DEFAULT_ALERTS = (80, 100)
 DEFAULT_FORECAST_ALERTS = (100,)
 MOST_PERCENT = 1_000
 MAX_NAME = 200
+MAX_TAG_VALUE = 512
 
 Tags: TypeAlias = tuple[tuple[str, str], ...]
 Where: TypeAlias = Callable[[str], str]
@@ -29,6 +30,7 @@ Where: TypeAlias = Callable[[str], str]
 
 T = TypeVar("T", str, tuple[str, str])
 _Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
+_UNKEPT = re.compile("[\0\ud800-\udfff]")
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 
 
@@ -150,18 +152,19 @@ def check_budget(budget: Budget, where: Where) -> None:
         raise LedgerError(f"{where('amount')} is past 9.2 billion, the largest amount kept: give less")
     if budget.months and budget.period != "month":
         raise LedgerError(f"{where('months')} are amounts of single months: leave them out where the period is another")
-    texts = {
-        "name": [budget.name],
-        "projects": budget.projects,
-        "models": budget.models,
-        "tags": [text for pair in budget.tags for text in pair if text],
-        "owner": [] if budget.owner is None else [budget.owner],
-        "notify": [] if budget.notify is None else [budget.notify],
-    }
-    for field, found in texts.items():
-        for text in found:
-            if not 1 <= len(text) <= MAX_NAME or not text.strip() or UNSAFE.search(text):
-                raise LedgerError(f"{where(field)} {shown(text, 40)}: give 1 to {MAX_NAME} printable characters")
+    for field, text in (("name", budget.name), ("owner", budget.owner), ("notify", budget.notify)):
+        if text is not None and (not 1 <= len(text) <= MAX_NAME or not text.strip() or UNSAFE.search(text)):
+            raise LedgerError(f"{where(field)} {shown(text, 40)}: give 1 to {MAX_NAME} printable characters")
+    filters = [
+        *(("projects", name, MAX_NAME) for name in budget.projects),
+        *(("models", name, MAX_NAME) for name in budget.models),
+        *(("tags", key, MAX_NAME) for key, _value in budget.tags),
+        *(("tags", value or "-", MAX_TAG_VALUE) for _key, value in budget.tags),
+    ]
+    # Usage has names of any characters, except those that no database keeps.
+    for field, text, most in filters:
+        if not 1 <= len(text) <= most or _UNKEPT.search(text):
+            raise LedgerError(f"{where(field)} {shown(text, 40)} is no name of usage: give 1 to {most} characters")
 
 
 def _planned(month: str, text: object, amount: Amount, name: str) -> int:

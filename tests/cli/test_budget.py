@@ -121,7 +121,10 @@ def test_names_that_the_ledger_has_never_seen_are_told(db_cli: Cli) -> None:
         (["--alert-forecast", "2,1"], "--alert-forecast '2, 1' aren't rising percents"),
         (["--tag", "team"], "--tag 'team' isn't a tag: give KEY=VALUE"),
         (["--tag", "=x"], "--tag '=x' isn't a tag: give KEY=VALUE"),
-        (["--project", ""], "--project '': give 1 to 200 printable characters"),
+        (["--project", ""], "--project '' is no name of usage: give 1 to 200 characters"),
+        (["--model", "x" * 201], "is no name of usage: give 1 to 200 characters"),
+        (["--tag", f"k={'x' * 513}"], "is no name of usage: give 1 to 512 characters"),
+        (["--project", "a\ud800"], "is no name of usage"),
         (["--owner", "a\nb"], r"--owner 'a\nb': give 1 to 200 printable characters"),
         (["--notify", "x" * 201], "--notify 'xxxx"),
     ],
@@ -140,7 +143,17 @@ def test_a_name_is_printable(cli: Cli, name: str) -> None:
     outcome = cli("budget", "set", "--amount", "5usd", "--", name)
     assert (outcome.exit_code, outcome.stdout) == (2, "")
     assert "give 1 to 200 printable characters" in outcome.stderr
-    cli("budget", "set", "--amount", "5usd", "--", "👩‍💻 <b>\"x\", 'y'" + "x" * 100).ok()
+
+
+def test_names_are_text_whatever_they_hold(db_cli: Cli) -> None:
+    asked = ("--project", "\x1b[31m\u202e", "--tag", f"k={'x' * 512}", "--tag", "<b>=")
+    db_cli("budget", "set", "--amount", "5usd", *asked, "--", "👩‍💻 <b>\"x\", 'y'" + "x" * 100).ok()
+    [found] = listed(db_cli)
+    assert (found["projects"], found["tags"]) == (["\x1b[31m\u202e"], ["<b>=", f"k={'x' * 512}"])
+    for name in ("table", "csv", "markdown", "json"):
+        for command in ("list", "status"):
+            shown = db_cli("budget", command, "--format", name).ok()
+            assert not {"\x1b", "\u202e"} & {*shown.stdout, *shown.stderr}
 
 
 # --- apply ----------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,3 +142,12 @@ def test_tags_that_are_not_rolled_up_are_read_from_the_charges(db_cli: Cli) -> N
     outcome = db_cli("budget", "status", "--month", "2026-03", "--json").ok()
     assert (outcome.json["rows"][0]["actual"], outcome.json["unbudgeted"]["credits"]) == ("16", "8")
     assert "tag 'team' is not rolled up" in outcome.stderr
+
+
+def test_a_month_may_have_an_amount_of_its_own(march: Cli) -> None:
+    planned = (
+        '[[budget]]\nname = "all"\namount = "100credits"\nfrom = 2026-01-01\nmonths = { "2026-03" = "300credits" }\n'
+    )
+    Path("tollbook.toml").write_text(planned, encoding="utf-8")
+    march("budget", "apply", "--yes").ok()
+    assert [status(march, "--month", f"2026-0{month}")["rows"][0]["amount"] for month in (2, 3)] == ["100", "300"]

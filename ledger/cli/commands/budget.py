@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ledger.budgets.schedule import BudgetChange
     from ledger.budgets.status import Status
     from ledger.reports.selection import Basis
+    from ledger.store.database import Database
     from ledger.values.budget import Budget
 
 # What messages call a field of a budget.
@@ -113,8 +114,9 @@ def set_(
     output.write(changes_sheet([change], "Set"))
     _note_start(change)
     for part in later[:1]:
-        note(f"it holds until {part.start}: from then on another version does, see 'tollbook budget list'")
-    _note_unknown(app, [wanted])
+        then = "it ends" if part.budget is None else "another version holds from then on"
+        note(f"it holds until {part.start}: {then}, see 'tollbook budget list'")
+    _note_unknown(database, [wanted])
 
 
 def _tag(text: str) -> tuple[str, str]:
@@ -134,10 +136,10 @@ def _note_start(change: BudgetChange) -> None:
         note(f"it holds from {change.start}, the first {period} that starts on {change.effective_from} or later")
 
 
-def _note_unknown(app: App, budgets: Sequence[Budget]) -> None:
+def _note_unknown(database: Database, budgets: Sequence[Budget]) -> None:
     from ledger.budgets.definitions import unknown_in_budgets
 
-    for words in unknown_in_budgets(app.open(), budgets):
+    for words in unknown_in_budgets(database, budgets):
         note(words)
 
 
@@ -169,8 +171,9 @@ def apply(app: App, *, file: str, yes: bool, output: Output) -> None:
         check_budget(each, f"{file}: budget[{number}].{{}}:".format)
     now = datetime.now(UTC)
     alone: list[str] = []
-    if yes or app.has_ledger:
-        changes, alone = apply_budgets(app.open(create=yes), wanted, now=now, dry_run=not yes)
+    database = app.open(create=yes) if yes or app.has_ledger else None
+    if database is not None:
+        changes, alone = apply_budgets(database, wanted, now=now, dry_run=not yes)
     else:
         here = now.astimezone(zone_named(app.config.ledger.timezone)).date()
         changes = planned_changes({}, wanted, Today(here, ""))
@@ -181,8 +184,8 @@ def apply(app: App, *, file: str, yes: bool, output: Output) -> None:
         note(f"the ledger has the budgets of {file} already")
     elif not yes:
         note("nothing was changed: --yes does it")
-    if yes or app.has_ledger:
-        _note_unknown(app, wanted)
+    if database is not None:
+        _note_unknown(database, wanted)
 
 
 @command("tollbook budget list", "tollbook budget list --json", within=budget, name="list")
