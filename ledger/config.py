@@ -15,7 +15,8 @@ from typing import Annotated, Any, Literal, TypeAlias, cast, get_args
 import msgspec
 
 from ledger.errors import LedgerError
-from ledger.values.amounts import Amount, parse_amount
+from ledger.values.amounts import Amount
+from ledger.values.budget import Budget, BudgetEntry, read_budget
 from ledger.values.layout import Layout, check_layout
 from pricing.errors import joined_key, retold, shown
 from pricing.money import INT64_MAX, NANO
@@ -85,15 +86,6 @@ class Workload(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     max_usd_per_month: Decimal | None = None
 
 
-class Budget(msgspec.Struct, frozen=True, kw_only=True):
-    """One `[[budget]]`: what a calendar month may cost, of these projects and models; of all where none is named."""
-
-    name: str
-    amount: Amount
-    projects: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
-
-
 class Project(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """One `[[project]]`: a project's names, owner and cost center. Usage under an alias counts as the project's own."""
 
@@ -128,18 +120,11 @@ class Config(msgspec.Struct, frozen=True):
     """`[ledger] provider` where the file states it: its workloads are priced by that, wherever it is read from."""
 
 
-class _BudgetEntry(msgspec.Struct, forbid_unknown_fields=True):
-    name: Name
-    amount: Any  # a number without its unit is refused by the amount's own rule
-    projects: tuple[Name, ...] = ()
-    models: tuple[Name, ...] = ()
-
-
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     ledger: LedgerSection = LedgerSection()
     project_rule: list[dict[str, Any]] = []
     workload: list[Workload] = []
-    budget: list[_BudgetEntry] = []
+    budget: list[BudgetEntry] = []
     project: list[Project] = []
     focus: FocusSection = FocusSection()
     statement: dict[Name, Layout] = {}
@@ -202,7 +187,7 @@ def _parse(text: str) -> Config:
         parsed.ledger,
         tuple(_rule(number, entry) for number, entry in enumerate(parsed.project_rule)),
         tuple(parsed.workload),
-        tuple(_budget(number, entry) for number, entry in enumerate(parsed.budget)),
+        tuple(read_budget(entry, f"budget[{number}]") for number, entry in enumerate(parsed.budget)),
         tuple(parsed.project),
         parsed.focus,
         parsed.statement,
@@ -266,11 +251,6 @@ def _check_workload(workload: Workload, key: str) -> None:
         raise LedgerError(f"{key}: cached_prefix and cached_input_tokens both say what is cached; give one of them")
     usd_limit(workload.max_usd_per_request, f"{key}.max_usd_per_request")
     usd_limit(workload.max_usd_per_month, f"{key}.max_usd_per_month")
-
-
-def _budget(number: int, entry: _BudgetEntry) -> Budget:
-    amount = parse_amount(str(entry.amount), f"budget[{number}].amount:")
-    return Budget(name=entry.name, amount=amount, projects=entry.projects, models=entry.models)
 
 
 def _check_names(kind: str, names: list[str]) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ledger.config import Budget, Config, Workload, load_config, read_config, usd_limit
+from ledger.config import Config, Workload, load_config, read_config, usd_limit
 from ledger.errors import LedgerError
 from ledger.values.amounts import Amount
+from ledger.values.budget import Budget
 from pricing.money import NANO
 
 WORKLOAD = '[[workload]]\nname = "search"\nmodel = "doubao-seed-2.0-pro"\nprompts = ["*.txt"]\n'

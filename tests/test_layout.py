@@ -26,6 +26,7 @@ LOADED: list[tuple[list[str], set[str]]] = [
     (PRICE, {"click", "ledger", "msgspec", "pricing", "rich"}),
     (["report"], READING),
     (["status"], READING),
+    (["budget", "status"], READING),
 ]
 # What SQLAlchemy and msgspec load of their own; names with _ are set-up, or a package's compiled half.
 BROUGHT_ALONG = {"typing_extensions"}
@@ -69,7 +70,7 @@ def other_packages(modules: set[str]) -> set[str]:
     return {name for name in names if not name.startswith(("_", "cython"))}
 
 
-@pytest.mark.parametrize(("args", "packages"), LOADED, ids=["help", "price", "report", "status"])
+@pytest.mark.parametrize(("args", "packages"), LOADED, ids=["help", "price", "report", "status", "budget"])
 def test_commands_load_only_what_they_need(
     cli: Cli, tmp_path: Path, sqlite_url: str, args: list[str], packages: set[str]
 ) -> None:

@@ -14,10 +14,12 @@ from ledger.book.corrections.reversing import reversal
 from ledger.book.project_names import check_projects
 from ledger.book.rebuilt_rollups import RebuiltRollUps
 from ledger.book.rows import ChargeRow, Facts, nano_by_meter
+from ledger.budgets.definitions import check_budgets
 from ledger.months.rows import check_closings
 from ledger.store.bulk import in_chunks
 from ledger.store.database import Database
 from ledger.store.tables import (
+    budgets,
     card_versions,
     charges,
     closings,
@@ -61,9 +63,10 @@ def verify(database: Database, month: str | None = None) -> Verification:
             *check_closings(connection, month),
             *check_wallets(connection, month),
             *check_projects(connection),
+            *check_budgets(connection),
         ):
             result.problem(problem)
-        for table in (closings, wallet_moves, wallet_entries, projects):
+        for table in (closings, wallet_moves, wallet_entries, projects, budgets):
             result.checked[table.name] = _count_rows(connection, table)
         for cell in rebuilt.too_large():
             result.problem(f"{cell.table}: {cell.measure} of key {cell.key_id} at {cell.time} pass 64 bits")

@@ -51,6 +51,7 @@ SECTIONS = {
     },
     "Prices and credits": {
         "rates": ("rates", "Rate cards and conversions: list, show, add."),
+        "budget": ("budget", "What usage may cost, and how far it is used: set, status …"),
         "wallet": ("wallet", "Prepaid credits: top up, draw, balance, statement."),
     },
     "Set up": {

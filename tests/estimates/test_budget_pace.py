@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from ledger.config import Budget, read_config
+from ledger.config import read_config
 from ledger.errors import LedgerError
 from ledger.estimates.history.budget_pace import BudgetPace, budget_pace
 from ledger.reports.report import ReportOptions, run_report
 from ledger.store.database import Database
 from ledger.store.opening import open_ledger
+from ledger.values.budget import Budget
 from tests.conftest import Cli
 from tests.helpers.book import CODE, MINI, PRO, Book, Booked
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from ledger.config import Budget
 from ledger.errors import LedgerError
 from ledger.estimates.changes.causes import Side
 from ledger.estimates.changes.compare import compare
@@ -18,6 +17,7 @@ from ledger.estimates.history.budget_pace import BudgetPace
 from ledger.estimates.workloads.document import GateResult, Level, Total
 from ledger.estimates.workloads.inputs import NO_REQUESTS
 from ledger.values.amounts import parse_amount, parse_increase
+from ledger.values.budget import Budget
 from pricing.money import format_usd
 from tests.helpers.changes import CODE, LITE, MINI, VOLCENGINE, side, workload
 

@@ -19,6 +19,7 @@ from tests.helpers.ledgers import PRO, apply_projects, connected, execute, respo
 from tests.helpers.sources import lines, record
 
 TOP_UP = ["wallet", "topup", "--credits", "5", "--grant", "--on", "2026-02-01", "--reference", "X"]
+BUDGET = ["budget", "set", "all", "--amount", "5usd", "--from", "2026-02-01"]
 PROJECTS = '[[project]]\nid = "search"\nowner = "Ann"\naliases = ["find"]\n'
 
 
@@ -53,6 +54,7 @@ def filled(db_cli: Cli, db_url: str) -> str:
     db_cli("void", "--id", "resp_000001").ok()
     apply_projects(db_cli, PROJECTS)
     db_cli(*TOP_UP).ok()
+    db_cli(*BUDGET).ok()
     db_cli("close", "2026-02", "--force", "--reason", "a test").ok()
     assert all(value(db_url, f"SELECT count(*) FROM {table}") for table in APPEND_ONLY)
     return db_url
@@ -140,6 +142,7 @@ def fill(cli: Cli, url: str) -> None:
     cli("reassign", "--project", "project-0", "--to", "search", "--db", url).ok()
     apply_projects(cli, PROJECTS, "--db", url)
     cli(*TOP_UP, "--db", url).ok()
+    cli(*BUDGET, "--db", url).ok()
     cli("close", "2026-02", "--force", "--reason", "a test", "--db", url).ok()
 
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from msgspec.structs import replace
 
-from ledger.config import UNASSIGNED, Budget
+from ledger.config import UNASSIGNED
 from ledger.errors import LedgerError
 from ledger.estimates.changes.causes import CountingPart, Side
 from ledger.estimates.changes.compare import Comparison
@@ -29,6 +29,7 @@ from ledger.estimates.workloads.document import (
 from ledger.estimates.workloads.gate_words import increase_message, limit_words, over_message, percent_words
 from ledger.estimates.workloads.inputs import NO_REQUESTS
 from ledger.values.amounts import Amount, Increase, unit_of
+from ledger.values.budget import Budget
 from pricing.money import NANO, parse_units, round_usd
 
 USD = "USD"

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from ledger.config import Budget
 from ledger.errors import LedgerError
 from ledger.estimates.history.profile import MONTH_DAYS
+from ledger.values.budget import Budget
 from ledger.values.periods import month_span, parse_last, time_with_usage
 from pricing.errors import shown
 from pricing.money import NANO, format_nano, usd_fraction

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ledger.store.tables.base import metadata
 from ledger.store.tables.book import batches, charges, closings, ledger_settings, usage_records
+from ledger.store.tables.budgets import budgets
 from ledger.store.tables.prices import card_versions, conversions, rate_entries
 from ledger.store.tables.projects import projects
 from ledger.store.tables.quarantine import quarantine, sources
@@ -14,6 +15,7 @@ __all__ = [
     "APPEND_ONLY",
     "MEASURES",
     "batches",
+    "budgets",
     "card_versions",
     "charges",
     "closings",
@@ -44,4 +46,5 @@ APPEND_ONLY = (
     "wallet_moves",
     "wallet_entries",
     "projects",
+    "budgets",
 )

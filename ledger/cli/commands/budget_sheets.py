@@ -1,0 +1,180 @@
+"""Budgets, and changes of them, as sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from fractions import Fraction
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from ledger.cli.show.sheet import Cell, Column, Sheet, columns, json_row, without_fees
+from ledger.values.amounts import CREDITS
+from ledger.values.budget import DEFAULT_ALERTS, DEFAULT_FORECAST_ALERTS
+from ledger.values.instants import moment_text
+from pricing.money import format_nano
+
+if TYPE_CHECKING:
+    from ledger.budgets.schedule import BudgetChange, Schedules
+    from ledger.budgets.status import BudgetStatus, Status
+    from ledger.values.budget import Budget
+    from ledger.values.spend import Spend
+
+AMOUNT = (Column("amount", "money", exact=True), *columns("text", "currency", "period"))
+RULE = (
+    *columns("text", "projects", "models", "tags", priority=1),
+    *columns("text", "alerts", "alert_forecast", priority=3),
+    *columns("text", "owner", "notify", priority=2),
+    Column("months", "facts", priority=2),
+)
+BEFORE = Column("before", "facts")
+UNTIL = Column("until", priority=1)
+CHANGES = (*columns("text", "change", "budget"), *AMOUNT, Column("from"), *RULE, BEFORE)
+LIST = (Column("budget"), *AMOUNT, Column("from"), UNTIL, *RULE)
+STATUS = (
+    Column("kind", shown=False),
+    *columns("text", "budget", "period"),
+    *columns("money", "actual", "amount"),
+    Column("currency"),
+    Column("used_percent", "decimal"),
+    Column("elapsed_percent", "decimal", priority=3),
+    Column("left", "money", priority=1),
+    Column("days_left", "decimal", priority=4),
+    Column("left_a_day", "money", priority=2),
+    Column("crossed", priority=1),
+)
+# Tables have these where a row says more than what is usual.
+RARE = {*RULE, BEFORE, UNTIL}
+USUAL: tuple[Cell, ...] = ("", ", ".join(map(str, DEFAULT_ALERTS)), ", ".join(map(str, DEFAULT_FORECAST_ALERTS)), {})
+
+
+def changes_sheet(changes: Sequence[BudgetChange], title: str) -> Sheet:
+    """What stating budgets changes, a row each; `before` are the fields that were otherwise."""
+    rows: list[list[Cell]] = []
+    document_rows = []
+    for change in changes:
+        shown = change.after or change.before
+        assert shown is not None
+        facts, then = _facts(shown), {} if change.before is None else _facts(change.before)
+        before = {name: then[name] for name in then if change.after is None or then[name] != facts[name]}
+        row = [change.change, change.name, *_amount(shown), change.start.isoformat(), *_rule(shown)]
+        rows.append([*row, {name: _text(value) for name, value in before.items() if change.after}])
+        document_rows.append(
+            {"change": change.change, "budget": change.name, "from": change.start.isoformat(), **facts}
+            | {"before": before if change.after else {}}
+        )
+    return Sheet(title, _telling(CHANGES, rows), rows, document={"title": title, "changes": document_rows})
+
+
+def list_sheet(schedules: Schedules, today: date) -> Sheet:
+    """The budgets from today on, a row a version; `until` is the day from which another one, or none, holds."""
+    rows: list[list[Cell]] = []
+    document_rows = []
+    for name, schedule in schedules.items():
+        for number, part in enumerate(schedule.parts):
+            end = schedule.parts[number + 1].start if number + 1 < len(schedule.parts) else None
+            if part.budget is None or (end is not None and end <= today):
+                continue
+            dates: list[Cell] = [part.start.isoformat(), None if end is None else end.isoformat()]
+            rows.append([name, *_amount(part.budget), dates[0], dates[1] or "", *_rule(part.budget)])
+            document_rows.append({"budget": name, "from": dates[0], "until": dates[1], **_facts(part.budget)})
+    return Sheet("Budgets", _telling(LIST, rows), rows, document={"title": "Budgets", "budgets": document_rows})
+
+
+def _telling(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> list[Column]:
+    """The columns, those in which no row says more than the default for programs alone."""
+    return [
+        replace(column, shown=column not in RARE or any(row[place] not in USUAL for row in rows))
+        for place, column in enumerate(columns)
+    ]
+
+
+def _amount(budget: Budget) -> list[Cell]:
+    return [budget.amount.nano, budget.amount.currency, budget.period]
+
+
+def _rule(budget: Budget) -> list[Cell]:
+    facts = _facts(budget)
+    months = {month: format_nano(nano) for month, nano in budget.months.items()}
+    return [*(_text(facts[column.name]) for column in RULE[:-1]), months]
+
+
+def _facts(budget: Budget) -> dict[str, object]:
+    """The fields as JSON has them: what isn't given is null."""
+    return {
+        **json_row(AMOUNT, _amount(budget)),
+        "projects": list(budget.projects),
+        "models": list(budget.models),
+        "tags": [f"{key}={value}" for key, value in budget.tags],
+        "alerts": list(budget.alerts),
+        "alert_forecast": list(budget.alert_forecast),
+        "owner": budget.owner,
+        "notify": budget.notify,
+        "months": {month: format_nano(nano) for month, nano in budget.months.items()},
+    }
+
+
+def _text(value: object) -> str:
+    """A field as a cell: several in one, nothing where it isn't given."""
+    if isinstance(value, dict):
+        return ", ".join(f"{month} {amount}" for month, amount in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
+
+
+def status_sheet(found: Status, basis: str, zone: ZoneInfo) -> Sheet:
+    """The budgets as rows, then the month's usage in none of them and all of it; JSON has these two apart."""
+    rows: list[list[Cell]] = [_status_row(each) for each in found.budgets]
+    rows += [_month_row("unbudgeted", found.month, found.unbudgeted), _month_row("total", found.month, found.total)]
+    title = f"Budgets at {moment_text(found.at, 'seconds')}, {found.month} ({basis}, {zone.key})"
+    calls = {"unbooked_tool_calls": found.unbooked_calls} if found.unbooked_calls else {}
+    document = {
+        "title": title,
+        "month": found.month,
+        "at": moment_text(found.at, "seconds"),
+        "basis": basis,
+        "data_through": found.data_through,
+        **calls,
+        "rows": [_status_document(each, row) for each, row in zip(found.budgets, rows, strict=False)],
+        "unbudgeted": _spend_document(found.unbudgeted),
+        "total": _spend_document(found.total),
+    }
+    footnotes = [f"data through {found.data_through}"] if found.data_through else []
+    footnotes += [without_fees(found.unbooked_calls)] if found.unbooked_calls else []
+    return Sheet(title, STATUS, rows, document=document, footnotes=footnotes)
+
+
+def _status_row(status: BudgetStatus) -> list[Cell]:
+    return [
+        "budget",
+        status.budget.name,
+        status.label,
+        status.actual_nano,
+        status.amount_nano,
+        status.budget.amount.currency,
+        _tenths(status.used * 100),
+        _tenths(status.elapsed * 100),
+        status.left_nano,
+        _tenths(status.days_left),
+        status.left_a_day_nano,
+        ", ".join(f"{percent}%" for percent in status.crossed),
+    ]
+
+
+def _month_row(kind: str, month: str, spend: Spend) -> list[Cell]:
+    return [kind, kind, month, spend.usd_nano, None, "USD", None, None, None, None, None, ""]
+
+
+def _status_document(status: BudgetStatus, row: Sequence[Cell]) -> dict[str, object]:
+    cells = json_row(STATUS[1:], row[1:])
+    other = {"not_compared": list(status.other)} if status.other else {}
+    return cells | {"crossed": status.crossed, "owner": status.budget.owner} | other
+
+
+def _spend_document(spend: Spend) -> dict[str, object]:
+    return {"requests": spend.records, "credits": format_nano(spend.nano(CREDITS)), "usd": spend.usd_text}
+
+
+def _tenths(value: Fraction) -> str:
+    """The value with at most one place, rounded towards 0."""
+    return format_nano(int(value * 10) * 10**8)

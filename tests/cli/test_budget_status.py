@@ -1,0 +1,153 @@
+"""`tollbook budget status`, as it is shown and as a gate."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Cli
+from tests.helpers.ledgers import MINI, PRO
+from tests.helpers.sources import lines, record
+
+# Of pro 1M output tokens are 160 credits, of mini 20.
+CREDITS = {PRO: 160, MINI: 20}
+FROM = ("--from", "2026-01-01")
+
+
+def use(cli: Cli, *requests: tuple[str, str, str, int], **changes: Any) -> None:
+    """Books requests of (day, project, model, credits); the output alone costs."""
+    cli("ingest", "-", *(["--provider", changes.pop("provider")] if "provider" in changes else []), stdin=lines([
+        record(f"{day}-{project}-{model}-{credits}", occurred_at=f"{day}T10:00:00Z", project=project,
+               requested_model=model, input_tokens=0, output_tokens=credits * 1_000_000 // CREDITS[model], **changes)
+        for day, project, model, credits in requests
+    ])).ok()  # fmt: skip
+
+
+@pytest.fixture
+def march(db_cli: Cli) -> Cli:
+    """144 credits, 2 USD, of search; 8 credits of support; 16 of ide, 4 of them in February."""
+    use(db_cli, ("2026-03-02", "search", PRO, 16), ("2026-03-20", "ide", MINI, 2), ("2026-03-21", "ide", MINI, 2))
+    use(db_cli, *((f"2026-03-{day:02}", "search", PRO, 16) for day in range(3, 11)))
+    use(db_cli, ("2026-03-05", "support", MINI, 2), ("2026-03-30", "ide", MINI, 1), ("2026-02-05", "ide", MINI, 2))
+    return db_cli
+
+
+def status(cli: Cli, *options: str, code: int = 0) -> Any:
+    outcome = cli("budget", "status", "--json", *(options or ("--month", "2026-03")))
+    assert outcome.exit_code == code, outcome.stderr
+    return outcome.json
+
+
+def test_budgets_come_worst_first_then_what_none_covers_and_all(march: Cli) -> None:
+    march("budget", "set", "search", "--amount", "4usd", "--project", "search", *FROM).ok()
+    march("budget", "set", "pro", "--amount", "160credits", "--model", PRO, *FROM).ok()
+    march("budget", "set", "ide", "--amount", "1credits", "--period", "week", "--project", "ide", *FROM).ok()
+    found = status(march)
+    assert [(each["budget"], each["period"], each["actual"], each["used_percent"]) for each in found["rows"]] == [
+        ("ide", "2026-W14", "1", "100"), ("pro", "2026-03", "144", "90"), ("search", "2026-03", "2", "50"),
+    ]  # fmt: skip
+    assert found["rows"][1] == {
+        "budget": "pro", "period": "2026-03", "actual": "144", "amount": "160", "currency": "CRD",
+        "used_percent": "90", "elapsed_percent": "100", "left": "16", "days_left": "0", "left_a_day": None,
+        "crossed": [80], "owner": None,
+    }  # fmt: skip
+    # 2 of support; the week of ide ends in April, its usage is of none but its budget all the same.
+    assert found["unbudgeted"] == {"requests": 1, "credits": "2", "usd": "0.027777778"}
+    total = march("report", "--month", "2026-03", "--json").ok().json
+    assert found["total"] == {name: total["total"][name] for name in ("requests", "credits", "usd")}
+    assert found["data_through"] == total["data_through"] == "2026-03-30T10:00:00Z"
+    read = list(
+        csv.DictReader(io.StringIO(march("budget", "status", "--month", "2026-03", "--format", "csv").ok().stdout))
+    )
+    assert [(each["kind"], each["budget"]) for each in read][-2:] == [("unbudgeted", "unbudgeted"), ("total", "total")]
+    assert read[-1]["actual"] == total["total"]["usd"]
+    shown = march("budget", "status", "--month", "2026-03").ok().stdout.splitlines()
+    assert [line.split()[0] for line in shown[-6:]] == ["ide", "pro", "search", "unbudgeted", "total", "data"]
+
+
+def test_a_status_is_as_of_its_time(march: Cli) -> None:
+    march("budget", "set", "all", "--amount", "310credits", *FROM).ok()
+    [found] = status(march, "--at", "2026-03-04")["rows"]
+    # Three days of search; 27 of 31 days are to come.
+    assert (found["actual"], found["days_left"], found["elapsed_percent"]) == ("48", "27", "12.9")
+    assert found["left_a_day"] == str(9.703703703)  # 262 / 27
+    [found] = status(march, "--at", "2026-03-04T09:59:00Z")["rows"]
+    assert found["actual"] == "32"
+    [found] = status(march, "--month", "2026-02")["rows"]
+    assert (found["period"], found["actual"]) == ("2026-02", "2")
+
+
+def test_a_budget_is_as_it_was_in_its_period(march: Cli) -> None:
+    march("budget", "set", "all", "--amount", "100credits", "--from", "2026-02-01").ok()
+    march("budget", "set", "all", "--amount", "200credits", "--from", "2026-02-02").ok()
+    march("budget", "remove", "all", "--from", "2026-04-01").ok()
+    amounts = [
+        [each["amount"] for each in status(march, "--month", month)["rows"]]
+        for month in ("2026-01", "2026-02", "2026-03", "2026-04")
+    ]
+    assert amounts == [[], ["100"], ["200"], []]
+
+
+def test_a_month_without_usage_or_budget_says_so(db_cli: Cli) -> None:
+    outcome = db_cli("budget", "status", "--month", "2026-05", "--json").ok()
+    nothing = {"requests": 0, "credits": "0", "usd": "0"}
+    assert outcome.json["rows"] == []
+    assert (outcome.json["unbudgeted"], outcome.json["total"], outcome.json["data_through"]) == (nothing, nothing, None)
+    assert "no budget holds on 2026-05" in outcome.stderr
+    assert "nothing is booked in 2026-05" in outcome.stderr
+
+
+def test_the_gate_fails_past_all_of_a_budget(march: Cli) -> None:
+    asked = ("--month", "2026-03", "--fail-on", "actual")
+    march("budget", "set", "search", "--amount", "144credits", "--project", "search", *FROM).ok()
+    status(march, *asked)
+    march("budget", "set", "search", "--amount", "143.999999999credits", "--project", "search", *FROM).ok()
+    assert status(march, *asked, code=1)["rows"][0]["used_percent"] == "100"
+    status(march, "--month", "2026-03")
+
+
+def test_a_credits_budget_names_what_it_isnt_compared_with(db_cli: Cli) -> None:
+    use(db_cli, ("2026-03-02", "search", PRO, 16))
+    use(db_cli, ("2026-03-03", "search", PRO, 16), provider="volcengine")
+    db_cli("budget", "set", "search", "--amount", "100credits", *FROM).ok()
+    outcome = db_cli("budget", "status", "--month", "2026-03", "--json").ok()
+    assert (outcome.json["rows"][0]["actual"], outcome.json["rows"][0]["not_compared"]) == ("16", ["1.6 CNY"])
+    assert "budget search is in credits: 1.6 CNY of its usage are not in it" in outcome.stderr
+    # Nobody may take that for a budget that was kept.
+    gate = db_cli("budget", "status", "--month", "2026-03", "--fail-on", "actual")
+    assert (gate.exit_code, gate.stdout) == (2, "")
+    assert "have no conversion to credits: give its amount in usd" in gate.stderr
+    db_cli("budget", "set", "search", "--amount", "0.4usd", *FROM).ok()
+    [row] = status(db_cli, "--month", "2026-03", "--fail-on", "actual", code=1)["rows"]
+    assert row["actual"] == "0.444444444"  # 16 / 72 + 1.6 / 7.2
+
+
+def test_late_usage_counts_in_the_books_it_is_posted_in(db_cli: Cli) -> None:
+    use(db_cli, ("2026-02-27", "search", PRO, 16), ("2026-03-02", "search", PRO, 8))
+    db_cli("close", "2026-02", "--force", "--reason", "a test").ok()
+    use(db_cli, ("2026-02-20", "search", PRO, 4))
+    db_cli("budget", "set", "all", "--amount", "100credits", "--from", "2026-03-01").ok()
+    assert status(db_cli, "--month", "2026-03")["rows"][0]["actual"] == "12"
+    assert status(db_cli, "--month", "2026-03", "--basis", "occurred")["rows"][0]["actual"] == "8"
+
+
+def test_tags_that_are_not_rolled_up_are_read_from_the_charges(db_cli: Cli) -> None:
+    use(db_cli, ("2026-03-02", "search", PRO, 16), tags={"team": "web"})
+    use(db_cli, ("2026-03-03", "search", PRO, 8))
+    db_cli("budget", "set", "web", "--amount", "100credits", "--tag", "team=web", *FROM).ok()
+    outcome = db_cli("budget", "status", "--month", "2026-03", "--json").ok()
+    assert (outcome.json["rows"][0]["actual"], outcome.json["unbudgeted"]["credits"]) == ("16", "8")
+    assert "tag 'team' is not rolled up" in outcome.stderr
+
+
+def test_a_month_may_have_an_amount_of_its_own(march: Cli) -> None:
+    planned = (
+        '[[budget]]\nname = "all"\namount = "100credits"\nfrom = 2026-01-01\nmonths = { "2026-03" = "300credits" }\n'
+    )
+    Path("tollbook.toml").write_text(planned, encoding="utf-8")
+    march("budget", "apply", "--yes").ok()
+    assert [status(march, "--month", f"2026-0{month}")["rows"][0]["amount"] for month in (2, 3)] == ["100", "300"]
