@@ -193,6 +193,11 @@ def test_budgets_are_held_by_the_ledgers_pace(cli: Cli) -> None:
     unknown = cli(*arguments, "--budget", "q9")
     assert unknown.exit_code == 2
     assert "--budget 'q9' isn't a [[budget]] of tollbook.toml: it has none, plenty" in unknown.stderr
+    for other in ('period = "week"', 'tags = { env = "ci" }', 'months = { "2026-12" = "3usd" }'):
+        Path("other.toml").write_text(f'[[budget]]\nname = "b"\namount = "1usd"\n{other}\n')
+        refused = cli(*arguments, "--config", "other.toml", "--budget", "b")
+        assert refused.exit_code == 2
+        assert "--budget 'b' can't be judged: a change is compared with a month of one amount" in refused.stderr
     meant = "did you mean 'plenty'? It has none, plenty"
     assert f"'plentty' isn't a [[budget]] of tollbook.toml: {meant}" in cli(*arguments, "--budget", "plentty").stderr
 

@@ -114,7 +114,13 @@ def _pace_of(app: App, config: str, name: str, option: str) -> BudgetPace:
     if name not in budgets:
         known = with_question(did_you_mean(name, budgets), f"it has {', '.join(budgets) or 'none'}")
         raise LedgerError(f"{option} {name!r} isn't a [[budget]] of {config}: {known}")
-    database, budget = app.open(), budgets[name]
+    budget = budgets[name]
+    if budget.period != "month" or budget.tags or budget.months:
+        raise LedgerError(
+            f"{option} {name!r} can't be judged: a change is compared with a month of one amount, of projects and "
+            f"models; in {config} it is of a {budget.period}, of tags or of single months"
+        )
+    database = app.open()
     for text in unknown_names_in(database, projects=budget.projects, models=budget.models):
         note(f"budget {name}: {text}")
     return budget_pace(database, budget, now=datetime.now(UTC))
