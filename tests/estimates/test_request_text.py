@@ -270,6 +270,16 @@ def test_a_setting_adds_nothing_where_its_value_is_one(keys: dict[str, Any], nam
     assert uncounted({**user("a"), **keys}) == named
 
 
+def test_a_call_that_is_a_part_and_among_the_calls_counts_once() -> None:
+    used = {"type": "tool_use", "id": "1", "name": "find", "input": {"q": 1}}
+    calls = [{"type": "tool_call", "id": id_, "name": "find", "args": {"q": 1}} for id_ in ("1", "2", None)]
+    body = {
+        "messages": [message(content=[{"type": "text", "text": "hi"}, used, {**used, "id": None}], tool_calls=calls)]
+    }
+    assert texts(body) == ("hi", *("find", '{"q": 1}') * 4)
+    assert uncounted(body) == []
+
+
 def test_what_a_body_of_the_other_api_would_send_is_named() -> None:
     assert uncounted({"messages": None, "input": "a", "system": "s"}) == ["the key system"]
 

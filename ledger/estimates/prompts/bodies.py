@@ -141,8 +141,11 @@ class BodyReader:
         calls, old_call = message.get("tool_calls") or [], message.get("function_call")
         if "content" not in message and not calls and not old_call:
             raise self._refused(where, "must have content or tool_calls")
-        for call in calls and self._list(calls, f"{where}.tool_calls", "must be a list"):
-            self._add_call(self._object(call, f"{where}.tool_calls"), f"{where}.tool_calls")
+        said = _ids_of_calls(message.get("content"))
+        for entry in calls and self._list(calls, f"{where}.tool_calls", "must be a list"):
+            call = self._object(entry, f"{where}.tool_calls")
+            if call.get("id") not in said:  # LangChain has Anthropic's calls in both places, and sends them once
+                self._add_call(call, f"{where}.tool_calls")
         if old_call:
             self._add_call(self._object(old_call, f"{where}.function_call"), f"{where}.function_call")
         known = WITHOUT_INPUT.union(_TEXTS_OF_MESSAGE, ("content", "tool_calls", "function_call"))
@@ -239,6 +242,12 @@ class BodyReader:
 
     def _refused(self, where: str, rule: str) -> LedgerError:
         return LedgerError(f"{self.name}: {where} {rule}, as the API takes it")
+
+
+def _ids_of_calls(content: object) -> list[Any]:
+    """Lists the ids of the calls that are parts of the content."""
+    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+    return [part["id"] for part in parts if part.get("type") == "tool_use" and part.get("id")]
 
 
 def _json_of(value: object) -> str:
