@@ -132,6 +132,7 @@ FORMAT = {"type": "json_schema", "json_schema": {"name": "städte", "schema": {"
         ({**user("a"), "tools": {"odd": 1}}, [{"odd": 1}]),
         ({**user("a"), "tools": 5}, [5]),
         ({**user("a"), "tools": json.dumps([TOOL, TOOL])}, [TOOL, TOOL]),
+        ({**user("a"), "format": {"type": "object", "properties": {}}}, [{"type": "object", "properties": {}}]),
         ({"input": "a", "tools": json.dumps(TOOL), "response_format": json.dumps(FORMAT)}, [TOOL, FORMAT]),
         ({"input": "a", "tools": "[not JSON"}, ["[not JSON"]),
     ],
@@ -164,6 +165,9 @@ def test_tools_and_formats_are_schemas(body: object, json_texts: list[object] | 
         ),
         ({"input": "a", "tools": '[{"type": "web_search"}]'}, ["what the tool web_search adds"]),
         ({**user("a"), "web_search_options": {"x": 1}}, ["what web_search_options finds"]),
+        ({**user("a"), "enable_search": True}, ["what enable_search finds"]),
+        ({**user("a"), "enable_search": False}, []),
+        ({**user("a"), "tools": ["find", TOOL]}, ["what the tool find adds"]),
         ({**user("a"), "documents": [{"text": "long"}], "plugins": "x"}, ["the key documents", "the key plugins"]),
     ],
 )

@@ -49,7 +49,7 @@ _PARTS_OF_MESSAGE = {**_PARTS_BESIDE, "audio": "audio part", "reasoning_content"
 _SCHEMA_KEYS = ("tools", "functions", "response_format")
 # A tool of these kinds is its schema alone; another runs at the provider, which adds what it finds.
 _OWN_TOOLS = frozenset({"function", "custom"})
-_SEARCH = "web_search_options"
+_SEARCH, _SWITCH = "web_search_options", "enable_search"
 # Keys that name more input, and how a warning calls it.
 _NAMED_INPUT = {
     "previous_response_id": "the conversation of previous_response_id",
@@ -96,7 +96,7 @@ class BodyReader:
     def read_others(self, body: Mapping[str, Any]) -> None:
         """Reads tools and output formats, and names every other key that may add to the input."""
         text = body.get("text")
-        formats = []
+        formats = [body["format"]] if isinstance(body.get("format"), dict) else []  # Ollama's
         if isinstance(text, dict):
             formats.append(text.get("format"))
             self._name_others(text, {"format", "verbosity"}, "the text key ")
@@ -104,10 +104,14 @@ class BodyReader:
             self.schemas += map(_json_of, _schemas_in(value))
         for tool in _schemas_in(body.get("tools")):
             kind = _kind_of(tool, "function") if isinstance(tool, dict) else "function"
+            if isinstance(tool, str) and tool.isidentifier():
+                kind = tool[:40]  # its name alone, whose schema stands elsewhere
             if kind not in _OWN_TOOLS:
                 self.parts.append(Part.of(f"what the tool {kind} adds", tool))
         if isinstance(body.get(_SEARCH), dict):  # an empty one searches too
             self.parts.append(Part.of(f"what {_SEARCH} finds", body[_SEARCH]))
+        if body.get(_SWITCH) is True:
+            self.parts.append(Part.of(f"what {_SWITCH} finds", body[_SWITCH]))
         known = {key for key, value in body.items() if is_setting(key, value)}
         known.update(_SCHEMA_KEYS, CHAT_LIMITS, RESPONSES_LIMITS, [_SEARCH])
         known.update(_CHAT_KEYS if body.get("messages") is not None else _RESPONSES_KEYS)
