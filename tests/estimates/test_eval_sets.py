@@ -279,13 +279,29 @@ def test_a_list_of_texts_in_a_cell_is_the_texts(tmp_path: Path) -> None:
         assert (prompt.text.texts, prompt.text.message_overhead_tokens) == (("a", "b"), 3 + 3)
 
 
-@pytest.mark.parametrize("text", ["['a', 'b']", "['a' 'b']", "{'a': 1}", "[{'x': 1}]"])
+@pytest.mark.parametrize("text", ["['a', 'b']", "['a' 'b']", "{'a': 1}", "[{'x': 1}]", "[AIMessage(content='a')]"])
 def test_a_cell_that_may_be_pythons_own_writing_says_so(tmp_path: Path, text: str) -> None:
     (prompt,) = read_prompts(str(write(tmp_path, "t.csv", table(("q",), (text,)))), ["q"])
     assert prompt.text.texts == (text,)
     assert prompt.warnings == (
         "its 'q' may be as Python prints it and counts as written: write it as JSON, or the rows as JSON Lines if so",
     )
+
+
+@pytest.mark.parametrize("text", ['[{"role": "user", "content": "cut', '{"a": NaN}', '[ {"content": None}]'])
+def test_a_cell_of_json_that_is_broken_says_so(tmp_path: Path, text: str) -> None:
+    (prompt,) = read_prompts(str(write(tmp_path, "t.csv", table(("q",), (text,)))), ["q"])
+    assert prompt.text.texts == (text,)
+    assert prompt.warnings == ("its 'q' may be JSON that is cut off or broken, and counts as written: mend it if so",)
+
+
+def test_a_cell_that_names_a_file_is_not_counted_as_its_text(cli: Cli, tmp_path: Path) -> None:
+    path = write(
+        tmp_path, "promptfoo.csv", table(("q", "context"), (tea(9), "file://docs/tea.md"), ("see file://a", "b"))
+    )
+    first, second = estimated(cli, path, ["q", "context"])
+    assert (first["input_tokens"], first["uncounted"]) == (9 + 3 + 3, ["1 file"])
+    assert second["uncounted"] == []
 
 
 # --- what is wrong with them ----------------------------------------------------------------------------------------
