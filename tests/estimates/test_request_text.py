@@ -482,6 +482,25 @@ def test_placeholders_of_a_text_that_nothing_fills_are_told(tmp_path: Path, name
     assert prompt.warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "marks"),
+    [
+        ("{% include 's.md' %}{{ a | upper }}{{a}}", "{% include 's.md' %}, {{ a | upper }}, {{a}}"),
+        ("{{> head }} {{#if x}}", "{{#if x}}, {{> head }}"),
+    ],
+)
+def test_placeholders_of_requests_and_of_other_templates_are_told(tmp_path: Path, text: str, marks: str) -> None:
+    for name, content in (
+        ("p.txt", text),
+        ("p.json", json.dumps(user(text))),
+        ("p.jsonl", json.dumps({"input": text})),
+    ):
+        (prompt,) = read_prompts(write(tmp_path / name, content), as_written=True)
+        assert prompt.warnings == (f"{marks} counted as written: variables of a workload fill placeholders",)
+    (prompt,) = read_prompts(write(tmp_path / "p.csv", f'q\n"{text}"\n'), ["q"], as_written=True)
+    assert prompt.warnings == (f"{marks} counted as written: variables of a workload fill placeholders",)
+
+
 def test_a_json_file_is_a_body_or_a_list_of_them(tmp_path: Path) -> None:
     one = write(tmp_path / "one.json", b'\xef\xbb\xbf {"input": "a"} ')
     assert named(one) == [(one, ("a",))]

@@ -27,7 +27,7 @@ from ledger.estimates.prompts.fields import listed_names, names_of
 from ledger.estimates.prompts.files import STANDARD_INPUT, json_of, read_bytes, text_of
 from ledger.estimates.prompts.parts import Part
 from ledger.estimates.prompts.rows import bodies_of, table_columns, table_rows
-from ledger.estimates.prompts.variables import placeholders_in
+from ledger.estimates.prompts.variables import marks_in
 from pricing.estimating.counting import PromptText
 
 TOKENS_OF_MESSAGE = 3
@@ -65,9 +65,14 @@ def read_prompts(path: str, columns: Sequence[str] = (), *, as_written: bool = F
     """Reads prompts: .json is one body or a list, .jsonl one a line, all else one text.
 
     With columns, each row of a CSV or JSON file is a request that holds them. Standard input is a text unless it starts
-    with a JSON object that is a request body, or is a list of them. `as_written` says that placeholders in a text
+    with a JSON object that is a request body, or is a list of them. `as_written` says that placeholders in texts
     aren't filled afterwards, which a note then tells.
     """
+    prompts = _prompts_of(path, columns)
+    return [_with_marks(prompt) for prompt in prompts] if as_written else prompts
+
+
+def _prompts_of(path: str, columns: Sequence[str]) -> list[Prompt]:
     suffix = PurePath(path).suffix.lower()
     unread = _UNREAD.get(suffix) or ("YAML" if columns and suffix in _YAML else None)
     if unread:
@@ -80,7 +85,14 @@ def read_prompts(path: str, columns: Sequence[str] = (), *, as_written: bool = F
     if suffix in _LINES:
         return _of_lines(raw, path)
     bodies = _of_standard_input(raw) if path == STANDARD_INPUT else []
-    return bodies or [_of_text(raw, path, as_written=as_written)]
+    return bodies or [_of_text(raw, path)]
+
+
+def _with_marks(prompt: Prompt) -> Prompt:
+    """Adds a note of what a template engine would have filled in."""
+    marks = marks_in(prompt.text.texts)
+    note = f"{listed_names(marks)} counted as written: {_FILLED}"
+    return replace(prompt, warnings=(*prompt.warnings, note)) if marks else prompt
 
 
 def prompt_of_body(name: str, body: object) -> Prompt:
@@ -191,14 +203,11 @@ def _rows(raw: bytes, path: str, columns: Sequence[str]) -> Iterator[tuple[str, 
 # --- texts ----------------------------------------------------------------------------------------------------------
 
 
-def _of_text(raw: bytes, path: str, *, as_written: bool) -> Prompt:
+def _of_text(raw: bytes, path: str) -> Prompt:
     text = text_of(raw, path)
     notes = list(_notes_of_text(raw, path))
     if not text.strip():
         notes = ["holds no text"]
-    asked = sorted(placeholders_in([text])) if as_written else []
-    if asked:
-        notes.append(f"{listed_names(f'{{{{{name}}}}}' for name in asked)} counted as written: {_FILLED}")
     return Prompt(path, PromptText((text,)), warnings=tuple(notes))
 
 
