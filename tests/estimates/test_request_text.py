@@ -255,6 +255,7 @@ def test_a_message_is_read_alike_in_both_apis(keys: dict[str, Any], counted: tup
         ({"text": ["a"], "reasoning": "because"}, ["the key reasoning", "the key text"]),
         ({"text": {"content": "long"}}, ["the text key content"]),
         ({"format": "Answer in one sentence.", "truncation": ["a b"]}, ["the key format", "the key truncation"]),
+        ({"format": "用一句话回答。"}, ["the key format"]),
         ({"temperature": "a text", "stream": {"a": 1}}, ["the key stream", "the key temperature"]),
         ({"images": ["a", "b"], "image_url": "c"}, ["3 images"]),
         ({"web_search_options": {}}, ["what web_search_options finds"]),

@@ -117,6 +117,11 @@ class BodyReader:
         known.update(_CHAT_KEYS if body.get("messages") is not None else _RESPONSES_KEYS)
         self._name_others(body, known, KEY, _PARTS_BESIDE | _NAMED_INPUT)
 
+    def read_beside(self, beside: Mapping[str, Any]) -> None:
+        """Names what stands beside the body and may be sent too."""
+        known = {key for key, value in beside.items() if is_setting(key, value)}
+        self._name_others(beside, known, KEY, _PARTS_BESIDE | _NAMED_INPUT)
+
     def output_limit(self, body: Mapping[str, Any]) -> int | None:
         """Returns the most output tokens that the body lets one choice have, by the keys of its own API."""
         keys = CHAT_LIMITS if body.get("messages") is not None else RESPONSES_LIMITS

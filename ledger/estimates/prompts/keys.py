@@ -51,5 +51,10 @@ def is_setting(key: str, value: object) -> bool:
         return isinstance(value, dict)
     if key in _WORDS:
         words = value if isinstance(value, list) else [value]
-        return isinstance(value, dict) or all(isinstance(word, str) and len(word.split()) <= 1 for word in words)
+        return isinstance(value, dict) or all(map(is_word, words))
     return key in _SETTINGS
+
+
+def is_word(value: object) -> bool:
+    """Tells whether a value is one word, such as an id or a setting; Chinese has no blanks to tell words by."""
+    return isinstance(value, str) and value.isascii() and len(value.split()) <= 1

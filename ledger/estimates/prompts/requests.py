@@ -16,6 +16,7 @@ from ledger.errors import LedgerError
 from ledger.estimates.prompts.bodies import BodyReader
 from ledger.estimates.prompts.envelopes import (
     EXPECTED,
+    beside_body,
     given_keys,
     is_body,
     is_conversation,
@@ -97,7 +98,7 @@ def _with_marks(prompt: Prompt) -> Prompt:
 
 def prompt_of_body(name: str, body: object) -> Prompt:
     """Reads one request body, bare, as `request` of an envelope or `body` of a batch's line; LedgerError naming it."""
-    body = unwrapped(name, body)
+    beside, body = beside_body(body), unwrapped(name, body)
     if not isinstance(body, dict) or not given_keys(body):
         raise LedgerError(f"{name}: isn't a request body: {EXPECTED}")
     if len(given_keys(body)) > 1 and body.get("messages") is not None:
@@ -108,6 +109,7 @@ def prompt_of_body(name: str, body: object) -> Prompt:
     else:
         reader.read_chat(body)
     reader.read_others(body)
+    reader.read_beside(beside)
     overhead = TOKENS_OF_REQUEST + TOKENS_OF_MESSAGE * reader.messages
     model = body.get("model")
     return Prompt(

@@ -28,6 +28,7 @@ _BROKEN = re.compile(r'\s*(?:\{|\[\s*\{)\s*"\w+"\s*:')
 _PYTHONS_MESSAGES = re.compile(r"\s*\[\s*\{\s*'(?:role|content|type|from|value)'\s*:")
 # What promptfoo replaces by the text of the file.
 _FILE = re.compile(r"\s*file://\S+\s*")
+_IMAGE = re.compile(r"\s*data:image/[\w.+-]+;base64,[\w+/=\s]*")
 _AS_JSON = "write it as JSON, or the rows as JSON Lines"
 _IN_UTF8 = "convert it to UTF-8"
 
@@ -189,8 +190,12 @@ def _is_message(entry: object) -> bool:
 
 def _of_user(texts: Sequence[str]) -> list[dict[str, Any]]:
     """Makes one message of texts; none of none."""
-    parts = [{"type": "file" if _FILE.fullmatch(text) else "text", "text": text} for text in texts]
-    return [{"role": "user", "content": parts}] if parts else []
+    return [{"role": "user", "content": [_part_of(text) for text in texts]}] if texts else []
+
+
+def _part_of(text: str) -> dict[str, str]:
+    kind = "image_url" if _IMAGE.fullmatch(text) else "file" if _FILE.fullmatch(text) else "text"
+    return {"type": kind, kind: text}
 
 
 def _texts_of(name: str, column: str, value: object) -> list[str]:
