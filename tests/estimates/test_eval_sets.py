@@ -308,7 +308,9 @@ def test_a_cell_that_may_be_pythons_own_writing_says_so(tmp_path: Path, text: st
     )
 
 
-@pytest.mark.parametrize("text", ['[{"role": "user", "content": "cut', '{"a": NaN}', '[ {"content": None}]'])
+@pytest.mark.parametrize(
+    "text", ['[{"role": "user", "content": "cut', '{"a": NaN}', '[ {"content": None}]', '["it\'s" "b"]']
+)
 def test_a_cell_of_json_that_is_broken_says_so(tmp_path: Path, text: str) -> None:
     (prompt,) = read_prompts(str(write(tmp_path, "t.csv", table(("q",), (text,)))), ["q"])
     assert prompt.text.texts == (text,)

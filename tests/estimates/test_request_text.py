@@ -256,6 +256,8 @@ def test_a_message_is_read_alike_in_both_apis(keys: dict[str, Any], counted: tup
         ({"text": {"content": "long"}}, ["the text key content"]),
         ({"format": "Answer in one sentence.", "truncation": ["a b"]}, ["the key format", "the key truncation"]),
         ({"format": "用一句话回答。"}, ["the key format"]),
+        ({"user": "Which tea is it?"}, ["the key user"]),
+        ({"user": "ann@example.com"}, []),
         ({"temperature": "a text", "stream": {"a": 1}}, ["the key stream", "the key temperature"]),
         ({"images": ["a", "b"], "image_url": "c"}, ["3 images"]),
         ({"web_search_options": {}}, ["what web_search_options finds"]),

@@ -24,7 +24,7 @@ from pricing.errors import shown
 _LANGCHAINS_TYPES = ("human", "ai", "system", "developer", "tool", "function", "chat")
 # Lists and objects as pandas writes them into CSV files.
 _PYTHONS = re.compile(r"\s*[\[{]\s*\{?\s*'|\s*\[?\s*[A-Z]\w*\(\w+=")
-_BROKEN = re.compile(r'\s*(?:\{|\[\s*\{)\s*"\w+"\s*:')
+_BROKEN = re.compile(r'\s*(?:\{|\[\s*\{)\s*"\w+"\s*:|\s*\[\s*"')
 _PYTHONS_MESSAGES = re.compile(r"\s*\[\s*\{\s*'(?:role|content|type|from|value)'\s*:")
 # What promptfoo replaces by the text of the file.
 _FILE = re.compile(r"\s*file://\S+\s*")
