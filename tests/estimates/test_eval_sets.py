@@ -166,6 +166,26 @@ def test_texts_that_a_row_has_beside_its_input_are_named(cli: Cli, tmp_path: Pat
     assert "at least this: the key instruction; name what is sent of a row by --column, or " in warning
 
 
+@pytest.mark.parametrize(
+    ("beside", "named"),
+    [
+        ({"tools": [{"name": "find"}], "system": "Be brief."}, ["the key system", "the key tools"]),
+        ({"context": "很长的文本。"}, ["the key context"]),
+        ({"retrieved_context": [{"content": "long"}]}, ["the key retrieved_context"]),
+        ({"images": ["a", "b"]}, ["2 images"]),
+        ({"response": {"id": "r"}, "project": "a b", "tags": {"a": "b"}, "trace": "t-1", "cost": 5, "error": None}, []),
+    ],
+)
+def test_what_stands_beside_the_body_of_an_envelope_is_named(
+    cli: Cli, tmp_path: Path, beside: dict[str, Any], named: list[str]
+) -> None:
+    said = [says("user", 9)]
+    line = batch(messages=said)
+    envelopes: list[dict[str, Any]] = [{"request": {"messages": said}}, {"request": said}, {"request": line}, line]
+    for prompt in estimated(cli, write(tmp_path, "log.jsonl", lines([{**one, **beside} for one in envelopes]))):
+        assert (prompt["input_tokens"], prompt["uncounted"]) == (9 + 3 + 3, named)
+
+
 # --- batches --------------------------------------------------------------------------------------------------------
 
 
@@ -279,13 +299,37 @@ def test_a_list_of_texts_in_a_cell_is_the_texts(tmp_path: Path) -> None:
         assert (prompt.text.texts, prompt.text.message_overhead_tokens) == (("a", "b"), 3 + 3)
 
 
-@pytest.mark.parametrize("text", ["['a', 'b']", "['a' 'b']", "{'a': 1}", "[{'x': 1}]"])
+@pytest.mark.parametrize("text", ["['a', 'b']", "['a' 'b']", "{'a': 1}", "[{'x': 1}]", "[AIMessage(content='a')]"])
 def test_a_cell_that_may_be_pythons_own_writing_says_so(tmp_path: Path, text: str) -> None:
     (prompt,) = read_prompts(str(write(tmp_path, "t.csv", table(("q",), (text,)))), ["q"])
     assert prompt.text.texts == (text,)
     assert prompt.warnings == (
         "its 'q' may be as Python prints it and counts as written: write it as JSON, or the rows as JSON Lines if so",
     )
+
+
+@pytest.mark.parametrize(
+    "text", ['[{"role": "user", "content": "cut', '{"a": NaN}', '[ {"content": None}]', '["it\'s" "b"]']
+)
+def test_a_cell_of_json_that_is_broken_says_so(tmp_path: Path, text: str) -> None:
+    (prompt,) = read_prompts(str(write(tmp_path, "t.csv", table(("q",), (text,)))), ["q"])
+    assert prompt.text.texts == (text,)
+    assert prompt.warnings == ("its 'q' may be JSON that is cut off or broken, and counts as written: mend it if so",)
+
+
+def test_a_cell_that_names_a_file_is_not_counted_as_its_text(cli: Cli, tmp_path: Path) -> None:
+    path = write(
+        tmp_path, "promptfoo.csv", table(("q", "context"), (tea(9), "file://docs/tea.md"), ("see file://a", "b"))
+    )
+    first, second = estimated(cli, path, ["q", "context"])
+    assert (first["input_tokens"], first["uncounted"]) == (9 + 3 + 3, ["1 file"])
+    assert second["uncounted"] == []
+
+
+def test_a_cell_that_is_an_image_is_one(cli: Cli, tmp_path: Path) -> None:
+    path = write(tmp_path, "images.csv", table(("q", "image"), (tea(9), "data:image/png;base64,iVBORw0KGgo=")))
+    (prompt,) = estimated(cli, path, ["q", "image"])
+    assert (prompt["input_tokens"], prompt["uncounted"]) == (9 + 3 + 3, ["1 image"])
 
 
 # --- what is wrong with them ----------------------------------------------------------------------------------------

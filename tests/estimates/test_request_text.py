@@ -132,6 +132,7 @@ FORMAT = {"type": "json_schema", "json_schema": {"name": "städte", "schema": {"
         ({**user("a"), "tools": {"odd": 1}}, [{"odd": 1}]),
         ({**user("a"), "tools": 5}, [5]),
         ({**user("a"), "tools": json.dumps([TOOL, TOOL])}, [TOOL, TOOL]),
+        ({**user("a"), "format": {"type": "object", "properties": {}}}, [{"type": "object", "properties": {}}]),
         ({"input": "a", "tools": json.dumps(TOOL), "response_format": json.dumps(FORMAT)}, [TOOL, FORMAT]),
         ({"input": "a", "tools": "[not JSON"}, ["[not JSON"]),
     ],
@@ -164,6 +165,9 @@ def test_tools_and_formats_are_schemas(body: object, json_texts: list[object] | 
         ),
         ({"input": "a", "tools": '[{"type": "web_search"}]'}, ["what the tool web_search adds"]),
         ({**user("a"), "web_search_options": {"x": 1}}, ["what web_search_options finds"]),
+        ({**user("a"), "enable_search": True}, ["what enable_search finds"]),
+        ({**user("a"), "enable_search": False}, []),
+        ({**user("a"), "tools": ["find", TOOL]}, ["what the tool find adds"]),
         ({**user("a"), "documents": [{"text": "long"}], "plugins": "x"}, ["the key documents", "the key plugins"]),
     ],
 )
@@ -251,6 +255,9 @@ def test_a_message_is_read_alike_in_both_apis(keys: dict[str, Any], counted: tup
         ({"text": ["a"], "reasoning": "because"}, ["the key reasoning", "the key text"]),
         ({"text": {"content": "long"}}, ["the text key content"]),
         ({"format": "Answer in one sentence.", "truncation": ["a b"]}, ["the key format", "the key truncation"]),
+        ({"format": "用一句话回答。"}, ["the key format"]),
+        ({"user": "Which tea is it?"}, ["the key user"]),
+        ({"user": "ann@example.com"}, []),
         ({"temperature": "a text", "stream": {"a": 1}}, ["the key stream", "the key temperature"]),
         ({"images": ["a", "b"], "image_url": "c"}, ["3 images"]),
         ({"web_search_options": {}}, ["what web_search_options finds"]),
@@ -268,6 +275,16 @@ def test_a_message_is_read_alike_in_both_apis(keys: dict[str, Any], counted: tup
 def test_a_setting_adds_nothing_where_its_value_is_one(keys: dict[str, Any], named: list[str]) -> None:
     assert uncounted({"input": "a", **keys}) == named
     assert uncounted({**user("a"), **keys}) == named
+
+
+def test_a_call_that_is_a_part_and_among_the_calls_counts_once() -> None:
+    used = {"type": "tool_use", "id": "1", "name": "find", "input": {"q": 1}}
+    calls = [{"type": "tool_call", "id": id_, "name": "find", "args": {"q": 1}} for id_ in ("1", "2", None)]
+    body = {
+        "messages": [message(content=[{"type": "text", "text": "hi"}, used, {**used, "id": None}], tool_calls=calls)]
+    }
+    assert texts(body) == ("hi", *("find", '{"q": 1}') * 4)
+    assert uncounted(body) == []
 
 
 def test_what_a_body_of_the_other_api_would_send_is_named() -> None:
@@ -466,6 +483,25 @@ def test_placeholders_of_a_text_that_nothing_fills_are_told(tmp_path: Path, name
     assert prompt.warnings == ("{{a}}, {{b}} counted as written: variables of a workload fill placeholders",)
     (prompt,) = read_prompts(path)
     assert prompt.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "marks"),
+    [
+        ("{% include 's.md' %}{{ a | upper }}{{a}}", "{% include 's.md' %}, {{ a | upper }}, {{a}}"),
+        ("{{> head }} {{#if x}}", "{{#if x}}, {{> head }}"),
+    ],
+)
+def test_placeholders_of_requests_and_of_other_templates_are_told(tmp_path: Path, text: str, marks: str) -> None:
+    for name, content in (
+        ("p.txt", text),
+        ("p.json", json.dumps(user(text))),
+        ("p.jsonl", json.dumps({"input": text})),
+    ):
+        (prompt,) = read_prompts(write(tmp_path / name, content), as_written=True)
+        assert prompt.warnings == (f"{marks} counted as written: variables of a workload fill placeholders",)
+    (prompt,) = read_prompts(write(tmp_path / "p.csv", f'q\n"{text}"\n'), ["q"], as_written=True)
+    assert prompt.warnings == (f"{marks} counted as written: variables of a workload fill placeholders",)
 
 
 def test_a_json_file_is_a_body_or_a_list_of_them(tmp_path: Path) -> None:

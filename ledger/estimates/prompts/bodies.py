@@ -49,7 +49,7 @@ _PARTS_OF_MESSAGE = {**_PARTS_BESIDE, "audio": "audio part", "reasoning_content"
 _SCHEMA_KEYS = ("tools", "functions", "response_format")
 # A tool of these kinds is its schema alone; another runs at the provider, which adds what it finds.
 _OWN_TOOLS = frozenset({"function", "custom"})
-_SEARCH = "web_search_options"
+_SEARCH, _SWITCH = "web_search_options", "enable_search"
 # Keys that name more input, and how a warning calls it.
 _NAMED_INPUT = {
     "previous_response_id": "the conversation of previous_response_id",
@@ -96,7 +96,7 @@ class BodyReader:
     def read_others(self, body: Mapping[str, Any]) -> None:
         """Reads tools and output formats, and names every other key that may add to the input."""
         text = body.get("text")
-        formats = []
+        formats = [body["format"]] if isinstance(body.get("format"), dict) else []  # Ollama's
         if isinstance(text, dict):
             formats.append(text.get("format"))
             self._name_others(text, {"format", "verbosity"}, "the text key ")
@@ -104,14 +104,23 @@ class BodyReader:
             self.schemas += map(_json_of, _schemas_in(value))
         for tool in _schemas_in(body.get("tools")):
             kind = _kind_of(tool, "function") if isinstance(tool, dict) else "function"
+            if isinstance(tool, str) and tool.isidentifier():
+                kind = tool[:40]  # its name alone, whose schema stands elsewhere
             if kind not in _OWN_TOOLS:
                 self.parts.append(Part.of(f"what the tool {kind} adds", tool))
         if isinstance(body.get(_SEARCH), dict):  # an empty one searches too
             self.parts.append(Part.of(f"what {_SEARCH} finds", body[_SEARCH]))
+        if body.get(_SWITCH) is True:
+            self.parts.append(Part.of(f"what {_SWITCH} finds", body[_SWITCH]))
         known = {key for key, value in body.items() if is_setting(key, value)}
         known.update(_SCHEMA_KEYS, CHAT_LIMITS, RESPONSES_LIMITS, [_SEARCH])
         known.update(_CHAT_KEYS if body.get("messages") is not None else _RESPONSES_KEYS)
         self._name_others(body, known, KEY, _PARTS_BESIDE | _NAMED_INPUT)
+
+    def read_beside(self, beside: Mapping[str, Any]) -> None:
+        """Names what stands beside the body and may be sent too."""
+        known = {key for key, value in beside.items() if is_setting(key, value)}
+        self._name_others(beside, known, KEY, _PARTS_BESIDE | _NAMED_INPUT)
 
     def output_limit(self, body: Mapping[str, Any]) -> int | None:
         """Returns the most output tokens that the body lets one choice have, by the keys of its own API."""
@@ -141,8 +150,11 @@ class BodyReader:
         calls, old_call = message.get("tool_calls") or [], message.get("function_call")
         if "content" not in message and not calls and not old_call:
             raise self._refused(where, "must have content or tool_calls")
-        for call in calls and self._list(calls, f"{where}.tool_calls", "must be a list"):
-            self._add_call(self._object(call, f"{where}.tool_calls"), f"{where}.tool_calls")
+        said = _ids_of_calls(message.get("content"))
+        for entry in calls and self._list(calls, f"{where}.tool_calls", "must be a list"):
+            call = self._object(entry, f"{where}.tool_calls")
+            if call.get("id") not in said:  # LangChain has Anthropic's calls in both places, and sends them once
+                self._add_call(call, f"{where}.tool_calls")
         if old_call:
             self._add_call(self._object(old_call, f"{where}.function_call"), f"{where}.function_call")
         known = WITHOUT_INPUT.union(_TEXTS_OF_MESSAGE, ("content", "tool_calls", "function_call"))
@@ -239,6 +251,12 @@ class BodyReader:
 
     def _refused(self, where: str, rule: str) -> LedgerError:
         return LedgerError(f"{self.name}: {where} {rule}, as the API takes it")
+
+
+def _ids_of_calls(content: object) -> list[Any]:
+    """Lists the ids of the calls that are parts of the content."""
+    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+    return [part["id"] for part in parts if part.get("type") == "tool_use" and part.get("id")]
 
 
 def _json_of(value: object) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ledger.errors import LedgerError
+from ledger.estimates.prompts.keys import is_word
 from pricing.errors import shown
 
 EXPECTED = "a Responses body has input or instructions, a chat body messages"
@@ -15,6 +16,13 @@ _BODY_KEYS = ("input", "instructions", "messages")
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _SAID = frozenset({"content", "tool_calls", "function_call"})
 _BATCH_KEYS = frozenset({"custom_id", "method", "url"})
+# Keys of envelopes, of batches' lines and of logs, which tell of a request and add nothing to it.
+_OF_ENVELOPE = _BATCH_KEYS.union(
+    {
+        "request", "response", "project", "tags", "occurred_at", "headers", "metadata", "error", "usage", "metrics",
+        "scores", "timestamp", "created_at", "createdAt", "properties", "expected_response", "expected_facts",
+    }
+)  # fmt: skip
 _PRICED_URL = re.compile(r"(.*/)?(chat/completions|responses)/?(\?.*)?", re.DOTALL)
 
 
@@ -37,6 +45,18 @@ def unwrapped(name: str, value: object) -> object:
             "are estimated; leave the line out"
         )
     return value["body"] if isinstance(value.get("body"), dict) else value["params"]
+
+
+def beside_body(value: object) -> dict[str, Any]:
+    """Finds what stands beside a body in its envelopes and may be sent too; a single word, such as an id, isn't."""
+    found: dict[str, Any] = {}
+    while isinstance(value, dict) and not given_keys(value):
+        holders = ("body", "params") if is_of_batch(value) else ("request",)
+        holder = next((key for key in holders if isinstance(value.get(key), (dict, list))), None)
+        others = value.keys() - _OF_ENVELOPE - {holder}
+        found |= {key: content for key, content in value.items() if key in others and not is_word(content)}
+        value = value[holder] if holder else None
+    return found
 
 
 def is_of_batch(value: Mapping[str, Any]) -> bool:

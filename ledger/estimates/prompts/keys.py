@@ -10,7 +10,7 @@ RESPONSES_LIMITS = ("max_output_tokens",)
 # Settings of the two APIs and of gateways, and what eval sets have for the answers.
 _SETTINGS = frozenset(
     {
-        "model", "models", "store", "metadata", "user", "safety_identifier", "stop", "stop_sequences", "logit_bias",
+        "model", "models", "store", "metadata", "safety_identifier", "stop", "stop_sequences", "logit_bias",
         "modalities", "include", "prompt_cache_key", "expire_at", "extra_headers", "provider", "fallbacks", "betas",
         "transforms", "context_management", "id", "name", "tags", "custom_id", "request_id", "session_id",
         "created_at", "ideal", "expected", "expected_output", "expectedOutput", "output", "answer", "target",
@@ -21,7 +21,7 @@ _SETTINGS = frozenset(
 _WORDS = frozenset(
     {
         "service_tier", "tool_choice", "function_call", "reasoning_effort", "verbosity", "text_verbosity",
-        "truncation", "caching", "prompt_cache_retention", "format", "keep_alive", "route", "anthropic_version",
+        "truncation", "caching", "prompt_cache_retention", "format", "user", "keep_alive", "route", "anthropic_version",
     }
 )  # fmt: skip
 # Settings that are an object: a text or a list may be part of a prompt.
@@ -51,5 +51,10 @@ def is_setting(key: str, value: object) -> bool:
         return isinstance(value, dict)
     if key in _WORDS:
         words = value if isinstance(value, list) else [value]
-        return isinstance(value, dict) or all(isinstance(word, str) and len(word.split()) <= 1 for word in words)
+        return isinstance(value, dict) or all(map(is_word, words))
     return key in _SETTINGS
+
+
+def is_word(value: object) -> bool:
+    """Tells whether a value is one word, such as an id or a setting; Chinese has no blanks to tell words by."""
+    return isinstance(value, str) and value.isascii() and len(value.split()) <= 1

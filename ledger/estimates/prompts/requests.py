@@ -16,6 +16,7 @@ from ledger.errors import LedgerError
 from ledger.estimates.prompts.bodies import BodyReader
 from ledger.estimates.prompts.envelopes import (
     EXPECTED,
+    beside_body,
     given_keys,
     is_body,
     is_conversation,
@@ -27,7 +28,7 @@ from ledger.estimates.prompts.fields import listed_names, names_of
 from ledger.estimates.prompts.files import STANDARD_INPUT, json_of, read_bytes, text_of
 from ledger.estimates.prompts.parts import Part
 from ledger.estimates.prompts.rows import bodies_of, table_columns, table_rows
-from ledger.estimates.prompts.variables import placeholders_in
+from ledger.estimates.prompts.variables import marks_in
 from pricing.estimating.counting import PromptText
 
 TOKENS_OF_MESSAGE = 3
@@ -65,9 +66,14 @@ def read_prompts(path: str, columns: Sequence[str] = (), *, as_written: bool = F
     """Reads prompts: .json is one body or a list, .jsonl one a line, all else one text.
 
     With columns, each row of a CSV or JSON file is a request that holds them. Standard input is a text unless it starts
-    with a JSON object that is a request body, or is a list of them. `as_written` says that placeholders in a text
+    with a JSON object that is a request body, or is a list of them. `as_written` says that placeholders in texts
     aren't filled afterwards, which a note then tells.
     """
+    prompts = _prompts_of(path, columns)
+    return [_with_marks(prompt) for prompt in prompts] if as_written else prompts
+
+
+def _prompts_of(path: str, columns: Sequence[str]) -> list[Prompt]:
     suffix = PurePath(path).suffix.lower()
     unread = _UNREAD.get(suffix) or ("YAML" if columns and suffix in _YAML else None)
     if unread:
@@ -80,12 +86,19 @@ def read_prompts(path: str, columns: Sequence[str] = (), *, as_written: bool = F
     if suffix in _LINES:
         return _of_lines(raw, path)
     bodies = _of_standard_input(raw) if path == STANDARD_INPUT else []
-    return bodies or [_of_text(raw, path, as_written=as_written)]
+    return bodies or [_of_text(raw, path)]
+
+
+def _with_marks(prompt: Prompt) -> Prompt:
+    """Adds a note of what a template engine would have filled in."""
+    marks = marks_in(prompt.text.texts)
+    note = f"{listed_names(marks)} counted as written: {_FILLED}"
+    return replace(prompt, warnings=(*prompt.warnings, note)) if marks else prompt
 
 
 def prompt_of_body(name: str, body: object) -> Prompt:
     """Reads one request body, bare, as `request` of an envelope or `body` of a batch's line; LedgerError naming it."""
-    body = unwrapped(name, body)
+    beside, body = beside_body(body), unwrapped(name, body)
     if not isinstance(body, dict) or not given_keys(body):
         raise LedgerError(f"{name}: isn't a request body: {EXPECTED}")
     if len(given_keys(body)) > 1 and body.get("messages") is not None:
@@ -96,6 +109,7 @@ def prompt_of_body(name: str, body: object) -> Prompt:
     else:
         reader.read_chat(body)
     reader.read_others(body)
+    reader.read_beside(beside)
     overhead = TOKENS_OF_REQUEST + TOKENS_OF_MESSAGE * reader.messages
     model = body.get("model")
     return Prompt(
@@ -191,14 +205,11 @@ def _rows(raw: bytes, path: str, columns: Sequence[str]) -> Iterator[tuple[str, 
 # --- texts ----------------------------------------------------------------------------------------------------------
 
 
-def _of_text(raw: bytes, path: str, *, as_written: bool) -> Prompt:
+def _of_text(raw: bytes, path: str) -> Prompt:
     text = text_of(raw, path)
     notes = list(_notes_of_text(raw, path))
     if not text.strip():
         notes = ["holds no text"]
-    asked = sorted(placeholders_in([text])) if as_written else []
-    if asked:
-        notes.append(f"{listed_names(f'{{{{{name}}}}}' for name in asked)} counted as written: {_FILLED}")
     return Prompt(path, PromptText((text,)), warnings=tuple(notes))
 
 

@@ -23,8 +23,12 @@ from pricing.errors import shown
 
 _LANGCHAINS_TYPES = ("human", "ai", "system", "developer", "tool", "function", "chat")
 # Lists and objects as pandas writes them into CSV files.
-_PYTHONS = re.compile(r"\s*[\[{]\s*\{?\s*'")
+_PYTHONS = re.compile(r"\s*[\[{]\s*\{?\s*'|\s*\[?\s*[A-Z]\w*\(\w+=")
+_BROKEN = re.compile(r'\s*(?:\{|\[\s*\{)\s*"\w+"\s*:|\s*\[\s*"')
 _PYTHONS_MESSAGES = re.compile(r"\s*\[\s*\{\s*'(?:role|content|type|from|value)'\s*:")
+# What promptfoo replaces by the text of the file.
+_FILE = re.compile(r"\s*file://\S+\s*")
+_IMAGE = re.compile(r"\s*data:image/[\w.+-]+;base64,[\w+/=\s]*")
 _AS_JSON = "write it as JSON, or the rows as JSON Lines"
 _IN_UTF8 = "convert it to UTF-8"
 
@@ -186,7 +190,12 @@ def _is_message(entry: object) -> bool:
 
 def _of_user(texts: Sequence[str]) -> list[dict[str, Any]]:
     """Makes one message of texts; none of none."""
-    return [{"role": "user", "content": [{"type": "text", "text": text} for text in texts]}] if texts else []
+    return [{"role": "user", "content": [_part_of(text) for text in texts]}] if texts else []
+
+
+def _part_of(text: str) -> dict[str, str]:
+    kind = "image_url" if _IMAGE.fullmatch(text) else "file" if _FILE.fullmatch(text) else "text"
+    return {"type": kind, kind: text}
 
 
 def _texts_of(name: str, column: str, value: object) -> list[str]:
@@ -209,6 +218,8 @@ def _notes_of_text(column: str, value: object) -> Iterator[str]:
     inner = json_in(value)
     if inner is None and _PYTHONS.match(value):
         yield f"its {shown(column)} may be as Python prints it and counts as written: {_AS_JSON} if so"
+    elif inner is None and _BROKEN.match(value):
+        yield f"its {shown(column)} may be JSON that is cut off or broken, and counts as written: mend it if so"
     if isinstance(inner, dict) and inner:
         fields = listed_names(names_of(inner, prefix=f"{column}."))
         yield f"its {shown(column)} is JSON and counts as written: --column takes a field of it: {fields}"
