@@ -48,6 +48,7 @@ def test_lines_before_the_header_are_named(booked: Cli, text: str, lines: int) -
         ("request_id,amount / a,1.5 / Total (USD),1.5", "Total (USD)"),
         ("model,amount / {PRO},1.5 / Gesamtsumme,1.5", "Gesamtsumme"),
         ("model,amount / {PRO},1.5 / 合计,1.5", "合计"),
+        ("model,amount / {PRO},1.5 / 合計：,1.5", "合計："),
         ("day,model,amount / 2026-03-01,{PRO},1.5 / Billed until 31 March,1.5", "Billed until 31 March"),
     ],
 )

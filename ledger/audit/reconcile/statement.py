@@ -27,8 +27,8 @@ from pricing.money import INT64_MAX
 KEYS = ("request_id", "occurred_at", "day", "model")
 # What bills call a row that is the sum of the others.
 _SUM = re.compile(
-    r"(?:(?:sub|grand )?totals?(?: général)?|sum|gesamt(?:betrag)?|(?:zwischen|gesamt)?summe|[合总小]计|总额)"
-    r"\s*:?\s*(?:\(.*\)|(?:for|of|in) .*|due|amount)?",
+    r"(?:(?:sub|grand )?totals?(?: général)?|sum|gesamt(?:betrag)?|(?:zwischen|gesamt)?summe|[合总小共總総][计計]|总额)"
+    r"\s*[:：]?\s*(?:\(.*\)|(?:for|of|in) .*|due|amount)?",
     re.IGNORECASE,
 )
 # Lines that are looked through for a header below the first.
