@@ -29,9 +29,18 @@ _SCALES = frozenset(
     {
         "cent", "cents", "penny", "pence", "minor", "micro", "micros", "millicents", "microdollars", "fen", "分", "角",
         "kusd", "keur", "tusd", "teur", "tsd", "mio", "thousand", "thousands", "million", "millions",
+        "cts", "nanos", "millis", "ticks", "hundredths", "smallest", "subunit", "subunits", "厘", "毫",
     }
 )  # fmt: skip
-_SCALED = re.compile(r"¢|\bk(?=[A-Z]{3}\b|[€£¥])|(?<!\d)(?:1[.,' ]?)?000s?\b|[十百千万亿][美欧日港]?元")
+_COMMON = "(?:USD|EUR|GBP|CNY|RMB|usd|eur|gbp|cny|rmb|Usd|Eur)"
+# Thousands, parts of ten and cents beside a unit or within a word: `kUSD`, `US$ m`, `nano_usd`, `USD x 10^-6`.
+_SCALED = re.compile(
+    r"¢|\bk(?=[A-Z]{3}\b|[€£¥])|(?<!\d)(?:1[.,' ]?)?000s?\b|[十百千万亿][美欧日港]?元"
+    rf"|(?<![A-Za-z])[kKmMμ] ?(?={_COMMON}(?![A-Za-z])|[$€£¥])"
+    rf"|(?:(?<![A-Za-z]){_COMMON}[ _]?|[$€£¥] ?)(?:[kKmM]|mn|bn|nano)(?![A-Za-z])"
+    rf"|(?:[Mm]icro|[Mm]illi|[Nn]ano)[ _-]?(?={_COMMON}|[Cc]ent|[Dd]ollar|[Cc]redit|[Uu]nit)|{_COMMON}_?[Cc]ents?"
+    r"|(?<![A-Za-z])ct(?![A-Za-z])|10 ?\^|(?<![A-Za-z0-9])e-?(?:[369]|12)(?![A-Za-z0-9])"
+)
 _SAYS_CURRENCY = frozenset(
     {"currency", "currencycode", "currencies", "währung", "waehrung", "devise", "moneda", "valuta", "moeda"}
 )
@@ -63,7 +72,7 @@ def named_in(header: str) -> Named:
     text = unicodedata.normalize("NFKC", header)
     words = _words(text)
     scaled = _SCALED.search(text)
-    scale = next((word for word in words if word.lower() in _SCALES), None if scaled is None else scaled[0])
+    scale = next((word for word in words if word.lower() in _SCALES), None if scaled is None else scaled[0].strip())
     dollars = {found[0].strip(): _dollar(found) for found in _DOLLAR.finditer(text)}
     signs = {sign: _SIGNS.get(sign) for sign in text if sign != "$" and unicodedata.category(sign) == "Sc"}
     bracketed = {code: currency_of(code) for code in _IN_BRACKETS.findall(text) if code not in _NO_CURRENCY}

@@ -35,7 +35,7 @@ _LETTERS = {
     "Z": "%z",
 }
 # A zone that a format states as it is in each text: it is read there.
-_ZONE = re.compile(r"%.|(?:UTC|GMT)(?![A-Za-z+-])|(?:Z|[+-][0-9]{2}:?[0-9]{2})$")
+_ZONE = re.compile(r"%.|(?:UTC|GMT)(?![A-Za-z]| ?[+-])|(?:Z|[+-][0-9]{2}:?[0-9]{2})$")
 _LETTER = re.compile("|".join(_LETTERS))
 
 

@@ -114,3 +114,11 @@ def test_days_past_the_month_in_a_column_that_isnt_mapped_are_told(
     assert f"--map day={header}" in found.stderr
     quiet = reconcile(booked, f"model,{header},amount / {PRO},{inside},1.5", "--month", "2026-03", *options)
     assert "outside" not in quiet.stderr
+
+
+@pytest.mark.parametrize("zone", ["GMT+8", "UTC+8", "CST", "+08", "UTC +8"])
+def test_a_zone_that_a_format_has_as_letters_is_to_be_said(booked: Cli, zone: str) -> None:
+    text, shape = f"day,amount / 2026-03-02 04:00 {zone},1.5", ("--date-format", f"YYYY-MM-DD HH:mm {zone}")
+    refused = booked("reconcile", "--statement", write(text), *shape)
+    assert (refused.exit_code, f"is in {zone}" in refused.stderr) == (2, True), refused.stderr
+    assert reconcile(booked, text, *shape, "--timezone", "Asia/Shanghai").exit_code == 0

@@ -48,6 +48,7 @@ def test_lines_before_the_header_are_named(booked: Cli, text: str, lines: int) -
         ("request_id,amount / a,1.5 / Total (USD),1.5", "Total (USD)"),
         ("model,amount / {PRO},1.5 / Gesamtsumme,1.5", "Gesamtsumme"),
         ("model,amount / {PRO},1.5 / 合计,1.5", "合计"),
+        ("model,amount / {PRO},1.5 / 合計：,1.5", "合計："),
         ("day,model,amount / 2026-03-01,{PRO},1.5 / Billed until 31 March,1.5", "Billed until 31 March"),
     ],
 )
@@ -114,3 +115,19 @@ def test_a_model_that_is_nearly_known_is_told(booked: Cli, model: str) -> None:
     found = reconcile(booked, f"model;amount / {model};1.5", *MARCH)
     assert f"model '{model}' of the statement is not on card 'evolink': did you mean '{PRO}'" in found.stderr
     assert "did you mean" not in reconcile(booked, f"model;amount / {PRO};1.5", *MARCH).stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("request_id,DR/CR,amount / a,DR,2 / a,CR,0.5", "line 3, column 'DR/CR': says the sign of the amount by CR"),
+        ("request_id,amount,debit_credit_indicator / a,2,Debit / a,0.5,Credit", "write amounts with one"),
+        ("request_id;Soll/Haben;amount / a;S;2 / a;H;0,5", "such as -1234.5"),
+        ("request_id,amount, / a,1,234.50", "line 2, column 'amount': is followed by '234.50' under no name"),
+    ],
+)
+def test_an_amount_that_goes_on_in_another_column_is_refused(booked: Cli, text: str, told: str) -> None:
+    refused = booked("reconcile", "--statement", write(text), *MARCH)
+    assert (refused.exit_code, told in refused.stderr) == (2, True), refused.stderr
+    signed = "request_id,DR/CR,amount, / a,DR,2, / a,CR,-0.5,"
+    assert reconcile(booked, signed, *MARCH).json["total"]["provider_amount"] == "1.5"

@@ -36,7 +36,7 @@ def test_a_header_names_its_currency(code: str, header: str) -> None:
     [
         "amount", "Cost", "Amount (net)", "Amount (NET)", "total_all_in", "Top cost", "Betrag", "应付金额", "单元",
         "Valeur", "Coût employeur", "PayableAmount", "分摊金额", "Gesamt (Summe)", "percentage", "cost_per_day",
-        "credit amount", "AMD instances", "K8s cost",
+        "credit amount", "AMD instances", "K8s cost", "gpt-nano cost", "Microsoft cost", "E3 licences", "CT scans",
     ],
 )  # fmt: skip
 def test_other_headers_name_none(header: str) -> None:
@@ -67,7 +67,9 @@ def test_a_header_with_several_readings_has_them_all(header: str, codes: set[str
     [
         "USD cents", "amount_cents", "cents", "分", "金额(分)", "应付金额（分）", "costInCents", "Amount (¢)",
         "cost_micros", "Betrag in Tsd. EUR", "TEUR", "kUSD", "Cost (k€)", "万元", "金额(万美元)", "Cost in thousands",
-        "USD (000s)", "EUR 1.000", "pence", "amount_minor",
+        "USD (000s)", "EUR 1.000", "pence", "amount_minor", "cost_microusd", "cost_nano_usd", "nanoUsd", "µUSD", "mUSD",
+        "Cost (k USD)", "Cost (k$)", "Cost $M", "US$ m", "USD mn", "cost_in_usd_m", "cost_in_usd_ticks", "usdcents",
+        "microcents", "cost_ct", "USD cts", "units_nanos", "amount_usd_e6", "USD x 10^-6", "金额(厘)", "USD hundredths",
     ],
 )  # fmt: skip
 def test_parts_and_multiples_of_a_unit_are_found(header: str) -> None:

@@ -20,6 +20,8 @@ from ledger.values.periods import parse_day
 
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 _LIKE_DAY = re.compile(r"(\d{1,4})[-./年](\d{1,2}|[A-Za-z]{3})[-./月](\d{1,4})(?!\d)", re.ASCII)
+# A zone that a format has as letters or hours, which aren't read: `CST`, `GMT+8`, `+08`.
+_UNREAD_ZONE = re.compile(r"(?:(?:UTC|GMT) ?[+-][0-9]+|(?<= )[+-][0-9]{1,2}|\b[A-Z]{1,3}T)\)?$")
 _SHAPES = ("%Y-%m-%d", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y")
 
 
@@ -84,6 +86,10 @@ class BillDays:
     def _read_day(self, text: str) -> str:
         if self._shape is not None and not isinstance(text, Iso):
             moment = self._by_format(text)
+            unread = None if self._naive_zone else _UNREAD_ZONE.search(re.sub("%.", " ", self._shape))
+            if unread is not None and moment.tzinfo is None:
+                what = f"{text[:40]!r} is in {unread[0].rstrip(')')}, which isn't read as a zone"
+                raise ValueError(f"{what}: --timezone says which it is, such as Asia/Shanghai")
             return moment.date().isoformat() if moment.tzinfo is None else self.day_at(text)
         try:
             return parse_day(text, "the cell")

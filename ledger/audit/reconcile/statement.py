@@ -27,13 +27,20 @@ from pricing.money import INT64_MAX
 KEYS = ("request_id", "occurred_at", "day", "model")
 # What bills call a row that is the sum of the others.
 _SUM = re.compile(
-    r"(?:(?:sub|grand )?totals?(?: général)?|sum|gesamt(?:betrag)?|(?:zwischen|gesamt)?summe|[合总小]计|总额)"
-    r"\s*:?\s*(?:\(.*\)|(?:for|of|in) .*|due|amount)?",
+    r"(?:(?:sub|grand )?totals?(?: général)?|sum|gesamt(?:betrag)?|(?:zwischen|gesamt)?summe|[合总小共總総][计計]|总额)"
+    r"\s*[:：]?\s*(?:\(.*\)|(?:for|of|in) .*|due|amount)?",
     re.IGNORECASE,
 )
 # Lines that are looked through for a header below the first.
 _LOOKED_THROUGH = 40
 _COUNT = re.compile(r"[0-9]{1,19}")
+# Columns that say the sign of an amount by their name, and what they say of one that is to be taken off.
+_SAYS_SIGN = re.compile(
+    r"\W*(?:(?:dr|debit|d|soll|s)\s*[/|-]\s*(?:cr|credit|c|haben|h)|(?:cr|credit|c|haben|h)\s*[/|-]\s*(?:dr|debit|d|soll|s)"
+    r"|sign|(?:debit[ _-]?credit|credit[ _-]?debit)(?:[ _-]?\w+)?|借贷(?:标志|方向)?|收支)\W*",
+    re.IGNORECASE,
+)
+_TAKEN_OFF = re.compile(r"cr\.?|credit|c|haben|h|-|贷|收入", re.IGNORECASE)
 # What the format of a true number has beside it, such as tokens.
 _BESIDE_COUNT = re.compile(r" [^0-9]+$")
 
@@ -78,6 +85,9 @@ class ProviderStatement:
             self._currency = BillCurrency(layout.currency, self.header[self._places["amount"]])
         except ValueError as error:
             raise self._wrong(table.header_line, str(error), "amount") from None
+        self._signs = [
+            at for at, name in enumerate(self.header) if at not in self._places.values() and _SAYS_SIGN.fullmatch(name)
+        ]
         self._unmapped_currencies = [] if "currency" in self._places else self._find_currencies()
 
     @property
@@ -228,12 +238,26 @@ class ProviderStatement:
                 self._currency.note(line, figure.currency)
         except ValueError as error:
             raise self._wrong(line, str(error), "amount") from None
+        self._check_alone(line, cells, positive=figure.nano > 0)
         if abs(figure.nano) > INT64_MAX:
             raise self._wrong(line, f"{cell[:40]} is more than a request can cost", "amount")
         if figure.mark is not None and mark is None:
             self._note_mark(line, figure.mark)
         self.places = max(self.places, figure.places)
         return figure.nano
+
+    def _check_alone(self, line: int, cells: Sequence[str], *, positive: bool) -> None:
+        """Refuses an amount that has its sign in another column, or its end in one without a name, as 1,234.50 has."""
+        for place in self._signs:
+            if positive and _TAKEN_OFF.fullmatch(cells[place].strip()):
+                what = f"says the sign of the amount by {cells[place].strip()}: write amounts with one, such as -1234.5"
+                raise wrong(self.name, line, what, f", column {self.header[place]!r}")
+        after = self._places["amount"] + 1
+        if after < len(cells) and not self.header[after] and cells[after][:1].isdigit():
+            what = (
+                f"is followed by {cells[after][:40]!r} under no name: quote what holds a separator, or name the column"
+            )
+            raise self._wrong(line, what, "amount")
 
     def _note_currency(self, line: int, cells: Sequence[str]) -> None:
         """Notes what the column of the currency says, or those that are of currencies by their name."""
