@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
+from ledger.budgets.coverage import covering, dimensions_of, nano_of, summed, tag_keys
 from ledger.budgets.definitions import read_schedules
+from ledger.budgets.forecast import Forecast, forecast
+from ledger.budgets.history import read_histories
 from ledger.errors import LedgerError
-from ledger.reports.dimensions import TAG_PREFIX
 from ledger.reports.selection import Basis, Selection
 from ledger.reports.spend import SelectedSpend, SpendRow, read_spend
 from ledger.reports.unbooked import read_unbooked_calls
@@ -42,7 +44,8 @@ class Asked(NamedTuple):
 class BudgetStatus:
     """A budget in the period [start, end) at a time; amounts are nano of its currency.
 
-    `other` is what its usage cost in currencies that a credits budget isn't compared in.
+    `other` is what its usage cost in currencies that a credits budget isn't compared in. A period that is over has no
+    forecast.
     """
 
     budget: Budget
@@ -53,6 +56,7 @@ class BudgetStatus:
     amount_nano: int
     actual_nano: int
     other: tuple[str, ...] = ()
+    forecast: Forecast | None = None
 
     @property
     def used(self) -> Fraction:
@@ -91,6 +95,30 @@ class BudgetStatus:
     def crossed(self) -> list[int]:
         """The alerts, in percent, that are reached."""
         return [percent for percent in self.budget.alerts if self.actual_nano * 100 >= self.amount_nano * percent]
+
+    @property
+    def expected_nano(self) -> int | None:
+        """The expected cost at the period's end, where there is a forecast of it."""
+        return None if self.forecast is None else self.forecast.expected
+
+    @property
+    def will_be_over(self) -> bool:
+        """True where the expected cost is more than the amount; without a forecast it is the actual one."""
+        expected = self.expected_nano
+        return self.is_over if expected is None else expected > self.amount_nano
+
+    @property
+    def runs_out(self) -> date | None:
+        """The day on which the expected cost passes the amount; None where it has, or won't within the period."""
+        return None if self.forecast is None or self.is_over else self.forecast.runs_out(self.amount_nano)
+
+    @property
+    def crossed_by_forecast(self) -> list[int]:
+        """The forecast's alerts, in percent, that the expected cost reaches."""
+        expected = self.expected_nano
+        if expected is None:
+            return []
+        return [percent for percent in self.budget.alert_forecast if expected * 100 >= self.amount_nano * percent]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +161,8 @@ def _day_of(time: datetime, zone: ZoneInfo) -> date:
     return min(time.astimezone(zone).date(), date(LAST_YEAR, 12, 31))
 
 
-def read_status(database: Database, asked: Asked, *, basis: Basis) -> Status:
-    """Reads the status of a ledger's budgets, from one snapshot of it."""
+def read_status(database: Database, asked: Asked, *, basis: Basis, now: datetime) -> Status:
+    """Reads the status of a ledger's budgets, from one snapshot of it; forecasts know the days up to now at most."""
     zone = database.zone
     with database.reading() as connection:
 
@@ -143,8 +171,9 @@ def read_status(database: Database, asked: Asked, *, basis: Basis) -> Status:
 
         held = [budget for each in read_schedules(connection).values() if (budget := each.on(asked.day)) is not None]
         status = status_of(held, asked, Selection(zone, basis=basis), read)
+        budgets = _with_forecasts(status.budgets, min(asked.at, now), Selection(zone), read)
         whole = asked.selection(Selection(zone, basis=basis), *_bounds(asked.day, "month", zone))
-        return replace(status, unbooked_calls=read_unbooked_calls(connection, whole, zone))
+        return replace(status, budgets=budgets, unbooked_calls=read_unbooked_calls(connection, whole, zone))
 
 
 def status_of(
@@ -154,8 +183,8 @@ def status_of(
 
     `base` has zone and basis.
     """
-    keys = tuple(dict.fromkeys(key for budget in budgets for key, _value in budget.tags))
-    base = replace(base, dimensions=("project", "model", *(TAG_PREFIX + key for key in keys)))
+    keys = tag_keys(budgets)
+    base = replace(base, dimensions=dimensions_of(keys))
     spans: dict[Bounds, SelectedSpend] = {}
 
     def rows(bounds: Bounds) -> list[SpendRow]:
@@ -167,7 +196,7 @@ def status_of(
     found = []
     for budget, covered in zip(budgets, covers, strict=True):
         bounds = _bounds(asked.day, budget.period, base.zone)
-        spend = _summed(row for row in rows(bounds) if covered(row))
+        spend = summed(row for row in rows(bounds) if covered(row))
         found.append(_status(budget, asked, bounds, spend))
     month = rows(_bounds(asked.day, "month", base.zone))
     last = max((row.last_occurred_at_us for row in month if row.last_occurred_at_us is not None), default=None)
@@ -176,36 +205,36 @@ def status_of(
         month=period_label(period_start(asked.day, "month"), "month"),
         at=asked.at,
         budgets=sorted(found, key=lambda each: (-each.used, each.budget.name)),
-        unbudgeted=_summed(row for row in month if not any(covered(row) for covered in covers)),
-        total=_summed(month),
+        unbudgeted=summed(row for row in month if not any(covered(row) for covered in covers)),
+        total=summed(month),
         data_through=None if last is None else iso_text(last),
         notes=[f"read from the charges themselves, not from the roll-ups: {reason}" for reason in reasons],
     )
+
+
+def _with_forecasts(
+    found: Sequence[BudgetStatus], at: datetime, base: Selection, read: Callable[[Selection], SelectedSpend]
+) -> list[BudgetStatus]:
+    """Adds the forecasts of the periods that aren't over at a time, all from one read."""
+    running = [each for each in found if each.end > at]
+    if not running:
+        return list(found)
+    histories = iter(read_histories([each.budget for each in running], at, base, read))
+    today = at.astimezone(base.zone).date()
+    start, tomorrow = (day_start(today + timedelta(days=days), base.zone) for days in (0, 1))
+
+    def of(each: BudgetStatus) -> Forecast:
+        first, end = (moment.astimezone(base.zone).date() for moment in (each.start, each.end))
+        passed = (at - start) / (tomorrow - start)
+        return forecast(next(histories), spent=each.actual_nano, today=today, passed=passed, first=first, end=end)
+
+    return [replace(each, forecast=of(each)) if each.end > at else each for each in found]
 
 
 def _bounds(day: date, period: Period, zone: ZoneInfo) -> Bounds:
     """The first instant of the period that a day lies in, and that of the next one."""
     first = period_start(day, period)
     return day_start(first, zone), day_start(next_start(first, period), zone)
-
-
-def covering(budget: Budget, keys: Sequence[str]) -> Callable[[SpendRow], bool]:
-    """Makes a test that a row by project, model and these tag keys is the budget's, as a report's filters have it."""
-    wanted: dict[int, set[str]] = {}
-    if budget.projects:
-        wanted[0] = set(budget.projects)
-    if budget.models:
-        wanted[1] = set(budget.models)
-    for key, value in budget.tags:
-        wanted.setdefault(2 + keys.index(key), set()).add(value)
-    return lambda row: all(row.dimensions[place] in values for place, values in wanted.items())
-
-
-def _summed(rows: Iterable[SpendRow]) -> Spend:
-    spend = Spend()
-    for row in rows:
-        spend.add(row.currency, row.per_usd_nano, row.sums.amount_nano, row.sums.requests)
-    return spend
 
 
 def _status(budget: Budget, asked: Asked, bounds: Bounds, spend: Spend) -> BudgetStatus:
@@ -217,6 +246,6 @@ def _status(budget: Budget, asked: Asked, bounds: Bounds, spend: Spend) -> Budge
         *bounds,
         asked.at,
         amount_nano=budget.amount_nano_in(f"{first:%Y-%m}"),
-        actual_nano=spend.usd_nano if currency == "USD" else spend.nano(currency),
+        actual_nano=nano_of(spend, currency),
         other=() if currency == "USD" else tuple(f"{amount} {name}" for name, amount in others.items()),
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ledger.values.budget_periods import next_start
 from tests.conftest import Cli
 from tests.helpers.ledgers import MINI, PRO
 from tests.helpers.sources import lines, record
@@ -53,7 +55,8 @@ def test_budgets_come_worst_first_then_what_none_covers_and_all(march: Cli) -> N
     assert found["rows"][1] == {
         "budget": "pro", "period": "2026-03", "actual": "144", "amount": "160", "currency": "CRD",
         "used_percent": "90", "elapsed_percent": "100", "left": "16", "days_left": "0", "left_a_day": None,
-        "crossed": [80], "owner": None,
+        "crossed": [80], "forecast_method": None, "forecast_low": None, "forecast": None, "forecast_high": None,
+        "variance": None, "runs_out": None, "crossed_by_forecast": [], "owner": None,
     }  # fmt: skip
     # 2 of support; the week of ide ends in April, its usage is of none but its budget all the same.
     assert found["unbudgeted"] == {"requests": 1, "credits": "2", "usd": "0.027777778"}
@@ -151,3 +154,79 @@ def test_a_month_may_have_an_amount_of_its_own(march: Cli) -> None:
     Path("tollbook.toml").write_text(planned, encoding="utf-8")
     march("budget", "apply", "--yes").ok()
     assert [status(march, "--month", f"2026-0{month}")["rows"][0]["amount"] for month in (2, 3)] == ["100", "300"]
+
+
+# --- forecasts ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def steady(db_cli: Cli) -> Cli:
+    """8 credits of search on each day from 1 February to 20 March, and 8 of ide on the last two of them."""
+    days = [f"2026-02-{day:02}" for day in range(1, 29)] + [f"2026-03-{day:02}" for day in range(1, 21)]
+    use(db_cli, *((day, "search", PRO, 8) for day in days), *((day, "ide", PRO, 8) for day in days[-2:]))
+    return db_cli
+
+
+FORECAST = ("forecast_method", "forecast_low", "forecast", "forecast_high", "variance", "runs_out")
+
+
+def test_a_running_period_is_told_to_its_end(steady: Cli) -> None:
+    steady("budget", "set", "search", "--amount", "230credits", "--project", "search", *FROM, "--alert-forecast",
+           "90,100,110").ok()  # fmt: skip
+    steady("budget", "set", "ide", "--amount", "500credits", "--project", "ide", *FROM).ok()
+    steady("budget", "set", "weekly", "--amount", "1usd", "--period", "week", "--project", "search", *FROM).ok()
+    rows = {each["budget"]: each for each in status(steady, "--at", "2026-03-20")["rows"]}
+    found = rows["search"]
+    # 20 days of March and 11 to come, at 8 a day; the 230 are passed on the 29th.
+    assert [found[name] for name in FORECAST] == ["weekdays", "248", "248", "248", "18", "2026-03-29"]
+    assert (found["crossed"], found["crossed_by_forecast"]) == ([], [90, 100])
+    # Of two days nothing can be told.
+    assert [rows["ide"][name] for name in FORECAST] == ["too early", None, None, None, None, None]
+    # In USD, to Sunday: 7 days at 8 / 72.
+    assert rows["weekly"]["forecast"] == "0.777777778"
+    assert rows["weekly"]["runs_out"] is None
+    # What is over is as it is.
+    assert {
+        each["forecast_method"] for each in status(steady, "--month", "2026-03")["rows"] if each["budget"] != "weekly"
+    } == {None}
+    shown = steady("budget", "status", "--at", "2026-03-20").ok().stdout
+    assert "2026-03-29" in shown
+
+
+def test_the_gate_fails_where_a_budget_will_be_over(steady: Cli) -> None:
+    asked = ("--at", "2026-03-20", "--fail-on", "forecast")
+    steady("budget", "set", "search", "--amount", "248credits", "--project", "search", *FROM).ok()
+    status(steady, *asked)
+    steady("budget", "set", "search", "--amount", "247.9credits", "--project", "search", *FROM).ok()
+    status(steady, *asked, code=1)
+    status(steady, "--at", "2026-03-20", "--fail-on", "actual")
+    # Where nothing can be told, and of what is over, what was spent decides.
+    steady("budget", "set", "search", "--amount", "1000credits", "--project", "search", *FROM).ok()
+    steady("budget", "set", "ide", "--amount", "15credits", "--project", "ide", *FROM).ok()
+    status(steady, *asked, code=1)
+    status(steady, "--month", "2026-03", "--fail-on", "forecast", code=1)
+
+
+def test_late_usage_and_adjustments_count_and_raise_no_day(steady: Cli) -> None:
+    steady("budget", "set", "all", "--amount", "1000credits", "--project", "search", *FROM).ok()
+    [before] = status(steady, "--at", "2026-03-20")["rows"]
+    steady("close", "2026-02", "--force", "--reason", "a test").ok()
+    use(steady, ("2026-02-27", "search", PRO, 20))
+    booked = ("--project", "search", "--month", "2026-03", "--reason", "a test", "--reference", "CN-1")
+    steady("adjust", "--amount", "16credits", *booked).ok()
+    [after] = status(steady, "--at", "2026-03-20")["rows"]
+    assert [(each["actual"], each["forecast"]) for each in (before, after)] == [("160", "248"), ("196", "284")]
+
+
+def test_no_day_after_now_is_taken_for_one_without_usage(db_cli: Cli) -> None:
+    today = datetime.now(UTC).date()
+    days = [(today - timedelta(days=age)).isoformat() for age in range(28, 0, -1)]
+    use(db_cli, *((day, "search", PRO, 8) for day in days))
+    db_cli(
+        "budget", "set", "year", "--amount", "100000credits", "--period", "year", "--from", f"{days[0][:4]}-01-01"
+    ).ok()
+    db_cli("budget", "set", "next", "--amount", "100000credits").ok()
+    soon = today + timedelta(days=40)
+    found = {each["budget"]: each for each in status(db_cli, "--at", soon.isoformat())["rows"]}
+    length = (next_start(soon.replace(day=1), "month") - soon.replace(day=1)).days
+    assert found["next"]["forecast"] == str(8 * length)

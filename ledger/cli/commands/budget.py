@@ -223,7 +223,7 @@ def remove(app: App, *, name: str, start: str | None, output: Output) -> None:
 @command(
     "tollbook budget status",
     "tollbook budget status --month last",
-    "tollbook budget status --at 2026-03-15 --fail-on actual",
+    "tollbook budget status --at 2026-03-15 --fail-on forecast",
     within=budget,
 )
 @click.option("--month", metavar="YYYY-MM|last", help="As far as this month has passed; of a past one, its end.")
@@ -240,20 +240,25 @@ def remove(app: App, *, name: str, start: str | None, output: Output) -> None:
     show_default=True,
     help="Usage by the month it is booked in, or by when it happened.",
 )
-@click.option("--fail-on", type=click.Choice(["actual"]), help="Fail where a budget is used by more than 100 %.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["actual", "forecast"]),
+    help="Fail where a budget is used by more than 100 %, or will be by the expected forecast.",
+)
 def status(app: App, *, month: str | None, at: str | None, basis: Basis, fail_on: str | None, output: Output) -> None:
     """Show how far each budget is used, worst first.
 
     Each in its own period; then the month's usage that no budget covers, and all of it, each request once. What a day
-    may cost is what is left over the days to come. Percents and days are rounded down.
+    may cost is what is left over the days to come. The forecast is what a period will have cost at its end, four times
+    out of five from low to high. Percents and days are rounded down.
     """
     from ledger.budgets.status import asked_time, read_status
 
-    database = app.open()
-    asked = asked_time(month, at, zone=database.zone, now=datetime.now(UTC))
-    found = read_status(database, asked, basis=basis)
+    database, now = app.open(), datetime.now(UTC)
+    asked = asked_time(month, at, zone=database.zone, now=now)
+    found = read_status(database, asked, basis=basis, now=now)
     if fail_on is not None:
-        _judge(found)
+        _judge(found, fail_on)
     output.write(status_sheet(found, basis, database.zone))
     for each in found.budgets:
         if each.other:
@@ -268,14 +273,15 @@ def status(app: App, *, month: str | None, at: str | None, basis: Basis, fail_on
         note(without_fees(found.unbooked_calls))
 
 
-def _judge(found: Status) -> None:
+def _judge(found: Status, by: str) -> None:
     """Decides the exit code; a budget whose usage isn't all in its currency can't be judged."""
     from pricing.errors import shown
 
-    for each in found.budgets:
-        if each.other and not each.is_over:
+    over = [each.is_over if by == "actual" else each.will_be_over for each in found.budgets]
+    for each, is_over in zip(found.budgets, over, strict=True):
+        if each.other and not is_over:
             raise LedgerError(
                 f"budget {shown(each.budget.name)} is in credits and holds {' and '.join(each.other)}, which have no "
                 "conversion to credits: give its amount in usd, or projects and models that are billed in credits"
             )
-    decide_exit(int(any(each.is_over for each in found.budgets)))
+    decide_exit(int(any(over)))

@@ -38,11 +38,18 @@ STATUS = (
     *columns("money", "actual", "amount"),
     Column("currency"),
     Column("used_percent", "decimal"),
-    Column("elapsed_percent", "decimal", priority=3),
-    Column("left", "money", priority=1),
-    Column("days_left", "decimal", priority=4),
-    Column("left_a_day", "money", priority=2),
+    Column("elapsed_percent", "decimal", priority=5),
+    Column("left", "money", priority=4),
+    Column("days_left", "decimal", priority=6),
+    Column("left_a_day", "money", priority=3),
     Column("crossed", priority=1),
+    Column("forecast_method", priority=1),
+    Column("forecast_low", "money", priority=2),
+    Column("forecast", "money"),
+    Column("forecast_high", "money", priority=2),
+    Column("variance", "money", shown=False),
+    Column("runs_out", priority=1),
+    Column("crossed_by_forecast", shown=False),
 )
 # Tables have these where a row says more than what is usual.
 RARE = {*RULE, BEFORE, UNTIL}
@@ -141,7 +148,18 @@ def status_sheet(found: Status, basis: str, zone: ZoneInfo) -> Sheet:
     }
     footnotes = [f"data through {found.data_through}"] if found.data_through else []
     footnotes += [without_fees(found.unbooked_calls)] if found.unbooked_calls else []
-    return Sheet(title, STATUS, rows, document=document, footnotes=footnotes)
+    return Sheet(title, _told(rows), rows, document=document, footnotes=footnotes)
+
+
+def _told(rows: Sequence[Sequence[Cell]]) -> list[Column]:
+    """The columns of a status: people see those that say something, and of a forecast's method that it is too early."""
+    silent = {"forecast_method": ("", "run rate", "weekdays")}
+    return [
+        replace(
+            column, shown=column.shown and any(row[place] not in silent.get(column.name, ("", None)) for row in rows)
+        )
+        for place, column in enumerate(STATUS)
+    ]
 
 
 def _status_row(status: BudgetStatus) -> list[Cell]:
@@ -157,18 +175,37 @@ def _status_row(status: BudgetStatus) -> list[Cell]:
         status.left_nano,
         _tenths(status.days_left),
         status.left_a_day_nano,
-        ", ".join(f"{percent}%" for percent in status.crossed),
+        _percents(status.crossed),
+        *_forecast_cells(status),
     ]
 
 
+def _forecast_cells(status: BudgetStatus) -> list[Cell]:
+    """The forecast's columns, empty where there is none."""
+    found = status.forecast
+    if found is None:
+        return ["", None, None, None, None, "", ""]
+    variance = None if found.expected is None else found.expected - status.amount_nano
+    out = "" if status.runs_out is None else status.runs_out.isoformat()
+    return [
+        found.method, found.low, found.expected, found.high, variance, out, _percents(status.crossed_by_forecast)
+    ]  # fmt: skip
+
+
+def _percents(values: Sequence[int]) -> str:
+    return ", ".join(f"{percent}%" for percent in values)
+
+
 def _month_row(kind: str, month: str, spend: Spend) -> list[Cell]:
-    return [kind, kind, month, spend.usd_nano, None, "USD", None, None, None, None, None, ""]
+    return [kind, kind, month, spend.usd_nano, None, "USD", *[None] * 5, "", "", *[None] * 4, "", ""]
 
 
 def _status_document(status: BudgetStatus, row: Sequence[Cell]) -> dict[str, object]:
     cells = json_row(STATUS[1:], row[1:])
     other = {"not_compared": list(status.other)} if status.other else {}
-    return cells | {"crossed": status.crossed, "owner": status.budget.owner} | other
+    lists = {"crossed": status.crossed, "crossed_by_forecast": status.crossed_by_forecast}
+    texts = {name: cells[name] or None for name in ("forecast_method", "runs_out")}
+    return cells | lists | texts | {"owner": status.budget.owner} | other
 
 
 def _spend_document(spend: Spend) -> dict[str, object]:

@@ -1,0 +1,46 @@
+"""What each day before a time cost, of the usage of budgets: what forecasts are made from."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import TypeAlias
+
+from ledger.budgets.coverage import covering, dimensions_of, nano_of, summed, tag_keys
+from ledger.budgets.forecast import MOST_DAYS
+from ledger.reports.selection import Selection
+from ledger.reports.spend import SelectedSpend, SpendRow
+from ledger.values.budget import Budget
+from ledger.values.calendar import day_start
+
+History: TypeAlias = list[tuple[date, int]]
+
+
+def read_histories(
+    budgets: Sequence[Budget], at: datetime, base: Selection, read: Callable[[Selection], SelectedSpend]
+) -> list[History]:
+    """Reads the whole days before a time for all of the budgets at once, each in nano of its currency.
+
+    By the day on which usage happened, less what was taken back of it. Late usage and corrections, booked in a later
+    month than their own, stay out of it, and so do adjustments, which are no usage.
+    """
+    keys = tag_keys(budgets)
+    dimensions = dimensions_of(keys)
+    today = at.astimezone(base.zone).date()
+    start, end = (day_start(day, base.zone) for day in (today - timedelta(days=MOST_DAYS), today))
+    asked = replace(
+        base, basis="posted", start=start, end=end, dimensions=(*dimensions, "charge_class", "month", "day")
+    )
+    days: dict[str, list[SpendRow]] = defaultdict(list)
+    for row in read(asked).rows:
+        charge_class, month, day = row.dimensions[len(dimensions) :]
+        if charge_class != "adjustment" and day is not None and day[:7] == month:
+            days[day].append(row)
+    found = []
+    for budget in budgets:
+        covered, currency = covering(budget, keys), budget.amount.currency
+        costs = {day: nano_of(summed(filter(covered, rows)), currency) for day, rows in days.items()}
+        found.append([(date.fromisoformat(day), cost) for day, cost in sorted(costs.items())])
+    return found
