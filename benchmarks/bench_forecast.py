@@ -1,4 +1,4 @@
-"""How well budgets' forecasts do: against the plain run rate, and against statsforecast where that is installed.
+"""The errors of budgets' forecasts: against the plain run rate, and against statsforecast where that is installed.
 
 `python -m benchmarks.bench_forecast [SERIES]`: 200 seeded series of each kind, of eight weeks and then a month of 30
 days, each asked for the month's end on six of its days; and where the ledger is younger. The error is that of the
@@ -98,7 +98,7 @@ def tollbook_end(case: Case) -> tuple[float, float, float]:
 
 
 def run_rate_end(case: Case, over: int) -> float:
-    """What the month so far cost a day, on every day to come."""
+    """Returns the month's mean cost of a day so far, for every day to come."""
     return case.spent * (1 + len(case.to_come) / over)
 
 

@@ -1,4 +1,4 @@
-"""Which rows of spend are a budget's, and what they come to."""
+"""The rows of spend that are a budget's, and their sum."""
 
 from __future__ import annotations
 

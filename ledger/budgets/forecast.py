@@ -1,4 +1,4 @@
-"""What a period will have cost at its end, told from the days before: docs/decisions/0022 has the method's why.
+"""The cost of a period at its end, told from the days before: docs/decisions/0022 has the method's why.
 
 The days to come cost what their weekdays do, at the level of the last four weeks. The range holds the end four times
 out of five: it is as wide as the method would have erred, had it been asked on earlier days.
@@ -42,7 +42,7 @@ YOUNG = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a period will have cost at its end, in nano; without figures where it is too early to tell.
+    """The cost of a period at its end, in nano; without figures where it is too early to tell.
 
     `by_day` is the expected cost up to the end of each day to come.
     """
@@ -149,7 +149,7 @@ def _growth(levels: Floats) -> float:
 
 
 def _margins(past: Floats, days: int) -> tuple[float, float]:
-    """How far the end may lie below and above, as parts of what is to come.
+    """Computes the range below and above, as parts of what is to come.
 
     They are the 10th and 90th percentile of the errors of earlier days, each from its own past.
     """

@@ -1,4 +1,4 @@
-"""What each day before a time cost, of the usage of budgets: what forecasts are made from."""
+"""The cost of each day before a time, of the usage of budgets: forecasts are made from it."""
 
 from __future__ import annotations
 

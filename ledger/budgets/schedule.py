@@ -54,7 +54,7 @@ Schedules: TypeAlias = Mapping[str, Schedule]
 
 
 class BudgetChange(NamedTuple):
-    """What stating a budget does: `after` holds from `start`, the first day of a period, None where it is removed.
+    """The effect of stating a budget: `after` holds from `start`, the first day of a period, None where it is removed.
 
     `effective_from` is the day that was stated; `before` what held at `start`.
     """

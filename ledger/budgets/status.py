@@ -1,4 +1,4 @@
-"""How far budgets are used: each in its own period, what no budget covers, and all of the month."""
+"""The use of budgets: each in its own period, what no budget covers, and all of the month."""
 
 from __future__ import annotations
 

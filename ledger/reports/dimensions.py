@@ -1,4 +1,4 @@
-"""What reports are by: their dimensions, and tags. Nothing slow is loaded to know them."""
+"""The dimensions of reports, and tags. Nothing slow is loaded to know them."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Report:
     unbooked_calls: int = 0
     """Calls of tools whose fees are in no figure here."""
     parts_usd_nano: Mapping[str, int] = field(default_factory=dict)
-    """What of the total are corrections of closed months and adjustments, where there are any."""
+    """The part of the total that is corrections of closed months and adjustments, where there are any."""
     compared: Compared | None = None
 
     @property

@@ -26,7 +26,7 @@ MAX_TAG_VALUE = 512
 
 Tags: TypeAlias = tuple[tuple[str, str], ...]
 Where: TypeAlias = Callable[[str], str]
-"""What messages call a field: an option, or a key of the file."""
+"""The name of a field in messages: an option, or a key of the file."""
 
 T = TypeVar("T", str, tuple[str, str])
 _Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
@@ -35,7 +35,7 @@ _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
-    """What each period may cost, of usage with one of the projects, models and values of each tag; of all without.
+    """The most that each period may cost, of usage with one of the projects, models and values of each tag, or all.
 
     `alerts` and `alert_forecast` are percents of the amount. `months` are other amounts of single months, in nano of
     the amount's currency. `start` is the day it is stated to hold from, YYYY-MM-DD.

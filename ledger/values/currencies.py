@@ -51,7 +51,7 @@ _WORD_ENDS = re.compile(
 
 
 class Named(NamedTuple):
-    """What a header of amounts names: codes of currencies, a sign or code of none, and a part or multiple of a unit."""
+    """Names in a header of amounts: codes of currencies, a sign or code of none, and a part or multiple of a unit."""
 
     codes: frozenset[str]
     unknown: str | None

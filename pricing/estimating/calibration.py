@@ -1,4 +1,4 @@
-"""What corrects tiktoken's counts to those of a model's own tokenizer, as `calibrate` fits it.
+"""Corrections of tiktoken's counts to those of a model's own tokenizer, as `calibrate` fits them.
 
 Doubao's tokenizer isn't public, so that a count has a range: it holds nine in ten of the pairs that the fit had not
 seen, outliers apart. A calibration's figures are exact decimals of at most 4 places.

@@ -99,7 +99,7 @@ def _text(cell: Any) -> str:  # noqa: ANN401 - openpyxl has no types
 
 
 def _unit(number_format: str, value: float) -> str:
-    """What a number format shows beside the digits of a value, such as `€`, `USD`, `kr` or `%`."""
+    """The text that a number format shows beside the digits of a value, such as `€`, `USD`, `kr` or `%`."""
     sections = [""]
     for found in _PIECE.finditer(number_format):
         if found["bare"] == ";":

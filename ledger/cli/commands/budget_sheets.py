@@ -57,7 +57,7 @@ USUAL: tuple[Cell, ...] = ("", ", ".join(map(str, DEFAULT_ALERTS)), ", ".join(ma
 
 
 def changes_sheet(changes: Sequence[BudgetChange], title: str) -> Sheet:
-    """What stating budgets changes, a row each; `before` are the fields that were otherwise."""
+    """The changes that stating budgets makes, a row each; `before` are the fields that were otherwise."""
     rows: list[list[Cell]] = []
     document_rows = []
     for change in changes:

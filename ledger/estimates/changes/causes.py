@@ -193,7 +193,7 @@ def _counted(workload: WorkloadEntry) -> list[int]:
 
 
 def _uncounted(workload: WorkloadEntry) -> list[tuple[list[str], str]]:
-    """What isn't counted of each prompt that has such, whatever the prompts are called."""
+    """The uncounted parts of each prompt that has such, whatever the prompts are called."""
     return sorted((prompt.uncounted, prompt.uncounted_digest or "") for prompt in workload.prompts if prompt.uncounted)
 
 

@@ -157,7 +157,7 @@ def _counts(prompt: PromptEntry | None) -> tuple[int | None, int | None, int | N
 
 
 def _uncounted_names(workload: WorkloadEntry | None) -> list[str]:
-    """What isn't counted of its prompts: "a.json: 2 images", or of several alike."""
+    """The uncounted parts of its prompts: "a.json: 2 images", or of several alike."""
     if workload is None:
         return []
     return said_once((prompt.name, listed(prompt.uncounted)) for prompt in workload.prompts if prompt.uncounted)

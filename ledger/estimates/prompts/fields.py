@@ -15,7 +15,7 @@ _MOST_NAMES = 12
 _LONGEST_NAME = 60
 _DEEPEST = 3
 MISSING = object()
-"""What `field_of` finds where there is no such field, not even a null."""
+"""The result of `field_of` where there is no such field, not even a null."""
 _JSON = re.compile(r"\s*[\[{]")
 
 

@@ -135,7 +135,7 @@ def _named_from(path: str, name: str) -> str:
 
 
 def _other_separator(header: Sequence[str]) -> str:
-    """What to do where names of columns hold what may part them; empty where none does."""
+    """The remedy where names of columns hold what may part them; empty where none does."""
     held = next((mark for mark in DELIMITERS if any(mark in name for name in header)), None)
     return f"; where {shown(held)} parts them, a first line sep={held} says so" if held else ""
 

@@ -65,7 +65,7 @@ class Settings:
 
     @property
     def margin_percent(self) -> int:
-        """How far an uncorrected count of text may be off, in percent."""
+        """The range of an uncorrected count of text either way, in percent."""
         return margin_percent(self.entry.model, self.encoding)
 
 
