@@ -1,8 +1,8 @@
 """Input tokens of prompts, as ranges: tiktoken's counts, corrected by a calibration where there is one.
 
-The uncorrected range is +-20 % of the text. Where nobody has published how a model splits text, nor this project
-compared it, it is +-30 %. Tools and schemas are sent as JSON and become text by a template of the model's own, which
-may be half as long or half as long again: +-50 %.
+The uncorrected range of a text is +-20 % for Doubao Seed's models and for those whose very encoding counts, +-30 % for
+any other: docs/decisions/0011. Tools and schemas are sent as JSON and become text by a template of the model's own,
+which may be half as long or half as long again: +-50 %.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MARGIN_PERCENT = 20
 UNKNOWN_MARGIN_PERCENT = 30
 SCHEMA_MARGIN_PERCENT = 50
 
-_COMPARED_FAMILY = "doubao-seed-"
+_DOUBAO_SEED = "doubao-seed-"
 
 T = TypeVar("T")
 
@@ -59,8 +59,8 @@ def margin_percent(model: str, encoding: str) -> int:
 
 
 def is_tokenizer_known(model: str, encoding: str) -> bool:
-    """Tells whether counts by the encoding are known to come close: Doubao Seed's, and OpenAI's own models."""
-    return model.lower().startswith(_COMPARED_FAMILY) or encoding_of(model) == encoding
+    """Tells whether the model is one that the narrower range is for: Doubao Seed's, or one of this very encoding."""
+    return model.lower().startswith(_DOUBAO_SEED) or encoding_of(model) == encoding
 
 
 def uncalibrated(tokens: int, percent: int = MARGIN_PERCENT) -> TokenRange:
