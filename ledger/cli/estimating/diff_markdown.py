@@ -11,6 +11,7 @@ from ledger.cli.show.report_files import COMMENT_CHARACTERS
 from ledger.cli.show.sheet import common_places, markdown_text, rounded
 from ledger.estimates.changes.document import DiffDocument, WorkloadChange
 from ledger.estimates.workloads.document import GateResult
+from ledger.estimates.workloads.gate_words import after_commas
 from ledger.values.words import counted
 from pricing.money import NANO, parse_units
 
@@ -47,7 +48,7 @@ def diff_markdown(document: DiffDocument, *, quiet: bool) -> str:
 
 def _heading(document: DiffDocument) -> str:
     total = document.total
-    caveats = "".join(f", {caveat}" for caveat in total.caveats)
+    caveats = after_commas(total.caveats)
     if total.change_usd is None:
         month = _usd(parse_units(total.after_usd_per_month, NANO), 2)
         return f"### Token cost: {month} a month{caveats}; nothing to compare with"

@@ -18,6 +18,7 @@ from ledger.estimates.changes.compare import Comparison, Warned
 from ledger.estimates.changes.document import DiffDocument, WorkloadChange
 from ledger.estimates.changes.gates import gate_message
 from ledger.estimates.workloads.document import GateResult
+from ledger.estimates.workloads.gate_words import after_commas
 from ledger.values.words import counted
 
 COLUMNS = (
@@ -47,7 +48,7 @@ def rendering(document: DiffDocument, comparison: Comparison, *, quiet: bool) ->
 def _sheet(document: DiffDocument) -> Sheet:
     title = f"Estimated change of a month, {counted(len(document.workloads), 'workload')}"
     return Sheet(
-        title + "".join(f", {caveat}" for caveat in document.total.caveats),
+        title + after_commas(document.total.caveats),
         COLUMNS,
         [cells_of(workload, COLUMNS) for workload in document.workloads],
         cells_of(document.total, COLUMNS),

@@ -14,6 +14,7 @@ from ledger.cli.show.output import note
 from ledger.cli.show.report_files import Rendering
 from ledger.cli.show.sheet import Cell, Column, Sheet, columns
 from ledger.errors import LedgerError
+from ledger.estimates.workloads.gate_words import after_commas
 from ledger.values.words import counted
 from pricing.errors import PricingError
 from pricing.money import round_usd
@@ -56,7 +57,7 @@ def models_rendering(results: list[PromptsEstimate]) -> Rendering:
 
 
 def _sheet(results: list[PromptsEstimate]) -> Sheet:
-    caveats = "".join(f", {caveat}" for caveat in results[0].caveats)
+    caveats = after_commas(results[0].caveats)
     count = len(results[0].prompts)
     times = "" if results[0].requests == 1 else f", each sent {results[0].requests:,} times"
     return Sheet(

@@ -22,7 +22,7 @@ from ledger.cli.show.junit import Case
 from ledger.cli.show.report_files import Rendering
 from ledger.cli.show.sheet import Cell, Column, Sheet, cells_of, grouped
 from ledger.estimates.workloads.document import COUNTING, said_once
-from ledger.estimates.workloads.gate_words import over_message
+from ledger.estimates.workloads.gate_words import after_commas, over_message
 from ledger.estimates.workloads.priced import EstimatedPrompt
 from ledger.estimates.workloads.totals import EstimateTotal, Gate
 from ledger.values.words import counted, listed
@@ -88,7 +88,7 @@ def _sheet(result: PromptsEstimate, *, show_all: bool) -> Sheet:
     models = result.models
     of_one = len(models) == 1
     subject = f"{models[0].model}, {counted(count, 'prompt')}" if of_one else f"{count} prompts by {len(models)} models"
-    caveats = "".join(f", {caveat}" for caveat in result.caveats)
+    caveats = after_commas(result.caveats)
     columns = [replace(column, shown=column.shown or (column.name == "model" and not of_one)) for column in COLUMNS]
     rows = [cells_of(prompt.entry, columns, model=of.model) for prompt, of in result.prompts]
     summary = summarise(result)
@@ -120,7 +120,7 @@ def _footnotes(result: PromptsEstimate) -> Iterator[str]:
     total, settings = result.total, result.models[0].settings
     per_usd_nano, currency = settings.per_usd_nano, settings.entry.currency
     times = "" if result.requests == 1 else f", each prompt sent {result.requests:,} times"
-    caveats = "".join(f", {caveat}" for caveat in result.caveats)
+    caveats = after_commas(result.caveats)
     usd, low, high = (grouped(format_usd(usd)) for usd in (total.usd, total.usd_low, total.usd_high))
     yield f"Total{times}{caveats}: {usd} USD, from {low} to {high}."
     converted = f" at {format_nano(per_usd_nano or 0)} {currency} = 1 USD"

@@ -17,6 +17,7 @@ from ledger.errors import LedgerError
 from ledger.estimates.changes.gates import gate_message
 from ledger.estimates.changes.tier_moves import dearest
 from ledger.estimates.workloads.document import GateResult, uncounted_gate
+from ledger.estimates.workloads.gate_words import after_commas
 from ledger.values.words import counted
 from pricing.estimating.counting import margin_percent
 
@@ -90,8 +91,7 @@ def _sheet(document: WorkloadsDocument) -> Sheet:
     total = document.total
     months = {"usd_per_month": total.usd, "usd_per_month_low": total.usd_low, "usd_per_month_high": total.usd_high}
     return Sheet(
-        f"Estimated month of {counted(len(document.workloads), 'workload')}"
-        + "".join(f", {caveat}" for caveat in total.caveats),
+        f"Estimated month of {counted(len(document.workloads), 'workload')}" + after_commas(total.caveats),
         COLUMNS,
         [cells_of(entry, COLUMNS, workload=entry.name, tier=dearest(entry).tier) for entry in document.workloads],
         cells_of(None, COLUMNS, **months),

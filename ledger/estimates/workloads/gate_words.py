@@ -39,6 +39,11 @@ def increase_message(
     return text
 
 
+def after_commas(caveats: Sequence[str]) -> str:
+    """Puts the caveats of a title or a total behind it."""
+    return "".join(f", {caveat}" for caveat in caveats)
+
+
 def in_brackets(caveats: Sequence[str]) -> str:
     """Puts the caveats of a figure behind it."""
     return f" ({', '.join(caveats)})" if caveats else ""
