@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 from ledger.errors import LedgerError
 from ledger.reports.comparison import compared_with
+from ledger.reports.extent import first_request
 from ledger.reports.plan import PART
 from ledger.reports.selection import Basis, Selection
 from ledger.reports.spend import SelectedSpend, read_spend
-from ledger.reports.sums import first_request_at
 from ledger.reports.table import Earlier, Layout, Report, build_report, report_columns
 from ledger.reports.tally import parted
 from ledger.reports.unbooked import read_unbooked_calls
@@ -79,7 +79,8 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
         earlier = None
         if compared is not None:
             earlier = Earlier(read(options.selection(compared.span, zone)), compared.span)
-            compared = compared.with_usage(first_request_at(connection), zone, is_empty=not earlier.spend.rows)
+            first = first_request(connection, Selection(zone), ledger_zone=database.zone)
+            compared = compared.with_usage(first, zone, is_empty=not earlier.spend.rows)
     report = build_report(spend, selection, span, layout=Layout(options.sort, options.top), earlier=earlier)
     notes = []
     if spend.reason is not None:

@@ -139,13 +139,6 @@ def _day_at(moment: datetime | None, zone: ZoneInfo, *, up: bool = False) -> tup
     return day_start(day, zone), day.isoformat()
 
 
-def first_request_at(connection: Connection) -> datetime | None:
-    """Returns the quarter-hour of the ledger's first request that wasn't voided, found in the order of the key."""
-    quarter = rollup_quarters.c.quarter
-    held = select(quarter).group_by(quarter).having(func.sum(rollup_quarters.c.requests) > literal_column("0"))
-    return connection.execute(held.order_by(quarter).limit(1)).scalar()
-
-
 def sums_of_charges(connection: Connection, plan: Plan) -> Iterator[Sequence[Any]]:
     """The same rows from charges and their usage records, streamed."""
     selection = plan.selection

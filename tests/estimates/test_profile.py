@@ -15,7 +15,8 @@ import pytest
 from ledger.errors import LedgerError
 from ledger.estimates.history.means import ledger_means
 from ledger.estimates.history.profile import Profile, ProfileRow, pull_profile, read_profile
-from ledger.estimates.history.requests import OutputCount, first_request, read_output_counts
+from ledger.estimates.history.requests import OutputCount, read_output_counts
+from ledger.reports.extent import first_request
 from ledger.reports.selection import Selection
 from ledger.store import tables as models
 from tests.helpers.book import CODE, LITE, MINI, PRO, Book, Booked

@@ -54,7 +54,7 @@ def budget_pace(database: Database, budget: Budget, *, now: datetime) -> BudgetP
     models had their first request within them, it is of the time since; a day at least.
     """
     from ledger.book.prices.in_force import cards_in_force
-    from ledger.estimates.history.requests import first_request
+    from ledger.reports.extent import first_request
     from ledger.reports.selection import Selection
     from ledger.reports.spend import read_spend
 

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TypeAlias
 
 from ledger.estimates.history.profile import DAY, STATUSES
-from ledger.estimates.history.requests import latest_day
+from ledger.reports.extent import latest_day
 from ledger.reports.selection import Selection
 from ledger.reports.spend import read_spend
 from ledger.store.database import Database

@@ -150,7 +150,8 @@ def pull_profile(database: Database, *, since: datetime, until: datetime, projec
 
     Rows are in order of project and model, so that one ledger gives the same bytes on every database.
     """
-    from ledger.estimates.history.requests import first_request, read_output_counts
+    from ledger.estimates.history.requests import read_output_counts
+    from ledger.reports.extent import first_request
     from ledger.reports.selection import Selection
 
     zone = database.zone
