@@ -46,11 +46,11 @@ def json_in(text: str) -> Any:  # noqa: ANN401 - any JSON
         return None
 
 
-def names_of(row: Mapping[str, Any], *, prefix: str = "", deepest: int = _DEEPEST) -> Iterator[str]:
+def field_names(row: Mapping[str, Any], *, prefix: str = "", deepest: int = _DEEPEST) -> Iterator[str]:
     """Yields the names of fields; in place of an object those within it, unless it is a whole request body."""
     for key, value in row.items():
         if isinstance(value, dict) and value and deepest > 1 and not is_body(value):
-            yield from names_of(value, prefix=f"{prefix}{key}.", deepest=deepest - 1)
+            yield from field_names(value, prefix=f"{prefix}{key}.", deepest=deepest - 1)
         else:
             yield prefix + key
 

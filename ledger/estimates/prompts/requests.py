@@ -24,7 +24,7 @@ from ledger.estimates.prompts.envelopes import (
     notes_of,
     unwrapped,
 )
-from ledger.estimates.prompts.fields import listed_names, names_of
+from ledger.estimates.prompts.fields import field_names, listed_names
 from ledger.estimates.prompts.files import STANDARD_INPUT, json_of, read_bytes, text_of
 from ledger.estimates.prompts.parts import Part
 from ledger.estimates.prompts.rows import bodies_of, table_columns, table_rows
@@ -151,7 +151,7 @@ def _prompt_of(name: str, value: object) -> Prompt:
     body = unwrapped(name, value)
     if isinstance(value, dict) and value and not is_body(body):
         wrong = "its input is an object" if isinstance(body, dict) and given_keys(body) else EXPECTED
-        raise LedgerError(f"{name}: isn't a request body: {wrong}; {_TAKES_FIELDS}: {listed_names(names_of(value))}")
+        raise LedgerError(f"{name}: isn't a request body: {wrong}; {_TAKES_FIELDS}: {listed_names(field_names(value))}")
     prompt = prompt_of_body(name, value)
     return replace(prompt, warnings=(*prompt.warnings, *notes_of(name, value)))
 
@@ -231,7 +231,7 @@ def _notes_of_text(raw: bytes, path: str) -> Iterator[str]:
 def _hint_of_json(first: object) -> str:
     if _is_request(first):
         return ": call the file .json or .jsonl to have its requests read"
-    return f"; {_TAKES_FIELDS}: {listed_names(names_of(first))}" if isinstance(first, dict) and first else ""
+    return f"; {_TAKES_FIELDS}: {listed_names(field_names(first))}" if isinstance(first, dict) and first else ""
 
 
 def _first_of_json(raw: bytes) -> Any:  # noqa: ANN401 - any JSON

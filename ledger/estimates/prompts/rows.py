@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeGuard
 
 from ledger.errors import LedgerError
 from ledger.estimates.prompts.envelopes import is_body, unwrapped
-from ledger.estimates.prompts.fields import MISSING, field_of, json_in, listed_names, names_of
+from ledger.estimates.prompts.fields import MISSING, field_names, field_of, json_in, listed_names
 from ledger.values.csv_rows import csv_rows
 from ledger.values.layout import DELIMITERS, Layout
 from ledger.values.words import counted
@@ -116,7 +116,7 @@ def _lacking(name: str, row: Mapping[str, Any], column: str) -> LedgerError:
     if value is not MISSING:
         what = "null" if value is None else "empty"
         return LedgerError(f"{name}: its {shown(column)} is {what}: fill it in, or leave the row out")
-    return LedgerError(f"{name}: has no {shown(column)}: it has {listed_names(names_of(row), column)}")
+    return LedgerError(f"{name}: has no {shown(column)}: it has {listed_names(field_names(row), column)}")
 
 
 def _note_of_empty(column: str, rows: Sequence[tuple[str, Any]], path: str) -> str:
@@ -201,10 +201,10 @@ def _part_of(text: str) -> dict[str, str]:
 def _texts_of(name: str, column: str, value: object) -> list[str]:
     values = value if isinstance(value, list) else [value]
     if isinstance(value, dict):
-        fields = listed_names(names_of(value, prefix=f"{column}."))
+        fields = listed_names(field_names(value, prefix=f"{column}."))
         raise LedgerError(f"{name}: its {shown(column)} is an object: --column takes a field of it: {fields}")
     if any(isinstance(entry, (dict, list)) or entry is None for entry in values):
-        held = next((listed_names(names_of(entry)) for entry in values if isinstance(entry, dict)), None)
+        held = next((listed_names(field_names(entry)) for entry in values if isinstance(entry, dict)), None)
         hint = f"; write what is sent of its objects as text: they have {held}" if held else ""
         raise LedgerError(
             f"{name}: its {shown(column)} is a list of neither texts nor messages, which have role and content{hint}"
@@ -221,5 +221,5 @@ def _notes_of_text(column: str, value: object) -> Iterator[str]:
     elif inner is None and _BROKEN.match(value):
         yield f"its {shown(column)} may be JSON that is cut off or broken, and counts as written: mend it if so"
     if isinstance(inner, dict) and inner:
-        fields = listed_names(names_of(inner, prefix=f"{column}."))
+        fields = listed_names(field_names(inner, prefix=f"{column}."))
         yield f"its {shown(column)} is JSON and counts as written: --column takes a field of it: {fields}"
