@@ -1,4 +1,4 @@
-"""Which version of a budget holds on a day."""
+"""The version of a budget that holds on a day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far budgets are used, against plain loops over the charges, and at which time."""
+"""The use of budgets, against plain loops over the charges, and at which time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a shell completes: names of card, ledger and configuration; nothing, and no word, where they can't be read."""
+"""Completions in a shell: names of card, ledger and configuration; nothing, and no word, where they can't be read."""
 
 from __future__ import annotations
 

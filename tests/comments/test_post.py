@@ -203,7 +203,7 @@ def test_an_enterprise_server_is_asked_beside_its_other_interface(github: Host) 
 
 
 def dry(host: Host, body: str = REPORT, *options: str, env: dict[str, str] | None = None) -> tuple[str, str]:
-    """What a dry run prints, its one note without `Note: `; nothing is written."""
+    """Returns what a dry run prints, its one note without `Note: `; nothing is written."""
     before = host.forge.bodies()
     done = host.comment(body, "--dry-run", *options, env=env).ok()
     assert host.forge.bodies() == before

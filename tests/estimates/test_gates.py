@@ -366,7 +366,7 @@ def test_a_month_of_unknown_requests_is_within_no_limit() -> None:
 
 
 def test_an_older_versions_baseline_lacks_tools_and_images_alone() -> None:
-    """What it didn't count has no gate; every other change has."""
+    """Its missing tools and images have no gate; every other change has."""
 
     def with_tools(tokens: int, tools: int, **facts: Any) -> Any:
         one = workload("a", tokens + tools, **facts)

@@ -56,7 +56,7 @@ class Forge:
         return [comment["body"] for comment in self.comments]
 
     def methods(self) -> list[str]:
-        """What was asked, in order: by method, `WHOSE` where it is whose the token is."""
+        """The requests in order: by method, `WHOSE` where it is whose the token is."""
         return [_kind(method, path) for method, path in self.asked]
 
 

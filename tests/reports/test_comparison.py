@@ -1,4 +1,4 @@
-"""What a report is compared with: as much of the other period as is over of its own, and what is said where not."""
+"""The period that a report is compared with: as much of it as is over of its own, and words where it isn't alike."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ OPTIONS = {"name": "NAME", "projects": "--project", "models": "--model", "tags":
 
 @group("tollbook budget set search --amount 2000usd --project search", "tollbook budget status")
 def budget() -> None:
-    """What usage may cost in each day, week, month, quarter or year, dated in the ledger.
+    """Amounts that usage may cost in each day, week, month, quarter or year, dated in the ledger.
 
     A change holds from the first period that starts on its date or later; what was before stays as it was.
     """
