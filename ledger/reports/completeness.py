@@ -12,11 +12,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import BindParameter, Connection, bindparam, func, or_, select
 
+from ledger.book.open_months import standing_closes
 from ledger.reports.selection import Selection
+from ledger.store.database import settings_in, zone_named
 from ledger.store.expressions import column_within, literal_int, microseconds
 from ledger.store.tables import quarantine, rollup_keys, rollup_quarters
 from ledger.values.calendar import QUARTER_US, month_start, shift_month
-from ledger.values.instants import from_microseconds, moment_text, to_microseconds
+from ledger.values.instants import MICROSECOND, from_microseconds, moment_text, to_microseconds
 from ledger.values.periods import quarter_end
 from pricing.rate_card import RateCard
 
@@ -106,26 +108,66 @@ def read_not_booked(
     cards: Mapping[str, RateCard] | None = None,
     as_of: datetime | None = None,
 ) -> NotBooked:
-    """Sums what waits in quarantine of a selection's period: lines dated within it, and undated ones.
+    """Sums what waits in quarantine of a selection's period: lines that would be booked in it, and undated ones.
 
-    With `as_of` as it was at that time, so that it can be said of a closed month for ever; `cards` are those in force,
-    or that the ledger had then, unless given. A line counts unless its fields say that it is of other projects, models
-    or tags than the selection's.
+    With `as_of` as it was at that time; of closed months on the posted basis as it was when the last of them was
+    closed, so that the same is said of them for ever. `cards` are those in force, or that the ledger had then, unless
+    given. A line counts unless its fields say that it is of other projects, models or tags than the selection's.
     """
+    return read_each_not_booked(connection, [selection], cards=cards, as_of=as_of)[0]
+
+
+def read_each_not_booked(
+    connection: Connection,
+    selections: Sequence[Selection],
+    *,
+    cards: Mapping[str, RateCard] | None = None,
+    as_of: datetime | None = None,
+) -> list[NotBooked]:
+    """Sums, in one pass, what waits of each selection, all of one period and basis, as `read_not_booked` does."""
+    if connection.execute(select(quarantine.c.id).limit(1)).first() is None:
+        return [NotBooked()] * len(selections)
+    period = _waiting_period(connection, selections[0], as_of)
     waiting = quarantine.c.state == "open"
-    if as_of is not None:
-        settled_later = or_(quarantine.c.resolved_at.is_(None), quarantine.c.resolved_at > as_of)
-        waiting = (quarantine.c.first_seen_at <= as_of) & settled_later
-    dated = column_within(quarantine.c.occurred_at, selection.start, selection.end)
+    if period.as_of is not None:
+        settled_later = or_(quarantine.c.resolved_at.is_(None), quarantine.c.resolved_at > period.as_of)
+        waiting = (quarantine.c.first_seen_at <= period.as_of) & settled_later
+    dated = column_within(quarantine.c.occurred_at, period.start, period.end)
     wanted = waiting & or_(quarantine.c.occurred_at.is_(None), dated)
     if connection.execute(select(quarantine.c.id).where(wanted).limit(1)).first() is None:
-        return NotBooked()
+        return [NotBooked()] * len(selections)
     # Cards take time to load, which only a ledger with something in quarantine has to spend.
     from ledger.book.prices.in_force import cards_in_force
     from ledger.reports.waiting import sum_waiting
 
-    known = cards_in_force(connection, as_of=as_of) if cards is None else cards
-    return sum_waiting(connection, wanted, selection, known)
+    known = cards_in_force(connection, as_of=period.as_of) if cards is None else cards
+    return sum_waiting(connection, wanted, selections, known)
+
+
+class _WaitingPeriod(NamedTuple):
+    """The times that lines are dated within which would be booked in a period, and as of when they waited."""
+
+    start: datetime | None
+    end: datetime | None
+    as_of: datetime | None
+
+
+def _waiting_period(connection: Connection, selection: Selection, as_of: datetime | None) -> _WaitingPeriod:
+    """A line of a closed month would be booked in the first open one, so it waits there, not in its own."""
+    start, end = selection.start, selection.end
+    closes = standing_closes(connection) if selection.basis == "posted" else []
+    if not closes:
+        return _WaitingPeriod(start, end, as_of)
+    zone = zone_named(settings_in(connection)["timezone"])
+    if as_of is None and end is not None:
+        last_month = f"{(end - MICROSECOND).astimezone(zone):%Y-%m}"
+        as_of = next((row.at for row in closes if row.month >= last_month), None)
+    taking = shift_month(closes[-1].month, 1)
+    if as_of is not None:
+        taking = next((row.month for row in closes if row.at >= as_of), taking)
+    first = month_start(taking, zone)
+    takes_earlier = start is not None and start <= first and (end is None or first < end)
+    return _WaitingPeriod(None if takes_earlier else start, end, as_of)
 
 
 # --- silences -------------------------------------------------------------------------------------------------------
