@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from math import lcm
 from typing import TypeAlias, get_args
 
-from ledger.pages.cells import ANY_TIER, CellUsage, Units
+from ledger.pages.cells import ANY_TIER, CellUsage, EntryRates, Units
 from ledger.pages.figures import Bridge, Cause, Movement
 from ledger.pages.steps import WAY_LENGTH, project_way
 from ledger.reports.plan import PART
@@ -61,26 +61,26 @@ def _movements(ways: Mapping[str, list[Units]], usd: Units) -> tuple[Movement, .
     return tuple(sorted(found, key=lambda one: (-abs(one.change_nano), one.project)))
 
 
-def _usage(months: Iterable[SelectedSpend], usd: Units) -> list[Usage]:
+def _usage(months: Sequence[SelectedSpend], usd: Units) -> list[Usage]:
     """Sums each month's usage, without what was taken back whole.
 
     Of a cell whose prices have other bounds from one entry to the next, tiers are not told apart.
     """
-    found: list[Usage] = []
+    entries = [{number: EntryRates.of(entry) for number, entry in month.rate_entries.items()} for month in months]
     bounds: defaultdict[tuple[str | None, ...], set[tuple[int | None, ...]]] = defaultdict(set)
-    for month in months:
+    for month, rates in zip(months, entries, strict=True):
         for row in month.rows:
             if row.rate_entry_id is not None:
-                tiers = month.rate_entries[row.rate_entry_id].tiers
-                bounds[row.dimensions[:2]].add(tuple(tier.up_to for tier in tiers))
-    for month in months:
+                bounds[row.dimensions[:2]].add(rates[row.rate_entry_id].bounds)
+    found: list[Usage] = []
+    for month, rates in zip(months, entries, strict=True):
         usage: defaultdict[str, dict[str, CellUsage]] = defaultdict(dict)
         for row in month.rows:
             project, model, part = row.dimensions
             if part is None and row.rate_entry_id is not None and any(row.sums):
                 tier = row.tier if len(bounds[project, model]) == 1 else ANY_TIER
                 cell = usage[str(project)].setdefault(str(model), CellUsage())
-                cell.add(row, month.rate_entries[row.rate_entry_id], tier, _units_per_pico(row, usd))
+                cell.add(row, rates[row.rate_entry_id], tier, _units_per_pico(row, usd))
         found.append(usage)
     return found
 

@@ -1,8 +1,7 @@
-"""A month's usage of cells: what each project used of each model, and at which prices and conversions."""
+"""A month's usage of a cell: what a project used of a model, at which prices and exchange rates."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,92 +10,128 @@ from typing import NamedTuple, TypeAlias
 
 from ledger.reports.spend import SpendRow
 from pricing.money import PICO_PER_NANO
-from pricing.rate_card import PromptTier, RateEntry
+from pricing.rate_card import RateEntry
 
-# Units: so small that a pico of any currency is a whole number of them at every conversion in use.
+# Parts of a USD so small that a pico of any currency is a whole number of them at every conversion in use.
 Units: TypeAlias = int
 Exact: TypeAlias = int | Fraction
-INPUT, CACHED, OUTPUT = "input", "cached_input", "output"
-# In place of a tier, where the months' prices have other bounds: theirs can't be told apart.
+# Places of the meters of tokens; `input` is the uncached rest.
+METERS = INPUT, CACHED, OUTPUT = (0, 1, 2)
+# In place of a tier, where tiers can't be told apart.
 ANY_TIER = ""
 
 
-class CardRate(NamedTuple):
-    """A rate in pico of its currency per token."""
+class EntryRates(NamedTuple):
+    """A price entry, its rates in pico by meter at hand; of two entries `age` is greater for the later."""
 
-    pico: int
     currency: str
+    age: tuple[datetime, str]
+    bounds: tuple[int | None, ...]
+    tiers: Mapping[str, tuple[int | None, int | None, int | None]]
+    storage_pico: int | None
+
+    @classmethod
+    def of(cls, entry: RateEntry) -> EntryRates:
+        tiers = {tier.label: (tier.input_pico, tier.cached_input_pico, tier.output_pico) for tier in entry.tiers}
+        bounds = tuple(tier.up_to for tier in entry.tiers)
+        return cls(entry.currency, (entry.effective_from, entry.digest), bounds, tiers, entry.cache_storage_pico)
+
+
+class Tokens(NamedTuple):
+    """Tokens by meter, and what they are worth at the card's rates."""
+
+    counts: list[int]
+    worth: list[Exact]
+
+    @property
+    def inputs(self) -> int:
+        """All input tokens, cached ones included."""
+        return self.counts[INPUT] + self.counts[CACHED]
+
+    @property
+    def input_worth(self) -> Exact:
+        return self.worth[INPUT] + self.worth[CACHED]
+
+    def add(self, other: Tokens) -> None:
+        for meter in METERS:
+            self.counts[meter] += other.counts[meter]
+            self.worth[meter] += other.worth[meter]
+
+
+@dataclass(slots=True)
+class Money:
+    """Amounts of one currency: of tokens and of cache storage in pico, of both in units."""
+
+    tokens_pico: int = 0
+    storage_pico: int = 0
+    units: Units = 0
+    most_units_per_pico: Units = 0
+
+    def add(self, other: Money) -> None:
+        self.tokens_pico += other.tokens_pico
+        self.storage_pico += other.storage_pico
+        self.units += other.units
+        self.most_units_per_pico = max(self.most_units_per_pico, other.most_units_per_pico)
+
+    @property
+    def exchange(self) -> Exact:
+        """Units for a pico on average; where amounts came to nothing the most of any."""
+        pico = self.tokens_pico + self.storage_pico
+        return ratio(self.units, pico) if pico else self.most_units_per_pico
 
 
 @dataclass(slots=True)
 class CellUsage:
-    """What a project used of a model in a month; uncached `input` and `cached_input` tokens are apart.
+    """What a project used of a model in a month.
 
-    `charged_pico` are tokens at the card's rates by tier, meter and currency: what rounding of lines adds is not in it.
+    `tokens` are counts by meter, then the same at the card's rates in pico, by tier and currency.
     """
 
     requests: int = 0
-    tokens: Counter[tuple[str, str]] = field(default_factory=Counter)
-    charged_pico: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    amount_pico: Counter[str] = field(default_factory=Counter)
-    storage_pico: Counter[str] = field(default_factory=Counter)
-    units: Counter[str] = field(default_factory=Counter)
-    most_units_per_pico: dict[str, Units] = field(default_factory=dict)
+    tokens: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    money: dict[str, Money] = field(default_factory=dict)
     token_hours: Exact = 0
-    latest: RateEntry | None = None
+    latest: EntryRates | None = None
 
-    def add(self, row: SpendRow, entry: RateEntry, tier: str, units_per_pico: Units) -> None:
-        """Adds a row that was priced by the entry; `tier` may be ANY_TIER."""
+    def add(self, row: SpendRow, entry: EntryRates, tier: str, units_per_pico: Units) -> None:
+        """Adds a row that the entry priced; `tier` may be ANY_TIER."""
         sums = row.sums
         self.requests += sums.requests
-        rates = _tier(entry, row.tier)
-        for meter, count in (
-            (INPUT, sums.input_tokens - sums.cached_input_tokens),
-            (CACHED, sums.cached_input_tokens),
-            (OUTPUT, sums.output_tokens),
-        ):
-            if count:
-                self.tokens[tier, meter] += count
-                self.charged_pico[tier, meter, row.currency] += count * (_rate_pico(rates, meter) or 0)
-        self.amount_pico[row.currency] += sums.amount_nano * PICO_PER_NANO
-        self.units[row.currency] += sums.amount_nano * PICO_PER_NANO * units_per_pico
-        most = self.most_units_per_pico.get(row.currency, units_per_pico)
-        self.most_units_per_pico[row.currency] = max(most, units_per_pico)
-        if sums.cache_storage_nano:
-            self.storage_pico[row.currency] += sums.cache_storage_nano * PICO_PER_NANO
-            self.token_hours += ratio(sums.cache_storage_nano * PICO_PER_NANO, entry.cache_storage_pico or 1)
-        if self.latest is None or _age(self.latest) < _age(entry):
+        counts = (sums.input_tokens - sums.cached_input_tokens, sums.cached_input_tokens, sums.output_tokens)
+        if any(counts):
+            tokens = self.tokens.setdefault((tier, row.currency), [0] * 2 * len(METERS))
+            for meter, (count, rate_pico) in enumerate(zip(counts, entry.tiers[row.tier], strict=True)):
+                tokens[meter] += count
+                tokens[len(METERS) + meter] += count * (rate_pico or 0)
+        amount_pico, storage_pico = sums.amount_nano * PICO_PER_NANO, sums.cache_storage_nano * PICO_PER_NANO
+        money = self.money.setdefault(row.currency, Money())
+        money.add(Money(amount_pico - storage_pico, storage_pico, amount_pico * units_per_pico, units_per_pico))
+        if storage_pico:
+            self.token_hours += ratio(storage_pico, entry.storage_pico or 1)
+        if self.latest is None or self.latest.age < entry.age:
             self.latest = entry
 
     @property
-    def exchange(self) -> dict[str, Exact]:
-        """Units for a pico of each currency, on the month's average; of one that came to nothing, the most of any."""
-        return {
-            currency: ratio(self.units[currency], pico) if pico else self.most_units_per_pico[currency]
-            for currency, pico in self.amount_pico.items()
-        }
-
-    def rates(self, exchange: Mapping[str, Exact]) -> dict[tuple[str, str], Exact]:
-        """Returns units for a token by tier and meter, on the month's average."""
-        charged: defaultdict[tuple[str, str], Exact] = defaultdict(int)
-        for (tier, meter, currency), pico in self.charged_pico.items():
-            charged[tier, meter] += pico * exchange[currency]
-        return {key: ratio(charged[key], count) for key, count in self.tokens.items()}
-
-    def latest_rate(self, tier: str, meter: str) -> CardRate | None:
-        """Returns the rate on the card used last; None where it has no such tier or rate."""
-        rate_pico = None if self.latest is None else _rate_pico(_tier(self.latest, tier), meter)
-        return None if rate_pico is None or self.latest is None else CardRate(rate_pico, self.latest.currency)
+    def units(self) -> Units:
+        """All that was spent."""
+        return sum(money.units for money in self.money.values())
 
     @property
-    def input_by_tier(self) -> dict[str, tuple[int, int]]:
-        """Uncached and cached input tokens of the tiers that have any."""
-        tiers = dict.fromkeys(tier for tier, meter in self.tokens if meter != OUTPUT)
-        return {tier: (self.tokens[tier, INPUT], self.tokens[tier, CACHED]) for tier in tiers}
+    def exchange(self) -> dict[str, Exact]:
+        """Units for a pico of each currency, on the month's average."""
+        return {currency: money.exchange for currency, money in self.money.items()}
 
-    def count(self, *meters: str) -> int:
-        """Returns the tokens of some meters in all tiers."""
-        return sum(count for (_tier, meter), count in self.tokens.items() if meter in meters)
+    def valued(self, exchange: Mapping[str, Exact]) -> dict[str, Tokens]:
+        """Returns the tokens by tier, valued at the card's rates and these exchange rates."""
+        found: dict[str, Tokens] = {}
+        for (tier, currency), figures in self.tokens.items():
+            counts, worth_pico = figures[: len(METERS)], figures[len(METERS) :]
+            tokens = Tokens(counts, [pico * exchange[currency] for pico in worth_pico])
+            if tier in found:
+                found[tier].add(tokens)
+            else:
+                found[tier] = tokens
+        return found
 
 
 def ratio(amount: Exact, parts: Exact) -> Exact:
@@ -106,17 +141,3 @@ def ratio(amount: Exact, parts: Exact) -> Exact:
         return Fraction(amount, parts) if rest else whole
     found = Fraction(amount) / parts
     return found.numerator if found.denominator == 1 else found
-
-
-def _tier(entry: RateEntry, label: str) -> PromptTier | None:
-    return next((tier for tier in entry.tiers if tier.label == label), None)
-
-
-def _rate_pico(tier: PromptTier | None, meter: str) -> int | None:
-    rate_pico: int | None = None if tier is None else getattr(tier, f"{meter}_pico")
-    return rate_pico
-
-
-def _age(entry: RateEntry) -> tuple[datetime, str]:
-    """A sort key of entries, latest last, in which no two are equal."""
-    return entry.effective_from, entry.digest
