@@ -63,8 +63,12 @@ class _Cell:
             sum(money.storage_pico * self.exchange[currency] for currency, money in cell.money.items())
             for cell in (self.before, self.after)
         )
-        hours = self.before.token_hours
-        at_old_rate = ratio(self.after.token_hours * start, hours) if hours else end
+        hours, card = self.before.token_hours, self.before.latest
+        at_old_rate = end
+        if hours:
+            at_old_rate = ratio(self.after.token_hours * start, hours)
+        elif card is not None and card.storage_pico is not None:
+            at_old_rate = self.after.token_hours * (card.storage_pico or 1) * self.exchange[card.currency]
         return [start] * 4 + [at_old_rate] * 2 + [end]
 
     def _token_way(self, requests_before: int, requests_after: int) -> list[Exact]:

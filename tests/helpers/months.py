@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Month:
-    """Projects by name: tens of requests, and how models are used (tokens in hundreds). Corrections are nano of CRD."""
+    """Projects by name: tens of requests, and how models are used (tokens in hundreds). Corrections are nano-USD."""
 
     requests: Mapping[str, int]
     models: Mapping[tuple[str, str], Model]
@@ -57,7 +57,7 @@ class Month:
             rows += self._rows(project, name, model, numbers[name])
         for project, nano in self.corrections.items():
             sums = amounts(0, nano)
-            rows.append(SpendRow((project, PRO, CORRECTION), "CRD", self.per_usd * NANO, None, "none", sums, None))
+            rows.append(SpendRow((project, PRO, CORRECTION), "USD", None, None, "none", sums, None))
         return SelectedSpend(rows, entries, "days")
 
     def _rows(self, project: str, name: str, model: Model, number: int) -> list[SpendRow]:
@@ -112,3 +112,17 @@ def between(before: Month, after: Month) -> Bridge:
 def causes(bridge: Bridge) -> dict[Cause, int]:
     """The parts that aren't 0."""
     return {cause: nano for cause, nano in bridge.by_cause if nano}
+
+
+# Entries as ledgers have them beside each other: of other rates, bounds, providers and currencies.
+ENTRIES: dict[int, RateEntry] = {
+    1: entry(PRO, Price()),
+    2: replace(
+        entry(PRO, Price(((30_001, 6_401, 150_007), (48_000, 6_400, 240_000)))),
+        effective_from=datetime(2026, 3, 1, tzinfo=UTC),
+    ),
+    3: entry(PRO, Price(), bounds=(64_000, 128_000)),
+    4: replace(entry(PRO, Price()), provider="volcengine", currency="CNY"),
+    5: replace(entry(LITE, Price(((1, 0, 7), (2, 1, 9)), storage=0)), currency="USD"),
+    6: replace(entry(LITE, Price()), tiers=(PromptTier(32_000, 1_234, None, 5_678),), cache_storage_pico=None),
+}

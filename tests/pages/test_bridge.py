@@ -1,216 +1,158 @@
-"""Why spend moved: the laws of the parts over months made of their factors, and examples as arithmetic."""
+"""Why spend moved: examples as arithmetic, at 1 credit for 1 USD where nothing else is said."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
-from datetime import UTC, datetime
-from random import Random
-from typing import get_args
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any, get_args
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from ledger.budgets.coverage import summed
-from ledger.pages.figures import Bridge, Cause
-from ledger.reports.plan import ADJUSTMENT, CORRECTION
+from ledger.pages.figures import Cause
+from ledger.reports.plan import Sums
 from ledger.reports.spend import SelectedSpend, SpendRow
-from ledger.values.spend import Convertible
 from pricing.money import NANO, round_usd
-from pricing.rate_card import PromptTier, RateEntry
-from tests.helpers.months import LITE, PRO, Model, Month, Price, amounts, between, causes, charged, entry, explained
+from tests.helpers.months import (
+    ENTRIES,
+    LITE,
+    PRO,
+    Model,
+    Month,
+    Price,
+    between,
+    causes,
+    charged,
+    entry,
+    explained,
+)
 
-MARCH = datetime(2026, 3, 1, tzinfo=UTC)
-PROJECTS = ("ide", "search")
 CAUSES: tuple[Cause, ...] = get_args(Cause)
-
-LENGTHS = st.integers(1, 400).map(lambda hundreds: hundreds * 100)
-RATES = st.tuples(st.integers(0, 400_000), st.integers(0, 80_000), st.integers(0, 900_000))
-PRICES = st.builds(Price, st.tuples(RATES, RATES), st.integers(0, 500))
+FEBRUARY = Model(10, 20_000, 1_000, cached=(5, 5))
 
 
-MODEL = st.builds(
-    Model, st.just(0), LENGTHS, LENGTHS, st.integers(1, 9), st.integers(1, 9), st.tuples(*[st.integers(0, 10)] * 2),
-    st.sampled_from([0, 0, 1_000, 7_654_321]),
-)  # fmt: skip
+def search(requests: int, *uses: tuple[str, Model], **changes: Any) -> Month:
+    """A month of the project search, in tens of requests."""
+    return Month({"search": requests}, {("search", name): used for name, used in uses}, **{"per_usd": 1, **changes})
 
 
-@st.composite
-def months(draw: st.DrawFn, least: int = 1) -> Month:
-    """Every factor of every cell, whether or not anything uses it; each project has at least so many tens of requests."""
-    uses = {}
-    for project in PROJECTS:
-        share = draw(st.integers(0, 10))
-        uses[project, PRO] = replace(draw(MODEL), share=share)
-        uses[project, LITE] = replace(draw(MODEL), share=10 - share)
-    requests = {project: draw(st.integers(least, 30)) for project in PROJECTS}
-    prices = {model: draw(PRICES) for model in (PRO, LITE)}
-    corrections = {project: draw(st.integers(-(10**9), 10**9)) for project in PROJECTS}
-    return Month(requests, uses, prices, draw(st.integers(1, 100)), corrections)
-
-
-FACTORS: dict[Cause, tuple[str, ...]] = {
-    "requests": ("requests",),
-    "prompt_length": ("input_tokens", "output_tokens"),
-    "tier_mix": ("first_tier_input", "first_tier_output"),
-    "cache": ("cached", "token_hours"),
-    "models": ("share",),
-    "price": ("prices",),
-    "exchange_rate": ("per_usd",),
-    "corrections": ("corrections",),
-}
-
-
-def changed(month: Month, other: Month, by: Collection[Cause]) -> Month:
-    """The month with these factors of another."""
-    names = {name for cause in by for name in FACTORS[cause]}
-    models = {
-        key: replace(model, **{name: getattr(other.models[key], name) for name in names if hasattr(model, name)})
-        for key, model in month.models.items()
-    }
-    return replace(month, models=models, **{name: getattr(other, name) for name in names if hasattr(month, name)})
-
-
-def usd_nano(month: Month) -> int:
-    nano = Convertible()
-    for row in month.spend.rows:
-        nano[row.per_usd_nano] += row.sums.amount_nano
-    return round_usd(nano.usd)
-
-
-def part(bridge: Bridge, cause: Cause) -> int:
-    return dict(bridge.by_cause)[cause]
-
-
-# --- laws -----------------------------------------------------------------------------------------------------------
-
-
-@given(months(0), months(0))
-def test_parts_and_movements_add_up_to_the_change_of_the_printed_totals(before: Month, after: Month) -> None:
-    bridge = between(before, after)
-    assert (bridge.before_nano, bridge.after_nano) == (usd_nano(before), usd_nano(after))
-    change = usd_nano(after) - usd_nano(before)
-    assert tuple(cause for cause, _nano in bridge.by_cause) == CAUSES
-    assert sum(nano for _cause, nano in bridge.by_cause) == change
-    assert sum(movement.before_nano for movement in bridge.by_project) == bridge.before_nano
-    assert sum(movement.after_nano for movement in bridge.by_project) == bridge.after_nano
-    assert sum(movement.change_nano for movement in bridge.by_project) == change
-
-
-@settings(max_examples=200)
-@given(months(), months(), st.sets(st.sampled_from(CAUSES)))
-def test_a_part_is_0_where_its_factor_did_not_change(before: Month, other: Month, by: set[Cause]) -> None:
-    found = causes(between(before, changed(before, other, by)))
-    assert set(found) <= by
-
-
-@given(months(), months(), st.sampled_from(CAUSES))
-def test_the_change_of_one_factor_alone_is_all_its_own(before: Month, other: Month, cause: Cause) -> None:
-    after = changed(before, other, [cause])
-    change = usd_nano(after) - usd_nano(before)
-    assert causes(between(before, after)) == ({cause: change} if change else {})
-
-
-@given(months(), months())
-def test_months_swapped_negate_the_total(before: Month, after: Month) -> None:
-    there, back = between(before, after), between(after, before)
-    assert sum(nano for _cause, nano in there.by_cause) == -sum(nano for _cause, nano in back.by_cause)
-    assert (there.before_nano, there.after_nano) == (back.after_nano, back.before_nano)
-    # What isn't usage has no order, and only its rounding.
-    assert abs(part(there, "corrections") + part(back, "corrections")) <= 1
-
-
-@given(months(), months(), st.randoms(use_true_random=False))
-def test_the_order_of_rows_does_not_matter(before: Month, after: Month, random: Random) -> None:
-    spends = before.spend, after.spend
-    whole = between(before, after)
-    for spend in spends:
-        random.shuffle(spend.rows)
-    assert explained(*spends) == whole
-
-
-def only(month: Month, project: str) -> Month:
-    uses = {key: model for key, model in month.models.items() if key[0] == project}
-    return replace(month, models=uses, corrections={project: month.corrections[project]})
-
-
-@given(months(), months())
-def test_the_parts_of_all_projects_are_those_of_each_together(before: Month, after: Month) -> None:
-    whole = between(before, after)
-    each = [between(only(before, project), only(after, project)) for project in PROJECTS]
-    for cause in CAUSES:
-        # Each of the three is rounded on its own, twice.
-        assert abs(part(whole, cause) - sum(part(one, cause) for one in each)) <= 3
-
-
-# --- months as ledgers have them: other bounds, rounded lines, several prices, currencies and conversions -----------
-
-ENTRIES: dict[int, RateEntry] = {
-    1: entry(PRO, Price()),
-    2: replace(entry(PRO, Price(((30_001, 6_401, 150_007), (48_000, 6_400, 240_000)))), effective_from=MARCH),
-    3: entry(PRO, Price(), bounds=(64_000, 128_000)),
-    4: replace(entry(PRO, Price()), provider="volcengine", currency="CNY"),
-    5: replace(entry(LITE, Price(((1, 0, 7), (2, 1, 9)), storage=0)), currency="USD"),
-    6: replace(entry(LITE, Price()), tiers=(PromptTier(32_000, 1_234, None, 5_678),), cache_storage_pico=None),
-}
-PER_USD: dict[str, list[int | None]] = {
-    "CRD": [72 * NANO, 68 * NANO, 71_234_567_891],
-    "CNY": [7_200_000_000, 7_123_456_789],
-    "USD": [None],
-}
-
-
-@st.composite
-def rows(draw: st.DrawFn) -> SpendRow:
-    number = draw(st.sampled_from(sorted(ENTRIES)))
-    priced = ENTRIES[number]
-    per_usd = draw(st.sampled_from(PER_USD[priced.currency]))
-    of = draw(st.sampled_from(PROJECTS)), priced.model
-    if draw(st.integers(0, 5)) == 0:
-        nano = draw(st.integers(-(10**9), 10**9))
-        return SpendRow((*of, draw(st.sampled_from([CORRECTION, ADJUSTMENT]))), priced.currency, per_usd, None, "none",
-                        amounts(0, nano), None)  # fmt: skip
-    if draw(st.integers(0, 5)) == 0:
-        nano = draw(st.integers(0, 10**9))
-        return SpendRow((*of, None), priced.currency, per_usd, number, "none", amounts(nano, nano), None)
-    tier = draw(st.sampled_from(priced.tiers))
-    inputs, outputs, requests = (draw(st.integers(0, most)) for most in (10**6, 10**5, 100))
-    cached = draw(st.integers(0, inputs)) if tier.cached_input_pico is not None else 0
-    rates = tier.input_pico, tier.cached_input_pico or 0, tier.output_pico
-    # As lines rounded up to 10 nano each.
-    input_nano, cached_nano, output_nano = (
-        -(-count * rate // 10_000) * 10 for count, rate in zip((inputs - cached, cached, outputs), rates, strict=True)
+def test_the_example_of_the_decision_record() -> None:
+    february = search(10, (PRO, FEBRUARY), per_usd=72)
+    prices = {PRO: Price(((30_000, 6_400, 160_000), (48_000, 6_400, 240_000))),
+              LITE: Price(((6_000, 1_200, 36_000), (9_000, 1_200, 54_000)))}  # fmt: skip
+    march = search(
+        12, (PRO, Model(8, 24_000, 1_000, 8, 9, (2, 2))), (LITE, Model(2, 10_000, 1_000)), prices=prices, per_usd=68
     )
-    sums = charged(requests + 1, inputs, cached, outputs, (input_nano, cached_nano, output_nano))
-    return SpendRow((*of, None), priced.currency, per_usd, number, tier.label, sums, None)
+    credits = [54.40, 65.28, 74.496, 80.064, 104.9472, 86.26176, 83.31264]
+    usd = [round_usd(Fraction(str(value)) / 72) for value in credits] + [round_usd(Fraction("83.31264") / 68)]
+    parts = [after - before for before, after in pairwise(usd)]
+    assert between(february, march).by_cause == tuple(zip(CAUSES, [*parts, 0], strict=True))
 
 
-SPENDS = st.lists(rows(), max_size=8).map(lambda found: SelectedSpend(found, ENTRIES, "days"))
+def test_a_project_of_one_month_alone_is_all_requests_with_its_storage_and_the_way_back() -> None:
+    february = search(10, (PRO, FEBRUARY))
+    uses = {**february.models, ("ide", LITE): Model(10, 1_000, 0, token_hours=1_000)}
+    new = replace(february, requests={"search": 10, "ide": 1}, models=uses)
+    spent = 10 * 1_000 * 32_000 + 1_000 * 170
+    assert causes(between(february, new)) == {"requests": spent}
+    assert causes(between(new, february)) == {"requests": -spent}
+    assert [(one.project, one.change_nano) for one in between(february, new).by_project] == [
+        ("ide", spent),
+        ("search", 0),
+    ]
 
 
-def spent(spend: SelectedSpend) -> int:
-    return round_usd(summed(spend.rows).usd)
+def test_a_model_that_is_new_to_a_project_is_other_models_at_its_own_figures() -> None:
+    """Of a hundred requests of 1,000 tokens, half go to a model that costs 6 in place of 32, with 2,000 tokens."""
+    prices = {PRO: Price(), LITE: Price(((6_000, 0, 0), (6_000, 0, 0)))}
+    march = search(10, (PRO, Model(5, 1_000, 0)), (LITE, Model(5, 2_000, 0)), prices=prices)
+    assert causes(between(search(10, (PRO, Model(10, 1_000, 0))), march)) == {
+        "models": 50 * (2_000 * 6_000 - 1_000 * 32_000)
+    }
 
 
-@settings(max_examples=200)
-@given(SPENDS, SPENDS)
-def test_parts_add_up_whatever_the_rows_are(before: SelectedSpend, after: SelectedSpend) -> None:
-    bridge = explained(before, after)
-    assert (bridge.before_nano, bridge.after_nano) == (spent(before), spent(after))
-    assert sum(nano for _cause, nano in bridge.by_cause) == spent(after) - spent(before)
-    assert sum(movement.change_nano for movement in bridge.by_project) == spent(after) - spent(before)
-    for spend in (before, after):
-        spend.rows.reverse()
-    assert explained(before, after) == bridge
+def test_a_price_step_used_for_the_first_time_is_priced_by_the_card_of_before() -> None:
+    """Half of the tokens come to the second step, and its price falls from 48 to 40."""
+    prices = {PRO: Price(((32_000, 6_400, 160_000), (40_000, 6_400, 240_000)))}
+    found = between(search(10, (PRO, Model(10, 1_000, 0))), search(10, (PRO, Model(10, 1_000, 0, 5)), prices=prices))
+    assert causes(found) == {"tier_mix": 50_000 * (48_000 - 32_000), "price": 50_000 * (40_000 - 48_000)}
 
 
-@given(SPENDS)
-def test_a_month_beside_itself_has_no_part(spend: SelectedSpend) -> None:
-    bridge = explained(spend, spend)
-    assert causes(bridge) == {}
-    assert {movement.change_nano for movement in bridge.by_project} <= {0}
-    # Neither does a project.
-    other = spend.rows[0]._replace(dimensions=("another", PRO, None)) if spend.rows else None
-    if other is not None:
-        bridge = explained(spend, replace(spend, rows=[*spend.rows, other]))
-        assert {movement.project for movement in bridge.by_project if movement.change_nano} <= {"another"}
+def test_a_cache_used_for_the_first_time_is_priced_by_the_card_of_before() -> None:
+    prices = {PRO: Price(((32_000, 3_200, 160_000), (48_000, 6_400, 240_000)))}
+    before = search(10, (PRO, Model(10, 1_000, 0)))
+    found = between(before, search(10, (PRO, Model(10, 1_000, 0, cached=(5, 0), token_hours=100)), prices=prices))
+    assert causes(found) == {"cache": 50_000 * (6_400 - 32_000) + 100 * 170, "price": 50_000 * (3_200 - 6_400)}
+
+
+def test_a_step_of_before_without_use_has_the_cached_part_of_the_whole_cell() -> None:
+    """Half is cached in either month: only the step moves, at 27.2 in place of 19.2."""
+    before = search(10, (PRO, Model(10, 1_000, 0, 10, cached=(5, 5))))
+    found = between(before, search(10, (PRO, Model(10, 1_000, 0, 5, cached=(5, 5)))))
+    assert causes(found) == {"tier_mix": 50_000 * (27_200 - 19_200)}
+
+
+def test_storage_goes_with_no_request() -> None:
+    before = search(10, (PRO, Model(10, 1_000, 0, token_hours=1_000)))
+    assert causes(between(before, search(20, (PRO, Model(10, 1_000, 0, token_hours=1_000))))) == {
+        "requests": 100 * 1_000 * 32_000
+    }
+    more = search(10, (PRO, Model(10, 1_000, 0, token_hours=3_000)), prices={PRO: Price(storage=200)})
+    assert causes(between(before, more)) == {"cache": 2_000 * 170, "price": 3_000 * 30}
+
+
+def test_prices_with_other_bounds_have_no_steps_to_tell_apart() -> None:
+    """The same requests; those of the second step fall under the first of the new price, which is dearer."""
+    sums = [charged(10, 10_000, 0, 0, (10_000 * rate, 0, 0)) for rate in (32_000, 48_000, 50_000)]
+    entries = {1: entry(PRO, Price()), 2: entry(PRO, Price(), bounds=(64_000, 128_000))}
+
+    def usage(*found: tuple[int, str, Sums]) -> SelectedSpend:
+        rows = [SpendRow(("search", PRO, None), "CRD", NANO, number, tier, each, None) for number, tier, each in found]
+        return SelectedSpend(rows, entries, "days")
+
+    before = usage((1, "32000", sums[0]), (1, "128000", sums[1]))
+    after = usage((2, "64000", sums[2]), (2, "64000", sums[2]))
+    assert causes(explained(before, after)) == {"price": 10_000 * (50_000 - 32_000 + 50_000 - 48_000)}
+
+
+def test_another_provider_of_the_same_model_is_price_and_its_currency_no_exchange_rate() -> None:
+    sums = charged(10, 10_000, 0, 0, (10_000 * 32_000, 0, 0))
+    yuan = charged(10, 10_000, 0, 0, (10_000 * 3_200, 0, 0))
+    entries = {1: ENTRIES[1], 4: ENTRIES[4]}
+    before = SpendRow(("search", PRO, None), "CRD", 80 * NANO, 1, "32000", sums, None)
+    after = SpendRow(("search", PRO, None), "CNY", 5 * NANO, 4, "32000", yuan, None)
+    found = explained(SelectedSpend([before], entries, "days"), SelectedSpend([after], entries, "days"))
+    assert causes(found) == {"price": 10_000 * 3_200 // 5 - 10_000 * 32_000 // 80}
+
+
+def test_a_model_new_to_a_project_is_converted_as_the_project_was_before() -> None:
+    """All moves to the other model as 2 credits for 1 USD become 1: the move is told at 2."""
+    same = {PRO: Price(), LITE: Price(((6_000, 0, 0), (6_000, 0, 0)))}
+    before, after = (
+        search(10, (PRO, Model(10, 1_000, 0)), per_usd=2),
+        search(10, (LITE, Model(10, 1_000, 0)), prices=same),
+    )
+    assert causes(between(before, after)) == {
+        "models": 100 * 1_000 * (6_000 - 32_000) // 2,
+        "exchange_rate": 100 * 1_000 * 6_000 // 2,
+    }
+
+
+def test_rounding_of_lines_goes_with_the_first_that_changes_and_never_with_an_unchanged_price() -> None:
+    """Each of ten requests costs 32, rounded up to 40, then with half of it cached 16, to 20, and 3.2, to 10."""
+
+    def usage(sums: Sums) -> SelectedSpend:
+        return SelectedSpend([SpendRow(("search", PRO, None), "CRD", NANO, 1, "32000", sums, None)], ENTRIES, "days")
+
+    before = usage(charged(10, 10_000, 0, 0, (400_000_000, 0, 0)))
+    after = usage(charged(10, 10_000, 5_000, 0, (200_000_000, 100_000_000, 0)))
+    assert causes(explained(before, after)) == {"cache": -100_000_000}
+    # Nothing but the rounding changes: requests of other lengths that are as long on average.
+    assert causes(explained(before, usage(charged(10, 10_000, 0, 0, (350_000_000, 0, 0))))) == {
+        "prompt_length": -50_000_000
+    }
+
+
+def test_an_empty_month_has_no_parts() -> None:
+    nothing = SelectedSpend([], {}, "days")
+    found = explained(nothing, nothing)
+    assert (found.before_nano, found.after_nano, found.by_project) == (0, 0, ())
+    assert found.by_cause == tuple((cause, 0) for cause in CAUSES)
