@@ -99,13 +99,15 @@ class CellUsage:
         self.requests += sums.requests
         counts = (sums.input_tokens - sums.cached_input_tokens, sums.cached_input_tokens, sums.output_tokens)
         if any(counts):
-            tokens = self.tokens.setdefault((tier, row.currency), [0] * 2 * len(METERS))
+            tokens = self.tokens.setdefault((tier, row.currency), [0, 0, 0, 0, 0, 0])
             for meter, (count, rate_pico) in enumerate(zip(counts, entry.tiers[row.tier], strict=True)):
                 tokens[meter] += count
                 tokens[len(METERS) + meter] += count * (rate_pico or 0)
         amount_pico, storage_pico = sums.amount_nano * PICO_PER_NANO, sums.cache_storage_nano * PICO_PER_NANO
-        money = self.money.setdefault(row.currency, Money())
-        money.add(Money(amount_pico - storage_pico, storage_pico, amount_pico * units_per_pico, units_per_pico))
+        money = Money(amount_pico - storage_pico, storage_pico, amount_pico * units_per_pico, units_per_pico)
+        known = self.money.setdefault(row.currency, money)
+        if known is not money:
+            known.add(money)
         if storage_pico:
             self.token_hours += ratio(storage_pico, entry.storage_pico or 1)
         if self.latest is None or self.latest.age < entry.age:

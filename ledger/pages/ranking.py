@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from ledger.pages.bridge import CELLS
 from ledger.pages.figures import Ranked
 from ledger.pages.movements import TwoMonths
 from ledger.reports.spend import SelectedSpend
-from ledger.reports.tally import Tally, tallied
+from ledger.values.spend import Convertible
+from pricing.money import round_usd
 
 Of: TypeAlias = Literal["project", "model"]
+
+
+@dataclass(slots=True)
+class _Use:
+    requests: int = 0
+    tokens: int = 0
+    nano: Convertible = field(default_factory=Convertible)
+
+    @property
+    def is_nothing(self) -> bool:
+        return not (self.requests or self.tokens or any(self.nano.values()))
 
 
 def ranked(months: TwoMonths, of: Of, *, has_before: bool = True) -> tuple[Ranked, ...]:
@@ -20,18 +33,22 @@ def ranked(months: TwoMonths, of: Of, *, has_before: bool = True) -> tuple[Ranke
     `previous_nano` is 0 of what the month before lacks, and None where `has_before` says that there was no such month.
     """
     now, then = _by_name(months.after, of), _by_name(months.before, of) if has_before else {}
-
-    def row(name: str) -> Ranked:
-        tally, previous = now.get(name) or Tally(), then.get(name) or Tally()
-        requests, input_tokens, _cached, output_tokens, _reasoning = tally.counts
-        previous_nano = previous.usd_nano if has_before else None
-        return Ranked(name, tally.usd_nano, previous_nano, requests, input_tokens + output_tokens)
-
-    return tuple(sorted(map(row, {**now, **then}), key=lambda one: (-one.usd_nano, one.name)))
+    found = [_ranked(name, now.get(name) or _Use(), then.get(name), has_before) for name in {**now, **then}]
+    return tuple(sorted(found, key=lambda one: (-one.usd_nano, one.name)))
 
 
-def _by_name(spend: SelectedSpend, of: Of) -> dict[str, Tally]:
+def _ranked(name: str, use: _Use, before: _Use | None, has_before: bool) -> Ranked:
+    previous_nano = 0 if before is None else round_usd(before.nano.usd)
+    return Ranked(name, round_usd(use.nano.usd), previous_nano if has_before else None, use.requests, use.tokens)
+
+
+def _by_name(spend: SelectedSpend, of: Of) -> dict[str, _Use]:
+    """Sums by project or model, except those that were taken back whole."""
     place = CELLS.index(of)
-    rows = [row._replace(dimensions=row.dimensions[place : place + 1]) for row in spend.rows]
-    tallies, _whole = tallied(replace(spend, rows=rows))
-    return {str(name): tally for (name,), tally in tallies.items()}
+    found: defaultdict[str, _Use] = defaultdict(_Use)
+    for row in spend.rows:
+        use, sums = found[str(row.dimensions[place])], row.sums
+        use.requests += sums.requests
+        use.tokens += sums.input_tokens + sums.output_tokens
+        use.nano[row.per_usd_nano] += sums.amount_nano
+    return {name: use for name, use in found.items() if not use.is_nothing}

@@ -18,6 +18,7 @@ from tests.helpers.months import (
     Model,
     Month,
     Price,
+    amounts,
     between,
     causes,
     charged,
@@ -67,6 +68,25 @@ def test_a_model_that_is_new_to_a_project_is_other_models_at_its_own_figures() -
     assert causes(between(search(10, (PRO, Model(10, 1_000, 0))), march)) == {
         "models": 50 * (2_000 * 6_000 - 1_000 * 32_000)
     }
+
+
+def test_a_model_that_goes_takes_its_share_of_the_new_requests_with_it() -> None:
+    """Two hundred requests in place of a hundred, of which half had gone to a model at 6 that nothing goes to now."""
+    prices = {PRO: Price(), LITE: Price(((6_000, 0, 0), (6_000, 0, 0)))}
+    february = search(10, (PRO, Model(5, 1_000, 0)), (LITE, Model(5, 1_000, 0)), prices=prices)
+    found = between(february, search(20, (PRO, Model(10, 1_000, 0)), prices=prices))
+    assert causes(found) == {
+        "requests": 100 * 1_000 * (32_000 + 6_000) // 2,
+        "models": 100 * 1_000 * (32_000 - 6_000),
+    }
+
+
+def test_a_project_taken_back_whole_is_in_neither_month() -> None:
+    """Nothing is left of its usage in February, so that in March it is new, its longer prompts and all."""
+    rows = search(10, (PRO, FEBRUARY)).spend.rows
+    voided = SelectedSpend([row._replace(sums=amounts(0, 0)) for row in rows], {1: ENTRIES[1]}, "days")
+    march = search(10, (PRO, Model(10, 1_000, 0, token_hours=1_000))).spend
+    assert causes(explained(voided, march)) == {"requests": 100 * 1_000 * 32_000 + 1_000 * 170}
 
 
 def test_a_price_step_used_for_the_first_time_is_priced_by_the_card_of_before() -> None:
