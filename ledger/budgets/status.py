@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from functools import partial
 from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -24,8 +25,10 @@ from ledger.values.calendar import QUARTER, day_start
 from ledger.values.instants import EPOCH, MICROSECOND, iso_text
 from ledger.values.periods import LAST_YEAR, parse_day, parse_moment, parse_month
 from ledger.values.spend import Spend
+from pricing.errors import shown
 
 Bounds: TypeAlias = tuple[datetime, datetime]
+Read: TypeAlias = Callable[[Selection], SelectedSpend]
 
 
 class Asked(NamedTuple):
@@ -107,6 +110,14 @@ class BudgetStatus:
         expected = self.expected_nano
         return self.is_over if expected is None else expected > self.amount_nano
 
+    def check_currency(self) -> None:
+        """Refuses to judge a credits budget whose usage isn't all in credits."""
+        if self.other:
+            raise LedgerError(
+                f"budget {shown(self.budget.name)} is in credits and holds {' and '.join(self.other)}, which have no "
+                "conversion to credits: give its amount in usd, or projects and models that are billed in credits"
+            )
+
     @property
     def runs_out(self) -> date | None:
         """The day on which the expected cost passes the amount; None where it has, or won't within the period."""
@@ -163,22 +174,22 @@ def _day_of(time: datetime, zone: ZoneInfo) -> date:
 
 def read_status(database: Database, asked: Asked, *, basis: Basis, now: datetime) -> Status:
     """Reads the status of a ledger's budgets, from one snapshot of it; forecasts know the days up to now at most."""
-    zone = database.zone
+    zone, base = database.zone, Selection(database.zone, basis=basis)
     with database.reading() as connection:
-
-        def read(selection: Selection) -> SelectedSpend:
-            return read_spend(connection, selection, ledger_zone=zone, rollup_tags=database.rollup_tags)
-
+        read = partial(read_spend, connection, ledger_zone=zone, rollup_tags=database.rollup_tags)
         held = [budget for each in read_schedules(connection).values() if (budget := each.on(asked.day)) is not None]
-        status = status_of(held, asked, Selection(zone, basis=basis), read)
-        budgets = _with_forecasts(status.budgets, min(asked.at, now), Selection(zone), read)
-        whole = asked.selection(Selection(zone, basis=basis), *_bounds(asked.day, "month", zone))
-        return replace(status, budgets=budgets, unbooked_calls=read_unbooked_calls(connection, whole, zone))
+        status = forecast_status(held, asked, base, read, now=now)
+        whole = asked.selection(base, *_bounds(asked.day, "month", zone))
+        return replace(status, unbooked_calls=read_unbooked_calls(connection, whole, zone))
 
 
-def status_of(
-    budgets: Sequence[Budget], asked: Asked, base: Selection, read: Callable[[Selection], SelectedSpend]
-) -> Status:
+def forecast_status(budgets: Sequence[Budget], asked: Asked, base: Selection, read: Read, *, now: datetime) -> Status:
+    """Reads `status_of` these budgets with forecasts, which know the days up to now at most."""
+    status = status_of(budgets, asked, base, read)
+    return replace(status, budgets=_with_forecasts(status.budgets, min(asked.at, now), Selection(base.zone), read))
+
+
+def status_of(budgets: Sequence[Budget], asked: Asked, base: Selection, read: Read) -> Status:
     """Sums how far these budgets are used, all from one set of rows for each of their periods.
 
     `base` has zone and basis.
@@ -212,9 +223,7 @@ def status_of(
     )
 
 
-def _with_forecasts(
-    found: Sequence[BudgetStatus], at: datetime, base: Selection, read: Callable[[Selection], SelectedSpend]
-) -> list[BudgetStatus]:
+def _with_forecasts(found: Sequence[BudgetStatus], at: datetime, base: Selection, read: Read) -> list[BudgetStatus]:
     """Adds the forecasts of the periods that aren't over at a time, all from one read."""
     running = [each for each in found if each.end > at]
     if not running:
