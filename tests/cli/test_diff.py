@@ -212,8 +212,13 @@ def test_a_budget_of_the_file_alone_is_said_to_be_one_in_every_format(budgets: C
         assert "this week ends at $" in shown
         assert OF_FILE in " ".join(shown.split())
     # Where the ledger has the name, its budget counts.
-    assert OF_FILE not in budgets(*crossing(), "--budget", "none", "--json").stdout
-    assert budgets(*crossing(), "--budget", "none").exit_code == 1
+    outcome = budgets(*crossing(), "--budget", "none", "--json")
+    assert (outcome.exit_code, outcome.json["gates"][0]["limit"]) == (1, "0.000000001usd")
+    assert OF_FILE not in outcome.stdout
+    otherwise = "budget none: tollbook.toml has it otherwise than the ledger, whose counts; see 'tollbook budget apply'"
+    assert otherwise in outcome.stderr
+    budgets("budget", "apply", "--yes").ok()
+    assert "otherwise" not in budgets(*crossing(), "--budget", "none").ok().stderr
 
 
 def test_months_of_the_file_have_their_own_amounts(budgets: Cli) -> None:

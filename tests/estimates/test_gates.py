@@ -281,13 +281,15 @@ def test_a_credits_budget_is_compared_in_credits_alone() -> None:
     assert not budget(replace(mixed, use=replace(mixed.use, amount_nano=1)), before, after).passed
 
 
-def test_workloads_have_no_tags_so_that_an_increase_counts_and_a_saving_does_not() -> None:
+def test_workloads_have_no_tags_so_that_what_becomes_dearer_counts_and_what_becomes_cheaper_does_not() -> None:
     tagged = used("80usd", tags=(("env", "ci"),))
     less, more = side(costing("a", 100)), side(costing("a", 115))
     found = [budget(tagged, *sides) for sides in ((less, more), (more, less))]
     assert [gate.value for gate in found] == ["80usd", "75usd"]
-    words = "; workloads have no tags: all of an increase counts, and nothing of a saving"
+    words = "; workloads have no tags: each that becomes dearer counts, and none that becomes cheaper"
     assert all(gate.message.endswith(words) for gate in found)
+    moved = budget(tagged, side(costing("a", 100), costing("b", 50)), side(costing("a", 115), costing("c", 15)))
+    assert moved.value == "85usd"  # 75 + (15 + 15) × 10 ÷ 30
 
 
 def test_a_budgets_gate_says_whose_it_is_and_what_it_lacks() -> None:

@@ -122,6 +122,8 @@ def _named(app: App, config: str, name: str) -> NamedBudget:
     named = read_named(database, name, filed, config, now=datetime.now(UTC))
     for text in (*unknown_in_budgets(database, [named.use.budget]), *named.notes):
         note(f"budget {name}: {text}")
+    if named.file is None and name in filed and filed[name].rule != named.use.budget:
+        note(f"budget {name}: {config} has it otherwise than the ledger, whose counts; see 'tollbook budget apply'")
     return named
 
 

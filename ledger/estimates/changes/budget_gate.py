@@ -64,7 +64,7 @@ def _clauses(named: NamedBudget, share: Amount, *, is_compared: bool) -> Iterato
     if share.nano:
         yield f"{value_words(share, signed=True)} of it by the change"
     if named.use.budget.tags and is_compared:
-        yield "workloads have no tags: all of an increase counts, and nothing of a saving"
+        yield "workloads have no tags: each that becomes dearer counts, and none that becomes cheaper"
     for silence in named.silent:
         every = f"{silence.expected_every / timedelta(hours=1):g} h"
         yield f"nothing from {silence.source} since {moment_text(silence.last_occurred_at)}, expected every {every}"
@@ -73,17 +73,27 @@ def _clauses(named: NamedBudget, share: Amount, *, is_compared: bool) -> Iterato
 
 
 def _change_nano(comparison: Comparison, budget: Budget) -> int:
-    """Sums what the change adds a month to the budget's workloads, in its currency; what counting adds is left out.
+    """Sums what the change adds a month to the budget's workloads, in its currency.
 
-    It isn't known which workloads send a tag: an increase counts for a budget of tags, and what is saved doesn't.
+    It isn't known which workloads send a tag: of a budget of tags, each that becomes dearer counts, and none that
+    becomes cheaper.
     """
     after, before = (_within(side, budget) for side in (comparison.after, comparison.before))
+    if not budget.tags:
+        return _added_nano(comparison, budget, after, before)
+    by_name: dict[str, tuple[list[WorkloadEntry], list[WorkloadEntry]]] = {}
+    for place, workloads in enumerate((after, before)):
+        for workload in workloads:
+            by_name.setdefault(workload.name, ([], []))[place].append(workload)
+    return sum(max(_added_nano(comparison, budget, *sides), 0) for sides in by_name.values())
+
+
+def _added_nano(comparison: Comparison, budget: Budget, after: list[WorkloadEntry], before: list[WorkloadEntry]) -> int:
+    """Sums a month of after, less one of before and what counting adds."""
     counting = counting_of(comparison, after)
     if budget.amount.currency == USD:
-        nano = _usd_nano(after) - _usd_nano(before) - counting.usd
-    else:
-        nano = amount_nano(after, budget.amount) - amount_nano(before, budget.amount) - counting.amount
-    return max(nano, 0) if budget.tags else nano
+        return _usd_nano(after) - _usd_nano(before) - counting.usd
+    return amount_nano(after, budget.amount) - amount_nano(before, budget.amount) - counting.amount
 
 
 def _usd_nano(workloads: list[WorkloadEntry]) -> int:
