@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 
 from ledger.book.known_names import words_on
@@ -12,7 +12,7 @@ from ledger.budgets.definitions import read_schedules
 from ledger.budgets.schedule import Part, Schedule, Today, stated_change
 from ledger.budgets.status import BudgetStatus, asked_time, forecast_status
 from ledger.errors import LedgerError
-from ledger.reports.completeness import Silence
+from ledger.reports.completeness import Silence, read_not_booked, read_silences
 from ledger.reports.selection import Selection
 from ledger.reports.spend import read_spend
 from ledger.store.database import Database
@@ -35,8 +35,19 @@ class NamedBudget:
     notes: Sequence[str] = ()
 
 
-def read_named(database: Database, name: str, filed: Mapping[str, Budget], file: str, *, now: datetime) -> NamedBudget:
-    """Reads a budget's use from one snapshot of the ledger; `filed` are a file's budgets, for a name that it lacks."""
+def read_named(
+    database: Database,
+    name: str,
+    filed: Mapping[str, Budget],
+    file: str,
+    *,
+    expectations: Mapping[str, timedelta],
+    now: datetime,
+) -> NamedBudget:
+    """Reads a budget's use from one snapshot of the ledger; `filed` are a file's budgets, for a name that it lacks.
+
+    `expectations` are the longest silences that `[[source]]` declares.
+    """
     asked = asked_time(None, None, zone=database.zone, now=now)
     with database.reading() as connection:
         schedules = read_schedules(connection)
@@ -48,7 +59,22 @@ def read_named(database: Database, name: str, filed: Mapping[str, Budget], file:
             raise _not_held(name, schedule, asked.day)
         read = partial(read_spend, connection, ledger_zone=database.zone, rollup_tags=database.rollup_tags)
         found = forecast_status([budget], asked, Selection(database.zone), read, now=now)
-    return NamedBudget(found.budgets[0], None if name in schedules else file, notes=found.notes)
+        use = found.budgets[0]
+        of_period = Selection(
+            database.zone,
+            projects=budget.projects,
+            models=budget.models,
+            tags=budget.tags,
+            start=use.start,
+            end=use.end,
+        )
+        return NamedBudget(
+            use,
+            file=None if name in schedules else file,
+            is_at_least=bool(read_not_booked(connection, of_period)),
+            silent=read_silences(connection, expectations, ledger_zone=database.zone, at=now),
+            notes=found.notes,
+        )
 
 
 def _as_applied(budget: Budget, file: str, day: date, now: datetime) -> Schedule:

@@ -40,7 +40,7 @@ def ledger(db_url: str) -> Database:
 
 
 def named(ledger: Database, name: str, *filed: Budget) -> NamedBudget:
-    return read_named(ledger, name, {each.name: each for each in filed}, FILE, now=NOW)
+    return read_named(ledger, name, {each.name: each for each in filed}, FILE, expectations={}, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -121,3 +121,23 @@ def test_a_tag_that_is_not_rolled_up_is_said(ledger: Database) -> None:
 def test_an_empty_ledger_has_no_forecast(db_url: str) -> None:
     use = named(Book(db_url).database, "all", msgspec.structs.replace(stated("all"), start="2026-01-01")).use
     assert (use.actual_nano, use.expected_nano, use.label) == (0, None, "2026-03")
+
+
+# --- how complete it is ---------------------------------------------------------------------------------------------
+
+
+def test_a_source_that_has_fallen_silent_is_named(ledger: Database) -> None:
+    budgets = {"all": stated("all")}
+
+    def silent(hours: int, now: datetime) -> list[str]:
+        every = {"evolink": timedelta(hours=hours)}
+        return [each.source for each in read_named(ledger, "all", budgets, FILE, expectations=every, now=now).silent]
+
+    later = NOW + timedelta(hours=24)
+    assert (silent(24, later), silent(25, later)) == (["evolink"], [])
+    # Undeclared it is twice the longest gap of four weeks, which is a day.
+    assert [each.source for each in named(ledger, "all", stated("all")).silent] == []
+    for hours, sources in ((47, []), (49, ["evolink"])):
+        now = NOW + timedelta(hours=hours)
+        found = read_named(ledger, "all", budgets, FILE, expectations={}, now=now)
+        assert [each.source for each in found.silent] == sources

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -19,9 +19,11 @@ from ledger.cli.estimating.diff_markdown import diff_markdown
 from ledger.cli.show.annotations import annotation
 from ledger.estimates.changes.document import DiffDocument
 from ledger.estimates.workloads.document import GateResult, WorkloadEntry
+from ledger.values.instants import moment_text
 from pricing import RateCard
 from tests.conftest import Cli
 from tests.helpers.changes import EVOLINK, LITE, VOLCENGINE, changed_card, document, workload
+from tests.helpers.sources import lines, record
 
 NASTY = "=cmd|'/c calc'!A1 \x1b[31m\x07 <b>|x|</b> \ufffe \U0001f600 ]]> & \"quoted\"\n::error::x"
 MOVE = "summarise moves from tier 32,000 to 128,000: all its input costs 1.5 ×, all its output 1.5 ×"
@@ -242,6 +244,34 @@ def test_what_the_ledger_has_never_seen_of_a_budget_is_named(budgets: Cli) -> No
     said = budgets(*crossing(), "--budget", "plenty").ok().stderr
     assert "budget plenty: no project 'serach' in this ledger" in said
     assert "budget plenty: read from the charges themselves, not from the roll-ups: tag 'team' is not rolled up" in said
+
+
+def test_a_silent_ledger_makes_a_budget_warn_and_fail_where_asked(budgets: Cli) -> None:
+    last = (datetime.now(UTC) - timedelta(days=5)).replace(microsecond=0)
+    budgets("ingest", "-", stdin=lines([record("a", occurred_at=moment_text(last), requested_model=LITE)])).ok()
+    arguments = [*crossing(), "--budget", "plenty", "--json"]
+    outcome = budgets(*arguments).ok()
+    assert [(gate["level"], gate["passed"]) for gate in outcome.json["gates"]] == [("warn", False)]
+    said = f"nothing from evolink since {moment_text(last)}, expected every 26 h"
+    assert said in outcome.json["gates"][0]["message"]
+    assert said in outcome.stderr
+    failed = budgets(*arguments, "--fail-stale")
+    assert (failed.exit_code, failed.json["gates"][0]["level"], failed.json["passed"]) == (1, "fail", False)
+    # What is declared holds instead, here and in the file that --config names.
+    for place in ("tollbook.toml", "other.toml"):
+        Path(place).write_text('[[source]]\nname = "evolink"\nexpect_every = "6d"\n')
+        assert budgets(*arguments, "--fail-stale", "--config", place).ok().json["gates"][0]["passed"]
+        Path(place).unlink()
+
+
+def test_what_waits_in_quarantine_makes_a_budgets_end_at_least_that(budgets: Cli) -> None:
+    now = moment_text(datetime.now(UTC), "seconds")
+    waiting = record("a", occurred_at=now, requested_model="nobody-knows-this", project="search")
+    assert budgets("ingest", "-", stdin=lines([waiting])).exit_code == 3
+    for project, is_at_least in (("search", True), ("ads", False)):
+        budgets("budget", "set", "own", "--amount", "9usd", "--period", "year", "--project", project).ok()
+        (gate,) = budgets(*crossing(), "--budget", "own", "--json").ok().json["gates"]
+        assert (" (at least), limit $9" in gate["message"]) is is_at_least
 
 
 def test_a_budget_needs_a_ledger(cli: Cli) -> None:

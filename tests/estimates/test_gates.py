@@ -314,11 +314,17 @@ def test_a_silent_source_makes_a_budget_warn_and_fail_where_asked(
     amount: str, fail_stale: bool, outcome: tuple[str, bool]
 ) -> None:
     same = side(costing("a", 1))
-    silence = Silence("evolink", datetime(2026, 3, 20, 10, tzinfo=UTC), timedelta(hours=26), declared=False)
-    stale = replace(used(amount), silent=[silence])
+    silent = [
+        Silence("batch", None, timedelta(hours=24), declared=True),
+        Silence("evolink", datetime(2026, 3, 20, 10, tzinfo=UTC), timedelta(hours=26.25), declared=False),
+    ]
+    stale = replace(used(amount), silent=silent)
     found = budget(stale, same, same, fail_stale=fail_stale)
     assert (found.level, found.passed) == outcome
-    assert found.message.endswith("; nothing from evolink since 2026-03-20T10:00:00Z, expected every 26 h")
+    assert found.message.endswith(
+        "; nothing from batch so far, expected every 24 h"
+        "; nothing from evolink since 2026-03-20T10:00:00Z, expected every 26.25 h"
+    )
     (warned,) = run_gates(compare(same, same), Limits(budgets=[(stale, "warn")], fail_stale=fail_stale))
     assert (warned.level, warned.passed) == ("warn", False)
     assert budget(used("75usd"), same, same, fail_stale=fail_stale).passed

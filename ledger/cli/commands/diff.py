@@ -111,19 +111,20 @@ def _limits(
     )
 
 
-def _named(app: App, config: str, name: str) -> NamedBudget:
+def _named(app: App, file: str, name: str) -> NamedBudget:
     from ledger.budgets.definitions import unknown_in_budgets
     from ledger.budgets.named import read_named
-    from ledger.config import read_config
+    from ledger.config import Config, read_config
 
-    file = Path(config)
-    filed = {budget.name: budget for budget in (read_config(file).budgets if file.exists() else ())}
+    config = read_config(Path(file)) if Path(file).exists() else Config()
+    filed = {budget.name: budget for budget in config.budgets}
+    expectations = {**app.config.sources, **config.sources}
     database = app.open()
-    named = read_named(database, name, filed, config, now=datetime.now(UTC))
+    named = read_named(database, name, filed, file, expectations=expectations, now=datetime.now(UTC))
     for text in (*unknown_in_budgets(database, [named.use.budget]), *named.notes):
         note(f"budget {name}: {text}")
     if named.file is None and name in filed and filed[name].rule != named.use.budget:
-        note(f"budget {name}: {config} has it otherwise than the ledger, whose counts; see 'tollbook budget apply'")
+        note(f"budget {name}: {file} has it otherwise than the ledger, whose counts; see 'tollbook budget apply'")
     return named
 
 

@@ -66,8 +66,9 @@ def _clauses(named: NamedBudget, share: Amount, *, is_compared: bool) -> Iterato
     if named.use.budget.tags and is_compared:
         yield "workloads have no tags: each that becomes dearer counts, and none that becomes cheaper"
     for silence in named.silent:
-        every = f"{silence.expected_every / timedelta(hours=1):g} h"
-        yield f"nothing from {silence.source} since {moment_text(silence.last_occurred_at)}, expected every {every}"
+        last, every = silence.last_occurred_at, silence.expected_every / timedelta(hours=1)
+        since = "so far" if last is None else f"since {moment_text(last)}"
+        yield f"nothing from {silence.source} {since}, expected every {every:g} h"
     if named.file is not None:
         yield f"a budget of {named.file}, as the ledger has none of that name"
 
