@@ -294,6 +294,13 @@ def test_workloads_have_no_tags_so_that_what_becomes_dearer_counts_and_what_beco
 
 def test_a_budgets_gate_says_whose_it_is_and_what_it_lacks() -> None:
     same = side(costing("a", 1))
+    unknown = costing("a", 16)
+    unknown.output_basis = "none"
+    assert budget(used("80usd"), same, side(unknown, costing("b", 3, project="ads"))).message == (
+        "this month ends at $81.00, limit $80; +$6.00 of it by the change (in part input only)"
+    )
+    of_ads = used("80usd", projects=("ads",))
+    assert budget(of_ads, same, side(unknown, costing("b", 3, project="ads"))).message.endswith("by the change")
     assert budget(used("80usd"), same, same).message == "this month ends at $75.00, limit $80"
     weekly = replace(used("80usd", period="week"), file="tollbook.toml", is_at_least=True)
     assert budget(weekly, same, same).message == (

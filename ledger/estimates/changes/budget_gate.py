@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from ledger.config import UNASSIGNED
@@ -15,8 +16,8 @@ from ledger.estimates.changes.causes import Side
 from ledger.estimates.changes.compare import Comparison
 from ledger.estimates.changes.sums import USD, amount_nano, counting_of
 from ledger.estimates.history.profile import MONTH_DAYS
-from ledger.estimates.workloads.document import GateResult, Level, WorkloadEntry
-from ledger.estimates.workloads.gate_words import over_message, value_words
+from ledger.estimates.workloads.document import GateResult, Level, WorkloadEntry, caveats_of
+from ledger.estimates.workloads.gate_words import in_brackets, over_message, value_words
 from ledger.values.amounts import Amount
 from ledger.values.instants import moment_text
 from pricing.money import NANO, parse_units
@@ -44,7 +45,8 @@ def budget_gate(named: NamedBudget, level: Level, comparison: Comparison, *, fai
     can_be_judged = is_compared and not named.silent
     fails = not is_within or (fail_stale and bool(named.silent))
     finding = over_message(limit, end, per="", caveats=["at least"] if named.is_at_least else [])
-    clauses = _clauses(named, Amount(end.nano - expected, currency), is_compared=is_compared)
+    share = Amount(end.nano - expected, currency)
+    clauses = _clauses(named, share, _within(comparison.after, use.budget), is_compared=is_compared)
     return GateResult(
         name=f"budget {use.budget.name}",
         limit=limit.text,
@@ -55,14 +57,16 @@ def budget_gate(named: NamedBudget, level: Level, comparison: Comparison, *, fai
     )
 
 
-def _clauses(named: NamedBudget, share: Amount, *, is_compared: bool) -> Iterator[str]:
-    """Yields what the figure is made of; `share` is the part of it by the change."""
+def _clauses(named: NamedBudget, share: Amount, workloads: list[WorkloadEntry], *, is_compared: bool) -> Iterator[str]:
+    """Yields what the figure is made of; `share` is the part of it by the change of these workloads."""
     if named.use.expected_nano is None:
         yield "too early for a forecast, so that it goes by what is spent"
     if not is_compared:
         yield "the change isn't in it, as there is nothing to compare with"
     if share.nano:
-        yield f"{value_words(share, signed=True)} of it by the change"
+        bases, prompts = [each.output_basis for each in workloads], [each.prompts for each in workloads]
+        caveats = in_brackets(caveats_of(bases, chain.from_iterable(prompts)))
+        yield f"{value_words(share, signed=True)} of it by the change{caveats}"
     if named.use.budget.tags and is_compared:
         yield "workloads have no tags: each that becomes dearer counts, and none that becomes cheaper"
     for silence in named.silent:
