@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import BindParameter, Connection, bindparam, func, or_, select
 
+from ledger.book.open_months import standing_closes
 from ledger.reports.selection import Selection
-from ledger.store.expressions import column_within
+from ledger.store.database import settings_in, zone_named
+from ledger.store.expressions import column_within, literal_int, microseconds
 from ledger.store.tables import quarantine, rollup_keys, rollup_quarters
-from ledger.values.calendar import month_start, shift_month
-from ledger.values.instants import moment_text
+from ledger.values.calendar import QUARTER_US, month_start, shift_month
+from ledger.values.instants import MICROSECOND, from_microseconds, moment_text, to_microseconds
+from ledger.values.periods import quarter_end
 from pricing.rate_card import RateCard
 
 # The time before its last usage by which a source that nothing is declared of is judged, and the least that it may be
 # silent for: a daily run may be late.
+DAY = timedelta(days=1)
 JUDGED_BY = timedelta(weeks=4)
 LEAST_SILENCE = timedelta(hours=26)
 # Usage over this time, without long gaps, is regular.
@@ -103,35 +108,75 @@ def read_not_booked(
     cards: Mapping[str, RateCard] | None = None,
     as_of: datetime | None = None,
 ) -> NotBooked:
-    """Sums what waits in quarantine of a selection's period: lines dated within it, and undated ones.
+    """Sums what waits in quarantine of a selection's period: lines that would be booked in it, and undated ones.
 
-    With `as_of` as it was at that time, so that it can be said of a closed month for ever; `cards` are those in force,
-    or that the ledger had then, unless given. A line counts unless its fields say that it is of other projects, models
-    or tags than the selection's.
+    With `as_of` as it was at that time; of closed months on the posted basis as it was when the last of them was
+    closed, so that the same is said of them for ever. `cards` are those in force, or that the ledger had then, unless
+    given. A line counts unless its fields say that it is of other projects, models or tags than the selection's.
     """
+    return read_each_not_booked(connection, [selection], cards=cards, as_of=as_of)[0]
+
+
+def read_each_not_booked(
+    connection: Connection,
+    selections: Sequence[Selection],
+    *,
+    cards: Mapping[str, RateCard] | None = None,
+    as_of: datetime | None = None,
+) -> list[NotBooked]:
+    """Sums, in one pass, what waits of each selection, all of one period and basis, as `read_not_booked` does."""
+    if connection.execute(select(quarantine.c.id).limit(1)).first() is None:
+        return [NotBooked()] * len(selections)
+    period = _waiting_period(connection, selections[0], as_of)
     waiting = quarantine.c.state == "open"
-    if as_of is not None:
-        settled_later = or_(quarantine.c.resolved_at.is_(None), quarantine.c.resolved_at > as_of)
-        waiting = (quarantine.c.first_seen_at <= as_of) & settled_later
-    dated = column_within(quarantine.c.occurred_at, selection.start, selection.end)
+    if period.as_of is not None:
+        settled_later = or_(quarantine.c.resolved_at.is_(None), quarantine.c.resolved_at > period.as_of)
+        waiting = (quarantine.c.first_seen_at <= period.as_of) & settled_later
+    dated = column_within(quarantine.c.occurred_at, period.start, period.end)
     wanted = waiting & or_(quarantine.c.occurred_at.is_(None), dated)
     if connection.execute(select(quarantine.c.id).where(wanted).limit(1)).first() is None:
-        return NotBooked()
+        return [NotBooked()] * len(selections)
     # Cards take time to load, which only a ledger with something in quarantine has to spend.
     from ledger.book.prices.in_force import cards_in_force
     from ledger.reports.waiting import sum_waiting
 
-    known = cards_in_force(connection, as_of=as_of) if cards is None else cards
-    return sum_waiting(connection, wanted, selection, known)
+    known = cards_in_force(connection, as_of=period.as_of) if cards is None else cards
+    return sum_waiting(connection, wanted, selections, known)
+
+
+class _WaitingPeriod(NamedTuple):
+    """The times that lines are dated within which would be booked in a period, and as of when they waited."""
+
+    start: datetime | None
+    end: datetime | None
+    as_of: datetime | None
+
+
+def _waiting_period(connection: Connection, selection: Selection, as_of: datetime | None) -> _WaitingPeriod:
+    """A line of a closed month would be booked in the first open one, so it waits there, not in its own."""
+    start, end = selection.start, selection.end
+    closes = standing_closes(connection) if selection.basis == "posted" else []
+    if not closes:
+        return _WaitingPeriod(start, end, as_of)
+    zone = zone_named(settings_in(connection)["timezone"])
+    if as_of is None and end is not None:
+        last_month = f"{(end - MICROSECOND).astimezone(zone):%Y-%m}"
+        as_of = next((row.at for row in closes if row.month >= last_month), None)
+    taking = shift_month(closes[-1].month, 1)
+    if as_of is not None:
+        taking = next((row.month for row in closes if row.at >= as_of), taking)
+    first = month_start(taking, zone)
+    takes_earlier = start is not None and start <= first and (end is None or first < end)
+    return _WaitingPeriod(None if takes_earlier else start, end, as_of)
 
 
 # --- silences -------------------------------------------------------------------------------------------------------
 
 
 class _Usage(NamedTuple):
-    """A source's keys, the quarter-hour of its last usage before a time, and the latest usage in that."""
+    """The last usage of a source before a time: its quarter-hour, and the latest usage in that."""
 
-    keys: ColumnElement[bool]
+    source: str
     quarter: datetime
     last_at: datetime
 
@@ -183,47 +228,55 @@ def _last_usages(connection: Connection, until: datetime, ledger_zone: ZoneInfo)
 def _last_usage(
     connection: Connection, source: str, months: list[str], until: datetime, ledger_zone: ZoneInfo
 ) -> _Usage | None:
-    ids = select(rollup_keys.c.id).where(rollup_keys.c.source == source, rollup_keys.c.charge_class != "adjustment")
-    keys = rollup_quarters.c.key_id.in_(ids)
     for month in months:
         start = month_start(month, ledger_zone)
         if start >= until:
             continue
         end = min(month_start(shift_month(month, 1), ledger_zone), until)
-        quarter = _quarter(connection, keys, start, end, latest=True)
-        if quarter is not None:
+        keys = _keys(connection, source, [month])
+        # Nearly always it is of the last day.
+        quarters = _quarters(connection, keys, max(start, quarter_end(end - DAY)), end)
+        if quarters or (quarters := _quarters(connection, keys, start, end)):
             latest = select(func.max(rollup_quarters.c.last_occurred_at)).where(
-                rollup_quarters.c.quarter == quarter, keys
+                rollup_quarters.c.quarter == quarters[-1], rollup_quarters.c.key_id.in_(keys)
             )
-            return _Usage(keys, quarter, connection.execute(latest).scalar_one())
+            return _Usage(source, quarters[-1], connection.execute(latest).scalar_one())
     return None
 
 
 def _expected_of(connection: Connection, usage: _Usage) -> tuple[timedelta, bool]:
-    """Returns the longest silence to expect by the gaps of a source's last four weeks, and whether it was regular.
-
-    It goes back in steps of half the least silence, as no shorter gap counts: to the earliest usage of each such time,
-    or over a gap to the usage before it.
-    """
-    step, start = LEAST_SILENCE / 2, usage.quarter - JUDGED_BY
-    longest, later = timedelta(), usage.quarter
-    while later > start:
-        earlier = _quarter(connection, usage.keys, max(start, later - step), later)
-        if earlier is None:
-            earlier = _quarter(connection, usage.keys, start, later, latest=True)
-            if earlier is None:
-                break
-            longest = max(longest, later - earlier)
-        later = earlier
+    """Returns the longest silence to expect by the gaps of a source's last four weeks, and whether it was regular."""
+    start = usage.quarter - JUDGED_BY
+    # A day on either side, as months are those of the ledger's zone.
+    months = sorted(
+        {f"{moment:%Y-%m}" for moment in (start - DAY, start + DAY, usage.quarter - DAY, usage.quarter + DAY)}
+    )
+    keys = _keys(connection, usage.source, months)
+    quarters = [*_quarters(connection, keys, start, usage.quarter), usage.quarter]
+    longest = max((after - before for before, after in pairwise(quarters)), default=timedelta())
     expected = max(2 * longest, LEAST_SILENCE)
-    return expected, usage.quarter - later >= max(expected, REGULAR)
+    return expected, usage.quarter - quarters[0] >= max(expected, REGULAR)
 
 
-def _quarter(
-    connection: Connection, keys: ColumnElement[bool], start: datetime, end: datetime, *, latest: bool = False
-) -> datetime | None:
-    """Finds the first quarter-hour with usage of the keys that begins in [start, end), or the latest."""
-    quarter = rollup_quarters.c.quarter
-    query = select(quarter).where(keys, column_within(quarter, start, end))
-    found: datetime | None = connection.execute(query.order_by(quarter.desc() if latest else quarter).limit(1)).scalar()
-    return found
+def _keys(connection: Connection, source: str, months: Sequence[str]) -> BindParameter[int]:
+    """Finds a source's keys of some months, to be written into a statement."""
+    of_usage = (rollup_keys.c.source == source) & (rollup_keys.c.charge_class != "adjustment")
+    ids = select(rollup_keys.c.id).where(of_usage, rollup_keys.c.occurred_month.in_(months)).order_by(rollup_keys.c.id)
+    found = connection.execute(ids).scalars().all()
+    return bindparam("keys", found, expanding=True, literal_execute=True)
+
+
+def _quarters(connection: Connection, keys: BindParameter[int], start: datetime, end: datetime) -> list[datetime]:
+    """Lists the quarter-hours with usage of the keys that begin in [start, end), both whole quarter-hours.
+
+    Each is looked up, which takes the same time for a source among many others as for one alone.
+    """
+    first = select(literal_int(to_microseconds(start)).label("quarter"))
+    times = first.cte("times", recursive=True)
+    after = times.c.quarter + literal_int(QUARTER_US)
+    times = times.union_all(select(after).where(after < literal_int(to_microseconds(end))))
+    own = select(rollup_quarters.c.key_id).where(
+        microseconds(rollup_quarters.c.quarter) == times.c.quarter, rollup_quarters.c.key_id.in_(keys)
+    )
+    query = select(times.c.quarter).where(own.exists()).order_by(times.c.quarter)
+    return [from_microseconds(quarter) for quarter in connection.execute(query).scalars()]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -32,30 +33,53 @@ class _Line(NamedTuple):
     options: str
 
 
+class _Price(NamedTuple):
+    amount_nano: int
+    per_usd_nano: int | None
+
+
+@dataclass(slots=True)
+class _Sum:
+    lines: int = 0
+    tokens: int = 0
+    priced_lines: int = 0
+    undated_lines: int = 0
+    conflicts: int = 0
+    cost: Convertible = field(default_factory=Convertible)
+
+    def add(self, line: _Line, tokens: int, price: _Price | None) -> None:
+        self.lines += 1
+        self.undated_lines += line.occurred_at is None
+        self.conflicts += line.reason == CONFLICT
+        self.tokens += tokens
+        if price is not None:
+            self.priced_lines += 1
+            self.cost[price.per_usd_nano] += price.amount_nano
+
+    @property
+    def total(self) -> NotBooked:
+        usd_nano = round_usd(self.cost.usd)
+        return NotBooked(self.lines, self.tokens, self.priced_lines, usd_nano, self.undated_lines, self.conflicts)
+
+
 def sum_waiting(
-    connection: Connection, wanted: ColumnElement[bool], selection: Selection, cards: Mapping[str, RateCard]
-) -> NotBooked:
-    """Sums the entries of a condition that may be of the selection's projects, models and tags, streamed."""
+    connection: Connection, wanted: ColumnElement[bool], selections: Sequence[Selection], cards: Mapping[str, RateCard]
+) -> list[NotBooked]:
+    """Sums the entries of a condition, streamed: of each selection those that may be of its projects, models, tags."""
     columns = (quarantine.c[name] for name in _Line._fields)
     rows = connection.execute(select(*columns).where(wanted), execution_options={"yield_per": ROWS_AT_ONCE})
-    lines = tokens = priced = undated = conflicts = 0
-    cost = Convertible()
+    sums = [_Sum() for _selection in selections]
     for row in rows:
         line = _Line(*row)
         fields = _decoded(line.fields)
-        if not _may_be_of(selection, line, fields, cards):
-            continue
-        lines += 1
-        undated += line.occurred_at is None
-        if line.reason == CONFLICT:
-            conflicts += 1
-            continue
-        tokens += sum(map(_count, (fields.get("input_tokens"), fields.get("output_tokens"))))
-        price = _price(line, fields, cards)
-        if price is not None:
-            priced += 1
-            cost[price.per_usd_nano] += price.amount_nano
-    return NotBooked(lines, tokens, priced, round_usd(cost.usd), undated, conflicts)
+        tokens, price = 0, None
+        if line.reason != CONFLICT:
+            tokens = sum(map(_count, (fields.get("input_tokens"), fields.get("output_tokens"))))
+            price = _price(line, fields, cards)
+        for selection, found in zip(selections, sums, strict=True):
+            if _may_be_of(selection, line, fields, cards):
+                found.add(line, tokens, price)
+    return [found.total for found in sums]
 
 
 def _decoded(text: str) -> dict[str, Any]:
@@ -95,11 +119,6 @@ def _billed_model(card: RateCard, fields: Mapping[str, Any]) -> str | None:
     """Returns the model that a card would bill: the requested one where it knows it, else the reported one."""
     rates = card.rates_of(fields.get("requested_model")) or card.rates_of(fields.get("reported_model"))
     return None if rates is None else rates.id
-
-
-class _Price(NamedTuple):
-    amount_nano: int
-    per_usd_nano: int | None
 
 
 def _price(line: _Line, fields: Mapping[str, Any], cards: Mapping[str, RateCard]) -> _Price | None:
