@@ -323,14 +323,14 @@ def test_a_silent_source_makes_a_budget_warn_and_fail_where_asked(
     same = side(costing("a", 1))
     silent = [
         Silence("batch", None, timedelta(hours=24), declared=True),
-        Silence("evolink", datetime(2026, 3, 20, 10, tzinfo=UTC), timedelta(hours=26.25), declared=False),
+        Silence("evolink", datetime(2026, 3, 20, 10, tzinfo=UTC), timedelta(hours=26), declared=False),
     ]
     stale = replace(used(amount), silent=silent)
     found = budget(stale, same, same, fail_stale=fail_stale)
     assert (found.level, found.passed) == outcome
     assert found.message.endswith(
-        "; nothing from batch so far, expected every 24 h"
-        "; nothing from evolink since 2026-03-20T10:00:00Z, expected every 26.25 h"
+        "; source batch has never sent anything, expected every 24 hours (declared)"
+        "; source evolink is silent since 2026-03-20T10:00:00Z, expected every 26 hours (by its last four weeks)"
     )
     (warned,) = run_gates(compare(same, same), Limits(budgets=[(stale, "warn")], fail_stale=fail_stale))
     assert (warned.level, warned.passed) == ("warn", False)

@@ -7,7 +7,6 @@ a budget that is kept can't be judged: its gate warns.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,8 @@ from ledger.estimates.changes.sums import USD, amount_nano, counting_of
 from ledger.estimates.history.profile import MONTH_DAYS
 from ledger.estimates.workloads.document import GateResult, Level, WorkloadEntry, caveats_of
 from ledger.estimates.workloads.gate_words import in_brackets, over_message, value_words
+from ledger.reports.completeness_words import silence_words
 from ledger.values.amounts import Amount
-from ledger.values.instants import moment_text
 from pricing.money import NANO, parse_units
 
 if TYPE_CHECKING:
@@ -69,10 +68,7 @@ def _clauses(named: NamedBudget, share: Amount, workloads: list[WorkloadEntry], 
         yield f"{value_words(share, signed=True)} of it by the change{caveats}"
     if named.use.budget.tags and is_compared:
         yield "workloads have no tags: each that becomes dearer counts, and none that becomes cheaper"
-    for silence in named.silent:
-        last, every = silence.last_occurred_at, silence.expected_every / timedelta(hours=1)
-        since = "so far" if last is None else f"since {moment_text(last)}"
-        yield f"nothing from {silence.source} {since}, expected every {every:g} h"
+    yield from map(silence_words, named.silent)
     if named.file is not None:
         yield f"a budget of {named.file}, as the ledger has none of that name"
 
