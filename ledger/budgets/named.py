@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import partial
 
 from ledger.book.known_names import words_on
 from ledger.budgets.definitions import read_schedules
 from ledger.budgets.schedule import Part, Schedule, Today, stated_change
-from ledger.budgets.status import BudgetStatus, asked_time, forecast_status
+from ledger.budgets.status import BudgetStatus, asked_time, read_status
 from ledger.errors import LedgerError
-from ledger.reports.completeness import Silence, read_not_booked, read_silences
-from ledger.reports.selection import Selection
-from ledger.reports.spend import read_spend
+from ledger.reports.completeness import Silence
 from ledger.store.database import Database
 from ledger.values.budget import Budget, check_budget
 from pricing.errors import shown
@@ -24,13 +21,11 @@ from pricing.errors import shown
 class NamedBudget:
     """A budget in its period of now; `file` is where it stands, None where the ledger has it.
 
-    `silent` are the ledger's sources that are; it `is_at_least` where usage of the period waits in quarantine. `notes`
-    say how it was read.
+    `silent` are the ledger's sources that are; `notes` say how it was read.
     """
 
     use: BudgetStatus
     file: str | None = None
-    is_at_least: bool = False
     silent: Sequence[Silence] = ()
     notes: Sequence[str] = ()
 
@@ -44,37 +39,21 @@ def read_named(
     expectations: Mapping[str, timedelta],
     now: datetime,
 ) -> NamedBudget:
-    """Reads a budget's use from one snapshot of the ledger; `filed` are a file's budgets, for a name that it lacks.
+    """Reads how far a budget is used now; `filed` are a file's budgets, for a name that the ledger lacks.
 
     `expectations` are the longest silences that `[[source]]` declares.
     """
     asked = asked_time(None, None, zone=database.zone, now=now)
     with database.reading() as connection:
         schedules = read_schedules(connection)
-        if name not in schedules and name not in filed:
-            raise LedgerError(words_on("budget", name, {*schedules, *filed}, where=f"this ledger or {file}"))
-        schedule = schedules[name] if name in schedules else _as_applied(filed[name], file, asked.day, now)
-        budget = schedule.on(asked.day)
-        if budget is None:
-            raise _not_held(name, schedule, asked.day)
-        read = partial(read_spend, connection, ledger_zone=database.zone, rollup_tags=database.rollup_tags)
-        found = forecast_status([budget], asked, Selection(database.zone), read, now=now)
-        use = found.budgets[0]
-        of_period = Selection(
-            database.zone,
-            projects=budget.projects,
-            models=budget.models,
-            tags=budget.tags,
-            start=use.start,
-            end=use.end,
-        )
-        return NamedBudget(
-            use,
-            file=None if name in schedules else file,
-            is_at_least=bool(read_not_booked(connection, of_period)),
-            silent=read_silences(connection, expectations, ledger_zone=database.zone, at=now),
-            notes=found.notes,
-        )
+    if name not in schedules and name not in filed:
+        raise LedgerError(words_on("budget", name, {*schedules, *filed}, where=f"this ledger or {file}"))
+    schedule = schedules[name] if name in schedules else _as_applied(filed[name], file, asked.day, now)
+    budget = schedule.on(asked.day)
+    if budget is None:
+        raise _not_held(name, schedule, asked.day)
+    status = read_status(database, asked, basis="posted", now=now, expectations=expectations, budgets=[budget])
+    return NamedBudget(status.budgets[0], None if name in schedules else file, status.silent, status.notes)
 
 
 def _as_applied(budget: Budget, file: str, day: date, now: datetime) -> Schedule:

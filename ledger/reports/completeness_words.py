@@ -14,8 +14,6 @@ from pricing.money import format_nano
 if TYPE_CHECKING:
     from ledger.reports.completeness import NotBooked, Silence
 
-HOUR = timedelta(hours=1)
-
 
 def not_booked_document(waiting: NotBooked) -> dict[str, object]:
     """Returns what waits in quarantine as JSON has it."""
@@ -53,7 +51,7 @@ def silence_documents(silent: Sequence[Silence]) -> list[dict[str, object]]:
         {
             "source": each.source,
             "last_occurred_at": each.last_occurred_at and moment_text(each.last_occurred_at),
-            "expected_every_hours": format_nano(each.expected_every * 10**9 // HOUR),
+            "expected_every_hours": _hours(each.expected_every),
             "declared": each.declared,
         }
         for each in silent
@@ -62,9 +60,14 @@ def silence_documents(silent: Sequence[Silence]) -> list[dict[str, object]]:
 
 def silence_words(silence: Silence) -> str:
     """Says since when a source is silent, and how often its usage was expected."""
-    every = f"{format_nano(silence.expected_every * 10 // HOUR * 10**8)} hours"
+    every = f"{_hours(silence.expected_every)} hours"
     by = "declared" if silence.declared else "by its last four weeks"
     if silence.last_occurred_at is None:
         return f"source {visible(silence.source)} has never sent anything, expected every {every} ({by})"
     last = moment_text(silence.last_occurred_at, "seconds")
     return f"source {visible(silence.source)} is silent since {last}, expected every {every} ({by})"
+
+
+def _hours(length: timedelta) -> str:
+    """Returns hours with at most one place: lengths are whole half-hours."""
+    return format_nano(length // timedelta(minutes=6) * 10**8)

@@ -59,9 +59,8 @@ def test_a_files_budget_is_used_as_the_same_one_in_the_ledger(ledger: Database, 
     budget = stated("all", **scope)
     of_file = named(ledger, "all", budget)
     set_budget(ledger, budget, now=NOW)
-    (of_status,) = read_status(
-        ledger, asked_time(None, None, zone=ledger.zone, now=NOW), basis="posted", now=NOW
-    ).budgets
+    asked = asked_time(None, None, zone=ledger.zone, now=NOW)
+    (of_status,) = read_status(ledger, asked, basis="posted", now=NOW, expectations={}).budgets
     assert of_file.use == of_status == named(ledger, "all").use
     assert (of_file.file, named(ledger, "all").file) == (FILE, None)
 

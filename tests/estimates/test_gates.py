@@ -18,7 +18,7 @@ from ledger.estimates.changes.compare import compare
 from ledger.estimates.changes.gates import Limits, all_passed, gate_message, run_gates
 from ledger.estimates.workloads.document import GateResult, Level, Total
 from ledger.estimates.workloads.inputs import NO_REQUESTS
-from ledger.reports.completeness import Silence
+from ledger.reports.completeness import NotBooked, Silence
 from ledger.values.amounts import parse_amount, parse_increase
 from ledger.values.budget import Budget
 from pricing.money import NANO
@@ -302,7 +302,8 @@ def test_a_budgets_gate_says_whose_it_is_and_what_it_lacks() -> None:
     of_ads = used("80usd", projects=("ads",))
     assert budget(of_ads, same, side(unknown, costing("b", 3, project="ads"))).message.endswith("by the change")
     assert budget(used("80usd"), same, same).message == "this month ends at $75.00, limit $80"
-    weekly = replace(used("80usd", period="week"), file="tollbook.toml", is_at_least=True)
+    weekly = replace(used("80usd", period="week"), file="tollbook.toml")
+    weekly = replace(weekly, use=replace(weekly.use, not_booked=NotBooked(lines=1)))
     assert budget(weekly, same, same).message == (
         "this week ends at $75.00 (at least), limit $80; a budget of tollbook.toml, as the ledger has none of that name"
     )

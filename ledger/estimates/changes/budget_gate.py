@@ -43,7 +43,7 @@ def budget_gate(named: NamedBudget, level: Level, comparison: Comparison, *, fai
         use.check_currency()
     can_be_judged = is_compared and not named.silent
     fails = not is_within or (fail_stale and bool(named.silent))
-    finding = over_message(limit, end, per="", caveats=["at least"] if named.is_at_least else [])
+    finding = over_message(limit, end, per="", caveats=["at least"] if use.not_booked else [])
     share = Amount(end.nano - expected, currency)
     clauses = _clauses(named, share, _within(comparison.after, use.budget), is_compared=is_compared)
     return GateResult(
