@@ -252,7 +252,7 @@ def test_a_silent_ledger_makes_a_budget_warn_and_fail_where_asked(budgets: Cli) 
     arguments = [*crossing(), "--budget", "plenty", "--json"]
     outcome = budgets(*arguments).ok()
     assert [(gate["level"], gate["passed"]) for gate in outcome.json["gates"]] == [("warn", False)]
-    said = f"source evolink is silent since {moment_text(last)}, expected every 26 hours"
+    said = f"silent: evolink since {moment_text(last)}, expected every 26 hours"
     assert said in outcome.json["gates"][0]["message"]
     assert said in outcome.stderr
     failed = budgets(*arguments, "--fail-stale")
