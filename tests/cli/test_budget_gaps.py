@@ -107,6 +107,13 @@ def test_silent_sources_are_named_and_fail_where_asked(ledger: Cli) -> None:
     assert "Note: silent: evolink since" in outcome.stderr
 
 
+def test_the_state_of_a_ledger_names_silent_sources(ledger: Cli) -> None:
+    Path("tollbook.toml").write_text('[[source]]\nname = "batch"\nexpect_every = "1d"\n' + SEEN, encoding="utf-8")
+    outcome = ledger("status", "--json").ok()
+    assert [each["source"] for each in outcome.json["silent"]] == ["batch"]
+    assert "silent: batch, never seen, expected every 24 hours, as declared" in outcome.stderr
+
+
 def test_nothing_is_stale_where_all_sources_are_heard(ledger: Cli) -> None:
     Path("tollbook.toml").write_text(SEEN, encoding="utf-8")
     assert status(ledger, "--month", "2026-03", "--fail-stale")["silent"] == []
