@@ -13,3 +13,10 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 def listed(names: Sequence[str]) -> str:
     """Returns the names as a sentence has them: "tools, a and b"."""
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def grouped(decimal: str) -> str:
+    """A plain decimal with thousands separators: "1234567.5" is "1,234,567.5"."""
+    whole, point, fraction = decimal.partition(".")
+    sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
+    return f"{sign}{int(digits):,}{point}{fraction}"
