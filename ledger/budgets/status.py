@@ -27,6 +27,7 @@ from ledger.values.calendar import QUARTER, day_start
 from ledger.values.instants import EPOCH, MICROSECOND, iso_text
 from ledger.values.periods import LAST_YEAR, parse_day, parse_moment, parse_month
 from ledger.values.spend import Spend
+from pricing.errors import shown
 
 Bounds: TypeAlias = tuple[datetime, datetime]
 
@@ -111,6 +112,14 @@ class BudgetStatus:
         expected = self.expected_nano
         return self.is_over if expected is None else expected > self.amount_nano
 
+    def check_currency(self) -> None:
+        """Refuses to judge a credits budget whose usage isn't all in credits."""
+        if self.other:
+            raise LedgerError(
+                f"budget {shown(self.budget.name)} is in credits and holds {' and '.join(self.other)}, which have no "
+                "conversion to credits: give its amount in usd, or projects and models that are billed in credits"
+            )
+
     @property
     def runs_out(self) -> date | None:
         """The day on which the expected cost passes the amount; None where it has, or won't within the period."""
@@ -174,11 +183,18 @@ def _day_of(time: datetime, zone: ZoneInfo) -> date:
 
 
 def read_status(
-    database: Database, asked: Asked, *, basis: Basis, now: datetime, expectations: Mapping[str, timedelta]
+    database: Database,
+    asked: Asked,
+    *,
+    basis: Basis,
+    now: datetime,
+    expectations: Mapping[str, timedelta],
+    budgets: Sequence[Budget] | None = None,
 ) -> Status:
     """Reads the status of a ledger's budgets, from one snapshot of it; forecasts know the days up to now at most.
 
-    `expectations` are the longest silences expected of sources that are declared.
+    `expectations` are the longest silences expected of sources that are declared, `budgets` other ones than the
+    ledger's.
     """
     zone = database.zone
     with database.reading() as connection:
@@ -186,12 +202,14 @@ def read_status(
         def read(selection: Selection) -> SelectedSpend:
             return read_spend(connection, selection, ledger_zone=zone, rollup_tags=database.rollup_tags)
 
-        held = [budget for each in read_schedules(connection).values() if (budget := each.on(asked.day)) is not None]
-        status = status_of(held, asked, Selection(zone, basis=basis), read)
-        budgets = _with_forecasts(status.budgets, min(asked.at, now), Selection(zone), read)
+        if budgets is None:
+            schedules = read_schedules(connection).values()
+            budgets = [budget for each in schedules if (budget := each.on(asked.day)) is not None]
+        status = status_of(budgets, asked, Selection(zone, basis=basis), read)
+        used = _with_forecasts(status.budgets, min(asked.at, now), Selection(zone), read)
         whole = asked.selection(Selection(zone, basis=basis), *_bounds(asked.day, "month", zone))
         calls = read_unbooked_calls(connection, whole, zone)
-        status = replace(status, budgets=budgets, unbooked_calls=calls)
+        status = replace(status, budgets=used, unbooked_calls=calls)
         return with_gaps(connection, status, asked, whole, expectations, now=now)
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -18,9 +19,11 @@ from ledger.cli.estimating.diff_markdown import diff_markdown
 from ledger.cli.show.annotations import annotation
 from ledger.estimates.changes.document import DiffDocument
 from ledger.estimates.workloads.document import GateResult, WorkloadEntry
+from ledger.values.instants import moment_text
 from pricing import RateCard
 from tests.conftest import Cli
 from tests.helpers.changes import EVOLINK, LITE, VOLCENGINE, changed_card, document, workload
+from tests.helpers.sources import lines, record
 
 NASTY = "=cmd|'/c calc'!A1 \x1b[31m\x07 <b>|x|</b> \ufffe \U0001f600 ]]> & \"quoted\"\n::error::x"
 MOVE = "summarise moves from tier 32,000 to 128,000: all its input costs 1.5 ×, all its output 1.5 ×"
@@ -174,32 +177,110 @@ def test_a_workload_over_its_own_limit_fails(cli: Cli) -> None:
     assert "the total after is without b" in found.stderr
 
 
-def test_budgets_are_held_by_the_ledgers_pace(cli: Cli) -> None:
-    Path("tollbook.toml").write_text(
-        '[[budget]]\nname = "none"\namount = "0usd"\n[[budget]]\nname = "plenty"\namount = "7200000credits"\n'
-    )
+# --- budgets --------------------------------------------------------------------------------------------------------
+
+OF_FILE = "a budget of tollbook.toml, as the ledger has none of that name"
+
+
+@pytest.fixture
+def budgets(db_cli: Cli) -> Cli:
+    """An empty ledger: nothing is spent, and the end of each period is the change for the days left."""
+    db_cli("budget", "set", "none", "--amount", "0.000000001usd").ok()
+    db_cli("budget", "set", "plenty", "--amount", "7200000credits", "--period", "quarter").ok()
+    return db_cli
+
+
+def test_the_ledgers_budgets_are_gates(budgets: Cli) -> None:
     arguments = crossing()
-    missing = cli(*arguments, "--budget", "plenty")
+    assert budgets(*arguments, "--budget", "plenty").exit_code == 0
+    failed = budgets(*arguments, "--budget", "none", "--json")
+    assert failed.exit_code == 1
+    (gate,) = failed.json["gates"]
+    assert list(gate) == ["name", "limit", "value", "level", "passed", "message"]
+    assert (gate["name"], gate["limit"], gate["passed"]) == ("budget none", "0.000000001usd", False)
+    assert gate["message"].startswith("this month ends at $")
+    warned = budgets(*arguments, "--warn-budget", "none", "--budget", "plenty", "--json").ok().json["gates"]
+    assert [(gate["level"], gate["passed"]) for gate in warned] == [("fail", True), ("warn", False)]
+
+
+def test_a_budget_of_the_file_alone_is_said_to_be_one_in_every_format(budgets: Cli) -> None:
+    Path("tollbook.toml").write_text(
+        '[[budget]]\nname = "none"\namount = "9000usd"\n'
+        '[[budget]]\nname = "evals"\namount = "9000usd"\nperiod = "week"\ntags = { env = "ci" }\n'
+    )
+    arguments = [*crossing(), "--budget", "evals", "--format"]
+    for name in ("table", "markdown", "junit", "json"):
+        shown = budgets(*arguments, name).ok().stdout
+        assert "this week ends at $" in shown
+        assert OF_FILE in " ".join(shown.split())
+    # Where the ledger has the name, its budget counts.
+    outcome = budgets(*crossing(), "--budget", "none", "--json")
+    assert (outcome.exit_code, outcome.json["gates"][0]["limit"]) == (1, "0.000000001usd")
+    assert OF_FILE not in outcome.stdout
+    otherwise = "budget none: tollbook.toml has it otherwise than the ledger, whose counts; see 'tollbook budget apply'"
+    assert otherwise in outcome.stderr
+    budgets("budget", "apply", "--yes").ok()
+    assert "otherwise" not in budgets(*crossing(), "--budget", "none").ok().stderr
+
+
+def test_months_of_the_file_have_their_own_amounts(budgets: Cli) -> None:
+    year, month = datetime.now(UTC).year, datetime.now(UTC).month
+    both = {f"{year}-{month:02}", f"{year + month // 12}-{month % 12 + 1:02}"}  # the next too, should it begin
+    planned = ", ".join(f'"{each}" = "0.000000001usd"' for each in sorted(both))
+    Path("tollbook.toml").write_text(f'[[budget]]\nname = "b"\namount = "9000usd"\nmonths = {{ {planned} }}\n')
+    assert budgets(*crossing(), "--budget", "b", "--json").json["gates"][0]["limit"] == "0.000000001usd"
+
+
+def test_a_budget_that_neither_ledger_nor_file_has_is_refused(budgets: Cli) -> None:
+    Path("tollbook.toml").write_text('[[budget]]\nname = "evals"\namount = "9000usd"\n')
+    for name, words in (("plentty", "did you mean 'plenty'?"), ("evls", "did you mean 'evals'?"), ("q9", "known are")):
+        refused = budgets(*crossing(), "--budget", name)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert f"no budget '{name}' in this ledger or tollbook.toml: {words}" in refused.stderr
+
+
+def test_what_the_ledger_has_never_seen_of_a_budget_is_named(budgets: Cli) -> None:
+    budgets("budget", "set", "plenty", "--amount", "9000usd", "--project", "serach", "--tag", "team=web").ok()
+    said = budgets(*crossing(), "--budget", "plenty").ok().stderr
+    assert "budget plenty: no project 'serach' in this ledger" in said
+    assert "budget plenty: read from the charges themselves, not from the roll-ups: tag 'team' is not rolled up" in said
+
+
+def test_a_silent_ledger_makes_a_budget_warn_and_fail_where_asked(budgets: Cli) -> None:
+    last = (datetime.now(UTC) - timedelta(days=5)).replace(microsecond=0)
+    budgets("ingest", "-", stdin=lines([record("a", occurred_at=moment_text(last), requested_model=LITE)])).ok()
+    arguments = [*crossing(), "--budget", "plenty", "--json"]
+    outcome = budgets(*arguments).ok()
+    assert [(gate["level"], gate["passed"]) for gate in outcome.json["gates"]] == [("warn", False)]
+    said = f"silent: evolink since {moment_text(last)}, expected every 26 hours"
+    assert said in outcome.json["gates"][0]["message"]
+    assert said in outcome.stderr
+    failed = budgets(*arguments, "--fail-stale")
+    assert (failed.exit_code, failed.json["gates"][0]["level"], failed.json["passed"]) == (1, "fail", False)
+    # What is declared holds instead, here or in the file that --config names.
+    for place in ("tollbook.toml", "other.toml"):
+        Path("other.toml").write_text("")
+        Path(place).write_text('[[source]]\nname = "evolink"\nexpect_every = "6d"\n')
+        gates = budgets(*arguments, "--fail-stale", "--config", "other.toml").ok().json["gates"]
+        assert [gate["passed"] for gate in gates] == [True]
+        Path(place).unlink()
+
+
+def test_what_waits_in_quarantine_makes_a_budgets_end_at_least_that(budgets: Cli) -> None:
+    now = moment_text(datetime.now(UTC), "seconds")
+    waiting = record("a", occurred_at=now, requested_model="nobody-knows-this", project="search")
+    assert budgets("ingest", "-", stdin=lines([waiting])).exit_code == 3
+    for project, is_at_least in (("search", True), ("ads", False)):
+        budgets("budget", "set", "own", "--amount", "9usd", "--period", "year", "--project", project).ok()
+        (gate,) = budgets(*crossing(), "--budget", "own", "--json").ok().json["gates"]
+        assert (" (at least), limit $9" in gate["message"]) is is_at_least
+
+
+def test_a_budget_needs_a_ledger(cli: Cli) -> None:
+    Path("tollbook.toml").write_text('[[budget]]\nname = "evals"\namount = "9000usd"\n')
+    missing = cli(*crossing(), "--budget", "evals")
     assert missing.exit_code == 2
     assert "tollbook.db" in missing.stderr
-    cli("db", "init").ok()
-    # Nothing is spent, so the month comes to the days left of 30 times the change, which is above 0.
-    assert cli(*arguments, "--budget", "plenty").exit_code == 0
-    failed = cli(*arguments, "--budget", "none", "--json")
-    assert failed.exit_code == 1
-    assert failed.json["gates"][0]["name"] == "budget none"
-    warned = cli(*arguments, "--warn-budget", "none", "--budget", "plenty", "--json").ok().json["gates"]
-    assert [(gate["level"], gate["passed"]) for gate in warned] == [("fail", True), ("warn", False)]
-    unknown = cli(*arguments, "--budget", "q9")
-    assert unknown.exit_code == 2
-    assert "--budget 'q9' isn't a [[budget]] of tollbook.toml: it has none, plenty" in unknown.stderr
-    for other in ('period = "week"', 'tags = { env = "ci" }', 'months = { "2026-12" = "3usd" }'):
-        Path("other.toml").write_text(f'[[budget]]\nname = "b"\namount = "1usd"\n{other}\n')
-        refused = cli(*arguments, "--config", "other.toml", "--budget", "b")
-        assert refused.exit_code == 2
-        assert "--budget 'b' can't be judged: a change is compared with a month of one amount" in refused.stderr
-    meant = "did you mean 'plenty'? It has none, plenty"
-    assert f"'plentty' isn't a [[budget]] of tollbook.toml: {meant}" in cli(*arguments, "--budget", "plentty").stderr
 
 
 # --- wrong use ------------------------------------------------------------------------------------------------------
@@ -221,7 +302,7 @@ def test_budgets_are_held_by_the_ledgers_pace(cli: Cli) -> None:
         (("--profile", "p.json"), "--profile is for an estimate, but head.json is one already: leave it out"),
         (("--rates", "card.toml"), "--rates is for an estimate, but head.json is one already: leave it out"),
         (("--compare-to", "missing.json"), "missing.json: can't be read: No such file or directory"),
-        (("--budget", "q1"), "tollbook.toml: can't be read"),
+        (("--fail-stale",), "--fail-stale says when --budget fails: give --budget NAME too"),
         (("--report", "html=x.html"), "--report 'html=x.html': give FORMAT=FILE with one of table, json"),
         (("--report", "json"), "--report 'json': give FORMAT=FILE"),
         (("--report", "json=-"), "--report 'json=-' names no file"),

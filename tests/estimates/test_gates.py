@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
+from ledger.budgets.forecast import Forecast
+from ledger.budgets.named import NamedBudget
+from ledger.budgets.status import BudgetStatus
 from ledger.errors import LedgerError
 from ledger.estimates.changes.causes import Side
 from ledger.estimates.changes.compare import compare
 from ledger.estimates.changes.gates import Limits, all_passed, gate_message, run_gates
-from ledger.estimates.history.budget_pace import BudgetPace
 from ledger.estimates.workloads.document import GateResult, Level, Total
 from ledger.estimates.workloads.inputs import NO_REQUESTS
+from ledger.reports.completeness import NotBooked, Silence
+from ledger.reports.completeness_words import silence_words
 from ledger.values.amounts import parse_amount, parse_increase
 from ledger.values.budget import Budget
-from pricing.money import format_usd
+from pricing.money import NANO
 from tests.helpers.changes import CODE, LITE, MINI, VOLCENGINE, side, workload
 
 # 2,250,000 tokens at 32 credits per 1M are 72 credits, which are 1 USD.
@@ -190,31 +194,56 @@ def test_several_limits_are_held_each() -> None:
 # --- budgets --------------------------------------------------------------------------------------------------------
 
 
-def pace(amount: str, *, projects: Sequence[str] = (), models: Sequence[str] = ()) -> BudgetPace:
-    """A budget in USD with 50 spent, a run rate of 75 and 10 days to go: 50 + (75 + change) × 10 ÷ 30."""
-    budget = Budget(name="q1", amount=parse_amount(amount, "amount"), projects=tuple(projects), models=tuple(models))
-    return BudgetPace(
-        budget, "2026-03", Fraction(amount.removesuffix("usd")), Fraction(50), Fraction(75), Fraction(28), Fraction(10)
+def used(amount: str, *, spent: int = 50, expected: int | None = 75, **scope: Any) -> NamedBudget:
+    """A budget of March with 10 days to go: 75 + change × 10 ÷ 30."""
+    limit = parse_amount(amount, "amount")
+    # A workload of so many USD is 72 times as many credits.
+    unit = NANO if limit.currency == "USD" else 72 * NANO
+    told = Forecast("too early") if expected is None else Forecast("run rate", 60 * unit, expected * unit, 90 * unit)
+    start, end, at = (datetime(2026, month, day, tzinfo=UTC) for month, day in ((3, 1), (4, 1), (3, 22)))
+    budget = Budget(name="q1", amount=limit, **scope)
+    return NamedBudget(
+        BudgetStatus(budget, "2026-03", start, end, at, limit.nano, spent * unit, forecast=told), file=None
     )
 
 
-def budget(given: BudgetPace, before: Side | None, after: Side) -> GateResult:
-    return run_gates(compare(before, after), Limits(budgets=[(given, "fail")]))[0]
+def budget(given: NamedBudget, before: Side | None, after: Side, **limits: Any) -> GateResult:
+    return run_gates(compare(before, after), Limits(budgets=[(given, "fail")], **limits))[0]
 
 
 @pytest.mark.parametrize(("amount", "passed"), [("80usd", True), ("79.999999999usd", False)])
-def test_a_budget_holds_the_month_with_the_change(amount: str, passed: bool) -> None:
-    found = budget(pace(amount), side(costing("a", 100)), side(costing("a", 115)))
-    assert (found.name, found.limit, found.value) == ("budget q1", amount, "80usd")  # 50 + 90 × 10 ÷ 30
-    assert found.passed == passed
+def test_a_budget_holds_its_forecast_with_the_change(amount: str, passed: bool) -> None:
+    found = budget(used(amount), side(costing("a", 100)), side(costing("a", 115)))
+    assert (found.name, found.limit, found.value) == ("budget q1", amount, "80usd")  # 75 + 15 × 10 ÷ 30
+    assert (found.level, found.passed) == ("fail", passed)
 
 
-def test_a_budget_is_held_against_the_figure_that_is_printed() -> None:
-    given = pace("75.333333333usd")  # 50 + (75 + 1) × 10 ÷ 30 is a third of a nano more
-    found = budget(given, side(costing("a", 100)), side(costing("a", 101)))
+def test_the_part_of_the_change_is_rounded_once_half_even() -> None:
+    found = budget(used("75.333333333usd"), side(costing("a", 100)), side(costing("a", 101)))  # 75 + 1 ÷ 3
     assert (found.value, found.passed) == ("75.333333333usd", True)
-    credits = replace(given, limit_usd=Fraction(226, 3))  # 5,424 of them at 72 for 1 USD
-    assert budget(credits, side(costing("a", 100)), side(costing("a", 101))).passed
+
+
+def test_the_amount_of_the_period_counts_not_the_usual_one() -> None:
+    usual = used("100usd")
+    own = replace(usual, use=replace(usual.use, amount_nano=79 * NANO))
+    found = budget(own, side(costing("a", 100)), side(costing("a", 115)))
+    assert (found.limit, found.value, found.passed) == ("79usd", "80usd", False)
+
+
+def test_what_is_spent_stays_so_whatever_the_change_saves() -> None:
+    saving = (side(costing("a", 300)), side(costing("a", 3)))  # 99 less in 10 days
+    assert budget(used("1usd"), *saving).value == "50usd"
+    assert "-$25.00 of it by the change" in budget(used("1usd"), *saving).message
+    assert budget(used("100usd"), side(costing("a", 100)), side(costing("a", 40))).value == "55usd"
+
+
+def test_where_it_is_too_early_for_a_forecast_it_goes_by_what_is_spent() -> None:
+    found = budget(used("55usd", expected=None), side(costing("a", 100)), side(costing("a", 115)))
+    assert (found.value, found.passed) == ("55usd", True)
+    assert found.message == (
+        "this month ends at $55.00, limit $55; too early for a forecast, so that it goes by what is spent; "
+        "+$5.00 of it by the change"
+    )
 
 
 @pytest.mark.parametrize(
@@ -228,13 +257,83 @@ def test_a_budget_is_held_against_the_figure_that_is_printed() -> None:
         ({"projects": ["search"], "models": [LITE]}, 0),
     ],
 )
-def test_a_budget_takes_the_change_of_what_it_is_of(scope: dict[str, Any], change: int) -> None:
+@pytest.mark.parametrize("unit", ["usd", "credits"])
+def test_a_budget_takes_the_change_of_what_it_is_of(unit: str, scope: dict[str, Any], change: int) -> None:
     lite = {"model": LITE, "project": "chat"}
     before = side(costing("a", 6, project="search"), costing("b", 3))
     # lite's input is 6 credits per 1M tokens: 16 / 3 of the tokens cost as much as those of code.
     after = side(costing("a", 12, project="search"), costing("c", 48, **lite))
-    found = budget(pace("1000usd", **scope), before, after)
-    assert found.value == f"{format_usd(Fraction(50) + (75 + Fraction(change)) * 10 / 30)}usd"
+    found = budget(used(f"100000{unit}", **scope), before, after)
+    assert found.value == f"{(75 * 30 + change * 10) * (1 if unit == 'usd' else 72) // 30}{unit}"
+
+
+def test_a_credits_budget_is_compared_in_credits_alone() -> None:
+    before, after = side(costing("a", 100)), side(costing("a", 115))
+    assert [budget(used(f"{72 * 80 - less}credits"), before, after).passed for less in (0, 1)] == [True, False]
+    other = side(workload("b", 1_000, card=VOLCENGINE))
+    with pytest.raises(LedgerError, match="the limit 9000credits can't be compared with prices in cny: give it in usd"):
+        budget(used("9000credits"), before, other)
+    assert budget(used("9000credits", models=[CODE], projects=["search"]), before, after).value == "5400credits"
+    mixed = used("9000credits")
+    mixed = replace(mixed, use=replace(mixed.use, other=("1.6 CNY",)))
+    with pytest.raises(LedgerError, match=r"budget 'q1' is in credits and holds 1\.6 CNY"):
+        budget(mixed, before, after)
+    # What is over is over, whatever else is in it.
+    assert not budget(replace(mixed, use=replace(mixed.use, amount_nano=1)), before, after).passed
+
+
+def test_workloads_have_no_tags_so_that_what_becomes_dearer_counts_and_what_becomes_cheaper_does_not() -> None:
+    tagged = used("80usd", tags=(("env", "ci"),))
+    less, more = side(costing("a", 100)), side(costing("a", 115))
+    found = [budget(tagged, *sides) for sides in ((less, more), (more, less))]
+    assert [gate.value for gate in found] == ["80usd", "75usd"]
+    words = "; workloads have no tags: each that becomes dearer counts, and none that becomes cheaper"
+    assert all(gate.message.endswith(words) for gate in found)
+    moved = budget(tagged, side(costing("a", 100), costing("b", 50)), side(costing("a", 115), costing("c", 15)))
+    assert moved.value == "85usd"  # 75 + (15 + 15) × 10 ÷ 30
+
+
+def test_a_budgets_gate_says_whose_it_is_and_what_it_lacks() -> None:
+    same = side(costing("a", 1))
+    unknown = costing("a", 16)
+    unknown.output_basis = "none"
+    assert budget(used("80usd"), same, side(unknown, costing("b", 3, project="ads"))).message == (
+        "this month ends at $81.00, limit $80; +$6.00 of it by the change (in part input only)"
+    )
+    of_ads = used("80usd", projects=("ads",))
+    assert budget(of_ads, same, side(unknown, costing("b", 3, project="ads"))).message.endswith("by the change")
+    assert budget(used("80usd"), same, same).message == "this month ends at $75.00, limit $80"
+    weekly = replace(used("80usd", period="week"), file="tollbook.toml")
+    weekly = replace(weekly, use=replace(weekly.use, not_booked=NotBooked(lines=1)))
+    assert budget(weekly, same, same).message == (
+        "this week ends at $75.00 (at least), limit $80; a budget of tollbook.toml, as the ledger has none of that name"
+    )
+
+
+@pytest.mark.parametrize(
+    ("amount", "fail_stale", "outcome"),
+    [
+        ("75usd", False, ("warn", False)),
+        ("75usd", True, ("fail", False)),
+        ("74usd", False, ("fail", False)),
+        ("74usd", True, ("fail", False)),
+    ],
+)
+def test_a_silent_source_makes_a_budget_warn_and_fail_where_asked(
+    amount: str, fail_stale: bool, outcome: tuple[str, bool]
+) -> None:
+    same = side(costing("a", 1))
+    silent = [
+        Silence("batch", None, timedelta(hours=24), declared=True),
+        Silence("evolink", datetime(2026, 3, 20, 10, tzinfo=UTC), timedelta(hours=26), declared=False),
+    ]
+    stale = replace(used(amount), silent=silent)
+    found = budget(stale, same, same, fail_stale=fail_stale)
+    assert (found.level, found.passed) == outcome
+    assert found.message.endswith("; ".join(["", *map(silence_words, silent)]))
+    (warned,) = run_gates(compare(same, same), Limits(budgets=[(stale, "warn")], fail_stale=fail_stale))
+    assert (warned.level, warned.passed) == ("warn", False)
+    assert budget(used("75usd"), same, same, fail_stale=fail_stale).passed
 
 
 # --- messages -------------------------------------------------------------------------------------------------------
@@ -330,10 +429,13 @@ def test_another_calibration_explains_what_tiktokens_own_count_does_not() -> Non
 def test_a_budget_takes_no_change_by_counting() -> None:
     before = side(workload("a", 1_000, requests=225_000))  # 100 USD
     otherwise: Any = {"encoding": "cl100k_base"}
-    assert budget(pace("100usd"), before, side(workload("a", 1_150, requests=225_000))).value == "80usd"
-    assert budget(pace("100usd"), before, side(workload("a", 1_150, requests=225_000), **otherwise)).value == "75usd"
-    # More requests are a change, as they would have been counted before.
-    assert budget(pace("100usd"), before, side(workload("a", 1_150, requests=258_750), **otherwise)).value == "80usd"
+    for unit, of_usd in (("usd", 1), ("credits", 72)):
+        given = used(f"100000{unit}")
+        same, more = workload("a", 1_150, requests=225_000), workload("a", 1_150, requests=258_750)
+        assert budget(given, before, side(same)).value == f"{80 * of_usd}{unit}"
+        assert budget(given, before, side(same, **otherwise)).value == f"{75 * of_usd}{unit}"
+        # More requests are a change, as they would have been counted before.
+        assert budget(given, before, side(more, **otherwise)).value == f"{80 * of_usd}{unit}"
 
 
 def test_a_baseline_that_cannot_be_estimated_has_nothing_to_compare() -> None:
@@ -341,7 +443,7 @@ def test_a_baseline_that_cannot_be_estimated_has_nothing_to_compare() -> None:
     limits = Limits(
         increases=[(parse_increase("1%,1usd", "x"), "fail")],
         overs=[(parse_amount("40usd", "x"), "fail")],
-        budgets=[(pace("75usd"), "fail")],
+        budgets=[(used("75usd"), "fail")],
     )
     assert [(gate.name, gate.value, gate.passed) for gate in run_gates(found, limits)] == [
         ("increase", None, False),
@@ -352,7 +454,7 @@ def test_a_baseline_that_cannot_be_estimated_has_nothing_to_compare() -> None:
     for per_workload in (False, True):
         gates = run_gates(found, replace(limits, per_workload=per_workload))
         assert [gate.level for gate in gates] == ["warn", "fail", "warn"]
-    past = run_gates(found, Limits(budgets=[(pace("74usd"), "fail")]))
+    past = run_gates(found, Limits(budgets=[(used("74usd"), "fail")]))
     assert [(gate.level, gate.passed) for gate in past] == [("fail", False)]
 
 

@@ -280,13 +280,8 @@ def status(
 
 def _judge(found: Status, by: str) -> None:
     """Decides the exit code; a budget whose usage isn't all in its currency can't be judged."""
-    from pricing.errors import shown
-
     over = [each.is_over if by == "actual" else each.will_be_over for each in found.budgets]
     for each, is_over in zip(found.budgets, over, strict=True):
-        if each.other and not is_over:
-            raise LedgerError(
-                f"budget {shown(each.budget.name)} is in credits and holds {' and '.join(each.other)}, which have no "
-                "conversion to credits: give its amount in usd, or projects and models that are billed in credits"
-            )
+        if not is_over:
+            each.check_currency()
     decide_exit(int(any(over)))

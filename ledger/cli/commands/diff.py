@@ -17,9 +17,9 @@ from ledger.cli.show.report_files import Reporting, reporting_options
 from ledger.errors import LedgerError
 
 if TYPE_CHECKING:
+    from ledger.budgets.named import NamedBudget
     from ledger.estimates.changes.document import DiffDocument
     from ledger.estimates.changes.gates import Limits
-    from ledger.estimates.history.budget_pace import BudgetPace
     from ledger.estimates.workloads.document import Level
 
 T = TypeVar("T")
@@ -46,8 +46,9 @@ T = TypeVar("T")
 @click.option("--warn-increase", metavar="LIMIT", multiple=True, help="The same, but only warn.")
 @click.option("--fail-over", metavar="AMOUNT", multiple=True, help="Fail where a month costs more: 500usd, 36credits.")
 @click.option("--warn-over", metavar="AMOUNT", multiple=True, help="The same, but only warn.")
-@click.option("--budget", metavar="NAME", multiple=True, help="Fail where a [[budget]]'s month ends over its amount.")
+@click.option("--budget", metavar="NAME", multiple=True, help="Fail where a budget's period ends over its amount.")
 @click.option("--warn-budget", metavar="NAME", multiple=True, help="The same, but only warn.")
+@click.option("--fail-stale", is_flag=True, help="Fail --budget where a source of the ledger has fallen silent.")
 @click.option("--fail-uncounted", is_flag=True, help="Fail where something of a request isn't counted.")
 @click.option("--per-workload", is_flag=True, help="Compare increase and over with each workload, not the total.")
 @click.option("--quiet-under", metavar="AMOUNT", help="Mark Markdown as worth no new comment below it, such as 1usd.")
@@ -86,10 +87,15 @@ def diff(app: App, /, *, reporting: Reporting, **options: Any) -> None:
     tell(notes, comparison.warnings, gates)
 
 
-def _limits(app: App, config: str, *, per_workload: bool, fail_uncounted: bool, **given: tuple[str, ...]) -> Limits:
-    """Reads the limits by the names of their options; budgets have the ledger's pace."""
+def _limits(
+    app: App, config: str, *, per_workload: bool, fail_uncounted: bool, fail_stale: bool, **given: tuple[str, ...]
+) -> Limits:
+    """Reads the limits by the names of their options; budgets are as the ledger has them now."""
     from ledger.estimates.changes.gates import Limits
     from ledger.values.amounts import parse_amount, parse_increase
+
+    if fail_stale and not given["budget"]:
+        raise LedgerError("--fail-stale says when --budget fails: give --budget NAME too")
 
     def read(parse: Callable[[str, str], T], fail: str, warn: str) -> list[tuple[T, Level]]:
         levels: tuple[tuple[str, Level], ...] = ((fail, "fail"), (warn, "warn"))
@@ -98,32 +104,28 @@ def _limits(app: App, config: str, *, per_workload: bool, fail_uncounted: bool, 
     return Limits(
         read(parse_increase, "fail_increase", "warn_increase"),
         read(parse_amount, "fail_over", "warn_over"),
-        read(lambda name, option: _pace_of(app, config, name, option), "budget", "warn_budget"),
+        read(lambda name, _option: _named(app, config, name), "budget", "warn_budget"),
         per_workload,
         fail_uncounted,
+        fail_stale,
     )
 
 
-def _pace_of(app: App, config: str, name: str, option: str) -> BudgetPace:
-    from ledger.book.known_names import unknown_names_in
-    from ledger.config import read_config
-    from ledger.estimates.history.budget_pace import budget_pace
-    from pricing.names import did_you_mean, with_question
+def _named(app: App, file: str, name: str) -> NamedBudget:
+    from ledger.budgets.definitions import unknown_in_budgets
+    from ledger.budgets.named import read_named
+    from ledger.config import Config, read_config
 
-    budgets = {budget.name: budget for budget in read_config(Path(config)).budgets}
-    if name not in budgets:
-        known = with_question(did_you_mean(name, budgets), f"it has {', '.join(budgets) or 'none'}")
-        raise LedgerError(f"{option} {name!r} isn't a [[budget]] of {config}: {known}")
-    budget = budgets[name]
-    if budget.period != "month" or budget.tags or budget.months:
-        raise LedgerError(
-            f"{option} {name!r} can't be judged: a change is compared with a month of one amount, of projects and "
-            f"models; in {config} it is of a {budget.period}, of tags or of single months"
-        )
+    config = read_config(Path(file)) if Path(file).exists() else Config()
+    filed = {budget.name: budget for budget in config.budgets}
+    expectations = {**app.config.sources, **config.sources}
     database = app.open()
-    for text in unknown_names_in(database, projects=budget.projects, models=budget.models):
+    named = read_named(database, name, filed, file, expectations=expectations, now=datetime.now(UTC))
+    for text in (*unknown_in_budgets(database, [named.use.budget]), *named.notes):
         note(f"budget {name}: {text}")
-    return budget_pace(database, budget, now=datetime.now(UTC))
+    if named.file is None and name in filed and filed[name].rule != named.use.budget:
+        note(f"budget {name}: {file} has it otherwise than the ledger, whose counts; see 'tollbook budget apply'")
+    return named
 
 
 def _is_quiet(document: DiffDocument, news: Sequence[str], below_nano: int) -> bool:

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from ledger.config import UNASSIGNED
-from ledger.errors import LedgerError
+from ledger.estimates.changes.budget_gate import budget_gate
 from ledger.estimates.changes.causes import CountingPart, Side
 from ledger.estimates.changes.compare import Comparison
-from ledger.estimates.history.budget_pace import BudgetPace
+from ledger.estimates.changes.sums import USD, amount_nano, counting_of
 from ledger.estimates.workloads.document import (
     GateResult,
     Level,
@@ -26,24 +26,28 @@ from ledger.estimates.workloads.document import (
     hold_within,
     uncounted_gate,
 )
-from ledger.estimates.workloads.gate_words import increase_message, limit_words, over_message, percent_words
+from ledger.estimates.workloads.gate_words import increase_message, percent_words
 from ledger.estimates.workloads.inputs import NO_REQUESTS
-from ledger.values.amounts import Amount, Increase, unit_of
-from ledger.values.budget import Budget
-from pricing.money import NANO, parse_units, round_usd
+from ledger.values.amounts import Amount, Increase
+from pricing.money import NANO, parse_units
 
-USD = "USD"
+if TYPE_CHECKING:
+    from ledger.budgets.named import NamedBudget
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The gates asked for, each with its level; `per_workload` compares each workload."""
+    """The gates asked for, each with its level; `per_workload` compares each workload.
+
+    With `fail_stale` a budget's gate has its own level where the ledger is silent, else it warns.
+    """
 
     increases: Sequence[tuple[Increase, Level]] = ()
     overs: Sequence[tuple[Amount, Level]] = ()
-    budgets: Sequence[tuple[BudgetPace, Level]] = ()
+    budgets: Sequence[tuple[NamedBudget, Level]] = ()
     per_workload: bool = False
     uncounted: bool = False
+    fail_stale: bool = False
 
 
 def run_gates(comparison: Comparison, limits: Limits) -> list[GateResult]:
@@ -51,7 +55,7 @@ def run_gates(comparison: Comparison, limits: Limits) -> list[GateResult]:
     scopes = list(_workload_scopes(comparison)) if limits.per_workload else [_total_scope(comparison)]
     results = [_increase(limit, level, scope) for limit, level in limits.increases for scope in scopes]
     results += [_over(limit, level, scope) for limit, level in limits.overs for scope in scopes]
-    results += [_budget(limit, level, comparison) for limit, level in limits.budgets]
+    results += [budget_gate(named, level, comparison, fail_stale=limits.fail_stale) for named, level in limits.budgets]
     if limits.uncounted:
         results.append(uncounted_gate(comparison.after.document.uncounted()))
     return results + list(_own_gates(comparison.after))
@@ -88,7 +92,7 @@ class _Scope:
         """Before and after in the currency of a limit."""
         if limit.currency == USD:
             return self.before_usd, self.after_usd
-        before, after = (_amount_nano(side, limit) for side in (self.before, self.after))
+        before, after = (amount_nano(side, limit) for side in (self.before, self.after))
         return (None if self.before_usd is None else before), after
 
     def counting_nano(self, currency: str) -> int:
@@ -105,7 +109,7 @@ def _total_scope(comparison: Comparison) -> _Scope:
         parse_units(total.after_usd_per_month, NANO),
         [] if comparison.before is None else _amounts_of(comparison.before),
         _amounts_of(comparison.after),
-        _counting_of(comparison, comparison.after.document.workloads),
+        counting_of(comparison, comparison.after.document.workloads),
         total.caveats,
         all(map(_has_requests, comparison.after.document.workloads)),
     )
@@ -114,12 +118,6 @@ def _total_scope(comparison: Comparison) -> _Scope:
 def _has_requests(workload: WorkloadEntry) -> bool:
     """Tells whether it is known how often the workload is sent: where it isn't, its month counts as 0."""
     return NO_REQUESTS not in workload.warnings
-
-
-def _counting_of(comparison: Comparison, workloads: Sequence[WorkloadEntry]) -> CountingPart:
-    """The parts of these workloads' changes by counting, together; amounts are of one currency where they matter."""
-    found = [comparison.counting[workload.name] for workload in workloads if workload.name in comparison.counting]
-    return CountingPart(sum(part.usd for part in found), sum(part.amount for part in found))
 
 
 def _amounts_of(side: Side) -> Sequence[Total | WorkloadEntry]:
@@ -143,22 +141,10 @@ def _workload_scopes(comparison: Comparison) -> Iterator[_Scope]:
             parse_units(new.usd_per_month, NANO),
             [] if old is None else [old],
             [new],
-            _counting_of(comparison, [new]),
+            counting_of(comparison, [new]),
             new.caveats,
             _has_requests(new),
         )
-
-
-def _amount_nano(parts: Sequence[Total | WorkloadEntry], limit: Amount) -> int:
-    """A month in the limit's currency; LedgerError where something is in another."""
-    amounts = [
-        (part.currency or "", part.amount if isinstance(part, Total) else part.amount_per_month) for part in parts
-    ]
-    others = {unit_of(currency) for currency, amount in amounts if amount is not None} - {unit_of(limit.currency)}
-    if others:
-        units = " and ".join(sorted(others))
-        raise LedgerError(f"the limit {limit.text} can't be compared with prices in {units}: give it in usd")
-    return sum(parse_units(amount, NANO) for _currency, amount in amounts if amount is not None)
 
 
 def _increase(limit: Increase, level: Level, scope: _Scope) -> GateResult:
@@ -197,49 +183,6 @@ def _over(limit: Amount, level: Level, scope: _Scope) -> GateResult:
     _before, after = scope.sides(limit)
     value = Amount(after, limit.currency) if scope.is_known or after > limit.nano else None
     return hold_within(limit, value, name=f"{scope.prefix}over", per="month", caveats=scope.caveats, level=level)
-
-
-def _budget(pace: BudgetPace, level: Level, comparison: Comparison) -> GateResult:
-    """Projects the month with the change of the workloads that the budget is of."""
-    budget, is_compared = pace.budget, comparison.baseline_error is None
-    change = _change_within(comparison, budget) if is_compared else 0
-    projected = Amount(round_usd(pace.projected_usd(Fraction(change, NANO))), USD)
-    limit = Amount(round_usd(pace.limit_usd), USD)
-    # As printed, and rounded alike: a limit in credits may be a fraction of USD without end.
-    is_within = projected.nano <= limit.nano
-    in_credits = "" if budget.amount.currency == USD else f" ({limit_words(budget.amount)})"
-    unknown = "" if is_compared else "; the change isn't in it, as there is nothing to compare with"
-    return GateResult(
-        name=f"budget {budget.name}",
-        limit=budget.amount.text,
-        value=projected.text,
-        level=level if is_compared or not is_within else "warn",
-        passed=is_within and is_compared,
-        message=f"this month ends at {over_message(limit, projected, per='')}{in_credits}{unknown}",
-    )
-
-
-def _change_within(comparison: Comparison, budget: Budget) -> int:
-    """Nano-USD a month that the change adds to the budget's workloads, what counting adds apart."""
-    sides = (comparison.after, comparison.before)
-    after, before = (0 if side is None else _usd_within(side, budget) for side in sides)
-    within = [w for w in comparison.after.document.workloads if _is_within(comparison.after, w, budget)]
-    return after - before - _counting_of(comparison, within).usd
-
-
-def _usd_within(side: Side, budget: Budget) -> int:
-    """Nano-USD a month of the side's workloads that the budget names; of all if it names none."""
-    return sum(
-        parse_units(workload.usd_per_month or "0", NANO)
-        for workload in side.document.workloads
-        if _is_within(side, workload, budget)
-    )
-
-
-def _is_within(side: Side, workload: WorkloadEntry, budget: Budget) -> bool:
-    return (not budget.projects or (workload.project or UNASSIGNED) in budget.projects) and (
-        not budget.models or bool({workload.model, side.entry_of(workload).model} & set(budget.models))
-    )
 
 
 def _own_gates(after: Side) -> Iterator[GateResult]:

@@ -1,1 +1,1 @@
-"""Knowledge of past requests: profiles, means, the pace of budgets."""
+"""Knowledge of past requests: profiles and means."""

@@ -1,0 +1,145 @@
+"""A month's usage of a cell: what a project used of a model, at which prices and exchange rates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
+from typing import NamedTuple, TypeAlias
+
+from ledger.reports.spend import SpendRow
+from pricing.money import PICO_PER_NANO
+from pricing.rate_card import RateEntry
+
+# Parts of a USD so small that a pico of any currency is a whole number of them at every conversion in use.
+Units: TypeAlias = int
+Exact: TypeAlias = int | Fraction
+# Places of the meters of tokens; `input` is the uncached rest.
+METERS = INPUT, CACHED, OUTPUT = (0, 1, 2)
+# In place of a tier, where tiers can't be told apart.
+ANY_TIER = ""
+
+
+class EntryRates(NamedTuple):
+    """A price entry, its rates in pico by meter at hand; of two entries `age` is greater for the later."""
+
+    currency: str
+    age: tuple[datetime, str]
+    bounds: tuple[int | None, ...]
+    tiers: Mapping[str, tuple[int | None, int | None, int | None]]
+    storage_pico: int | None
+
+    @classmethod
+    def of(cls, entry: RateEntry) -> EntryRates:
+        tiers = {tier.label: (tier.input_pico, tier.cached_input_pico, tier.output_pico) for tier in entry.tiers}
+        bounds = tuple(tier.up_to for tier in entry.tiers)
+        return cls(entry.currency, (entry.effective_from, entry.digest), bounds, tiers, entry.cache_storage_pico)
+
+
+class Tokens(NamedTuple):
+    """Tokens by meter, and what they are worth at the card's rates."""
+
+    counts: list[int]
+    worth: list[Exact]
+
+    @property
+    def inputs(self) -> int:
+        """All input tokens, cached ones included."""
+        return self.counts[INPUT] + self.counts[CACHED]
+
+    @property
+    def input_worth(self) -> Exact:
+        return self.worth[INPUT] + self.worth[CACHED]
+
+    def add(self, other: Tokens) -> None:
+        for meter in METERS:
+            self.counts[meter] += other.counts[meter]
+            self.worth[meter] += other.worth[meter]
+
+
+@dataclass(slots=True)
+class Money:
+    """Amounts of one currency: of tokens and of cache storage in pico, of both in units."""
+
+    tokens_pico: int = 0
+    storage_pico: int = 0
+    units: Units = 0
+    most_units_per_pico: Units = 0
+
+    def add(self, other: Money) -> None:
+        self.tokens_pico += other.tokens_pico
+        self.storage_pico += other.storage_pico
+        self.units += other.units
+        self.most_units_per_pico = max(self.most_units_per_pico, other.most_units_per_pico)
+
+    @property
+    def exchange(self) -> Exact:
+        """Units for a pico on average; where amounts came to nothing the most of any."""
+        pico = self.tokens_pico + self.storage_pico
+        return ratio(self.units, pico) if pico else self.most_units_per_pico
+
+
+@dataclass(slots=True)
+class CellUsage:
+    """What a project used of a model in a month.
+
+    `tokens` are counts by meter, then the same at the card's rates in pico, by tier and currency.
+    """
+
+    requests: int = 0
+    tokens: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    money: dict[str, Money] = field(default_factory=dict)
+    token_hours: Exact = 0
+    latest: EntryRates | None = None
+
+    def add(self, row: SpendRow, entry: EntryRates, tier: str, units_per_pico: Units) -> None:
+        """Adds a row that the entry priced; `tier` may be ANY_TIER."""
+        sums = row.sums
+        self.requests += sums.requests
+        counts = (sums.input_tokens - sums.cached_input_tokens, sums.cached_input_tokens, sums.output_tokens)
+        if any(counts):
+            tokens = self.tokens.setdefault((tier, row.currency), [0, 0, 0, 0, 0, 0])
+            for meter, (count, rate_pico) in enumerate(zip(counts, entry.tiers[row.tier], strict=True)):
+                tokens[meter] += count
+                tokens[len(METERS) + meter] += count * (rate_pico or 0)
+        amount_pico, storage_pico = sums.amount_nano * PICO_PER_NANO, sums.cache_storage_nano * PICO_PER_NANO
+        money = Money(amount_pico - storage_pico, storage_pico, amount_pico * units_per_pico, units_per_pico)
+        known = self.money.setdefault(row.currency, money)
+        if known is not money:
+            known.add(money)
+        if storage_pico:
+            self.token_hours += ratio(storage_pico, entry.storage_pico or 1)
+        if self.latest is None or self.latest.age < entry.age:
+            self.latest = entry
+
+    @property
+    def units(self) -> Units:
+        """All that was spent."""
+        return sum(money.units for money in self.money.values())
+
+    @property
+    def exchange(self) -> dict[str, Exact]:
+        """Units for a pico of each currency, on the month's average."""
+        return {currency: money.exchange for currency, money in self.money.items()}
+
+    def valued(self, exchange: Mapping[str, Exact]) -> dict[str, Tokens]:
+        """Returns the tokens by tier, valued at the card's rates and these exchange rates."""
+        found: dict[str, Tokens] = {}
+        for (tier, currency), figures in self.tokens.items():
+            counts, worth_pico = figures[: len(METERS)], figures[len(METERS) :]
+            tokens = Tokens(counts, [pico * exchange[currency] for pico in worth_pico])
+            if tier in found:
+                found[tier].add(tokens)
+            else:
+                found[tier] = tokens
+        return found
+
+
+def ratio(amount: Exact, parts: Exact) -> Exact:
+    """Divides exactly, into an integer where it is one."""
+    if isinstance(amount, int) and isinstance(parts, int):
+        whole, rest = divmod(amount, parts)
+        return Fraction(amount, parts) if rest else whole
+    found = Fraction(amount) / parts
+    return found.numerator if found.denominator == 1 else found

@@ -1,0 +1,45 @@
+"""The spend of a month and of the like part of the month before, cell by cell, from one snapshot of a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ledger.pages.bridge import CELLS, bridge_between
+from ledger.pages.figures import Bridge
+from ledger.reports.comparison import Compared, compared_with
+from ledger.reports.selection import Selection
+from ledger.reports.spend import SelectedSpend
+from ledger.values.periods import Span
+
+
+@dataclass(frozen=True, slots=True)
+class TwoMonths:
+    """The spend of a period and of the one it is compared with, by project, model and part."""
+
+    before: SelectedSpend
+    after: SelectedSpend
+    span: Span
+    compared: Compared
+
+
+def read_two_months(
+    read: Callable[[Selection], SelectedSpend], base: Selection, span: Span, *, now: datetime, asked: str = "previous"
+) -> TwoMonths:
+    """Reads a period and the one before it, or the month asked for: of a period that isn't over, as much of it.
+
+    `base` has zone, basis and filters, as for a report with the same options.
+    """
+    compared = compared_with(asked, span, zone=base.zone, now=now)
+
+    def of(period: Span) -> SelectedSpend:
+        return read(replace(base, start=period.start, end=period.end, dimensions=CELLS))
+
+    return TwoMonths(of(compared.span), of(span), span, compared)
+
+
+def bridge_of(months: TwoMonths) -> Bridge:
+    """Returns why spend moved; of one project alone, `by_project` has just that one."""
+    labels = (months.compared.span.label, months.span.label)
+    return bridge_between(months.before, months.after, labels=labels)
