@@ -24,8 +24,10 @@ Method: TypeAlias = Literal["too early", "run rate", "weekdays"]
 FEWEST_DAYS = 3
 WEEKDAYS_FROM = 14
 MOST_DAYS = 56
-# From two weeks on the day that cost most counts up to so many times the next one: one odd day is no level.
-MOST_ABOVE = 1.5
+# From two weeks on, one day and one more in each four weeks may be odd: they count up to so many times the dearest of
+# the others.
+ODD_EVERY = 28
+MOST_ABOVE = 2.0
 # Before any day is seen, growth (at any of these rates a week) and a step (on any day) have this chance each. Of a
 # week's growth the next one has so much.
 CHANGED = 0.1
@@ -135,11 +137,11 @@ def _past(amounts: Mapping[date, int], today: date) -> Floats:
     return np.array(days[used:], dtype=np.float64)
 
 
-def _without_odd_day(past: Floats) -> Floats:
-    """The days, the one that cost most at no more than it may be above the next one."""
+def _without_odd_days(past: Floats) -> Floats:
+    """The days, those that may be odd at no more than they may be above the others."""
     import numpy as np
 
-    return np.asarray(np.minimum(past, MOST_ABOVE * np.sort(past)[-2]))
+    return np.asarray(np.minimum(past, MOST_ABOVE * np.sort(past)[-2 - len(past) // ODD_EVERY]))
 
 
 def _ahead(past: Floats, days: int) -> tuple[Floats, float]:
@@ -149,7 +151,7 @@ def _ahead(past: Floats, days: int) -> tuple[Floats, float]:
     count = len(past)
     if count < WEEKDAYS_FROM:
         return np.full(days, past.mean()), 0.0
-    seen = _without_odd_day(past)
+    seen = _without_odd_days(past)
     if not seen.any():
         return np.zeros(days), 0.0
     shapes, chances = _shapes(seen, days)
@@ -217,7 +219,7 @@ def _margins(past: Floats, days: int, doubt: float) -> tuple[float, float]:
 
     count = len(past)
     if count >= WEEKDAYS_FROM:
-        past = _without_odd_day(past)
+        past = _without_odd_days(past)
     start = count * 5 // 8
     errors: list[float] = []
     for origin in range(start, count - max(min(days, 7, count - start), 1) + 1):

@@ -132,6 +132,10 @@ def test_one_odd_day_is_no_level_no_step_and_no_growth(age: int) -> None:
     assert width(told(*odd)) < width(told(*days)) + 0.5
 
 
+def test_rare_odd_days_are_no_level() -> None:
+    assert end_of(told(2 * 10**9, *[10**6] * 26, 5 * 10**8, *[10**6] * 12)) < 17 * 2 * 10**6
+
+
 def test_the_day_it_runs_out_is_the_first_whose_cost_passes_the_amount() -> None:
     found = told(*[8] * 28, spent=100)
     assert found.runs_out(107) == TODAY
