@@ -9,3 +9,7 @@ class LedgerError(Exception):
 
 class DatabaseFailure(LedgerError):  # noqa: N818 - a failure of the database, not of its use
     """The database can't be reached, refused a statement or went away; nothing of its transaction is kept."""
+
+
+class ChangedWhileRead(DatabaseFailure):
+    """A file that may only be read, and isn't locked for it, was written meanwhile; reading it again may do."""

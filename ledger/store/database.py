@@ -23,6 +23,7 @@ from ledger.store.engines import (
     first_line,
     is_database_error,
     make_engine,
+    unchanged,
 )
 from ledger.store.tables import ledger_settings
 from ledger.store.urls import masked
@@ -128,6 +129,7 @@ class Database:
             _failures(process, self.engine.url),
             connect(self.engine).execution_options(**options) as connection,
             connection.begin() as transaction,
+            unchanged(connection),
         ):
             self._in_use.add(connection)
             yield transaction

@@ -27,6 +27,9 @@ from ledger.values.words import counted
 # Of a table that goes to a pipe: what pages, logs and mails show without a break.
 DEFAULT_WIDTH = 100
 
+# Key of the context's meta, once data goes to standard output.
+_HAS_SHOWN = "tollbook.has_shown"
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 SHEET_FORMATS = ("table", "json", "csv", "markdown")
@@ -98,6 +101,7 @@ class Output:
                 yield file
             return
         sys.stdout.flush()
+        click.get_current_context().meta[_HAS_SHOWN] = True
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
 
@@ -117,6 +121,11 @@ class Output:
             out.write("\n".join(texts).encode(encoding, "backslashreplace"))
         if left_out:
             note(f"left out to fit {width} columns: {', '.join(left_out)}; --format csv and json have them")
+
+
+def has_shown() -> bool:
+    """Tells whether a command's data began to go to standard output."""
+    return _HAS_SHOWN in click.get_current_context().meta
 
 
 def note(text: str) -> None:
