@@ -8,6 +8,7 @@ import json
 import os
 import re
 import stat
+import unicodedata
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,18 @@ def test_csv_is_rfc_4180_without_a_total() -> None:
         ("\n=1", "'\n=1"),
         ("\x00=1", r"'\x00=1"),
         ("＝1", "'＝1"),
+        ("\u22121+1", "'\u22121+1"),
+        ("\ufe631", "'\ufe631"),
+        ("\u00a0=1", "'\u00a0=1"),
+        ("\u3000\u2003 +1", "'\u3000\u2003 +1"),
+        ("\u2800@SUM(A1)", "'\u2800@SUM(A1)"),
+        ("\u200b=1", r"'\u200b=1"),
+        (" \u2060\u00ad-1", r"' \u2060\xad-1"),
+        ("\U000e0041=1", r"'\U000e0041=1"),
+        ("\u200e=1", r"'\u200e=1"),
+        ("\ufe0f=1", "'\ufe0f=1"),
+        ("5 \u2212 1", "5 \u2212 1"),
+        ("\u00a0a", "\u00a0a"),
         ("a=1", "a=1"),
         ("", ""),
         ("a\x1b[31m\tb\u202e", "a\\x1b[31m\tb\\u202e"),
@@ -188,6 +201,7 @@ def test_csv_reads_back_as_it_was_guarded(text: str) -> None:
     assert header == ["a", "b"]
     assert row == [guard(text), "x"]
     assert not row[0].startswith(("=", "+", "-", "@", "\t", "\r", "\n", "\x00"))
+    assert not unicodedata.normalize("NFKC", row[0]).strip().startswith(("=", "+", "-", "@", "\u2212"))
 
 
 def test_facts_are_an_object_in_json_and_its_text_in_csv() -> None:
@@ -214,6 +228,10 @@ def test_markdown_is_a_github_table() -> None:
         ("<script>alert(1)</script>&", "&lt;script&gt;alert(1)&lt;/script&gt;&amp;"),
         ("![x](http://a/b)", r"!\[x\](http://<!-- -->a/b)"),
         ("www.a.b", "www<!-- -->.a.b"),
+        ("_www.a.b WWW.a.b", r"\_www<!-- -->.a.b WWW<!-- -->.a.b"),
+        ("mailto:a@b.c", "mailto<!-- -->:a@<!-- -->b.c"),
+        ("_GH-1 Gh-2 high-5 !3 !", r"\_GH-<!-- -->1 Gh-<!-- -->2 high-5 !<!-- -->3 !"),
+        ("@\u200bname", r"@\\u200bname"),
         ("@acme/search", "@<!-- -->acme/search"),
         ("a@b #12 org/repo#3 GH-4", "a@<!-- -->b #<!-- -->12 org/repo#<!-- -->3 GH-<!-- -->4"),
         ("2026-02-01#46d93da6 # 1 @ 5", "2026-02-01#46d93da6 # 1 @ 5"),
