@@ -32,12 +32,13 @@ from ledger.store.urls import masked
 class Database:
     """An open ledger of the right revision. Its settings are read once, and again by each writer under the lock.
 
-    `is_new` where opening made it. Threads share it. A child made by a fork has connections of its own; see
-    `ledger.store.forks`.
+    `is_new` where opening made it, `has_written` once a change was committed. Threads share it. A child made by a fork
+    has connections of its own; see `ledger.store.forks`.
     """
 
     def __init__(self, engine: Engine, *, is_new: bool = False) -> None:
         self.is_new = is_new
+        self.has_written = False
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._settings: dict[str, str] | None = None
         self._in_use: weakref.WeakSet[Connection] = weakref.WeakSet()
@@ -119,6 +120,8 @@ class Database:
                 connection.execute(select(ledger_settings).where(ledger_settings.c.name == "lock").with_for_update())
             self.settings = settings_in(connection)
             yield connection
+            is_kept = transaction.is_active
+        self.has_written = self.has_written or is_kept
 
     @contextmanager
     def _transaction(self, options: Mapping[str, Any]) -> Iterator[RootTransaction]:
