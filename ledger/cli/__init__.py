@@ -184,7 +184,7 @@ def _print_version(context: click.Context, _parameter: click.Parameter, value: b
     epilog="""\b
 Exit codes:
   0  done
-  1  done, and a gate, a check or a comparison failed
+  1  done, and a gate, a check or a comparison failed, or the result could not be written
   2  wrong use, configuration, prices or database: nothing was changed
   3  some input is in quarantine, the rest is recorded
 
