@@ -12,10 +12,15 @@ ZERO_WIDTH = (
 )
 # C1 controls and DEL move cursors, ring bells and colour screens, as C0 do; direction marks reorder what is read;
 # U+2028 and U+2029 end lines; lone surrogates can't be written as UTF-8 at all.
-_UNSAFE = f"\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff{ZERO_WIDTH}"
-UNSAFE = re.compile(f"[\x00-\x1f{_UNSAFE}]")
+_CONTROLS = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
+# What a name may not have: it has no look at all, or changes that of the text around.
+UNPRINTABLE = re.compile(f"[\x00-\x1f{_CONTROLS}]")
+# Of the joiners those within an emoji are seen: they make one picture of two.
+_EMOJI = "\u2600-\u27bf\U0001f000-\U0001faff"
+_SEEN = f"(?!(?<=[{_EMOJI}\ufe0f])\u200d[{_EMOJI}])"
+UNSAFE = re.compile(f"{_SEEN}[\x00-\x1f{_CONTROLS}{ZERO_WIDTH}]")
 # JSON already escapes C0 itself, and the line breaks of an indented document are its own.
-_UNSAFE_IN_JSON = re.compile(f"[{_UNSAFE}]")
+_UNSAFE_IN_JSON = re.compile(f"{_SEEN}[{_CONTROLS}{ZERO_WIDTH}]")
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 

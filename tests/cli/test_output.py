@@ -265,6 +265,24 @@ def test_lone_surrogates_are_shown() -> None:
     assert json.loads(to_json(sheet))["rows"] == [{"a": "\udce9"}]
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("se\u200barch", r"se\u200barch"),
+        ("se\u200darch", r"se\u200darch"),
+        ("a\u00ad\u2060\u3164b", r"a\xad\u2060\u3164b"),
+        ("a\U000e0041", r"a\U000e0041"),
+        ("\U0001f469\u200d\U0001f4bb", "\U0001f469\u200d\U0001f4bb"),
+        ("\u2764\ufe0f\u200d\U0001f525", "\u2764\ufe0f\u200d\U0001f525"),
+        ("\U0001f469\u200da", "\U0001f469\\u200da"),
+    ],
+)
+def test_what_has_no_width_is_shown_unless_it_joins_a_picture(text: str, shown: str) -> None:
+    assert visible(text) == shown
+    assert json.loads(json_text(text)) == text
+    assert ("\u200d" in json_text(text)) == ("\u200d" in shown)
+
+
 def test_escapes_are_spelled_out() -> None:
     assert visible(ESCAPES) == r"\x1b[31mred\x1b]0;title\x07\x9b2J\u202eevil\u2066"
     assert json_text({"a": "\x9b\u202e"}) == '{"a":"\\u009b\\u202e"}'
