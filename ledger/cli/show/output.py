@@ -18,7 +18,6 @@ from typing import IO, Any, TypeVar
 import click
 
 from ledger.cli.show.sheet import Sheet, to_csv, to_json, to_markdown
-from ledger.cli.show.whole_files import replacing
 from ledger.errors import LedgerError, NotShown
 from ledger.values.safe_text import visible
 from ledger.values.words import counted
@@ -96,6 +95,8 @@ class Output:
     def stream(self) -> Iterator[IO[bytes]]:
         """Yields a binary stream; a file is there whole at the end, or not at all."""
         if self.path is not None:
+            from ledger.cli.show.whole_files import replacing  # what it needs takes a while to import
+
             with replacing(self.path) as file:
                 yield file
             return
