@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ledger.book.prices.pinned import read_rate_entries, read_usd_rates
 from ledger.reports.dimensions import TAG_PREFIX
-from ledger.reports.plan import FIXED_COLUMNS, KEY_COLUMN, Grain, Plan, Sums, make_plan
+from ledger.reports.plan import FIXED_COLUMNS, KEY_COLUMN, QUARTERS, Grain, Plan, Sums, make_plan
 from ledger.reports.selection import Selection
 from ledger.reports.sums import DAYS_BEFORE_EPOCH, sums_of_charges, sums_of_rollups
 from ledger.store.expressions import joined
@@ -105,6 +105,8 @@ def _reader(dimension: str, plan: Plan, of: dict[str, int]) -> Reader:
     if dimension.startswith(TAG_PREFIX):
         tags, key = of["tags"], dimension.removeprefix(TAG_PREFIX)
         return lambda raw: _tag(raw[tags], key)
+    if dimension == QUARTERS:
+        return lambda raw: str(raw[of["day"]])
     if dimension == "day":
         day = of["day"]
         return itemgetter(day) if plan.grain == "days" else lambda raw: _day_name(raw[day])

@@ -26,7 +26,7 @@ from ledger.reports.plan import ADJUSTMENT, CORRECTION, PART, Changes, Plan, Sum
 from ledger.reports.selection import Selection, charge_instant, charges_in_period, period_parts
 from ledger.store.expressions import column_within, literal_int, microseconds, terms_of
 from ledger.store.tables import charges, rollup_days, rollup_keys, rollup_quarters, usage_records
-from ledger.values.calendar import day_start
+from ledger.values.calendar import QUARTER_US, day_start
 from ledger.values.instants import MICROSECOND, to_microseconds
 
 DAY_US = 86_400 * 1_000_000
@@ -103,7 +103,7 @@ def _sums_by_key(plan: Plan, table: Table, time: ColumnElement[bool], wanted: Ke
     sums = [func.sum(term).label(f"sum_{number}") for number, term in enumerate(terms)]
     by: list[ColumnElement[Any]] = [table.c.key_id]
     if plan.by_local_day:
-        by.append(_local_day(microseconds(table.c.quarter), plan.changes).label("day"))
+        by.append(_local_time(plan, microseconds(table.c.quarter)).label("day"))
     elif plan.needs_day:
         by.append(table.c.day)
     last = func.max(microseconds(table.c.last_occurred_at)).label("last")
@@ -154,7 +154,7 @@ def sums_of_charges(connection: Connection, plan: Plan) -> Iterator[Sequence[Any
         of_usage[name] if name in of_usage else _group_column(charges, name) for name in plan.group_names
     ]
     if plan.needs_day:
-        group = [*group, _local_day(instant, plan.changes).label("day")]
+        group = [*group, _local_time(plan, instant).label("day")]
     statement = (
         select(*group, *(func.sum(term) for term in terms), func.max(instant))
         .join_from(charges, usage, usage.c.id == charges.c.usage_record_id, isouter=True)
@@ -174,6 +174,13 @@ def _measure(name: str) -> ColumnElement[Any]:
     if name == "requests":
         counted = and_(counted, usage_records.c.kind == "request")
     return case((~counted, literal_column("0")), (charges.c.charge_class == "reversal", -value), else_=value)
+
+
+def _local_time(plan: Plan, instant: ColumnElement[int]) -> ColumnElement[int]:
+    """The start of the instant's quarter-hour, or the number of its day: whatever the rows are by."""
+    if plan.by_quarter:
+        return instant - instant % literal_int(QUARTER_US)
+    return _local_day(instant, plan.changes)
 
 
 def _local_day(instant: ColumnElement[int], changes: Changes) -> ColumnElement[int]:
