@@ -16,7 +16,7 @@ from ledger.reports.plan import Sums
 from ledger.reports.selection import Basis, Selection
 from ledger.reports.spend import SelectedSpend, read_spend
 from ledger.store import tables as models
-from tests.helpers.book import CODE, LITE, MINI, PRO, Book, Booked, Priced
+from tests.helpers.book import CODE, LITE, MINI, PRO, QUARTER, Book, Booked, Priced
 
 SHANGHAI, NEW_YORK, UTC_ZONE = ZoneInfo("Asia/Shanghai"), ZoneInfo("America/New_York"), ZoneInfo("UTC")
 KATHMANDU, LORD_HOWE = ZoneInfo("Asia/Kathmandu"), ZoneInfo("Australia/Lord_Howe")
@@ -77,6 +77,7 @@ def dimension_of(book: Book, priced: Priced, name: str, selection: Selection) ->
         "project": lambda: booked.project,
         "day": lambda: f"{booked.at.astimezone(selection.zone):%Y-%m-%d}",
         "month": lambda: f"{moment.astimezone(selection.zone):%Y-%m}",
+        "quarter": lambda: str((booked.at - at("1970-01-01")) // QUARTER * (15 * 60 * 1_000_000)),
         "tier": lambda: priced.tier,
         "source": lambda: booked.source,
         "provider": lambda: booked.provider,
@@ -163,6 +164,7 @@ DIMENSIONS = [
     ('tag:f"eature',),
     ("source", "provider", "currency"),
     ("charge_class", "project", "part"),
+    ("quarter", "model"),
 ]
 BASES: list[Basis] = ["posted", "occurred"]
 ZONES = [UTC_ZONE, SHANGHAI, NEW_YORK, KATHMANDU, LORD_HOWE]
@@ -202,6 +204,8 @@ def test_every_reading_agrees_with_plain_loops(empty_db_url: str, timezone: str)
         (Selection(UTC_ZONE, projects=("nobody",)), "days"),
         (Selection(UTC_ZONE, dimensions=("charge_class", "part", "month")), "days"),
         (Selection(UTC_ZONE, at("2026-05-01T10:31"), dimensions=("charge_class", "part")), "charges"),
+        (Selection(UTC_ZONE, at("2026-03-01"), at("2026-07-01"), dimensions=("month", "quarter")), "quarters"),
+        (Selection(UTC_ZONE, tags=(('f"eature', "a"),), dimensions=("month", "quarter")), "charges"),
         (Selection(NEW_YORK, at("2026-03-08T07:00"), None, "occurred", ("day",), ("search",), (PRO, LITE)), "quarters"),
     ],
 )
