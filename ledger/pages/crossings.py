@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from ledger.budgets.coverage import nano_of, summed
@@ -14,7 +15,7 @@ from ledger.pages.figures import Crossing
 from ledger.reports.plan import QUARTERS
 from ledger.reports.selection import Selection
 from ledger.reports.snapshot import Snapshot
-from ledger.reports.spend import SpendRow
+from ledger.reports.spend import SelectedSpend, SpendRow
 from ledger.values.budget import Budget
 from ledger.values.budget_periods import next_start, period_label, period_start
 from ledger.values.calendar import QUARTER, day_start, month_start
@@ -24,6 +25,7 @@ from ledger.values.spend import Spend, total
 T = TypeVar("T")
 # Rows by time, in the order in which they count.
 Steps: TypeAlias = list[tuple[T, list[SpendRow]]]
+Read: TypeAlias = Callable[[Selection], SelectedSpend]
 
 
 class _Held(NamedTuple):
@@ -54,13 +56,14 @@ def read_crossings(snapshot: Snapshot, schedules: Schedules, month: Selection) -
     the posted basis, and so in its first quarter-hour.
     """
     found: list[Crossing] = []
+    spend = cache(snapshot.spend)
     for name, schedule in schedules.items():
         by_budget: dict[int, list[_Held]] = defaultdict(list)
         for held in _periods(schedule, month):
             if held.budget.alerts:
                 by_budget[id(held.budget)].append(held)
         for periods in by_budget.values():
-            found += _crossings(snapshot, name, periods, month)
+            found += _crossings(spend, name, periods, month)
     return tuple(sorted(found, key=lambda each: (each.at, each.budget, each.period, each.percent)))
 
 
@@ -80,9 +83,9 @@ def _periods(schedule: Schedule, month: Selection) -> Iterator[_Held]:
         day = until
 
 
-def _crossings(snapshot: Snapshot, name: str, periods: list[_Held], month: Selection) -> Iterator[Crossing]:
+def _crossings(spend: Read, name: str, periods: list[_Held], month: Selection) -> Iterator[Crossing]:
     """Finds the days first, then the quarter-hours in them: those of a month are twenty times as many rows."""
-    days = _posted_days(snapshot, periods[0].selection(month, periods[0].first, periods[-1].until))
+    days = _posted_days(spend, periods[0].selection(month, periods[0].first, periods[-1].until))
     for held in periods:
         own = [(day, rows) for day, rows in days if held.first <= day < held.until]
         by_day: dict[date, list[int]] = defaultdict(list)
@@ -90,7 +93,7 @@ def _crossings(snapshot: Snapshot, name: str, periods: list[_Held], month: Selec
             by_day[day].append(percent)
         for day, percents in by_day.items():
             before = summed(row for earlier, rows in own if earlier < day for row in rows)
-            quarters = _posted_quarters(snapshot, held.selection(month, day, day + timedelta(days=1)))
+            quarters = _posted_quarters(spend, held.selection(month, day, day + timedelta(days=1)))
             for percent, quarter in _first_reached(held, percents, before, quarters).items():
                 yield Crossing(name, held.label, percent, quarter + QUARTER)
 
@@ -108,17 +111,17 @@ def _first_reached(held: _Held, percents: Iterable[int], spend: Spend, steps: St
     return {percent: found[percent] for percent in reached}
 
 
-def _posted_days(snapshot: Snapshot, selection: Selection) -> Steps[date]:
+def _posted_days(spend: Read, selection: Selection) -> Steps[date]:
     found: dict[date, list[SpendRow]] = defaultdict(list)
-    for row in snapshot.spend(replace(selection, dimensions=("month", "day"))).rows:
+    for row in spend(replace(selection, dimensions=("month", "day"))).rows:
         month, day = row.dimensions
         found[date.fromisoformat(max(day or "", f"{month}-01"))].append(row)
     return sorted(found.items())
 
 
-def _posted_quarters(snapshot: Snapshot, selection: Selection) -> Steps[datetime]:
+def _posted_quarters(spend: Read, selection: Selection) -> Steps[datetime]:
     found: dict[datetime, list[SpendRow]] = defaultdict(list)
-    for row in snapshot.spend(replace(selection, dimensions=("month", QUARTERS))).rows:
+    for row in spend(replace(selection, dimensions=("month", QUARTERS))).rows:
         month, quarter = row.dimensions
         booked = month_start(month or "", selection.zone)
         found[max(from_microseconds(int(quarter or 0)), booked)].append(row)

@@ -20,11 +20,11 @@ DailyRows: TypeAlias = Mapping[date, list[SpendRow]]
 """Usage by the day on which it happened, booked in its own month; days without any are left out."""
 
 
-def read_daily(snapshot: Snapshot, month: MonthSpend, *dimensions: str) -> DailyRows:
-    """Reads the days of a month and of the eight weeks before it, of the month's projects, by some dimensions."""
+def read_daily(snapshot: Snapshot, month: MonthSpend) -> DailyRows:
+    """Reads the days of a month and of the eight weeks before it, of the month's projects."""
     first = month.last_day.replace(day=1)
     start = day_start(first - timedelta(days=MOST_DAYS), snapshot.zone)
-    asked = replace(month.selection, start=start, dimensions=(*dimensions, *BY_OWN_DAY))
+    asked = replace(month.selection, start=start, dimensions=BY_OWN_DAY)
     return {date.fromisoformat(day): rows for day, rows in own_days(snapshot.spend(asked).rows).items()}
 
 

@@ -29,6 +29,7 @@ class MonthSpend:
 
     selection: Selection
     spend: SelectedSpend
+    total: Tally
 
     @property
     def month(self) -> str:
@@ -42,11 +43,7 @@ class MonthSpend:
 
     @property
     def usd_nano(self) -> int:
-        return round_usd(self.total.convertible_nano.usd)
-
-    @property
-    def total(self) -> Tally:
-        return tallied(self.spend)[1]
+        return self.total.usd_nano
 
     def own_rows(self) -> Iterator[SpendRow]:
         """Yields usage that happened in the month, less what was taken back of it."""
@@ -65,7 +62,8 @@ class MonthSpend:
 def read_month_spend(snapshot: Snapshot, selection: Selection) -> MonthSpend:
     """Reads the spend of a month, whose bounds and projects the selection has."""
     asked = replace(selection, basis="posted", dimensions=("project", "model", "charge_class", "occurred_month"))
-    return MonthSpend(asked, snapshot.spend(asked))
+    spend = snapshot.spend(asked)
+    return MonthSpend(asked, spend, tallied(spend)[1])
 
 
 def read_month_before(snapshot: Snapshot, month: MonthSpend) -> MonthSpend:

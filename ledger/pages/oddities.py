@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from statistics import median_low
 
 from ledger.budgets.coverage import summed
 from ledger.config import UNASSIGNED
-from ledger.pages.days import DailyRows, read_daily
+from ledger.pages.days import DailyRows
 from ledger.pages.figures import Oddity
-from ledger.pages.month_spend import MonthSpend
+from ledger.pages.levers import LEAST_PERCENT
+from ledger.pages.month_spend import MonthSpend, read_month_spend
 from ledger.reports.extent import projects_before
 from ledger.reports.snapshot import Snapshot
+from ledger.reports.spend import SpendRow
 from ledger.values.calendar import day_start
 from ledger.values.spend import Spend
 
 # The range: of the same weekday in so many weeks before, of which so many are known at least.
 WEEKS = 8
 FEWEST_WEEKS = 4
+# So many days at most are named, those furthest outside.
+MOST_DAYS = 5
 
 
 def find_oddities(snapshot: Snapshot, month: MonthSpend, daily: DailyRows, *, now: datetime) -> tuple[Oddity, ...]:
-    """Finds the days that are over and far outside their range, then new projects, then what has no project.
+    """Finds the days far outside their range, then new projects, then what has no project.
 
-    All is told from the books up to this month, so that those of a closed month never change.
+    Of the days that are over at most five are named, each outside by at least 1 % of the month's spend. All is told
+    from the books up to this month, so that those of a closed month never change.
     """
-    by_project: dict[str, Spend] = defaultdict(Spend)
-    for row in month.spend.rows:
-        by_project[row.dimensions[0] or ""].add(row.currency, row.per_usd_nano, row.sums.amount_nano, 0)
-    spent = {project: spend.usd_nano for project, spend in by_project.items()}
+    spent = spent_by_project(month.spend.rows)
     unassigned = [Oddity("unassigned", UNASSIGNED, spent[UNASSIGNED])] if spent.get(UNASSIGNED) else []
     return (*_days(snapshot, month, daily, now), *_new_projects(snapshot, month, spent), *unassigned)
 
@@ -44,16 +47,37 @@ def _new_projects(snapshot: Snapshot, month: MonthSpend, spent: Mapping[str, int
 
 def _days(snapshot: Snapshot, month: MonthSpend, daily: DailyRows, now: datetime) -> Iterator[Oddity]:
     costs = {day: summed(rows).usd_nano for day, rows in daily.items()}
-    projects: dict[str, dict[date, int]] | None = None
-    for number in range(month.last_day.day):
-        day = month.last_day.replace(day=1 + number)
-        found = day_range(costs, day)
-        over = day_start(day + timedelta(days=1), snapshot.zone) <= now
-        if found is None or not over or found[0] <= costs.get(day, 0) <= found[1]:
-            continue
-        if projects is None:
-            projects = _by_project(read_daily(snapshot, month, "project"))
-        yield Oddity("day", _moved_most(projects, day, costs), costs.get(day, 0), day, *found)
+    days = [month.last_day.replace(day=number) for number in range(1, month.last_day.day + 1)]
+    over = [day for day in days if day_start(day + timedelta(days=1), snapshot.zone) <= now]
+    outside: list[tuple[int, date, int, int]] = []
+    for day in over:
+        low_high, cost = day_range(costs, day), costs.get(day, 0)
+        if low_high is not None:
+            low, high = low_high
+            distance_nano = max(low - cost, cost - high)
+            if distance_nano > 0 and distance_nano * 100 >= month.usd_nano * LEAST_PERCENT:
+                outside.append((distance_nano, day, low, high))
+    furthest = sorted(outside, reverse=True)[:MOST_DAYS]
+    own = spent_by_project(month.own_rows())
+    for _distance, day, low, high in sorted(furthest, key=lambda each: each[1]):
+        is_dear = costs.get(day, 0) > high
+        mover = _moved_most(snapshot, month, day, own, others=len(over) - 1, sign=1 if is_dear else -1)
+        yield Oddity("day", mover, costs.get(day, 0), day, low, high)
+
+
+def _moved_most(
+    snapshot: Snapshot, month: MonthSpend, day: date, own: Mapping[str, int], *, others: int, sign: int
+) -> str:
+    """The project whose cost on a day is furthest above (`sign` 1) or below its mean day in the rest of the month."""
+    start, end = (day_start(day + timedelta(days=more), snapshot.zone) for more in (0, 1))
+    asked = replace(month.selection, start=start, end=end)
+    on_day = spent_by_project(read_month_spend(snapshot, asked).own_rows())
+
+    def moved(project: str) -> int:
+        cost = on_day.get(project, 0)
+        return sign * (cost - (own[project] - cost) // max(others, 1))
+
+    return max(sorted(own), key=moved, default="")
 
 
 def day_range(costs: Mapping[date, int], day: date) -> tuple[int, int] | None:
@@ -77,24 +101,9 @@ def _same_weekdays(costs: Mapping[date, int], day: date) -> list[int]:
     return [costs.get(each, 0) for each in before if each >= first]
 
 
-def _by_project(daily: DailyRows) -> dict[str, dict[date, int]]:
-    costs: dict[str, dict[date, int]] = defaultdict(dict)
-    for day, rows in daily.items():
-        spends: dict[str, Spend] = defaultdict(Spend)
-        for row in rows:
-            spends[row.dimensions[0] or ""].add(row.currency, row.per_usd_nano, row.sums.amount_nano, 0)
-        for project, spend in spends.items():
-            costs[project][day] = spend.usd_nano
-    return costs
-
-
-def _moved_most(projects: Mapping[str, Mapping[date, int]], day: date, costs: Mapping[date, int]) -> str:
-    """The project whose cost differs most from that of its usual day, in the direction in which the day differs."""
-    first = min(costs, default=day)
-    sign = 1 if costs.get(day, 0) > median_low(_same_weekdays(costs, day)) else -1
-
-    def moved(project: str) -> int:
-        known = {first: 0} | dict(projects[project])
-        return sign * (known.get(day, 0) - median_low(_same_weekdays(known, day)))
-
-    return max(sorted(projects), key=moved, default="")
+def spent_by_project(rows: Iterable[SpendRow]) -> dict[str, int]:
+    """Sums rows by their first dimension, the project, each in USD nano."""
+    spends: dict[str, Spend] = defaultdict(Spend)
+    for row in rows:
+        spends[row.dimensions[0] or ""].add(row.currency, row.per_usd_nano, row.sums.amount_nano, 0)
+    return {project: spend.usd_nano for project, spend in spends.items()}

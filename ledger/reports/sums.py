@@ -99,16 +99,21 @@ def _group_column(table: Table, name: str) -> ColumnElement[Any]:
 
 
 def _sums_by_key(plan: Plan, table: Table, time: ColumnElement[bool], wanted: KeyRange) -> Select[Any]:
-    terms = [term for name in Sums._fields for term in terms_of(table.c[name], halves=plan.halves)]
-    sums = [func.sum(term).label(f"sum_{number}") for number, term in enumerate(terms)]
+    """Sums by key, and by time where rows are needed by it; a roll-up's own rows where these are by both already."""
     by: list[ColumnElement[Any]] = [table.c.key_id]
     if plan.by_local_day:
         by.append(_local_time(plan, microseconds(table.c.quarter)).label("day"))
     elif plan.needs_day:
         by.append(table.c.day)
-    last = func.max(microseconds(table.c.last_occurred_at)).label("last")
+    terms = [term for name in Sums._fields for term in terms_of(table.c[name], halves=plan.halves)]
+    last = microseconds(table.c.last_occurred_at)
     of_keys = and_(table.c.key_id.between(wanted.first, wanted.last), table.c.key_id.in_(wanted.ids))
-    return select(*by, *sums, last).where(of_keys, time).group_by(*by)
+    is_summed = plan.by_quarter or (plan.needs_day and not plan.by_local_day)
+    if not is_summed:
+        terms, last = [func.sum(term) for term in terms], func.max(last)
+    found = select(*by, *(term.label(f"sum_{number}") for number, term in enumerate(terms)), last.label("last"))
+    found = found.where(of_keys, time)
+    return found if is_summed else found.group_by(*by)
 
 
 def _pieces(plan: Plan) -> list[tuple[Table, ColumnElement[bool]]]:
