@@ -56,7 +56,7 @@ def read_crossings(snapshot: Snapshot, schedules: Schedules, month: Selection) -
     the posted basis, and so in its first quarter-hour.
     """
     found: list[Crossing] = []
-    spend = cache(snapshot.spend)
+    spend = cache(snapshot.amounts)
     for name, schedule in schedules.items():
         by_budget: dict[int, list[_Held]] = defaultdict(list)
         for held in _periods(schedule, month):

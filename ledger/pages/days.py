@@ -25,7 +25,7 @@ def read_daily(snapshot: Snapshot, month: MonthSpend) -> DailyRows:
     first = month.last_day.replace(day=1)
     start = day_start(first - timedelta(days=MOST_DAYS), snapshot.zone)
     asked = replace(month.selection, start=start, dimensions=BY_OWN_DAY)
-    return {date.fromisoformat(day): rows for day, rows in own_days(snapshot.spend(asked).rows).items()}
+    return {date.fromisoformat(day): rows for day, rows in own_days(snapshot.amounts(asked).rows).items()}
 
 
 def month_days(month: MonthSpend, daily: DailyRows, *, now: datetime) -> Days:

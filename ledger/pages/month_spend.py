@@ -27,14 +27,10 @@ class MonthSpend:
     Rows are by project, model, class of charge and month of occurrence.
     """
 
+    month: str
     selection: Selection
     spend: SelectedSpend
     total: Tally
-
-    @property
-    def month(self) -> str:
-        assert self.selection.start is not None
-        return f"{self.selection.start.astimezone(self.selection.zone):%Y-%m}"
 
     @property
     def last_day(self) -> date:
@@ -63,7 +59,9 @@ def read_month_spend(snapshot: Snapshot, selection: Selection) -> MonthSpend:
     """Reads the spend of a month, whose bounds and projects the selection has."""
     asked = replace(selection, basis="posted", dimensions=("project", "model", "charge_class", "occurred_month"))
     spend = snapshot.spend(asked)
-    return MonthSpend(asked, spend, tallied(spend)[1])
+    assert selection.start is not None
+    month = f"{selection.start.astimezone(selection.zone):%Y-%m}"
+    return MonthSpend(month, asked, spend, tallied(spend)[1])
 
 
 def read_month_before(snapshot: Snapshot, month: MonthSpend) -> MonthSpend:

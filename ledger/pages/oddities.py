@@ -9,11 +9,12 @@ from datetime import date, datetime, timedelta
 from statistics import median_low
 
 from ledger.budgets.coverage import summed
+from ledger.budgets.history import BY_OWN_DAY, own_days
 from ledger.config import UNASSIGNED
 from ledger.pages.days import DailyRows
 from ledger.pages.figures import Oddity
 from ledger.pages.levers import LEAST_PERCENT
-from ledger.pages.month_spend import MonthSpend, read_month_spend
+from ledger.pages.month_spend import MonthSpend
 from ledger.reports.extent import projects_before
 from ledger.reports.snapshot import Snapshot
 from ledger.reports.spend import SpendRow
@@ -70,8 +71,8 @@ def _moved_most(
 ) -> str:
     """The project whose cost on a day is furthest above (`sign` 1) or below its mean day in the rest of the month."""
     start, end = (day_start(day + timedelta(days=more), snapshot.zone) for more in (0, 1))
-    asked = replace(month.selection, start=start, end=end)
-    on_day = spent_by_project(read_month_spend(snapshot, asked).own_rows())
+    asked = replace(month.selection, start=start, end=end, dimensions=("project", *BY_OWN_DAY))
+    on_day = spent_by_project(own_days(snapshot.amounts(asked).rows).get(day.isoformat(), ()))
 
     def moved(project: str) -> int:
         cost = on_day.get(project, 0)

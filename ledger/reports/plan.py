@@ -63,7 +63,8 @@ class Plan:
 
     `grain` days reads days alone; quarters reads quarter-hours where days of the ledger's zone don't do; charges are
     read themselves for the `reason` given. `changes` are the report zone's UTC offsets, where days need them. `halves`
-    sums the upper and the lower half of each number apart, as SQLite's sums end at 64 bits.
+    sums the upper and the lower half of each number apart, as SQLite's sums end at 64 bits. With `amounts_alone` only
+    amounts are summed, whatever they were charged at.
     """
 
     selection: Selection
@@ -72,6 +73,7 @@ class Plan:
     reason: str | None = None
     changes: Changes = field(default_factory=tuple)
     halves: bool = False
+    amounts_alone: bool = False
 
     @property
     def same_zone(self) -> bool:
@@ -102,9 +104,13 @@ class Plan:
         return self.needs_day and self.grain != "days"
 
     @property
+    def measures(self) -> tuple[str, ...]:
+        return ("amount_nano",) if self.amounts_alone else Sums._fields
+
+    @property
     def group_names(self) -> list[str]:
         """The columns to group by, besides the day: those that dimensions, tag filters and USD need."""
-        names = list(FIXED_COLUMNS)
+        names = list(FIXED_COLUMNS[:2] if self.amounts_alone else FIXED_COLUMNS)
         for dimension in self.selection.dimensions:
             if dimension in KEY_COLUMN:
                 names.append(KEY_COLUMN[dimension])

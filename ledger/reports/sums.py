@@ -22,7 +22,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from ledger.reports.plan import ADJUSTMENT, CORRECTION, PART, Changes, Plan, Sums
+from ledger.reports.plan import ADJUSTMENT, CORRECTION, PART, Changes, Plan
 from ledger.reports.selection import Selection, charge_instant, charges_in_period, period_parts
 from ledger.store.expressions import column_within, literal_int, microseconds, terms_of
 from ledger.store.tables import charges, rollup_days, rollup_keys, rollup_quarters, usage_records
@@ -105,7 +105,7 @@ def _sums_by_key(plan: Plan, table: Table, time: ColumnElement[bool], wanted: Ke
         by.append(_local_time(plan, microseconds(table.c.quarter)).label("day"))
     elif plan.needs_day:
         by.append(table.c.day)
-    terms = [term for name in Sums._fields for term in terms_of(table.c[name], halves=plan.halves)]
+    terms = [term for name in plan.measures for term in terms_of(table.c[name], halves=plan.halves)]
     last = microseconds(table.c.last_occurred_at)
     of_keys = and_(table.c.key_id.between(wanted.first, wanted.last), table.c.key_id.in_(wanted.ids))
     is_summed = plan.by_quarter or (plan.needs_day and not plan.by_local_day)
@@ -148,7 +148,7 @@ def sums_of_charges(connection: Connection, plan: Plan) -> Iterator[Sequence[Any
     """The same rows from charges and their usage records, streamed."""
     selection = plan.selection
     usage, instant = usage_records, charge_instant(connection, plan.ledger_zone)
-    terms = [term for name in Sums._fields for term in terms_of(_measure(name), halves=plan.halves)]
+    terms = [term for name in plan.measures for term in terms_of(_measure(name), halves=plan.halves)]
     # What an adjustment, which has no usage, shows in its place: see `adjustment_facts`.
     of_usage: dict[str, ColumnElement[Any]] = {
         "source": func.coalesce(usage.c.source, charges.c.provider),

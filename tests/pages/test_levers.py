@@ -107,9 +107,9 @@ def test_each_conversion_counts_as_its_own(empty_db_url: str) -> None:
 
 @pytest.mark.parametrize(("more", "count"), [(0, 1), (1, 0)], ids=["a hundredth", "less"])
 def test_under_a_hundredth_of_the_spend_is_no_lever(empty_db_url: str, more: int, count: int) -> None:
-    book = Book(empty_db_url).add(long_prompt())
+    book = Book(empty_db_url).add(long_prompt(per_usd="1"))
     # 6.816 credits are saved of 13.44, and 668.16 are spent on output at 160 per 1M.
-    book.add(*[Booked(model=PRO, output_tokens=72_000) for _ in range(58)], Booked(model=PRO, output_tokens=more))
+    book.add(*[Booked(model=PRO, output_tokens=tokens, per_usd="1") for tokens in [*[72_000] * 58, more]])
     assert 58 * cost(TO_32K, 0, 0, 72_000) + cost(TO_256K, 130_000, 0, 2_000) == 100 * Fraction("6.816")
     assert len(found(book.post()).found) == count
 
@@ -274,8 +274,9 @@ def test_the_owner_is_the_projects_else_that_of_a_budget_of_exactly_it(empty_db_
     schedules = {
         "a": schedule(projects=("search",), owner="Bo"),
         "b": schedule(projects=("support", "ide"), owner="Cy"),
-        "c": schedule(projects=("support",), models=(PRO,), owner="Di"),
-        "d": schedule(projects=("support",), owner="Ed"),
+        "c": schedule(projects=("support",), owner="Ed"),
+        "d": schedule(projects=("support",), models=(PRO,), owner="Di"),
+        "e": schedule(projects=("support",), tags=(("team", "a"),), owner="Flo"),
     }
     owners = {lever.project: lever.owner for lever in found(book, schedules=schedules).found}
     assert owners == {"search": "Ana", "support": "Ed", "ide": None}

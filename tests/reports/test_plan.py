@@ -14,6 +14,7 @@ import pytest
 from ledger.exports.charge_rows import read_charges
 from ledger.reports.plan import Sums
 from ledger.reports.selection import Basis, Selection
+from ledger.reports.snapshot import Snapshot
 from ledger.reports.spend import SelectedSpend, read_spend
 from ledger.store import tables as models
 from tests.helpers.book import CODE, LITE, MINI, PRO, QUARTER, Book, Booked, Priced
@@ -214,6 +215,17 @@ def test_the_smallest_table_that_can_tell_is_read(db_url: str, selection: Select
     book.rollup_tags = ("team",)
     book.add(*with_corrections(random_charges(3, 60), 4)).post()
     assert hold(book, selection) == grain
+    with book.database.reading() as connection:
+        amounts = Snapshot(connection, book.zone, book.rollup_tags).amounts(selection)
+    assert amounts_of(amounts) == amounts_of(read(book, selection))
+    assert len(amounts.rows) == len(amounts_of(amounts))
+
+
+def amounts_of(spend: SelectedSpend) -> Counter[Any]:
+    found: Counter[Any] = Counter()
+    for row in spend.rows:
+        found[row.dimensions, row.currency, row.per_usd_nano] += row.sums.amount_nano
+    return found
 
 
 def test_only_the_charges_say_why_they_were_read(db_url: str) -> None:
