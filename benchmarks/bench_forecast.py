@@ -1,16 +1,21 @@
 """The errors of budgets' forecasts: against the plain run rate, and against statsforecast where that is installed.
 
 `python -m benchmarks.bench_forecast [SERIES]`: 200 seeded series of each kind, of eight weeks and then a month of 30
-days, each asked for the month's end on six of its days; and where the ledger is younger. The error is that of the
-expected end, as a part of the true one; a range covers where the true end lies in it. statsforecast is no dependency:
-its figures are left out without it.
+days, each asked for the month's end on six of its days; and where the ledger is younger. Then the months of the
+examples, by project. The error is that of the expected end, as a part of the true one; a range covers where the true
+end lies in it. statsforecast is no dependency: its figures are left out without it.
 """
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -27,19 +32,27 @@ DAYS = MOST_DAYS + MONTH
 ASKED = (3, 7, 12, 17, 22, 26)  # days of the month that are over
 WEEK = 7
 USD = 10**9
-YOUNG = (14, 5)
+YOUNG = (28, 14, 5)
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 class Case(NamedTuple):
-    """A series asked on a day: the days before, those of the month so far, and what is to come of it."""
+    """A series asked on a day: the days before, how many of them are of the month, and those to come of it."""
 
     past: Floats
-    spent: float
+    over: int
     to_come: Floats
+
+    @property
+    def spent(self) -> float:
+        return float(self.past[-self.over :].sum())
 
     @property
     def end(self) -> float:
         return self.spent + float(self.to_come.sum())
+
+    def error(self, expected: float) -> float:
+        return abs(expected / self.end - 1)
 
 
 def steady(rng: np.random.Generator) -> Floats:
@@ -63,7 +76,18 @@ def launch(rng: np.random.Generator) -> Floats:
     return steady(rng) * rhythm(rng, 0.4, 1) * (1 + (factor - 1) * np.clip((np.arange(DAYS) - start) / ramp, 0, 1))
 
 
-KINDS: tuple[Callable[[np.random.Generator], Floats], ...] = (steady, weekly, growth, launch)
+def wandering(rng: np.random.Generator) -> Floats:
+    """A level that goes up or down by about 5 % from day to day, with weaker weekends."""
+    return steady(rng) * rhythm(rng, 0.4, 1) * np.exp(np.cumsum(rng.normal(0, 0.05, DAYS)))
+
+
+def pause(rng: np.random.Generator) -> Floats:
+    """Nine days with a fifth of the usage, some time in the last five weeks or in the month; weaker weekends."""
+    start, day = MOST_DAYS + rng.integers(-35, 15), np.arange(DAYS)
+    return steady(rng) * rhythm(rng, 0.4, 1) * np.where((day >= start) & (day < start + 9), 0.2, 1)
+
+
+KINDS: tuple[Callable[[np.random.Generator], Floats], ...] = (steady, weekly, growth, launch, wandering, pause)
 
 
 def rhythm(rng: np.random.Generator, low: float, high: float) -> Floats:
@@ -81,8 +105,33 @@ def cases(number: int, kind: int, known: int = MOST_DAYS) -> Iterator[Case]:
     series = level * np.exp(rng.normal(0, noise, DAYS) - noise**2 / 2)
     for over in ASKED:
         today = MOST_DAYS + over
-        past = series[today - known : today]
-        yield Case(past, float(past[-min(over, known) :].sum()), series[today:])
+        yield Case(series[today - known : today], min(over, known), series[today:])
+
+
+def cases_of_examples(folder: Path) -> list[Case]:
+    """The months of the examples in a folder with a month before them, of each project and of all, on the same days."""
+    with tempfile.TemporaryDirectory() as place:
+        tollbook = [sys.executable, "-m", "tollbook", "--db", f"{place}/tollbook.db"]
+        files = sorted(str(path) for path in folder.iterdir())
+        subprocess.run([*tollbook, "ingest", *files], check=False, capture_output=True)
+        report = [*tollbook, "report", "--by", "project", "--by", "day", "--json"]
+        rows = json.loads(subprocess.run(report, check=True, capture_output=True).stdout)["rows"]
+    costs: dict[str, dict[date, float]] = defaultdict(lambda: defaultdict(float))
+    for row in rows:
+        for name in (row["project"], "total"):
+            costs[name][date.fromisoformat(row["day"])] += float(row["usd"])
+    begin = min(map(min, costs.values()))
+    found = []
+    for each in costs.values():
+        for first, end in ((date(2026, 3, 1), date(2026, 4, 1)), (date(2026, 4, 1), date(2026, 5, 1))):
+            series = np.array([each[begin + timedelta(days=day)] for day in range((end - begin).days)])
+            if series[(first - begin).days :].any():
+                days = ((first - begin).days + over for over in ASKED)
+                found += [
+                    Case(series[max(today - MOST_DAYS, 0) : today], over, series[today:])
+                    for today, over in zip(days, ASKED, strict=True)
+                ]
+    return found
 
 
 def tollbook_end(case: Case) -> tuple[float, float, float]:
@@ -91,18 +140,17 @@ def tollbook_end(case: Case) -> tuple[float, float, float]:
     history = [(FIRST + timedelta(days=day), round(amount * USD)) for day, amount in enumerate(case.past)]
     end = today + timedelta(days=len(case.to_come))
     found = forecast(history, spent=round(case.spent * USD), today=today, passed=0, first=FIRST, end=end)
-    assert found.low is not None
-    assert found.expected is not None
-    assert found.high is not None
-    return found.low / USD, found.expected / USD, found.high / USD
+    spent = round(case.spent * USD)
+    low, expected, high = (spent if cost is None else cost for cost in (found.low, found.expected, found.high))
+    return low / USD, expected / USD, high / USD
 
 
-def run_rate_end(case: Case, over: int) -> float:
+def run_rate_end(case: Case) -> float:
     """Returns the month's mean cost of a day so far, for every day to come."""
-    return case.spent * (1 + len(case.to_come) / over)
+    return case.spent * (1 + len(case.to_come) / case.over)
 
 
-def errors_of_models(found: list[Case]) -> dict[str, float]:
+def errors_of_models(found: Sequence[Case]) -> dict[str, float]:
     """The mean errors of statsforecast's models; none where it isn't installed."""
     try:
         import pandas as pd
@@ -117,44 +165,54 @@ def errors_of_models(found: list[Case]) -> dict[str, float]:
     models: list[Any] = [
         AutoETS(season_length=WEEK),
         AutoTheta(season_length=WEEK),
-        SeasonalWindowAverage(season_length=WEEK, window_size=4),
-        WindowAverage(window_size=28),
+        SeasonalWindowAverage(season_length=WEEK, window_size=4, alias="4 weeks by weekday"),
+        WindowAverage(window_size=28, alias="28 days"),
     ]
     told = StatsForecast(models=models, freq=1).forecast(df=table, h=MONTH - ASKED[0]).set_index("unique_id")
-    names = [name for name in told.columns if name != "ds"]
-    sums: dict[str, list[float]] = {name: [] for name in names}
+    errors: dict[str, list[float]] = defaultdict(list)
     for number, case in enumerate(found):
         ahead = told.loc[number].iloc[: len(case.to_come)]
-        for name in names:
-            sums[name].append(abs(case.spent + float(ahead[name].sum()) - case.end) / case.end)
-    return {name: float(np.mean(each)) for name, each in sums.items()}
+        for model in models:
+            errors[repr(model)].append(case.error(case.spent + float(ahead[repr(model)].sum())))
+    return {name: float(np.mean(each)) for name, each in errors.items()}
 
 
-def measure(kind: int, series: int, known: int) -> None:
-    """Prints the errors of all series of a kind."""
-    found = [case for number in range(series) for case in cases(number, kind, known)]
-    ours, rates, covered, widths = [], [], [], []
-    for place, case in enumerate(found):
-        low, expected, high = tollbook_end(case)
-        ours.append(abs(expected - case.end) / case.end)
-        rates.append(abs(run_rate_end(case, min(ASKED[place % len(ASKED)], known)) - case.end) / case.end)
-        covered.append(low <= case.end <= high)
-        widths.append((high - low) / case.end)
-    error, rate = np.mean(ours), np.mean(rates)
-    print(
-        f"{KINDS[kind].__name__:7} {counted(known, 'day'):>8}:  error {error:5.1%}, run rate {rate:5.1%},"
-        f" {error / rate - 1:+5.0%};  range covers {np.mean(covered):4.0%}, ±{np.median(widths) / 2:.0%} in the middle"
-    )
-    if known == MOST_DAYS:
-        models = errors_of_models(found)
-        print("        ", ", ".join(f"{name} {error:.1%}" for name, error in models.items()) or "no statsforecast here")
+def measured(found: Sequence[Case], *, beside: bool = False) -> dict[str, str]:
+    """The mean errors of cases and how the ranges do, beside statsforecast's models where that is asked for."""
+    told = [(case, *tollbook_end(case)) for case in found]
+    error = float(np.mean([case.error(expected) for case, _low, expected, _high in told]))
+    rate = float(np.mean([case.error(run_rate_end(case)) for case in found]))
+    covered = np.mean([low <= case.end <= high for case, low, _expected, high in told])
+    width = np.median([(high - low) / 2 / case.end for case, low, _expected, high in told])
+    models = errors_of_models(found) if beside else {}
+    return {
+        "forecast": f"{error:.1%}",
+        "run rate": f"{rate:.1%}",
+        "beside the run rate": f"{error / rate - 1:+.0%}",
+        **{name: f"{each:.1%}" for name, each in models.items()},
+        **({"beside the best model": f"{error / min(models.values()) - 1:+.0%}"} if models else {}),
+        "range covers": f"{covered:.0%}",
+        "range, in the middle": f"±{width:.0%}",
+    }
+
+
+def show(title: str, columns: dict[str, dict[str, str]]) -> None:
+    """Prints a column for each kind."""
+    print(f"\n{title:22}", *(f"{name:>10}" for name in columns), sep="")
+    for name in next(iter(columns.values())):
+        print(f"{name:22}", *(f"{column[name]:>10}" for column in columns.values()), sep="", flush=True)
 
 
 def main() -> None:
     series = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     for known in (MOST_DAYS, *YOUNG):
-        for kind in range(len(KINDS)):
-            measure(kind, series, known)
+        columns = {}
+        for place, kind in enumerate(KINDS):
+            found = [case for number in range(series) for case in cases(number, place, known)]
+            columns[kind.__name__] = measured(found, beside=known == MOST_DAYS)
+        show(f"{counted(known, 'day')} known", columns)
+    columns = {name: measured(cases_of_examples(EXAMPLES / name)) for name in ("usage", "demo")}
+    show("the examples", columns)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
 """The cost of a period at its end, told from the days before: docs/decisions/0022 has the method's why.
 
-The days to come cost what their weekdays do, at the level of the last four weeks. The range holds the end four times
-out of five: it is as wide as the method would have erred, had it been asked on earlier days.
+A day to come costs its weekday's share of the level. The level was steady, grew, or stepped up or down on some day:
+each of these shapes counts as much as it explains the days so far. The range holds the end four times out of five: it
+is as wide as the method would have erred, had it been asked on earlier days.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,21 +24,22 @@ Method: TypeAlias = Literal["too early", "run rate", "weekdays"]
 FEWEST_DAYS = 3
 WEEKDAYS_FROM = 14
 MOST_DAYS = 56
-# The level: weeks that count for it, each for so much of the next, and none before a step of more than this part.
-LEVEL_WEEKS = 4
-WEEK_WEIGHT = 0.6
-STEP = 0.35
-# Growth from week to week, seen from so many weeks on: this much of it goes on, for so long, where it is beyond chance.
-GROWTH_FROM = 5
-GROWTH_WEIGHT = 0.8
-GROWTH_WEEKS = 6.0
-MOST_GROWTH = 0.3
-CHANCE = 2.5
-# The range: wider the more is to come beside the past, up to so many times it; no side under half the other one, and
-# the younger a ledger of under two weeks, the more of this at least.
-FAR = 1.0
-FAREST = 2.0
-YOUNG = 0.4
+# From two weeks on the day that cost most counts up to so many times the next one: one odd day is no level.
+MOST_ABOVE = 1.5
+# Before any day is seen, growth (at any of these rates a week) and a step (on any day) have this chance each. Of a
+# week's growth the next one has so much.
+CHANGED = 0.1
+RATES = (-0.15, -0.1, -0.05, 0.05, 0.1, 0.15, 0.2, 0.25)
+GROWTH_KEPT = 0.8
+# The range: so many of the earlier errors lie in it, and so many standard deviations of what the shapes tell. Where
+# less than five weeks are known, usage may grow unseen, by up to so much a week.
+IN_RANGE = 0.8
+DEVIATIONS = 1.28
+GROWTH_SEEN_FROM = 35
+UNSEEN_GROWTH = 0.3
+# The range of a single day: so many times the median miss of up to four weeks, of which at least one is known.
+FEWEST_MISSES, MOST_MISSES = 7, 28
+MISSES = 3.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,14 @@ class Forecast:
         return next((day for day, cost in self.by_day if cost > amount), None)
 
 
+class ExpectedDay(NamedTuple):
+    """The cost of a day as the days before tell it, in nano; about 19 of 20 days lie from `low` to `high`."""
+
+    low: int
+    expected: int
+    high: int
+
+
 def forecast(
     history: Sequence[tuple[date, int]], *, spent: int, today: date, passed: float, first: date, end: date
 ) -> Forecast:
@@ -68,15 +78,15 @@ def forecast(
     """
     import numpy as np
 
-    past = _past(history, today)
+    past = _past(dict(history), today)
     if len(past) < FEWEST_DAYS:
         return Forecast("too early")
     days = (end - today).days
-    ahead = _ahead(past, days)
+    ahead, doubt = _ahead(past, days)
     ahead[:1] *= 1 - passed
     ahead[: max((first - today).days, 0)] = 0
     rest = float(ahead.sum())
-    below, above = _margins(past, days)
+    below, above = _margins(past, days, doubt)
     costs = (spent + round(float(cost)) for cost in np.cumsum(ahead))
     by_day = tuple((today + timedelta(days=number), cost) for number, cost in enumerate(costs))
     return Forecast(
@@ -88,82 +98,137 @@ def forecast(
     )
 
 
-def _past(history: Sequence[tuple[date, int]], today: date) -> Floats:
+def expected_days(history: Sequence[tuple[date, int]], first: date, end: date) -> dict[date, ExpectedDay]:
+    """Returns what each day from `first` to before `end` was expected to cost, told from the eight weeks before it.
+
+    `history` goes back at least twelve weeks before `first`, or to the first day with usage, and up to the last day
+    asked for. A day is left out where less than three weeks before it are known. The range goes by the median of what
+    was missed on the four weeks before, so that a few odd days don't widen it; it has no width where nothing was.
+    """
+    import numpy as np
+
+    amounts = dict(history)
+    misses: list[float] = []
+    found = {}
+    for number in range(-MOST_MISSES, (end - first).days):
+        day = first + timedelta(days=number)
+        past = _past(amounts, day)
+        if len(past) < WEEKDAYS_FROM:
+            continue
+        expected = float(_ahead(past, 1)[0][0])
+        # As square roots, costs that are twice and half as high as expected are about as far away.
+        root = expected**0.5
+        if number >= 0 and len(misses) >= FEWEST_MISSES:
+            far = MISSES * float(np.median(misses[-MOST_MISSES:]))
+            low, high = max(root - far, 0.0) ** 2, (root + far) ** 2
+            found[day] = ExpectedDay(round(low), round(expected), round(high))
+        misses.append(abs(max(amounts.get(day, 0), 0) ** 0.5 - root))
+    return found
+
+
+def _past(amounts: Mapping[date, int], today: date) -> Floats:
     """The cost of each whole day before today, from the first that cost something."""
     import numpy as np
 
-    amounts = {(today - day).days: max(amount, 0) for day, amount in history if amount > 0}
-    known = [age for age in amounts if 1 <= age <= MOST_DAYS]
-    return np.array([amounts.get(age, 0) for age in range(max(known, default=0), 0, -1)], dtype=np.float64)
+    days = [max(amounts.get(today - timedelta(days=age), 0), 0) for age in range(MOST_DAYS, 0, -1)]
+    used = next((place for place, amount in enumerate(days) if amount), MOST_DAYS)
+    return np.array(days[used:], dtype=np.float64)
 
 
-def _ahead(past: Floats, days: int) -> Floats:
-    """The expected cost of each day to come, the first the one after the past."""
+def _without_odd_day(past: Floats) -> Floats:
+    """The days, the one that cost most at no more than it may be above the next one."""
     import numpy as np
 
-    if len(past) < WEEKDAYS_FROM:
-        return np.full(days, past.mean())
-    # Whole weeks up to the last day: what comes first has the first column's weekday.
-    weeks = past[len(past) % 7 :].reshape(-1, 7)
-    if not weeks.any():
-        return np.zeros(days)
-    levels = weeks.mean(axis=1)
-    ages = np.arange(_weeks_of_level(levels))
-    weights = WEEK_WEIGHT**ages / (WEEK_WEIGHT**ages).sum()
-    level = weights @ levels[::-1][: len(ages)]
-    weekdays = np.resize(weeks.mean(axis=0) / weeks.mean(), days)
-    since_level = np.minimum((np.arange(days) + 4) / 7 + weights @ ages, GROWTH_WEEKS)
-    return np.asarray(weekdays * level * np.exp(_growth(levels) * since_level))
+    return np.asarray(np.minimum(past, MOST_ABOVE * np.sort(past)[-2]))
 
 
-def _changes(levels: Floats) -> Floats:
-    """From week to week, as a part of the mean of both: between -2 and 2."""
+def _ahead(past: Floats, days: int) -> tuple[Floats, float]:
+    """The expected cost of each day to come, and how far the shapes differ in the sum: a deviation, as a part of it."""
     import numpy as np
 
-    sums = levels[1:] + levels[:-1]
-    return np.asarray(2 * np.diff(levels) / np.where(sums > 0, sums, 1))
+    count = len(past)
+    if count < WEEKDAYS_FROM:
+        return np.full(days, past.mean()), 0.0
+    seen = _without_odd_day(past)
+    if not seen.any():
+        return np.zeros(days), 0.0
+    shapes, chances = _shapes(seen, days)
+    # How likely the days so far are under each shape; three count as two, since days close together err alike. What is
+    # added keeps a shape that fits exactly from counting alone.
+    errors = ((np.sqrt(seen) - np.sqrt(shapes[:, :count])) ** 2).mean(axis=1) / seen.mean() + 1e-9
+    likely = np.log(chances) - count / 3 * np.log(errors)
+    weights = np.exp(likely - likely.max())
+    weights /= weights.sum()
+    ahead = weights @ shapes[:, count:]
+    sums = shapes[:, count:].sum(axis=1)
+    expected = float(ahead.sum())
+    return ahead, float(np.sqrt(weights @ (sums - expected) ** 2)) / expected if expected > 0 else 0.0
 
 
-def _weeks_of_level(levels: Floats) -> int:
-    """Counts the last weeks up to a step, which a week without usage isn't: that is silence."""
-    weeks = 1
-    for change in _changes(levels)[::-1][: LEVEL_WEEKS - 1]:
-        if STEP < abs(change) < 2:
-            break
-        weeks += 1
-    return weeks
+def _shapes(seen: Floats, days: int) -> tuple[Floats, Floats]:
+    """The costs by each shape, of all days seen and to come, and the chance of each: steady, growing, stepped.
 
-
-def _growth(levels: Floats) -> float:
-    """The growth a week that goes on: the median change, less the more the changes differ."""
+    Each costs in sum what was seen.
+    """
     import numpy as np
 
-    if len(levels) < GROWTH_FROM:
-        return 0.0
-    changes = _changes(levels)
-    middle = float(np.median(changes))
-    chance = CHANCE * float(np.median(np.abs(changes - middle))) / len(changes) ** 0.5
-    if abs(middle) <= chance:
-        return 0.0
-    return GROWTH_WEIGHT * float(np.clip(middle * (1 - (chance / middle) ** 2), -MOST_GROWTH, MOST_GROWTH))
+    count = len(seen)
+    place = np.arange(count + days)
+    # Each day's; none is quite nothing, as levels are divided by them.
+    shares = np.maximum(_shares(seen), 1e-9)[(place - count) % 7]
+    weeks = (place - count + 1) / 7
+    growing = np.exp(np.outer(RATES, np.where(weeks > 0, (1 - GROWTH_KEPT**weeks) / (1 - GROWTH_KEPT), weeks)))
+    used = np.cumsum(seen > 0)
+    steps = np.flatnonzero((used >= FEWEST_DAYS) & (used[-1] - used >= FEWEST_DAYS))
+    sums, weights = np.cumsum(seen), np.cumsum(shares[:count])
+    before = sums[steps] / weights[steps]
+    after = (sums[-1] - sums[steps]) / (weights[-1] - weights[steps])
+    stepped = np.where(place <= steps[:, np.newaxis], before[:, np.newaxis], after[:, np.newaxis])
+    shapes = np.vstack([np.ones((1, count + days)), growing, stepped]) * shares
+    shapes *= (seen.sum() / shapes[:, :count].sum(axis=1))[:, np.newaxis]
+    kinds = (1, len(RATES), len(steps))
+    chances = np.repeat([1 - 2 * CHANGED, CHANGED / len(RATES), CHANGED / max(len(steps), 1)], kinds)
+    return shapes, chances
 
 
-def _margins(past: Floats, days: int) -> tuple[float, float]:
+def _shares(seen: Floats) -> Floats:
+    """What each weekday has of a week's mean, by whole weeks; nearer to 1 the more that may be chance.
+
+    The first is the weekday of the day after those seen.
+    """
+    import numpy as np
+
+    weeks = seen[len(seen) % 7 :].reshape(-1, 7)
+    weeks = weeks[weeks.any(axis=1)]
+    if len(weeks) < 2:
+        return np.ones(7)
+    parts = weeks / weeks.mean(axis=1, keepdims=True)
+    shares = parts.mean(axis=0)
+    chance, spread = parts.var(axis=0, ddof=1).mean() / len(weeks), shares.var(ddof=1)
+    return np.asarray(1 + (shares - 1) * (max(1 - chance / spread, 0.0) if spread > 0 else 0.0))
+
+
+def _margins(past: Floats, days: int, doubt: float) -> tuple[float, float]:
     """Computes the range below and above, as parts of what is to come.
 
-    They are the 10th and 90th percentile of the errors of earlier days, each from its own past.
+    It holds four of five errors on earlier days, each told from its own past, and what the shapes differ in now.
     """
     import numpy as np
 
     count = len(past)
+    if count >= WEEKDAYS_FROM:
+        past = _without_odd_day(past)
+    start = count * 5 // 8
     errors: list[float] = []
-    for origin in range(max(FEWEST_DAYS, count * 5 // 8), count - max(min(days, 7, count // 4), 1) + 1):
+    for origin in range(start, count - max(min(days, 7, count - start), 1) + 1):
         span = min(days, count - origin)
-        expected = float(_ahead(past[:origin], span).sum())
-        if expected > 0:
-            errors.append(float(past[origin : origin + span].sum()) / expected - 1)
-    low, high = np.quantile(errors or [0.0], [0.1, 0.9])
-    wider = 1 + FAR * min(days / count, FAREST)
-    young = YOUNG * max(1 - count / WEEKDAYS_FROM, 0)
-    below, above = (max(float(side) * wider, young) for side in (-low, high))
-    return min(max(below, above / 2), 1.0), max(above, min(below, 1.0) / 2)
+        expected, actual = float(_ahead(past[:origin], span)[0].sum()), float(past[origin : origin + span].sum())
+        # As a part of the mean of both: at most 2, however much more came than was expected.
+        if expected + actual > 0:
+            errors.append(2 * abs(actual - expected) / (actual + expected))
+    # Further ahead than the eight weeks known, errors grow as those of a level that wanders.
+    wider = max(days / MOST_DAYS, 1.0) ** 0.5
+    error = wider * float(np.hypot(np.quantile(errors or [0.0], IN_RANGE), DEVIATIONS * doubt))
+    weeks = min((count + days) / 14, 1 / (1 - GROWTH_KEPT))
+    unseen = UNSEEN_GROWTH * weeks * max(1 - count / GROWTH_SEEN_FROM, 0.0)
+    return min(error, 1.0), float(np.hypot(error, unseen))
