@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import TypeAlias
 
 from ledger.budgets.coverage import summed
-from ledger.budgets.forecast import MOST_DAYS, forecast
+from ledger.budgets.forecast import forecast
 from ledger.budgets.history import BY_OWN_DAY, own_days
 from ledger.pages.figures import Days
 from ledger.pages.month_spend import MonthSpend
@@ -16,14 +16,17 @@ from ledger.reports.snapshot import Snapshot
 from ledger.reports.spend import SpendRow
 from ledger.values.calendar import day_start
 
+# Eight weeks tell a day, and how far those of four weeks were missed says how far it may be off.
+WEEKS_BEFORE = 12
+
 DailyRows: TypeAlias = Mapping[date, list[SpendRow]]
 """Usage by the day on which it happened, booked in its own month; days without any are left out."""
 
 
 def read_daily(snapshot: Snapshot, month: MonthSpend) -> DailyRows:
-    """Reads the days of a month and of the eight weeks before it, of the month's projects."""
+    """Reads the days of a month and of the twelve weeks before it, of the month's projects."""
     first = month.last_day.replace(day=1)
-    start = day_start(first - timedelta(days=MOST_DAYS), snapshot.zone)
+    start = day_start(first - timedelta(weeks=WEEKS_BEFORE), snapshot.zone)
     asked = replace(month.selection, start=start, dimensions=BY_OWN_DAY)
     return {date.fromisoformat(day): rows for day, rows in own_days(snapshot.amounts(asked).rows).items()}
 

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from statistics import median_low
+from operator import itemgetter
 
 from ledger.budgets.coverage import summed
+from ledger.budgets.forecast import ExpectedDay, expected_days
 from ledger.budgets.history import BY_OWN_DAY, own_days
 from ledger.config import UNASSIGNED
 from ledger.pages.days import DailyRows
@@ -21,9 +22,6 @@ from ledger.reports.spend import SpendRow
 from ledger.values.calendar import day_start
 from ledger.values.spend import Spend
 
-# The range: of the same weekday in so many weeks before, of which so many are known at least.
-WEEKS = 8
-FEWEST_WEEKS = 4
 # So many days at most are named, those furthest outside.
 MOST_DAYS = 5
 
@@ -48,22 +46,18 @@ def _new_projects(snapshot: Snapshot, month: MonthSpend, spent: Mapping[str, int
 
 def _days(snapshot: Snapshot, month: MonthSpend, daily: DailyRows, now: datetime) -> Iterator[Oddity]:
     costs = {day: summed(rows).usd_nano for day, rows in daily.items()}
-    days = [month.last_day.replace(day=number) for number in range(1, month.last_day.day + 1)]
-    over = [day for day in days if day_start(day + timedelta(days=1), snapshot.zone) <= now]
-    outside: list[tuple[int, date, int, int]] = []
-    for day in over:
-        low_high, cost = day_range(costs, day), costs.get(day, 0)
-        if low_high is not None:
-            low, high = low_high
-            distance_nano = max(low - cost, cost - high)
-            if distance_nano > 0 and distance_nano * 100 >= month.usd_nano * LEAST_PERCENT:
-                outside.append((distance_nano, day, low, high))
-    furthest = sorted(outside, reverse=True)[:MOST_DAYS]
-    own = spent_by_project(month.own_rows())
-    for _distance, day, low, high in sorted(furthest, key=lambda each: each[1]):
-        is_dear = costs.get(day, 0) > high
-        mover = _moved_most(snapshot, month, day, own, others=len(over) - 1, sign=1 if is_dear else -1)
-        yield Oddity("day", mover, costs.get(day, 0), day, low, high)
+    first, today = month.last_day.replace(day=1), now.astimezone(snapshot.zone).date()
+    end = min(today, month.last_day + timedelta(days=1))
+    outside: list[tuple[int, date, ExpectedDay]] = []
+    for day, expected in expected_days(sorted(costs.items()), first, end).items():
+        distance_nano = max(expected.low - costs.get(day, 0), costs.get(day, 0) - expected.high)
+        if distance_nano > 0 and distance_nano * 100 >= month.usd_nano * LEAST_PERCENT:
+            outside.append((distance_nano, day, expected))
+    own, others = spent_by_project(month.own_rows()), (end - first).days - 1
+    for _distance, day, expected in sorted(sorted(outside, reverse=True)[:MOST_DAYS], key=itemgetter(1)):
+        sign = 1 if costs.get(day, 0) > expected.high else -1
+        mover = _moved_most(snapshot, month, day, own, others=others, sign=sign)
+        yield Oddity("day", mover, costs.get(day, 0), day, expected.low, expected.high)
 
 
 def _moved_most(
@@ -79,27 +73,6 @@ def _moved_most(
         return sign * (cost - (own[project] - cost) // max(others, 1))
 
     return max(sorted(own), key=moved, default="")
-
-
-def day_range(costs: Mapping[date, int], day: date) -> tuple[int, int] | None:
-    """Returns the range that a day's cost is expected in, from the same weekday of the eight weeks before.
-
-    It is their median, six median deviations to either side, half of it at least; None where fewer than four such
-    days are known. Days without usage cost 0, from the first day with usage on.
-    """
-    known = _same_weekdays(costs, day)
-    if len(known) < FEWEST_WEEKS:
-        return None
-    middle = median_low(known)
-    deviation = median_low([abs(cost - middle) for cost in known])
-    margin = max(6 * deviation, middle // 2)
-    return max(middle - margin, 0), middle + margin
-
-
-def _same_weekdays(costs: Mapping[date, int], day: date) -> list[int]:
-    first = min(costs, default=day)
-    before = [day - timedelta(weeks=weeks) for weeks in range(1, WEEKS + 1)]
-    return [costs.get(each, 0) for each in before if each >= first]
 
 
 def spent_by_project(rows: Iterable[SpendRow]) -> dict[str, int]:

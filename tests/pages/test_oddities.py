@@ -36,7 +36,7 @@ def test_a_day_far_outside_its_range_is_named_with_the_project_that_moved_it_mos
     assert (odd.kind, odd.name, odd.day, odd.usd_nano) == ("day", "search", date(2026, 3, 25), 80 * NANO)
     assert odd.low_nano is not None
     assert odd.high_nano is not None
-    assert 0 < odd.low_nano < 30 * NANO < odd.high_nano < 80 * NANO
+    assert 0 < odd.low_nano <= 30 * NANO <= odd.high_nano < 80 * NANO
 
 
 def test_a_day_without_usage_is_odd_and_one_that_isnt_over_is_not(empty_db_url: str) -> None:
