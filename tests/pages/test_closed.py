@@ -20,7 +20,7 @@ from ledger.store.opening import open_ledger
 from ledger.values.instants import iso_text, to_microseconds
 from tests.conftest import Cli
 from tests.helpers.ledgers import PRO, apply_projects
-from tests.helpers.months import month_read
+from tests.helpers.page_months import month_read
 from tests.helpers.sources import lines, record
 from tests.helpers.wallets import close, top_up
 

@@ -22,7 +22,7 @@ from ledger.values.budget_periods import next_start, period_start
 from pricing.money import NANO, round_usd
 from tests.budgets.test_status import BUDGETS, FIRST, SHANGHAI, credits, is_covered, random_charges, shanghai, usd
 from tests.helpers.book import PRO, QUARTER, Book, Booked
-from tests.helpers.months import selection_of
+from tests.helpers.page_months import selection_of
 
 FEBRUARY, MARCH, APRIL = date(2026, 2, 1), date(2026, 3, 1), date(2026, 4, 1)
 

@@ -17,7 +17,7 @@ from ledger.values.amounts import Amount
 from ledger.values.budget import Budget
 from pricing.money import NANO
 from tests.helpers.book import PRO, Book, Booked
-from tests.helpers.months import month_read
+from tests.helpers.page_months import month_read
 from tests.reports.test_plan import random_charges, with_corrections
 
 

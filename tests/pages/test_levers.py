@@ -21,7 +21,7 @@ from ledger.values.amounts import Amount
 from ledger.values.budget import Budget
 from pricing.money import NANO
 from tests.helpers.book import CODE, LITE, NOON, PRO, Book, Booked, Priced
-from tests.helpers.months import month_read
+from tests.helpers.page_months import month_read
 
 # Credits per 1M tokens of pro and code: input, cached input, output, by price step.
 TO_32K, TO_128K, TO_256K = (32, Fraction("6.4"), 160), (48, Fraction("6.4"), 240), (96, Fraction("6.4"), 480)

@@ -15,7 +15,7 @@ from ledger.reports.report import ReportOptions, run_report
 from ledger.store.database import Database
 from pricing.money import round_usd
 from tests.helpers.book import Book, Priced
-from tests.helpers.months import month_read
+from tests.helpers.page_months import month_read
 from tests.pages.test_days import dollars
 from tests.reports.test_plan import random_charges, with_corrections
 

@@ -11,7 +11,7 @@ from ledger.pages.figures import Oddity
 from ledger.pages.oddities import find_oddities
 from pricing.money import NANO
 from tests.helpers.book import Book, Booked
-from tests.helpers.months import month_read
+from tests.helpers.page_months import month_read
 from tests.pages.test_days import dollars
 
 APRIL = datetime(2026, 4, 2, tzinfo=UTC)
