@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from ledger.budgets.definitions import set_budget
-from ledger.budgets.status import asked_time, read_status
+from ledger.budgets.forecast import forecast
+from ledger.budgets.history import read_histories
 from ledger.pages.days import month_days, read_daily
 from ledger.pages.figures import Days
 from ledger.pages.month_spend import month_parts
+from ledger.reports.selection import Selection
 from ledger.values.amounts import Amount
 from ledger.values.budget import Budget
 from pricing.money import NANO
@@ -70,10 +71,12 @@ def test_a_running_month_has_the_forecast_of_a_budget_of_all_usage(empty_db_url:
         dollars(7, date(2026, 2, 3), posted_month="2026-03"),
     ).post()  # fmt: skip
     now = datetime(2026, 3, 19, 18, tzinfo=UTC)
-    set_budget(book.database, Budget(name="all", amount=Amount(NANO, "USD"), start="2026-03-01"), now=now)
-    status = read_status(book.database, asked_time(None, None, zone=book.zone, now=now), basis="posted", now=now)
-    expected = status.budgets[0].forecast
-    assert expected is not None
+    with month_read(book.database, "2026-03") as (snapshot, spend):
+        whole = Budget(name="all", amount=Amount(NANO, "USD"))
+        [history] = read_histories([whole], now, Selection(book.zone), snapshot.spend)
+    expected = forecast(
+        history, spent=spend.usd_nano, today=now.date(), passed=0.75, first=date(2026, 3, 1), end=date(2026, 4, 1)
+    )
     found = days_of(book, "2026-03", now)
     assert found.method == "weekdays"
     assert (found.low_nano, found.forecast_nano, found.high_nano) == (expected.low, expected.expected, expected.high)
