@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias, cast, get_args
 
 import msgspec
 
+from ledger.channels.settings import Channel, ChannelEntry, read_channel
 from ledger.errors import LedgerError
 from ledger.values.amounts import Amount
 from ledger.values.budget import Budget, BudgetEntry, read_budget
@@ -113,6 +114,7 @@ class Config(msgspec.Struct, frozen=True):
     project_rules: tuple[ProjectRule, ...] = ()
     workloads: tuple[Workload, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    channels: tuple[Channel, ...] = ()
     projects: tuple[Project, ...] = ()
     focus: FocusSection = FocusSection()
     statements: Mapping[str, Layout] = {}
@@ -125,6 +127,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     project_rule: list[dict[str, Any]] = []
     workload: list[Workload] = []
     budget: list[BudgetEntry] = []
+    channel: list[ChannelEntry] = []
     project: list[Project] = []
     focus: FocusSection = FocusSection()
     statement: dict[Name, Layout] = {}
@@ -180,6 +183,7 @@ def _parse(text: str) -> Config:
         _check_workload(workload, f"workload[{number}]")
     _check_names("workload", [workload.name for workload in parsed.workload])
     _check_names("budget", [budget.name for budget in parsed.budget])
+    _check_names("channel", [channel.name for channel in parsed.channel])
     _check_projects(parsed.project)
     for name, layout in parsed.statement.items():
         check_layout(layout, f"statement.{name}.{{}}:".format)
@@ -188,6 +192,7 @@ def _parse(text: str) -> Config:
         tuple(_rule(number, entry) for number, entry in enumerate(parsed.project_rule)),
         tuple(parsed.workload),
         tuple(read_budget(entry, f"budget[{number}]") for number, entry in enumerate(parsed.budget)),
+        tuple(read_channel(entry, f"channel[{number}]") for number, entry in enumerate(parsed.channel)),
         tuple(parsed.project),
         parsed.focus,
         parsed.statement,

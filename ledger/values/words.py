@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
+
+from pricing.money import format_nano, nano_decimal
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
@@ -13,3 +16,13 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 def listed(names: Sequence[str]) -> str:
     """Returns the names as a sentence has them: "tools, a and b"."""
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def tenths(value: Fraction) -> str:
+    """Returns the value with at most one place, rounded towards 0."""
+    return format_nano(int(value * 10) * 10**8)
+
+
+def money(nano: int) -> str:
+    """Returns an amount with grouped digits: 1,234.57 rounded half-even to two places, below 1 in full."""
+    return f"{nano_decimal(nano):,.2f}" if abs(nano) >= 10**9 or not nano else format_nano(nano)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from fractions import Fraction
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -13,9 +12,11 @@ from ledger.cli.show.sheet import Cell, Column, Sheet, columns, json_row, withou
 from ledger.values.amounts import CREDITS
 from ledger.values.budget import DEFAULT_ALERTS, DEFAULT_FORECAST_ALERTS
 from ledger.values.instants import moment_text
+from ledger.values.words import counted, tenths
 from pricing.money import format_nano
 
 if TYPE_CHECKING:
+    from ledger.budgets.events import Event
     from ledger.budgets.schedule import BudgetChange, Schedules
     from ledger.budgets.status import BudgetStatus, Status
     from ledger.values.budget import Budget
@@ -129,7 +130,7 @@ def _text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
 
 
-def status_sheet(found: Status, basis: str, zone: ZoneInfo) -> Sheet:
+def status_sheet(found: Status, basis: str, zone: ZoneInfo, undelivered: Sequence[Event]) -> Sheet:
     """The budgets as rows, then the month's usage in none of them and all of it; JSON has these two apart."""
     rows: list[list[Cell]] = [_status_row(each) for each in found.budgets]
     rows += [_month_row("unbudgeted", found.month, found.unbudgeted), _month_row("total", found.month, found.total)]
@@ -145,10 +146,19 @@ def status_sheet(found: Status, basis: str, zone: ZoneInfo) -> Sheet:
         "rows": [_status_document(each, row) for each, row in zip(found.budgets, rows, strict=False)],
         "unbudgeted": _spend_document(found.unbudgeted),
         "total": _spend_document(found.total),
+        "undelivered": [_undelivered_document(each) for each in undelivered],
     }
     footnotes = [f"data through {found.data_through}"] if found.data_through else []
     footnotes += [without_fees(found.unbooked_calls)] if found.unbooked_calls else []
+    if undelivered:
+        footnotes.append(f"{counted(len(undelivered), 'alert')} not delivered yet: 'tollbook budget notify' sends them")
     return Sheet(title, _told(rows), rows, document=document, footnotes=footnotes)
+
+
+def _undelivered_document(event: Event) -> dict[str, object]:
+    alert = event.alert
+    facts = {"kind": alert.kind, "name": alert.name, "period": alert.period, "percent": alert.percent or None}
+    return {"event_id": event.event_id, **facts, "attempts": event.attempts, "error": event.error}
 
 
 def _told(rows: Sequence[Sequence[Cell]]) -> list[Column]:
@@ -170,10 +180,10 @@ def _status_row(status: BudgetStatus) -> list[Cell]:
         status.actual_nano,
         status.amount_nano,
         status.budget.amount.currency,
-        _tenths(status.used * 100),
-        _tenths(status.elapsed * 100),
+        tenths(status.used * 100),
+        tenths(status.elapsed * 100),
         status.left_nano,
-        _tenths(status.days_left),
+        tenths(status.days_left),
         status.left_a_day_nano,
         _percents(status.crossed),
         *_forecast_cells(status),
@@ -210,8 +220,3 @@ def _status_document(status: BudgetStatus, row: Sequence[Cell]) -> dict[str, obj
 
 def _spend_document(spend: Spend) -> dict[str, object]:
     return {"requests": spend.records, "credits": format_nano(spend.nano(CREDITS)), "usd": spend.usd_text}
-
-
-def _tenths(value: Fraction) -> str:
-    """The value with at most one place, rounded towards 0."""
-    return format_nano(int(value * 10) * 10**8)
