@@ -186,16 +186,16 @@ def test_a_claim_of_a_killed_run_is_taken_up_once_it_has_expired(tolled: Cli, db
 
 
 def test_nobody_waits_for_a_channel_to_write(tolled: Cli, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ledger.budgets import notify as module
+    from ledger.channels.send import send
 
-    wrapped, booked = module.send, []
+    booked = []
 
     def meanwhile(*args: Any) -> None:
         use(tolled, ("2026-03-06", "search", PRO, 1))
         booked.append(True)
-        wrapped(*args)
+        send(*args)
 
-    monkeypatch.setattr(module, "send", meanwhile)
+    monkeypatch.setattr("ledger.budgets.notify.send", meanwhile)
     assert notify(tolled) == [("actual", "search", 80, "ops", "delivered")]
     assert booked
 
