@@ -1,4 +1,4 @@
-"""tollbook.toml: database, provider, tags, project rules, projects, FOCUS names, workloads to be estimated, budgets."""
+"""tollbook.toml: database, provider, tags, project rules, sources, projects, FOCUS names, workloads, budgets."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal
-from fnmatch import fnmatchcase
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, cast, get_args
@@ -19,6 +19,8 @@ from ledger.errors import LedgerError
 from ledger.values.amounts import Amount
 from ledger.values.budget import Budget, BudgetEntry, read_budget
 from ledger.values.layout import Layout, check_layout
+from ledger.values.periods import parse_length
+from ledger.values.project_rule import ProjectRule, read_project_rule
 from pricing.errors import joined_key, retold, shown
 from pricing.money import INT64_MAX, NANO
 
@@ -41,20 +43,6 @@ class LedgerSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     keep_tags: tuple[str, ...] = DEFAULT_KEEP_TAGS
     rollup_tags: tuple[str, ...] = ()
     tool_fees: ToolFees = "refuse"
-
-
-class ProjectRule(msgspec.Struct, frozen=True):
-    """One `[[project_rule]]`: the project of records that no payload assigns, where every pattern matches.
-
-    Patterns are shell globs (`doubao-*`), compared case-sensitively, keyed `source`, `model`, `tag.KEY` or
-    `service.name`; what a record doesn't have matches no pattern. The first rule that matches decides.
-    """
-
-    project: str
-    patterns: Mapping[str, str]
-
-    def matches(self, values: Mapping[str, str]) -> bool:
-        return all(key in values and fnmatchcase(values[key], pattern) for key, pattern in self.patterns.items())
 
 
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
@@ -97,6 +85,13 @@ class Project(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
     aliases: tuple[Name, ...] = ()
 
 
+class Source(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """One `[[source]]`: how often its usage comes, such as 1d; silent for longer it is named."""
+
+    name: Name
+    expect_every: str
+
+
 class FocusSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
     """`[focus]`: what FOCUS exports call those who bill and are billed; left out, it goes by each charge's provider."""
 
@@ -116,6 +111,8 @@ class Config(msgspec.Struct, frozen=True):
     budgets: tuple[Budget, ...] = ()
     channels: tuple[Channel, ...] = ()
     projects: tuple[Project, ...] = ()
+    sources: Mapping[str, timedelta] = {}
+    """The longest time that each `[[source]]` is expected to be silent."""
     focus: FocusSection = FocusSection()
     statements: Mapping[str, Layout] = {}
     stated_provider: str | None = None
@@ -129,6 +126,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     budget: list[BudgetEntry] = []
     channel: list[ChannelEntry] = []
     project: list[Project] = []
+    source: list[Source] = []
     focus: FocusSection = FocusSection()
     statement: dict[Name, Layout] = {}
 
@@ -184,16 +182,21 @@ def _parse(text: str) -> Config:
     _check_names("workload", [workload.name for workload in parsed.workload])
     _check_names("budget", [budget.name for budget in parsed.budget])
     _check_names("channel", [channel.name for channel in parsed.channel])
+    _check_names("source", [source.name for source in parsed.source])
     _check_projects(parsed.project)
     for name, layout in parsed.statement.items():
         check_layout(layout, f"statement.{name}.{{}}:".format)
     return Config(
         parsed.ledger,
-        tuple(_rule(number, entry) for number, entry in enumerate(parsed.project_rule)),
+        tuple(read_project_rule(entry, f"project_rule[{number}]") for number, entry in enumerate(parsed.project_rule)),
         tuple(parsed.workload),
         tuple(read_budget(entry, f"budget[{number}]") for number, entry in enumerate(parsed.budget)),
         tuple(read_channel(entry, f"channel[{number}]") for number, entry in enumerate(parsed.channel)),
         tuple(parsed.project),
+        {
+            source.name: parse_length(source.expect_every, f"source[{number}].expect_every:")
+            for number, source in enumerate(parsed.source)
+        },
         parsed.focus,
         parsed.statement,
         parsed.ledger.provider if "provider" in raw.get("ledger", {}) else None,
@@ -284,27 +287,3 @@ def _check_projects(projects: list[Project]) -> None:
         texts = (project.id, project.name, project.owner, project.cost_center, *project.aliases)
         if any("\0" in text for text in texts if text):
             raise LedgerError(f"project[{number}]: holds a NUL character, which no database keeps; remove it")
-
-
-def _rule(number: int, entry: dict[str, Any]) -> ProjectRule:
-    where = f"project_rule[{number}]"
-    project = entry.pop("project", None)
-    if not isinstance(project, str) or not project:
-        raise LedgerError(f"{where}.project: must be the project's name")
-    patterns = dict(_flatten(entry))
-    for key, pattern in patterns.items():
-        if not (key in ("source", "model", "service.name") or key.startswith("tag.")):
-            raise LedgerError(f"{where}.{key}: a rule matches source, model, tag.KEY or service.name")
-        if not isinstance(pattern, str):
-            raise LedgerError(f"{where}.{key}: must be text")
-    if not patterns:
-        raise LedgerError(f"{where}: needs at least one of source, model, tag.KEY, service.name")
-    return ProjectRule(project, patterns)
-
-
-def _flatten(entry: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Reads `tag.team = "x"`, which TOML nests, and `"tag.team" = "x"` alike."""
-    pairs: list[tuple[str, Any]] = []
-    for key, value in entry.items():
-        pairs += _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
-    return pairs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -241,3 +242,32 @@ def test_no_limit_is_none() -> None:
 def test_a_limit_is_not_rounded_to_fit() -> None:
     with pytest.raises(LedgerError, match="more than 9 places"):
         usd_limit(Decimal("123456789.1234567890000000000000000000000000000001"), "key")
+
+
+# --- sources --------------------------------------------------------------------------------------------------------
+
+
+def test_sources_say_how_long_they_may_be_silent(tmp_path: Path) -> None:
+    text = "".join(
+        f'[[source]]\nname = "{name}"\nexpect_every = "{every}"\n'
+        for name, every in (("evolink", "1d"), ("batch", "2w"), ("live", "36h"))
+    )
+    assert read(tmp_path, text).sources == {
+        "evolink": timedelta(hours=24), "batch": timedelta(days=14), "live": timedelta(hours=36),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ('name = "a"\nexpect_every = "0d"', "source[0].expect_every: '0d' isn't a length of time: give days, weeks"),
+        ('name = "a"\nexpect_every = "1 day"', "source[0].expect_every: '1 day' isn't a length of time"),
+        ('name = "a"\nexpect_every = 1', "source[0].expect_every: 1 isn't text; write it in quotes"),
+        ('name = "a"', "source[0].expect_every: is missing"),
+        ('name = ""\nexpect_every = "1d"', "source[0].name: '' is empty"),
+        ('name = "a"\nexpect = "1d"', "source[0].expect: isn't a key of this file"),
+        ('name = "a"\nexpect_every = "1d"\n[[source]]\nname = "a"\nexpect_every = "2d"', "source[1].name: 'a' is the"),
+    ],
+)
+def test_a_source_that_cant_be_meant_is_refused(tmp_path: Path, lines: str, words: str) -> None:
+    assert refusal(tmp_path, f"[[source]]\n{lines}\n").startswith(words)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
 from ledger.budgets.status import BudgetStatus
 from ledger.reports.completeness import Silence
-from ledger.values.instants import moment_text
+from ledger.values.instants import MICROSECOND, moment_text
 from ledger.values.safe_text import visible
 from ledger.values.words import money, tenths
 from pricing.money import format_nano
 
 Kind: TypeAlias = Literal["actual", "forecast", "silent", "back"]
+
+NEVER = "never"
+"""The time of the last usage of a source that never had any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +81,24 @@ def forecast_alerts(status: BudgetStatus, earlier: Sequence[BudgetStatus], data_
 
 def silence_alert(silence: Silence) -> Alert:
     """Returns the alert of a source that is silent for too long."""
-    last = moment_text(silence.last_occurred_at)
+    last = NEVER if silence.last_occurred_at is None else moment_text(silence.last_occurred_at)
     title = f"source {visible(silence.source)} is silent"
-    lines = [f"last usage: {last}", f"it is expected every {silence.expected_every}: totals may be too low"]
-    return Alert("silent", silence.source, last, content=_content("silent", title, lines, source=silence.source))
+    hours = tenths(Fraction(silence.expected_every // MICROSECOND, timedelta(hours=1) // MICROSECOND))
+    lines = [f"last usage: {last}", f"some is expected every {hours} hours: totals may be too low"]
+    facts = {"source": silence.source, "last_occurred_at": None if last == NEVER else last}
+    return Alert("silent", silence.source, last, content=_content("silent", title, lines, **facts))
 
 
-def back_alerts(told: Iterable[Alert], silent: Iterable[str]) -> list[Alert]:
-    """Returns an alert of each source that was last told to be silent and isn't any more."""
-    last = {each.name: each for each in told if each.kind == "silent"}
-    return [
-        Alert("back", name, each.period, content=_content(
-            "back", f"source {visible(name)} has usage again", [f"it was silent since {each.period}"], source=name
-        ))
-        for name, each in last.items()
-        if name not in set(silent)
-    ]  # fmt: skip
+def back_alerts(told: Iterable[Alert], silent: Container[str], last_usage: Mapping[str, datetime]) -> list[Alert]:
+    """Returns an alert of each source that was last told to be silent, isn't any more, and has usage since."""
+    found = []
+    for name, each in {each.name: each for each in told if each.kind == "silent"}.items():
+        last = last_usage.get(name)
+        if name not in silent and last is not None and moment_text(last) != each.period:
+            lines, facts = [f"it was silent since {each.period}"], {"source": name, "silent_since": each.period}
+            content = _content("back", f"source {visible(name)} has usage again", lines, **facts)
+            found.append(Alert("back", name, each.period, content=content))
+    return found
 
 
 def _alert(status: BudgetStatus, kind: Kind, percent: int, reached_nano: int, data_through: str | None) -> Alert:
@@ -127,6 +134,7 @@ def _facts(status: BudgetStatus) -> dict[str, object]:
         "amount": format_nano(status.amount_nano),
         "currency": status.budget.amount.currency,
         "used_percent": tenths(status.used * 100),
+        "not_booked_lines": status.not_booked.lines,
         "forecast_low": forecast.get("low"),
         "forecast": forecast.get("expected"),
         "forecast_high": forecast.get("high"),
@@ -140,8 +148,9 @@ def _facts(status: BudgetStatus) -> dict[str, object]:
 def _lines(status: BudgetStatus, data_through: str | None) -> list[str]:
     """The figures as people read them."""
     currency, found = status.budget.amount.currency, status.forecast
-    spent = f"{money(status.actual_nano)} of {money(status.amount_nano)} {currency}"
-    lines = [f"{spent} spent ({tenths(status.used * 100)} %)"]
+    spent, amount = money(status.actual_nano), money(status.amount_nano)
+    least = "at least " if status.not_booked else ""
+    lines = [f"{least}{spent} of {amount} {currency} spent ({tenths(status.used * 100)} %)"]
     if found is not None and found.low is not None and found.high is not None:
         lines.append(f"forecast {money(found.low)} to {money(found.high)} {currency} at the end")
     if status.runs_out is not None:

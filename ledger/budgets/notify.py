@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from ledger.book.known_names import words_on
-from ledger.budgets.alerts import Alert, actual_alerts, forecast_alerts, news
+from ledger.budgets.alerts import Alert, actual_alerts, back_alerts, forecast_alerts, news, silence_alert
 from ledger.budgets.definitions import read_schedules
 from ledger.budgets.events import Event, claim, confirm, fail, read_told, read_undelivered
 from ledger.budgets.schedule import Schedules
-from ledger.budgets.status import Asked, BudgetStatus, asked_at, held_on, status_of, with_forecasts
+from ledger.budgets.status import Asked, BudgetStatus, Status, asked_at, held_on, read_status, status_of, with_forecasts
 from ledger.channels.message import NotDelivered
 from ledger.channels.send import send
 from ledger.channels.settings import STANDARD_OUTPUT, Address, Channel, read_address
@@ -22,6 +22,7 @@ from ledger.errors import LedgerError
 from ledger.reports.selection import Selection
 from ledger.reports.spend import spend_reader
 from ledger.store.database import Database
+from ledger.store.tables import sources
 from ledger.values.budget import Budget
 from ledger.values.budget_periods import period_label, period_start
 from pricing.errors import shown
@@ -48,36 +49,39 @@ class Delivery(NamedTuple):
 
 
 class Watch:
-    """The budgets of a ledger at a time, read from one snapshot."""
+    """The budgets and sources of a ledger at a time, of which `status` is."""
 
-    def __init__(self, connection: Connection, database: Database, asked: Asked, now: datetime) -> None:
+    def __init__(self, connection: Connection, database: Database, asked: Asked, status: Status) -> None:
         self.schedules = read_schedules(connection)
-        self._asked, self._now = asked, now
+        self._connection, self._asked, self._status = connection, asked, status
         self._read = spend_reader(connection, database)
         self._base = Selection(database.zone, basis="posted")
 
-    def alerts(self) -> list[Alert]:
-        """Returns an alert of each threshold that is crossed, told or not, those of earlier periods first."""
-        asked = self._asked
-        status = status_of(held_on(self.schedules, asked.day), asked, self._base, self._read)
-        statuses = self._with_forecasts(status.budgets, asked.at)
-        over = [each for each in statuses if each.crossed_by_forecast]
-        earlier = [self._earlier(over, asked.at - timedelta(days=days)) for days in DAYS_OVER] if over else []
-        found = list(self._of_ended({(each.budget.name, each.label) for each in statuses}))
-        for each in statuses:
+    def alerts(self, told: Sequence[Alert], now: datetime) -> list[Alert]:
+        """Returns an alert of each threshold that is crossed and each source that is silent, told or not.
+
+        Those of earlier periods come first; `told` says which sources may be back.
+        """
+        status = self._status
+        over = [each for each in status.budgets if each.crossed_by_forecast]
+        times = [self._asked.at - timedelta(days=days) for days in DAYS_OVER]
+        earlier = [self._earlier(over, time, now) for time in times] if over else []
+        found = list(self._of_ended({(each.budget.name, each.label) for each in status.budgets}))
+        for each in status.budgets:
             found += actual_alerts(each, status.data_through)
         for each in over:
             found += forecast_alerts(each, [known[each.budget.name] for known in earlier], status.data_through)
-        return found
+        found += map(silence_alert, status.silent)
+        rows = self._connection.execute(select(sources.c.source, sources.c.last_occurred_at))
+        last_usage = {row.source: row.last_occurred_at for row in rows}
+        return found + back_alerts(told, {each.source for each in status.silent}, last_usage)
 
-    def _earlier(self, over: Sequence[BudgetStatus], time: datetime) -> Mapping[str, BudgetStatus]:
+    def _earlier(self, over: Sequence[BudgetStatus], time: datetime, now: datetime) -> Mapping[str, BudgetStatus]:
         """The same budgets at an earlier time, as far as is known now, by name."""
-        budgets = [each.budget for each in over]
-        found = status_of(budgets, asked_at(time, self._base.zone), self._base, self._read).budgets
-        return {each.budget.name: each for each in self._with_forecasts(found, time)}
-
-    def _with_forecasts(self, found: Sequence[BudgetStatus], time: datetime) -> list[BudgetStatus]:
-        return with_forecasts(found, min(time, self._now), self._base, self._read)
+        asked = asked_at(time, self._base.zone)
+        found = status_of([each.budget for each in over], asked, self._base, self._read).budgets
+        told = with_forecasts(found, min(time, now), self._base, self._read)
+        return {each.budget.name: each for each in told}
 
     def _of_ended(self, seen: set[tuple[str, str]]) -> Iterator[Alert]:
         """Yields the alerts of periods that ended lately, of each once."""
@@ -136,18 +140,25 @@ class Plan(NamedTuple):
 
 
 def make_plan(
-    database: Database, asked: Asked, *, channels: Sequence[Channel], other: str | None, now: datetime
+    database: Database,
+    asked: Asked,
+    *,
+    channels: Sequence[Channel],
+    other: str | None,
+    expectations: Mapping[str, timedelta],
+    now: datetime,
 ) -> Plan:
-    """Reads what is to be told at a time, all from one snapshot; `other` names the channel of what names none."""
+    """Reads what is to be told at a time; `other` names the channel of what names none.
+
+    `expectations` are the longest silences expected of sources that are declared.
+    """
     by_name = {channel.name: channel for channel in channels}
     fallback = STANDARD_OUTPUT if other is None else named_channel(by_name, other, "--channel:")
+    status = read_status(database, asked, basis="posted", now=now, expectations=expectations)
     with database.reading() as connection:
-        watch = Watch(connection, database, asked, now)
-        return Plan(
-            news(watch.alerts(), read_told(connection)),
-            read_undelivered(connection),
-            Routes(by_name, fallback, watch.schedules, asked.day),
-        )
+        watch, told = Watch(connection, database, asked, status), read_told(connection)
+        routes = Routes(by_name, fallback, watch.schedules, asked.day)
+        return Plan(news(watch.alerts(told, now), told), read_undelivered(connection), routes)
 
 
 def named_channel(channels: Mapping[str, Channel], name: str, where: str) -> Channel:

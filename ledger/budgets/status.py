@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
@@ -12,9 +12,12 @@ from zoneinfo import ZoneInfo
 from ledger.budgets.coverage import covering, dimensions_of, nano_of, summed, tag_keys
 from ledger.budgets.definitions import read_schedules
 from ledger.budgets.forecast import Forecast, forecast
+from ledger.budgets.gaps import with_gaps
 from ledger.budgets.history import read_histories
 from ledger.budgets.schedule import Schedules
 from ledger.errors import LedgerError
+from ledger.reports.completeness import NotBooked, Silence
+from ledger.reports.plan import PART
 from ledger.reports.selection import Basis, Selection
 from ledger.reports.spend import SelectedSpend, SpendRow, spend_reader
 from ledger.reports.unbooked import read_unbooked_calls
@@ -45,8 +48,8 @@ class Asked(NamedTuple):
 class BudgetStatus:
     """A budget in the period [start, end) at a time; amounts are nano of its currency.
 
-    `other` is what its usage cost in currencies that a credits budget isn't compared in. A period that is over has no
-    forecast.
+    `other` is what its usage cost in currencies that a credits budget isn't compared in, `not_booked` what may be of it
+    and isn't in `actual`. A period that is over has no forecast.
     """
 
     budget: Budget
@@ -58,6 +61,7 @@ class BudgetStatus:
     actual_nano: int
     other: tuple[str, ...] = ()
     forecast: Forecast | None = None
+    not_booked: NotBooked = field(default_factory=NotBooked)
 
     @property
     def used(self) -> Fraction:
@@ -124,7 +128,11 @@ class BudgetStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The budgets that hold on a day, worst first; `unbudgeted` and `total` are of its calendar month."""
+    """The budgets that hold on a day, worst first; `unbudgeted` and `total` are of its calendar month.
+
+    Parts of the total that aren't usage of the month itself: `late` is usage of earlier months that is booked in it,
+    `corrections` are those of closed months and adjustments.
+    """
 
     month: str
     at: datetime
@@ -134,6 +142,10 @@ class Status:
     data_through: str | None
     notes: list[str]
     unbooked_calls: int = 0
+    late: Spend = field(default_factory=Spend)
+    corrections: Spend = field(default_factory=Spend)
+    not_booked: NotBooked = field(default_factory=NotBooked)
+    silent: tuple[Silence, ...] = ()
 
 
 def asked_time(month: str | None, at: str | None, *, zone: ZoneInfo, now: datetime) -> Asked:
@@ -165,15 +177,22 @@ def _day_of(time: datetime, zone: ZoneInfo) -> date:
     return min(time.astimezone(zone).date(), date(LAST_YEAR, 12, 31))
 
 
-def read_status(database: Database, asked: Asked, *, basis: Basis, now: datetime) -> Status:
-    """Reads the status of a ledger's budgets, from one snapshot of it; forecasts know the days up to now at most."""
+def read_status(
+    database: Database, asked: Asked, *, basis: Basis, now: datetime, expectations: Mapping[str, timedelta]
+) -> Status:
+    """Reads the status of a ledger's budgets, from one snapshot of it; forecasts know the days up to now at most.
+
+    `expectations` are the longest silences expected of sources that are declared.
+    """
     zone = database.zone
     with database.reading() as connection:
         read = spend_reader(connection, database)
         status = status_of(held_on(read_schedules(connection), asked.day), asked, Selection(zone, basis=basis), read)
         budgets = with_forecasts(status.budgets, min(asked.at, now), Selection(zone), read)
         whole = asked.selection(Selection(zone, basis=basis), *_bounds(asked.day, "month", zone))
-        return replace(status, budgets=budgets, unbooked_calls=read_unbooked_calls(connection, whole, zone))
+        calls = read_unbooked_calls(connection, whole, zone)
+        status = replace(status, budgets=budgets, unbooked_calls=calls)
+        return with_gaps(connection, status, asked, whole, expectations, now=now)
 
 
 def held_on(schedules: Schedules, day: date) -> list[Budget]:
@@ -189,7 +208,8 @@ def status_of(
     `base` has zone and basis.
     """
     keys = tag_keys(budgets)
-    base = replace(base, dimensions=dimensions_of(keys))
+    # The last two tell late usage and corrections apart, which are in budgets like all other usage.
+    base = replace(base, dimensions=(*dimensions_of(keys), "occurred_month", PART))
     spans: dict[Bounds, SelectedSpend] = {}
 
     def rows(bounds: Bounds) -> list[SpendRow]:
@@ -205,13 +225,16 @@ def status_of(
         found.append(_status(budget, asked, bounds, spend))
     month = rows(_bounds(asked.day, "month", base.zone))
     last = max((row.last_occurred_at_us for row in month if row.last_occurred_at_us is not None), default=None)
+    label = period_label(period_start(asked.day, "month"), "month")
     reasons = dict.fromkeys(each.reason for each in spans.values() if each.reason is not None)
     return Status(
-        month=period_label(period_start(asked.day, "month"), "month"),
+        month=label,
         at=asked.at,
         budgets=sorted(found, key=lambda each: (-each.used, each.budget.name)),
         unbudgeted=summed(row for row in month if not any(covered(row) for covered in covers)),
         total=summed(month),
+        late=summed(row for row in month if row.dimensions[-1] is None and row.dimensions[-2] != label),
+        corrections=summed(row for row in month if row.dimensions[-1] is not None),
         data_through=None if last is None else iso_text(last),
         notes=[f"read from the charges themselves, not from the roll-ups: {reason}" for reason in reasons],
     )

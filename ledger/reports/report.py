@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from ledger.errors import LedgerError
 from ledger.reports.comparison import compared_with
+from ledger.reports.completeness import read_not_booked
 from ledger.reports.extent import first_request
 from ledger.reports.plan import PART
 from ledger.reports.selection import Basis, Selection
@@ -74,6 +75,7 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
             return read_spend(connection, selection, ledger_zone=database.zone, rollup_tags=database.rollup_tags)
 
         spend, parts = parted(read(replace(selection, dimensions=(*selection.dimensions, PART))))
+        not_booked = read_not_booked(connection, selection)
         calls = read_unbooked_calls(connection, selection, database.zone)
         unknown = unknown_in_selection(connection, selection, spend.rows, database.rollup_tags)
         earlier = None
@@ -88,4 +90,11 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
     if not report.rows:
         notes.append("nothing was selected: no charge is in this period with these filters")
     notes += unknown
-    return replace(report, notes=tuple(notes), unbooked_calls=calls, parts_usd_nano=parts, compared=compared)
+    return replace(
+        report,
+        notes=tuple(notes),
+        unbooked_calls=calls,
+        parts_usd_nano=parts,
+        compared=compared,
+        not_booked=not_booked,
+    )

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from ledger.errors import LedgerError
 from ledger.reports.comparison import Compared
+from ledger.reports.completeness import NotBooked
 from ledger.reports.dimensions import check_dimension
 from ledger.reports.plan import ADJUSTMENT, CORRECTION
 from ledger.reports.selection import Selection
@@ -83,6 +84,7 @@ class Report:
     parts_usd_nano: Mapping[str, int] = field(default_factory=dict)
     """The part of the total that is corrections of closed months and adjustments, where there are any."""
     compared: Compared | None = None
+    not_booked: NotBooked = field(default_factory=NotBooked)
 
     @property
     def corrections_usd_nano(self) -> int:

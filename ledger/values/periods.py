@@ -16,6 +16,7 @@ FIRST_YEAR, LAST_YEAR = 1970, 9998
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _LAST = re.compile(r"([1-9]\d{0,5})([dwh])", re.ASCII)
+_HOURS = {"h": 1, "d": 24, "w": 7 * 24}
 _LENGTH = re.compile(r"\d+ ?[A-Za-z]+", re.ASCII)  # no time, so meant as a length
 
 
@@ -119,10 +120,7 @@ def parse_last(text: str, *, zone: tzinfo, now: datetime, option: str = "--last"
 
     On 8 March at 10:20, 7d is from 2 March 00:00 to 9 March 00:00, and 24h from 7 March 10:30 to 8 March 10:30.
     """
-    found = _LAST.fullmatch(text)
-    if found is None:
-        raise LedgerError(f"{option} {text!r} isn't a length of time: give days, weeks or hours, such as 7d, 4w or 24h")
-    number, unit = int(found[1]), found[2]
+    number, unit = _length(text, option)
     try:
         if unit == "h":
             end = quarter_end(now)
@@ -136,6 +134,19 @@ def parse_last(text: str, *, zone: tzinfo, now: datetime, option: str = "--last"
         raise LedgerError(f"{option} {text} reaches back before {FIRST_YEAR}: give a shorter time") from None
     noun = {"d": "day", "w": "week", "h": "hour"}[unit]
     return Span(start, end, f"last {counted(number, noun)}, {_label(start, end, zone)}")
+
+
+def parse_length(text: str, option: str) -> timedelta:
+    """Reads a length such as 7d, 4w or 24h, a day being 24 hours; LedgerError naming the option or key."""
+    number, unit = _length(text, option)
+    return timedelta(hours=number * _HOURS[unit])
+
+
+def _length(text: str, option: str) -> tuple[int, str]:
+    found = _LAST.fullmatch(text)
+    if found is None:
+        raise LedgerError(f"{option} {text!r} isn't a length of time: give days, weeks or hours, such as 7d, 4w or 24h")
+    return int(found[1]), found[2]
 
 
 def quarter_end(now: datetime) -> datetime:

@@ -26,3 +26,10 @@ def tenths(value: Fraction) -> str:
 def money(nano: int) -> str:
     """Returns an amount with grouped digits: 1,234.57 rounded half-even to two places, below 1 in full."""
     return f"{nano_decimal(nano):,.2f}" if abs(nano) >= 10**9 or not nano else format_nano(nano)
+
+
+def grouped(decimal: str) -> str:
+    """A plain decimal with thousands separators: "1234567.5" is "1,234,567.5"."""
+    whole, point, fraction = decimal.partition(".")
+    sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
+    return f"{sign}{int(digits):,}{point}{fraction}"

@@ -119,7 +119,7 @@ def test_an_alert_reads_as_status_does() -> None:
             "expected to run out on 2026-03-30", "9.2 days left", "owner Ann", "data through 2026-03-22T10:00:00Z",
         ],
         "budget": "search", "period": "2026-03", "percent": 100, "actual": "40", "amount": "100", "currency": "USD",
-        "used_percent": "40", "forecast_low": "115", "forecast": "120", "forecast_high": "125",
+        "used_percent": "40", "not_booked_lines": 0, "forecast_low": "115", "forecast": "120", "forecast_high": "125",
         "runs_out": "2026-03-30", "days_left": "9.2", "owner": "Ann", "at": "2026-03-22T19:00:00Z",
         "data_through": "2026-03-22T10:00:00Z",
     }  # fmt: skip
@@ -130,9 +130,15 @@ def test_a_silence_is_told_once_and_so_is_its_end() -> None:
     [told] = news([silence_alert(silence)], [])
     assert told.content is not None
     assert told.content["title"] == r"source batch\nfeed is silent"
+    assert told.content["lines"][1] == "some is expected every 24 hours: totals may be too low"
     assert news([silence_alert(silence)], [told]) == []
     assert len(news([silence_alert(replace(silence, last_occurred_at=APRIL))], [told])) == 1
-    assert back_alerts([told], ["batch\nfeed"]) == []
-    [back] = news(back_alerts([told], []), [told])
+    assert back_alerts([told], ["batch\nfeed"], {"batch\nfeed": APRIL}) == []
+    # Nothing is expected of it any more, and nothing came.
+    assert back_alerts([told], [], {"batch\nfeed": MARCH}) == []
+    [back] = news(back_alerts([told], [], {"batch\nfeed": APRIL}), [told])
     assert (back.kind, back.name, back.period) == ("back", "batch\nfeed", "2026-03-01T00:00:00Z")
-    assert news(back_alerts([told, back], []), [told, back]) == []
+    assert news(back_alerts([told, back], [], {"batch\nfeed": APRIL}), [told, back]) == []
+    never = silence_alert(replace(silence, last_occurred_at=None))
+    assert never.period == "never"
+    assert len(back_alerts([never], [], {"batch\nfeed": APRIL})) == 1

@@ -18,6 +18,7 @@ from tests.helpers.ledgers import PRO, finish, rows, start
 from tests.helpers.receiver import Answer, Receiver, running_receiver
 
 CHANNEL = '[[channel]]\nname = "ops"\nkind = "webhook"\nurl_env = "OPS_URL"\ntimeout = 5\n'
+CHANNEL += '[[source]]\nname = "evolink"\nexpect_every = "60d"\n'
 ALERTS = range(5, 101, 5)
 BUDGETS = {"all": 20, "search": 40}
 STEPS = 20

@@ -12,9 +12,14 @@ from tests.cli.test_budget_status import FROM, use
 from tests.conftest import Cli, Outcome
 from tests.helpers.ledgers import PRO, database_files, execute, rows, tamper, value
 from tests.helpers.receiver import Answer, Receiver, running_receiver
+from tests.helpers.sources import lines, record
 
 SECRET = "Tr0ub4dor"
 CHANNELS = """
+[[source]]
+name = "evolink"
+expect_every = "90d"
+
 [[channel]]
 name = "ops"
 kind = "webhook"
@@ -124,6 +129,28 @@ def test_a_forecast_is_told_after_two_days_over(tolled: Cli) -> None:
         for day in (10, 11, 12, 13, 14)
     ]
     assert over[: first + 1] == [[]] * (first - 2) + [[50]] * 3
+
+
+def test_a_silent_source_is_told_once_and_so_is_its_return(tolled: Cli, receiver: Receiver) -> None:
+    Path("tollbook.toml").write_text(CHANNELS.replace("90d", "3d"), encoding="utf-8")
+    assert {each[0] for each in notify(tolled, "--at", "2026-03-08T09:00:00Z")} == {"actual", "forecast"}
+    asked = ("--at", "2026-03-08T11:00:00Z")  # the last usage is of the 5th, at 10:00
+    assert notify(tolled, *asked, "--channel", "chat") == [("silent", "evolink", None, "chat", "delivered")]
+    assert notify(tolled, "--at", "2026-03-09", "--channel", "chat") == []
+    assert "source evolink is silent\nlast usage: 2026-03-05T10:00:00Z\n" in receiver.posts[-1].json["text"]
+    use(tolled, ("2026-03-09", "ide", PRO, 1))
+    assert notify(tolled, "--at", "2026-03-09") == [("back", "evolink", None, "standard output", "shown")]
+    assert notify(tolled, "--at", "2026-03-10") == []
+    # Another silence is another event.
+    assert notify(tolled, "--at", "2026-03-12T11:00:00Z") == [("silent", "evolink", None, "standard output", "shown")]
+
+
+def test_what_waits_in_quarantine_makes_an_amount_the_least(tolled: Cli, receiver: Receiver) -> None:
+    unpriced = record("x", occurred_at="2026-03-07T10:00:00Z", project="search", requested_model="unheard-of")
+    assert tolled("ingest", "-", stdin=lines([unpriced])).exit_code == 3
+    notify(tolled)
+    [post] = receiver.posts
+    assert (post.json["not_booked_lines"], post.json["text"].split(" CRD")[0]) == (1, "at least 9.00 of 10.00")
 
 
 def test_a_dry_run_claims_and_sends_nothing(tolled: Cli, receiver: Receiver) -> None:

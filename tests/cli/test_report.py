@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -15,6 +16,7 @@ import pytest
 from tests.conftest import Cli
 from tests.helpers.book import CODE, MINI, PRO, Book, Booked
 from tests.helpers.focus import adjust, close, ingest, request
+from tests.helpers.sources import lines, record
 
 FIXED = (
     "requests,input_tokens,cached_input_tokens,output_tokens,reasoning_tokens,input_credits,cached_input_credits,"
@@ -51,7 +53,7 @@ def test_json_has_the_contracts_keys(booked: Book, db_cli: Cli) -> None:
     assert outcome.stderr == ""
     document = outcome.json
     assert list(document) == [
-        "schema", "title", "data_through", "corrections_usd", "adjustments_usd", "rows", "total"
+        "schema", "title", "data_through", "not_booked", "corrections_usd", "adjustments_usd", "rows", "total"
     ]  # fmt: skip
     assert document["title"] == "Spend by project and model, 2026-03 (posted, UTC)"
     assert document["data_through"] == "2026-03-31T20:00:00Z"
@@ -271,3 +273,79 @@ def test_formats_without_lines_below_are_given_a_note(corrected: Cli) -> None:
     outcome = corrected("report", "--month", "2026-03", "--format", "csv").ok()
     assert f"Note: in the total: {usd(-ONE)} USD corrections of closed months, -2.5 USD adjustments\n" in outcome.stderr
     assert corrected("report", "--month", "2026-02", "--format", "csv").ok().stderr == ""
+
+
+# --- what waits in quarantine ---------------------------------------------------------------------------------------
+
+NOTHING = {"lines": 0, "tokens": 0, "usd": "0", "priced_lines": 0, "undated_lines": 0, "conflicts": 0}
+
+
+@pytest.fixture
+def waiting(db_cli: Cli) -> Cli:
+    """A line of March booked, and waiting: one of an unknown model, two contradictions, one of search, one undated."""
+    first = record("a", occurred_at="2026-03-05T00:00:00Z", requested_model=MINI, project="ide")
+    held = [
+        record("b", occurred_at="2026-03-06T00:00:00Z", requested_model="doubao-next", project="ide", output_tokens=90),
+        {**first, "output_tokens": 50},
+        record("c", occurred_at=..., requested_model=MINI),
+    ]
+    db_cli("ingest", "-", stdin=lines([first, *held]))
+    return db_cli
+
+
+def test_where_usage_waits_in_quarantine_the_total_is_at_least(waiting: Cli) -> None:
+    march = ("report", "--by", "project", "--month", "2026-03")
+    shown = waiting(*march).ok().stdout
+    assert re.search(r"^total, at least +1 ", shown, re.MULTILINE)
+    words = (
+        "not booked: 3 lines in quarantine, 112 tokens, 3 without a price, 1 conflict with what is booked, "
+        "1 without a date: 'tollbook quarantine list'"
+    )
+    assert " ".join(shown.split()).endswith(words)
+    asked = waiting(*march, "--json").ok()
+    # 10 in and 90 out, and of the undated one 10 in and 2 out.
+    assert asked.json["not_booked"] == NOTHING | {"lines": 3, "tokens": 112, "undated_lines": 1, "conflicts": 1}
+    assert asked.stderr == ""
+    assert f"Note: {words}" in waiting(*march, "--format", "csv").ok().stderr
+    assert "| total, at least |" in waiting(*march, "--format", "markdown").ok().stdout
+    # What has no date may be of any month; an unknown model may be any model.
+    assert waiting("report", "--month", "2026-01", "--json").json["not_booked"]["lines"] == 1
+    assert waiting(*march, "--project", "search", "--json").json["not_booked"]["lines"] == 1
+    assert waiting(*march, "--model", PRO, "--json").json["not_booked"]["lines"] == 2
+
+
+def test_what_was_settled_no_longer_waits(waiting: Cli) -> None:
+    Path("next.toml").write_text(
+        'provider = "evolink"\ncurrency = "CRD"\nper_tokens = 1_000_000\n[[model]]\nid = "doubao-next"\n'
+        '[[model.price]]\neffective_from = 2026-02-01\ntiers = [{ input = "0", output = "720" }]\n',
+        encoding="utf-8",
+    )
+    waiting("rates", "add", "next.toml").ok()
+    march = ("report", "--by", "project", "--month", "2026-03")
+    # Now it has a price: 90 tokens at 10 USD per 1M.
+    assert waiting(*march, "--json").json["not_booked"]["usd"] == "0.0009"
+    assert "0.0009 USD for 1 of them, 2 without a price" in " ".join(waiting(*march).stdout.split())
+    waiting("quarantine", "retry")
+    waiting("quarantine", "accept", "2").ok()
+    waiting("quarantine", "discard", "3", "--reason", "a test").ok()
+    assert waiting(*march, "--json").json["not_booked"] == NOTHING
+    shown = waiting(*march).ok().stdout
+    assert re.search(r"^total +2 ", shown, re.MULTILINE)
+    assert "not booked" not in shown
+
+
+def test_a_closed_month_says_for_ever_what_waited_and_the_next_one_what_still_does(waiting: Cli) -> None:
+    waiting("close", "2026-03", "--force", "--reason", "a test").ok()
+    march = ("report", "--by", "project", "--month", "2026-03", "--format", "json")
+    before = waiting(*march).ok().stdout
+    assert json.loads(before)["not_booked"]["lines"] == 3
+    # It would be booked in April now.
+    assert waiting("report", "--month", "2026-04", "--json").json["not_booked"]["lines"] == 3
+    assert waiting("report", "--month", "2026-05", "--json").json["not_booked"]["lines"] == 1
+    later = record("d", occurred_at="2026-03-07T00:00:00Z", requested_model="doubao-next")
+    waiting("ingest", "-", stdin=lines([later]))
+    waiting("quarantine", "discard", "1", "2", "--reason", "a test").ok()
+    assert waiting(*march).ok().stdout == before
+    assert waiting("report", "--month", "2026-04", "--json").json["not_booked"]["lines"] == 2
+    occurred = waiting("report", "--month", "2026-03", "--basis", "occurred", "--json")
+    assert occurred.json["not_booked"]["lines"] == 2

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.book.rows import Facts
-from ledger.config import Config, LedgerSection, ProjectRule
+from ledger.config import Config, LedgerSection
 from ledger.intake.fields.record import RecordError, UsageRecord
 from ledger.intake.labels import Resolver, RunOptions
 from ledger.intake.portions.fast_lines import OrdinaryLines
+from ledger.values.project_rule import ProjectRule
 from tests.helpers.ledgers import responses
 from tests.helpers.sources import parse_line, response, usage
 from tests.intake.test_kinds import OTHERS as OTHER_OBJECTS

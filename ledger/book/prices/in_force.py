@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, true
 
 from ledger.errors import LedgerError
 from ledger.store.tables import card_versions, conversions
@@ -19,17 +19,25 @@ from pricing.money import Conversion
 from pricing.rate_card import RateCard
 
 
-def cards_in_force(connection: Connection, files: Sequence[CardFile] = ()) -> dict[str, RateCard]:
-    """Merges each provider's card: built-in, the ledger's user files, conversions added by command, `files`."""
-    rows = connection.execute(
-        select(card_versions.c.id, card_versions.c.content)
-        .where(card_versions.c.origin == "user")
-        .order_by(card_versions.c.id)
-    )
-    user_files = [parse_card(content, f"card version {number}") for number, content in rows]
-    cards = merge_cards([*built_in_card_files(), *user_files, *files])
+def cards_in_force(
+    connection: Connection, files: Sequence[CardFile] = (), *, as_of: datetime | None = None
+) -> dict[str, RateCard]:
+    """Merges each provider's card: built-in, the ledger's user files, conversions added by command, `files`.
+
+    With `as_of` all of it as the ledger had it at that time, also under a release that ships other cards.
+    """
+    versions = card_versions.c
+    query = select(versions.id, versions.content).order_by(versions.origin, versions.id)
+    kept = versions.origin == "user" if as_of is None else versions.added_at <= as_of
+    stored = [
+        parse_card(content, f"card version {number}") for number, content in connection.execute(query.where(kept))
+    ]
+    built_in = built_in_card_files() if as_of is None else ()
+    cards = merge_cards([*built_in, *stored, *files])
     return {
-        provider: _with_conversions(card, [*user_conversions(connection, provider), *_conversions_of(files, provider)])
+        provider: _with_conversions(
+            card, [*user_conversions(connection, provider, as_of), *_conversions_of(files, provider)]
+        )
         for provider, card in cards.items()
     }
 
@@ -46,11 +54,12 @@ def _conversions_of(files: Iterable[CardFile], provider: str) -> list[Conversion
     return [conversion for file in files if file.provider == provider for conversion in file.conversions]
 
 
-def user_conversions(connection: Connection, provider: str) -> list[Conversion]:
-    """Reads conversions added by command, oldest command first."""
+def user_conversions(connection: Connection, provider: str, as_of: datetime | None = None) -> list[Conversion]:
+    """Reads conversions added by command, up to a time where one is given, oldest command first."""
+    added = true() if as_of is None else conversions.c.added_at <= as_of
     rows = connection.execute(
         select(conversions)
-        .where(conversions.c.origin == "user", conversions.c.provider == provider)
+        .where(conversions.c.origin == "user", conversions.c.provider == provider, added)
         .order_by(conversions.c.id)
     )
     return [

@@ -12,9 +12,8 @@ import click
 from ledger.cli.app import App, decide_exit
 from ledger.cli.command import command, group
 from ledger.cli.commands.budget_notify import notify
-from ledger.cli.commands.budget_sheets import changes_sheet, list_sheet, status_sheet
+from ledger.cli.commands.budget_sheets import changes_sheet, gap_words, list_sheet, status_sheet
 from ledger.cli.show.output import FILE_FORMATS, Output, note
-from ledger.cli.show.sheet import without_fees
 from ledger.errors import LedgerError
 
 if TYPE_CHECKING:
@@ -249,7 +248,10 @@ def remove(app: App, *, name: str, start: str | None, output: Output) -> None:
     type=click.Choice(["actual", "forecast"]),
     help="Fail where a budget is used by more than 100 %, or will be by the expected forecast.",
 )
-def status(app: App, *, month: str | None, at: str | None, basis: Basis, fail_on: str | None, output: Output) -> None:
+@click.option("--fail-stale", is_flag=True, help="Fail where a source has been silent for longer than expected.")
+def status(
+    app: App, *, month: str | None, at: str | None, basis: Basis, fail_on: str | None, fail_stale: bool, output: Output
+) -> None:
     """Show how far each budget is used, worst first.
 
     Each in its own period; then the month's usage that no budget covers, and all of it, each request once. What a day
@@ -261,9 +263,11 @@ def status(app: App, *, month: str | None, at: str | None, basis: Basis, fail_on
 
     database, now = app.open(), datetime.now(UTC)
     asked = asked_time(month, at, zone=database.zone, now=now)
-    found = read_status(database, asked, basis=basis, now=now)
+    found = read_status(database, asked, basis=basis, now=now, expectations=app.config.sources)
     if fail_on is not None:
         _judge(found, fail_on)
+    if fail_stale and found.silent:
+        decide_exit(1)
     with database.reading() as connection:
         undelivered = read_undelivered(connection)
     output.write(status_sheet(found, basis, database.zone, undelivered))
@@ -276,8 +280,9 @@ def status(app: App, *, month: str | None, at: str | None, basis: Basis, fail_on
         note(f"nothing is booked in {found.month}")
     for text in found.notes:
         note(text)
-    if found.unbooked_calls and output.format in ("csv", *FILE_FORMATS):
-        note(without_fees(found.unbooked_calls))
+    if output.format in ("csv", *FILE_FORMATS):
+        for text in gap_words(found):
+            note(text)
 
 
 def _judge(found: Status, by: str) -> None:

@@ -53,7 +53,8 @@ def notify(app: App, *, channel: str | None, at: str | None, dry_run: bool, outp
 
     database, now = app.open(), datetime.now(UTC)
     asked = asked_time(None, at, zone=database.zone, now=now)
-    plan = make_plan(database, asked, channels=app.config.channels, other=channel, now=now)
+    config = app.config
+    plan = make_plan(database, asked, channels=config.channels, other=channel, expectations=config.sources, now=now)
     used = plan.routes.used([*plan.news, *(event.alert for event in plan.left)])
     if dry_run:
         output.write(alerts_sheet(_planned(plan), asked.at, "Alerts that would be sent"))

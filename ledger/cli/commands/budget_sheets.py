@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from ledger.cli.show.sheet import Cell, Column, Sheet, columns, json_row, without_fees
+from ledger.reports.completeness_words import (
+    not_booked_document,
+    not_booked_words,
+    silence_documents,
+    silence_words,
+)
 from ledger.values.amounts import CREDITS
 from ledger.values.budget import DEFAULT_ALERTS, DEFAULT_FORECAST_ALERTS
 from ledger.values.instants import moment_text
@@ -38,6 +44,7 @@ STATUS = (
     *columns("text", "budget", "period"),
     *columns("money", "actual", "amount"),
     Column("currency"),
+    Column("not_booked", "count"),
     Column("used_percent", "decimal"),
     Column("elapsed_percent", "decimal", priority=5),
     Column("left", "money", priority=4),
@@ -131,9 +138,14 @@ def _text(value: object) -> str:
 
 
 def status_sheet(found: Status, basis: str, zone: ZoneInfo, undelivered: Sequence[Event]) -> Sheet:
-    """The budgets as rows, then the month's usage in none of them and all of it; JSON has these two apart."""
+    """The budgets as rows, then of the month what is late, corrected and in none of them, and all of it.
+
+    JSON has the last four apart; people see those of late usage and corrections where there is anything.
+    """
     rows: list[list[Cell]] = [_status_row(each) for each in found.budgets]
-    rows += [_month_row("unbudgeted", found.month, found.unbudgeted), _month_row("total", found.month, found.total)]
+    parts = [_month_row(kind, found, getattr(found, kind)) for kind in ("late", "corrections")]
+    ends = [_month_row(kind, found, getattr(found, kind), found.not_booked.lines) for kind in ("unbudgeted", "total")]
+    told = [row for row, spend in zip(parts, (found.late, found.corrections), strict=True) if spend.parts]
     title = f"Budgets at {moment_text(found.at, 'seconds')}, {found.month} ({basis}, {zone.key})"
     calls = {"unbooked_tool_calls": found.unbooked_calls} if found.unbooked_calls else {}
     document = {
@@ -142,17 +154,28 @@ def status_sheet(found: Status, basis: str, zone: ZoneInfo, undelivered: Sequenc
         "at": moment_text(found.at, "seconds"),
         "basis": basis,
         "data_through": found.data_through,
+        "not_booked": not_booked_document(found.not_booked),
+        "silent": silence_documents(found.silent),
         **calls,
         "rows": [_status_document(each, row) for each, row in zip(found.budgets, rows, strict=False)],
+        "late": _spend_document(found.late),
+        "corrections": _spend_document(found.corrections),
         "unbudgeted": _spend_document(found.unbudgeted),
         "total": _spend_document(found.total),
         "undelivered": [_undelivered_document(each) for each in undelivered],
     }
     footnotes = [f"data through {found.data_through}"] if found.data_through else []
-    footnotes += [without_fees(found.unbooked_calls)] if found.unbooked_calls else []
+    footnotes += gap_words(found)
     if undelivered:
         footnotes.append(f"{counted(len(undelivered), 'alert')} not delivered yet: 'tollbook budget notify' sends them")
-    return Sheet(title, _told(rows), rows, document=document, footnotes=footnotes)
+    whole = [*rows, *parts, *ends]
+    return Sheet(title, _told(whole), whole, document=document, footnotes=footnotes, brief=[*rows, *told, *ends])
+
+
+def gap_words(found: Status) -> list[str]:
+    """Returns what readers of the figures must know: lines under a table, notes beside a file."""
+    fees = [without_fees(found.unbooked_calls)] if found.unbooked_calls else []
+    return [*not_booked_words(found.not_booked), *fees, *map(silence_words, found.silent)]
 
 
 def _undelivered_document(event: Event) -> dict[str, object]:
@@ -163,7 +186,7 @@ def _undelivered_document(event: Event) -> dict[str, object]:
 
 def _told(rows: Sequence[Sequence[Cell]]) -> list[Column]:
     """The columns of a status: people see those that say something, and of a forecast's method that it is too early."""
-    silent = {"forecast_method": ("", "run rate", "weekdays")}
+    silent = {"forecast_method": ("", "run rate", "weekdays"), "not_booked": (0, None)}
     return [
         replace(
             column, shown=column.shown and any(row[place] not in silent.get(column.name, ("", None)) for row in rows)
@@ -180,6 +203,7 @@ def _status_row(status: BudgetStatus) -> list[Cell]:
         status.actual_nano,
         status.amount_nano,
         status.budget.amount.currency,
+        status.not_booked.lines,
         tenths(status.used * 100),
         tenths(status.elapsed * 100),
         status.left_nano,
@@ -206,8 +230,9 @@ def _percents(values: Sequence[int]) -> str:
     return ", ".join(f"{percent}%" for percent in values)
 
 
-def _month_row(kind: str, month: str, spend: Spend) -> list[Cell]:
-    return [kind, kind, month, spend.usd_nano, None, "USD", *[None] * 5, "", "", *[None] * 4, "", ""]
+def _month_row(kind: str, found: Status, spend: Spend, waiting: int | None = None) -> list[Cell]:
+    name = "late usage" if kind == "late" else f"{kind}, at least" if waiting else kind
+    return [kind, name, found.month, spend.usd_nano, None, "USD", waiting, *[None] * 5, "", "", *[None] * 4, "", ""]
 
 
 def _status_document(status: BudgetStatus, row: Sequence[Cell]) -> dict[str, object]:
@@ -215,7 +240,8 @@ def _status_document(status: BudgetStatus, row: Sequence[Cell]) -> dict[str, obj
     other = {"not_compared": list(status.other)} if status.other else {}
     lists = {"crossed": status.crossed, "crossed_by_forecast": status.crossed_by_forecast}
     texts = {name: cells[name] or None for name in ("forecast_method", "runs_out")}
-    return cells | lists | texts | {"owner": status.budget.owner} | other
+    waiting = {"not_booked": not_booked_document(status.not_booked)}
+    return cells | waiting | lists | texts | {"owner": status.budget.owner} | other
 
 
 def _spend_document(spend: Spend) -> dict[str, object]:

@@ -10,8 +10,10 @@ import click
 from ledger.cli.app import POSITIVE, App
 from ledger.cli.command import command, period_options
 from ledger.cli.show.output import FILE_FORMATS, Output, note
-from ledger.cli.show.sheet import Column, Sheet, grouped, without_fees
+from ledger.cli.show.sheet import Column, Sheet, without_fees
+from ledger.reports.completeness_words import not_booked_document, not_booked_words
 from ledger.values.instants import moment_text
+from ledger.values.words import grouped
 from pricing.money import format_nano
 
 if TYPE_CHECKING:
@@ -95,12 +97,14 @@ def _sheet(report: Report) -> Sheet:
         report.total,
         facts={
             "data_through": report.data_through,
+            "not_booked": not_booked_document(report.not_booked),
             "corrections_usd": format_nano(report.corrections_usd_nano),
             "adjustments_usd": format_nano(report.adjustments_usd_nano),
         }
         | ({"unbooked_tool_calls": report.unbooked_calls} if report.unbooked_calls else {})
         | ({"compared_with": _other(report.compared)} if report.compared else {}),
         footnotes=([f"data through {report.data_through}"] if report.data_through else []) + _words(report),
+        total_label="total, at least" if report.not_booked else "total",
     )
 
 
@@ -112,7 +116,8 @@ def _words(report: Report) -> list[str]:
         if part in report.parts_usd_nano
     ]
     return (
-        ([without_fees(report.unbooked_calls)] if report.unbooked_calls else [])
+        not_booked_words(report.not_booked)
+        + ([without_fees(report.unbooked_calls)] if report.unbooked_calls else [])
         + ([f"in the total: {', '.join(parts)}"] if parts else [])
         + [remark.message for remark in (report.compared.remarks if report.compared else ())]
     )

@@ -20,12 +20,12 @@ from ledger.cli.estimating.prompts import ModelInputs, PromptsEstimate
 from ledger.cli.show.annotations import announce, announce_first
 from ledger.cli.show.junit import Case
 from ledger.cli.show.report_files import Rendering
-from ledger.cli.show.sheet import Cell, Column, Sheet, cells_of, grouped
+from ledger.cli.show.sheet import Cell, Column, Sheet, cells_of
 from ledger.estimates.workloads.document import COUNTING, said_once
 from ledger.estimates.workloads.gate_words import after_commas, over_message
 from ledger.estimates.workloads.priced import EstimatedPrompt
 from ledger.estimates.workloads.totals import EstimateTotal, Gate
-from ledger.values.words import counted, listed
+from ledger.values.words import counted, grouped, listed
 from pricing.money import format_nano, format_usd, round_usd
 
 COLUMNS = (

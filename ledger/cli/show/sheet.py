@@ -23,7 +23,7 @@ from typing import Literal, TypeAlias
 
 from ledger.values.safe_csv import CsvWriter, decimal_comma, guard
 from ledger.values.safe_text import json_text, visible
-from ledger.values.words import counted
+from ledger.values.words import counted, grouped
 from pricing.money import NANO, divide_half_even, format_nano, parse_units
 
 Kind: TypeAlias = Literal["text", "count", "money", "usd", "decimal", "percent", "flag", "facts"]
@@ -71,7 +71,8 @@ class Sheet:
 
     `facts` are further keys of the JSON document, between title and rows; `document`, where it is given, is the JSON
     document in their place. `footnotes` come under the table and in Markdown, `lead` above it: its answer in short.
-    `brief` are the rows that people are shown where there are too many; CSV and JSON have them all.
+    `brief` are the rows that people are shown where there are too many; CSV and JSON have them all. `total_label` is
+    what people see the total called.
     """
 
     title: str
@@ -83,6 +84,7 @@ class Sheet:
     footnotes: Sequence[str] = ()
     lead: Sheet | None = None
     brief: Sequence[Sequence[Cell]] | None = None
+    total_label: str = "total"
 
     def for_people(self) -> Sheet:
         """The sheet as tables and Markdown have it: the rows and columns that are shown."""
@@ -162,13 +164,6 @@ def rounded(amount_nano: int, places: int) -> str:
     return f"-{digits}" if units < 0 else digits
 
 
-def grouped(decimal: str) -> str:
-    """A plain decimal with thousands separators: "1234567.5" is "1,234,567.5"."""
-    whole, point, fraction = decimal.partition(".")
-    sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
-    return f"{sign}{int(digits):,}{point}{fraction}"
-
-
 def common_places(amounts_nano: Sequence[int], *, exact: bool = False) -> int:
     """Places for amounts shown together: 2, or the greatest's three digits if all are below 1.
 
@@ -226,7 +221,11 @@ def to_markdown(sheet: Sheet, most_characters: int | None = None) -> str:
     lines.append(_markdown_row([column.name for column in columns]))
     lines.append("| " + " | ".join(":--" if column.kind in LEFT_ALIGNED else "--:" for column in columns) + " |")
     rows = [_markdown_row(_shown_row(columns, row)) for row in sheet.rows]
-    tail = [] if sheet.total is None else [_markdown_row(total_row(columns, _shown_row(columns, sheet.total)))]
+    tail = (
+        []
+        if sheet.total is None
+        else [_markdown_row(total_row(columns, _shown_row(columns, sheet.total), sheet.total_label))]
+    )
     for footnote in sheet.footnotes:
         tail += ["", markdown_text(footnote)]
     if most_characters is not None:
@@ -242,12 +241,12 @@ def _shown_row(columns: Sequence[Column], row: Sequence[Cell]) -> list[str]:
     return [shown_cell(cell, column.kind) for column, cell in zip(columns, row, strict=True)]
 
 
-def total_row(columns: Sequence[Column], shown: Sequence[str]) -> list[str]:
-    """A total's cells, "total" in the first text column and nothing in the others."""
+def total_row(columns: Sequence[Column], shown: Sequence[str], label: str) -> list[str]:
+    """A total's cells, its label in the first text column and nothing in the others."""
     cells = ["" if column.kind in LEFT_ALIGNED else cell for column, cell in zip(columns, shown, strict=True)]
     first = next((i for i, column in enumerate(columns) if column.kind in LEFT_ALIGNED), None)
     if first is not None:
-        cells[first] = "total"
+        cells[first] = label
     return cells
 
 

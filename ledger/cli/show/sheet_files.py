@@ -43,7 +43,7 @@ def write_sheet_file(put: Callable[[bytes], object], sheet: Sheet, file_format: 
         return 0
     from ledger.exports.formats.workbook import write_workbook  # an extra
 
-    total = None if sheet.total is None else _total_row(sheet.columns, sheet.total)
+    total = None if sheet.total is None else _total_row(sheet.columns, sheet.total, sheet.total_label)
     return write_workbook(put, _name(sheet.title), columns, rows, title=visible(sheet.title), total=total)
 
 
@@ -59,8 +59,8 @@ def _file_cell(cell: sheets.Cell, kind: sheets.Kind) -> Cell:
     return plain_cell(cell, kind).encode(errors="backslashreplace").decode()
 
 
-def _total_row(columns: Sequence[sheets.Column], total: Sequence[sheets.Cell]) -> Row:
-    words = total_row(columns, [""] * len(columns))
+def _total_row(columns: Sequence[sheets.Column], total: Sequence[sheets.Cell], label: str) -> Row:
+    words = total_row(columns, [""] * len(columns), label)
     cells = _file_row(columns, total)
     return tuple(
         (word or None) if column.kind in LEFT_ALIGNED else cell

@@ -91,7 +91,7 @@ def _prepare(sheet: Sheet) -> list[_Shown]:
         [shown_cell(cell, column.kind, at) for cell, column, at in zip(row, columns, places, strict=True)]
         for row in rows
     ]
-    total = total_row(columns, cells.pop()) if sheet.total is not None else [""] * len(columns)
+    total = total_row(columns, cells.pop(), sheet.total_label) if sheet.total is not None else [""] * len(columns)
     return [_Shown(column, [row[i] for row in cells], total[i]) for i, column in enumerate(columns)]
 
 
