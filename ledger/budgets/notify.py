@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from ledger.book.known_names import words_on
 from ledger.budgets.alerts import Alert, actual_alerts, back_alerts, forecast_alerts, news, silence_alert
@@ -22,7 +22,7 @@ from ledger.errors import LedgerError
 from ledger.reports.selection import Selection
 from ledger.reports.spend import spend_reader
 from ledger.store.database import Database
-from ledger.store.tables import sources
+from ledger.store.tables import budgets, sources
 from ledger.values.budget import Budget
 from ledger.values.budget_periods import period_label, period_start
 from pricing.errors import shown
@@ -55,6 +55,8 @@ class Watch:
         self.schedules = read_schedules(connection)
         self._connection, self._asked, self._status = connection, asked, status
         self._read = spend_reader(connection, database)
+        first = select(budgets.c.name, func.min(budgets.c.recorded_at).label("stated_at")).group_by(budgets.c.name)
+        self._stated_at = {row.name: row.stated_at for row in connection.execute(first)}
         self._base = Selection(database.zone, basis="posted")
 
     def alerts(self, told: Sequence[Alert], now: datetime) -> list[Alert]:
@@ -88,14 +90,15 @@ class Watch:
         asked = self._asked
         for age in range(LOOK_BACK_DAYS, 0, -1):
             day = asked.day - timedelta(days=age)
-            budgets = {(each.name, _label(each, day)): each for each in held_on(self.schedules, day)}
-            ended = [budget for key, budget in budgets.items() if key not in seen]
-            seen |= set(budgets)
+            held = {(each.name, _label(each, day)): each for each in held_on(self.schedules, day)}
+            ended = [budget for key, budget in held.items() if key not in seen]
+            seen |= set(held)
             if ended:
                 status = status_of(ended, asked._replace(day=day), self._base, self._read)
                 for each in status.budgets:
-                    # What another version of the budget cut short has not ended.
-                    if each.end <= asked.at:
+                    # What another version of the budget cut short has not ended, and what was over before there was
+                    # a budget is nobody's news.
+                    if self._stated_at[each.budget.name] < each.end <= asked.at:
                         yield from actual_alerts(each, status.data_through)
 
 

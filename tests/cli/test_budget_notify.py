@@ -103,8 +103,11 @@ def test_a_raised_budget_is_told_once_it_is_crossed_anew(tolled: Cli) -> None:
     assert notify(tolled) == [("actual", "search", 80, "ops", "delivered")]
 
 
-def test_a_period_that_ended_between_two_runs_is_told(tolled: Cli) -> None:
+def test_a_period_that_ended_between_two_runs_is_told(tolled: Cli, db_url: str) -> None:
     budget(tolled, 1, "--period", "day", name="daily")
+    # Of periods that were over before there was a budget nothing is told.
+    assert notify(tolled, "--at", "2026-04-03", "--dry-run") == []
+    tamper(db_url, "UPDATE budgets SET recorded_at = 1772300000000000")  # 28 February
     found = notify(tolled, "--at", "2026-04-03")
     assert found.count(("actual", "search", 80, "ops", "delivered")) == 1
     # The 2nd of March is too long ago, the 5th is a month ago.
