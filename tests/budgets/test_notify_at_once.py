@@ -111,7 +111,7 @@ class Scene:
 def test_two_processes_at_once_send_each_once(
     db_cli: Cli, db_url: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scene = Scene(db_cli, db_url, receiver, monkeypatch, steps=10)
+    scene = Scene(db_cli, db_url, receiver, monkeypatch, steps=5)
     processes = [scene.start(name, runs=10, lease=60) for name in ("one", "two")]
     for step in range(scene.steps):
         scene.spend(step)
@@ -120,7 +120,7 @@ def test_two_processes_at_once_send_each_once(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is of POSIX")
-@pytest.mark.parametrize(("steps", "runs"), [(10, 1), pytest.param(50, 100, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("steps", "runs"), [(5, 1), pytest.param(50, 100, marks=pytest.mark.long)])
 def test_a_process_that_is_killed_now_and_then_makes_no_threshold_missed(
     db_cli: Cli, db_url: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, steps: int, runs: int
 ) -> None:
