@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
 from ledger.book.open_months import first_open_month, last_closed
 from ledger.book.prices.in_force import cards_in_force
 from ledger.intake.quarantine import count_open
+from ledger.reports.completeness import Silence, read_silences
 from ledger.reports.selection import Selection
 from ledger.reports.unbooked import read_unbooked_calls
 from ledger.store.database import Database
@@ -40,10 +41,14 @@ class Status:
     closed_through: str | None
     requests: int
     unbooked_calls: int
+    silent: tuple[Silence, ...]
 
 
-def read_status(database: Database, now: datetime, provider: str) -> Status:
-    """Reads the state at `now`; conversions are those of providers with usage and of the default `provider`."""
+def read_status(database: Database, now: datetime, provider: str, expectations: Mapping[str, timedelta]) -> Status:
+    """Reads the state at `now`; conversions are those of providers with usage and of the default `provider`.
+
+    `expectations` are the longest silences expected of sources that are declared.
+    """
     with database.reading() as connection:
         first_open, closed = first_open_month(connection), last_closed(connection)
         months = connection.execute(
@@ -62,6 +67,7 @@ def read_status(database: Database, now: datetime, provider: str) -> Status:
             closed_through=None if closed is None else str(closed.month),
             requests=int(connection.execute(select(func.coalesce(func.sum(rollup_days.c.requests), 0))).scalar_one()),
             unbooked_calls=read_unbooked_calls(connection, Selection(database.zone), database.zone),
+            silent=read_silences(connection, expectations, ledger_zone=database.zone, at=now),
         )
 
 

@@ -159,12 +159,13 @@ def _waiting_period(connection: Connection, selection: Selection, as_of: datetim
     if not closes:
         return _WaitingPeriod(start, end, as_of)
     zone = zone_named(settings_in(connection)["timezone"])
-    if as_of is None and end is not None:
-        last_month = f"{(end - MICROSECOND).astimezone(zone):%Y-%m}"
-        as_of = next((row.at for row in closes if row.month >= last_month), None)
-    taking = shift_month(closes[-1].month, 1)
-    if as_of is not None:
-        taking = next((row.month for row in closes if row.at >= as_of), taking)
+    last_month = "9999-12" if end is None else f"{(end - MICROSECOND).astimezone(zone):%Y-%m}"
+    own = next((row for row in closes if row.month >= last_month), None)
+    if own is not None and as_of in (None, own.at):
+        as_of, taking = own.at, own.month
+    else:
+        later = (row.month for row in closes if as_of is not None and row.at > as_of)
+        taking = next(later, shift_month(closes[-1].month, 1))
     first = month_start(taking, zone)
     takes_earlier = start is not None and start <= first and (end is None or first < end)
     return _WaitingPeriod(None if takes_earlier else start, end, as_of)

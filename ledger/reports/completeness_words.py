@@ -61,11 +61,10 @@ def silence_documents(silent: Sequence[Silence]) -> list[dict[str, object]]:
 def silence_words(silence: Silence) -> str:
     """Says since when a source is silent, and how often its usage was expected."""
     every = f"{_hours(silence.expected_every)} hours"
-    by = "declared" if silence.declared else "by its last four weeks"
-    if silence.last_occurred_at is None:
-        return f"source {visible(silence.source)} has never sent anything, expected every {every} ({by})"
-    last = moment_text(silence.last_occurred_at, "seconds")
-    return f"source {visible(silence.source)} is silent since {last}, expected every {every} ({by})"
+    by = ", as declared" if silence.declared else " by its last four weeks"
+    last = silence.last_occurred_at
+    since = ", never seen" if last is None else f" since {moment_text(last, 'seconds')}"
+    return f"silent: {visible(silence.source)}{since}, expected every {every}{by}"
 
 
 def _hours(length: timedelta) -> str:

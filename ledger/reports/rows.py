@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
+from ledger.reports.completeness import NotBooked
 from ledger.reports.table import MEASURES, Report, Row
 from pricing.money import nano_decimal
 
@@ -47,7 +48,8 @@ class ReportRow:
 class ReportRows(Sequence[ReportRow]):
     """The rows of a report in its order; `total` is that of all, its dimensions None.
 
-    `corrections_usd` of closed months and `adjustments_usd` are parts of the total.
+    `corrections_usd` of closed months and `adjustments_usd` are parts of the total, which is at least that where
+    anything is `not_booked`.
     """
 
     title: str
@@ -58,6 +60,7 @@ class ReportRows(Sequence[ReportRow]):
     unbooked_tool_calls: int = 0
     corrections_usd: Decimal = Decimal()
     adjustments_usd: Decimal = Decimal()
+    not_booked: NotBooked = field(default_factory=NotBooked)
 
     @overload
     def __getitem__(self, place: int) -> ReportRow: ...
@@ -79,7 +82,7 @@ class ReportRows(Sequence[ReportRow]):
 
 
 def _figures(total: ReportRow) -> list[str]:
-    names = [field.name for field in fields(ReportRow)][1:]
+    names = [each.name for each in fields(ReportRow)][1:]
     return names if "currency" in total.dimensions else names[:-1]
 
 
@@ -103,6 +106,15 @@ def typed_rows(report: Report) -> ReportRows:
         return ReportRow(dimensions, *cells[len(names) :])
 
     rows = tuple(map(typed, report.rows))
-    parts = map(nano_decimal, (report.corrections_usd_nano, report.adjustments_usd_nano))
-    total = typed(report.total)
-    return ReportRows(report.title, report.data_through, rows, total, report.notes, report.unbooked_calls, *parts)
+    corrections, adjustments = map(nano_decimal, (report.corrections_usd_nano, report.adjustments_usd_nano))
+    return ReportRows(
+        report.title,
+        report.data_through,
+        rows,
+        typed(report.total),
+        report.notes,
+        report.unbooked_calls,
+        corrections,
+        adjustments,
+        report.not_booked,
+    )

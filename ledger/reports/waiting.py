@@ -18,11 +18,12 @@ from ledger.values.instants import parse_iso
 from ledger.values.spend import Convertible
 from pricing.charge import Charge, price_entry, price_storage
 from pricing.money import round_usd
-from pricing.rate_card import RateCard
+from pricing.rate_card import RateCard, RateEntry
 from pricing.usage import TokenUsage, check_service_tier
 
 # Its request is booked with other facts: whether more or less is due is undecided.
 CONFLICT = "conflict"
+COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
 
 
 class _Line(NamedTuple):
@@ -105,12 +106,15 @@ def _may_be_of(selection: Selection, line: _Line, fields: Mapping[str, Any], car
         model = None if card is None else _billed_model(card, fields)
         if model is not None and model not in selection.models:
             return False
-    tags = fields.get("tags")
-    stated: Mapping[str, Any] = tags if isinstance(tags, dict) else {}
-    for key in selection.tag_keys:
+    return not selection.tags or _may_have_tags(selection, line, fields.get("tags"))
+
+
+def _may_have_tags(selection: Selection, line: _Line, tags: object) -> bool:
+    stated: Mapping[str, object] = tags if isinstance(tags, dict) else {}
+    for key in {name for name, _value in selection.tags}:
         wanted = [value for name, value in selection.tags if name == key]
         # A complete line has all of its tags.
-        if wanted and stated.get(key) not in wanted and (key in stated or line.complete):
+        if stated.get(key) not in wanted and (key in stated or line.complete):
             return False
     return True
 
@@ -123,21 +127,20 @@ def _billed_model(card: RateCard, fields: Mapping[str, Any]) -> str | None:
 
 def _price(line: _Line, fields: Mapping[str, Any], cards: Mapping[str, RateCard]) -> _Price | None:
     """Returns the price of a line that has all of its facts; None where its card doesn't price them."""
-    card = cards.get(str(fields.get("provider")))
-    if not line.complete or line.occurred_at is None or card is None:
+    card, at = cards.get(str(fields.get("provider"))), line.occurred_at
+    model = None if card is None else _billed_model(card, fields)
+    if card is None or model is None or at is None or not line.complete:
         return None
     try:
         check_service_tier(fields.get("service_tier"))
-        charge = _charge(card, fields, line.occurred_at)
-        conversion = card.conversion_at(line.occurred_at)
+        charge = _charge(card.entry_at(model, at), fields, at)
+        conversion = card.conversion_at(at)
     except ValueError:  # a PricingError is one
         return None
     return _Price(charge.amount_nano, None if conversion is None else conversion.per_usd_nano)
 
 
-def _charge(card: RateCard, fields: Mapping[str, Any], at: datetime) -> Charge:
-    entry = card.entry_at(_billed_model(card, fields), at)
+def _charge(entry: RateEntry, fields: Mapping[str, Any], at: datetime) -> Charge:
     if fields.get("kind") == "cache_storage":
         return price_storage(entry, fields.get("tokens", 0), at, parse_iso(str(fields.get("end"))))
-    counts = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
-    return price_entry(entry, TokenUsage(*(fields.get(name, 0) for name in counts)))
+    return price_entry(entry, TokenUsage(*(fields.get(name, 0) for name in COUNTS)))

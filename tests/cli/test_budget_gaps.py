@@ -101,10 +101,17 @@ def test_silent_sources_are_named_and_fail_where_asked(ledger: Cli) -> None:
     outcome = ledger("budget", "status", *late, "--fail-stale")
     assert outcome.exit_code == 1
     text = " ".join(outcome.stdout.split())
-    assert "source batch has never sent anything, expected every 24 hours (declared)" in text
-    assert "source evolink is silent since 2026-03-01T10:00:00Z, expected every 36 hours (declared)" in text
+    assert "silent: batch, never seen, expected every 24 hours, as declared" in text
+    assert "silent: evolink since 2026-03-01T10:00:00Z, expected every 36 hours, as declared" in text
     outcome = ledger("budget", "status", *late, "--format", "csv").ok()
-    assert "Note: source evolink is silent since" in outcome.stderr
+    assert "Note: silent: evolink since" in outcome.stderr
+
+
+def test_the_state_of_a_ledger_names_silent_sources(ledger: Cli) -> None:
+    Path("tollbook.toml").write_text('[[source]]\nname = "batch"\nexpect_every = "1d"\n' + SEEN, encoding="utf-8")
+    outcome = ledger("status", "--json").ok()
+    assert [each["source"] for each in outcome.json["silent"]] == ["batch"]
+    assert "silent: batch, never seen, expected every 24 hours, as declared" in outcome.stderr
 
 
 def test_nothing_is_stale_where_all_sources_are_heard(ledger: Cli) -> None:

@@ -349,3 +349,13 @@ def test_a_closed_month_says_for_ever_what_waited_and_the_next_one_what_still_do
     assert waiting("report", "--month", "2026-04", "--json").json["not_booked"]["lines"] == 2
     occurred = waiting("report", "--month", "2026-03", "--basis", "occurred", "--json")
     assert occurred.json["not_booked"]["lines"] == 2
+
+
+def test_months_closed_together_each_say_what_waited_for_them(waiting: Cli) -> None:
+    waiting("close", "--through", "2026-04", "--force", "--reason", "a test").ok()
+    found = {
+        month: waiting("report", "--month", month, "--json").ok().json["not_booked"]["lines"]
+        for month in ("2026-02", "2026-03", "2026-04", "2026-05", "2026-06")
+    }
+    # April is closed after March, whose lines would have been booked in it; so would they in May now.
+    assert found == {"2026-02": 1, "2026-03": 3, "2026-04": 3, "2026-05": 3, "2026-06": 1}

@@ -6,13 +6,14 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.helpers.server import serving
 
 
 @dataclass(frozen=True)
@@ -75,22 +76,9 @@ class Handler(BaseHTTPRequestHandler):
         """Silence: what a test prints is its own."""
 
 
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Silence: whoever gave up waiting hears no answer."""
-
-
 @contextmanager
 def running_receiver() -> Iterator[Receiver]:
     """The receiver, answering until the block ends."""
-    handler = type("ReceiverHandler", (Handler,), {})
-    server = _Server(("127.0.0.1", 0), handler)
-    receiver = handler.receiver = Receiver(f"http://127.0.0.1:{server.server_address[1]}")  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
+    receiver = Receiver("")
+    with serving(type("ReceiverHandler", (Handler,), {"receiver": receiver})) as receiver.url:
         yield receiver
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -274,6 +274,14 @@ def test_a_report_has_the_figures_of_the_command(book: Ledger, db_cli: Cli) -> N
         book.report("colour")
 
 
+def test_a_report_says_what_waits_in_quarantine(book: Ledger) -> None:
+    book.record(response("r1"))
+    assert not book.report().not_booked
+    book.record(response("r2", model="unheard-of"))
+    found = book.report()
+    assert (found.not_booked.lines, found.not_booked.tokens, found.total.requests) == (1, 88 + 230, 1)
+
+
 def test_a_report_becomes_a_frame_without_floats(book: Ledger) -> None:
     book.record(response("r1"))
     frame = book.report("project").to_pandas()

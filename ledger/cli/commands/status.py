@@ -8,6 +8,7 @@ from ledger.cli.app import App
 from ledger.cli.command import command
 from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet, without_fees
+from ledger.reports.completeness_words import silence_documents, silence_words
 from ledger.values.instants import moment_text
 from ledger.values.words import counted
 from pricing.money import format_nano
@@ -20,7 +21,7 @@ def status(app: App, output: Output) -> None:
     """Show database, zone, conversions in use, sources, quarantine and open months."""
     from ledger.audit.status import read_status
 
-    found = read_status(app.open(), datetime.now(UTC), app.config.ledger.provider)
+    found = read_status(app.open(), datetime.now(UTC), app.config.ledger.provider, app.config.sources)
     conversions = [
         {
             "provider": use.provider,
@@ -60,11 +61,14 @@ def status(app: App, output: Output) -> None:
         "unbooked_tool_calls": found.unbooked_calls,
         "conversions": conversions,
         "sources": sources,
+        "silent": silence_documents(found.silent),
         "quarantine": found.quarantine,
         "closed_through": found.closed_through,
         "open_months": list(found.open_months),
     }
     output.write(Sheet("Ledger", (Column("what"), Column("value")), rows, document=document))
+    for silence in found.silent:
+        note(silence_words(silence))
     for use in found.conversions:
         if use.days_since_check is None or use.days_since_check > STALE_DAYS:
             when = "never" if use.days_since_check is None else f"{counted(use.days_since_check, 'day')} ago"
