@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from fractions import Fraction
+from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from ledger.budgets.status import BudgetStatus
 from ledger.reports.completeness import Silence
-from ledger.values.instants import MICROSECOND, moment_text
+from ledger.reports.completeness_words import silence_documents, silence_words
+from ledger.values.instants import moment_text
 from ledger.values.safe_text import visible
 from ledger.values.words import money, tenths
 from pricing.money import format_nano
@@ -82,10 +82,8 @@ def forecast_alerts(status: BudgetStatus, earlier: Sequence[BudgetStatus], data_
 def silence_alert(silence: Silence) -> Alert:
     """Returns the alert of a source that is silent for too long."""
     last = NEVER if silence.last_occurred_at is None else moment_text(silence.last_occurred_at)
-    title = f"source {visible(silence.source)} is silent"
-    hours = tenths(Fraction(silence.expected_every // MICROSECOND, timedelta(hours=1) // MICROSECOND))
-    lines = [f"last usage: {last}", f"some is expected every {hours} hours: totals may be too low"]
-    facts = {"source": silence.source, "last_occurred_at": None if last == NEVER else last}
+    title, lines = f"source {visible(silence.source)} is silent", [silence_words(silence), "totals may be too low"]
+    [facts] = silence_documents([silence])
     return Alert("silent", silence.source, last, content=_content("silent", title, lines, **facts))
 
 

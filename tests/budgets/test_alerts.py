@@ -130,7 +130,7 @@ def test_a_silence_is_told_once_and_so_is_its_end() -> None:
     [told] = news([silence_alert(silence)], [])
     assert told.content is not None
     assert told.content["title"] == r"source batch\nfeed is silent"
-    assert told.content["lines"][1] == "some is expected every 24 hours: totals may be too low"
+    assert told.content["expected_every_hours"] == "24"
     assert news([silence_alert(silence)], [told]) == []
     assert len(news([silence_alert(replace(silence, last_occurred_at=APRIL))], [told])) == 1
     assert back_alerts([told], ["batch\nfeed"], {"batch\nfeed": APRIL}) == []

@@ -140,7 +140,7 @@ def test_a_silent_source_is_told_once_and_so_is_its_return(tolled: Cli, receiver
     asked = ("--at", "2026-03-08T11:00:00Z")  # the last usage is of the 5th, at 10:00
     assert notify(tolled, *asked, "--channel", "chat") == [("silent", "evolink", None, "chat", "delivered")]
     assert notify(tolled, "--at", "2026-03-09", "--channel", "chat") == []
-    assert "source evolink is silent\nlast usage: 2026-03-05T10:00:00Z\n" in receiver.posts[-1].json["text"]
+    assert "source evolink is silent\nsilent: evolink since 2026-03-05T10:00:00Z" in receiver.posts[-1].json["text"]
     use(tolled, ("2026-03-09", "ide", PRO, 1))
     assert notify(tolled, "--at", "2026-03-09") == [("back", "evolink", None, "standard output", "shown")]
     assert notify(tolled, "--at", "2026-03-10") == []
