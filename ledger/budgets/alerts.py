@@ -145,15 +145,19 @@ def _facts(status: BudgetStatus) -> dict[str, object]:
 
 def _lines(status: BudgetStatus, data_through: str | None) -> list[str]:
     """The figures as people read them."""
-    currency, found = status.budget.amount.currency, status.forecast
-    spent, amount = money(status.actual_nano), money(status.amount_nano)
+    currency, found, days = status.budget.amount.currency, status.forecast, tenths(status.days_left)
+
+    def words(nano: int) -> str:
+        return money(nano, status.amount_nano)
+
     least = "at least " if status.not_booked else ""
-    lines = [f"{least}{spent} of {amount} {currency} spent ({tenths(status.used * 100)} %)"]
+    spent = f"{least}{words(status.actual_nano)} of {words(status.amount_nano)} {currency} spent"
+    lines = [f"{spent} ({tenths(status.used * 100)} %)"]
     if found is not None and found.low is not None and found.high is not None:
-        lines.append(f"forecast {money(found.low)} to {money(found.high)} {currency} at the end")
+        lines.append(f"forecast {words(found.low)} to {words(found.high)} {currency} at the end")
     if status.runs_out is not None:
         lines.append(f"expected to run out on {status.runs_out}")
-    lines.append(f"{tenths(status.days_left)} days left" if status.days_left else "the period is over")
+    lines.append(f"{days} {'day' if days == '1' else 'days'} left" if status.days_left else "the period is over")
     if status.budget.owner is not None:
         lines.append(f"owner {visible(status.budget.owner)}")
     return [*lines, f"data through {data_through}"] if data_through else lines

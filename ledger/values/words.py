@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from pricing.money import format_nano, nano_decimal
+from pricing.money import NANO, format_nano, nano_decimal
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
@@ -23,9 +23,12 @@ def tenths(value: Fraction) -> str:
     return format_nano(int(value * 10) * 10**8)
 
 
-def money(nano: int) -> str:
-    """Returns an amount with grouped digits: 1,234.57 rounded half-even to two places, below 1 in full."""
-    return f"{nano_decimal(nano):,.2f}" if abs(nano) >= 10**9 or not nano else format_nano(nano)
+def money(nano: int, beside_nano: int) -> str:
+    """Returns an amount as people read it beside another: 1,234.57, rounded half-even; in full where that is below 1.
+
+    Of 2.5 it is 0.85 for 0.8488932, of 0.9 it is 0.8488932.
+    """
+    return f"{nano_decimal(nano):,.2f}" if beside_nano >= NANO else format_nano(nano)
 
 
 def grouped(decimal: str) -> str:

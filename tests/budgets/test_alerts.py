@@ -125,6 +125,17 @@ def test_an_alert_reads_as_status_does() -> None:
     }  # fmt: skip
 
 
+def test_amounts_are_rounded_as_their_budget_is_read() -> None:
+    small = replace(status(1), amount_nano=2 * NANO, actual_nano=1_848_893_200, at=APRIL - timedelta(days=1))
+    [content] = [each.content for each in actual_alerts(small, None)]
+    assert content is not None
+    assert content["lines"][:2] == ["1.85 of 2.00 USD spent (92.4 %)", "1 day left"]
+    tiny = replace(small, amount_nano=NANO // 25, actual_nano=NANO // 31)
+    [content] = [each.content for each in actual_alerts(tiny, None)]
+    assert content is not None
+    assert content["lines"][0] == "0.032258064 of 0.04 USD spent (80.6 %)"
+
+
 def test_a_silence_is_told_once_and_so_is_its_end() -> None:
     silence = Silence("batch\nfeed", MARCH, timedelta(days=1), declared=True)
     [told] = news([silence_alert(silence)], [])
