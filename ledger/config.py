@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias, cast, get_args
 
 import msgspec
 
+from ledger.channels.settings import Channel, ChannelEntry, read_channel
 from ledger.errors import LedgerError
 from ledger.values.amounts import Amount
 from ledger.values.budget import Budget, BudgetEntry, read_budget
@@ -108,6 +109,7 @@ class Config(msgspec.Struct, frozen=True):
     project_rules: tuple[ProjectRule, ...] = ()
     workloads: tuple[Workload, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    channels: tuple[Channel, ...] = ()
     projects: tuple[Project, ...] = ()
     sources: Mapping[str, timedelta] = {}
     """The longest time that each `[[source]]` is expected to be silent."""
@@ -122,6 +124,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     project_rule: list[dict[str, Any]] = []
     workload: list[Workload] = []
     budget: list[BudgetEntry] = []
+    channel: list[ChannelEntry] = []
     project: list[Project] = []
     source: list[Source] = []
     focus: FocusSection = FocusSection()
@@ -178,6 +181,7 @@ def _parse(text: str) -> Config:
         _check_workload(workload, f"workload[{number}]")
     _check_names("workload", [workload.name for workload in parsed.workload])
     _check_names("budget", [budget.name for budget in parsed.budget])
+    _check_names("channel", [channel.name for channel in parsed.channel])
     _check_names("source", [source.name for source in parsed.source])
     _check_projects(parsed.project)
     for name, layout in parsed.statement.items():
@@ -187,6 +191,7 @@ def _parse(text: str) -> Config:
         tuple(read_project_rule(entry, f"project_rule[{number}]") for number, entry in enumerate(parsed.project_rule)),
         tuple(parsed.workload),
         tuple(read_budget(entry, f"budget[{number}]") for number, entry in enumerate(parsed.budget)),
+        tuple(read_channel(entry, f"channel[{number}]") for number, entry in enumerate(parsed.channel)),
         tuple(parsed.project),
         {
             source.name: parse_length(source.expect_every, f"source[{number}].expect_every:")

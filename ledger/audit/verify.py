@@ -15,10 +15,12 @@ from ledger.book.project_names import check_projects
 from ledger.book.rebuilt_rollups import RebuiltRollUps
 from ledger.book.rows import ChargeRow, Facts, nano_by_meter
 from ledger.budgets.definitions import check_budgets
+from ledger.budgets.events import check_events
 from ledger.months.rows import check_closings
 from ledger.store.bulk import in_chunks
 from ledger.store.database import Database
 from ledger.store.tables import (
+    budget_events,
     budgets,
     card_versions,
     charges,
@@ -64,9 +66,10 @@ def verify(database: Database, month: str | None = None) -> Verification:
             *check_wallets(connection, month),
             *check_projects(connection),
             *check_budgets(connection),
+            *check_events(connection),
         ):
             result.problem(problem)
-        for table in (closings, wallet_moves, wallet_entries, projects, budgets):
+        for table in (closings, wallet_moves, wallet_entries, projects, budgets, budget_events):
             result.checked[table.name] = _count_rows(connection, table)
         for cell in rebuilt.too_large():
             result.problem(f"{cell.table}: {cell.measure} of key {cell.key_id} at {cell.time} pass 64 bits")

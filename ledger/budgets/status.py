@@ -14,11 +14,12 @@ from ledger.budgets.definitions import read_schedules
 from ledger.budgets.forecast import Forecast, forecast
 from ledger.budgets.gaps import with_gaps
 from ledger.budgets.history import read_histories
+from ledger.budgets.schedule import Schedules
 from ledger.errors import LedgerError
 from ledger.reports.completeness import NotBooked, Silence
 from ledger.reports.plan import PART
 from ledger.reports.selection import Basis, Selection
-from ledger.reports.spend import SelectedSpend, SpendRow, read_spend
+from ledger.reports.spend import SelectedSpend, SpendRow, spend_reader
 from ledger.reports.unbooked import read_unbooked_calls
 from ledger.store.database import Database
 from ledger.values.budget import Budget
@@ -172,8 +173,11 @@ def asked_time(month: str | None, at: str | None, *, zone: ZoneInfo, now: dateti
         day = date.fromisoformat(parse_day(at, "--at"))
         end = day_start(day + timedelta(days=1), zone)
         return Asked(day, end, end)
-    time = parse_moment(at, zone, "--at")
-    # Whole quarter-hours, which the roll-ups have.
+    return asked_at(parse_moment(at, zone, "--at"), zone)
+
+
+def asked_at(time: datetime, zone: ZoneInfo) -> Asked:
+    """Returns a time to the quarter-hour, which the roll-ups have: what came later doesn't count."""
     return Asked(_day_of(time, zone), time, time + (EPOCH - time) % QUARTER)
 
 
@@ -198,19 +202,20 @@ def read_status(
     """
     zone = database.zone
     with database.reading() as connection:
-
-        def read(selection: Selection) -> SelectedSpend:
-            return read_spend(connection, selection, ledger_zone=zone, rollup_tags=database.rollup_tags)
-
+        read = spend_reader(connection, database)
         if budgets is None:
-            schedules = read_schedules(connection).values()
-            budgets = [budget for each in schedules if (budget := each.on(asked.day)) is not None]
+            budgets = held_on(read_schedules(connection), asked.day)
         status = status_of(budgets, asked, Selection(zone, basis=basis), read)
-        used = _with_forecasts(status.budgets, min(asked.at, now), Selection(zone), read)
+        used = with_forecasts(status.budgets, min(asked.at, now), Selection(zone), read)
         whole = asked.selection(Selection(zone, basis=basis), *_bounds(asked.day, "month", zone))
         calls = read_unbooked_calls(connection, whole, zone)
         status = replace(status, budgets=used, unbooked_calls=calls)
         return with_gaps(connection, status, asked, whole, expectations, now=now)
+
+
+def held_on(schedules: Schedules, day: date) -> list[Budget]:
+    """Returns the budgets that hold on a day."""
+    return [budget for each in schedules.values() if (budget := each.on(day)) is not None]
 
 
 def status_of(
@@ -253,7 +258,7 @@ def status_of(
     )
 
 
-def _with_forecasts(
+def with_forecasts(
     found: Sequence[BudgetStatus], at: datetime, base: Selection, read: Callable[[Selection], SelectedSpend]
 ) -> list[BudgetStatus]:
     """Adds the forecasts of the periods that aren't over at a time, all from one read."""

@@ -10,17 +10,15 @@ import msgspec
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
-from urllib3.response import BaseHTTPResponse
-from urllib3.util.retry import Retry
 
 from ledger.comments.hosts import NotPosted, Place
 from ledger.errors import LedgerError
+from ledger.web import PatientRetry, failure_words
 
 T = TypeVar("T")
 
 PER_PAGE = 100
 MAX_PAGES = 1_000
-MAX_WAIT_SECONDS = 60
 TIMEOUT_SECONDS = (10, 30)  # to connect, and for each wait for bytes
 _NO_ACCESS = (401, 403, 404)
 _UNSURE = "may lack its comment: run the command again"
@@ -62,17 +60,6 @@ class _Account(_User):
     def name(self) -> str | None:
         viewer = self if self.data is None else self.data.viewer
         return None if viewer is None else viewer.login or viewer.username
-
-
-class _Retry(Retry):
-    """Waits as long as the host asks for, but no longer than a job can spare."""
-
-    # GitHub tells its secondary rate limit by 403 with Retry-After.
-    RETRY_AFTER_STATUS_CODES = frozenset({403, 429, 503})
-
-    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
-        seconds = super().get_retry_after(response)
-        return None if seconds is None else min(seconds, MAX_WAIT_SECONDS)
 
 
 class Client:
@@ -134,8 +121,7 @@ class Client:
             # A redirect isn't followed: the token is for this host alone.
             response = self._session.request(method, url, timeout=TIMEOUT_SECONDS, allow_redirects=False, **content)
         except (requests.RequestException, HTTPError) as error:
-            # The exception's own words may hold what a proxy's address does: a password.
-            raise LedgerError(f"{self._place.host} {_failure(error)}: {self._place.request} {_UNSURE}") from None
+            raise LedgerError(f"{self._place.host} {failure_words(error)}: {self._place.request} {_UNSURE}") from None
         if not 200 <= response.status_code < 300:
             self._refuse(response)
         return response
@@ -178,8 +164,8 @@ class Client:
             raise LedgerError(f"{message}: check {self._place.api_variable}") from None
 
 
-def _retries(methods: Collection[str]) -> _Retry:
-    return _Retry(
+def _retries(methods: Collection[str]) -> PatientRetry:
+    return PatientRetry(
         total=4,
         connect=4,
         read=2,
@@ -194,15 +180,3 @@ def _retries(methods: Collection[str]) -> _Retry:
 
 def _is_rate_limit(response: requests.Response) -> bool:
     return "retry-after" in response.headers or response.headers.get("x-ratelimit-remaining") == "0"
-
-
-def _failure(error: requests.RequestException | HTTPError) -> str:
-    if isinstance(error, requests.exceptions.SSLError):
-        return "has a certificate that isn't trusted here: set REQUESTS_CA_BUNDLE to a file of the right ones"
-    if isinstance(error, requests.exceptions.ProxyError):
-        return "can't be reached through the proxy that HTTPS_PROXY or HTTP_PROXY names"
-    if isinstance(error, requests.Timeout):
-        return "doesn't answer in time"
-    if isinstance(error, requests.ConnectionError):
-        return "can't be reached, or ended the connection"
-    return f"can't be asked ({type(error).__name__})"

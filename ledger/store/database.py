@@ -6,10 +6,11 @@ import os
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import Connection, Engine, RootTransaction, select
+from sqlalchemy import Connection, Engine, RootTransaction, func, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import PendingRollbackError
 
@@ -149,6 +150,14 @@ def _sever(connection: Connection) -> None:
 def settings_in(connection: Connection) -> dict[str, str]:
     rows = connection.execute(select(ledger_settings.c.name, ledger_settings.c.value))
     return {row.name: row.value for row in rows}
+
+
+def read_clock(connection: Connection) -> datetime:
+    """Reads the time that all writers of a ledger agree on: the server's, on SQLite this machine's."""
+    if connection.dialect.name == "sqlite":
+        return datetime.now(UTC)
+    moment: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return moment.astimezone(UTC)
 
 
 @contextmanager

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
+
+from pricing.money import NANO, format_nano, nano_decimal
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
@@ -13,6 +16,19 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 def listed(names: Sequence[str]) -> str:
     """Returns the names as a sentence has them: "tools, a and b"."""
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def tenths(value: Fraction) -> str:
+    """Returns the value with at most one place, rounded towards 0."""
+    return format_nano(int(value * 10) * 10**8)
+
+
+def money(nano: int, beside_nano: int) -> str:
+    """Returns an amount as people read it beside another: 1,234.57, rounded half-even; in full where that is below 1.
+
+    Of 2.5 it is 0.85 for 0.8488932, of 0.9 it is 0.8488932.
+    """
+    return f"{nano_decimal(nano):,.2f}" if beside_nano >= NANO else format_nano(nano)
 
 
 def grouped(decimal: str) -> str:

@@ -42,7 +42,7 @@ def test_a_sound_ledger_is_told_with_what_was_checked(book: Cli) -> None:
     assert (outcome.json["ok"], outcome.json["problems"], outcome.stderr) == (True, [], "")
     checked = outcome.json["checked"]
     assert (checked["batches"], checked["charges"], checked["usage_records"]) == (3, 6, 3)
-    may_be_none = {"budgets", "closings", "projects", "wallet_moves", "wallet_entries"}
+    may_be_none = {"budget_events", "budgets", "closings", "projects", "wallet_moves", "wallet_entries"}
     assert min(count for name, count in checked.items() if name not in may_be_none) > 0
     assert "Verified: all sound" in book("verify").ok().stdout
 

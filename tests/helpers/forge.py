@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.helpers.server import serving
 
 TOKEN = "ghp_0123456789"
 ME = "github-actions[bot]"
@@ -178,14 +179,6 @@ def _on_gitlab(comment: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def running_forge() -> Iterator[Forge]:
     """The host, answered until the block ends."""
-    handler = type("ForgeHandler", (Handler,), {})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    forge = handler.forge = Forge(f"http://127.0.0.1:{server.server_address[1]}")  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
+    forge = Forge("")
+    with serving(type("ForgeHandler", (Handler,), {"forge": forge})) as forge.url:
         yield forge
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

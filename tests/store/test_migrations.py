@@ -19,7 +19,8 @@ from tests.helpers.ledgers import PRO, apply_projects, connected, execute, respo
 from tests.helpers.sources import lines, record
 
 TOP_UP = ["wallet", "topup", "--credits", "5", "--grant", "--on", "2026-02-01", "--reference", "X"]
-BUDGET = ["budget", "set", "all", "--amount", "5usd", "--from", "2026-02-01"]
+BUDGET = ["budget", "set", "all", "--amount", "0.0001usd", "--from", "2026-02-01"]
+NOTIFY = ["budget", "notify", "--at", "2026-02-28"]
 PROJECTS = '[[project]]\nid = "search"\nowner = "Ann"\naliases = ["find"]\n'
 
 
@@ -55,6 +56,7 @@ def filled(db_cli: Cli, db_url: str) -> str:
     apply_projects(db_cli, PROJECTS)
     db_cli(*TOP_UP).ok()
     db_cli(*BUDGET).ok()
+    db_cli(*NOTIFY).ok()
     db_cli("close", "2026-02", "--force", "--reason", "a test").ok()
     assert all(value(db_url, f"SELECT count(*) FROM {table}") for table in APPEND_ONLY)
     return db_url
@@ -143,6 +145,7 @@ def fill(cli: Cli, url: str) -> None:
     apply_projects(cli, PROJECTS, "--db", url)
     cli(*TOP_UP, "--db", url).ok()
     cli(*BUDGET, "--db", url).ok()
+    cli(*NOTIFY, "--db", url).ok()
     cli("close", "2026-02", "--force", "--reason", "a test", "--db", url).ok()
 
 
@@ -151,7 +154,7 @@ def test_no_row_of_sqlite_can_be_replaced_by_what_else_identifies_it(cli: Cli, s
     classes = [("charges", f"charge_class = '{name}'") for name in ("charge", "reversal", "replacement")]
     for table, condition in [
         *classes,
-        *((name, "true") for name in ("rate_entries", "batches", "closings", "wallet_moves")),
+        *((name, "true") for name in ("rate_entries", "batches", "closings", "wallet_moves", "budget_events")),
     ]:
         listed = ", ".join(metadata.tables[table].columns.keys()[1:])
         copy = f"SELECT (SELECT max(id) FROM {table}) + 1, {listed} FROM {table} WHERE {condition} LIMIT 1"
@@ -194,6 +197,8 @@ def test_no_row_of_postgresql_can_be_upserted_by_what_else_identifies_it(cli: Cl
         ("batches", "(sequence)"),
         ("closings", "(month, number, action)"),
         ("wallet_moves", "(reference)"),
+        ("budget_events", "(event_id)"),
+        ("budget_events", "(kind, name, period, percent, currency, amount_nano)"),
     ):
         listed = ", ".join(metadata.tables[table].columns.keys()[1:])
         only = "WHERE corrects_id IS NOT NULL" if "corrects_id" in key else "WHERE true"

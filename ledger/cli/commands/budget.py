@@ -11,6 +11,7 @@ import click
 
 from ledger.cli.app import App, decide_exit
 from ledger.cli.command import command, group
+from ledger.cli.commands.budget_notify import notify
 from ledger.cli.commands.budget_sheets import changes_sheet, gap_words, list_sheet, status_sheet
 from ledger.cli.show.output import FILE_FORMATS, Output, note
 from ledger.errors import LedgerError
@@ -32,6 +33,9 @@ def budget() -> None:
 
     A change holds from the first period that starts on its date or later; what was before stays as it was.
     """
+
+
+budget.add_command(notify)
 
 
 @command(
@@ -254,6 +258,7 @@ def status(
     may cost is what is left over the days to come. The forecast is what a period will have cost at its end, four times
     out of five from low to high. Percents and days are rounded down.
     """
+    from ledger.budgets.events import read_undelivered
     from ledger.budgets.status import asked_time, read_status
 
     database, now = app.open(), datetime.now(UTC)
@@ -263,7 +268,9 @@ def status(
         _judge(found, fail_on)
     if fail_stale and found.silent:
         decide_exit(1)
-    output.write(status_sheet(found, basis, database.zone))
+    with database.reading() as connection:
+        undelivered = read_undelivered(connection)
+    output.write(status_sheet(found, basis, database.zone, undelivered))
     for each in found.budgets:
         if each.other:
             note(f"budget {each.budget.name} is in credits: {' and '.join(each.other)} of its usage are not in it")

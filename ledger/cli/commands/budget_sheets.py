@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from fractions import Fraction
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -19,9 +18,11 @@ from ledger.reports.completeness_words import (
 from ledger.values.amounts import CREDITS
 from ledger.values.budget import DEFAULT_ALERTS, DEFAULT_FORECAST_ALERTS
 from ledger.values.instants import moment_text
+from ledger.values.words import counted, tenths
 from pricing.money import format_nano
 
 if TYPE_CHECKING:
+    from ledger.budgets.events import Event
     from ledger.budgets.schedule import BudgetChange, Schedules
     from ledger.budgets.status import BudgetStatus, Status
     from ledger.values.budget import Budget
@@ -136,7 +137,7 @@ def _text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
 
 
-def status_sheet(found: Status, basis: str, zone: ZoneInfo) -> Sheet:
+def status_sheet(found: Status, basis: str, zone: ZoneInfo, undelivered: Sequence[Event]) -> Sheet:
     """The budgets as rows, then of the month what is late, corrected and in none of them, and all of it.
 
     JSON has the last four apart; people see those of late usage and corrections where there is anything.
@@ -161,9 +162,12 @@ def status_sheet(found: Status, basis: str, zone: ZoneInfo) -> Sheet:
         "corrections": _spend_document(found.corrections),
         "unbudgeted": _spend_document(found.unbudgeted),
         "total": _spend_document(found.total),
+        "undelivered": [_undelivered_document(each) for each in undelivered],
     }
     footnotes = [f"data through {found.data_through}"] if found.data_through else []
     footnotes += gap_words(found)
+    if undelivered:
+        footnotes.append(f"{counted(len(undelivered), 'alert')} not delivered yet: 'tollbook budget notify' sends them")
     whole = [*rows, *parts, *ends]
     return Sheet(title, _told(whole), whole, document=document, footnotes=footnotes, brief=[*rows, *told, *ends])
 
@@ -172,6 +176,12 @@ def gap_words(found: Status) -> list[str]:
     """Returns what readers of the figures must know: lines under a table, notes beside a file."""
     fees = [without_fees(found.unbooked_calls)] if found.unbooked_calls else []
     return [*not_booked_words(found.not_booked), *fees, *map(silence_words, found.silent)]
+
+
+def _undelivered_document(event: Event) -> dict[str, object]:
+    alert = event.alert
+    facts = {"kind": alert.kind, "name": alert.name, "period": alert.period, "percent": alert.percent or None}
+    return {"event_id": event.event_id, **facts, "attempts": event.attempts, "error": event.error}
 
 
 def _told(rows: Sequence[Sequence[Cell]]) -> list[Column]:
@@ -194,10 +204,10 @@ def _status_row(status: BudgetStatus) -> list[Cell]:
         status.amount_nano,
         status.budget.amount.currency,
         status.not_booked.lines,
-        _tenths(status.used * 100),
-        _tenths(status.elapsed * 100),
+        tenths(status.used * 100),
+        tenths(status.elapsed * 100),
         status.left_nano,
-        _tenths(status.days_left),
+        tenths(status.days_left),
         status.left_a_day_nano,
         _percents(status.crossed),
         *_forecast_cells(status),
@@ -236,8 +246,3 @@ def _status_document(status: BudgetStatus, row: Sequence[Cell]) -> dict[str, obj
 
 def _spend_document(spend: Spend) -> dict[str, object]:
     return {"requests": spend.records, "credits": format_nano(spend.nano(CREDITS)), "usd": spend.usd_text}
-
-
-def _tenths(value: Fraction) -> str:
-    """The value with at most one place, rounded towards 0."""
-    return format_nano(int(value * 10) * 10**8)

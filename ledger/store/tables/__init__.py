@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ledger.store.tables.base import metadata
 from ledger.store.tables.book import batches, charges, closings, ledger_settings, usage_records
+from ledger.store.tables.budget_events import budget_deliveries, budget_events
 from ledger.store.tables.budgets import budgets
 from ledger.store.tables.prices import card_versions, conversions, rate_entries
 from ledger.store.tables.projects import projects
@@ -15,6 +16,8 @@ __all__ = [
     "APPEND_ONLY",
     "MEASURES",
     "batches",
+    "budget_deliveries",
+    "budget_events",
     "budgets",
     "card_versions",
     "charges",
@@ -47,4 +50,5 @@ APPEND_ONLY = (
     "wallet_entries",
     "projects",
     "budgets",
+    "budget_events",
 )
