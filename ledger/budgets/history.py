@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import TypeAlias
@@ -16,6 +16,8 @@ from ledger.values.budget import Budget
 from ledger.values.calendar import day_start
 
 History: TypeAlias = list[tuple[date, int]]
+# The last dimensions of rows that `own_days` groups.
+BY_OWN_DAY = ("charge_class", "month", "day")
 
 
 def read_histories(
@@ -30,17 +32,21 @@ def read_histories(
     dimensions = dimensions_of(keys)
     today = at.astimezone(base.zone).date()
     start, end = (day_start(day, base.zone) for day in (today - timedelta(days=MOST_DAYS), today))
-    asked = replace(
-        base, basis="posted", start=start, end=end, dimensions=(*dimensions, "charge_class", "month", "day")
-    )
-    days: dict[str, list[SpendRow]] = defaultdict(list)
-    for row in read(asked).rows:
-        charge_class, month, day = row.dimensions[len(dimensions) :]
-        if charge_class != "adjustment" and day is not None and day[:7] == month:
-            days[day].append(row)
+    asked = replace(base, basis="posted", start=start, end=end, dimensions=(*dimensions, *BY_OWN_DAY))
+    days = own_days(read(asked).rows)
     found = []
     for budget in budgets:
         covered, currency = covering(budget, keys), budget.amount.currency
         costs = {day: nano_of(summed(filter(covered, rows)), currency) for day, rows in days.items()}
         found.append([(date.fromisoformat(day), cost) for day, cost in sorted(costs.items())])
     return found
+
+
+def own_days(rows: Iterable[SpendRow]) -> dict[str, list[SpendRow]]:
+    """Groups rows by the day on which their usage happened, those alone that are usage booked in its own month."""
+    days: dict[str, list[SpendRow]] = defaultdict(list)
+    for row in rows:
+        charge_class, month, day = row.dimensions[-len(BY_OWN_DAY) :]
+        if charge_class != "adjustment" and day is not None and day[:7] == month:
+            days[day].append(row)
+    return days

@@ -110,7 +110,10 @@ class CacheEconomics:
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """A threshold of a budget that was reached in the month: `at` is the end of the quarter-hour that reached it."""
+    """A threshold that a budget had reached by the end of a month, in a period with a day in it.
+
+    `at` is the end of the quarter-hour that reached it, before the month where the period began before.
+    """
 
     budget: str
     period: str

@@ -44,3 +44,9 @@ def _with_requests(table: Table, time: Column[Any], selection: Selection) -> Sel
     keys = select(rollup_keys.c.id).where(narrowed(selection, rollup_keys.c.project, rollup_keys.c.billed_model))
     statement = select(time).group_by(time).having(func.sum(table.c.requests) > 0)
     return statement.where(table.c.key_id.in_(keys)) if selection.projects or selection.models else statement
+
+
+def projects_before(connection: Connection, month: str) -> set[str]:
+    """Reads the projects in the books of earlier months; what is posted in `month` or later doesn't count."""
+    query = select(rollup_keys.c.project).where(rollup_keys.c.posted_month < month).distinct()
+    return set(connection.execute(query).scalars())

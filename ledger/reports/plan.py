@@ -36,6 +36,8 @@ KEY_COLUMN = {
     "occurred_month": "occurred_month",
     PART: PART,
 }
+# A dimension that isn't for reports either: the start of the quarter-hour of occurrence, in microseconds UTC as digits.
+QUARTERS = "quarter"
 # What every grouped row has, for USD and cache savings.
 FIXED_COLUMNS = ("currency", "conversion_id", "rate_entry_id", "tier")
 
@@ -61,7 +63,8 @@ class Plan:
 
     `grain` days reads days alone; quarters reads quarter-hours where days of the ledger's zone don't do; charges are
     read themselves for the `reason` given. `changes` are the report zone's UTC offsets, where days need them. `halves`
-    sums the upper and the lower half of each number apart, as SQLite's sums end at 64 bits.
+    sums the upper and the lower half of each number apart, as SQLite's sums end at 64 bits. With `amounts_alone` only
+    amounts are summed, whatever they were charged at.
     """
 
     selection: Selection
@@ -70,6 +73,7 @@ class Plan:
     reason: str | None = None
     changes: Changes = field(default_factory=tuple)
     halves: bool = False
+    amounts_alone: bool = False
 
     @property
     def same_zone(self) -> bool:
@@ -78,18 +82,35 @@ class Plan:
 
     @property
     def needs_day(self) -> bool:
-        """True where rows are needed by day; a month of the ledger's own zone is in the keys."""
-        return "day" in self.selection.dimensions or ("month" in self.selection.dimensions and not self.same_zone)
+        """True where rows are needed by day or quarter-hour; a month of the ledger's own zone is in the keys."""
+        asked = self.selection.dimensions
+        return self.by_quarter or "day" in asked or ("month" in asked and not self.same_zone)
+
+    @property
+    def by_quarter(self) -> bool:
+        """True where the time of a row is its quarter-hour; then it can't be the day."""
+        return QUARTERS in self.selection.dimensions
+
+    @property
+    def days_suffice(self) -> bool:
+        """True where days of the ledger's zone tell all that is asked for."""
+        selection = self.selection
+        by_its_days = self.same_zone or not selection.wants_calendar
+        return not self.by_quarter and selection.on_day_starts(self.ledger_zone) and by_its_days
 
     @property
     def by_local_day(self) -> bool:
-        """True where days must be worked out from instants."""
+        """True where days or quarter-hours must be worked out from instants."""
         return self.needs_day and self.grain != "days"
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        return ("amount_nano",) if self.amounts_alone else Sums._fields
 
     @property
     def group_names(self) -> list[str]:
         """The columns to group by, besides the day: those that dimensions, tag filters and USD need."""
-        names = list(FIXED_COLUMNS)
+        names = list(FIXED_COLUMNS[:2] if self.amounts_alone else FIXED_COLUMNS)
         for dimension in self.selection.dimensions:
             if dimension in KEY_COLUMN:
                 names.append(KEY_COLUMN[dimension])
@@ -108,13 +129,13 @@ def make_plan(connection: Connection, selection: Selection, ledger_zone: ZoneInf
     other_tags = [key for key in selection.tag_keys if key not in rollup_tags]
     if other_tags:
         plan.grain, plan.reason = "charges", f"tag {other_tags[0]!r} is not rolled up ('tollbook db rollups' can)"
-    elif selection.on_day_starts(ledger_zone) and (plan.same_zone or not selection.wants_calendar):
+    elif plan.days_suffice:
         return plan
     elif selection.on_quarters():
         plan.grain = "quarters"
     else:
         plan.grain, plan.reason = "charges", "the period doesn't start and end on quarter-hours"
-    if plan.needs_day:
+    if plan.needs_day and not plan.by_quarter:
         plan.changes = _offsets(connection, selection.zone, ledger_zone)
         if plan.grain == "quarters" and not _on_quarters(plan.changes):
             plan.grain, plan.reason = "charges", f"days of {selection.zone.key} didn't start on quarter-hours then"

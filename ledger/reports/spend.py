@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ledger.book.prices.pinned import read_rate_entries, read_usd_rates
 from ledger.reports.dimensions import TAG_PREFIX
-from ledger.reports.plan import FIXED_COLUMNS, KEY_COLUMN, Grain, Plan, Sums, make_plan
+from ledger.reports.plan import FIXED_COLUMNS, KEY_COLUMN, QUARTERS, Grain, Plan, Sums, make_plan
 from ledger.reports.selection import Selection
 from ledger.reports.sums import DAYS_BEFORE_EPOCH, sums_of_charges, sums_of_rollups
 from ledger.store.expressions import joined
@@ -48,10 +48,19 @@ class SelectedSpend:
 
 
 def read_spend(
-    connection: Connection, selection: Selection, *, ledger_zone: ZoneInfo, rollup_tags: Sequence[str]
+    connection: Connection,
+    selection: Selection,
+    *,
+    ledger_zone: ZoneInfo,
+    rollup_tags: Sequence[str],
+    amounts_alone: bool = False,
 ) -> SelectedSpend:
-    """Reads the selection's sums, exact past 64 bits."""
+    """Reads the selection's sums, exact past 64 bits.
+
+    With `amounts_alone` it takes a third of the time: rows have no other sums, no price entry and no tier.
+    """
     plan = make_plan(connection, selection, ledger_zone, rollup_tags)
+    plan.amounts_alone = amounts_alone
     rows = _rows(connection, plan, _read_sums(connection, plan))
     used = {row.rate_entry_id for row in rows if row.rate_entry_id is not None}
     return SelectedSpend(rows, read_rate_entries(connection, used), plan.grain, plan.reason)
@@ -76,7 +85,8 @@ def _rows(connection: Connection, plan: Plan, raw_rows: Iterable[Sequence[Any]])
     names = plan.group_names
     width = len(names) + plan.needs_day
     of = {name: place for place, name in enumerate(names)} | {"day": width - 1}
-    currency, conversion, entry, tier = (of[name] for name in FIXED_COLUMNS)
+    fixed = itemgetter(*(of[name] for name in FIXED_COLUMNS if name in of))
+    none: tuple[Any, ...] = (None, "") if plan.amounts_alone else ()
     usd_rates = read_usd_rates(connection)
     dimensions = [_reader(dimension, plan, of) for dimension in plan.selection.dimensions]
     tags_match = tag_filter(plan.selection, of.get("tags"))
@@ -84,7 +94,7 @@ def _rows(connection: Connection, plan: Plan, raw_rows: Iterable[Sequence[Any]])
     for raw in raw_rows:
         if tags_match is not None and not tags_match(raw):
             continue
-        key = (tuple([read(raw) for read in dimensions]), raw[currency], raw[conversion], raw[entry], raw[tier])
+        key = (tuple([read(raw) for read in dimensions]), *fixed(raw), *none)
         sums = joined(raw[width:-1], halves=plan.halves)
         known = totals.get(key)
         if known is not None:
@@ -92,9 +102,14 @@ def _rows(connection: Connection, plan: Plan, raw_rows: Iterable[Sequence[Any]])
         last = max((moment for moment in (raw[-1], known and known[1]) if moment is not None), default=None)
         totals[key] = (sums, last)
     return [
-        SpendRow(dims, code, usd_rates[conversion_id], entry_id, label, Sums(*sums), last)
+        SpendRow(dims, code, usd_rates[conversion_id], entry_id, label, _sums(sums), last)
         for (dims, code, conversion_id, entry_id, label), (sums, last) in totals.items()
     ]
+
+
+def _sums(found: Sequence[int]) -> Sums:
+    """Fills up in front what was not summed."""
+    return Sums(*[0] * (len(Sums._fields) - len(found)), *found)
 
 
 Reader: TypeAlias = Callable[[Sequence[Any]], str | None]
@@ -105,6 +120,8 @@ def _reader(dimension: str, plan: Plan, of: dict[str, int]) -> Reader:
     if dimension.startswith(TAG_PREFIX):
         tags, key = of["tags"], dimension.removeprefix(TAG_PREFIX)
         return lambda raw: _tag(raw[tags], key)
+    if dimension == QUARTERS:
+        return lambda raw: str(raw[of["day"]])
     if dimension == "day":
         day = of["day"]
         return itemgetter(day) if plan.grain == "days" else lambda raw: _day_name(raw[day])

@@ -22,11 +22,11 @@ from sqlalchemy import (
     union_all,
 )
 
-from ledger.reports.plan import ADJUSTMENT, CORRECTION, PART, Changes, Plan, Sums
+from ledger.reports.plan import ADJUSTMENT, CORRECTION, PART, Changes, Plan
 from ledger.reports.selection import Selection, charge_instant, charges_in_period, period_parts
 from ledger.store.expressions import column_within, literal_int, microseconds, terms_of
 from ledger.store.tables import charges, rollup_days, rollup_keys, rollup_quarters, usage_records
-from ledger.values.calendar import day_start
+from ledger.values.calendar import QUARTER_US, day_start
 from ledger.values.instants import MICROSECOND, to_microseconds
 
 DAY_US = 86_400 * 1_000_000
@@ -99,16 +99,21 @@ def _group_column(table: Table, name: str) -> ColumnElement[Any]:
 
 
 def _sums_by_key(plan: Plan, table: Table, time: ColumnElement[bool], wanted: KeyRange) -> Select[Any]:
-    terms = [term for name in Sums._fields for term in terms_of(table.c[name], halves=plan.halves)]
-    sums = [func.sum(term).label(f"sum_{number}") for number, term in enumerate(terms)]
+    """Sums by key, and by time where rows are needed by it; a roll-up's own rows where these are by both already."""
     by: list[ColumnElement[Any]] = [table.c.key_id]
     if plan.by_local_day:
-        by.append(_local_day(microseconds(table.c.quarter), plan.changes).label("day"))
+        by.append(_local_time(plan, microseconds(table.c.quarter)).label("day"))
     elif plan.needs_day:
         by.append(table.c.day)
-    last = func.max(microseconds(table.c.last_occurred_at)).label("last")
+    terms = [term for name in plan.measures for term in terms_of(table.c[name], halves=plan.halves)]
+    last = microseconds(table.c.last_occurred_at)
     of_keys = and_(table.c.key_id.between(wanted.first, wanted.last), table.c.key_id.in_(wanted.ids))
-    return select(*by, *sums, last).where(of_keys, time).group_by(*by)
+    is_summed = plan.by_quarter or (plan.needs_day and not plan.by_local_day)
+    if not is_summed:
+        terms, last = [func.sum(term) for term in terms], func.max(last)
+    found = select(*by, *(term.label(f"sum_{number}") for number, term in enumerate(terms)), last.label("last"))
+    found = found.where(of_keys, time)
+    return found if is_summed else found.group_by(*by)
 
 
 def _pieces(plan: Plan) -> list[tuple[Table, ColumnElement[bool]]]:
@@ -143,7 +148,7 @@ def sums_of_charges(connection: Connection, plan: Plan) -> Iterator[Sequence[Any
     """The same rows from charges and their usage records, streamed."""
     selection = plan.selection
     usage, instant = usage_records, charge_instant(connection, plan.ledger_zone)
-    terms = [term for name in Sums._fields for term in terms_of(_measure(name), halves=plan.halves)]
+    terms = [term for name in plan.measures for term in terms_of(_measure(name), halves=plan.halves)]
     # What an adjustment, which has no usage, shows in its place: see `adjustment_facts`.
     of_usage: dict[str, ColumnElement[Any]] = {
         "source": func.coalesce(usage.c.source, charges.c.provider),
@@ -154,7 +159,7 @@ def sums_of_charges(connection: Connection, plan: Plan) -> Iterator[Sequence[Any
         of_usage[name] if name in of_usage else _group_column(charges, name) for name in plan.group_names
     ]
     if plan.needs_day:
-        group = [*group, _local_day(instant, plan.changes).label("day")]
+        group = [*group, _local_time(plan, instant).label("day")]
     statement = (
         select(*group, *(func.sum(term) for term in terms), func.max(instant))
         .join_from(charges, usage, usage.c.id == charges.c.usage_record_id, isouter=True)
@@ -174,6 +179,13 @@ def _measure(name: str) -> ColumnElement[Any]:
     if name == "requests":
         counted = and_(counted, usage_records.c.kind == "request")
     return case((~counted, literal_column("0")), (charges.c.charge_class == "reversal", -value), else_=value)
+
+
+def _local_time(plan: Plan, instant: ColumnElement[int]) -> ColumnElement[int]:
+    """The start of the instant's quarter-hour, or the number of its day: whatever the rows are by."""
+    if plan.by_quarter:
+        return instant - instant % literal_int(QUARTER_US)
+    return _local_day(instant, plan.changes)
 
 
 def _local_day(instant: ColumnElement[int], changes: Changes) -> ColumnElement[int]:

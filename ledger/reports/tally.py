@@ -61,7 +61,7 @@ def tallied(spend: SelectedSpend) -> tuple[dict[Dimensions, Tally], Tally]:
     for row in spend.rows:
         price = (row.rate_entry_id, row.tier)
         if price not in savings:
-            savings[price] = _saving_pico(spend.rate_entries, *price)
+            savings[price] = saving_pico(spend.rate_entries, *price)
         tallies.setdefault(row.dimensions, Tally()).add(row, savings[price])
         whole.add(row, savings[price])
     return {key: tally for key, tally in tallies.items() if not tally.is_nothing}, whole
@@ -81,7 +81,7 @@ def parted(spend: SelectedSpend) -> tuple[SelectedSpend, dict[str, int]]:
     return replace(spend, rows=rows), {part: round_usd(nano.usd) for part, nano in parts.items()}
 
 
-def _saving_pico(entries: Mapping[int, RateEntry], entry_id: int | None, tier_label: str) -> int:
+def saving_pico(entries: Mapping[int, RateEntry], entry_id: int | None, tier_label: str) -> int:
     """Returns pico that a cached token is cheaper by than another input token of its tier; 0 where there is no tier."""
     if entry_id is None:
         return 0

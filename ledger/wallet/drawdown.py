@@ -207,6 +207,28 @@ def merged(entries: Iterable[Entry]) -> list[Entry]:
     return [Entry._make((*transfer, sum(entry.amount_nano for entry in group))) for transfer, group in alike]
 
 
+class _Drawn(NamedTuple):
+    """What is left of a lot, and the part of it that usage takes before it expires."""
+
+    expires: str
+    left_nano: int
+    used_nano: Fraction
+
+
+def _drawn(wallet: Wallet, day: str, nano_a_day: Fraction) -> Iterator[_Drawn]:
+    """Draws on the balance at that rate, which is above 0, from the day after `day` on."""
+    lasts = Fraction()
+    for number in wallet.usable(day):
+        left_nano = wallet.remaining[number]
+        used_nano = Fraction(left_nano)
+        expires = None if number is None else wallet.lots[number].expires
+        if expires is not None:
+            usable_days = (date.fromisoformat(expires) - date.fromisoformat(day)).days - lasts
+            used_nano = min(used_nano, max(usable_days, Fraction()) * nano_a_day)
+        lasts += used_nano / nano_a_day
+        yield _Drawn(expires or NEVER, left_nano, used_nano)
+
+
 def days_left(wallet: Wallet, day: str, nano_a_day: Fraction) -> Fraction | None:
     """Returns the days after `day` that the balance lasts at that rate; None where nothing is used.
 
@@ -215,12 +237,18 @@ def days_left(wallet: Wallet, day: str, nano_a_day: Fraction) -> Fraction | None
     """
     if nano_a_day <= 0:
         return None
-    lasts = Fraction()
-    for number in wallet.usable(day):
-        amount_nano = Fraction(wallet.remaining[number])
-        expires = None if number is None else wallet.lots[number].expires
-        if expires is not None:
-            usable_days = (date.fromisoformat(expires) - date.fromisoformat(day)).days - lasts
-            amount_nano = min(amount_nano, max(usable_days, Fraction()) * nano_a_day)
-        lasts += amount_nano / nano_a_day
-    return lasts
+    return sum((lot.used_nano for lot in _drawn(wallet, day, nano_a_day)), Fraction()) / nano_a_day
+
+
+def expiring_unused(wallet: Wallet, day: str, nano_a_day: Fraction, last: str) -> tuple[Fraction, str | None]:
+    """Returns the nano that lots lose up to the day `last` at that rate after `day`, and the first day one loses any.
+
+    At 0 a day or below they lose all that is left of them.
+    """
+    if nano_a_day <= 0:
+        lots = [(wallet.lots[number].expires or NEVER, Fraction(wallet.remaining[number]))
+                for number in wallet.usable(day) if number is not None]  # fmt: skip
+    else:
+        lots = [(lot.expires, lot.left_nano - lot.used_nano) for lot in _drawn(wallet, day, nano_a_day)]
+    lost = [(expires, nano) for expires, nano in lots if nano > 0 and expires <= last]
+    return sum((nano for _expires, nano in lost), Fraction()), min((expires for expires, _nano in lost), default=None)

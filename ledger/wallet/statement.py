@@ -110,11 +110,24 @@ def until_moment(moment: datetime, zone: ZoneInfo) -> Until:
 def read_balance(database: Database, provider: str, until: Until) -> Balance:
     """Reads what a wallet holds on a day; LedgerError where the provider has none."""
     with database.reading() as connection:
-        book = read_book(connection, provider)
-        entries = draw_until(connection, book, until)
-        wallet = Wallet(book.lots.values(), entries)
-        runways = [_runway(connection, book, wallet, until.day, days) for days in WINDOWS]
-        return Balance(provider, book.currency, until.day, wallet, _lots(book, wallet, entries), runways)
+        return balance_on(connection, provider, until)
+
+
+def balance_on(connection: Connection, provider: str, until: Until, *, posted_through: str | None = None) -> Balance:
+    """Reads the same from a snapshot; where a month is named, its rates are of usage posted up to that one."""
+    book = read_book(connection, provider)
+    entries = draw_until(connection, book, until)
+    wallet = Wallet(book.lots.values(), entries)
+
+    def runway(days: int) -> Runway:
+        first = (date.fromisoformat(until.day) - timedelta(days=days - 1)).isoformat()
+        used_nano = usage_of_days(connection, provider, book.currency, first, until.day, posted_through=posted_through)
+        used_nano += sum(nano for drawn_on, nano in book.draws.items() if first <= drawn_on <= until.day)
+        rate = Fraction(used_nano, days)
+        return Runway(days, rate, days_left(wallet, until.day, rate))
+
+    runways = [runway(days) for days in WINDOWS]
+    return Balance(provider, book.currency, until.day, wallet, _lots(book, wallet, entries), runways)
 
 
 def _lots(book: WalletBook, wallet: Wallet, entries: Sequence[Entry]) -> list[LotState]:
@@ -131,14 +144,6 @@ def _lots(book: WalletBook, wallet: Wallet, entries: Sequence[Entry]) -> list[Lo
     of_no_lot = wallet.remaining.get(None, 0)
     given_back = [LotState(None, None, 0, 0, of_no_lot)] if of_no_lot else []
     return given_back + sorted(states, key=lambda state: not state.remaining_nano)
-
-
-def _runway(connection: Connection, book: WalletBook, wallet: Wallet, day: str, days: int) -> Runway:
-    first = (date.fromisoformat(day) - timedelta(days=days - 1)).isoformat()
-    used_nano = usage_of_days(connection, book.provider, book.currency, first, day)
-    used_nano += sum(nano for drawn_on, nano in book.draws.items() if first <= drawn_on <= day)
-    rate = Fraction(used_nano, days)
-    return Runway(days, rate, days_left(wallet, day, rate))
 
 
 def read_statement(database: Database, provider: str, month: str, *, now: datetime) -> Statement:

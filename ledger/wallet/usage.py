@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, true
 
 from ledger.store.expressions import column_within, joined, microseconds, terms_of
 from ledger.store.tables import rollup_days, rollup_keys, rollup_quarters
@@ -47,10 +47,18 @@ def usage_after(connection: Connection, provider: str, currency: str, start: dat
     return sum(nano for (nano,) in _sums(connection, rollup_quarters, within))
 
 
-def usage_of_days(connection: Connection, provider: str, currency: str, first: str, last: str) -> int:
-    """Reads nano of usage that occurred on these days, wherever it is posted; adjustments aren't usage."""
+def usage_of_days(
+    connection: Connection, provider: str, currency: str, first: str, last: str, *, posted_through: str | None = None
+) -> int:
+    """Reads nano of usage that occurred on these days; adjustments aren't usage.
+
+    It counts wherever it is posted, or, where a month is named, up to that one.
+    """
     within = and_(
-        _of(provider, currency), rollup_keys.c.charge_class != "adjustment", rollup_days.c.day.between(first, last)
+        _of(provider, currency),
+        rollup_keys.c.charge_class != "adjustment",
+        true() if posted_through is None else rollup_keys.c.posted_month <= posted_through,
+        rollup_days.c.day.between(first, last),
     )
     return sum(nano for (nano,) in _sums(connection, rollup_days, within))
 

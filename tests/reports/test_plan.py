@@ -14,9 +14,10 @@ import pytest
 from ledger.exports.charge_rows import read_charges
 from ledger.reports.plan import Sums
 from ledger.reports.selection import Basis, Selection
+from ledger.reports.snapshot import Snapshot
 from ledger.reports.spend import SelectedSpend, read_spend
 from ledger.store import tables as models
-from tests.helpers.book import CODE, LITE, MINI, PRO, Book, Booked, Priced
+from tests.helpers.book import CODE, LITE, MINI, PRO, QUARTER, Book, Booked, Priced
 
 SHANGHAI, NEW_YORK, UTC_ZONE = ZoneInfo("Asia/Shanghai"), ZoneInfo("America/New_York"), ZoneInfo("UTC")
 KATHMANDU, LORD_HOWE = ZoneInfo("Asia/Kathmandu"), ZoneInfo("Australia/Lord_Howe")
@@ -77,6 +78,7 @@ def dimension_of(book: Book, priced: Priced, name: str, selection: Selection) ->
         "project": lambda: booked.project,
         "day": lambda: f"{booked.at.astimezone(selection.zone):%Y-%m-%d}",
         "month": lambda: f"{moment.astimezone(selection.zone):%Y-%m}",
+        "quarter": lambda: str((booked.at - at("1970-01-01")) // QUARTER * (15 * 60 * 1_000_000)),
         "tier": lambda: priced.tier,
         "source": lambda: booked.source,
         "provider": lambda: booked.provider,
@@ -163,6 +165,7 @@ DIMENSIONS = [
     ('tag:f"eature',),
     ("source", "provider", "currency"),
     ("charge_class", "project", "part"),
+    ("quarter", "model"),
 ]
 BASES: list[Basis] = ["posted", "occurred"]
 ZONES = [UTC_ZONE, SHANGHAI, NEW_YORK, KATHMANDU, LORD_HOWE]
@@ -202,6 +205,8 @@ def test_every_reading_agrees_with_plain_loops(empty_db_url: str, timezone: str)
         (Selection(UTC_ZONE, projects=("nobody",)), "days"),
         (Selection(UTC_ZONE, dimensions=("charge_class", "part", "month")), "days"),
         (Selection(UTC_ZONE, at("2026-05-01T10:31"), dimensions=("charge_class", "part")), "charges"),
+        (Selection(UTC_ZONE, at("2026-03-01"), at("2026-07-01"), dimensions=("month", "quarter")), "quarters"),
+        (Selection(UTC_ZONE, tags=(('f"eature', "a"),), dimensions=("month", "quarter")), "charges"),
         (Selection(NEW_YORK, at("2026-03-08T07:00"), None, "occurred", ("day",), ("search",), (PRO, LITE)), "quarters"),
     ],
 )
@@ -210,6 +215,17 @@ def test_the_smallest_table_that_can_tell_is_read(db_url: str, selection: Select
     book.rollup_tags = ("team",)
     book.add(*with_corrections(random_charges(3, 60), 4)).post()
     assert hold(book, selection) == grain
+    with book.database.reading() as connection:
+        amounts = Snapshot(connection, book.zone, book.rollup_tags).amounts(selection)
+    assert amounts_of(amounts) == amounts_of(read(book, selection))
+    assert len(amounts.rows) == len(amounts_of(amounts))
+
+
+def amounts_of(spend: SelectedSpend) -> Counter[Any]:
+    found: Counter[Any] = Counter()
+    for row in spend.rows:
+        found[row.dimensions, row.currency, row.per_usd_nano] += row.sums.amount_nano
+    return found
 
 
 def test_only_the_charges_say_why_they_were_read(db_url: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ledger.wallet.drawdown import NEVER, Entry, Lot, Wallet, days_left, merged
+from ledger.wallet.drawdown import NEVER, Entry, Lot, Wallet, days_left, expiring_unused, merged
 from ledger.wallet.lot_costs import month_costs
 
 FIRST, LAST = "2026-03-01", "2026-04-30"
@@ -166,6 +166,26 @@ def test_how_long_a_balance_lasts(remaining: dict[int | None, int], a_day: Fract
     wallet = Wallet(lots)
     wallet.remaining = remaining
     assert days_left(wallet, "2026-03-10", a_day) == days
+
+
+@pytest.mark.parametrize(
+    ("a_day", "last", "lost"),
+    [
+        # 10 a day use 10 of lot 2 by 11 March, and 40 of lot 3 by the 15th.
+        (Fraction(10), "2026-03-15", (90 + 60, "2026-03-11")),
+        (Fraction(10), "2026-03-14", (90, "2026-03-11")),
+        (Fraction(10), "2026-03-10", (0, None)),
+        # All of lot 2 on its last day, then lot 3.
+        (Fraction(100), "2026-03-15", (0, None)),
+        (Fraction(0), "2026-03-15", (200, "2026-03-11")),
+        (Fraction(-5), "2026-12-31", (200, "2026-03-11")),
+    ],
+)
+def test_what_expires_unused(a_day: Fraction, last: str, lost: tuple[int, str | None]) -> None:
+    lots = [Lot(1, FIRST, 100), Lot(2, FIRST, 100, "2026-03-11"), Lot(3, FIRST, 100, "2026-03-15")]
+    wallet = Wallet(lots)
+    wallet.remaining = {1: 100, 2: 100, 3: 100}
+    assert expiring_unused(wallet, "2026-03-10", a_day, last) == (Fraction(lost[0]), lost[1])
 
 
 # --- what usage cost ------------------------------------------------------------------------------------------------
