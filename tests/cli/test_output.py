@@ -22,10 +22,11 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from ledger.cli.show.output import Output, chosen_output, output_options, replacing, wants_colour
-from ledger.cli.show.sheet import Column, Sheet, common_places, rounded, shown_cell, to_csv, to_json, to_markdown
+from ledger.cli.show.sheet import Column, Sheet, shown_cell, to_csv, to_json, to_markdown
 from ledger.cli.show.sheet_files import write_sheet_file
 from ledger.cli.show.tables import to_table
 from ledger.errors import LedgerError
+from ledger.values.rounding import common_places, rounded
 from ledger.values.safe_csv import guard
 from ledger.values.safe_text import UNSAFE, json_text, visible
 from tests.conftest import Cli
