@@ -18,7 +18,8 @@ from ledger.errors import LedgerError
 from ledger.reports.completeness import NotBooked, Silence
 from ledger.reports.plan import PART
 from ledger.reports.selection import Basis, Selection
-from ledger.reports.spend import SelectedSpend, SpendRow, read_spend
+from ledger.reports.snapshot import Snapshot
+from ledger.reports.spend import SelectedSpend, SpendRow
 from ledger.reports.unbooked import read_unbooked_calls
 from ledger.store.database import Database
 from ledger.values.budget import Budget
@@ -196,21 +197,28 @@ def read_status(
     `expectations` are the longest silences expected of sources that are declared, `budgets` other ones than the
     ledger's.
     """
-    zone = database.zone
     with database.reading() as connection:
+        snapshot = Snapshot(connection, database.zone, tuple(database.rollup_tags))
+        status = status_in(snapshot, asked, basis=basis, now=now, budgets=budgets)
+        return with_gaps(connection, status, asked, _month_of(asked, basis, database.zone), expectations, now=now)
 
-        def read(selection: Selection) -> SelectedSpend:
-            return read_spend(connection, selection, ledger_zone=zone, rollup_tags=database.rollup_tags)
 
-        if budgets is None:
-            schedules = read_schedules(connection).values()
-            budgets = [budget for each in schedules if (budget := each.on(asked.day)) is not None]
-        status = status_of(budgets, asked, Selection(zone, basis=basis), read)
-        used = _with_forecasts(status.budgets, min(asked.at, now), Selection(zone), read)
-        whole = asked.selection(Selection(zone, basis=basis), *_bounds(asked.day, "month", zone))
-        calls = read_unbooked_calls(connection, whole, zone)
-        status = replace(status, budgets=used, unbooked_calls=calls)
-        return with_gaps(connection, status, asked, whole, expectations, now=now)
+def status_in(
+    snapshot: Snapshot, asked: Asked, *, basis: Basis, now: datetime, budgets: Sequence[Budget] | None = None
+) -> Status:
+    """Reads the status of the budgets in a snapshot, or of these, without how complete it is."""
+    connection, zone = snapshot.connection, snapshot.zone
+    if budgets is None:
+        schedules = read_schedules(connection).values()
+        budgets = [budget for each in schedules if (budget := each.on(asked.day)) is not None]
+    status = status_of(budgets, asked, Selection(zone, basis=basis), snapshot.spend)
+    used = _with_forecasts(status.budgets, min(asked.at, now), Selection(zone), snapshot.spend)
+    calls = read_unbooked_calls(connection, _month_of(asked, basis, zone), zone)
+    return replace(status, budgets=used, unbooked_calls=calls)
+
+
+def _month_of(asked: Asked, basis: Basis, zone: ZoneInfo) -> Selection:
+    return asked.selection(Selection(zone, basis=basis), *_bounds(asked.day, "month", zone))
 
 
 def status_of(
