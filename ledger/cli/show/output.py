@@ -36,6 +36,7 @@ _FORMAT_OF_SUFFIX = {
     ".json": "json",
     ".csv": "csv",
     ".md": "markdown",
+    ".html": "html",
     ".xml": "junit",
     ".xlsx": "xlsx",
     ".parquet": "parquet",
