@@ -9,3 +9,11 @@ class LedgerError(Exception):
 
 class DatabaseFailure(LedgerError):  # noqa: N818 - a failure of the database, not of its use
     """The database can't be reached, refused a statement or went away; nothing of its transaction is kept."""
+
+
+class ChangedWhileRead(DatabaseFailure):
+    """A file that may only be read, and isn't locked for it, was written meanwhile; reading it again may do."""
+
+
+class NotShown(LedgerError):  # noqa: N818 - of the result, not of its use
+    """A result can't be written where it is to go; what the command changed before holds."""

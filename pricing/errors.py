@@ -5,7 +5,11 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
+_MOST_NAME = 100
+# What programs call a thing: words, with a few digits behind or before. A sentence is none, nor is a random key.
+_NAME = re.compile(r"_?{0}(?:[_./-]+{0})*".format("(?:[A-Za-z]{1,30}[0-9]{0,4}|[0-9]{1,4}[A-Za-z]{0,2})"))
 _BARE_KEY = re.compile(r"[A-Za-z0-9_.-]{1,200}", re.ASCII)
 
 
@@ -105,6 +109,35 @@ def shown(value: object, limit: int = 80) -> str:
         return f"(a number of {value.bit_length()} bits)"
     text = repr(value[: limit + 1] if isinstance(value, str) else value)
     return text if len(text) <= limit else f"{text[:limit]}..."
+
+
+def described(value: object) -> str:
+    """Returns a foreign value for a message: a number as it is, all else by kind and size, never its words.
+
+    So is told what stands where a count belongs: it may be a prompt, an answer or a key.
+    """
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int):
+        # Python refuses to print integers of more than 4,300 digits.
+        return str(value) if value.bit_length() <= 128 else f"(a number of {value.bit_length()} bits)"
+    if isinstance(value, float | Decimal):
+        return str(value)[:40]
+    if isinstance(value, str):
+        return f"(a text of {len(value)} {'character' if len(value) == 1 else 'characters'})"
+    if isinstance(value, dict | list):
+        return "(an object)" if isinstance(value, dict) else "(a list)"
+    return f"(a {type(value).__name__})"
+
+
+def is_name(value: object) -> bool:
+    """Tells whether a text is plain words such as `usage.cached_tokens` or `flex`."""
+    return isinstance(value, str) and len(value) <= _MOST_NAME and _NAME.fullmatch(value) is not None
+
+
+def shown_word(value: object) -> str:
+    """Returns what stands where one word belongs, such as a status: quoted if it is one, else described."""
+    return repr(value) if is_name(value) else described(value)
 
 
 def retold(error: Exception) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from pricing.errors import InvalidUsage, UnpricedUsage, shown
+from pricing.errors import InvalidUsage, UnpricedUsage, described, shown, shown_word
 from pricing.money import INT64_MAX
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -58,7 +58,7 @@ def check_count(name: str, value: object) -> None:
         reason, rule = "count_out_of_range", "is past 2**63 - 1, the largest count"
     else:
         return
-    raise InvalidUsage(f"{name} {shown(value)} {rule}; correct the record", reason=reason)
+    raise InvalidUsage(f"{name} {described(value)} {rule}; correct the record", reason=reason)
 
 
 def check_total(total_tokens: int | None, usage: TokenUsage) -> None:
@@ -79,7 +79,7 @@ def check_service_tier(service_tier: object) -> None:
     if service_tier is None or (isinstance(service_tier, str) and service_tier in PRICED_SERVICE_TIERS):
         return
     message = (
-        f"service_tier {shown(service_tier)} has no price: only absent, 'auto' and 'default' have one; "
+        f"service_tier {shown_word(service_tier)} has no price: only absent, 'auto' and 'default' have one; "
         "book this request by hand"
     )
     raise UnpricedUsage(message, reason="unpriced_service_tier")

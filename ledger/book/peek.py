@@ -6,6 +6,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from ledger.errors import LedgerError
+from ledger.store.read_only import find_way
+
 WAIT_SECONDS = 1
 _QUERIES = {
     "project": "SELECT DISTINCT project FROM rollup_keys",
@@ -18,9 +21,8 @@ _QUERIES = {
 def peek(file: Path, kind: str) -> list[str]:
     """Reads the names of a kind that a ledger's file has; none of a file that isn't there or isn't a ledger."""
     try:
-        # As the ledger itself does: a connection that can only read would leave the log's files behind.
-        connecting = sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=WAIT_SECONDS)
+        connecting = sqlite3.connect(find_way(str(file)).uri, uri=True, timeout=WAIT_SECONDS)
         with closing(connecting) as connection:
             return [str(name) for (name,) in connection.execute(_QUERIES[kind])]
-    except (OSError, ValueError, sqlite3.Error):
+    except (OSError, ValueError, sqlite3.Error, LedgerError):
         return []

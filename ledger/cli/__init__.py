@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -116,7 +116,22 @@ def _telling_wrong_use() -> Iterator[None]:
         message = _words(error)
         if message is None:
             raise
+        _end_where_done(error, message)
         raise click.UsageError(visible(without_credentials(message))) from error
+
+
+def _end_where_done(error: Exception, message: str) -> None:
+    """Ends with what the command decided, at least 1, where only its result has no place to go."""
+    from ledger.errors import NotShown
+
+    context = click.get_current_context(silent=True)
+    app = None if context is None else context.find_object(App)
+    if context is None or app is None or not app.has_written or not isinstance(error, NotShown):
+        return
+    from ledger.values.safe_text import visible
+
+    click.echo(f"Error: {visible(message)}; what the command changed is kept", err=True)
+    sys.exit(context.meta.get(EXIT_CODE) or 1)
 
 
 @contextmanager
@@ -128,9 +143,9 @@ def _ending_quietly() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        # Keep the interpreter from complaining at exit about what is still to be written.
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from ledger.cli.show.output import forget_output
+
+        forget_output()
         context = click.get_current_context(silent=True)
         sys.exit(0 if context is None else context.meta.get(EXIT_CODE, 0))
     except KeyboardInterrupt:
@@ -169,7 +184,7 @@ def _print_version(context: click.Context, _parameter: click.Parameter, value: b
     epilog="""\b
 Exit codes:
   0  done
-  1  done, and a gate, a check or a comparison failed
+  1  done, and a gate, a check or a comparison failed, or the result could not be written
   2  wrong use, configuration, prices or database: nothing was changed
   3  some input is in quarantine, the rest is recorded
 

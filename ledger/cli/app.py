@@ -62,6 +62,7 @@ class App:
 
     def __init__(self) -> None:
         self.db_option: str | None = None
+        self._opened: list[Database] = []
 
     @cached_property
     def config(self) -> Config:
@@ -82,8 +83,14 @@ class App:
 
         section = self.config.ledger
         database = open_ledger(self.db_url, create=create, timezone=section.timezone, rollup_tags=section.rollup_tags)
+        self._opened.append(database)
         click.get_current_context().call_on_close(database.close)
         return database
+
+    @property
+    def has_written(self) -> bool:
+        """Tells whether the command changed a ledger for good."""
+        return any(database.has_written for database in self._opened)
 
     def cards(self, *files: str) -> Mapping[str, RateCard]:
         """The cards in force, built-in ones without a ledger; `files` are laid over them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -10,7 +11,8 @@ import click
 from ledger.cli.app import command_options, pass_app
 from ledger.cli.completion import complete_values
 from ledger.cli.groups import Group
-from ledger.cli.show.output import output_options
+from ledger.cli.show.output import has_shown, output_options
+from ledger.errors import ChangedWhileRead
 
 Function: TypeAlias = Callable[..., Any]
 Decorator: TypeAlias = Callable[[Function], Function]
@@ -40,7 +42,7 @@ def command(
     def decorate(function: Function) -> click.Command:
         # click keeps the options of a function in a list, the last one first.
         own: list[click.Parameter] = function.__dict__.pop("__click_params__", [])
-        shared = command_options(pass_app(function))
+        shared = command_options(pass_app(_read_again_where_changed(function)))
         shared = shared if shows is None else shows(shared)
         shared.__dict__["__click_params__"] += own
         made = (within or click).command(name, epilog=examples(*lines))(shared)
@@ -48,6 +50,21 @@ def command(
         return made
 
     return decorate
+
+
+def _read_again_where_changed(function: Function) -> Function:
+    """Runs a command once more where its ledger's file was written while it was read, unless something is shown."""
+
+    @functools.wraps(function)
+    def run(*args: object, **kwargs: object) -> object:
+        try:
+            return function(*args, **kwargs)
+        except ChangedWhileRead:
+            if has_shown():
+                raise
+            return function(*args, **kwargs)
+
+    return run
 
 
 def options(*shared: Decorator) -> Decorator:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, func, select
@@ -51,7 +52,9 @@ def close_months(
     dry_run: bool = False,
     focus: FocusSection | None = None,
 ) -> list[Closed]:
-    """Closes a month, or with `through` all open ones up to it; LedgerError where one hasn't ended or is objected to.
+    """Closes a month, or with `through` all open ones up to it; none where it is closed already.
+
+    LedgerError where one hasn't ended or is objected to.
 
     Objections are quarantined lines of the month and sources whose usage ended before it did; a reason to force it
     overrides them. `focus` names the month's FOCUS exports from then on.
@@ -78,22 +81,32 @@ def close_months(
         return closed
 
 
-def reopen_month(database: Database, month: str, reason: str, *, now: datetime) -> int:
-    """Opens the last closed month again; the number of the close that this undoes."""
+class Reopened(NamedTuple):
+    """A month that is open again: the number of the close that was undone, and whether that was done only now."""
+
+    number: int
+    is_new: bool
+
+
+def reopen_month(database: Database, month: str, reason: str, *, now: datetime) -> Reopened:
+    """Opens the last closed month again; does nothing where that is what was done last."""
     with database.writing() as connection:
         last = last_closed(connection)
         if last is None or last.month != month:
+            latest = connection.execute(select(closings).order_by(closings.c.id.desc()).limit(1)).first()
+            if latest is not None and (latest.action, latest.month) == ("reopen", month):
+                return Reopened(int(latest.number), is_new=False)
             newest = "no month is closed" if last is None else f"the last closed month is {last.month}"
             raise LedgerError(f"{month} can't be reopened: {newest}, and only the last one can")
         row = last._asdict() | {"action": "reopen", "at": now, "reason": reason, "forced": 0}
         append_sealed(connection, closings, row)
-        return int(last.number)
+        return Reopened(int(last.number), is_new=True)
 
 
 def _months_to_close(connection: Connection, month: str, *, through: bool) -> list[str]:
     last = last_closed(connection)
     if last is not None and month <= last.month:
-        raise LedgerError(f"{month} is closed already; corrections post in {shift_month(last.month, 1)} or later")
+        return []
     first = shift_month(last.month, 1) if last is not None else _first_month(connection, month)
     if first < month and not through:
         raise LedgerError(f"{first} is open still: months close in order; close it first, or give --through {month}")

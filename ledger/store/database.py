@@ -23,6 +23,7 @@ from ledger.store.engines import (
     first_line,
     is_database_error,
     make_engine,
+    unchanged,
 )
 from ledger.store.tables import ledger_settings
 from ledger.store.urls import masked
@@ -31,12 +32,13 @@ from ledger.store.urls import masked
 class Database:
     """An open ledger of the right revision. Its settings are read once, and again by each writer under the lock.
 
-    `is_new` where opening made it. Threads share it. A child made by a fork has connections of its own; see
-    `ledger.store.forks`.
+    `is_new` where opening made it, `has_written` once a change was committed. Threads share it. A child made by a fork
+    has connections of its own; see `ledger.store.forks`.
     """
 
     def __init__(self, engine: Engine, *, is_new: bool = False) -> None:
         self.is_new = is_new
+        self.has_written = False
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._settings: dict[str, str] | None = None
         self._in_use: weakref.WeakSet[Connection] = weakref.WeakSet()
@@ -118,6 +120,8 @@ class Database:
                 connection.execute(select(ledger_settings).where(ledger_settings.c.name == "lock").with_for_update())
             self.settings = settings_in(connection)
             yield connection
+            is_kept = transaction.is_active
+        self.has_written = self.has_written or is_kept
 
     @contextmanager
     def _transaction(self, options: Mapping[str, Any]) -> Iterator[RootTransaction]:
@@ -128,6 +132,7 @@ class Database:
             _failures(process, self.engine.url),
             connect(self.engine).execution_options(**options) as connection,
             connection.begin() as transaction,
+            unchanged(connection),
         ):
             self._in_use.add(connection)
             yield transaction

@@ -5,21 +5,31 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, Dialect
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, StatementError, TimeoutError  # noqa: A004 - of the pool
+from sqlalchemy.exc import (
+    ArgumentError,
+    DisconnectionError,
+    NoSuchModuleError,
+    StatementError,
+    TimeoutError,  # noqa: A004 - of the pool
+)
+from sqlalchemy.pool import ConnectionPoolEntry
 
-from ledger.errors import LedgerError
+from ledger.errors import ChangedWhileRead, LedgerError
 from ledger.store import forks
+from ledger.store.read_only import Way, find_way
 from ledger.store.urls import check_options, masked, without_secrets
 from ledger.store.urls import parse_url as parse_url  # noqa: PLC0414 - migrations import it from here
 
 LOCK_WAIT_SECONDS = 120
 # Execution option of connections whose transactions take the write lock as they begin.
 WRITE = "ledger_write"
+# Key of a connection's info: how its file was opened.
+_WAY = "ledger_way"
 
 
 def make_engine(url: URL) -> Engine:
@@ -38,6 +48,7 @@ def make_engine(url: URL) -> Engine:
         forks.register_sqlite(engine)
         event.listen(engine, "do_connect", _before_sqlite)
         event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "checkout", _check_way)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -63,9 +74,41 @@ def _unusable(url: URL, error: Exception) -> LedgerError:
     return LedgerError(f"{masked(url)} can't be opened: {first_line(error, url)}")
 
 
-def _before_sqlite(_dialect: Dialect, _record: object, arguments: Sequence[str], _options: object) -> None:
+def _before_sqlite(
+    _dialect: Dialect, record: ConnectionPoolEntry, arguments: list[str], options: MutableMapping[str, object]
+) -> None:
     forks.refuse_inherited_sqlite()
     _create_privately(arguments[0])
+    way = find_way(arguments[0])
+    record.info[_WAY] = way
+    if not way.may_write:
+        arguments[0], options["uri"] = way.uri, True
+
+
+def _check_way(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Has a file opened anew that was written since: what is remembered of it may not hold."""
+    if record.info[_WAY].is_outdated():
+        raise DisconnectionError
+
+
+@contextmanager
+def unchanged(connection: Connection) -> Iterator[None]:
+    """Raises ChangedWhileRead at the end where a file that isn't locked was written meanwhile."""
+    way: Way | None = connection.info.get(_WAY)
+    try:
+        yield
+    except Exception as error:
+        if way is not None and is_database_error(error) and way.is_outdated():
+            raise _changed(way) from None
+        raise
+    if way is not None and way.is_outdated():
+        raise _changed(way)
+
+
+def _changed(way: Way) -> ChangedWhileRead:
+    return ChangedWhileRead(
+        f"{way.path} may only be read, and was written while it was: read it again once nobody writes, or read a copy"
+    )
 
 
 def _create_privately(path: str) -> None:
@@ -95,6 +138,10 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(WRITE, False)
+    way: Way = connection.info[_WAY]
+    if writes and not way.may_write:
+        rule = "nothing is changed; ask its owner for the right to write the file and its folder"
+        raise LedgerError(f"{way.path} may only be read: {rule}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 

@@ -12,7 +12,7 @@ from ledger.errors import LedgerError
 from ledger.values.amounts import CREDITS, Amount, parse_amount, unit_of
 from ledger.values.budget_periods import Period
 from ledger.values.periods import parse_day
-from ledger.values.safe_text import UNSAFE
+from ledger.values.safe_text import UNPRINTABLE
 from pricing.errors import joined_key, shown
 from pricing.money import INT64_MAX
 from pricing.names import did_you_mean, with_question
@@ -153,7 +153,7 @@ def check_budget(budget: Budget, where: Where) -> None:
     if budget.months and budget.period != "month":
         raise LedgerError(f"{where('months')} are amounts of single months: leave them out where the period is another")
     for field, text in (("name", budget.name), ("owner", budget.owner), ("notify", budget.notify)):
-        if text is not None and (not 1 <= len(text) <= MAX_NAME or not text.strip() or UNSAFE.search(text)):
+        if text is not None and (not 1 <= len(text) <= MAX_NAME or not text.strip() or UNPRINTABLE.search(text)):
             raise LedgerError(f"{where(field)} {shown(text, 40)}: give 1 to {MAX_NAME} printable characters")
     filters = [
         *(("projects", name, MAX_NAME) for name in budget.projects),

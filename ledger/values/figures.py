@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from ledger.values.currencies import currency_named
+from pricing.errors import described
 from pricing.money import NANO, parse_units, round_units
 
 DecimalMark: TypeAlias = Literal[".", ","]
@@ -27,6 +28,15 @@ _GROUPED = {
 _DRESSED = re.compile(
     r"(?P<before>[^\d.,+\-]*)(?P<sign>[+-]?)(?P<more>[^\d.,+\-]*)(?P<digits>[\d.,].*?)(?P<after>[^\d.]*)"
 )
+
+
+# What is no word, and so no part of a text that a wrong column holds.
+_DIGITS_AND_MARKS = re.compile(rf"[-+0-9.,'’{_SPACES}]{{1,40}}")
+
+
+def shown_figure(text: str) -> str:
+    """Returns what stands where a count belongs: quoted if digits and marks alone, else described."""
+    return repr(text) if _DIGITS_AND_MARKS.fullmatch(text) else described(text)
 
 
 class Figure(NamedTuple):

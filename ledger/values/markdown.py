@@ -7,8 +7,10 @@ import re
 from ledger.values.safe_text import visible
 
 _MARKDOWN = re.compile(r"[\\`*\[\]~|]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
-# @name, #1 and GH-1 would tell people and link requests, https:// and www. would be links.
-_REFERENCE = re.compile(r"@(?=\w)|#(?=\d+\b)|\b(?:GH|gh)-(?=\d)|(?<=:)//|\bwww(?=\.)")
+# @name, #1, GH-1 and !1 would tell people and link requests, https://, mailto: and www. would be links.
+_REFERENCE = re.compile(
+    r"@(?=[\w-])|#(?=\d+\b)|!(?=\d)|(?<![0-9A-Za-z])(?i:gh)-(?=\d)|(?<=:)//|(?i:mailto|xmpp)(?=:)|(?i:www)(?=\.)"
+)
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 

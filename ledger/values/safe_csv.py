@@ -7,12 +7,15 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 
-from ledger.values.safe_text import UNSAFE, visible
+from ledger.values.safe_text import UNSAFE, ZERO_WIDTH, visible
 
 BYTE_ORDER_MARK = "\ufeff"
-# What a spreadsheet takes for the start of a formula, also after it has dropped a leading blank or control character.
-_FORMULA = re.compile(" *[=+\\-@\t\r\n\x00\uff1d\uff0b\uff0d\uff20]")
-_SUSPECT = re.compile(f"^{_FORMULA.pattern}|{UNSAFE.pattern}")
+# What a spreadsheet takes for the start of a formula, also in full width or small, and a sign of minus.
+_STARTS = "=+\\-@\u2212\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20"
+# What it may drop before that: blanks of any script, controls, marks without a width or of direction.
+_DROPPED = rf"\s\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2800\ufe00-\ufe0f{ZERO_WIDTH}"
+_FORMULA = re.compile(f"[{_DROPPED}]*[{_STARTS}]|[\t\r\n\x00]")
+_SUSPECT = re.compile(f"^(?:{_FORMULA.pattern})|{UNSAFE.pattern}")
 
 
 def guard(text: str) -> str:

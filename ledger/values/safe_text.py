@@ -5,11 +5,22 @@ from __future__ import annotations
 import json
 import re
 
-# C0 and C1 controls and DEL move cursors, ring bells and colour screens; direction marks reorder what is read; U+2028
-# and U+2029 end lines; U+FEFF is invisible; lone surrogates can't be written as UTF-8 at all.
-UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+# What has no width, so that two names look alike, or text hides in one: joiners, fillers, soft hyphens, tags.
+ZERO_WIDTH = (
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0"
+    "\ufff0-\ufffb\U000e0000-\U000e0fff"
+)
+# C1 controls and DEL move cursors, ring bells and colour screens, as C0 do; direction marks reorder what is read;
+# U+2028 and U+2029 end lines; lone surrogates can't be written as UTF-8 at all.
+_CONTROLS = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
+# What a name may not have: it has no look at all, or changes that of the text around.
+UNPRINTABLE = re.compile(f"[\x00-\x1f{_CONTROLS}]")
+# Of the joiners those within an emoji are seen: they make one picture of two.
+_EMOJI = "\u2600-\u27bf\U0001f000-\U0001faff"
+_SEEN = f"(?!(?<=[{_EMOJI}\ufe0f])\u200d[{_EMOJI}])"
+UNSAFE = re.compile(f"{_SEEN}[\x00-\x1f{_CONTROLS}{ZERO_WIDTH}]")
 # JSON already escapes C0 itself, and the line breaks of an indented document are its own.
-_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_UNSAFE_IN_JSON = re.compile(f"{_SEEN}[{_CONTROLS}{ZERO_WIDTH}]")
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
@@ -41,8 +52,10 @@ def safe_json(text: str) -> str:
 def _escape(found: re.Match[str]) -> str:
     character = found[0]
     code = ord(character)
+    if code > 0xFFFF:
+        return f"\\U{code:08x}"
     return _SHORT.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
 def _json_escape(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
+    return json.dumps(found[0])[1:-1]  # two halves of a pair beyond 16 bits

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import stat
+import unicodedata
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from ledger.cli.show.output import Output, chosen_output, output_options, replacing, wants_colour
+from ledger.cli.show.output import Output, chosen_output, output_options, wants_colour
 from ledger.cli.show.sheet import Column, Sheet, shown_cell, to_csv, to_json, to_markdown
 from ledger.cli.show.sheet_files import write_sheet_file
 from ledger.cli.show.tables import to_table
+from ledger.cli.show.whole_files import replacing
 from ledger.errors import LedgerError
 from ledger.values.rounding import common_places, rounded
 from ledger.values.safe_csv import guard
@@ -173,6 +175,18 @@ def test_csv_is_rfc_4180_without_a_total() -> None:
         ("\n=1", "'\n=1"),
         ("\x00=1", r"'\x00=1"),
         ("＝1", "'＝1"),
+        ("\u22121+1", "'\u22121+1"),
+        ("\ufe631", "'\ufe631"),
+        ("\u00a0=1", "'\u00a0=1"),
+        ("\u3000\u2003 +1", "'\u3000\u2003 +1"),
+        ("\u2800@SUM(A1)", "'\u2800@SUM(A1)"),
+        ("\u200b=1", r"'\u200b=1"),
+        (" \u2060\u00ad-1", r"' \u2060\xad-1"),
+        ("\U000e0041=1", r"'\U000e0041=1"),
+        ("\u200e=1", r"'\u200e=1"),
+        ("\ufe0f=1", "'\ufe0f=1"),
+        ("5 \u2212 1", "5 \u2212 1"),
+        ("\u00a0a", "\u00a0a"),
         ("a=1", "a=1"),
         ("", ""),
         ("a\x1b[31m\tb\u202e", "a\\x1b[31m\tb\\u202e"),
@@ -189,6 +203,7 @@ def test_csv_reads_back_as_it_was_guarded(text: str) -> None:
     assert header == ["a", "b"]
     assert row == [guard(text), "x"]
     assert not row[0].startswith(("=", "+", "-", "@", "\t", "\r", "\n", "\x00"))
+    assert not unicodedata.normalize("NFKC", row[0]).strip().startswith(("=", "+", "-", "@", "\u2212"))
 
 
 def test_facts_are_an_object_in_json_and_its_text_in_csv() -> None:
@@ -215,6 +230,10 @@ def test_markdown_is_a_github_table() -> None:
         ("<script>alert(1)</script>&", "&lt;script&gt;alert(1)&lt;/script&gt;&amp;"),
         ("![x](http://a/b)", r"!\[x\](http://<!-- -->a/b)"),
         ("www.a.b", "www<!-- -->.a.b"),
+        ("_www.a.b WWW.a.b", r"\_www<!-- -->.a.b WWW<!-- -->.a.b"),
+        ("mailto:a@b.c", "mailto<!-- -->:a@<!-- -->b.c"),
+        ("_GH-1 Gh-2 high-5 !3 !", r"\_GH-<!-- -->1 Gh-<!-- -->2 high-5 !<!-- -->3 !"),
+        ("@\u200bname", r"@\\u200bname"),
         ("@acme/search", "@<!-- -->acme/search"),
         ("a@b #12 org/repo#3 GH-4", "a@<!-- -->b #<!-- -->12 org/repo#<!-- -->3 GH-<!-- -->4"),
         ("2026-02-01#46d93da6 # 1 @ 5", "2026-02-01#46d93da6 # 1 @ 5"),
@@ -245,6 +264,24 @@ def test_lone_surrogates_are_shown() -> None:
     assert r"\udce9" in table(sheet).encode().decode()
     assert to_csv(sheet).decode() == "a\r\n\\udce9\r\n"
     assert json.loads(to_json(sheet))["rows"] == [{"a": "\udce9"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("se\u200barch", r"se\u200barch"),
+        ("se\u200darch", r"se\u200darch"),
+        ("a\u00ad\u2060\u3164b", r"a\xad\u2060\u3164b"),
+        ("a\U000e0041", r"a\U000e0041"),
+        ("\U0001f469\u200d\U0001f4bb", "\U0001f469\u200d\U0001f4bb"),
+        ("\u2764\ufe0f\u200d\U0001f525", "\u2764\ufe0f\u200d\U0001f525"),
+        ("\U0001f469\u200da", "\U0001f469\\u200da"),
+    ],
+)
+def test_what_has_no_width_is_shown_unless_it_joins_a_picture(text: str, shown: str) -> None:
+    assert visible(text) == shown
+    assert json.loads(json_text(text)) == text
+    assert ("\u200d" in json_text(text)) == ("\u200d" in shown)
 
 
 def test_escapes_are_spelled_out() -> None:

@@ -159,7 +159,7 @@ def test_a_missing_status_with_usage_is_completed() -> None:
 # --- counts ---------------------------------------------------------------------------------------------------------
 
 WRONG_COUNTS = [
-    ("88", "not_an_integer", "'88'"),
+    ("88", "not_an_integer", "(a text of 2 characters)"),
     (88.0, "not_an_integer", "88.0"),
     (88.5, "not_an_integer", "88.5"),
     (True, "not_an_integer", "true"),
@@ -196,7 +196,7 @@ def test_counts_are_json_integers(make: Any, path: str, value: object, reason: s
     found = rejected(make(value))
     if isinstance(value, dict) and path.startswith("usage."):
         # An object may hold a count under a longer name; this one holds none that is known.
-        path, reason, shown = f"{path}.n", "unknown_usage", "(a text)"
+        path, reason, shown = f"{path}.n", "unknown_usage", "(a text of 6 characters)"
     assert found.reason == reason
     assert found.message.startswith(f"{path} ")
     assert shown in found.message
@@ -353,8 +353,8 @@ def test_the_longest_texts_are_taken_and_fractions_of_a_second_kept() -> None:
     assert found.occurred_at_us == AT * SECOND + 250_000
 
 
-def test_messages_show_forty_characters_at_most_and_no_control_characters() -> None:
-    message = rejected(response(status="\x1b[31m\u202e" + "s" * 500)).message
+def test_messages_show_forty_characters_of_a_name_at_most_and_no_control_characters() -> None:
+    message = rejected(record() | {"\x1b[31m\u202e" + "s" * 500: 1}).message
     assert "\x1b" not in message
     assert "\u202e" not in message
     assert r"\x1b[31m\u202e" in message

@@ -108,6 +108,38 @@ def test_the_zone_decides_where_a_month_ends(cli: Cli, sqlite_url: str) -> None:
     assert cli("close", FEBRUARY, "--json", "--db", sqlite_url).ok().json["closed"][0]["charges"] == 1
 
 
+# --- done before ----------------------------------------------------------------------------------------------------
+
+
+def test_what_succeeded_before_is_a_note_when_it_is_repeated(db_cli: Cli, db_url: str) -> None:
+    ingest(db_cli, "2026-02-28", "2026-03-31")
+    db_cli("close", "--through", MARCH).ok()
+    booked = rows(db_url, "SELECT * FROM closings ORDER BY id")
+    options: list[tuple[str, list[str]]] = [(MARCH, []), (FEBRUARY, []), (MARCH, ["--through"]), (MARCH, ["--dry-run"])]
+    for month, option in options:
+        outcome = db_cli("close", *option, month, "--json").ok()
+        assert outcome.json["closed"] == []
+        assert f"Note: {month} is closed already: nothing was done" in outcome.stderr
+    assert rows(db_url, "SELECT * FROM closings ORDER BY id") == booked
+    first = db_cli("reopen", MARCH, "--reason", "late", "--json").ok()
+    booked = rows(db_url, "SELECT * FROM closings ORDER BY id")
+    again = db_cli("reopen", MARCH, "--reason", "the script ran twice", "--json").ok()
+    assert (again.json, first.json["number"]) == (first.json, 1)
+    assert f"Note: {MARCH} was reopened before: nothing was done" in again.stderr
+    assert rows(db_url, "SELECT * FROM closings ORDER BY id") == booked
+
+
+def test_only_a_repeated_reopening_is_a_note(db_cli: Cli) -> None:
+    ingest(db_cli, "2026-02-28", "2026-03-31")
+    assert db_cli("reopen", MARCH, "--reason", "never closed").exit_code == 2
+    db_cli("close", "--through", MARCH).ok()
+    assert db_cli("reopen", FEBRUARY, "--reason", "not the last").exit_code == 2
+    db_cli("reopen", MARCH, "--reason", "late").ok()
+    db_cli("reopen", FEBRUARY, "--reason", "late too").ok()
+    outcome = db_cli("reopen", MARCH, "--reason", "not what was done last")
+    assert (outcome.exit_code, "can't be reopened" in outcome.stderr) == (2, True)
+
+
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 
@@ -125,8 +157,6 @@ def test_months_close_in_order_once_they_have_ended(db_cli: Cli, db_url: str) ->
     assert value(db_url, "SELECT count(*) FROM closings") == 0
     found = db_cli("close", "--through", APRIL, "--json").ok().json["closed"]
     assert [(each["month"], each["charges"]) for each in found] == [(FEBRUARY, 1), (MARCH, 0), (APRIL, 1)]
-    outcome = db_cli("close", MARCH)
-    assert (outcome.exit_code, "2026-03 is closed already" in outcome.stderr) == (2, True)
     status = db_cli("status", "--json").ok().json
     assert (status["closed_through"], status["open_months"]) == (APRIL, [])
 
@@ -188,7 +218,6 @@ def test_the_only_closed_month_can_be_reopened(db_cli: Cli, db_url: str) -> None
     db_cli("reopen", MARCH, "--reason", "too early").ok()
     ingest(db_cli, "2026-02-28")
     assert months(db_url)[1:] == [(FEBRUARY, FEBRUARY, "charge", ONE_NANO)]
-    assert db_cli("reopen", MARCH, "--reason", "too early").exit_code == 2
 
 
 # --- verify ---------------------------------------------------------------------------------------------------------

@@ -361,7 +361,7 @@ def test_counts_of_each_kind(counts: Any) -> None:
         (np.array([2**63, 32_001], np.uint64), "count_out_of_range", "input_tokens 9223372036854775808 is past"),
         ([2**63, 32_001], "count_out_of_range", "input_tokens 9223372036854775808 is past"),
         ([-(2**70), 32_001], "negative_count", "is negative"),
-        ([True, 32_001], "not_an_integer", "input_tokens True is bool"),
+        ([True, 32_001], "not_an_integer", "input_tokens true is bool"),
         ([1.0, 32_001], "not_an_integer", "input_tokens 1.0 is float"),
     ],
 )

@@ -20,7 +20,7 @@ from ledger.audit.reconcile.tables import Iso, Number, Table
 from ledger.errors import LedgerError
 from ledger.values.csv_rows import wrong
 from ledger.values.currencies import says_currency
-from ledger.values.figures import parse_figure
+from ledger.values.figures import parse_figure, shown_figure
 from ledger.values.layout import COUNTS, DELIMITERS, FIELDS, Layout
 from pricing.money import INT64_MAX
 
@@ -224,7 +224,7 @@ class ProviderStatement:
         if isinstance(cells[self._places[field]], Number):
             text = _BESIDE_COUNT.sub("", text)
         if _COUNT.fullmatch(text) is None or int(text) > INT64_MAX:
-            raise self._wrong(line, f"{text[:40]!r} isn't a count: give digits alone, without separators", field)
+            raise self._wrong(line, f"{shown_figure(text)} isn't a count: give digits alone, without separators", field)
         return int(text)
 
     def _amount(self, line: int, cells: Sequence[str]) -> int:

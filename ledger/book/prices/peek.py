@@ -6,6 +6,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from ledger.errors import LedgerError
+from ledger.store.read_only import find_way
 from ledger.store.revision import HEAD_REVISION
 
 # What `in_force` lays over the built-in cards.
@@ -23,9 +25,9 @@ def has_built_in_prices_alone(file: Path) -> bool:
     False in every doubtful case, such as another revision or no ledger at all: opening it says what is wrong.
     """
     try:
-        # As the ledger itself does: a connection that can only read would leave the log's files behind.
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)) as connection:
+        way = find_way(str(file))
+        with closing(sqlite3.connect(way.uri, uri=True)) as connection:
             found = connection.execute(_HAS_BUILT_IN_ALONE, (HEAD_REVISION,)).fetchone()
-    except (OSError, ValueError, sqlite3.Error):
+    except (OSError, ValueError, sqlite3.Error, LedgerError):
         return False
-    return bool(found == (1,))
+    return bool(found == (1,)) and not way.is_outdated()

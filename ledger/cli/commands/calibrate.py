@@ -8,8 +8,9 @@ import click
 
 from ledger.cli.app import App
 from ledger.cli.command import command, rates_option
-from ledger.cli.show.output import SHEET_FORMATS, chosen_output, note, refuse_unwritable, replacing
+from ledger.cli.show.output import SHEET_FORMATS, chosen_output, note, refuse_unwritable
 from ledger.cli.show.sheet import Column, Sheet, columns
+from ledger.cli.show.whole_files import replacing
 from ledger.errors import LedgerError
 from ledger.values.words import counted
 from pricing.estimating.tokens import DEFAULT_ENCODING, ENCODINGS

@@ -67,6 +67,8 @@ def close(
         undated = undated_quarantine(connection)
     decide_exit(int(dry_run and not force and any(each.objections for each in closed)))
     output.write(_sheet(closed, undated, dry_run=dry_run))
+    if not closed:
+        note(f"{last} is closed already: nothing was done; what comes later posts in the earliest open month")
     for each in closed:
         for objection in each.objections:
             note(f"{each.month}: {objection}")
@@ -109,7 +111,10 @@ def reopen(app: App, *, month: str, reason: str, output: Output) -> None:
 
     if not reason.strip():
         raise LedgerError("--reason is empty: say why")
-    number = reopen_month(app.open(), month, reason, now=datetime.now(UTC))
+    number, is_new = reopen_month(app.open(), month, reason, now=datetime.now(UTC))
     columns = (Column("month"), Column("number", "count"))
     document = {"month": month, "number": number}
-    output.write(Sheet(f"Reopened; close no. {number} stays on record", columns, [(month, number)], document=document))
+    title = f"{'Reopened' if is_new else 'Open already'}; close no. {number} stays on record"
+    output.write(Sheet(title, columns, [(month, number)], document=document))
+    if not is_new:
+        note(f"{month} was reopened before: nothing was done, and the reason given then holds")

@@ -154,8 +154,11 @@ def ingest(
         if strict:
             failed = bool(result.not_recorded or result.without_usage)
         code = decide_exit((1 if strict else 3) if failed else 0)
-        output.write(_sheet(result, dry_run=dry_run))
-    _tell(result, strict=strict)
+        try:
+            output.write(_sheet(result, dry_run=dry_run))
+        finally:  # also where nobody takes the result: it says what is booked
+            progress.clear()
+            _tell(result, strict=strict)
     sys.exit(code)
 
 

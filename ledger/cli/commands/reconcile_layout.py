@@ -92,7 +92,7 @@ def save_layout(path: Path, name: str, layout: Layout) -> None:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
-    from ledger.cli.show.output import replacing
+    from ledger.cli.show.whole_files import replacing
 
     try:
         document = tomlkit.parse(path.read_bytes().decode("utf-8-sig")) if path.exists() else tomlkit.document()

@@ -12,8 +12,9 @@ import msgspec
 
 from ledger.cli.app import App
 from ledger.cli.command import command, group
-from ledger.cli.show.output import Output, note, output_options, refuse_unwritable, replacing
+from ledger.cli.show.output import Output, note, output_options, refuse_unwritable
 from ledger.cli.show.sheet import Column, Sheet, cells_of, columns, to_json
+from ledger.cli.show.whole_files import replacing
 from ledger.config import FILE_NAME
 from ledger.errors import LedgerError
 from ledger.values.safe_text import visible

@@ -19,8 +19,8 @@ from ledger.cli.show.output import (
     note_rounded,
     output_options,
     refuse_unwritable,
-    replacing,
 )
+from ledger.cli.show.whole_files import replacing
 from ledger.errors import LedgerError
 from ledger.values.words import counted
 

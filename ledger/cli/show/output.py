@@ -8,11 +8,9 @@ from __future__ import annotations
 import errno
 import functools
 import os
-import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -20,12 +18,15 @@ from typing import IO, Any, TypeVar
 import click
 
 from ledger.cli.show.sheet import Sheet, to_csv, to_json, to_markdown
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, NotShown
 from ledger.values.safe_text import visible
 from ledger.values.words import counted
 
 # Of a table that goes to a pipe: what pages, logs and mails show without a break.
 DEFAULT_WIDTH = 100
+
+# Key of the context's meta, once data goes to standard output.
+_HAS_SHOWN = "tollbook.has_shown"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -95,12 +96,16 @@ class Output:
     def stream(self) -> Iterator[IO[bytes]]:
         """Yields a binary stream; a file is there whole at the end, or not at all."""
         if self.path is not None:
+            from ledger.cli.show.whole_files import replacing  # what it needs takes a while to import
+
             with replacing(self.path) as file:
                 yield file
             return
-        sys.stdout.flush()
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        click.get_current_context().meta[_HAS_SHOWN] = True
+        with _telling_full_output():
+            sys.stdout.flush()
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
 
     def _write_table(self, sheet: Sheet) -> None:
         from ledger.cli.show.tables import to_table  # rich is for tables alone
@@ -118,6 +123,29 @@ class Output:
             out.write("\n".join(texts).encode(encoding, "backslashreplace"))
         if left_out:
             note(f"left out to fit {width} columns: {', '.join(left_out)}; --format csv and json have them")
+
+
+@contextmanager
+def _telling_full_output() -> Iterator[None]:
+    """Raises NotShown where standard output takes nothing more, such as a file on a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) or error.filename is not None:
+            raise
+        forget_output()
+        raise NotShown(f"standard output: can't be written: {error.strerror or error}") from error
+
+
+def forget_output() -> None:
+    """Keeps the interpreter from complaining at its end about what is still to be written."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def has_shown() -> bool:
+    """Tells whether a command's data began to go to standard output."""
+    return _HAS_SHOWN in click.get_current_context().meta
 
 
 def note(text: str) -> None:
@@ -156,46 +184,6 @@ def _encodes(text: str, encoding: str) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-@contextmanager
-def replacing(path: str) -> Iterator[IO[bytes]]:
-    """Yields a file that replaces `path` once written whole; on any exception nothing does.
-
-    Pipes and devices are written to directly. OSError becomes LedgerError naming the path.
-    """
-    try:
-        if Path(path).exists() and not Path(path).is_file():
-            with Path(path).open("wb") as device:
-                yield device
-            return
-        # A link stays one: the file that it names is replaced.
-        target = Path(os.path.realpath(path))
-        handle, name = tempfile.mkstemp(prefix=".tollbook-", suffix=".tmp", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(_mode_of(target))
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        raise LedgerError(f"{path}: can't be written: {error.strerror or error}") from error
-
-
-def _mode_of(target: Path) -> int:
-    """The permissions of the file to be replaced, else a new file's by the umask."""
-    try:
-        return stat.S_IMODE(target.stat().st_mode)
-    except FileNotFoundError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask
 
 
 def output_options(

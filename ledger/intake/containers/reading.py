@@ -15,10 +15,10 @@ from ledger.intake.fields.kinds import carries_usage
 from ledger.intake.fields.record import Ignored, Item, JsonObject, Parsed, RecordError, Rejected, refused
 from ledger.intake.fields.refusals import unless_refused
 from ledger.intake.fields.strict_json import decode_lines, decode_object, encode
-from ledger.intake.fields.values import show
 from ledger.intake.formats.format import Format
 from ledger.intake.formats.registry import AUTO, FORMATS, is_known, list_elements, recognise, unrecognised
 from ledger.intake.formats.sse import StreamReader
+from pricing.errors import described
 
 _AT_ONCE = 50
 """Lines decoded at once: enough to be fast, few enough to need no memory."""
@@ -92,7 +92,7 @@ class SourceReader:
     def _listed(self, number: int, element: object) -> list[Item]:
         if type(element) is dict:
             return self.value(number, encode(element), element)
-        message = f"{show(element)} in a list isn't a JSON object: each request is one; correct the list"
+        message = f"{described(element)} in a list isn't a JSON object: each request is one; correct the list"
         return [Item(number, encode(element), Rejected("not_an_object", message))]
 
     def pieces(self) -> Iterator[LineChunk | Item]:

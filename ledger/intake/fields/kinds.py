@@ -11,7 +11,7 @@ from ledger.intake.fields.record_fields import COUNTS
 from ledger.intake.fields.strict_json import decode
 from ledger.intake.fields.usage import shown_name, unknown_usage
 from ledger.intake.fields.usage_names import is_usage_name
-from ledger.intake.fields.values import show
+from pricing.errors import shown_word
 
 LIST = "list"
 CACHE_HIT = "cache_hit"
@@ -53,7 +53,9 @@ def named_kind(obj: JsonObject, known: Collection[str] = ()) -> str | None:
 
 def unknown_object(kind: str) -> RecordError:
     """Returns the refusal of an object that names itself as something no format lists."""
-    message = f"{show(kind)} isn't a request of a known format, so its counts may mean something else: {AS_RECORDS}"
+    message = (
+        f"{shown_word(kind)} isn't a request of a known format, so its counts may mean something else: {AS_RECORDS}"
+    )
     return RecordError("unknown_object", message)
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from ledger.intake.fields.record import MAX_SOURCE, PENDING_STATUSES, JsonObject, Pending, RecordError, UsageRecord
-from ledger.intake.fields.times import read_time
+from ledger.intake.fields.times import read_time, show_time
 from ledger.intake.fields.usage import check_priced_tier
 from ledger.intake.fields.values import (
     read_amount,
@@ -23,6 +23,7 @@ from ledger.intake.fields.values import (
     usd_of,
 )
 from ledger.values.instants import iso_text
+from pricing.errors import described
 from pricing.money import format_nano
 from pricing.usage import TokenUsage
 
@@ -111,7 +112,7 @@ def _read(obj: JsonObject, name: str) -> Any:  # noqa: ANN401 - of the field's o
 def _read_request(obj: JsonObject, record: UsageRecord) -> None:
     for name in STORAGE_FIELDS:
         if obj.get(name) is not None:
-            message = f"{name} {show(obj[name])} belongs to kind cache_storage: leave it out, or give that kind"
+            message = f"{name} {described(obj[name])} belongs to kind cache_storage: leave it out, or give that kind"
             raise RecordError("unexpected_field", message)
     record.occurred_at_us = _read(obj, "occurred_at")
     record.usage = read_counts(obj, record.status)
@@ -134,7 +135,7 @@ def read_counts(obj: JsonObject, status: str) -> TokenUsage | None:
 def _read_storage(obj: JsonObject, record: UsageRecord) -> None:
     for name in (*COUNTS, "tool_calls"):
         if _read(obj, name):
-            message = f"{name} {show(obj[name])} belongs to kind request: cache storage has tokens; leave it out"
+            message = f"{name} {described(obj[name])} belongs to kind request: cache storage has tokens; leave it out"
             raise RecordError("unexpected_field", message)
     if obj.get("tokens") is None:
         message = "tokens is missing: cache storage is priced by tokens, start and end; add it"
@@ -144,7 +145,8 @@ def _read_storage(obj: JsonObject, record: UsageRecord) -> None:
     record.occurred_at_us = _read_start(obj)
     record.storage_end_us = _read(obj, "end")
     if record.storage_end_us <= record.occurred_at_us:
-        message = f"end {show(obj['end'])} is not after start {show(obj['start'])}: storage is [start, end); correct it"
+        times = f"end {show_time(obj['end'])} is not after start {show_time(obj['start'])}"
+        message = f"{times}: storage is [start, end); correct it"
         raise RecordError("end_not_after_start", message)
     record.service_tier = _read(obj, "service_tier")
 
@@ -154,7 +156,7 @@ def _read_start(obj: JsonObject) -> int:
     occurred_at = obj.get("occurred_at")
     if occurred_at is not None and _read(obj, "occurred_at") != start_us:
         message = (
-            f"occurred_at {show(occurred_at)} is not start {show(obj['start'])}: "
+            f"occurred_at {show_time(occurred_at)} is not start {show_time(obj['start'])}: "
             "cache storage occurs when it starts; leave occurred_at out"
         )
         raise RecordError("occurred_at_differs", message)

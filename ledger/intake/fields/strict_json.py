@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from ledger.intake.fields.record import JsonObject, RecordError
-from ledger.intake.fields.values import show
+from pricing.errors import described, shown_word
 
 MAX_NESTING = 500
 """Levels of objects and lists, inclusive: beyond any payload, below Python's stack."""
@@ -37,9 +37,8 @@ def decode_object(raw: bytes, *, cut: bool = False) -> JsonObject:
     """Returns the one JSON object in `raw`; RecordError else. `cut`: no line end followed."""
     value = decode(raw, cut=cut)
     if type(value) is not dict:
-        # A text may be a prompt: it isn't shown.
-        shown = "a text" if isinstance(value, str) else show(value)
-        raise RecordError("not_an_object", f"{shown} isn't a JSON object: each request is one; correct the line")
+        message = f"{described(value)} isn't a JSON object: each request is one; correct the line"
+        raise RecordError("not_an_object", message)
     return value
 
 
@@ -142,7 +141,7 @@ def _unique_pairs(pairs: list[tuple[str, Any]]) -> JsonObject:
     unique = dict(pairs)
     if len(unique) < len(pairs):
         (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
-        message = f"the key {show(key)} is given twice in one object: which value counts can't be known; keep one"
+        message = f"the key {shown_word(key)} is given twice in one object: which value counts can't be known; keep one"
         raise RecordError("duplicate_key", message)
     return unique
 

@@ -6,8 +6,8 @@ import re
 from decimal import ROUND_DOWN, Context, Decimal
 
 from ledger.intake.fields.record import RecordError
-from ledger.intake.fields.values import show
 from ledger.values.instants import parse_iso, to_microseconds
+from pricing.errors import described
 
 US = 1_000_000
 _END_SECONDS = 253_402_300_800  # 10000-01-01T00:00Z, exclusive
@@ -16,6 +16,15 @@ _END_SECONDS = 253_402_300_800  # 10000-01-01T00:00Z, exclusive
 _EXACT = Context(prec=400, rounding=ROUND_DOWN)
 
 _OTHER_YEAR = re.compile(r"(?:[+-][0-9]{4,}|[0-9]{5,}|0000)-[0-9]{2}-[0-9]{2}")
+
+
+# What is written as a time: text beside it isn't, and may be anything.
+_DATED = re.compile(r"[0-9TZtz:.,+/ -]{1,40}")
+
+
+def show_time(value: object) -> str:
+    """Returns what stands where a time belongs, for a message: quoted where it is written as one, else described."""
+    return repr(value) if isinstance(value, str) and _DATED.fullmatch(value) else described(value)
 
 
 def read_time(value: object, name: str) -> int:
@@ -33,7 +42,7 @@ def read_time(value: object, name: str) -> int:
     if value is None or isinstance(value, str):
         message = f"{name} is missing: a request is dated by it; add epoch seconds or ISO 8601 text with a zone"
         raise RecordError("missing_time", message)
-    message = f"{name} {show(value)} isn't a time: give epoch seconds or ISO 8601 text with a zone"
+    message = f"{name} {show_time(value)} isn't a time: give epoch seconds or ISO 8601 text with a zone"
     raise RecordError("invalid_time", message)
 
 
@@ -51,10 +60,12 @@ def _read_iso(text: str, name: str) -> int:
     except ValueError:
         if _OTHER_YEAR.match(text):
             raise _not_in_range(text, name) from None
-        message = f"{name} {show(text)} isn't an ISO 8601 time: write it as 2026-02-19T07:37:54Z"
+        message = f"{name} {show_time(text)} isn't an ISO 8601 time: write it as 2026-02-19T07:37:54Z"
         raise RecordError("invalid_time", message) from None
     if moment.tzinfo is None:
-        raise RecordError("no_time_zone", f"{name} {show(text)} has no time zone: add Z or an offset such as +08:00")
+        raise RecordError(
+            "no_time_zone", f"{name} {show_time(text)} has no time zone: add Z or an offset such as +08:00"
+        )
     instant = to_microseconds(moment)
     if not 0 <= instant < _END_SECONDS * US:
         raise _not_in_range(text, name)
@@ -62,7 +73,5 @@ def _read_iso(text: str, name: str) -> int:
 
 
 def _not_in_range(value: object, name: str) -> RecordError:
-    message = (
-        f"{name} {show(value)} is not from 1970-01-01 to 9999-12-31: numbers are seconds since 1970, not milliseconds"
-    )
-    return RecordError("time_out_of_range", message)
+    rule = "is not from 1970-01-01 to 9999-12-31: numbers are seconds since 1970, not milliseconds"
+    return RecordError("time_out_of_range", f"{name} {show_time(value)} {rule}")

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from ledger.intake.fields.record import RecordError
 from ledger.intake.fields.usage_names import COUNT_MEANINGS, Count, meaning_of
-from ledger.intake.fields.values import is_nothing, read_count, show
+from ledger.intake.fields.values import is_nothing, read_count
+from pricing.errors import described, is_name
 from pricing.money import INT64_MAX
 from pricing.usage import TokenUsage, check_service_tier, check_total, check_unpriced_tokens
 
@@ -18,7 +19,6 @@ _COMPLETE = ("completed", "incomplete")
 _DETAILS = re.compile(r"(?:input|prompt|output|completion)_tokens?_details")
 _PER_TURN = "_per_turn"
 _WHOLES = frozenset({"input", "output", "total", "cached", "reasoning"})
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_./-]{1,100}")
 
 
 class Reported(NamedTuple):
@@ -147,10 +147,8 @@ def check_priced_tier(service_tier: object, tokens: TokenUsage | None) -> None:
 
 def unknown_usage(name: str, value: object) -> RecordError:
     """The refusal of a name that may be priced for all that is known."""
-    # A text may be anything: it isn't shown.
-    shown = "(a text)" if isinstance(value, str) else show(value)
     message = (
-        f"{name} {shown} isn't a count that a card prices, nor known to cost nothing: "
+        f"{name} {described(value)} isn't a count that a card prices, nor known to cost nothing: "
         "usage is priced whole or not at all; book this request by hand as a `records` line"
     )
     return RecordError("unknown_usage", message)
@@ -234,8 +232,8 @@ def _check_parts(found: _Found, meanings: tuple[Count, ...], whole: int) -> None
 
 
 def shown_name(prefix: str, path: str) -> str:
-    """A dotted name for a message, escaped where it is no plain one."""
-    return prefix + (path if _PLAIN_NAME.fullmatch(path) else show(path))
+    """A dotted name for a message; one that isn't of plain words may be anything, and only its length is told."""
+    return prefix + (path if is_name(path) else f"(a name of {len(path)} characters)")
 
 
 def _mismatch(what: str) -> RecordError:
@@ -243,4 +241,6 @@ def _mismatch(what: str) -> RecordError:
 
 
 def _no_object(name: str, value: object) -> RecordError:
-    return RecordError("invalid_usage", f"{name} {show(value)} isn't an object: it holds counts; correct the record")
+    return RecordError(
+        "invalid_usage", f"{name} {described(value)} isn't an object: it holds counts; correct the record"
+    )

@@ -17,6 +17,7 @@ from ledger.intake.fields.record import (
     STATUSES,
     RecordError,
 )
+from pricing.errors import described, shown_word
 from pricing.money import INT64_MAX, NANO, round_units
 
 _SHOWN = 40
@@ -25,21 +26,12 @@ _IN_USD = re.compile(r"\s*(.*?)\s*usd\s*", re.IGNORECASE | re.DOTALL)
 _KNOWN_STATUSES = STATUSES + PENDING_STATUSES
 
 
-def show(value: object) -> str:
-    """Returns a value for a message: at most 40 characters, escaped; objects only by kind."""
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    if isinstance(value, str):
-        text = repr(value[: _SHOWN + 1])
-        return text if len(text) <= _SHOWN + 2 else f"{text[:_SHOWN]}…"
-    if isinstance(value, int):
-        # Python refuses to print integers of more than 4,300 digits.
-        return str(value) if value.bit_length() <= 128 else f"(a number of {value.bit_length()} bits)"
-    if isinstance(value, float | Decimal):
-        return str(value)[:_SHOWN]
-    if isinstance(value, dict | list):
-        return "(an object)" if isinstance(value, dict) else "(a list)"
-    return f"(a {type(value).__name__})"
+def show(label: object) -> str:
+    """Returns a label for a message: at most 40 characters, escaped; what is no text is described."""
+    if not isinstance(label, str):
+        return described(label)
+    text = repr(label[: _SHOWN + 1])
+    return text if len(text) <= _SHOWN + 2 else f"{text[:_SHOWN]}…"
 
 
 def is_nothing(value: object) -> bool:
@@ -54,12 +46,14 @@ def read_count(value: object, name: str) -> int:
     if value is None:
         return 0
     if type(value) is not int:
-        message = f"{name} {show(value)} isn't a JSON integer: counts are whole numbers such as 88; correct the record"
+        message = (
+            f"{name} {described(value)} isn't a JSON integer: counts are whole numbers such as 88; correct the record"
+        )
         raise RecordError("not_an_integer", message)
     if value < 0:
-        message = f"{name} {show(value)} is negative: counts are 0 or more; correct the record"
+        message = f"{name} {described(value)} is negative: counts are 0 or more; correct the record"
         raise RecordError("negative_count", message)
-    message = f"{name} {show(value)} is past 2**63 - 1, the largest count; correct the record"
+    message = f"{name} {described(value)} is past 2**63 - 1, the largest count; correct the record"
     raise RecordError("count_out_of_range", message)
 
 
@@ -74,21 +68,21 @@ def read_text(value: object, name: str, limit: int = MAX_NAME) -> str | None:
         if len(value) > limit or not value.isascii() or "\0" in value:
             check_text(value, name, limit)
         return value
-    raise RecordError("not_text", f"{name} {show(value)} isn't text: give it as a JSON string")
+    raise RecordError("not_text", f"{name} {described(value)} isn't text: give it as a JSON string")
 
 
 def check_text(value: str, name: str, limit: int) -> None:
     """Refuses a text that is too long to keep, or that a database can't hold."""
     if len(value) > limit:
-        message = f"{name} {show(value)} has {len(value)} characters: at most {limit} are kept; shorten it"
+        message = f"{name} has {len(value)} characters: at most {limit} are kept; shorten it"
         raise RecordError("too_long", message)
     if "\0" in value:
-        raise RecordError("nul_byte", f"{name} {show(value)} holds a NUL character: no database keeps it; remove it")
+        raise RecordError("nul_byte", f"{name} holds a NUL character: no database keeps it; remove it")
     if not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError:
-            message = f"{name} {show(value)} holds half a surrogate pair: that is no character; correct the text"
+            message = f"{name} holds half a surrogate pair: that is no character; correct the text"
             raise RecordError("lone_surrogate", message) from None
 
 
@@ -106,7 +100,7 @@ def read_kind(kind: object, name: str) -> str:
     if kind is None:
         return "request"
     if kind not in ("request", "cache_storage"):
-        raise RecordError("unknown_kind", f"{name} {show(kind)} is unknown: it is request or cache_storage")
+        raise RecordError("unknown_kind", f"{name} {shown_word(kind)} is unknown: it is request or cache_storage")
     return str(kind)
 
 
@@ -115,7 +109,7 @@ def read_status(status: object, name: str) -> str:
     if status is None:
         return "completed"
     if not isinstance(status, str) or status not in _KNOWN_STATUSES:
-        message = f"{name} {show(status)} is unknown: it is one of {', '.join(_KNOWN_STATUSES)}"
+        message = f"{name} {shown_word(status)} is unknown: it is one of {', '.join(_KNOWN_STATUSES)}"
         raise RecordError("unknown_status", message)
     return status
 
@@ -215,10 +209,10 @@ def _scalar_text(value: object) -> str | None:
 
 
 def _not_flat(name: str, value: object) -> RecordError:
-    message = f"{name} {show(value)} isn't a flat object: tags are texts by key, such as {{'team': 'search'}}"
+    message = f"{name} {described(value)} isn't a flat object: tags are texts by key, such as {{'team': 'search'}}"
     return RecordError("invalid_tags", message)
 
 
 def _no_amount(value: object, name: str) -> RecordError:
-    message = f"{name} {show(value)} isn't an amount: give a finite decimal below 9.2e9, such as '0.0024'"
+    message = f"{name} {described(value)} isn't an amount: give a finite decimal below 9.2e9, such as '0.0024'"
     return RecordError("invalid_amount", message)

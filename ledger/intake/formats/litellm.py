@@ -18,9 +18,10 @@ from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.strict_json import decode
 from ledger.intake.fields.times import read_time
 from ledger.intake.fields.usage import Reported, UsageReader, leaves
-from ledger.intake.fields.values import read_id, read_metadata, read_tags, read_text, read_usd_figure, show
+from ledger.intake.fields.values import read_id, read_metadata, read_tags, read_text, read_usd_figure
 from ledger.intake.formats.format import Format, Table
 from ledger.values.instants import iso_text
+from pricing.errors import shown_word
 
 COLUMNS: Final = frozenset({"request_id", "spend", "startTime"})
 """Columns that tell a row of this table from a usage record of the ledger's own."""
@@ -98,7 +99,9 @@ def _check_call(obj: JsonObject, metadata: JsonObject) -> Ignored | None:
 def _status(obj: JsonObject, metadata: JsonObject) -> str:
     status = obj.get("status") or metadata.get("status") or ""
     if not isinstance(status, str) or status not in _STATUSES:
-        raise RecordError("unknown_status", f"status {show(status)} is unknown: LiteLLM writes success or failure")
+        raise RecordError(
+            "unknown_status", f"status {shown_word(status)} is unknown: LiteLLM writes success or failure"
+        )
     return _STATUSES[status]
 
 

@@ -15,7 +15,7 @@ from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.strict_json import encode
 from ledger.intake.fields.times import read_time
 from ledger.intake.fields.usage import Reported, UsageReader, check_priced_tier, leaves
-from ledger.intake.fields.values import read_id, read_metadata, read_text, show
+from ledger.intake.fields.values import read_id, read_metadata, read_text
 from ledger.intake.formats.format import Format
 from ledger.intake.formats.spans import (
     RESPONSE_ID,
@@ -30,6 +30,7 @@ from ledger.intake.formats.spans import (
     whole_number,
 )
 from ledger.values.instants import iso_text
+from pricing.errors import described
 
 _READER = UsageReader("input_tokens", "output_tokens", USAGE)
 _TRACES, _LOGS, _METRICS = "resourceSpans", "resourceLogs", "resourceMetrics"
@@ -73,7 +74,7 @@ def _spans_in(obj: JsonObject) -> Iterator[tuple[Mapping[str, Any], object]]:
 
 def _span(resource: Mapping[str, Any], span: object) -> TraceSpan | tuple[bytes, Rejected]:
     if not isinstance(span, dict):
-        message = f"span {show(span)} isn't an object: each span is one; correct the export"
+        message = f"span {described(span)} isn't an object: each span is one; correct the export"
         return encode(span), Rejected("not_an_object", message)
     try:
         return TraceSpan(resource, span, attributes_of(span))
@@ -162,7 +163,9 @@ class _SpanReader:
         if nanoseconds is None or nanoseconds == 0:
             return read_time(None, name)
         if not isinstance(nanoseconds, int) or isinstance(nanoseconds, bool):
-            message = f"{name} {show(nanoseconds)} isn't a time: give whole nanoseconds since 1970; correct the export"
+            message = (
+                f"{name} {described(nanoseconds)} isn't a time: give whole nanoseconds since 1970; correct the export"
+            )
             raise RecordError("invalid_time", message)
         return read_time(nanoseconds // 10**9, name) + nanoseconds % 10**9 // 1_000
 

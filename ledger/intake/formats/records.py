@@ -20,6 +20,7 @@ from ledger.intake.fields.times import read_time
 from ledger.intake.fields.values import read_count, show
 from ledger.intake.formats.format import Format, Table
 from ledger.values.instants import iso_text
+from pricing.errors import described
 from pricing.money import format_nano
 
 TAG_COLUMN = "tag."
@@ -91,7 +92,9 @@ def _value(name: str, cell: str) -> Any:  # noqa: ANN401 - what JSON would hold
     if name == "tags":
         return decode_object(text.encode())
     if name == "provider_amount" and "," in text:
-        message = f"provider_amount {show(text)} has a comma: it may part thousands or decimals; write it like 1234.5"
+        message = (
+            f"provider_amount {described(text)} has a comma: it may part thousands or decimals; write it like 1234.5"
+        )
         raise RecordError("invalid_amount", message)
     return text if name in ("kind", "status", "service_tier", "provider_amount") else cell
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ledger.intake.fields.kinds import CACHE_HIT, counts_tokens, is_true, objects_in
 from ledger.intake.fields.record import JsonObject, RecordError
-from ledger.intake.fields.values import show
+from pricing.errors import described, shown_word
 
 OPERATIONS = frozenset({"chat", "text_completion", "generate_content"})
 USAGE = "gen_ai.usage."
@@ -142,7 +142,7 @@ def listed_objects(obj: Mapping[str, Any], *names: str) -> Iterator[JsonObject]:
     for name in names:
         for found in list_in(obj, name):
             if not isinstance(found, dict):
-                message = f"{name} holds {show(found)}: it is a list of objects; correct the export"
+                message = f"{name} holds {described(found)}: it is a list of objects; correct the export"
                 raise RecordError("invalid_otel", message)
             yield found
 
@@ -153,7 +153,9 @@ def list_in(obj: Mapping[str, Any], name: str) -> list[Any]:
     if found is None:
         return []
     if not isinstance(found, list):
-        raise RecordError("invalid_otel", f"{name} {show(found)} isn't a list: OTLP JSON has one; correct the export")
+        raise RecordError(
+            "invalid_otel", f"{name} {described(found)} isn't a list: OTLP JSON has one; correct the export"
+        )
     return found
 
 
@@ -166,10 +168,8 @@ def attributes_of(owner: Mapping[str, Any]) -> dict[str, Any]:
             continue
         plain = plain_value(value)
         if attributes.setdefault(key, plain) != plain:
-            message = (
-                f"the attribute {show(key)} is given twice in one span: which value counts can't be known; keep one"
-            )
-            raise RecordError("duplicate_key", message)
+            rule = "is given twice in one span: which value counts can't be known; keep one"
+            raise RecordError("duplicate_key", f"the attribute {shown_word(key)} {rule}")
     return attributes
 
 
