@@ -20,7 +20,7 @@ from ledger.channels.send import send
 from ledger.channels.settings import STANDARD_OUTPUT, Address, Channel, read_address
 from ledger.errors import LedgerError
 from ledger.reports.selection import Selection
-from ledger.reports.spend import spend_reader
+from ledger.reports.snapshot import Snapshot
 from ledger.store.database import Database
 from ledger.store.tables import budgets, sources
 from ledger.values.budget import Budget
@@ -54,7 +54,7 @@ class Watch:
     def __init__(self, connection: Connection, database: Database, asked: Asked, status: Status) -> None:
         self.schedules = read_schedules(connection)
         self._connection, self._asked, self._status = connection, asked, status
-        self._read = spend_reader(connection, database)
+        self._read = Snapshot.of(connection, database).spend
         first = select(budgets.c.name, func.min(budgets.c.recorded_at).label("stated_at")).group_by(budgets.c.name)
         self._stated_at = {row.name: row.stated_at for row in connection.execute(first)}
         self._base = Selection(database.zone, basis="posted")

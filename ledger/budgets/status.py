@@ -19,7 +19,8 @@ from ledger.errors import LedgerError
 from ledger.reports.completeness import NotBooked, Silence
 from ledger.reports.plan import PART
 from ledger.reports.selection import Basis, Selection
-from ledger.reports.spend import SelectedSpend, SpendRow, spend_reader
+from ledger.reports.snapshot import Snapshot
+from ledger.reports.spend import SelectedSpend, SpendRow
 from ledger.reports.unbooked import read_unbooked_calls
 from ledger.store.database import Database
 from ledger.values.budget import Budget
@@ -200,17 +201,27 @@ def read_status(
     `expectations` are the longest silences expected of sources that are declared, `budgets` other ones than the
     ledger's.
     """
-    zone = database.zone
     with database.reading() as connection:
-        read = spend_reader(connection, database)
-        if budgets is None:
-            budgets = held_on(read_schedules(connection), asked.day)
-        status = status_of(budgets, asked, Selection(zone, basis=basis), read)
-        used = with_forecasts(status.budgets, min(asked.at, now), Selection(zone), read)
-        whole = asked.selection(Selection(zone, basis=basis), *_bounds(asked.day, "month", zone))
-        calls = read_unbooked_calls(connection, whole, zone)
-        status = replace(status, budgets=used, unbooked_calls=calls)
-        return with_gaps(connection, status, asked, whole, expectations, now=now)
+        snapshot = Snapshot.of(connection, database)
+        status = status_in(snapshot, asked, basis=basis, now=now, budgets=budgets)
+        return with_gaps(connection, status, asked, _month_of(asked, basis, database.zone), expectations, now=now)
+
+
+def status_in(
+    snapshot: Snapshot, asked: Asked, *, basis: Basis, now: datetime, budgets: Sequence[Budget] | None = None
+) -> Status:
+    """Reads the status of the budgets in a snapshot, or of these, without how complete it is."""
+    connection, zone = snapshot.connection, snapshot.zone
+    if budgets is None:
+        budgets = held_on(read_schedules(connection), asked.day)
+    status = status_of(budgets, asked, Selection(zone, basis=basis), snapshot.spend)
+    used = with_forecasts(status.budgets, min(asked.at, now), Selection(zone), snapshot.spend)
+    calls = read_unbooked_calls(connection, _month_of(asked, basis, zone), zone)
+    return replace(status, budgets=used, unbooked_calls=calls)
+
+
+def _month_of(asked: Asked, basis: Basis, zone: ZoneInfo) -> Selection:
+    return asked.selection(Selection(zone, basis=basis), *_bounds(asked.day, "month", zone))
 
 
 def held_on(schedules: Schedules, day: date) -> list[Budget]:

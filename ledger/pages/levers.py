@@ -39,7 +39,8 @@ class Levers:
 
 def find_levers(snapshot: Snapshot, month: MonthSpend, schedules: Schedules, *, rows: bool = False) -> Levers:
     """Finds the levers that would have saved most, none of under 1 % of the month's spend; `rows` reads any number."""
-    least_nano = month.usd_nano * LEAST_PERCENT // 100
+    whole_nano = month.usd_nano
+    least_nano = whole_nano * LEAST_PERCENT // 100
     if least_nano <= 0:
         return Levers()
     steps = _steps_worth(month, least_nano)
@@ -48,7 +49,7 @@ def find_levers(snapshot: Snapshot, month: MonthSpend, schedules: Schedules, *, 
     if steps and not skipped:
         over = read_over_steps(snapshot.connection, month.selection, month.month, steps)
         found += _price_steps(over, month.spend.rate_entries)
-    worth = [lever for lever in found if lever.saving_nano * 100 >= month.usd_nano * LEAST_PERCENT]
+    worth = [lever for lever in found if lever.saving_nano * 100 >= whole_nano * LEAST_PERCENT]
     dearest = sorted(worth, key=lambda lever: (-lever.saving_nano, lever.kind, lever.project, lever.model or ""))
     return Levers(_with_owners(snapshot, month, schedules, dearest[:MOST_LEVERS]), skipped)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import BindParameter, Connection, bindparam, func, or_, select
@@ -29,6 +29,8 @@ JUDGED_BY = timedelta(weeks=4)
 LEAST_SILENCE = timedelta(hours=26)
 # Usage over this time, without long gaps, is regular.
 REGULAR = timedelta(weeks=1)
+# Keys of a source that are looked up one by one.
+MOST_LOOKED_UP = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +261,7 @@ def _expected_of(connection: Connection, usage: _Usage) -> tuple[timedelta, bool
     return expected, usage.quarter - quarters[0] >= max(expected, REGULAR)
 
 
-def _keys(connection: Connection, source: str, months: Sequence[str]) -> BindParameter[int]:
+def _keys(connection: Connection, source: str, months: Sequence[str]) -> BindParameter[Any]:
     """Finds a source's keys of some months, to be written into a statement."""
     of_usage = (rollup_keys.c.source == source) & (rollup_keys.c.charge_class != "adjustment")
     ids = select(rollup_keys.c.id).where(of_usage, rollup_keys.c.occurred_month.in_(months)).order_by(rollup_keys.c.id)
@@ -267,17 +269,20 @@ def _keys(connection: Connection, source: str, months: Sequence[str]) -> BindPar
     return bindparam("keys", found, expanding=True, literal_execute=True)
 
 
-def _quarters(connection: Connection, keys: BindParameter[int], start: datetime, end: datetime) -> list[datetime]:
+def _quarters(connection: Connection, keys: BindParameter[Any], start: datetime, end: datetime) -> list[datetime]:
     """Lists the quarter-hours with usage of the keys that begin in [start, end), both whole quarter-hours.
 
-    Each is looked up, which takes the same time for a source among many others as for one alone.
+    Each is looked up, which takes the same time for a source among many others as for one alone: key by key of few
+    keys, and of many in the rows that a quarter-hour has.
     """
     first = select(literal_int(to_microseconds(start)).label("quarter"))
     times = first.cte("times", recursive=True)
     after = times.c.quarter + literal_int(QUARTER_US)
     times = times.union_all(select(after).where(after < literal_int(to_microseconds(end))))
+    # Plus 0, the database can't look the keys up one by one in each quarter-hour.
+    key = rollup_quarters.c.key_id if len(keys.value or []) <= MOST_LOOKED_UP else rollup_quarters.c.key_id + 0
     own = select(rollup_quarters.c.key_id).where(
-        microseconds(rollup_quarters.c.quarter) == times.c.quarter, rollup_quarters.c.key_id.in_(keys)
+        microseconds(rollup_quarters.c.quarter) == times.c.quarter, key.in_(keys)
     )
     query = select(times.c.quarter).where(own.exists()).order_by(times.c.quarter)
     return [from_microseconds(quarter) for quarter in connection.execute(query).scalars()]

@@ -13,7 +13,7 @@ from ledger.reports.completeness import read_not_booked
 from ledger.reports.extent import first_request
 from ledger.reports.plan import PART
 from ledger.reports.selection import Basis, Selection
-from ledger.reports.spend import SelectedSpend, read_spend
+from ledger.reports.snapshot import Snapshot
 from ledger.reports.table import Earlier, Layout, Report, build_report, report_columns
 from ledger.reports.tally import parted
 from ledger.reports.unbooked import read_unbooked_calls
@@ -70,10 +70,7 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
     selection = options.selection(span, zone)
     compared = None if options.compare is None else compared_with(options.compare, span, zone=zone, now=now)
     with database.reading() as connection:
-
-        def read(selection: Selection) -> SelectedSpend:
-            return read_spend(connection, selection, ledger_zone=database.zone, rollup_tags=database.rollup_tags)
-
+        read = Snapshot.of(connection, database).spend
         spend, parts = parted(read(replace(selection, dimensions=(*selection.dimensions, PART))))
         not_booked = read_not_booked(connection, selection)
         calls = read_unbooked_calls(connection, selection, database.zone)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from ledger.reports.selection import Selection
 from ledger.reports.spend import SelectedSpend, read_spend
+from ledger.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,11 @@ class Snapshot:
     connection: Connection
     zone: ZoneInfo
     rollup_tags: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, connection: Connection, database: Database) -> Snapshot:
+        """Makes the snapshot that a connection to a ledger reads."""
+        return cls(connection, database.zone, tuple(database.rollup_tags))
 
     def spend(self, selection: Selection) -> SelectedSpend:
         """Reads the selection's sums."""

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
@@ -19,7 +18,6 @@ from ledger.reports.dimensions import TAG_PREFIX
 from ledger.reports.plan import FIXED_COLUMNS, KEY_COLUMN, QUARTERS, Grain, Plan, Sums, make_plan
 from ledger.reports.selection import Selection
 from ledger.reports.sums import DAYS_BEFORE_EPOCH, sums_of_charges, sums_of_rollups
-from ledger.store.database import Database
 from ledger.store.expressions import joined
 from ledger.values.calendar import month_start
 from pricing.rate_card import RateEntry
@@ -66,11 +64,6 @@ def read_spend(
     rows = _rows(connection, plan, _read_sums(connection, plan))
     used = {row.rate_entry_id for row in rows if row.rate_entry_id is not None}
     return SelectedSpend(rows, read_rate_entries(connection, used), plan.grain, plan.reason)
-
-
-def spend_reader(connection: Connection, database: Database) -> Callable[[Selection], SelectedSpend]:
-    """Makes a reader of selections from one connection to a ledger."""
-    return partial(read_spend, connection, ledger_zone=database.zone, rollup_tags=database.rollup_tags)
 
 
 def _read_sums(connection: Connection, plan: Plan) -> Iterable[Sequence[Any]]:

@@ -23,11 +23,12 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from ledger.cli.show.output import Output, chosen_output, output_options, wants_colour
-from ledger.cli.show.sheet import Column, Sheet, common_places, rounded, shown_cell, to_csv, to_json, to_markdown
+from ledger.cli.show.sheet import Column, Sheet, shown_cell, to_csv, to_json, to_markdown
 from ledger.cli.show.sheet_files import write_sheet_file
 from ledger.cli.show.tables import to_table
 from ledger.cli.show.whole_files import replacing
 from ledger.errors import LedgerError
+from ledger.values.rounding import common_places, rounded
 from ledger.values.safe_csv import guard
 from ledger.values.safe_text import UNSAFE, json_text, visible
 from tests.conftest import Cli

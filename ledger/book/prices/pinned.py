@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import date
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
 from ledger.errors import LedgerError
-from ledger.store.tables import conversions, rate_entries
+from ledger.store.tables import conversions, rate_entries, rollup_keys
+from pricing.money import Conversion
 from pricing.rate_card import RateEntry
 
 
@@ -21,6 +24,34 @@ def read_rate_entries(connection: Connection, ids: Collection[int] | None = None
     """Reads price entries by id: those asked for, or all that the ledger has pinned."""
     rows = connection.execute(select(rate_entries.c.id, rate_entries.c.content))
     return {number: RateEntry.from_content(content) for number, content in rows if ids is None or number in ids}
+
+
+class UsedPrices(NamedTuple):
+    """The price entries, by their keys, and the conversions that charges pin, each in order of time and name."""
+
+    rate_entries: tuple[str, ...]
+    conversions: tuple[Conversion, ...]
+
+
+def read_used_prices(connection: Connection, month: str, project: str | None = None) -> UsedPrices:
+    """Reads the price entries and conversions of the charges posted in a month, or of one project's among them."""
+    keys = rollup_keys.c.posted_month == month
+    if project is not None:
+        keys &= rollup_keys.c.project == project
+    entries = select(rollup_keys.c.rate_entry_id).where(keys).distinct()
+    converted = select(rollup_keys.c.conversion_id).where(keys).distinct()
+    names = connection.execute(select(rate_entries.c.key).where(rate_entries.c.id.in_(entries))).scalars()
+    rows = connection.execute(select(conversions).where(conversions.c.id.in_(converted)))
+    found = {
+        Conversion(row.currency, row.per_usd_nano, row.effective_from, row.source_url, _day(row.checked_on))
+        for row in rows
+    }
+    in_order = sorted(found, key=lambda each: (each.currency, each.effective_from, each.per_usd_nano))
+    return UsedPrices(tuple(sorted(names)), tuple(in_order))
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
 
 
 def charged_at_pico(entry: RateEntry, tier_label: str, meter: str) -> int:

@@ -12,6 +12,7 @@ import click
 from ledger.cli.app import App, decide_exit
 from ledger.cli.command import command, group
 from ledger.cli.commands.budget_notify import notify
+from ledger.cli.commands.budget_report import month_page
 from ledger.cli.commands.budget_sheets import changes_sheet, gap_words, list_sheet, status_sheet
 from ledger.cli.show.output import FILE_FORMATS, Output, note
 from ledger.errors import LedgerError
@@ -283,6 +284,9 @@ def status(
     if output.format in ("csv", *FILE_FORMATS):
         for text in gap_words(found):
             note(text)
+
+
+budget.add_command(month_page)
 
 
 def _judge(found: Status, by: str) -> None:

@@ -9,11 +9,13 @@ import click
 
 from ledger.cli.app import POSITIVE, App
 from ledger.cli.command import command, period_options
-from ledger.cli.show.output import FILE_FORMATS, Output, note
+from ledger.cli.commands.budget_report import write_page
+from ledger.cli.show.output import FILE_FORMATS, SHEET_FORMATS, Output, note, output_options
 from ledger.cli.show.sheet import Column, Sheet, without_fees
+from ledger.errors import LedgerError
 from ledger.reports.completeness_words import not_booked_document, not_booked_words
 from ledger.values.instants import moment_text
-from ledger.values.words import grouped
+from ledger.values.words import grouped, listed
 from pricing.money import format_nano
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ IMPORTANCE = (
     "cached_input_credits", "cache_storage_credits",
 )  # fmt: skip
 
+# What the command line calls an option, where it isn't its name.
+OPTIONS = {"dimensions": "by", "models": "model", "tags": "tag"}
+
 PARTS = {"correction": "corrections of closed months", "adjustment": "adjustments"}
 
 
@@ -38,6 +43,8 @@ PARTS = {"correction": "corrections of closed months", "adjustment": "adjustment
     "tollbook report --by charge_class --by project --month last",
     "tollbook report --by tag:team --project search --format csv -o march.csv",
     "tollbook report --by project --month last -o march.xlsx",
+    "tollbook report --month last -o march.html",
+    shows=output_options((*SHEET_FORMATS, *FILE_FORMATS, "html")),
 )
 @click.option(
     "--by",
@@ -62,17 +69,24 @@ PARTS = {"correction": "corrections of closed months", "adjustment": "adjustment
 )
 @click.option("--sort", metavar="COLUMN", help="By this column: numbers falling, text rising.")
 @click.option("--top", metavar="N", type=POSITIVE, help="The first N rows; the total stays that of all.")
+@click.option("--rows", is_flag=True, help="Of the page: read the rows of more than 1,000,000 requests too.")
 @click.option(
     "--compare",
     metavar="previous|YYYY-MM",
     help="Beside another period: the one before, or a month; as much of it as is over of this one.",
 )
-def report(app: App, /, *, output: Output, **options: Any) -> None:
+def report(app: App, /, *, output: Output, rows: bool, **options: Any) -> None:
     """Show what was spent, by model, project, day, month, tier, tag and more.
 
     Amounts are exact; USD is converted at the rate in effect when each request happened and rounded once a figure.
-    A table rounds for the eye: --format json and csv have every place.
+    A table rounds for the eye: --format json and csv have every place. --format html is the page of a month, as
+    'tollbook budget report' makes it.
     """
+    if output.format == "html":
+        _write_page(app, output, rows=rows, **options)
+        return
+    if rows:
+        raise LedgerError("--rows is for the page of a month: give --format html too, or leave it out")
     from ledger.reports.report import ReportOptions, run_report
 
     asked = ReportOptions(**options)
@@ -83,6 +97,20 @@ def report(app: App, /, *, output: Output, **options: Any) -> None:
     if output.format in ("csv", *FILE_FORMATS):
         for text in _words(found):
             note(text)
+
+
+def _write_page(app: App, output: Output, *, rows: bool, **options: Any) -> None:
+    """Writes the page of the month; LedgerError for options that it has no room for."""
+    taken = ("month", "projects", "basis")
+    others = [f"--{OPTIONS.get(name, name)}" for name, value in options.items() if value and name not in taken]
+    if options["basis"] != "posted":
+        others.append(f"--basis {options['basis']}")
+    if others:
+        raise LedgerError(f"--format html is the page of a month: leave out {listed(others)}")
+    if options["month"] is None or len(options["projects"]) > 1:
+        give = "give --month" if options["month"] is None else "give one --project, or none"
+        raise LedgerError(f"--format html is the page of a month, of all projects or one: {give}")
+    write_page(app, output, month=options["month"], project=next(iter(options["projects"]), None), rows=rows)
 
 
 def _sheet(report: Report) -> Sheet:

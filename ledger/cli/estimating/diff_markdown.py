@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ledger.cli.show.report_files import COMMENT_CHARACTERS
-from ledger.cli.show.sheet import common_places, markdown_text, rounded
 from ledger.estimates.changes.document import DiffDocument, WorkloadChange
 from ledger.estimates.workloads.document import GateResult
 from ledger.estimates.workloads.gate_words import after_commas
+from ledger.values.markdown import markdown_text
+from ledger.values.rounding import common_places, rounded
 from ledger.values.words import counted
 from pricing.money import NANO, parse_units
 

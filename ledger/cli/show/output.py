@@ -37,6 +37,7 @@ _FORMAT_OF_SUFFIX = {
     ".json": "json",
     ".csv": "csv",
     ".md": "markdown",
+    ".html": "html",
     ".xml": "junit",
     ".xlsx": "xlsx",
     ".parquet": "parquet",

@@ -15,16 +15,17 @@ Cells are plain values by the kind of their column, None where there is nothing:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, takewhile
 from typing import Literal, TypeAlias
 
+from ledger.values.markdown import markdown_text
+from ledger.values.rounding import rounded
 from ledger.values.safe_csv import CsvWriter, decimal_comma, guard
 from ledger.values.safe_text import json_text, visible
 from ledger.values.words import counted, grouped
-from pricing.money import NANO, divide_half_even, format_nano, parse_units
+from pricing.money import NANO, format_nano, parse_units
 
 Kind: TypeAlias = Literal["text", "count", "money", "usd", "decimal", "percent", "flag", "facts"]
 Cell: TypeAlias = str | int | Mapping[str, str] | None
@@ -33,13 +34,7 @@ SCHEMA = 1
 LEFT_ALIGNED = frozenset({"text", "flag", "facts"})
 SCALED = frozenset({"money", "usd", "percent"})
 NO_TEXT = "(none)"
-_MARKDOWN = re.compile(r"[\\`*\[\]~|]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
-# @name, #1, GH-1 and !1 would tell people and link requests, https://, mailto: and www. would be links.
-_REFERENCE = re.compile(
-    r"@(?=[\w-])|#(?=\d+\b)|!(?=\d)|(?<![0-9A-Za-z])(?i:gh)-(?=\d)|(?<=:)//|(?i:mailto|xmpp)(?=:)|(?i:www)(?=\.)"
-)
 _LEFT_OUT = "Not shown: {}; JSON and CSV have them."
-_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,30 +148,6 @@ def shown_cell(cell: Cell, kind: Kind, places: int | None = None) -> str:
     return visible(str(cell))
 
 
-def rounded(amount_nano: int, places: int) -> str:
-    """The amount with exactly that many places, 0 to 9, half-even, and thousands separators.
-
-    With 2 places 12.345 is "12.34"; an amount that isn't 0 but would look so is "<0.01", or ">-0.01" below 0.
-    """
-    units = divide_half_even(amount_nano, 10 ** (9 - places))
-    if not units and amount_nano:
-        return f"{'<' if amount_nano > 0 else '>-'}{format_nano(10 ** (9 - places))}"
-    whole, fraction = divmod(abs(units), 10**places)
-    digits = f"{whole:,}.{fraction:0{places}d}" if places else f"{whole:,}"
-    return f"-{digits}" if units < 0 else digits
-
-
-def common_places(amounts_nano: Sequence[int], *, exact: bool = False) -> int:
-    """Places for amounts shown together: 2, or the greatest's three digits if all are below 1.
-
-    With 0.0396 the greatest they are 4, with 0.000033 the greatest 6, as it has no third digit. With `exact`, as many
-    as show every amount in full.
-    """
-    greatest = max((abs(amount) for amount in amounts_nano), default=0)
-    in_full = max((len(format_nano(amount).partition(".")[2]) for amount in amounts_nano), default=0)
-    return max(2, in_full if exact else min(12 - len(str(greatest)), in_full))
-
-
 def to_json(sheet: Sheet, *, indent: int | None = None) -> str:
     """The sheet as one JSON document, ended by a line break."""
     document = sheet.document if sheet.document is not None else _document(sheet)
@@ -254,12 +225,6 @@ def total_row(columns: Sequence[Column], shown: Sequence[str], label: str) -> li
 
 def _markdown_row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(markdown_text(cell) for cell in cells) + " |"
-
-
-def markdown_text(text: str) -> str:
-    """Text that GitHub shows as it is: no cell border, markup, HTML, mention or link can come of it."""
-    escaped = _MARKDOWN.sub(lambda found: "\\" + found[0], visible(text)).translate(_HTML)
-    return _REFERENCE.sub(r"\g<0><!-- -->", escaped)
 
 
 def without_fees(calls: int) -> str:

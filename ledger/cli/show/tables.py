@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ledger.cli.show.sheet import LEFT_ALIGNED, Cell, Column, Sheet, common_places, shown_cell, total_row
+from ledger.cli.show.sheet import LEFT_ALIGNED, Cell, Column, Sheet, shown_cell, total_row
+from ledger.values.rounding import common_places
 from ledger.values.safe_text import visible
 
 GAP = 2

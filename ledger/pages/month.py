@@ -1,0 +1,155 @@
+"""The figures of a month, read from one snapshot of a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from ledger.book.open_months import standing_close
+from ledger.book.prices.pinned import read_used_prices
+from ledger.budgets.definitions import read_schedules
+from ledger.budgets.status import BudgetStatus, asked_time, status_in
+from ledger.errors import LedgerError
+from ledger.pages.crossings import read_crossings
+from ledger.pages.days import month_days, read_daily
+from ledger.pages.levers import MOST_ROWS, find_levers
+from ledger.pages.month_figures import MonthFigures, Totals
+from ledger.pages.month_spend import cache_economics, month_parts, read_month_spend
+from ledger.pages.movements import TwoMonths, bridge_of, read_two_months
+from ledger.pages.oddities import find_oddities
+from ledger.pages.ranking import ranked
+from ledger.pages.wallets import read_wallets
+from ledger.reports.completeness import Completeness, read_completeness, read_not_booked
+from ledger.reports.selection import Selection
+from ledger.reports.snapshot import Snapshot
+from ledger.reports.spend import SelectedSpend
+from ledger.reports.tally import tallied
+from ledger.reports.unbooked import read_unbooked_calls
+from ledger.reports.unknown import unknown_in_selection
+from ledger.store.database import Database
+from ledger.values.instants import iso_text
+from ledger.values.periods import Span, parse_month
+
+SKIPPED = (
+    f"Prompts just over a price step were not looked for, as the month has more than {MOST_ROWS:,} requests: "
+    "--rows reads them."
+)
+
+
+def read_month(
+    database: Database,
+    month: str,
+    *,
+    project: str | None = None,
+    rows: bool = False,
+    expectations: Mapping[str, timedelta] | None = None,
+    now: datetime,
+) -> MonthFigures:
+    """Reads the figures of a month, YYYY-MM or `last`, or of one project's part of it.
+
+    Those of a closed month are as of its close: neither `now` nor what came later, nor the `expectations` that
+    `[[source]]` declares, changes them. `rows` reads the rows of any number of requests. LedgerError for a month to
+    come.
+    """
+    span = parse_month(month, zone=database.zone, now=now)
+    assert span.start is not None
+    if span.start > now:
+        raise LedgerError(f"--month {span.label} has not begun: give this month or an earlier one")
+    with database.reading() as connection:
+        snapshot = Snapshot.of(connection, database)
+        return _read(snapshot, span, project, rows=rows, expectations=expectations or {}, now=now)
+
+
+def _read(
+    snapshot: Snapshot,
+    span: Span,
+    project: str | None,
+    *,
+    rows: bool,
+    expectations: Mapping[str, timedelta],
+    now: datetime,
+) -> MonthFigures:
+    connection, zone = snapshot.connection, snapshot.zone
+    assert span.month is not None
+    assert span.end is not None
+    close = standing_close(connection, span.month)
+    at = span.end if close is not None else now
+    selection = Selection(zone, span.start, span.end, projects=() if project is None else (project,))
+    schedules = read_schedules(connection)
+    months = read_two_months(snapshot.spend, selection, span, now=at)
+    spend = read_month_spend(snapshot, selection)
+    daily = read_daily(snapshot, spend)
+    levers = find_levers(snapshot, spend, schedules, rows=rows)
+    budgets = _budgets(snapshot, span.month, project, at)
+    names = {each.budget.name for each in budgets}
+    prices = read_used_prices(connection, span.month, project)
+    has_before = bool(months.before.rows)
+    compared = months.compared.span
+    figures = MonthFigures(
+        month=span.month,
+        zone=zone,
+        at=at,
+        project=project,
+        total=_totals(months.after),
+        previous=_totals(months.before) if has_before else None,
+        previous_until=None if compared.month is not None else compared.end,
+        completeness=_completeness(
+            snapshot, selection, months, is_closed=close is not None, expectations=expectations, at=at
+        ),
+        budgets=budgets,
+        wallets=() if project is not None else read_wallets(snapshot, span.month, now=at),
+        bridge=bridge_of(months) if has_before else None,
+        levers=levers.found,
+        projects=ranked(months, "project", has_before=has_before),
+        models=ranked(months, "model", has_before=has_before),
+        days=month_days(spend, daily, now=at),
+        oddities=find_oddities(snapshot, spend, daily, now=at),
+        parts=month_parts(spend),
+        cache=cache_economics(spend),
+        crossings=tuple(each for each in read_crossings(snapshot, schedules, selection) if each.budget in names),
+        conversions=prices.conversions,
+        rate_entries=prices.rate_entries,
+        unbooked_calls=read_unbooked_calls(connection, selection, zone),
+        skipped=SKIPPED if levers.rows_skipped else None,
+        notes=tuple(unknown_in_selection(connection, selection, months.after.rows, snapshot.rollup_tags)),
+    )
+    if close is None:
+        return figures
+    return replace(
+        figures, closed_at=close.at, close_number=close.number, forced_reason=close.reason if close.forced else None
+    )
+
+
+def _totals(spend: SelectedSpend) -> Totals:
+    tally = tallied(spend)[1]
+    requests, input_tokens, _cached, output_tokens, _reasoning = tally.counts
+    return Totals(tally.usd_nano, requests, input_tokens + output_tokens)
+
+
+def _budgets(snapshot: Snapshot, month: str, project: str | None, at: datetime) -> tuple[BudgetStatus, ...]:
+    """Reads the budgets that hold at a time, of one project those that name it."""
+    asked = asked_time(month, None, zone=snapshot.zone, now=at)
+    found = status_in(snapshot, asked, basis="posted", now=at).budgets
+    return tuple(each for each in found if project is None or project in each.budget.projects)
+
+
+def _completeness(
+    snapshot: Snapshot,
+    selection: Selection,
+    months: TwoMonths,
+    *,
+    is_closed: bool,
+    expectations: Mapping[str, timedelta],
+    at: datetime,
+) -> Completeness:
+    """Reads how complete the figures are; of a closed month only what its close settled, and no silence of a source."""
+    assert selection.end is not None
+    if not is_closed:
+        end = min(at, selection.end)
+        return read_completeness(
+            snapshot.connection, selection, expectations, ledger_zone=snapshot.zone, at=end, now=at
+        )
+    moments = [row.last_occurred_at_us for row in months.after.rows if row.last_occurred_at_us is not None]
+    waiting = read_not_booked(snapshot.connection, selection)
+    return Completeness(iso_text(max(moments)) if moments else None, waiting)
