@@ -9,13 +9,15 @@ from ledger.budgets.status import BudgetStatus
 from ledger.pages.blocks import Cell, Heading, Section, Table, Tone, cell, share_bar
 from ledger.pages.figures import Crossing
 from ledger.pages.month_figures import MonthFigures
-from ledger.pages.words import Name, Text, day_name, fitting_places, money, name, percent
+from ledger.pages.words import Name, Text, day_name, fitting_places, money, name, percent, plain
 from ledger.values.words import counted, listed
 
 State: TypeAlias = Literal["over", "risk", "silent", "fine"]
 
 # The first page has no room for more rows; the rest are in JSON and CSV, and in `budget status`.
 MOST_ROWS = 5
+TOLD: tuple[State, ...] = ("over", "risk")
+"""The states that a digest tells of."""
 TONES: dict[State, Tone] = {"over": "bad", "risk": "warn", "silent": "soft", "fine": ""}
 
 
@@ -36,13 +38,12 @@ def budgets_section(figures: MonthFigures) -> Section:
     if not figures.budgets:
         words = "No budget holds in this month: tollbook budget set NAME --amount 100usd makes one."
         return Section("budgets", ("Budgets",), ((words,),))
-    order: list[State] = ["over", "risk", "silent"]
-    shown = [each for state in order for each in figures.budgets if state_of(each, figures.crossings) == state]
+    shown = _in_states(figures, (*TOLD, "silent"))
     fine = len(figures.budgets) - len(shown)
     rows = tuple(_row(each, figures) for each in shown[:MOST_ROWS])
     lines = []
     if len(shown) > MOST_ROWS:
-        lines.append(f"{len(shown) - MOST_ROWS:,} more like these: tollbook budget status has them.")
+        lines.append(_more(shown))
     if fine:
         lines.append(_fine(fine, bool(shown), figures))
     headings = (
@@ -55,6 +56,31 @@ def budgets_section(figures: MonthFigures) -> Section:
     )
     table = Table("Budgets over, at risk or silent", headings, rows)
     return Section("budgets", ("Budgets",), tables=(table,) if rows else (), note=(" ".join(lines),) if lines else ())
+
+
+def budget_lines(figures: MonthFigures) -> list[str]:
+    """Returns a line on each budget over or at risk, worst first."""
+    told = _in_states(figures, TOLD)
+    if figures.budgets and not told:
+        return ["no budget is over or at risk"]
+    lines = [_line(each, figures) for each in told[:MOST_ROWS]]
+    return [*lines, _more(told)] if len(told) > MOST_ROWS else lines
+
+
+def _line(status: BudgetStatus, figures: MonthFigures) -> str:
+    places = fitting_places([status.amount_nano, status.actual_nano])
+    amount = f"{money(status.amount_nano, places)} {status.budget.amount.currency}"
+    spent = f"{money(status.actual_nano, places)} of {amount} ({percent(status.used)})"
+    return plain(("budget ", name(status.budget.name), f": {spent}, ", *_state(status, figures)))
+
+
+def _in_states(figures: MonthFigures, states: Sequence[State]) -> list[BudgetStatus]:
+    """Returns the budgets in some states, in their order."""
+    return [each for state in states for each in figures.budgets if state_of(each, figures.crossings) == state]
+
+
+def _more(shown: Sequence[BudgetStatus]) -> str:
+    return f"{len(shown) - MOST_ROWS:,} more like these: tollbook budget status has them."
 
 
 def _fine(fine: int, others: bool, figures: MonthFigures) -> str:
