@@ -12,8 +12,8 @@ from hypothesis import given, settings
 
 from ledger.budgets.schedule import Part, Schedule
 from ledger.budgets.status import Asked, status_of
-from ledger.pages.crossings import read_crossings
-from ledger.pages.figures import Crossing
+from ledger.pages.figures.crossings import read_crossings
+from ledger.pages.figures.values import Crossing
 from ledger.reports.selection import Selection
 from ledger.reports.snapshot import Snapshot
 from ledger.values.amounts import Amount

@@ -14,9 +14,9 @@ from ledger.budgets.definitions import set_budget
 from ledger.errors import LedgerError
 from ledger.months.close import close_months, reopen_month
 from ledger.pages.document import document_of
+from ledger.pages.figures.read import read_month
 from ledger.pages.html import to_html
 from ledger.pages.markdown import to_markdown
-from ledger.pages.month import read_month
 from ledger.pages.tidy import to_csv, to_json
 from ledger.pages.view.page import page_of
 from ledger.store.database import Database
