@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+from ledger.budgets.asked import Asked
 from ledger.budgets.schedule import Part, Schedule
-from ledger.budgets.status import Asked, status_of
+from ledger.budgets.status import status_of
 from ledger.pages.figures.crossings import read_crossings
 from ledger.pages.figures.values import Crossing
 from ledger.reports.selection import Selection

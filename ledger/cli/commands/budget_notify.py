@@ -47,9 +47,9 @@ def notify(app: App, *, channel: str | None, at: str | None, dry_run: bool, outp
     31 days; of a forecast, those that it crosses for two days. What fails is sent again by the next run, under the same
     event_id, and shown by status until then.
     """
+    from ledger.budgets.asked import asked_time
     from ledger.budgets.events import confirm, read_undelivered, record_events
     from ledger.budgets.notify import deliver, make_plan, read_addresses
-    from ledger.budgets.status import asked_time
 
     database, now = app.open(), datetime.now(UTC)
     asked = asked_time(None, at, zone=database.zone, now=now)

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 from ledger.book.open_months import standing_close
 from ledger.book.prices.pinned import read_used_prices
+from ledger.budgets.asked import asked_time
 from ledger.budgets.definitions import read_schedules
-from ledger.budgets.status import BudgetStatus, asked_time, status_in
+from ledger.budgets.status import BudgetStatus, status_in
 from ledger.errors import LedgerError
 from ledger.pages.figures.bridge.movements import TwoMonths, bridge_of, read_two_months
 from ledger.pages.figures.crossings import read_crossings
