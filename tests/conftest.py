@@ -31,7 +31,7 @@ settings.load_profile("tollbook")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-pages", action="store_true", help="write what the pages' commands print into them")
-    parser.addoption("--update-golden", action="store_true", help="write what exports are now into tests/golden/")
+    parser.addoption("--update-golden", action="store_true", help="write what exports and pages are now")
 
 
 # --- what is long ---------------------------------------------------------------------------------------------------
@@ -70,11 +70,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.fixture
-def golden(pytestconfig: pytest.Config) -> Callable[[str, bytes], None]:
-    """Holds bytes against the file of that name in tests/golden/."""
+def golden(pytestconfig: pytest.Config) -> Callable[..., None]:
+    """Holds bytes against the file of that name in tests/golden/, or in another folder of the project."""
 
-    def compare(name: str, found: bytes) -> None:
-        path = ROOT / "tests" / "golden" / name
+    def compare(name: str, found: bytes, folder: str = "tests/golden") -> None:
+        path = ROOT / folder / name
         if pytestconfig.getoption("--update-golden"):
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(found)

@@ -14,7 +14,8 @@ from ledger.reports.selection import Selection
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from ledger.budgets.status import Asked, BudgetStatus, Status
+    from ledger.budgets.asked import Asked
+    from ledger.budgets.status import BudgetStatus, Status
 
 
 def with_gaps(

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from ledger.book.known_names import words_on
+from ledger.budgets.asked import asked_time
 from ledger.budgets.definitions import read_schedules
 from ledger.budgets.schedule import Part, Schedule, Today, stated_change
-from ledger.budgets.status import BudgetStatus, asked_time, read_status
+from ledger.budgets.status import BudgetStatus, read_status
 from ledger.errors import LedgerError
 from ledger.reports.completeness import Silence
 from ledger.store.database import Database

@@ -11,10 +11,11 @@ from sqlalchemy import Connection, func, select
 
 from ledger.book.known_names import words_on
 from ledger.budgets.alerts import Alert, actual_alerts, back_alerts, forecast_alerts, news, silence_alert
+from ledger.budgets.asked import Asked, asked_at
 from ledger.budgets.definitions import read_schedules
 from ledger.budgets.events import Event, claim, confirm, fail, read_told, read_undelivered
 from ledger.budgets.schedule import Schedules
-from ledger.budgets.status import Asked, BudgetStatus, Status, asked_at, held_on, read_status, status_of, with_forecasts
+from ledger.budgets.status import BudgetStatus, Status, held_on, read_status, status_of, with_forecasts
 from ledger.channels.message import NotDelivered
 from ledger.channels.send import send
 from ledger.channels.settings import STANDARD_OUTPUT, Address, Channel, read_address

@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 from ledger.book.open_months import standing_closes
 from ledger.budgets.alerts import Alert, DigestKind
 from ledger.budgets.events import read_told
-from ledger.pages.blocks import Page
 from ledger.pages.document import Value, document_of
+from ledger.pages.figures.month import MonthFigures
+from ledger.pages.figures.read import read_month
 from ledger.pages.html import to_html
-from ledger.pages.month import read_month
-from ledger.pages.month_figures import MonthFigures
 from ledger.pages.tidy import plain_value
+from ledger.pages.view.blocks import Page
 from ledger.pages.view.budgets import TOLD, budget_lines
 from ledger.pages.view.page import page_of
 from ledger.pages.view.verdict import places_of
-from ledger.pages.words import money, name, plain, signed, usd
+from ledger.pages.view.words import money, name, plain, signed, usd
 from ledger.store.database import Database
 from ledger.values.budget_periods import period_label, period_start
 from ledger.values.calendar import shift_month

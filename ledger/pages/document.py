@@ -9,11 +9,11 @@ from fractions import Fraction
 from typing import TypeAlias, cast
 
 from ledger.budgets.status import BudgetStatus
-from ledger.pages.blocks import Page
-from ledger.pages.figures import Bridge, CacheEconomics, Crossing, Lever, Movement, Ranked, WalletLine
-from ledger.pages.month_figures import PAGE_VERSION, MonthFigures, Totals
+from ledger.pages.figures.month import PAGE_VERSION, MonthFigures, Totals
+from ledger.pages.figures.values import Bridge, CacheEconomics, Crossing, Lever, Movement, Ranked, WalletLine
+from ledger.pages.view.blocks import Page
 from ledger.pages.view.budgets import state_of
-from ledger.pages.words import plain
+from ledger.pages.view.words import plain
 from ledger.reports.completeness import Completeness
 from ledger.reports.completeness_words import not_booked_document, silence_documents
 from pricing.money import Conversion, divide_half_even, nano_decimal

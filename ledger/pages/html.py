@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.pages.blocks import Page
+from ledger.pages.view.blocks import Page
 
 
 def to_html(page: Page) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ledger.pages.blocks import Cell, Page, Section, Table
-from ledger.pages.words import Text, plain
+from ledger.pages.view.blocks import Cell, Page, Section, Table
+from ledger.pages.view.words import Text, plain
 from ledger.values.markdown import markdown_text
 
 

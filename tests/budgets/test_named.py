@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from ledger.budgets.asked import asked_time
 from ledger.budgets.definitions import remove_budget, set_budget
 from ledger.budgets.named import NamedBudget, read_named
-from ledger.budgets.status import asked_time, read_status
+from ledger.budgets.status import read_status
 from ledger.errors import LedgerError
 from ledger.months.close import close_months
 from ledger.store.database import Database

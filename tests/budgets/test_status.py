@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.budgets.status import Asked, BudgetStatus, asked_time, status_of
+from ledger.budgets.asked import Asked, asked_time
+from ledger.budgets.status import BudgetStatus, status_of
 from ledger.errors import LedgerError
 from ledger.reports.report import ReportOptions, run_report
 from ledger.reports.selection import Basis, Selection

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from ledger.pages.bridge import bridge_between
-from ledger.pages.figures import Bridge, Cause
+from ledger.pages.figures.bridge.bridge import bridge_between
+from ledger.pages.figures.values import Bridge, Cause
 from ledger.reports.plan import CORRECTION, Sums
 from ledger.reports.spend import SelectedSpend, SpendRow
 from pricing.money import NANO, PICO_PER_NANO

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from ledger.budgets.forecast import Forecast
 from ledger.budgets.status import BudgetStatus
-from ledger.pages.figures import (
+from ledger.pages.figures.month import MonthFigures, Totals
+from ledger.pages.figures.values import (
     Bridge,
     CacheEconomics,
     Crossing,
@@ -22,7 +23,6 @@ from ledger.pages.figures import (
     Ranked,
     WalletLine,
 )
-from ledger.pages.month_figures import MonthFigures, Totals
 from ledger.reports.completeness import Completeness, NotBooked
 from ledger.values.amounts import Amount
 from ledger.values.budget import Budget

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ledger.pages.month_spend import MonthSpend, read_month_spend
+from ledger.pages.figures.month_spend import MonthSpend, read_month_spend
 from ledger.reports.selection import Selection
 from ledger.reports.snapshot import Snapshot
 from ledger.store.database import Database

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from ledger.budgets.definitions import read_schedules
-from ledger.pages.crossings import read_crossings
-from ledger.pages.days import month_days, read_daily
-from ledger.pages.figures import Crossing
-from ledger.pages.levers import find_levers
-from ledger.pages.month_spend import cache_economics, month_parts
-from ledger.pages.oddities import find_oddities
-from ledger.pages.wallets import read_wallets
+from ledger.pages.figures.crossings import read_crossings
+from ledger.pages.figures.days import month_days, read_daily
+from ledger.pages.figures.levers import find_levers
+from ledger.pages.figures.month_spend import cache_economics, month_parts
+from ledger.pages.figures.oddities import find_oddities
+from ledger.pages.figures.values import Crossing
+from ledger.pages.figures.wallets import read_wallets
 from ledger.store.opening import open_ledger
 from ledger.values.instants import iso_text, to_microseconds
 from tests.conftest import Cli

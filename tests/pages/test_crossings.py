@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+from ledger.budgets.asked import Asked
 from ledger.budgets.schedule import Part, Schedule
-from ledger.budgets.status import Asked, status_of
-from ledger.pages.crossings import read_crossings
-from ledger.pages.figures import Crossing
+from ledger.budgets.status import status_of
+from ledger.pages.figures.crossings import read_crossings
+from ledger.pages.figures.values import Crossing
 from ledger.reports.selection import Selection
 from ledger.reports.snapshot import Snapshot
 from ledger.values.amounts import Amount

@@ -10,9 +10,9 @@ import pytest
 
 from ledger.budgets.forecast import forecast
 from ledger.budgets.history import read_histories
-from ledger.pages.days import month_days, read_daily
-from ledger.pages.figures import Days
-from ledger.pages.month_spend import month_parts
+from ledger.pages.figures.days import month_days, read_daily
+from ledger.pages.figures.month_spend import month_parts
+from ledger.pages.figures.values import Days
 from ledger.reports.selection import Selection
 from ledger.values.amounts import Amount
 from ledger.values.budget import Budget

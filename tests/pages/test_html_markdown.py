@@ -8,13 +8,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ledger.pages.blocks import Page
-from ledger.pages.figures import Days, Movement, Ranked
+from ledger.pages.figures.month import Totals
+from ledger.pages.figures.values import Days, Movement, Ranked
 from ledger.pages.html import to_html
 from ledger.pages.markdown import to_markdown
-from ledger.pages.month_figures import Totals
+from ledger.pages.view.blocks import Page
 from ledger.pages.view.page import page_of
-from ledger.pages.words import LONGEST_NAME, name, plain
+from ledger.pages.view.words import LONGEST_NAME, name, plain
 from tests.helpers.page_figures import CENT, budget_status, march, running_march
 
 NASTY = (

@@ -13,9 +13,9 @@ import pytest
 from ledger.book.project_names import apply_projects
 from ledger.budgets.schedule import Part, Schedule
 from ledger.config import Project
-from ledger.pages import levers as levers_module
-from ledger.pages.figures import Lever
-from ledger.pages.levers import Levers, find_levers
+from ledger.pages.figures import levers as levers_module
+from ledger.pages.figures.levers import Levers, find_levers
+from ledger.pages.figures.values import Lever
 from ledger.reports.price_steps import steps_of
 from ledger.values.amounts import Amount
 from ledger.values.budget import Budget

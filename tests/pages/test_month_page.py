@@ -14,9 +14,9 @@ from ledger.budgets.definitions import set_budget
 from ledger.errors import LedgerError
 from ledger.months.close import close_months, reopen_month
 from ledger.pages.document import document_of
+from ledger.pages.figures.read import read_month
 from ledger.pages.html import to_html
 from ledger.pages.markdown import to_markdown
-from ledger.pages.month import read_month
 from ledger.pages.tidy import to_csv, to_json
 from ledger.pages.view.page import page_of
 from ledger.store.database import Database
@@ -58,10 +58,10 @@ def closed(database: Database) -> Database:
     return database
 
 
-def test_the_page_of_the_examples_second_month(closed: Database, golden: Callable[[str, bytes], None]) -> None:
+def test_the_page_of_the_examples_second_month(closed: Database, golden: Callable[..., None]) -> None:
     figures = read_month(closed, MARCH, now=SOON)
     page = page_of(figures)
-    golden("page.html", to_html(page).encode())
+    golden("march-2026.html", to_html(page).encode(), "docs")
     golden("page.md", to_markdown(page).encode())
     golden("page.json", to_json(document_of(figures, page), indent=2).encode())
     golden("page.csv", to_csv(document_of(figures, page)))

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ledger.pages.figures import CacheEconomics, MonthPart
-from ledger.pages.month_spend import cache_economics, month_parts
+from ledger.pages.figures.month_spend import cache_economics, month_parts
+from ledger.pages.figures.values import CacheEconomics, MonthPart
 from ledger.reports.report import ReportOptions, run_report
 from ledger.store.database import Database
 from pricing.money import round_usd

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ledger.pages.figures import Ranked
-from ledger.pages.movements import TwoMonths, bridge_of, read_two_months
-from ledger.pages.ranking import Of, ranked
+from ledger.pages.figures.bridge.movements import TwoMonths, bridge_of, read_two_months
+from ledger.pages.figures.ranking import Of, ranked
+from ledger.pages.figures.values import Ranked
 from ledger.reports.report import ReportOptions, run_report
 from ledger.reports.selection import Selection
 from ledger.reports.spend import SelectedSpend, read_spend

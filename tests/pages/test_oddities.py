@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from ledger.pages.days import read_daily
-from ledger.pages.figures import Oddity
-from ledger.pages.oddities import find_oddities
+from ledger.pages.figures.days import read_daily
+from ledger.pages.figures.oddities import find_oddities
+from ledger.pages.figures.values import Oddity
 from pricing.money import NANO
 from tests.helpers.book import Book, Booked
 from tests.helpers.page_months import month_read

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from ledger.pages.blocks import Section, Table, movement_bars, share_bar
-from ledger.pages.figures import Days
-from ledger.pages.month_figures import MonthFigures, Totals
+from ledger.pages.figures.month import MonthFigures, Totals
+from ledger.pages.figures.values import Days
+from ledger.pages.view.blocks import Section, Table, movement_bars, share_bar
 from ledger.pages.view.days import _step
 from ledger.pages.view.page import page_of
-from ledger.pages.words import change_percent, change_words, percent, plain, rates
+from ledger.pages.view.words import change_percent, change_words, percent, plain, rates
 from ledger.reports.completeness import Completeness, NotBooked, Silence
 from pricing.money import NANO
 from tests.helpers.page_figures import CENT, PROJECTS, budget_status, march, running_march

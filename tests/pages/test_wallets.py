@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import pytest
 
-from ledger.pages.figures import WalletLine
-from ledger.pages.wallets import read_wallets
+from ledger.pages.figures.values import WalletLine
+from ledger.pages.figures.wallets import read_wallets
 from ledger.reports.snapshot import Snapshot
 from ledger.store.opening import open_ledger
 from pricing.money import NANO

@@ -259,8 +259,9 @@ def status(
     may cost is what is left over the days to come. The forecast is what a period will have cost at its end, four times
     out of five from low to high. Percents and days are rounded down.
     """
+    from ledger.budgets.asked import asked_time
     from ledger.budgets.events import read_undelivered
-    from ledger.budgets.status import asked_time, read_status
+    from ledger.budgets.status import read_status
 
     database, now = app.open(), datetime.now(UTC)
     asked = asked_time(month, at, zone=database.zone, now=now)

@@ -19,8 +19,8 @@ from ledger.values.words import counted
 
 if TYPE_CHECKING:
     from ledger.budgets.alerts import DigestKind
+    from ledger.budgets.asked import Asked
     from ledger.budgets.notify import Delivery, Plan
-    from ledger.budgets.status import Asked
     from ledger.config import Config
     from ledger.store.database import Database
 
@@ -63,9 +63,9 @@ def notify(
     31 days; of a forecast, those that it crosses for two days. What fails is sent again by the next run, under the same
     event_id, and shown by status until then.
     """
+    from ledger.budgets.asked import asked_time
     from ledger.budgets.events import confirm, record_events
     from ledger.budgets.notify import deliver, read_addresses, read_left
-    from ledger.budgets.status import asked_time
 
     database, now = app.open(), datetime.now(UTC)
     if digest is not None and at is not None:

@@ -34,7 +34,7 @@ def month_page(app: App, *, month: str, project: str | None, rows: bool, output:
 
 def write_page(app: App, output: Output, *, month: str, project: str | None, rows: bool) -> None:
     """Writes the page of a month in the output's format."""
-    from ledger.pages.month import read_month
+    from ledger.pages.figures.read import read_month
     from ledger.pages.view.page import page_of
 
     figures = read_month(

@@ -27,6 +27,11 @@ STEPS = (
         "One month by project, written as CSV for a spreadsheet.",
         "report --by project --month 2026-03 -o march-by-project.csv",
     ),
+    ("What a month may cost.", "budget set all --amount 10usd --owner Platform --from 2026-02-01"),
+    (
+        "The page of a month, for whoever owns its budget: march.html says why March cost less than February.",
+        "budget report --month 2026-03 -o march.html",
+    ),
     ("Every charge line, for finance: its usd column adds up to the report's total.", "export charges -o charges.csv"),
     ("What could not be recorded waits with its reason.", "quarantine list"),
     ("Every charge is worked out again from the stored facts and prices.", "verify"),
@@ -61,7 +66,9 @@ def demo() -> None:
             click.echo(f"$ tollbook {line.replace('FILES', 'usage/*')}")
             _run([argument for part in shlex.split(line) for argument in (files if part == "FILES" else [part])])
     click.secho(
-        f"\n# All of it is in ./{FOLDER}: the ledger tollbook.db, the usage, two CSV files. Go on with:", bold=True
+        f"\n# All of it is in ./{FOLDER}: the ledger tollbook.db, the usage, two CSV files.\n"
+        f"# {FOLDER}/march.html is to be opened in a browser. Go on with:",
+        bold=True,
     )
     click.echo(f"$ {_own_command()} report --db {FOLDER}/tollbook.db --by project --by model")
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from ledger.budgets.status import BudgetStatus
-from ledger.pages.blocks import Cell, Heading, Section, Table, Tone, cell, share_bar
-from ledger.pages.figures import Crossing
-from ledger.pages.month_figures import MonthFigures
-from ledger.pages.words import Name, Text, day_name, fitting_places, money, name, percent, plain
+from ledger.pages.figures.month import MonthFigures
+from ledger.pages.figures.values import Crossing
+from ledger.pages.view.blocks import Cell, Heading, Section, Table, Tone, cell, share_bar
+from ledger.pages.view.words import Name, Text, day_name, fitting_places, money, name, percent, plain
 from ledger.values.words import counted, listed
 
 State: TypeAlias = Literal["over", "risk", "silent", "fine"]

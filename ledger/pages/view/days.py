@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 
-from ledger.pages.blocks import Cell, Column, DayChart, Heading, Section, Table, cell
-from ledger.pages.figures import Days
-from ledger.pages.month_figures import MonthFigures
+from ledger.pages.figures.month import MonthFigures
+from ledger.pages.figures.values import Days
+from ledger.pages.view.blocks import Cell, Column, DayChart, Heading, Section, Table, cell
 from ledger.pages.view.verdict import places_of
-from ledger.pages.words import Text, day_name, fitting_places, money, month_name, name, usd
+from ledger.pages.view.words import Text, day_name, fitting_places, money, month_name, name, usd
 from ledger.values.rounding import common_places
 from pricing.money import NANO
 

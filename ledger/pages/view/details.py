@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 
-from ledger.pages.blocks import Cell, Heading, Section, Table, cell
-from ledger.pages.month_figures import PAGE_VERSION, MonthFigures
+from ledger.pages.figures.month import PAGE_VERSION, MonthFigures
+from ledger.pages.view.blocks import Cell, Heading, Section, Table, cell
 from ledger.pages.view.verdict import as_of, places_of
-from ledger.pages.words import Text, day_name, month_name, name, percent, signed, usd
+from ledger.pages.view.words import Text, day_name, month_name, name, percent, signed, usd
 from ledger.values.safe_text import visible
 from ledger.values.words import counted
 from pricing.money import format_nano

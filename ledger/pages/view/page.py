@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ledger.pages.blocks import Page
-from ledger.pages.month_figures import MonthFigures
+from ledger.pages.figures.month import MonthFigures
+from ledger.pages.view.blocks import Page
 from ledger.pages.view.budgets import budgets_section
 from ledger.pages.view.days import days_section, odd_section
 from ledger.pages.view.details import cache_section, commands, crossings_section, footer, parts_section
 from ledger.pages.view.movements import movements_section
 from ledger.pages.view.ranking import levers_section, top_section
 from ledger.pages.view.verdict import facts, verdict
-from ledger.pages.words import Text, month_name, name, plain
+from ledger.pages.view.words import Text, month_name, name, plain
 from ledger.values.words import grouped
 from pricing.money import format_nano
 

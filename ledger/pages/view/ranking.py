@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ledger.pages.blocks import Cell, Heading, Section, Table, cell, share_bar
-from ledger.pages.figures import Lever, Ranked
-from ledger.pages.month_figures import MonthFigures
+from ledger.pages.figures.month import MonthFigures
+from ledger.pages.figures.values import Lever, Ranked
+from ledger.pages.view.blocks import Cell, Heading, Section, Table, cell, share_bar
 from ledger.pages.view.verdict import places_of
-from ledger.pages.words import Text, change_percent, money, name, percent, rates
+from ledger.pages.view.words import Text, change_percent, money, name, percent, rates
 from ledger.values.words import counted
 
 TOP = 5

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ledger.pages.blocks import Fact
-from ledger.pages.figures import WalletLine
-from ledger.pages.month_figures import MonthFigures, Totals
-from ledger.pages.words import (
+from ledger.pages.figures.month import MonthFigures, Totals
+from ledger.pages.figures.values import WalletLine
+from ledger.pages.view.blocks import Fact
+from ledger.pages.view.words import (
     Text,
     change_words,
     day_name,

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 from ledger.book.project_names import read_projects
 from ledger.budgets.schedule import Schedules
-from ledger.pages.figures import Lever
-from ledger.pages.month_spend import MonthSpend
-from ledger.pages.uncached import uncached_prefixes
+from ledger.pages.figures.month_spend import MonthSpend
+from ledger.pages.figures.uncached import uncached_prefixes
+from ledger.pages.figures.values import Lever
 from ledger.reports.price_steps import OverStep, Step, read_over_steps, steps_of
 from ledger.reports.snapshot import Snapshot
 from ledger.reports.tally import Tally, saving_pico

@@ -7,7 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from ledger.budgets.status import BudgetStatus
-from ledger.pages.figures import (
+from ledger.pages.figures.values import (
     Bridge,
     CacheEconomics,
     Crossing,

@@ -10,8 +10,8 @@ from typing import TypeAlias
 from ledger.budgets.coverage import summed
 from ledger.budgets.forecast import forecast
 from ledger.budgets.history import BY_OWN_DAY, own_days
-from ledger.pages.figures import Days
-from ledger.pages.month_spend import MonthSpend
+from ledger.pages.figures.month_spend import MonthSpend
+from ledger.pages.figures.values import Days
 from ledger.reports.snapshot import Snapshot
 from ledger.reports.spend import SpendRow
 from ledger.values.calendar import day_start

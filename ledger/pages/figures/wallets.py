@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from ledger.pages.figures import WalletLine
+from ledger.pages.figures.values import WalletLine
 from ledger.reports.snapshot import Snapshot
 from ledger.values.calendar import last_day, shift_month
 from ledger.wallet.book import month_until, wallet_providers

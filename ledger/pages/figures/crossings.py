@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 
 from ledger.budgets.coverage import nano_of, summed
 from ledger.budgets.schedule import Schedule, Schedules
-from ledger.pages.figures import Crossing
+from ledger.pages.figures.values import Crossing
 from ledger.reports.plan import QUARTERS
 from ledger.reports.selection import Selection
 from ledger.reports.snapshot import Snapshot

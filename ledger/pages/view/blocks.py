@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
-from ledger.pages.words import Name, Text
+from ledger.pages.view.words import Name, Text
 
 Tone: TypeAlias = Literal["", "good", "warn", "bad", "soft"]
 Kind: TypeAlias = Literal["text", "number", "bar"]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ledger.pages.bridge import CELLS, bridge_between
-from ledger.pages.figures import Bridge
+from ledger.pages.figures.bridge.bridge import CELLS, bridge_between
+from ledger.pages.figures.values import Bridge
 from ledger.reports.comparison import Compared, compared_with
 from ledger.reports.selection import Selection
 from ledger.reports.spend import SelectedSpend

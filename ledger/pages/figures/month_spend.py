@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal, TypeAlias
 
-from ledger.pages.figures import CacheEconomics, MonthPart
+from ledger.pages.figures.values import CacheEconomics, MonthPart
 from ledger.reports.selection import Selection
 from ledger.reports.snapshot import Snapshot
 from ledger.reports.spend import SelectedSpend, SpendRow

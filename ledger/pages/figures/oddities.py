@@ -12,10 +12,10 @@ from ledger.budgets.coverage import summed
 from ledger.budgets.forecast import ExpectedDay, expected_days
 from ledger.budgets.history import BY_OWN_DAY, own_days
 from ledger.config import UNASSIGNED
-from ledger.pages.days import DailyRows
-from ledger.pages.figures import Oddity
-from ledger.pages.levers import LEAST_PERCENT
-from ledger.pages.month_spend import MonthSpend
+from ledger.pages.figures.days import DailyRows
+from ledger.pages.figures.levers import LEAST_PERCENT
+from ledger.pages.figures.month_spend import MonthSpend
+from ledger.pages.figures.values import Oddity
 from ledger.reports.extent import projects_before
 from ledger.reports.snapshot import Snapshot
 from ledger.reports.spend import SpendRow

@@ -11,7 +11,18 @@ from math import lcm
 from operator import add
 from typing import TypeAlias
 
-from ledger.pages.cells import CACHED, INPUT, METERS, OUTPUT, CellUsage, Exact, Money, Tokens, Units, ratio
+from ledger.pages.figures.bridge.cells import (
+    CACHED,
+    INPUT,
+    METERS,
+    OUTPUT,
+    CellUsage,
+    Exact,
+    Money,
+    Tokens,
+    Units,
+    ratio,
+)
 
 # The value at the start and after each of requests, prompt_length, tier_mix, cache, models, price and exchange_rate.
 Way: TypeAlias = list[Units]

@@ -8,18 +8,19 @@ from datetime import datetime, timedelta
 
 from ledger.book.open_months import standing_close
 from ledger.book.prices.pinned import read_used_prices
+from ledger.budgets.asked import asked_time
 from ledger.budgets.definitions import read_schedules
-from ledger.budgets.status import BudgetStatus, asked_time, status_in
+from ledger.budgets.status import BudgetStatus, status_in
 from ledger.errors import LedgerError
-from ledger.pages.crossings import read_crossings
-from ledger.pages.days import month_days, read_daily
-from ledger.pages.levers import MOST_ROWS, find_levers
-from ledger.pages.month_figures import MonthFigures, Totals
-from ledger.pages.month_spend import cache_economics, month_parts, read_month_spend
-from ledger.pages.movements import TwoMonths, bridge_of, read_two_months
-from ledger.pages.oddities import find_oddities
-from ledger.pages.ranking import ranked
-from ledger.pages.wallets import read_wallets
+from ledger.pages.figures.bridge.movements import TwoMonths, bridge_of, read_two_months
+from ledger.pages.figures.crossings import read_crossings
+from ledger.pages.figures.days import month_days, read_daily
+from ledger.pages.figures.levers import MOST_ROWS, find_levers
+from ledger.pages.figures.month import MonthFigures, Totals
+from ledger.pages.figures.month_spend import cache_economics, month_parts, read_month_spend
+from ledger.pages.figures.oddities import find_oddities
+from ledger.pages.figures.ranking import ranked
+from ledger.pages.figures.wallets import read_wallets
 from ledger.reports.completeness import Completeness, read_completeness, read_not_booked
 from ledger.reports.selection import Selection
 from ledger.reports.snapshot import Snapshot

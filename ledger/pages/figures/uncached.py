@@ -9,8 +9,8 @@ from datetime import timedelta
 from fractions import Fraction
 from typing import TypeAlias
 
-from ledger.pages.figures import Lever
-from ledger.pages.month_spend import MonthSpend, read_month_before, read_month_spend
+from ledger.pages.figures.month_spend import MonthSpend, read_month_before, read_month_spend
+from ledger.pages.figures.values import Lever
 from ledger.reports.snapshot import Snapshot
 from ledger.reports.tally import saving_pico
 from ledger.values.calendar import day_start
