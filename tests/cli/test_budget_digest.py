@@ -129,7 +129,7 @@ def test_a_month_is_told_as_open_on_day_three_and_as_final_once_it_is_closed(
 def test_a_month_closed_before_day_three_is_told_as_final_alone(tolled: Cli, digest: Digest) -> None:
     close(tolled, "2026-03")
     assert digest("2026-04-01") == [("2026-03 final", "delivered")]
-    assert digest("2026-04-03") == []
+    assert digest("2026-04-03", "monthly", "--dry-run") == []
 
 
 def test_months_closed_at_once_are_told_where_they_were_told_as_open_and_else_the_last(
