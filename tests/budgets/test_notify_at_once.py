@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_budget_status import FROM, use
 from tests.conftest import Cli
+from tests.helpers.budgets import FROM, use
 from tests.helpers.ledgers import PRO, finish, rows, start
 from tests.helpers.receiver import Answer, Receiver, running_receiver
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_budget_status import FROM, NOTHING_WAITS, status, use
 from tests.conftest import Cli
+from tests.helpers.budgets import FROM, NOTHING_WAITS, status, use
 from tests.helpers.ledgers import MINI, PRO
 from tests.helpers.sources import lines, record
 

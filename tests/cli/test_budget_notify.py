@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_budget_status import FROM, use
 from tests.conftest import Cli, Outcome
+from tests.helpers.budgets import FROM, use
 from tests.helpers.ledgers import PRO, database_files, execute, rows, tamper, value
 from tests.helpers.receiver import Answer, Receiver, running_receiver
 from tests.helpers.sources import lines, record

@@ -6,28 +6,13 @@ import csv
 import io
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ledger.values.budget_periods import next_start
 from tests.conftest import Cli
+from tests.helpers.budgets import FROM, NOTHING_WAITS, status, use
 from tests.helpers.ledgers import MINI, PRO
-from tests.helpers.sources import lines, record
-
-# Of pro 1M output tokens are 160 credits, of mini 20.
-CREDITS = {PRO: 160, MINI: 20}
-FROM = ("--from", "2026-01-01")
-NOTHING_WAITS = {"lines": 0, "tokens": 0, "usd": "0", "priced_lines": 0, "undated_lines": 0, "conflicts": 0}
-
-
-def use(cli: Cli, *requests: tuple[str, str, str, int], **changes: Any) -> None:
-    """Books requests of (day, project, model, credits); the output alone costs."""
-    cli("ingest", "-", *(["--provider", changes.pop("provider")] if "provider" in changes else []), stdin=lines([
-        record(f"{day}-{project}-{model}-{credits}", occurred_at=f"{day}T10:00:00Z", project=project,
-               requested_model=model, input_tokens=0, output_tokens=credits * 1_000_000 // CREDITS[model], **changes)
-        for day, project, model, credits in requests
-    ])).ok()  # fmt: skip
 
 
 @pytest.fixture
@@ -37,12 +22,6 @@ def march(db_cli: Cli) -> Cli:
     use(db_cli, *((f"2026-03-{day:02}", "search", PRO, 16) for day in range(3, 11)))
     use(db_cli, ("2026-03-05", "support", MINI, 2), ("2026-03-30", "ide", MINI, 1), ("2026-02-05", "ide", MINI, 2))
     return db_cli
-
-
-def status(cli: Cli, *options: str, code: int = 0) -> Any:
-    outcome = cli("budget", "status", "--json", *(options or ("--month", "2026-03")))
-    assert outcome.exit_code == code, outcome.stderr
-    return outcome.json
 
 
 def test_budgets_come_worst_first_then_what_none_covers_and_all(march: Cli) -> None:
