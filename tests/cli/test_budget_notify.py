@@ -58,8 +58,10 @@ def tolled(db_cli: Cli, receiver: Receiver) -> Cli:
 
 
 def budget(cli: Cli, credits: float, *options: str, name: str = "search", notify: Sequence[str] = ("ops",)) -> None:
+    """States a budget of search, whose forecast tells nothing unless the options want it."""
     named = [part for channel in notify for part in ("--notify", channel)]
-    cli("budget", "set", name, "--amount", f"{credits}credits", "--project", "search", *FROM, *named, *options).ok()
+    rule = ("--amount", f"{credits}credits", "--project", "search", "--alert-forecast", "1000", *FROM)
+    cli("budget", "set", name, *rule, *named, *options).ok()
 
 
 def notify(cli: Cli, *options: str, code: int = 0) -> list[tuple[str, str, int | None, str, str]]:
@@ -136,7 +138,7 @@ def test_a_forecast_is_told_after_two_days_over(tolled: Cli) -> None:
 
 def test_a_silent_source_is_told_once_and_so_is_its_return(tolled: Cli, receiver: Receiver) -> None:
     Path("tollbook.toml").write_text(CHANNELS.replace("90d", "3d"), encoding="utf-8")
-    assert {each[0] for each in notify(tolled, "--at", "2026-03-08T09:00:00Z")} == {"actual", "forecast"}
+    assert {each[0] for each in notify(tolled, "--at", "2026-03-08T09:00:00Z")} == {"actual"}
     asked = ("--at", "2026-03-08T11:00:00Z")  # the last usage is of the 5th, at 10:00
     assert notify(tolled, *asked, "--channel", "chat") == [("silent", "evolink", None, "chat", "delivered")]
     assert notify(tolled, "--at", "2026-03-09", "--channel", "chat") == []
