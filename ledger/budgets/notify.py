@@ -14,8 +14,8 @@ from ledger.budgets.alerts import Alert, actual_alerts, back_alerts, forecast_al
 from ledger.budgets.asked import Asked, asked_at
 from ledger.budgets.definitions import read_schedules
 from ledger.budgets.events import Event, claim, confirm, fail, read_told, read_undelivered
-from ledger.budgets.schedule import Schedules
-from ledger.budgets.status import BudgetStatus, Status, held_on, read_status, status_of, with_forecasts
+from ledger.budgets.schedule import Schedule, Schedules
+from ledger.budgets.status import BudgetStatus, Status, held_on, status_of, status_with_gaps, with_forecasts
 from ledger.channels.message import NotDelivered
 from ledger.channels.send import send
 from ledger.channels.settings import STANDARD_OUTPUT, Address, Channel, read_address
@@ -49,62 +49,65 @@ class Delivery(NamedTuple):
     error: str | None = None
 
 
-class Watch:
-    """The budgets and sources of a ledger at a time, of which `status` is."""
+def alerts_at(
+    snapshot: Snapshot, asked: Asked, status: Status, schedules: Schedules, told: Sequence[Alert], *, now: datetime
+) -> list[Alert]:
+    """Returns an alert of each threshold that is crossed and each source that is silent, told or not.
 
-    def __init__(self, connection: Connection, database: Database, asked: Asked, status: Status) -> None:
-        self.schedules = read_schedules(connection)
-        self._connection, self._asked, self._status = connection, asked, status
-        self._read = Snapshot.of(connection, database).spend
-        first = select(budgets.c.name, func.min(budgets.c.recorded_at).label("stated_at")).group_by(budgets.c.name)
-        self._stated_at = {row.name: row.stated_at for row in connection.execute(first)}
-        self._base = Selection(database.zone, basis="posted")
+    `status` is that of the time. Alerts of earlier periods come first; `told` says which sources may be back.
+    """
+    over = [each for each in status.budgets if each.crossed_by_forecast]
+    times = [asked.at - timedelta(days=days) for days in DAYS_OVER]
+    earlier = [_status_before(snapshot, over, time, now) for time in times] if over else []
+    running = {(each.budget.name, each.label) for each in status.budgets}
+    found = list(_alerts_of_ended(snapshot, schedules, asked, running))
+    for each in status.budgets:
+        found += actual_alerts(each, status.data_through)
+    for each in over:
+        found += forecast_alerts(each, [known[each.budget.name] for known in earlier], status.data_through)
+    found += map(silence_alert, status.silent)
+    rows = snapshot.connection.execute(select(sources.c.source, sources.c.last_occurred_at))
+    last_usage = {row.source: row.last_occurred_at for row in rows}
+    return found + back_alerts(told, {each.source for each in status.silent}, last_usage)
 
-    def alerts(self, told: Sequence[Alert], now: datetime) -> list[Alert]:
-        """Returns an alert of each threshold that is crossed and each source that is silent, told or not.
 
-        Those of earlier periods come first; `told` says which sources may be back.
-        """
-        status = self._status
-        over = [each for each in status.budgets if each.crossed_by_forecast]
-        times = [self._asked.at - timedelta(days=days) for days in DAYS_OVER]
-        earlier = [self._earlier(over, time, now) for time in times] if over else []
-        found = list(self._of_ended({(each.budget.name, each.label) for each in status.budgets}))
-        for each in status.budgets:
-            found += actual_alerts(each, status.data_through)
-        for each in over:
-            found += forecast_alerts(each, [known[each.budget.name] for known in earlier], status.data_through)
-        found += map(silence_alert, status.silent)
-        rows = self._connection.execute(select(sources.c.source, sources.c.last_occurred_at))
-        last_usage = {row.source: row.last_occurred_at for row in rows}
-        return found + back_alerts(told, {each.source for each in status.silent}, last_usage)
+def _status_before(
+    snapshot: Snapshot, over: Sequence[BudgetStatus], time: datetime, now: datetime
+) -> Mapping[str, BudgetStatus]:
+    """Reads the same budgets at an earlier time, as far as is known now, by name."""
+    base, asked = Selection(snapshot.zone), asked_at(time, snapshot.zone)
+    found = status_of([each.budget for each in over], asked, base, snapshot.spend).budgets
+    return {each.budget.name: each for each in with_forecasts(found, min(time, now), base, snapshot.spend)}
 
-    def _earlier(self, over: Sequence[BudgetStatus], time: datetime, now: datetime) -> Mapping[str, BudgetStatus]:
-        """The same budgets at an earlier time, as far as is known now, by name."""
-        asked = asked_at(time, self._base.zone)
-        found = status_of([each.budget for each in over], asked, self._base, self._read).budgets
-        told = with_forecasts(found, min(time, now), self._base, self._read)
-        return {each.budget.name: each for each in told}
 
-    def _of_ended(self, seen: set[tuple[str, str]]) -> Iterator[Alert]:
-        """Yields the alerts of periods that ended lately, of each once."""
-        asked = self._asked
-        for age in range(LOOK_BACK_DAYS, 0, -1):
-            day = asked.day - timedelta(days=age)
-            held = {(each.name, _label(each, day)): each for each in held_on(self.schedules, day)}
-            ended = [budget for key, budget in held.items() if key not in seen]
-            seen |= set(held)
-            if ended:
-                status = status_of(ended, asked._replace(day=day), self._base, self._read)
-                for each in status.budgets:
-                    # What another version of the budget cut short has not ended, and what was over before there was
-                    # a budget is nobody's news.
-                    if self._stated_at[each.budget.name] < each.end <= asked.at:
-                        yield from actual_alerts(each, status.data_through)
+def _alerts_of_ended(
+    snapshot: Snapshot, schedules: Schedules, asked: Asked, running: set[tuple[str, str]]
+) -> Iterator[Alert]:
+    """Yields the alerts of periods that ended lately, of each once; `running` are names and periods left out."""
+    first = select(budgets.c.name, func.min(budgets.c.recorded_at).label("stated_at")).group_by(budgets.c.name)
+    stated_at = {row.name: row.stated_at for row in snapshot.connection.execute(first)}
+    seen = set(running)
+    for age in range(LOOK_BACK_DAYS, 0, -1):
+        day = asked.day - timedelta(days=age)
+        held = {(each.name, _label(each, day)): each for each in held_on(schedules, day)}
+        ended = [budget for key, budget in held.items() if key not in seen]
+        seen |= set(held)
+        if ended:
+            status = status_of(ended, asked._replace(day=day), Selection(snapshot.zone), snapshot.spend)
+            for each in status.budgets:
+                # What another version of the budget cut short has not ended, and what was over before there was
+                # a budget is nobody's news.
+                if stated_at[each.budget.name] < each.end <= asked.at:
+                    yield from actual_alerts(each, status.data_through)
 
 
 def _label(budget: Budget, day: date) -> str:
     return period_label(period_start(day, budget.period), budget.period)
+
+
+def _last_named(schedule: Schedule) -> str:
+    """Returns the channel that the last version of a budget names, "" where it names none."""
+    return next((part.budget.notify or "" for part in reversed(schedule.parts) if part.budget is not None), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +120,27 @@ class Routes:
     day: date
 
     def channel_of(self, alert: Alert) -> Channel:
-        """Returns the channel of an alert: the one that its budget names now, of one that ended the last it named."""
-        schedule = self.schedules.get(alert.name) if alert.kind in ("actual", "forecast") else None
+        """Returns the channel that the alert's budget names now, of one that ended the last that it named.
+
+        The other channel where none is named, or an ended budget names one that the file no longer has.
+        """
+        schedule = self._schedule(alert)
         if schedule is None:
             return self.other
-        budgets = [part.budget for part in schedule.parts if part.budget is not None]
-        return self.of_budget(schedule.on(self.day) or budgets[-1])
+        held = schedule.on(self.day)
+        return self.channels.get(_last_named(schedule), self.other) if held is None else self.of_budget(held)
+
+    def notes(self, alerts: Iterable[Alert]) -> list[str]:
+        """Says of each ended budget whose channel the file no longer has where its alerts go."""
+        schedules = {each.name: schedule for each in alerts if (schedule := self._schedule(each)) is not None}
+        return [
+            f"budget {shown(name)} has ended and tollbook.toml has no channel {shown(last)}: told over {self.other.name}"
+            for name, schedule in schedules.items()
+            if schedule.on(self.day) is None and (last := _last_named(schedule)) and last not in self.channels
+        ]
+
+    def _schedule(self, alert: Alert) -> Schedule | None:
+        return self.schedules.get(alert.name) if alert.kind in ("actual", "forecast") else None
 
     def of_budget(self, budget: Budget) -> Channel:
         """Returns the channel of a budget; LedgerError where it names one that the file hasn't."""
@@ -170,11 +188,12 @@ def make_plan(
     `expectations` are the longest silences expected of sources that are declared.
     """
     by_name = {channel.name: channel for channel in channels}
-    status = read_status(database, asked, basis="posted", now=now, expectations=expectations)
     with database.reading() as connection:
-        watch, told = Watch(connection, database, asked, status), read_told(connection)
-        routes = Routes(by_name, other, watch.schedules, asked.day)
-        return Plan(news(watch.alerts(told, now), told), read_left(connection, None), routes)
+        snapshot = Snapshot.of(connection, database)
+        status = status_with_gaps(snapshot, asked, basis="posted", now=now, expectations=expectations)
+        schedules, told = read_schedules(connection), read_told(connection)
+        found = news(alerts_at(snapshot, asked, status, schedules, told, now=now), told)
+        return Plan(found, read_left(connection, None), Routes(by_name, other, schedules, asked.day))
 
 
 def digest_plan(database: Database, digests: list[Alert], channel: Channel, day: date) -> Plan:

@@ -162,8 +162,22 @@ def read_status(
     """
     with database.reading() as connection:
         snapshot = Snapshot.of(connection, database)
-        status = status_in(snapshot, asked, basis=basis, now=now, budgets=budgets)
-        return with_gaps(connection, status, asked, _month_of(asked, basis, database.zone), expectations, now=now)
+        return status_with_gaps(snapshot, asked, basis=basis, now=now, expectations=expectations, budgets=budgets)
+
+
+def status_with_gaps(
+    snapshot: Snapshot,
+    asked: Asked,
+    *,
+    basis: Basis,
+    now: datetime,
+    expectations: Mapping[str, timedelta],
+    budgets: Sequence[Budget] | None = None,
+) -> Status:
+    """Reads in a snapshot what `read_status` reads."""
+    status = status_in(snapshot, asked, basis=basis, now=now, budgets=budgets)
+    month = _month_of(asked, basis, snapshot.zone)
+    return with_gaps(snapshot.connection, status, asked, month, expectations, now=now)
 
 
 def status_in(

@@ -196,6 +196,36 @@ def test_a_failed_delivery_is_shown_and_sent_again_by_the_next_run(
     assert notify(tolled) == []
 
 
+@pytest.mark.parametrize(
+    ("start", "channel"),
+    [("2026-03-01", "ops"), ("2026-01-01", "chat")],
+    ids=["ended", "as if it had never been"],
+)
+def test_what_was_left_of_a_removed_budget_is_sent(tolled: Cli, receiver: Receiver, start: str, channel: str) -> None:
+    receiver.otherwise = Answer(404)
+    assert notify(tolled, code=1) == [("actual", "search", 80, "ops", "failed")]
+    tolled("budget", "remove", "search", "--from", start).ok()
+    receiver.otherwise = Answer()
+    assert notify(tolled, *AT, "--channel", "chat") == [("actual", "search", 80, channel, "delivered")]
+    assert undelivered(tolled) == []
+
+
+def test_a_removed_budget_whose_channel_is_gone_holds_nobody_up(tolled: Cli, receiver: Receiver) -> None:
+    budget(tolled, 10, name="other", notify=["chat"])
+    receiver.otherwise = Answer(404)
+    notify(tolled, code=1)
+    receiver.otherwise = Answer()
+    Path("tollbook.toml").write_text(CHANNELS.replace('"ops"', '"crew"'), encoding="utf-8")
+    assert "budget 'search': no channel 'ops' in tollbook.toml" in tolled("budget", "notify", *AT).stderr
+    tolled("budget", "remove", "search", "--from", "2026-03-01").ok()
+    outcome = tolled("budget", "notify", *AT, "--json").ok()
+    told = [(row["name"], row["channel"], row["state"]) for row in outcome.json["rows"]]
+    assert sorted(told) == [("other", "chat", "delivered"), ("search", "standard output", "shown")]
+    words = "Note: budget 'search' has ended and tollbook.toml has no channel 'ops': told over standard output"
+    assert outcome.stderr.splitlines() == [words]
+    assert notify(tolled) == []
+
+
 def test_what_fails_on_one_channel_holds_up_no_other(tolled: Cli, receiver: Receiver) -> None:
     budget(tolled, 5, name="chatty", notify=["chat"])
     receiver.answers = [Answer(404), Answer(404)]
@@ -230,6 +260,17 @@ def test_nobody_waits_for_a_channel_to_write(tolled: Cli, receiver: Receiver, mo
     monkeypatch.setattr("ledger.budgets.notify.send", meanwhile)
     assert notify(tolled) == [("actual", "search", 80, "ops", "delivered")]
     assert booked
+
+
+def test_budgets_and_figures_are_read_at_one_moment(tolled: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ledger.budgets.definitions import read_schedules
+
+    def after_a_change(connection: Any) -> Any:
+        budget(tolled, 10, "--from", "2026-03-01", notify=["chat"])
+        return read_schedules(connection)
+
+    monkeypatch.setattr("ledger.budgets.notify.read_schedules", after_a_change)
+    assert notify(tolled) == [("actual", "search", 80, "ops", "delivered")]
 
 
 def test_standard_output_is_told_what_names_no_channel(tolled: Cli, receiver: Receiver) -> None:

@@ -72,7 +72,10 @@ def notify(
         raise LedgerError("--digest tells of now: leave out --at")
     asked = asked_time(None, at, zone=database.zone, now=now)
     plan = _plan(app.config, database, asked, digest, channel=channel, now=now)
-    used = plan.routes.used([*plan.news, *(event.alert for event in plan.left)])
+    alerts = [*plan.news, *(event.alert for event in plan.left)]
+    used = plan.routes.used(alerts)
+    for text in plan.routes.notes(alerts):
+        note(text)
     if dry_run:
         output.write(alerts_sheet(_planned(plan), asked.at, f"{_noun(digest).capitalize()}s that would be sent"))
         return
