@@ -173,6 +173,14 @@ def test_a_running_period_is_told_to_its_end(steady: Cli) -> None:
     assert "2026-03-29" in shown
 
 
+def test_a_wide_terminal_has_what_is_expected_over_the_amount_and_past_which_alerts(steady: Cli) -> None:
+    steady("budget", "set", "search", "--amount", "230credits", "--project", "search", *FROM).ok()
+    outcome = steady("budget", "status", "--at", "2026-03-20", env={"COLUMNS": "200"}).ok()
+    [row] = [line for line in outcome.stdout.splitlines() if line.startswith("search")]
+    assert row.split()[-3:] == ["18.00", "2026-03-29", "100%"]
+    assert "left out" not in outcome.stderr
+
+
 def test_the_gate_fails_where_a_budget_will_be_over(steady: Cli) -> None:
     asked = ("--at", "2026-03-20", "--fail-on", "forecast")
     steady("budget", "set", "search", "--amount", "248credits", "--project", "search", *FROM).ok()

@@ -55,9 +55,9 @@ STATUS = (
     Column("forecast_low", "money", priority=2),
     Column("forecast", "money"),
     Column("forecast_high", "money", priority=2),
-    Column("variance", "money", shown=False),
+    Column("variance", "money", priority=7),
     Column("runs_out", priority=1),
-    Column("crossed_by_forecast", shown=False),
+    Column("crossed_by_forecast", priority=1),
 )
 # Tables have these where a row says more than what is usual.
 RARE = {*RULE, BEFORE, UNTIL}
