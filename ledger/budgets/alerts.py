@@ -1,4 +1,4 @@
-"""What is news of budgets and sources: thresholds that are crossed, each told once. Decision 0024 has the why."""
+"""News of budgets and sources: thresholds that are crossed, each told once. Decision 0024 has the why."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _content(kind: Kind, title: str, lines: Sequence[str], **facts: object) -> d
 
 
 def _facts(status: BudgetStatus) -> dict[str, object]:
-    """The figures as programs get them."""
+    """Returns the figures as programs get them."""
     found = status.forecast
     figures = {} if found is None else {"low": found.low, "expected": found.expected, "high": found.high}
     forecast = {name: None if nano is None else format_nano(nano) for name, nano in figures.items()}
@@ -152,7 +152,7 @@ def _facts(status: BudgetStatus) -> dict[str, object]:
 
 
 def _lines(status: BudgetStatus, data_through: str | None) -> list[str]:
-    """The figures as people read them."""
+    """Returns the figures as people read them."""
     currency, found, days = status.budget.amount.currency, status.forecast, tenths(status.days_left)
 
     def words(nano: int) -> str:

@@ -41,7 +41,7 @@ What goes to standard output is `shown`, and to be confirmed once it was.
 
 
 class Delivery(NamedTuple):
-    """What became of an event, and over which channel; `error` says why it failed."""
+    """The end of an event in a run, over a channel; `error` says why it failed."""
 
     event: Event
     channel: Channel
@@ -133,8 +133,9 @@ class Routes:
     def notes(self, alerts: Iterable[Alert]) -> list[str]:
         """Says of each ended budget whose channel the file no longer has where its alerts go."""
         schedules = {each.name: schedule for each in alerts if (schedule := self._schedule(each)) is not None}
+        instead = f"told over {self.other.name}"
         return [
-            f"budget {shown(name)} has ended and tollbook.toml has no channel {shown(last)}: told over {self.other.name}"
+            f"budget {shown(name)} has ended and tollbook.toml has no channel {shown(last)}: {instead}"
             for name, schedule in schedules.items()
             if schedule.on(self.day) is None and (last := _last_named(schedule)) and last not in self.channels
         ]
@@ -154,7 +155,7 @@ class Routes:
 
 
 class Plan(NamedTuple):
-    """What a run has to do: alerts that are news, and events that earlier runs left.
+    """The work of a run: alerts that are news, and events that earlier runs left.
 
     `digests_to` names the channel of a run that sends digests, and nothing else.
     """
@@ -197,7 +198,7 @@ def make_plan(
 
 
 def digest_plan(database: Database, digests: list[Alert], channel: Channel, day: date) -> Plan:
-    """Returns what a run has to do that sends digests over a channel: these, and those that earlier runs left."""
+    """Plans a run that sends digests over a channel: these, and those that earlier runs left."""
     with database.reading() as connection:
         left = read_left(connection, channel.name)
     return Plan(digests, left, Routes({}, channel, {}, day), channel.name)

@@ -65,14 +65,17 @@ def _post(channel: Channel, address: Address, body: bytes, headers: Mapping[str,
 
 
 def _retries() -> PatientRetry:
-    """Retries what surely didn't arrive; what may have is left to the next run, so that nobody reads it twice."""
+    """Retries what surely wasn't taken: no connection came about, or the host refused with 429 or 503.
+
+    What may have been is left to the next run: after a timeout or another 5xx a chat may show it already.
+    """
     return PatientRetry(
         total=ATTEMPTS - 1,
         read=False,
         other=0,
         backoff_factor=0.5,
         allowed_methods={"POST"},
-        status_forcelist={429, 500, 502, 503, 504},
+        status_forcelist={429, 503},
         raise_on_status=False,
     )
 

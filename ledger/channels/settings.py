@@ -1,4 +1,4 @@
-"""`[[channel]]`: what channels are called and which environment variables hold their addresses and secrets."""
+"""`[[channel]]`: the names of channels, and the environment variables that hold their addresses and secrets."""
 
 from __future__ import annotations
 

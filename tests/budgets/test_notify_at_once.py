@@ -78,13 +78,18 @@ class Scene:
     def spend(self, step: int) -> None:
         use(self.cli, (f"2026-03-{step % 28 + 1:02}", f"project-{step}", PRO, 2))
 
-    def start(self, name: str, runs: int, lease: float = LEASE_SECONDS, code: str = NOTIFY) -> subprocess.Popen[str]:
-        """Starts a process whose posts have its name as path; returns once it is about to notify."""
-        self._monkeypatch.setenv("OPS_URL", f"{self.receiver.url}/{name}")
-        process = start(code, [lease, runs, self.url], Path.cwd())
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n", finish(process)
-        return process
+    def start(
+        self, *names: str, runs: int, lease: float = LEASE_SECONDS, code: str = NOTIFY
+    ) -> list[subprocess.Popen[str]]:
+        """Starts processes whose posts have their names as path; returns once all are about to notify."""
+        processes = []
+        for name in names:
+            self._monkeypatch.setenv("OPS_URL", f"{self.receiver.url}/{name}")
+            processes.append(start(code, [lease, runs, self.url], Path.cwd()))
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n", finish(process)
+        return processes
 
     def end(self, *processes: subprocess.Popen[str]) -> None:
         """Lets processes come to their end, each with a run after all that was spent."""
@@ -107,7 +112,7 @@ def test_two_processes_at_once_send_each_once(
     db_cli: Cli, db_url: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene = Scene(db_cli, db_url, receiver, monkeypatch, steps=4)
-    processes = [scene.start(name, runs=1, lease=60) for name in ("one", "two")]
+    processes = scene.start("one", "two", runs=1, lease=60)
     for step in range(scene.steps):
         scene.spend(step)
     scene.end(*processes)
@@ -122,9 +127,11 @@ def test_a_process_that_is_killed_now_and_then_makes_no_threshold_missed(
     scene = Scene(db_cli, db_url, receiver, monkeypatch, steps)
     # Alone at first, it has something to send.
     scene.spend(0)
-    victim = scene.start("victim", runs, code=DYING + NOTIFY)
+    [victim] = scene.start("victim", runs=runs, code=DYING + NOTIFY)
     assert finish(victim)[0] == -signal.SIGKILL
-    steady, victim = scene.start("steady", runs), scene.start("victim", runs, code=DYING + NOTIFY)
+    [steady], [victim] = (
+        scene.start(name, runs=runs, code=code) for name, code in (("steady", NOTIFY), ("victim", DYING + NOTIFY))
+    )
     for step in range(1, steps):
         scene.spend(step)
         try:
@@ -134,7 +141,7 @@ def test_a_process_that_is_killed_now_and_then_makes_no_threshold_missed(
         exit_code, _out, err = finish(victim)
         assert exit_code == -signal.SIGKILL, err
         if step < steps - 1:
-            victim = scene.start("victim", runs, code=DYING + NOTIFY)
+            [victim] = scene.start("victim", runs=runs, code=DYING + NOTIFY)
     victim.kill()
     finish(victim)
     time.sleep(LEASE_SECONDS)

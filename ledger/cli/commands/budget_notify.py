@@ -114,7 +114,7 @@ def _noun(digest: DigestKind | None) -> str:
 
 
 def _planned(plan: Plan) -> list[Delivery]:
-    """What a run would send, in its order."""
+    """Returns what a run would send, in its order."""
     from ledger.budgets.events import Event
     from ledger.budgets.notify import Delivery
 
@@ -135,7 +135,7 @@ def _note(done: Sequence[Delivery], digest: DigestKind | None) -> None:
 
 
 def alerts_sheet(found: Sequence[Delivery], at: datetime, title: str) -> Sheet:
-    """The alerts as rows; below them, for people, the texts that standard output is told, and digests to be sent."""
+    """Lays out the alerts as rows; below them, for people, the texts that standard output is told, and digests to be sent."""
     rows: list[list[Cell]] = []
     for each in found:
         alert, message = each.event.alert, each.event.message

@@ -65,7 +65,7 @@ USUAL: tuple[Cell, ...] = ("", ", ".join(map(str, DEFAULT_ALERTS)), ", ".join(ma
 
 
 def changes_sheet(changes: Sequence[BudgetChange], title: str) -> Sheet:
-    """The changes that stating budgets makes, a row each; `before` are the fields that were otherwise."""
+    """Lays out the changes that stating budgets makes, a row each; `before` are the fields that were otherwise."""
     rows: list[list[Cell]] = []
     document_rows = []
     for change in changes:
@@ -83,7 +83,7 @@ def changes_sheet(changes: Sequence[BudgetChange], title: str) -> Sheet:
 
 
 def list_sheet(schedules: Schedules, today: date) -> Sheet:
-    """The budgets from today on, a row a version; `until` is the day from which another one, or none, holds."""
+    """Lays out the budgets from today on, a row a version; `until` is the day from which another one, or none, holds."""
     rows: list[list[Cell]] = []
     document_rows = []
     for name, schedule in schedules.items():
@@ -98,7 +98,7 @@ def list_sheet(schedules: Schedules, today: date) -> Sheet:
 
 
 def _telling(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> list[Column]:
-    """The columns, those in which no row says more than the default for programs alone."""
+    """Returns the columns, those in which no row says more than the default for programs alone."""
     return [
         replace(column, shown=column not in RARE or any(row[place] not in USUAL for row in rows))
         for place, column in enumerate(columns)
@@ -116,7 +116,7 @@ def _rule(budget: Budget) -> list[Cell]:
 
 
 def _facts(budget: Budget) -> dict[str, object]:
-    """The fields as JSON has them: what isn't given is null."""
+    """Returns the fields as JSON has them: what isn't given is null."""
     return {
         **json_row(AMOUNT, _amount(budget)),
         "projects": list(budget.projects),
@@ -131,14 +131,14 @@ def _facts(budget: Budget) -> dict[str, object]:
 
 
 def _text(value: object) -> str:
-    """A field as a cell: several in one, nothing where it isn't given."""
+    """Returns a field as a cell: several in one, nothing where it isn't given."""
     if isinstance(value, dict):
         return ", ".join(f"{month} {amount}" for month, amount in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
 
 
 def status_sheet(found: Status, basis: str, zone: ZoneInfo, undelivered: Sequence[Event]) -> Sheet:
-    """The budgets as rows, then of the month what is late, corrected and in none of them, and all of it.
+    """Lays out the budgets as rows, then of the month what is late, corrected and in none of them, and all of it.
 
     JSON has the last four apart; people see those of late usage and corrections where there is anything.
     """
@@ -178,7 +178,7 @@ def gap_words(found: Status) -> list[str]:
 
 
 def _undelivered_words(undelivered: Sequence[Event]) -> list[str]:
-    """The lines on alerts and on digests that wait, each sent by runs of their own."""
+    """Returns the lines on alerts and on digests that wait, each sent by runs of their own."""
     digests = sum(event.alert.is_digest for event in undelivered)
     alerts = len(undelivered) - digests
     lines = [f"{counted(alerts, 'alert')} not delivered yet: 'tollbook budget notify' sends them"] if alerts else []
@@ -195,7 +195,7 @@ def _undelivered_document(event: Event) -> dict[str, object]:
 
 
 def _told(rows: Sequence[Sequence[Cell]]) -> list[Column]:
-    """The columns of a status: people see those that say something, and of a forecast's method that it is too early."""
+    """Returns the columns of a status: people see those that say something, of a method that it is too early."""
     silent = {"forecast_method": ("", "run rate", "weekdays"), "not_booked": (0, None)}
     return [
         replace(
@@ -225,7 +225,7 @@ def _status_row(status: BudgetStatus) -> list[Cell]:
 
 
 def _forecast_cells(status: BudgetStatus) -> list[Cell]:
-    """The forecast's columns, empty where there is none."""
+    """Returns the forecast's cells, empty where there is none."""
     found = status.forecast
     if found is None:
         return ["", None, None, None, None, "", ""]
