@@ -51,7 +51,7 @@ COLUMNS = (
 @click.option(
     "--digest",
     type=click.Choice(("weekly", "monthly")),
-    help="Send the month in a few lines, and nothing else: once a week, or when a month is closed or 2 days over.",
+    help="Send a month in a few lines, and no alerts: weekly, or once it is closed and while open on day 3 of the next.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be sent; nothing is recorded or sent.")
 def notify(
