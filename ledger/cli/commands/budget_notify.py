@@ -45,13 +45,13 @@ COLUMNS = (
 @click.option(
     "--channel",
     metavar="NAME",
-    help="A [[channel]] for budgets that name none, and for sources.  [default: standard output]",
+    help="A [[channel]] for budgets that name none, for sources, and for digests.  [default: standard output]",
 )
 @click.option("--at", "at", metavar="DATE|TIME", help="As of the end of a day, or a time, like status.  [default: now]")
 @click.option(
     "--digest",
     type=click.Choice(("weekly", "monthly")),
-    help="Send a month in a few lines, and no alerts: weekly, or once it is closed and while open on day 3 of the next.",
+    help="Send a month in a few lines, and no alerts: each week, or once it is closed, else on day 3 of the next.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be sent; nothing is recorded or sent.")
 def notify(
