@@ -45,13 +45,13 @@ COLUMNS = (
 @click.option(
     "--channel",
     metavar="NAME",
-    help="A [[channel]] for budgets that name none, and for sources.  [default: standard output]",
+    help="A [[channel]] for budgets that name none, for sources, and for digests.  [default: standard output]",
 )
 @click.option("--at", "at", metavar="DATE|TIME", help="As of the end of a day, or a time, like status.  [default: now]")
 @click.option(
     "--digest",
     type=click.Choice(("weekly", "monthly")),
-    help="Send the month in a few lines, and nothing else: once a week, or when a month is closed or 2 days over.",
+    help="Send a month in a few lines, and no alerts: each week, or once it is closed, else on day 3 of the next.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be sent; nothing is recorded or sent.")
 def notify(
@@ -135,7 +135,7 @@ def _note(done: Sequence[Delivery], digest: DigestKind | None) -> None:
 
 
 def alerts_sheet(found: Sequence[Delivery], at: datetime, title: str) -> Sheet:
-    """Lays out the alerts as rows; below them, for people, the texts that standard output is told, and digests to be sent."""
+    """Lays out the alerts as rows; below them, for people, what standard output is told, and digests to be sent."""
     rows: list[list[Cell]] = []
     for each in found:
         alert, message = each.event.alert, each.event.message

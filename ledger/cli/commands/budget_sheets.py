@@ -83,7 +83,7 @@ def changes_sheet(changes: Sequence[BudgetChange], title: str) -> Sheet:
 
 
 def list_sheet(schedules: Schedules, today: date) -> Sheet:
-    """Lays out the budgets from today on, a row a version; `until` is the day from which another one, or none, holds."""
+    """Lays out the budgets from today on, a row a version; `until` is the day from which another, or none, holds."""
     rows: list[list[Cell]] = []
     document_rows = []
     for name, schedule in schedules.items():
