@@ -153,19 +153,17 @@ def read_status(
     basis: Basis,
     now: datetime,
     expectations: Mapping[str, timedelta],
-    budgets: Sequence[Budget] | None = None,
 ) -> Status:
     """Reads the status of a ledger's budgets, from one snapshot of it; forecasts know the days up to now at most.
 
-    `expectations` are the longest silences expected of sources that are declared, `budgets` other ones than the
-    ledger's.
+    `expectations` are the longest silences expected of sources that are declared.
     """
     with database.reading() as connection:
         snapshot = Snapshot.of(connection, database)
-        return status_with_gaps(snapshot, asked, basis=basis, now=now, expectations=expectations, budgets=budgets)
+        return complete_status_in(snapshot, asked, basis=basis, now=now, expectations=expectations)
 
 
-def status_with_gaps(
+def complete_status_in(
     snapshot: Snapshot,
     asked: Asked,
     *,
@@ -174,9 +172,11 @@ def status_with_gaps(
     expectations: Mapping[str, timedelta],
     budgets: Sequence[Budget] | None = None,
 ) -> Status:
-    """Reads in a snapshot what `read_status` reads."""
-    status = status_in(snapshot, asked, basis=basis, now=now, budgets=budgets)
-    month = _month_of(asked, basis, snapshot.zone)
+    """Reads the status of the budgets in a snapshot, or of these, and how complete it is."""
+    status, month = (
+        status_in(snapshot, asked, basis=basis, now=now, budgets=budgets),
+        _month_of(asked, basis, snapshot.zone),
+    )
     return with_gaps(snapshot.connection, status, asked, month, expectations, now=now)
 
 
