@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from ledger.pages.figures.month import MonthFigures, Totals
+from ledger.budgets.forecast import Forecast
+from ledger.budgets.status import BudgetStatus
+from ledger.pages.figures.month import Close, MonthFigures, Totals
 from ledger.pages.figures.values import Days
 from ledger.pages.view.blocks import Section, Table, movement_bars, share_bar
 from ledger.pages.view.days import _step
@@ -57,7 +59,7 @@ def test_a_closed_month_in_one_sentence() -> None:
             "March 2026: 37.23 of 40.00 USD (93 %), nothing in February; final, closed 3 April",
         ),
         (
-            {"closed_at": datetime(2027, 1, 2, tzinfo=UTC)},
+            {"close": Close(datetime(2027, 1, 2, tzinfo=UTC), 1)},
             "March 2026: 37.23 of 40.00 USD (93 %), 10.3 % less than February; final, closed 2 January 2027",
         ),
         (
@@ -93,14 +95,15 @@ def test_only_a_monthly_budget_in_usd_of_all_usage_is_the_months_budget() -> Non
 
 def test_completeness_names_what_waits_and_who_is_silent() -> None:
     silence = Silence("gate<way", datetime(2026, 3, 20, 4, tzinfo=UTC), timedelta(hours=26), declared=True)
-    never = Silence("batch", None, timedelta(days=7), declared=True)
+    never = Silence("batch", None, timedelta(days=7), declared=False)
     waiting = NotBooked(lines=3, tokens=1200, priced_lines=2, usd_nano=5 * CENT, undated_lines=1)
     figures = march(completeness=Completeness("2026-03-31T23:47:15Z", waiting, (silence, never)))
     words = fact(figures, "Not complete")
     assert words.startswith("data through 31 March 23:47; ")
     assert "3 lines in quarantine, 1,200 tokens, 0.05 USD for 2 of them, 1 without a price" in words
-    assert "source gate<way silent since 20 March 04:00, expected every 26 hours" in words
-    assert "source batch was never used, expected every 7 days" in words
+    assert "; silent: gate<way since 20 March 04:00, expected every 26 hours, as declared; " in words
+    assert "; silent: batch, never seen, expected every 168 hours by its last four weeks" in words
+    assert fact(march(unbooked_calls=3), "Not complete").endswith("; without fees of 3 calls of tools")
     assert fact(march(), "Complete") == "data through 31 March 23:47; nothing waits in quarantine"
     assert "no usage is booked" in fact(
         march(total=Totals(), completeness=Completeness(None, NotBooked())), "No requests"
@@ -110,7 +113,7 @@ def test_completeness_names_what_waits_and_who_is_silent() -> None:
 def test_more_silent_sources_than_there_is_room_for_are_counted() -> None:
     silent = tuple(Silence(f"s{number}", None, timedelta(days=7), declared=True) for number in range(5))
     words = fact(march(completeness=Completeness("2026-03-31T23:47:15Z", NotBooked(), silent)), "Not complete")
-    assert "source s2 was never used" in words
+    assert "silent: s2, never seen" in words
     assert words.endswith("; 2 other sources silent too")
 
 
@@ -121,7 +124,9 @@ def test_from_a_million_on_amounts_have_no_cents() -> None:
 
 
 def test_a_forced_close_gives_its_reason() -> None:
-    assert "closed all the same: <late> bill" in fact(march(forced_reason="<late> bill"), "Complete")
+    forced = Close(datetime(2026, 4, 3, 9, tzinfo=UTC), 2, "<late> bill")
+    assert "closed all the same: <late> bill" in fact(march(close=forced), "Complete")
+    assert plain(page_of(march(close=forced)).footer[-1]) == "Close no. 2. Page format 1."
 
 
 def test_the_wallet_has_both_rates_and_what_expires() -> None:
@@ -177,13 +182,56 @@ def test_more_budgets_than_there_is_room_for_are_counted() -> None:
     many = tuple(budget_status(f"b{number}", 1_00, 2_00 + number) for number in range(9))
     found = section(march(budgets=many), "budgets")
     assert len(found.tables[0].rows) == 5
-    assert plain(found.note) == "4 more like these: tollbook budget status has them."
+    assert plain(found.note) == "4 more like these: tollbook budget status --month 2026-03 has them."
 
 
 def test_a_month_of_fine_budgets_and_one_without_any() -> None:
     fine = section(march(budgets=(budget_status("a", 5_00, 1_00), budget_status("b", 5_00, 2_00))), "budgets")
     assert (fine.tables, plain(fine.note)) == ((), "All 2 budgets fine: at most 40 % used.")
-    assert "No budget holds" in plain(section(march(budgets=()), "budgets").lines[0])
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        (march(budgets=()), "No budget holds in this month."),
+        (march(budgets=(), project="search"), "No budget names search."),
+        (
+            running_march(budgets=()),
+            "No budget holds in this month: tollbook budget set NAME --amount 100usd makes one.",
+        ),
+        (
+            running_march(budgets=(), project="search"),
+            "No budget names search: tollbook budget set NAME --amount 100usd --project PROJECT makes one.",
+        ),
+    ],
+)
+def test_a_budget_is_advised_where_it_would_still_help(figures: MonthFigures, words: str) -> None:
+    assert plain(section(figures, "budgets").lines[0]) == words
+
+
+def running(name: str, expected_cents: int, **changes: Any) -> BudgetStatus:
+    """A budget of 112.79 USD in a period that runs on, of which 50.00 are used."""
+    forecast = Forecast("weekdays", 50_00 * CENT, expected_cents * CENT, 130_00 * CENT)
+    return budget_status(name, 112_79, 50_00, forecast=forecast, **changes)
+
+
+@pytest.mark.parametrize("alert", [60, 80, 86])
+def test_the_percent_expected_is_that_of_the_forecast(alert: int) -> None:
+    # 97.00 / 112.79 = 0.8600…
+    found = section(march(close=None, budgets=(running("q", 97_00, alert_forecast=(alert,)),)), "budgets")
+    assert [row[5] for row in rows(found.tables[0])] == ["86 % expected"]
+    fine = section(march(close=None, budgets=(running("q", 97_00, alert_forecast=(87,)),)), "budgets")
+    assert plain(fine.note) == "1 budget, fine: at most 44 % used."
+
+
+def test_what_is_left_of_a_month_and_expected_of_a_quarter_are_told_apart() -> None:
+    quarter = running("q", 113_00, period="quarter", label="2026-Q1")
+    over, near = budget_status("m", 10_00, 49_07), budget_status("n", 10_00, 9_00)
+    found = section(march(close=None, budgets=(over, quarter, near)), "budgets")
+    assert found.tables[0].headings[4].text == "expected or left"
+    assert [row[4] for row in rows(found.tables[0])] == ["39.07 over", "113.00", "1.00 left"]
+    alone = section(march(close=None, budgets=(near,)), "budgets")
+    assert (alone.tables[0].headings[4].text, rows(alone.tables[0])[0][4]) == ("left", "1.00")
 
 
 # --- why it moved ---------------------------------------------------------------------------------------------------
@@ -229,7 +277,10 @@ def test_levers_have_their_saving_and_their_owner() -> None:
     assert [row[1] for row in rows(table)] == ["4.10", "0.97", "0.40"]
     assert [plain(row[0].note) for row in table.rows] == ["", "of Ann", "of Cy"]
     assert "14 prompts just over 128,000 tokens" in rows(table)[1][0]
-    assert "--rows" in plain(section(march(levers=(), skipped="not read: --rows"), "levers").note)
+    skipped = section(march(levers=(), rows_skipped=True), "levers")
+    assert "more than 1,000,000 requests: --rows reads them" in plain(skipped.note)
+    assert skipped.lines == ()
+    assert rows(section(march(levers=march().levers[::-1]), "levers").tables[0])[0][1] == "0.40"
 
 
 def test_the_top_five_have_the_total_of_all() -> None:
@@ -249,7 +300,15 @@ def test_days_to_come_are_outlined_and_odd_ones_marked() -> None:
     assert [column.day for column in chart.columns if column.tone == "warn"] == ["10"]
     assert max(column.height for column in chart.columns) == 1000
     assert len(chart.table.rows) == 31
-    assert "four times out of five 35.10 to 42.00 USD" in plain(section(running_march(), "days").lines[1])
+    assert "four times out of five 35.10 to 42.00 USD" in plain(section(running_march(), "days").lines[2])
+
+
+def test_what_is_in_no_day_is_told() -> None:
+    # 12 cents of late usage, less 4 of a correction.
+    assert plain(section(march(), "days").lines[1]) == "Late usage and corrections, +0.08 USD, are in no day."
+    assert len(section(march(parts=()), "days").lines) == 1
+    nothing = section(march(days=Days(((date(2026, 3, 1), 0),))), "days")
+    assert [plain(line) for line in nothing.lines][1:] == ["Late usage and corrections, +0.08 USD, are in no day."]
 
 
 def test_a_day_of_corrections_alone_has_no_column_below_zero() -> None:
@@ -279,7 +338,7 @@ def test_changes_percents_and_rates_in_words() -> None:
     assert [change_words(after, 1_000) for after in (897, 1_103, 1_000)] == [
         "10.3 % less than", "10.3 % more than", "as much as",
     ]  # fmt: skip
-    assert [percent(part, 1_000) for part in (999, 1_000, 1, 0, 12_345_600)] == [
-        "99 %", "100 %", "<1 %", "0 %", "1,234,560 %",
+    assert [percent(part, 1_000) for part in (999, 1_000, 1, 0, 12_345_600, -9, -19)] == [
+        "99 %", "100 %", "<1 %", "0 %", "1,234,560 %", "0 %", "−1 %",
     ]  # fmt: skip
     assert rates([(NANO, 2), (CENT, 4), (5, 0)], 1) == ["0.500", "0.002", "—"]

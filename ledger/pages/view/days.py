@@ -8,7 +8,7 @@ from ledger.pages.figures.month import MonthFigures
 from ledger.pages.figures.values import Days
 from ledger.pages.view.blocks import Cell, Column, DayChart, Heading, Section, Table, cell
 from ledger.pages.view.verdict import places_of
-from ledger.pages.view.words import Text, day_name, fitting_places, money, month_name, name, usd
+from ledger.pages.view.words import Text, day_name, fitting_places, money, month_name, name, signed, usd
 from ledger.values.rounding import common_places
 from pricing.money import NANO
 
@@ -24,11 +24,11 @@ def days_section(figures: MonthFigures) -> Section:
     """Shows the days of the month, and at its end the forecast with its range."""
     days = figures.days
     if not any(nano for _day, nano in days.actual):
-        return Section("days", ("By day",), (("No day has usage.",),))
+        return Section("days", ("By day",), (("No day has usage.",), *_in_no_day(figures)))
     places = fitting_places([nano for _day, nano in days.actual])
     highest = max(days.actual, key=lambda each: each[1])
     words = f"The highest is {day_name(highest[0], beside=figures.month)} with {usd(highest[1], places)}."
-    lines: list[Text] = [(words,)]
+    lines: list[Text] = [(words,), *_in_no_day(figures)]
     if days.forecast_nano is not None and days.low_nano is not None and days.high_nano is not None:
         shown = places_of(figures)
         expected = f"Expected at the end of the month: {usd(days.forecast_nano, shown)}"
@@ -36,6 +36,14 @@ def days_section(figures: MonthFigures) -> Section:
         lines.append((f"{expected}, four times out of five {low} to {high}.",))
     note = (METHODS.get(days.method, ""),) if days.method else ()
     return Section("days", ("By day, in USD",), tuple(lines), chart=_chart(figures, places, words), note=note)
+
+
+def _in_no_day(figures: MonthFigures) -> list[Text]:
+    """Says why the days don't add up to the total, where they don't."""
+    if not figures.parts:
+        return []
+    parts_nano = sum(each.usd_nano for each in figures.parts)
+    return [(f"Late usage and corrections, {signed(parts_nano, places_of(figures))} USD, are in no day.",)]
 
 
 def _chart(figures: MonthFigures, places: int, words: str) -> DayChart:

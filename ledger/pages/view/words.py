@@ -102,9 +102,9 @@ def change_words(after_nano: int, before_nano: int) -> str:
 
 
 def percent(part: int | Fraction, whole: int = 1) -> str:
-    """Returns a part in whole percents, rounded down as budgets are: 99.9 % isn't all, and 0.1 % is "<1 %"."""
-    whole_percents = part * 100 // whole
-    return "<1 %" if not whole_percents and part > 0 else f"{whole_percents:,} %"
+    """Returns a part in whole percents, towards 0 as of budgets: 99.9 % isn't all, 0.1 % is "<1 %", −0.1 % "0 %"."""
+    whole_percents = int(Fraction(part * 100, whole))
+    return "<1 %" if not whole_percents and part > 0 else f"{whole_percents:,} %".replace("-", MINUS)
 
 
 def _tenths(part: int, whole: int) -> int:
