@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from ledger.pages.view.days import _step
 from ledger.pages.view.page import page_of
 from ledger.pages.view.words import change_percent, change_words, percent, plain, rates
 from ledger.reports.completeness import Completeness, NotBooked, Silence
+from ledger.values.safe_text import visible
 from pricing.money import NANO
 from tests.helpers.page_figures import CENT, PROJECTS, budget_status, march, running_march
 
@@ -321,6 +323,28 @@ def test_a_day_of_corrections_alone_has_no_column_below_zero() -> None:
 @pytest.mark.parametrize("most", [1, 7, 99, 1_000, 1_999, 2_000, 4_999, 5_000, 9_999, 3 * NANO])
 def test_two_to_five_lines_cross_the_chart(most: int) -> None:
     assert 1 <= most // _step(most) <= 4 + (most < 5)
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_makes_this_page_again() -> None:
+    again = "tollbook budget report --month 2026-03 --format"
+    assert page_of(march()).command == f"{again} html"
+    assert page_of(march(rows=True), "markdown").command == f"{again} markdown --rows"
+    assert page_of(march(rows=True, project="it's"), "csv").command == f"{again} csv --project 'it'\"'\"'s' --rows"
+    assert page_of(march(rows=True)).report_command == "tollbook report --month 2026-03"
+
+
+@pytest.mark.parametrize(
+    "project", ["a b", "it's $HOME `x`", "in\u200bvisible's \\n \u00ad", "\U000e0041 tag", "\u202e"]
+)
+def test_a_shell_reads_the_project_back_from_the_command(project: str) -> None:
+    command = page_of(march(project=project)).command
+    assert visible(command) == command
+    run = ["bash", "-c", f"printf %s {command.partition(' --project ')[2]}"]
+    shown = subprocess.run(run, check=True, capture_output=True, env={"LC_ALL": "C.UTF-8"}, text=True, encoding="utf-8")
+    assert shown.stdout == project
 
 
 # --- words ----------------------------------------------------------------------------------------------------------
