@@ -16,7 +16,7 @@ METHODS = {
     "too early": "Fewer than three whole days are known: too early for a forecast.",
     "run rate": "The forecast is the mean of the days known: fewer than two weeks are.",
     "weekdays": "Each day to come is expected as its weekday, at a level that stays, grows or has stepped, as the days "
-    "before tell; the end lies in the range four times out of five. Method: docs/decisions/0022.",
+    "before tell; the range is made to hold the end four times out of five. Method: docs/decisions/0022.",
 }
 
 
@@ -33,7 +33,7 @@ def days_section(figures: MonthFigures) -> Section:
         shown = places_of(figures)
         expected = f"Expected at the end of the month: {usd(days.forecast_nano, shown)}"
         low, high = money(days.low_nano, shown), usd(days.high_nano, shown)
-        lines.append((f"{expected}, four times out of five {low} to {high}.",))
+        lines.append((f"{expected}, from {low} to {high}.",))
     note = (METHODS.get(days.method, ""),) if days.method else ()
     return Section("days", ("By day, in USD",), tuple(lines), chart=_chart(figures, places, words), note=note)
 
