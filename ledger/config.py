@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias, cast, get_args
 
 import msgspec
 
-from ledger.channels.settings import Channel, ChannelEntry, read_channel
+from ledger.channels.settings import Channel, ChannelEntry, PageSection, check_page, read_channel
 from ledger.errors import LedgerError
 from ledger.values.amounts import Amount
 from ledger.values.budget import Budget, BudgetEntry, read_budget
@@ -110,6 +110,7 @@ class Config(msgspec.Struct, frozen=True):
     workloads: tuple[Workload, ...] = ()
     budgets: tuple[Budget, ...] = ()
     channels: tuple[Channel, ...] = ()
+    page: PageSection = PageSection()
     projects: tuple[Project, ...] = ()
     sources: Mapping[str, timedelta] = {}
     """The longest time that each `[[source]]` is expected to be silent."""
@@ -125,6 +126,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     workload: list[Workload] = []
     budget: list[BudgetEntry] = []
     channel: list[ChannelEntry] = []
+    page: PageSection = PageSection()
     project: list[Project] = []
     source: list[Source] = []
     focus: FocusSection = FocusSection()
@@ -184,6 +186,7 @@ def _parse(text: str) -> Config:
     _check_names("channel", [channel.name for channel in parsed.channel])
     _check_names("source", [source.name for source in parsed.source])
     _check_projects(parsed.project)
+    check_page(parsed.page)
     for name, layout in parsed.statement.items():
         check_layout(layout, f"statement.{name}.{{}}:".format)
     return Config(
@@ -192,6 +195,7 @@ def _parse(text: str) -> Config:
         tuple(parsed.workload),
         tuple(read_budget(entry, f"budget[{number}]") for number, entry in enumerate(parsed.budget)),
         tuple(read_channel(entry, f"channel[{number}]") for number, entry in enumerate(parsed.channel)),
+        parsed.page,
         tuple(parsed.project),
         {
             source.name: parse_length(source.expect_every, f"source[{number}].expect_every:")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from ledger.budgets.status import BudgetStatus
 from ledger.reports.completeness import Silence
@@ -15,7 +15,10 @@ from ledger.values.safe_text import visible
 from ledger.values.words import money, tenths
 from pricing.money import format_nano
 
-Kind: TypeAlias = Literal["actual", "forecast", "silent", "back"]
+DigestKind: TypeAlias = Literal["weekly", "monthly"]
+Kind: TypeAlias = Literal["actual", "forecast", "silent", "back"] | DigestKind
+
+DIGESTS: tuple[DigestKind, ...] = get_args(DigestKind)
 
 NEVER = "never"
 """The time of the last usage of a source that never had any."""
@@ -23,10 +26,11 @@ NEVER = "never"
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Something to tell: a threshold of a budget's period that is reached, or a source that is silent or back.
+    """Something to tell: a threshold of a budget's period that is reached, a source that is silent or back, a digest.
 
     `period` is the label of the period, of a source the time of its last usage before the silence. `reached_nano` is
-    what was spent, or is expected, when it was seen. Of a source percent and amounts are 0. `content` is what is sent.
+    what was spent, or is expected, when it was seen. Of a source or a digest percent and amounts are 0, and `name` is
+    a digest's channel. `content` is what is sent.
     """
 
     kind: Kind
@@ -42,6 +46,10 @@ class Alert:
     def subject(self) -> tuple[object, ...]:
         """The part that stays the same where the amount changes."""
         return self.kind, self.name, self.period, self.percent, self.currency
+
+    @property
+    def is_digest(self) -> bool:
+        return self.kind in DIGESTS
 
 
 def news(alerts: Iterable[Alert], told: Iterable[Alert]) -> list[Alert]:

@@ -6,7 +6,7 @@ claimed is taken up after that. Times are the database's, so that machines whose
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
 
 from ledger.book.seals import append_sealed, read_sealed
 from ledger.budgets.alerts import Alert, news
-from ledger.channels.message import Message
+from ledger.channels.message import Attachment, Message
 from ledger.store.database import Database, read_clock
 from ledger.store.tables import budget_deliveries, budget_events
 
@@ -37,13 +37,15 @@ class Event(NamedTuple):
     @property
     def message(self) -> Message:
         content = dict(self.alert.content or {})
-        title, lines = content.pop("title"), content.pop("lines")
-        return Message(self.event_id, title, tuple(lines), content)
+        title, lines, page = content.pop("title"), content.pop("lines"), content.pop("page_html", None)
+        attached = None if page is None else Attachment(f"{content['month']}.html", page)
+        return Message(self.event_id, title, tuple(lines), content, attached)
 
 
 def read_told(connection: Connection) -> list[Alert]:
-    """Reads the alerts that are events already, oldest first."""
-    return [_alert(row) for row in connection.execute(select(budget_events).order_by(budget_events.c.id))]
+    """Reads the alerts that are events already, oldest first, without what was sent: digests have whole pages."""
+    columns = [column for column in budget_events.c if column.name != "content"]
+    return [_alert(row, None) for row in connection.execute(select(*columns).order_by(budget_events.c.id))]
 
 
 def read_undelivered(connection: Connection) -> list[Event]:
@@ -52,7 +54,14 @@ def read_undelivered(connection: Connection) -> list[Event]:
     query = select(budget_events, deliveries.attempts, deliveries.channel, deliveries.error)
     found = query.join(budget_deliveries, deliveries.id == events.id).where(deliveries.state != "delivered")
     return [
-        Event(row.id, row.event_id, _alert(row), row.attempts, row.channel, row.error)
+        Event(
+            row.id,
+            row.event_id,
+            _alert(row, msgspec.json.decode(row.content)),
+            row.attempts,
+            row.channel,
+            row.error,
+        )
         for row in connection.execute(found.order_by(events.id))
     ]
 
@@ -125,14 +134,5 @@ def _change(connection: Connection, where: ColumnElement[bool], **values: object
     connection.execute(budget_deliveries.update().where(where).values(**values, changed_at=now))
 
 
-def _alert(row: Row[Any]) -> Alert:
-    return Alert(
-        row.kind,
-        row.name,
-        row.period,
-        row.percent,
-        row.currency,
-        row.amount_nano,
-        row.reached_nano,
-        msgspec.json.decode(row.content),
-    )
+def _alert(row: Row[Any], content: Mapping[str, Any] | None) -> Alert:
+    return Alert(row.kind, row.name, row.period, row.percent, row.currency, row.amount_nano, row.reached_nano, content)

@@ -136,11 +136,24 @@ class Routes:
 
 
 class Plan(NamedTuple):
-    """What a run has to do: alerts that are news, and events that earlier runs left."""
+    """What a run has to do: alerts that are news, and events that earlier runs left.
+
+    `digests_to` names the channel of a run that sends digests, and nothing else.
+    """
 
     news: list[Alert]
     left: list[Event]
     routes: Routes
+    digests_to: str | None = None
+
+
+def read_left(connection: Connection, digests_to: str | None) -> list[Event]:
+    """Reads the undelivered events that a run sends: alerts, or the digests of one channel."""
+    return [
+        each
+        for each in read_undelivered(connection)
+        if (each.alert.name if each.alert.is_digest else None) == digests_to
+    ]
 
 
 def make_plan(
@@ -148,21 +161,33 @@ def make_plan(
     asked: Asked,
     *,
     channels: Sequence[Channel],
-    other: str | None,
+    other: Channel,
     expectations: Mapping[str, timedelta],
     now: datetime,
 ) -> Plan:
-    """Reads what is to be told at a time; `other` names the channel of what names none.
+    """Reads what is to be told at a time; `other` is the channel of what names none.
 
     `expectations` are the longest silences expected of sources that are declared.
     """
     by_name = {channel.name: channel for channel in channels}
-    fallback = STANDARD_OUTPUT if other is None else named_channel(by_name, other, "--channel:")
     status = read_status(database, asked, basis="posted", now=now, expectations=expectations)
     with database.reading() as connection:
         watch, told = Watch(connection, database, asked, status), read_told(connection)
-        routes = Routes(by_name, fallback, watch.schedules, asked.day)
-        return Plan(news(watch.alerts(told, now), told), read_undelivered(connection), routes)
+        routes = Routes(by_name, other, watch.schedules, asked.day)
+        return Plan(news(watch.alerts(told, now), told), read_left(connection, None), routes)
+
+
+def digest_plan(database: Database, digests: list[Alert], channel: Channel, day: date) -> Plan:
+    """Returns what a run has to do that sends digests over a channel: these, and those that earlier runs left."""
+    with database.reading() as connection:
+        left = read_left(connection, channel.name)
+    return Plan(digests, left, Routes({}, channel, {}, day), channel.name)
+
+
+def fallback_channel(channels: Sequence[Channel], name: str | None) -> Channel:
+    """Returns the channel that `--channel` names, standard output where it isn't given."""
+    by_name = {channel.name: channel for channel in channels}
+    return STANDARD_OUTPUT if name is None else named_channel(by_name, name, "--channel:")
 
 
 def named_channel(channels: Mapping[str, Channel], name: str, where: str) -> Channel:

@@ -21,7 +21,8 @@ def webhook_post(message: Message, secret: str | None, now_seconds: int) -> tupl
 
     Signed is `ID.SECONDS.BODY`, so that neither can be exchanged, nor sent again later.
     """
-    facts = {**message.facts, "title": message.title, "text": message.body}
+    page = {} if message.attachment is None else {"page_html": message.attachment.html}
+    facts = {**message.facts, **page, "title": message.title, "text": message.body}
     body = msgspec.json.encode({"schema": 1, "event_id": message.event_id, **facts})
     headers = {"webhook-id": message.event_id, "webhook-timestamp": str(now_seconds)}
     if secret is not None:

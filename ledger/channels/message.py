@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 MARK = "tollbook"
 """The first word of each title: a Feishu bot may be set to take only messages that have it."""
@@ -11,6 +12,13 @@ MARK = "tollbook"
 
 class NotDelivered(Exception):  # noqa: N818 - no error of the run: the next one tries again
     """The message didn't arrive, or may not have; the words name neither an address nor a secret."""
+
+
+class Attachment(NamedTuple):
+    """A page to be sent as a file of that name, where the channel has files."""
+
+    name: str
+    html: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,7 @@ class Message:
     title: str
     lines: tuple[str, ...]
     facts: Mapping[str, object]
+    attachment: Attachment | None = None
 
     @property
     def heading(self) -> str:

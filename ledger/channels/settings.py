@@ -37,6 +37,12 @@ class ChannelEntry(msgspec.Struct, forbid_unknown_fields=True):
     secret: Any = None
 
 
+class PageSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[page]`: the address at which the page of a month can be read, with {month} where that has the month."""
+
+    url: str | None = None
+
+
 class Channel(NamedTuple):
     """A way to tell somebody; `timeout_seconds` is for connecting, and for the answer."""
 
@@ -85,6 +91,19 @@ def read_channel(entry: ChannelEntry, key: str) -> Channel:
     return Channel(entry.name, entry.kind, entry.url_env or "", entry.secret_env, entry.timeout)
 
 
+def check_page(page: PageSection) -> None:
+    """Refuses an address of pages that readers couldn't open, or that holds a password."""
+    url = page.url
+    if url is None:
+        return
+    if not url.isprintable() or " " in url or not _is_address(url):
+        raise LedgerError(f"page.url: {shown(url)} is no address: give one such as https://example.com/{{month}}.html")
+    if "@" in urlsplit(url).netloc:
+        raise LedgerError("page.url: has a user or password: secrets don't belong in this file, leave it out")
+    if set("{}") & set(url.replace("{month}", "")):
+        raise LedgerError(f"page.url: {shown(url)} has braces other than {{month}}, which stands for the month")
+
+
 def read_address(channel: Channel, environment: Mapping[str, str]) -> Address:
     """Reads the address and the secret of a channel that has one from their variables."""
     url = _value(channel, channel.url_variable, environment)
@@ -120,12 +139,15 @@ def _value(channel: Channel, variable: str, environment: Mapping[str, str]) -> s
 
 
 def _check_url(channel: Channel, url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        is_url = False
-    if not is_url:
+    if not _is_address(url):
         message = f"channel {shown(channel.name)}: {channel.url_variable} holds no address"
         # Its words would show the address.
-        raise LedgerError(f"{message}: set it to one that begins with https:// or http://") from None
+        raise LedgerError(f"{message}: set it to one that begins with https:// or http://")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False

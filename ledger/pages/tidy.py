@@ -27,16 +27,17 @@ class TidyRow(NamedTuple):
 
 def to_json(document: Mapping[str, Value], *, indent: int | None = None) -> str:
     """Returns the document, money as strings."""
-    return json_text(_plain(document), indent=indent) + "\n"
+    return json_text(plain_value(document), indent=indent) + "\n"
 
 
-def _plain(value: Value) -> object:
+def plain_value(value: Value) -> object:
+    """Returns a value as JSON has it."""
     if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: plain_value(each) for key, each in value.items()}
     if isinstance(value, (str, int)) or value is None:
         return value
     if isinstance(value, Sequence):
-        return [_plain(each) for each in value]
+        return [plain_value(each) for each in value]
     return _text_of(value)
 
 
@@ -70,7 +71,7 @@ def _tidy(document: Mapping[str, Value]) -> Iterator[TidyRow]:
             for number, each in enumerate(value, 1):
                 assert isinstance(each, Mapping)
                 (_key, item), *rest = each.items()
-                named = str(_plain(item))
+                named = str(plain_value(item))
                 yield from (TidyRow(section, number, named, *figure) for figure in _figures(dict(rest)))
         else:
             yield from (TidyRow("page", None, "", *figure) for figure in _figures({section: value}))
@@ -85,4 +86,4 @@ def _figures(values: Mapping[str, Value]) -> Iterator[tuple[str, str | int | Dec
         elif isinstance(value, (date, datetime)):
             yield key, _text_of(value)
         elif isinstance(value, Sequence) and value:
-            yield key, ", ".join(str(_plain(each)) for each in value)
+            yield key, ", ".join(str(plain_value(each)) for each in value)

@@ -28,23 +28,28 @@ def upgrade() -> None:
         number("id", "1, 2, 3 … in order of commit"),
         text("event_id", "what receivers know it by, the same each time it is sent"),
         text("kind"),
-        text("name", "of the budget or source"),
-        text("period", "its label, such as 2026-W10; of a silence the last usage's time"),
-        number("percent", "the threshold; 0 of a silence"),
-        text("currency", "of the amounts; empty of a silence"),
-        number("amount_nano", "the budget's amount; 0 of a silence"),
+        text("name", "of the budget, source, or channel of a digest"),
+        text(
+            "period",
+            "its label, such as 2026-W10; of a silence the last usage's time",
+        ),
+        number("percent", "the threshold; 0 where there is none"),
+        text("currency", "of the amounts; empty where there are none"),
+        number("amount_nano", "the budget's amount; 0 where there is none"),
         number("reached_nano", "what was spent, or is expected, when it was seen"),
         text("content", "JSON: what is sent"),
         number("recorded_at"),
         text("previous", "digest of the row before, empty for the first"),
         text("digest", "sha256 over the other columns"),
-        sa.CheckConstraint("kind IN ('actual', 'forecast', 'silent', 'back')", name="ck_budget_events_kind"),
+        sa.CheckConstraint(
+            "kind IN ('actual', 'forecast', 'silent', 'back', 'weekly', 'monthly')", name="ck_budget_events_kind"
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_budget_events"),
         sa.UniqueConstraint("event_id", name="uq_budget_events_event_id"),
         sa.UniqueConstraint(
             "kind", "name", "period", "percent", "currency", "amount_nano", name="uq_budget_events_identity"
         ),
-        comment="Thresholds crossed and sources gone silent, append-only.",
+        comment="Thresholds crossed, sources gone silent and digests, append-only.",
         sqlite_strict=True,
     )
     op.create_table(

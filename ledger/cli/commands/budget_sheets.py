@@ -166,8 +166,7 @@ def status_sheet(found: Status, basis: str, zone: ZoneInfo, undelivered: Sequenc
     }
     footnotes = [f"data through {found.data_through}"] if found.data_through else []
     footnotes += gap_words(found)
-    if undelivered:
-        footnotes.append(f"{counted(len(undelivered), 'alert')} not delivered yet: 'tollbook budget notify' sends them")
+    footnotes += _undelivered_words(undelivered)
     whole = [*rows, *parts, *ends]
     return Sheet(title, _told(whole), whole, document=document, footnotes=footnotes, brief=[*rows, *told, *ends])
 
@@ -176,6 +175,17 @@ def gap_words(found: Status) -> list[str]:
     """Returns what readers of the figures must know: lines under a table, notes beside a file."""
     fees = [without_fees(found.unbooked_calls)] if found.unbooked_calls else []
     return [*not_booked_words(found.not_booked), *fees, *map(silence_words, found.silent)]
+
+
+def _undelivered_words(undelivered: Sequence[Event]) -> list[str]:
+    """The lines on alerts and on digests that wait, each sent by runs of their own."""
+    digests = sum(event.alert.is_digest for event in undelivered)
+    alerts = len(undelivered) - digests
+    lines = [f"{counted(alerts, 'alert')} not delivered yet: 'tollbook budget notify' sends them"] if alerts else []
+    if digests:
+        sends = "'tollbook budget notify --digest' sends them, with their --channel"
+        lines.append(f"{counted(digests, 'digest')} not delivered yet: {sends}")
+    return lines
 
 
 def _undelivered_document(event: Event) -> dict[str, object]:

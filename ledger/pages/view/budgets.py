@@ -9,11 +9,13 @@ from ledger.budgets.status import BudgetStatus
 from ledger.pages.figures.budgets import State, over_before, state_of
 from ledger.pages.figures.month import MonthFigures
 from ledger.pages.view.blocks import Cell, Heading, Section, Table, Tone, cell, share_bar
-from ledger.pages.view.words import Name, Text, day_name, fitting_places, money, name, percent
+from ledger.pages.view.words import Name, Text, day_name, fitting_places, money, name, percent, plain
 from ledger.values.words import counted, listed
 
 # The first page has no room for more rows; the rest are in JSON and CSV, and in `budget status`.
 MOST_ROWS = 5
+TOLD: tuple[State, ...] = ("over", "risk")
+"""The states that a digest tells of."""
 TONES: dict[State, Tone] = {"over": "bad", "risk": "warn", "silent": "soft", "fine": ""}
 
 
@@ -21,15 +23,12 @@ def budgets_section(figures: MonthFigures) -> Section:
     """Shows budgets worst first."""
     if not figures.budgets:
         return Section("budgets", ("Budgets",), (_none(figures),))
-    order: list[State] = ["over", "risk", "silent"]
-    shown = [each for state in order for each in figures.budgets if state_of(each, figures.crossings) == state]
+    shown = _in_states(figures, (*TOLD, "silent"))
     fine = len(figures.budgets) - len(shown)
     rows, head = _rows(shown[:MOST_ROWS], figures)
     lines = []
     if len(shown) > MOST_ROWS:
-        lines.append(
-            f"{len(shown) - MOST_ROWS:,} more like these: tollbook budget status --month {figures.month} has them."
-        )
+        lines.append(_more(shown, figures))
     if fine:
         lines.append(_fine(fine, bool(shown), figures))
     headings = (
@@ -51,6 +50,31 @@ def _none(figures: MonthFigures) -> Text:
     if figures.project is None:
         return (f"No budget holds in this month{advice}",)
     return ("No budget names ", name(figures.project), advice)
+
+
+def budget_lines(figures: MonthFigures) -> list[str]:
+    """Returns a line on each budget over or at risk, worst first."""
+    told = _in_states(figures, TOLD)
+    if figures.budgets and not told:
+        return ["no budget is over or at risk"]
+    lines = [_line(each, figures) for each in told[:MOST_ROWS]]
+    return [*lines, _more(told, figures)] if len(told) > MOST_ROWS else lines
+
+
+def _line(status: BudgetStatus, figures: MonthFigures) -> str:
+    places = fitting_places([status.amount_nano, status.actual_nano])
+    amount = f"{money(status.amount_nano, places)} {status.budget.amount.currency}"
+    spent = f"{money(status.actual_nano, places)} of {amount} ({percent(status.used)})"
+    return plain(("budget ", name(status.budget.name), f": {spent}, ", *_state(status, figures)))
+
+
+def _in_states(figures: MonthFigures, states: Sequence[State]) -> list[BudgetStatus]:
+    """Returns the budgets in some states, in their order."""
+    return [each for state in states for each in figures.budgets if state_of(each, figures.crossings) == state]
+
+
+def _more(shown: Sequence[BudgetStatus], figures: MonthFigures) -> str:
+    return f"{len(shown) - MOST_ROWS:,} more like these: tollbook budget status --month {figures.month} has them."
 
 
 def _fine(fine: int, others: bool, figures: MonthFigures) -> str:

@@ -13,11 +13,16 @@ budget_events = Table(
     row_id(comment="1, 2, 3 … in order of commit"),
     Column("event_id", Text, nullable=False, comment="what receivers know it by, the same each time it is sent"),
     Column("kind", Text, nullable=False),
-    Column("name", Text, nullable=False, comment="of the budget or source"),
-    Column("period", Text, nullable=False, comment="its label, such as 2026-W10; of a silence the last usage's time"),
-    Column("percent", BigInt, nullable=False, comment="the threshold; 0 of a silence"),
-    Column("currency", Text, nullable=False, comment="of the amounts; empty of a silence"),
-    Column("amount_nano", BigInt, nullable=False, comment="the budget's amount; 0 of a silence"),
+    Column("name", Text, nullable=False, comment="of the budget, source, or channel of a digest"),
+    Column(
+        "period",
+        Text,
+        nullable=False,
+        comment="its label, such as 2026-W10; of a silence the last usage's time",
+    ),
+    Column("percent", BigInt, nullable=False, comment="the threshold; 0 where there is none"),
+    Column("currency", Text, nullable=False, comment="of the amounts; empty where there are none"),
+    Column("amount_nano", BigInt, nullable=False, comment="the budget's amount; 0 where there is none"),
     Column("reached_nano", BigInt, nullable=False, comment="what was spent, or is expected, when it was seen"),
     Column("content", Text, nullable=False, comment="JSON: what is sent"),
     Column("recorded_at", UtcTime, nullable=False),
@@ -25,9 +30,9 @@ budget_events = Table(
     Column("digest", Text, nullable=False, comment="sha256 over the other columns"),
     UniqueConstraint("event_id"),
     UniqueConstraint("kind", "name", "period", "percent", "currency", "amount_nano", name="uq_budget_events_identity"),
-    CheckConstraint("kind IN ('actual', 'forecast', 'silent', 'back')", name="kind"),
+    CheckConstraint("kind IN ('actual', 'forecast', 'silent', 'back', 'weekly', 'monthly')", name="kind"),
     sqlite_strict=True,
-    comment="Thresholds crossed and sources gone silent, append-only.",
+    comment="Thresholds crossed, sources gone silent and digests, append-only.",
 )
 
 budget_deliveries = Table(
