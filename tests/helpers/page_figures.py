@@ -1,4 +1,4 @@
-"""Figures of a month made by hand, as its readers would find them."""
+"""Figures of a month made by hand, as its readers would find them, and the sections they become."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ from ledger.pages.figures.values import (
     Ranked,
     WalletLine,
 )
+from ledger.pages.view.blocks import Section, Table
+from ledger.pages.view.page import page_of
+from ledger.pages.view.words import plain
 from ledger.reports.completeness import Completeness, NotBooked
 from ledger.values.amounts import Amount
 from ledger.values.budget import Budget
@@ -135,3 +138,13 @@ def running_march(**changes: Any) -> MonthFigures:
         previous_until=at - timedelta(days=28), days=days, budgets=budgets,
     )  # fmt: skip
     return replace(running, **changes)
+
+
+def section(figures: MonthFigures, name: str) -> Section:
+    page = page_of(figures)
+    [found] = [each for each in (*page.first, *page.details) if each.name == name]
+    return found
+
+
+def rows(table: Table) -> list[list[str]]:
+    return [[plain(cell.text) for cell in row] for row in table.rows]

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from ledger.budgets.asked import asked_time
 from ledger.budgets.definitions import set_budget
+from ledger.budgets.status import read_status
 from ledger.errors import LedgerError
 from ledger.months.close import close_months, reopen_month
 from ledger.pages.document import document_of
@@ -89,6 +91,15 @@ def test_a_budget_on_the_page_is_as_budget_status_has_it(closed: Database, db_cl
     assert [(each["budget"], each["actual"], each["left"]) for each in document["budgets"]] == [
         (name, rows[name]["actual"], rows[name]["left"]) for name in ("ide", "all", "search")
     ]
+
+
+def test_the_forecasts_of_an_open_page_are_those_of_budget_status(database: Database) -> None:
+    now = datetime(2026, 3, 20, 10, 5, tzinfo=UTC)
+    asked = asked_time(MARCH, None, zone=database.zone, now=now)
+    status = read_status(database, asked, basis="posted", now=now, expectations={})
+    forecasts = [(each.budget.name, each.forecast) for each in read_month(database, MARCH, now=now).budgets]
+    assert forecasts == [(each.budget.name, each.forecast) for each in status.budgets]
+    assert [forecast.method for _name, forecast in forecasts if forecast is not None] == ["weekdays"] * len(BUDGETS)
 
 
 FORMATS: dict[str, Callable[[MonthFigures, Page], str | bytes]] = {

@@ -26,7 +26,7 @@ def read_budgets(
     asked, base = asked_time(month, None, zone=snapshot.zone, now=at), Selection(snapshot.zone)
     held = [each for each in held_on(schedules, asked.day) if project is None or project in each.projects]
     found = status_of(held, asked, base, snapshot.spend).budgets
-    return tuple(found if is_closed else with_forecasts(found, at, base, snapshot.spend))
+    return tuple(found if is_closed else with_forecasts(found, at, base, snapshot.amounts))
 
 
 def state_of(status: BudgetStatus, crossings: Sequence[Crossing]) -> State:
