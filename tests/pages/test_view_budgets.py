@@ -87,6 +87,9 @@ def test_the_percent_expected_is_that_of_the_forecast(alert: int) -> None:
     assert [row[5] for row in rows(found.tables[0])] == ["86 % expected"]
     fine = section(march(close=None, budgets=(running("q", 97_00, alert_forecast=(87,)),)), "budgets")
     assert plain(fine.note) == "1 budget, fine: at most 44 % used."
+    # 120.00 / 112.79 = 1.0639…
+    over = section(march(close=None, budgets=(running("q", 120_00, alert_forecast=(150,)),)), "budgets")
+    assert [row[5] for row in rows(over.tables[0])] == ["106 % expected"]
 
 
 def test_what_is_left_of_a_month_and_expected_of_a_quarter_are_told_apart() -> None:

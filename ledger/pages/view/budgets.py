@@ -134,7 +134,7 @@ def _state(status: BudgetStatus, figures: MonthFigures) -> Text:
     words = []
     if status.runs_out is not None:
         words.append(f"runs out on {day_name(status.runs_out, beside=figures.month)}")
-    elif status.crossed_by_forecast and status.expected_nano is not None:
+    elif status.expected_nano is not None and (status.will_be_over or status.crossed_by_forecast):
         words.append(f"{percent(Fraction(status.expected_nano, status.amount_nano))} expected")
     before = over_before(status, figures.crossings)
     if before:
