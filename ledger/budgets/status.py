@@ -174,7 +174,7 @@ def status_in(
     if budgets is None:
         budgets = held_on(read_schedules(connection), asked.day)
     status = status_of(budgets, asked, Selection(zone, basis=basis), snapshot.spend)
-    used = with_forecasts(status.budgets, min(asked.at, now), Selection(zone), snapshot.spend)
+    used = with_forecasts(status.budgets, min(asked.at, now), Selection(zone), snapshot.amounts)
     calls = read_unbooked_calls(connection, _month_of(asked, basis, zone), zone)
     return replace(status, budgets=used, unbooked_calls=calls)
 
@@ -196,8 +196,8 @@ def status_of(
     `base` has zone and basis.
     """
     keys = tag_keys(budgets)
-    # The last two tell late usage and corrections apart, which are in budgets like all other usage.
-    base = replace(base, dimensions=(*dimensions_of(keys), "occurred_month", PART))
+    # The last two tell corrections and late usage apart, which are in budgets like all other usage.
+    base = replace(base, dimensions=(*dimensions_of(keys), PART, "occurred_month"))
     spans: dict[Bounds, SelectedSpend] = {}
 
     def rows(bounds: Bounds) -> list[SpendRow]:
@@ -221,8 +221,8 @@ def status_of(
         budgets=sorted(found, key=lambda each: (-each.used, each.budget.name)),
         unbudgeted=summed(row for row in month if not any(covered(row) for covered in covers)),
         total=summed(month),
-        late=summed(row for row in month if row.dimensions[-1] is None and row.dimensions[-2] != label),
-        corrections=summed(row for row in month if row.dimensions[-1] is not None),
+        late=summed(row for row in month if row.dimensions[-2] is None and row.dimensions[-1] != label),
+        corrections=summed(row for row in month if row.dimensions[-2] is not None),
         data_through=None if last is None else iso_text(last),
         notes=[f"read from the charges themselves, not from the roll-ups: {reason}" for reason in reasons],
     )

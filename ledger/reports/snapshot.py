@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -19,6 +19,7 @@ class Snapshot:
     connection: Connection
     zone: ZoneInfo
     rollup_tags: tuple[str, ...] = ()
+    _known: dict[Selection, SelectedSpend] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, connection: Connection, database: Database) -> Snapshot:
@@ -26,8 +27,12 @@ class Snapshot:
         return cls(connection, database.zone, tuple(database.rollup_tags))
 
     def spend(self, selection: Selection) -> SelectedSpend:
-        """Reads the selection's sums."""
-        return read_spend(self.connection, selection, ledger_zone=self.zone, rollup_tags=self.rollup_tags)
+        """Reads the selection's sums; those of one selection once, as nothing changes in a snapshot."""
+        if selection not in self._known:
+            self._known[selection] = read_spend(
+                self.connection, selection, ledger_zone=self.zone, rollup_tags=self.rollup_tags
+            )
+        return self._known[selection]
 
     def amounts(self, selection: Selection) -> SelectedSpend:
         """Reads the same faster, amounts alone: without counts, price entries and tiers."""

@@ -92,15 +92,14 @@ def _price_steps(found: Iterator[OverStep], entries: Mapping[int, RateEntry]) ->
 
 def _storage(month: MonthSpend) -> Iterator[Lever]:
     """Yields the projects whose storage cost more than reading from cache saved, by the difference."""
+    stored = {row.dimensions[0] for row in month.own_rows() if row.sums.cache_storage_nano}
     tallies: dict[str, Tally] = defaultdict(Tally)
-    storage: dict[str, Convertible] = defaultdict(Convertible)
     for row in month.own_rows():
-        project = row.dimensions[0] or ""
-        tallies[project].add(row, saving_pico(month.spend.rate_entries, row.rate_entry_id, row.tier))
-        storage[project][row.per_usd_nano] += row.sums.cache_storage_nano
-    for project, nano in storage.items():
-        tally = tallies[project]
-        saving_nano = round_usd(nano.usd - tally.saved_pico.usd / PICO_PER_NANO)
+        if row.dimensions[0] in stored:
+            saving = saving_pico(month.spend.rate_entries, row.rate_entry_id, row.tier)
+            tallies[row.dimensions[0] or ""].add(row, saving)
+    for project, tally in tallies.items():
+        saving_nano = round_usd(tally.storage_nano.usd - tally.saved_pico.usd / PICO_PER_NANO)
         if saving_nano > 0:
             yield Lever("cache_storage", project, None, None, saving_nano, tally.counts[0])
 

@@ -25,7 +25,7 @@ from ledger.reports.completeness import Completeness, read_completeness, read_no
 from ledger.reports.selection import Selection
 from ledger.reports.snapshot import Snapshot
 from ledger.reports.spend import SelectedSpend
-from ledger.reports.tally import tallied
+from ledger.reports.tally import tally_of_all
 from ledger.reports.unbooked import read_unbooked_calls
 from ledger.reports.unknown import unknown_in_selection
 from ledger.store.database import Database
@@ -123,7 +123,7 @@ def _read(
 
 
 def _totals(spend: SelectedSpend) -> Totals:
-    tally = tallied(spend)[1]
+    tally = tally_of_all(spend)
     requests, input_tokens, _cached, output_tokens, _reasoning = tally.counts
     return Totals(tally.usd_nano, requests, input_tokens + output_tokens)
 

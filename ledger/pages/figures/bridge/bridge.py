@@ -15,7 +15,7 @@ from ledger.reports.plan import PART
 from ledger.reports.spend import SelectedSpend, SpendRow
 from pricing.money import NANO, PICO_PER_NANO, divide_half_even
 
-# The dimensions of the rows that a bridge is made of.
+# The first dimensions of the rows that a bridge is made of.
 CELLS = ("project", "model", PART)
 # Values within a cell are rounded to whole units, at least this many of which are a pico of any currency.
 FINENESS = 10**9
@@ -76,7 +76,7 @@ def _usage(months: Sequence[SelectedSpend], usd: Units) -> list[Usage]:
     for month, rates in zip(months, entries, strict=True):
         usage: defaultdict[str, dict[str, CellUsage]] = defaultdict(dict)
         for row in month.rows:
-            project, model, part = row.dimensions
+            project, model, part, *_rest = row.dimensions
             if part is None and row.rate_entry_id is not None and any(row.sums):
                 tier = row.tier if len(bounds[project, model]) == 1 else ANY_TIER
                 cell = usage[str(project)].setdefault(str(model), CellUsage())
@@ -89,7 +89,7 @@ def _corrections(month: SelectedSpend, usd: Units) -> Counter[str]:
     """Sums what isn't usage by project: corrections of closed months, and adjustments."""
     found: Counter[str] = Counter()
     for row in month.rows:
-        project, _model, part = row.dimensions
+        project, _model, part, *_rest = row.dimensions
         if part is not None:
             found[str(project)] += row.sums.amount_nano * PICO_PER_NANO * _units_per_pico(row, usd)
     return found

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ledger.pages.figures.bridge.bridge import CELLS, bridge_between
+from ledger.pages.figures.bridge.bridge import bridge_between
+from ledger.pages.figures.month_spend import MONTH_DIMENSIONS
 from ledger.pages.figures.values import Bridge
 from ledger.reports.comparison import Compared, compared_with
 from ledger.reports.selection import Selection
@@ -16,7 +17,7 @@ from ledger.values.periods import Span
 
 @dataclass(frozen=True, slots=True)
 class TwoMonths:
-    """The spend of a period and of the one it is compared with, by project, model and part."""
+    """The spend of a period and of the one it is compared with, by MONTH_DIMENSIONS."""
 
     before: SelectedSpend
     after: SelectedSpend
@@ -34,7 +35,7 @@ def read_two_months(
     compared = compared_with(asked, span, zone=base.zone, now=now)
 
     def of(period: Span) -> SelectedSpend:
-        return read(replace(base, start=period.start, end=period.end, dimensions=CELLS))
+        return read(replace(base, start=period.start, end=period.end, dimensions=MONTH_DIMENSIONS))
 
     return TwoMonths(of(compared.span), of(span), span, compared)
 
