@@ -18,16 +18,17 @@ from ledger.budgets.history import read_histories
 from ledger.budgets.schedule import Schedules
 from ledger.errors import LedgerError
 from ledger.reports.completeness import NotBooked, Silence
+from ledger.reports.extent import read_data_through
 from ledger.reports.plan import PART
 from ledger.reports.selection import Basis, Selection
 from ledger.reports.snapshot import Snapshot
-from ledger.reports.spend import SelectedSpend, SpendRow
+from ledger.reports.spend import SelectedSpend, SpendRow, last_usage
 from ledger.reports.unbooked import read_unbooked_calls
 from ledger.store.database import Database
 from ledger.values.budget import Budget
 from ledger.values.budget_periods import Period, next_start, period_label, period_start
 from ledger.values.calendar import day_start
-from ledger.values.instants import MICROSECOND, iso_text
+from ledger.values.instants import MICROSECOND
 from ledger.values.spend import Spend
 from pricing.errors import shown
 
@@ -175,8 +176,13 @@ def status_in(
         budgets = held_on(read_schedules(connection), asked.day)
     status = status_of(budgets, asked, Selection(zone, basis=basis), snapshot.spend)
     used = with_forecasts(status.budgets, min(asked.at, now), Selection(zone), snapshot.amounts)
-    calls = read_unbooked_calls(connection, _month_of(asked, basis, zone), zone)
-    return replace(status, budgets=used, unbooked_calls=calls)
+    month = _month_of(asked, basis, zone)
+    return replace(
+        status,
+        budgets=used,
+        data_through=read_data_through(snapshot, month, status.data_through),
+        unbooked_calls=read_unbooked_calls(connection, month, zone),
+    )
 
 
 def _month_of(asked: Asked, basis: Basis, zone: ZoneInfo) -> Selection:
@@ -212,7 +218,6 @@ def status_of(
         spend = summed(row for row in rows(bounds) if covered(row))
         found.append(_status(budget, asked, bounds, spend))
     month = rows(_bounds(asked.day, "month", base.zone))
-    last = max((row.last_occurred_at_us for row in month if row.last_occurred_at_us is not None), default=None)
     label = period_label(period_start(asked.day, "month"), "month")
     reasons = dict.fromkeys(each.reason for each in spans.values() if each.reason is not None)
     return Status(
@@ -223,7 +228,7 @@ def status_of(
         total=summed(month),
         late=summed(row for row in month if row.dimensions[-2] is None and row.dimensions[-1] != label),
         corrections=summed(row for row in month if row.dimensions[-2] is not None),
-        data_through=None if last is None else iso_text(last),
+        data_through=last_usage(month),
         notes=[f"read from the charges themselves, not from the roll-ups: {reason}" for reason in reasons],
     )
 

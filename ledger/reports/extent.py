@@ -1,7 +1,8 @@
-"""The time that usage spans: the first request of a selection, and its latest day."""
+"""The time that usage spans: the first request of a selection, its latest day, and its last usage."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,10 +10,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Column, Connection, Select, Table, func, select
 
 from ledger.reports.selection import Selection
+from ledger.reports.snapshot import Snapshot
+from ledger.reports.spend import last_usage
 from ledger.reports.sums import narrowed
 from ledger.store.expressions import column_within
 from ledger.store.tables import rollup_days, rollup_keys, rollup_quarters
-from ledger.values.calendar import day_start
+from ledger.values.calendar import day_start, month_start
+from ledger.values.instants import parse_iso
 
 
 def first_request(connection: Connection, selection: Selection, *, ledger_zone: ZoneInfo) -> datetime | None:
@@ -44,6 +48,26 @@ def _with_requests(table: Table, time: Column[Any], selection: Selection) -> Sel
     keys = select(rollup_keys.c.id).where(narrowed(selection, rollup_keys.c.project, rollup_keys.c.billed_model))
     statement = select(time).group_by(time).having(func.sum(table.c.requests) > 0)
     return statement.where(table.c.key_id.in_(keys)) if selection.projects or selection.models else statement
+
+
+def read_data_through(snapshot: Snapshot, selection: Selection, own: str | None) -> str | None:
+    """Reads the last usage booked up to the end of a selection's period, in ISO text; None without any.
+
+    Of its projects, models and tags, and by its basis: what later months book doesn't count, so that of a closed month
+    it never changes. `own` is the `last_usage` of the period's own rows; without any the months before are looked at.
+    """
+    last, start = own, selection.start
+    by = rollup_keys.c.posted_month if selection.basis == "posted" else rollup_keys.c.occurred_month
+    of_usage = select(by).where(rollup_keys.c.charge_class != "adjustment").distinct().order_by(by.desc())
+    for month in snapshot.connection.execute(of_usage).scalars():
+        if start is None or (last is not None and parse_iso(last) >= start):
+            break
+        first = month_start(month, snapshot.zone)
+        if first < start:
+            earlier = replace(selection, start=first, end=start, dimensions=("model",))
+            found = last_usage(snapshot.amounts(earlier).rows)
+            last, start = max((each for each in (last, found) if each), key=parse_iso, default=None), first
+    return last
 
 
 def projects_before(connection: Connection, month: str) -> set[str]:

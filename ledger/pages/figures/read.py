@@ -21,15 +21,15 @@ from ledger.pages.figures.month_spend import cache_economics, month_parts, read_
 from ledger.pages.figures.oddities import find_oddities
 from ledger.pages.figures.ranking import ranked
 from ledger.pages.figures.wallets import read_wallets
-from ledger.reports.completeness import Completeness, read_completeness, read_not_booked
+from ledger.reports.completeness import Completeness, read_not_booked, read_silences
+from ledger.reports.extent import read_data_through
 from ledger.reports.selection import Selection
 from ledger.reports.snapshot import Snapshot
-from ledger.reports.spend import SelectedSpend
+from ledger.reports.spend import SelectedSpend, last_usage
 from ledger.reports.tally import tally_of_all
 from ledger.reports.unbooked import read_unbooked_calls
 from ledger.reports.unknown import unknown_in_selection
 from ledger.store.database import Database
-from ledger.values.instants import iso_text
 from ledger.values.periods import Span, parse_month
 
 SKIPPED = (
@@ -146,11 +146,13 @@ def _completeness(
 ) -> Completeness:
     """Reads how complete the figures are; of a closed month only what its close settled, and no silence of a source."""
     assert selection.end is not None
-    if not is_closed:
-        end = min(at, selection.end)
-        return read_completeness(
-            snapshot.connection, selection, expectations, ledger_zone=snapshot.zone, at=end, now=at
-        )
-    moments = [row.last_occurred_at_us for row in months.after.rows if row.last_occurred_at_us is not None]
-    waiting = read_not_booked(snapshot.connection, selection)
-    return Completeness(iso_text(max(moments)) if moments else None, waiting)
+    silent = (
+        ()
+        if is_closed
+        else read_silences(snapshot.connection, expectations, ledger_zone=snapshot.zone, at=min(at, selection.end))
+    )
+    return Completeness(
+        read_data_through(snapshot, selection, last_usage(months.after.rows)),
+        read_not_booked(snapshot.connection, selection),
+        silent,
+    )
