@@ -16,6 +16,8 @@ from pricing.money import divide_half_even, round_usd
 from pricing.rate_card import RateEntry
 from pricing.usage import TokenUsage
 
+USD = "USD"
+
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -38,6 +40,10 @@ class CountingPart(NamedTuple):
 
     usd: int
     amount: int
+
+    def nano(self, currency: str) -> int:
+        """Returns the part in USD, or in the workload's own currency."""
+        return self.usd if currency == USD else self.amount
 
 
 @dataclass(frozen=True, slots=True)
