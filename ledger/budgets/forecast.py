@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
+
+from ledger.values.calendar import day_start
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,6 +101,16 @@ def forecast(
         spent + round(rest * (1 + above)),
         by_day,
     )
+
+
+def forecast_at(
+    history: Sequence[tuple[date, int]], *, spent: int, at: datetime, start: datetime, end: datetime, zone: ZoneInfo
+) -> Forecast:
+    """Returns the forecast, at a time, of the period of whole days [start, end) in a zone."""
+    today, first, after = (moment.astimezone(zone).date() for moment in (at, start, end))
+    midnight, next_midnight = (day_start(today + timedelta(days=more), zone) for more in (0, 1))
+    passed = (at - midnight) / (next_midnight - midnight)
+    return forecast(history, spent=spent, today=today, passed=passed, first=first, end=after)
 
 
 def expected_days(history: Sequence[tuple[date, int]], first: date, end: date) -> dict[date, ExpectedDay]:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from ledger.budgets.asked import Asked
 from ledger.budgets.coverage import covering, dimensions_of, nano_of, summed, tag_keys
 from ledger.budgets.definitions import read_schedules
-from ledger.budgets.forecast import Forecast, forecast
+from ledger.budgets.forecast import Forecast, forecast_at
 from ledger.budgets.gaps import with_gaps
 from ledger.budgets.history import read_histories
 from ledger.budgets.schedule import Schedules
@@ -154,17 +154,31 @@ def read_status(
     basis: Basis,
     now: datetime,
     expectations: Mapping[str, timedelta],
-    budgets: Sequence[Budget] | None = None,
 ) -> Status:
     """Reads the status of a ledger's budgets, from one snapshot of it; forecasts know the days up to now at most.
 
-    `expectations` are the longest silences expected of sources that are declared, `budgets` other ones than the
-    ledger's.
+    `expectations` are the longest silences expected of sources that are declared.
     """
     with database.reading() as connection:
         snapshot = Snapshot.of(connection, database)
-        status = status_in(snapshot, asked, basis=basis, now=now, budgets=budgets)
-        return with_gaps(connection, status, asked, _month_of(asked, basis, database.zone), expectations, now=now)
+        return complete_status_in(snapshot, asked, basis=basis, now=now, expectations=expectations)
+
+
+def complete_status_in(
+    snapshot: Snapshot,
+    asked: Asked,
+    *,
+    basis: Basis,
+    now: datetime,
+    expectations: Mapping[str, timedelta],
+    budgets: Sequence[Budget] | None = None,
+) -> Status:
+    """Reads the status of the budgets in a snapshot, or of these, and how complete it is."""
+    status, month = (
+        status_in(snapshot, asked, basis=basis, now=now, budgets=budgets),
+        _month_of(asked, basis, snapshot.zone),
+    )
+    return with_gaps(snapshot.connection, status, asked, month, expectations, now=now)
 
 
 def status_in(
@@ -241,19 +255,16 @@ def with_forecasts(
     if not running:
         return list(found)
     histories = iter(read_histories([each.budget for each in running], at, base, read))
-    today = at.astimezone(base.zone).date()
-    start, tomorrow = (day_start(today + timedelta(days=days), base.zone) for days in (0, 1))
 
     def of(each: BudgetStatus) -> Forecast:
-        first, end = (moment.astimezone(base.zone).date() for moment in (each.start, each.end))
-        passed = (at - start) / (tomorrow - start)
-        return forecast(next(histories), spent=each.actual_nano, today=today, passed=passed, first=first, end=end)
+        spent, history = each.actual_nano, next(histories)
+        return forecast_at(history, spent=spent, at=at, start=each.start, end=each.end, zone=base.zone)
 
     return [replace(each, forecast=of(each)) if each.end > at else each for each in found]
 
 
 def _bounds(day: date, period: Period, zone: ZoneInfo) -> Bounds:
-    """The first instant of the period that a day lies in, and that of the next one."""
+    """Returns the first instant of the period that a day lies in, and that of the next one."""
     first = period_start(day, period)
     return day_start(first, zone), day_start(next_start(first, period), zone)
 
