@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from ledger.book.project_names import read_projects
 from ledger.budgets.schedule import Schedules
+from ledger.budgets.status import held_on
 from ledger.pages.figures.month_spend import MonthSpend
 from ledger.pages.figures.uncached import uncached_prefixes
 from ledger.pages.figures.values import Lever
@@ -109,9 +110,10 @@ def _with_owners(
 ) -> tuple[Lever, ...]:
     """Adds each project's owner, else that of a budget of exactly this project on the month's last day."""
     projects = read_projects(snapshot.connection, month.month)
-    held = [budget for each in schedules.values() if (budget := each.on(month.last_day)) is not None]
     owners = {
-        budget.projects: budget.owner for budget in held if budget.owner and not budget.models and not budget.tags
+        budget.projects: budget.owner
+        for budget in held_on(schedules, month.last_day)
+        if budget.owner and not budget.models and not budget.tags
     }
     return tuple(
         replace(lever, owner=projects.of(lever.project).owner or owners.get((lever.project,))) for lever in levers

@@ -36,6 +36,10 @@ class MonthSpend:
     total: Tally
 
     @property
+    def first_day(self) -> date:
+        return self.last_day.replace(day=1)
+
+    @property
     def last_day(self) -> date:
         assert self.selection.end is not None
         return self.selection.end.astimezone(self.selection.zone).date() - timedelta(days=1)

@@ -86,7 +86,6 @@ def _read(
     names = {each.budget.name for each in budgets}
     prices = read_used_prices(connection, span.month, project)
     has_before = bool(months.before.rows)
-    compared = months.compared.span
     figures = MonthFigures(
         month=span.month,
         zone=zone,
@@ -94,7 +93,7 @@ def _read(
         project=project,
         total=_totals(months.after),
         previous=_totals(months.before) if has_before else None,
-        previous_until=None if compared.month is not None else compared.end,
+        previous_until=None if months.compared.month is not None else months.compared.end,
         completeness=_completeness(
             snapshot, selection, months, is_closed=close is not None, expectations=expectations, at=at
         ),

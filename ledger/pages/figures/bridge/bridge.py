@@ -23,8 +23,8 @@ FINENESS = 10**9
 Usage: TypeAlias = dict[str, dict[str, CellUsage]]
 
 
-def bridge_between(before: SelectedSpend, after: SelectedSpend, *, labels: tuple[str, str]) -> Bridge:
-    """Explains the change between two months' spend by CELLS, in any order of rows; `labels` are the months' names."""
+def bridge_between(before: SelectedSpend, after: SelectedSpend) -> Bridge:
+    """Explains the change between two months' spend by CELLS, in any order of rows."""
     months = (before, after)
     usd = FINENESS * PICO_PER_NANO * lcm(NANO, *(row.per_usd_nano or NANO for month in months for row in month.rows))
     usage_before, usage_after = _usage(months, usd)
@@ -35,7 +35,7 @@ def bridge_between(before: SelectedSpend, after: SelectedSpend, *, labels: tuple
         ways[project] = [*(value + other_before[project] for value in way), way[-1] + other_after[project]]
     totals = [sum(values) for values in zip([0] * (WAY_LENGTH + 1), *ways.values(), strict=True)]
     by_cause = tuple(zip(get_args(Cause), _differences(totals, usd), strict=True))
-    return Bridge(*labels, _nano(totals[0], usd), _nano(totals[-1], usd), _movements(ways, usd), by_cause)
+    return Bridge(_nano(totals[0], usd), _nano(totals[-1], usd), _movements(ways, usd), by_cause)
 
 
 def _nano(units: Units, usd: Units) -> int:
