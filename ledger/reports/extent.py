@@ -20,7 +20,7 @@ from ledger.values.instants import parse_iso
 
 
 def first_request(connection: Connection, selection: Selection, *, ledger_zone: ZoneInfo) -> datetime | None:
-    """The quarter-hour in which the selection's projects and models had their first request.
+    """Reads the quarter-hour in which the selection's projects and models had their first request.
 
     None where there is none. Voided requests don't count.
     """
@@ -36,7 +36,7 @@ def first_request(connection: Connection, selection: Selection, *, ledger_zone: 
 
 
 def latest_day(connection: Connection, selection: Selection, *, until: date) -> date | None:
-    """The latest day up to `until` with requests of the selection's projects and models."""
+    """Reads the latest day up to `until` with requests of the selection's projects and models."""
     column = rollup_days.c.day
     days = _with_requests(rollup_days, column, selection).where(column <= until.isoformat())
     day: str | None = connection.execute(days.order_by(column.desc()).limit(1)).scalar()
@@ -44,7 +44,7 @@ def latest_day(connection: Connection, selection: Selection, *, until: date) -> 
 
 
 def _with_requests(table: Table, time: Column[Any], selection: Selection) -> Select[tuple[Any]]:
-    """A roll-up's times with requests of the selection's projects and models."""
+    """Selects a roll-up's times with requests of the selection's projects and models."""
     keys = select(rollup_keys.c.id).where(narrowed(selection, rollup_keys.c.project, rollup_keys.c.billed_model))
     statement = select(time).group_by(time).having(func.sum(table.c.requests) > 0)
     return statement.where(table.c.key_id.in_(keys)) if selection.projects or selection.models else statement

@@ -54,7 +54,7 @@ class ReportOptions:
         return tuple(dict.fromkeys(self.dimensions)) or ("model",)
 
     def selection(self, span: Span, zone: ZoneInfo) -> Selection:
-        """The charges of a span that the filters pick."""
+        """Returns the charges of a span that the filters pick."""
         pairs = [tag.partition("=") for tag in self.tags]
         tags = tuple((key, value) for key, _equals, value in pairs)
         return Selection(

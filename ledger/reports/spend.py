@@ -155,7 +155,7 @@ def _month_reader(plan: Plan, of: dict[str, int]) -> Reader:
 
 
 def _day_name(number: int | None) -> str | None:
-    """YYYY-MM-DD of a day number of `_local_day`; None for a charge without usage."""
+    """Returns YYYY-MM-DD of a day number of `_local_day`; None for a charge without usage."""
     return None if number is None else date.fromordinal(EPOCH_ORDINAL - DAYS_BEFORE_EPOCH + number).isoformat()
 
 

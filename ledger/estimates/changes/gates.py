@@ -123,7 +123,7 @@ def _amounts_of(side: Side) -> Sequence[Total | WorkloadEntry]:
 
 
 def _workload_scopes(comparison: Comparison) -> Iterator[_Scope]:
-    """Each workload of after that has a price; one without fails by a limit of its own."""
+    """Yields each workload of after that has a price; one without fails by a limit of its own."""
     known = {} if comparison.before is None else {w.name: w for w in comparison.before.document.workloads}
     for new in comparison.after.document.workloads:
         if new.usd_per_month is None:

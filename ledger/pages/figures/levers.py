@@ -1,4 +1,4 @@
-"""What a project could do to spend less: at most three levers of a month, each with what it would have saved.
+"""The levers of a project to spend less: at most three of a month, each with what it would have saved.
 
 All are of the month's own usage, by what its books say alone, so that those of a closed month never change. Each is
 worked out as if nothing else changed: a request may be in several, so they don't add up.

@@ -28,7 +28,7 @@ PAGE_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a month or a part of it cost, and by how many requests and tokens, input and output."""
+    """The cost of a month or a part of it, and the requests and tokens, input and output, that it is of."""
 
     usd_nano: int = 0
     requests: int = 0
