@@ -19,7 +19,9 @@ class Snapshot:
     connection: Connection
     zone: ZoneInfo
     rollup_tags: tuple[str, ...] = ()
-    _known: dict[Selection, SelectedSpend] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _known: dict[tuple[Selection, bool], SelectedSpend] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def of(cls, connection: Connection, database: Database) -> Snapshot:
@@ -28,18 +30,19 @@ class Snapshot:
 
     def spend(self, selection: Selection) -> SelectedSpend:
         """Reads the selection's sums; those of one selection once, as nothing changes in a snapshot."""
-        if selection not in self._known:
-            self._known[selection] = read_spend(
-                self.connection, selection, ledger_zone=self.zone, rollup_tags=self.rollup_tags
-            )
-        return self._known[selection]
+        return self._read(selection, amounts_alone=False)
 
     def amounts(self, selection: Selection) -> SelectedSpend:
         """Reads the same faster, amounts alone: without counts, price entries and tiers."""
-        return read_spend(
-            self.connection,
-            selection,
-            ledger_zone=self.zone,
-            rollup_tags=self.rollup_tags,
-            amounts_alone=True,
-        )
+        return self._read(selection, amounts_alone=True)
+
+    def _read(self, selection: Selection, *, amounts_alone: bool) -> SelectedSpend:
+        if (selection, amounts_alone) not in self._known:
+            self._known[selection, amounts_alone] = read_spend(
+                self.connection,
+                selection,
+                ledger_zone=self.zone,
+                rollup_tags=self.rollup_tags,
+                amounts_alone=amounts_alone,
+            )
+        return self._known[selection, amounts_alone]
