@@ -10,9 +10,10 @@ from ledger.book.known_names import words_on
 from ledger.budgets.asked import asked_time
 from ledger.budgets.definitions import read_schedules
 from ledger.budgets.schedule import Part, Schedule, Today, stated_change
-from ledger.budgets.status import BudgetStatus, read_status
+from ledger.budgets.status import BudgetStatus, complete_status_in
 from ledger.errors import LedgerError
 from ledger.reports.completeness import Silence
+from ledger.reports.snapshot import Snapshot
 from ledger.store.database import Database
 from ledger.values.budget import Budget, check_budget
 from pricing.errors import shown
@@ -40,25 +41,29 @@ def read_named(
     expectations: Mapping[str, timedelta],
     now: datetime,
 ) -> NamedBudget:
-    """Reads how far a budget is used now; `filed` are a file's budgets, for a name that the ledger lacks.
+    """Reads how far a budget is used now, from one snapshot of a ledger.
 
-    `expectations` are the longest silences that `[[source]]` declares.
+    `filed` are a file's budgets, for a name that the ledger lacks. `expectations` are the longest silences that
+    `[[source]]` declares.
     """
     asked = asked_time(None, None, zone=database.zone, now=now)
     with database.reading() as connection:
         schedules = read_schedules(connection)
-    if name not in schedules and name not in filed:
-        raise LedgerError(words_on("budget", name, {*schedules, *filed}, where=f"this ledger or {file}"))
-    schedule = schedules[name] if name in schedules else _as_applied(filed[name], file, asked.day, now)
-    budget = schedule.on(asked.day)
-    if budget is None:
-        raise _not_held(name, schedule, asked.day)
-    status = read_status(database, asked, basis="posted", now=now, expectations=expectations, budgets=[budget])
+        if name not in schedules and name not in filed:
+            raise LedgerError(words_on("budget", name, {*schedules, *filed}, where=f"this ledger or {file}"))
+        schedule = schedules[name] if name in schedules else _as_applied(filed[name], file, asked.day, now)
+        budget = schedule.on(asked.day)
+        if budget is None:
+            raise _not_held(name, schedule, asked.day)
+        snapshot = Snapshot.of(connection, database)
+        status = complete_status_in(
+            snapshot, asked, basis="posted", now=now, expectations=expectations, budgets=[budget]
+        )
     return NamedBudget(status.budgets[0], None if name in schedules else file, status.silent, status.notes)
 
 
 def _as_applied(budget: Budget, file: str, day: date, now: datetime) -> Schedule:
-    """The schedule of a file's budget in a ledger that has none and no closed month."""
+    """Returns the schedule of a file's budget in a ledger that has none and no closed month."""
     check_budget(budget, lambda field: f"{file}: budget {shown(budget.name)}: {field}")
     change = stated_change(Schedule(), budget, Today(day, ""))
     return Schedule((Part(change.start, change.after, now),))

@@ -1,4 +1,4 @@
-"""How complete figures are, in words and as JSON has it."""
+"""The completeness of figures, in words and as JSON has it."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def march(**changes: Any) -> MonthFigures:
             ),
         ),
         bridge=Bridge(
-            "2026-02", "2026-03", 41_500_000_000, 37_230_000_000, movements,
+            41_500_000_000, 37_230_000_000, movements,
             tuple((cause, cents * CENT) for cause, cents in causes.items()),  # type: ignore[misc]  # names of causes
         ),
         levers=(

@@ -19,15 +19,15 @@ from ledger.pages.figures.month_spend import cache_economics, month_parts, read_
 from ledger.pages.figures.oddities import find_oddities
 from ledger.pages.figures.ranking import ranked
 from ledger.pages.figures.wallets import read_wallets
-from ledger.reports.completeness import Completeness, read_completeness, read_not_booked
+from ledger.reports.completeness import Completeness, read_not_booked, read_silences
+from ledger.reports.extent import read_data_through
 from ledger.reports.selection import Selection
 from ledger.reports.snapshot import Snapshot
-from ledger.reports.spend import SelectedSpend
-from ledger.reports.tally import tallied
+from ledger.reports.spend import SelectedSpend, last_usage
+from ledger.reports.tally import tally_of_all
 from ledger.reports.unbooked import read_unbooked_calls
 from ledger.reports.unknown import unknown_in_selection
 from ledger.store.database import Database
-from ledger.values.instants import iso_text
 from ledger.values.periods import Span, parse_month
 
 
@@ -80,7 +80,6 @@ def _read(
     names = {each.budget.name for each in budgets}
     prices = read_used_prices(connection, span.month, project)
     has_before = bool(months.before.rows)
-    compared = months.compared.span
     return MonthFigures(
         month=span.month,
         zone=zone,
@@ -89,7 +88,7 @@ def _read(
         project=project,
         total=_totals(months.after),
         previous=_totals(months.before) if has_before else None,
-        previous_until=None if compared.month is not None else compared.end,
+        previous_until=None if months.compared.month is not None else months.compared.end,
         completeness=_completeness(
             snapshot, selection, months, is_closed=close is not None, expectations=expectations, at=at
         ),
@@ -114,7 +113,7 @@ def _read(
 
 
 def _totals(spend: SelectedSpend) -> Totals:
-    tally = tallied(spend)[1]
+    tally = tally_of_all(spend)
     requests, input_tokens, _cached, output_tokens, _reasoning = tally.counts
     return Totals(tally.usd_nano, requests, input_tokens + output_tokens)
 
@@ -130,11 +129,13 @@ def _completeness(
 ) -> Completeness:
     """Reads how complete the figures are; of a closed month only what its close settled, and no silence of a source."""
     assert selection.end is not None
-    if not is_closed:
-        end = min(at, selection.end)
-        return read_completeness(
-            snapshot.connection, selection, expectations, ledger_zone=snapshot.zone, at=end, now=at
-        )
-    moments = [row.last_occurred_at_us for row in months.after.rows if row.last_occurred_at_us is not None]
-    waiting = read_not_booked(snapshot.connection, selection)
-    return Completeness(iso_text(max(moments)) if moments else None, waiting)
+    silent = (
+        ()
+        if is_closed
+        else read_silences(snapshot.connection, expectations, ledger_zone=snapshot.zone, at=min(at, selection.end))
+    )
+    return Completeness(
+        read_data_through(snapshot, selection, last_usage(months.after.rows)),
+        read_not_booked(snapshot.connection, selection),
+        silent,
+    )

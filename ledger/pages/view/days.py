@@ -97,7 +97,8 @@ def odd_section(figures: MonthFigures) -> Section:
         if each.kind == "day" and each.day is not None:
             day = day_name(each.day, beside=figures.month)
             usual = f"{money(each.low_nano or 0, places)} to {usd(each.high_nano or 0, places)}"
-            lines.append((f"{day}: {amount}, where {usual} was to be expected; moved most by ", name(each.name), "."))
+            mover: Text = ("; moved most by ", name(each.name)) if each.name else ()
+            lines.append((f"{day}: {amount}, where {usual} was to be expected", *mover, "."))
         elif each.kind == "new_project":
             lines.append((name(each.name), f" is new: {amount}."))
         else:
