@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
+
+from ledger.values.calendar import day_start
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,6 +103,16 @@ def forecast(
     )
 
 
+def forecast_at(
+    history: Sequence[tuple[date, int]], *, spent: int, at: datetime, start: datetime, end: datetime, zone: ZoneInfo
+) -> Forecast:
+    """Returns the forecast, at a time, of the period of whole days [start, end) in a zone."""
+    today, first, after = (moment.astimezone(zone).date() for moment in (at, start, end))
+    midnight, next_midnight = (day_start(today + timedelta(days=more), zone) for more in (0, 1))
+    passed = (at - midnight) / (next_midnight - midnight)
+    return forecast(history, spent=spent, today=today, passed=passed, first=first, end=after)
+
+
 def expected_days(history: Sequence[tuple[date, int]], first: date, end: date) -> dict[date, ExpectedDay]:
     """Returns what each day from `first` to before `end` was expected to cost, told from the eight weeks before it.
 
@@ -129,7 +142,7 @@ def expected_days(history: Sequence[tuple[date, int]], first: date, end: date) -
 
 
 def _past(amounts: Mapping[date, int], today: date) -> Floats:
-    """The cost of each whole day before today, from the first that cost something."""
+    """Returns the cost of each whole day before today, from the first that cost something."""
     import numpy as np
 
     days = [max(amounts.get(today - timedelta(days=age), 0), 0) for age in range(MOST_DAYS, 0, -1)]
@@ -138,14 +151,14 @@ def _past(amounts: Mapping[date, int], today: date) -> Floats:
 
 
 def _without_odd_days(past: Floats) -> Floats:
-    """The days, those that may be odd at no more than they may be above the others."""
+    """Returns the days, those that may be odd at no more than they may be above the others."""
     import numpy as np
 
     return np.asarray(np.minimum(past, MOST_ABOVE * np.sort(past)[-2 - len(past) // ODD_EVERY]))
 
 
 def _ahead(past: Floats, days: int) -> tuple[Floats, float]:
-    """The expected cost of each day to come, and how far the shapes differ in the sum: a deviation, as a part of it."""
+    """Returns the expected cost of each day to come, and how far the shapes differ in the sum, as a part of it."""
     import numpy as np
 
     count = len(past)
@@ -168,7 +181,7 @@ def _ahead(past: Floats, days: int) -> tuple[Floats, float]:
 
 
 def _shapes(seen: Floats, days: int) -> tuple[Floats, Floats]:
-    """The costs by each shape, of all days seen and to come, and the chance of each: steady, growing, stepped.
+    """Returns the costs by each shape, of all days seen and to come, and its chance: steady, growing, stepped.
 
     Each costs in sum what was seen.
     """
@@ -194,7 +207,7 @@ def _shapes(seen: Floats, days: int) -> tuple[Floats, Floats]:
 
 
 def _shares(seen: Floats) -> Floats:
-    """What each weekday has of a week's mean, by whole weeks; nearer to 1 the more that may be chance.
+    """Returns the share of each weekday in a week's mean, by whole weeks; nearer to 1 the more that may be chance.
 
     The first is the weekday of the day after those seen.
     """

@@ -12,22 +12,23 @@ from zoneinfo import ZoneInfo
 from ledger.budgets.asked import Asked
 from ledger.budgets.coverage import covering, dimensions_of, nano_of, summed, tag_keys
 from ledger.budgets.definitions import read_schedules
-from ledger.budgets.forecast import Forecast, forecast
+from ledger.budgets.forecast import Forecast, forecast_at
 from ledger.budgets.gaps import with_gaps
 from ledger.budgets.history import read_histories
 from ledger.budgets.schedule import Schedules
 from ledger.errors import LedgerError
 from ledger.reports.completeness import NotBooked, Silence
+from ledger.reports.extent import read_data_through
 from ledger.reports.plan import PART
 from ledger.reports.selection import Basis, Selection
 from ledger.reports.snapshot import Snapshot
-from ledger.reports.spend import SelectedSpend, SpendRow
+from ledger.reports.spend import SelectedSpend, SpendRow, last_usage
 from ledger.reports.unbooked import read_unbooked_calls
 from ledger.store.database import Database
 from ledger.values.budget import Budget
 from ledger.values.budget_periods import Period, next_start, period_label, period_start
 from ledger.values.calendar import day_start
-from ledger.values.instants import MICROSECOND, iso_text
+from ledger.values.instants import MICROSECOND
 from ledger.values.spend import Spend
 from pricing.errors import shown
 
@@ -188,9 +189,14 @@ def status_in(
     if budgets is None:
         budgets = held_on(read_schedules(connection), asked.day)
     status = status_of(budgets, asked, Selection(zone, basis=basis), snapshot.spend)
-    used = with_forecasts(status.budgets, min(asked.at, now), Selection(zone), snapshot.spend)
-    calls = read_unbooked_calls(connection, _month_of(asked, basis, zone), zone)
-    return replace(status, budgets=used, unbooked_calls=calls)
+    used = with_forecasts(status.budgets, min(asked.at, now), Selection(zone), snapshot.amounts)
+    month = _month_of(asked, basis, zone)
+    return replace(
+        status,
+        budgets=used,
+        data_through=read_data_through(snapshot, month, status.data_through),
+        unbooked_calls=read_unbooked_calls(connection, month, zone),
+    )
 
 
 def _month_of(asked: Asked, basis: Basis, zone: ZoneInfo) -> Selection:
@@ -210,8 +216,8 @@ def status_of(
     `base` has zone and basis.
     """
     keys = tag_keys(budgets)
-    # The last two tell late usage and corrections apart, which are in budgets like all other usage.
-    base = replace(base, dimensions=(*dimensions_of(keys), "occurred_month", PART))
+    # The last two tell corrections and late usage apart, which are in budgets like all other usage.
+    base = replace(base, dimensions=(*dimensions_of(keys), PART, "occurred_month"))
     spans: dict[Bounds, SelectedSpend] = {}
 
     def rows(bounds: Bounds) -> list[SpendRow]:
@@ -226,7 +232,6 @@ def status_of(
         spend = summed(row for row in rows(bounds) if covered(row))
         found.append(_status(budget, asked, bounds, spend))
     month = rows(_bounds(asked.day, "month", base.zone))
-    last = max((row.last_occurred_at_us for row in month if row.last_occurred_at_us is not None), default=None)
     label = period_label(period_start(asked.day, "month"), "month")
     reasons = dict.fromkeys(each.reason for each in spans.values() if each.reason is not None)
     return Status(
@@ -235,9 +240,9 @@ def status_of(
         budgets=sorted(found, key=lambda each: (-each.used, each.budget.name)),
         unbudgeted=summed(row for row in month if not any(covered(row) for covered in covers)),
         total=summed(month),
-        late=summed(row for row in month if row.dimensions[-1] is None and row.dimensions[-2] != label),
-        corrections=summed(row for row in month if row.dimensions[-1] is not None),
-        data_through=None if last is None else iso_text(last),
+        late=summed(row for row in month if row.dimensions[-2] is None and row.dimensions[-1] != label),
+        corrections=summed(row for row in month if row.dimensions[-2] is not None),
+        data_through=last_usage(month),
         notes=[f"read from the charges themselves, not from the roll-ups: {reason}" for reason in reasons],
     )
 
@@ -250,19 +255,16 @@ def with_forecasts(
     if not running:
         return list(found)
     histories = iter(read_histories([each.budget for each in running], at, base, read))
-    today = at.astimezone(base.zone).date()
-    start, tomorrow = (day_start(today + timedelta(days=days), base.zone) for days in (0, 1))
 
     def of(each: BudgetStatus) -> Forecast:
-        first, end = (moment.astimezone(base.zone).date() for moment in (each.start, each.end))
-        passed = (at - start) / (tomorrow - start)
-        return forecast(next(histories), spent=each.actual_nano, today=today, passed=passed, first=first, end=end)
+        spent, history = each.actual_nano, next(histories)
+        return forecast_at(history, spent=spent, at=at, start=each.start, end=each.end, zone=base.zone)
 
     return [replace(each, forecast=of(each)) if each.end > at else each for each in found]
 
 
 def _bounds(day: date, period: Period, zone: ZoneInfo) -> Bounds:
-    """The first instant of the period that a day lies in, and that of the next one."""
+    """Returns the first instant of the period that a day lies in, and that of the next one."""
     first = period_start(day, period)
     return day_start(first, zone), day_start(next_start(first, period), zone)
 

@@ -29,7 +29,7 @@ MOST_MOVEMENTS = 3
 # What a digest has of the page's document.
 PARTS = (
     "verdict", "month", "timezone", "basis", "closed", "closed_at", "close_number", "forced_reason", "as_of", "total",
-    "previous", "data_through", "not_booked", "silent_sources", "change",
+    "previous", "data_through", "not_booked", "silent", "change",
 )  # fmt: skip
 
 
@@ -63,7 +63,8 @@ def new_digests(
         if each.period not in told:
             figures = read_month(database, each.month, expectations=expectations, now=now)
             # A month may have been closed since.
-            period = each.period if kind == "weekly" else _month_period(each.month, figures.close_number)
+            close_number = None if figures.close is None else figures.close.number
+            period = each.period if kind == "weekly" else _month_period(each.month, close_number)
             found.append(Alert(kind, channel, period, content=_content(kind, period, figures, page_url)))
     return found
 

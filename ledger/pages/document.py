@@ -9,13 +9,14 @@ from fractions import Fraction
 from typing import TypeAlias, cast
 
 from ledger.budgets.status import BudgetStatus
-from ledger.pages.figures.month import PAGE_VERSION, MonthFigures, Totals
+from ledger.pages.figures.budgets import state_of
+from ledger.pages.figures.month import PAGE_VERSION, Close, MonthFigures, Totals
 from ledger.pages.figures.values import Bridge, CacheEconomics, Crossing, Lever, Movement, Ranked, WalletLine
 from ledger.pages.view.blocks import Page
-from ledger.pages.view.budgets import state_of
 from ledger.pages.view.words import plain
 from ledger.reports.completeness import Completeness
 from ledger.reports.completeness_words import not_booked_document, silence_documents
+from ledger.values.words import tenths
 from pricing.money import Conversion, divide_half_even, nano_decimal
 
 SCHEMA = 1
@@ -34,9 +35,7 @@ def document_of(figures: MonthFigures, page: Page) -> dict[str, Value]:
         "project": figures.project,
         "basis": "posted",
         "closed": figures.is_closed,
-        "closed_at": figures.closed_at,
-        "close_number": figures.close_number,
-        "forced_reason": figures.forced_reason,
+        **_close(figures.close),
         "as_of": figures.at,
         "page_version": PAGE_VERSION,
         "total": _totals(figures.total),
@@ -47,7 +46,7 @@ def document_of(figures: MonthFigures, page: Page) -> dict[str, Value]:
         "budgets": [_budget(each, figures.crossings) for each in figures.budgets],
         **_change(figures.bridge),
         "levers": [_lever(each) for each in figures.levers],
-        "not_read": figures.skipped,
+        "rows_skipped": figures.rows_skipped,
         "projects": [_ranked("project", each, figures.total.usd_nano) for each in figures.projects],
         "models": [_ranked("model", each, figures.total.usd_nano) for each in figures.models],
         **_days(figures),
@@ -63,6 +62,12 @@ def document_of(figures: MonthFigures, page: Page) -> dict[str, Value]:
         "report_command": page.report_command,
         "page_command": page.command,
     }
+
+
+def _close(close: Close | None) -> dict[str, Value]:
+    if close is None:
+        return {"closed_at": None, "close_number": None, "forced_reason": None}
+    return {"closed_at": close.at, "close_number": close.number, "forced_reason": close.forced_reason}
 
 
 def _previous(figures: MonthFigures) -> Value:
@@ -152,8 +157,8 @@ def _usd(nano: int | None) -> Decimal | None:
 
 
 def _percent(part: Fraction | None) -> Decimal | None:
-    """Returns a part in percent, rounded down to a tenth."""
-    return None if part is None else Decimal(int(part * 1000)) / 10
+    """Returns a part in percent, rounded towards 0 to a tenth, as `budget status` has it."""
+    return None if part is None else Decimal(tenths(part * 100))
 
 
 def _each(nano: int, units: int, per: int) -> Decimal | None:
@@ -173,7 +178,7 @@ def _completeness(found: Completeness) -> dict[str, Value]:
     return {
         "data_through": found.data_through,
         "not_booked": cast("Value", not_booked_document(found.not_booked)),
-        "silent_sources": cast("Value", silence_documents(found.silent)),
+        "silent": cast("Value", silence_documents(found.silent)),
     }
 
 

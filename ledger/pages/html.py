@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from ledger.pages.view.blocks import Page
+from ledger.values.words import tenths
 
 
 def to_html(page: Page) -> str:
@@ -10,10 +13,10 @@ def to_html(page: Page) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined  # takes a while, and no other command needs it
 
     environment = Environment(loader=PackageLoader("ledger", "pages"), autoescape=True, undefined=StrictUndefined)
-    environment.filters["tenths"] = _tenths
+    environment.filters["percent"] = _percent
     return environment.get_template("page.html.j2").render(page=page)
 
 
-def _tenths(part: int) -> str:
+def _percent(part: int) -> str:
     """Writes tenths of a percent for a style: 123 is 12.3%."""
-    return f"{part // 10}.{part % 10}%"
+    return f"{tenths(Fraction(part, 10))}%"

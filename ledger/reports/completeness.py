@@ -1,4 +1,4 @@
-"""How complete a period's figures are: the last usage booked, what waits in quarantine, sources that went silent."""
+"""The gaps in a period's figures: usage that waits in quarantine, and sources that went silent."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from ledger.store.database import settings_in, zone_named
 from ledger.store.expressions import column_within, literal_int, microseconds
 from ledger.store.tables import quarantine, rollup_keys, rollup_quarters
 from ledger.values.calendar import QUARTER_US, month_start, shift_month
-from ledger.values.instants import MICROSECOND, from_microseconds, moment_text, to_microseconds
+from ledger.values.instants import MICROSECOND, from_microseconds, to_microseconds
 from ledger.values.periods import quarter_end
-from pricing.rate_card import RateCard
 
 # The time before its last usage by which a source that nothing is declared of is judged, and the least that it may be
 # silent for: a daily run may be late.
@@ -69,67 +68,31 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
-    """How complete a period's figures are at a time; `data_through` is the last usage booked of all in the ledger."""
+    """The completeness of a period's figures; `data_through` is the last usage booked up to its end."""
 
     data_through: str | None
     not_booked: NotBooked
     silent: tuple[Silence, ...] = ()
 
 
-def read_completeness(
-    connection: Connection,
-    selection: Selection,
-    expectations: Mapping[str, timedelta],
-    *,
-    ledger_zone: ZoneInfo,
-    at: datetime,
-    now: datetime,
-    as_of: datetime | None = None,
-) -> Completeness:
-    """Reads how complete a selection's figures are: the last usage and the silences at a time, now at the latest.
-
-    `expectations` are those of `read_silences`, `as_of` is that of `read_not_booked`.
-    """
-    time = min(at, now)
-    usages = _last_usages(connection, time, ledger_zone)
-    last = max((usage.last_at for usage in usages.values() if usage is not None), default=None)
-    return Completeness(
-        None if last is None else moment_text(last),
-        read_not_booked(connection, selection, as_of=as_of),
-        _silences(connection, usages, expectations, time),
-    )
-
-
 # --- quarantine -----------------------------------------------------------------------------------------------------
 
 
-def read_not_booked(
-    connection: Connection,
-    selection: Selection,
-    *,
-    cards: Mapping[str, RateCard] | None = None,
-    as_of: datetime | None = None,
-) -> NotBooked:
+def read_not_booked(connection: Connection, selection: Selection) -> NotBooked:
     """Sums what waits in quarantine of a selection's period: lines that would be booked in it, and undated ones.
 
-    With `as_of` as it was at that time; of closed months on the posted basis as it was when the last of them was
-    closed, so that the same is said of them for ever. `cards` are those in force, or that the ledger had then, unless
-    given. A line counts unless its fields say that it is of other projects, models or tags than the selection's.
+    Of closed months on the posted basis as it was, and with the prices that there were, when the last of them was
+    closed, so that the same is said of them for ever. A line counts unless its fields say that it is of other projects,
+    models or tags than the selection's.
     """
-    return read_each_not_booked(connection, [selection], cards=cards, as_of=as_of)[0]
+    return read_each_not_booked(connection, [selection])[0]
 
 
-def read_each_not_booked(
-    connection: Connection,
-    selections: Sequence[Selection],
-    *,
-    cards: Mapping[str, RateCard] | None = None,
-    as_of: datetime | None = None,
-) -> list[NotBooked]:
+def read_each_not_booked(connection: Connection, selections: Sequence[Selection]) -> list[NotBooked]:
     """Sums, in one pass, what waits of each selection, all of one period and basis, as `read_not_booked` does."""
     if connection.execute(select(quarantine.c.id).limit(1)).first() is None:
         return [NotBooked()] * len(selections)
-    period = _waiting_period(connection, selections[0], as_of)
+    period = _waiting_period(connection, selections[0])
     waiting = quarantine.c.state == "open"
     if period.as_of is not None:
         settled_later = or_(quarantine.c.resolved_at.is_(None), quarantine.c.resolved_at > period.as_of)
@@ -142,8 +105,7 @@ def read_each_not_booked(
     from ledger.book.prices.in_force import cards_in_force
     from ledger.reports.waiting import sum_waiting
 
-    known = cards_in_force(connection, as_of=period.as_of) if cards is None else cards
-    return sum_waiting(connection, wanted, selections, known)
+    return sum_waiting(connection, wanted, selections, cards_in_force(connection, as_of=period.as_of))
 
 
 class _WaitingPeriod(NamedTuple):
@@ -154,23 +116,21 @@ class _WaitingPeriod(NamedTuple):
     as_of: datetime | None
 
 
-def _waiting_period(connection: Connection, selection: Selection, as_of: datetime | None) -> _WaitingPeriod:
-    """A line of a closed month would be booked in the first open one, so it waits there, not in its own."""
+def _waiting_period(connection: Connection, selection: Selection) -> _WaitingPeriod:
+    """Returns the times of the lines that would be booked in a selection's period: those of closed months too.
+
+    A line of a closed month would be booked in the first open one, so it waits there, not in its own.
+    """
     start, end = selection.start, selection.end
     closes = standing_closes(connection) if selection.basis == "posted" else []
     if not closes:
-        return _WaitingPeriod(start, end, as_of)
+        return _WaitingPeriod(start, end, None)
     zone = zone_named(settings_in(connection)["timezone"])
     last_month = "9999-12" if end is None else f"{(end - MICROSECOND).astimezone(zone):%Y-%m}"
     own = next((row for row in closes if row.month >= last_month), None)
-    if own is not None and as_of in (None, own.at):
-        as_of, taking = own.at, own.month
-    else:
-        later = (row.month for row in closes if as_of is not None and row.at > as_of)
-        taking = next(later, shift_month(closes[-1].month, 1))
-    first = month_start(taking, zone)
+    first = month_start(shift_month(closes[-1].month, 1) if own is None else own.month, zone)
     takes_earlier = start is not None and start <= first and (end is None or first < end)
-    return _WaitingPeriod(None if takes_earlier else start, end, as_of)
+    return _WaitingPeriod(None if takes_earlier else start, end, own and own.at)
 
 
 # --- silences -------------------------------------------------------------------------------------------------------

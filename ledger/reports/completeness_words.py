@@ -1,4 +1,4 @@
-"""How complete figures are, in words and as JSON has it."""
+"""The completeness of figures, in words and as JSON has it."""
 
 from __future__ import annotations
 
@@ -60,11 +60,15 @@ def silence_documents(silent: Sequence[Silence]) -> list[dict[str, object]]:
 
 def silence_words(silence: Silence) -> str:
     """Says since when a source is silent, and how often its usage was expected."""
-    every = f"{_hours(silence.expected_every)} hours"
-    by = ", as declared" if silence.declared else " by its last four weeks"
     last = silence.last_occurred_at
     since = ", never seen" if last is None else f" since {moment_text(last, 'seconds')}"
-    return f"silent: {visible(silence.source)}{since}, expected every {every}{by}"
+    return f"silent: {visible(silence.source)}{since}, {expected_words(silence)}"
+
+
+def expected_words(silence: Silence) -> str:
+    """Says how often usage of a source was expected, and who says so."""
+    by = ", as declared" if silence.declared else " by its last four weeks"
+    return f"expected every {_hours(silence.expected_every)} hours{by}"
 
 
 def _hours(length: timedelta) -> str:

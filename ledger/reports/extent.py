@@ -1,7 +1,8 @@
-"""The time that usage spans: the first request of a selection, and its latest day."""
+"""The time that usage spans: the first request of a selection, its latest day, and its last usage."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,14 +10,17 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Column, Connection, Select, Table, func, select
 
 from ledger.reports.selection import Selection
+from ledger.reports.snapshot import Snapshot
+from ledger.reports.spend import last_usage
 from ledger.reports.sums import narrowed
 from ledger.store.expressions import column_within
 from ledger.store.tables import rollup_days, rollup_keys, rollup_quarters
-from ledger.values.calendar import day_start
+from ledger.values.calendar import day_start, month_start
+from ledger.values.instants import parse_iso
 
 
 def first_request(connection: Connection, selection: Selection, *, ledger_zone: ZoneInfo) -> datetime | None:
-    """The quarter-hour in which the selection's projects and models had their first request.
+    """Reads the quarter-hour in which the selection's projects and models had their first request.
 
     None where there is none. Voided requests don't count.
     """
@@ -32,7 +36,7 @@ def first_request(connection: Connection, selection: Selection, *, ledger_zone: 
 
 
 def latest_day(connection: Connection, selection: Selection, *, until: date) -> date | None:
-    """The latest day up to `until` with requests of the selection's projects and models."""
+    """Reads the latest day up to `until` with requests of the selection's projects and models."""
     column = rollup_days.c.day
     days = _with_requests(rollup_days, column, selection).where(column <= until.isoformat())
     day: str | None = connection.execute(days.order_by(column.desc()).limit(1)).scalar()
@@ -40,10 +44,30 @@ def latest_day(connection: Connection, selection: Selection, *, until: date) -> 
 
 
 def _with_requests(table: Table, time: Column[Any], selection: Selection) -> Select[tuple[Any]]:
-    """A roll-up's times with requests of the selection's projects and models."""
+    """Selects a roll-up's times with requests of the selection's projects and models."""
     keys = select(rollup_keys.c.id).where(narrowed(selection, rollup_keys.c.project, rollup_keys.c.billed_model))
     statement = select(time).group_by(time).having(func.sum(table.c.requests) > 0)
     return statement.where(table.c.key_id.in_(keys)) if selection.projects or selection.models else statement
+
+
+def read_data_through(snapshot: Snapshot, selection: Selection, own: str | None) -> str | None:
+    """Reads the last usage booked up to the end of a selection's period, in ISO text; None without any.
+
+    Of its projects, models and tags, and by its basis: what later months book doesn't count, so that of a closed month
+    it never changes. `own` is the `last_usage` of the period's own rows; without any the months before are looked at.
+    """
+    last, start = own, selection.start
+    by = rollup_keys.c.posted_month if selection.basis == "posted" else rollup_keys.c.occurred_month
+    of_usage = select(by).where(rollup_keys.c.charge_class != "adjustment").distinct().order_by(by.desc())
+    for month in snapshot.connection.execute(of_usage).scalars():
+        if start is None or (last is not None and parse_iso(last) >= start):
+            break
+        first = month_start(month, snapshot.zone)
+        if first < start:
+            earlier = replace(selection, start=first, end=start, dimensions=("model",))
+            found = last_usage(snapshot.amounts(earlier).rows)
+            last, start = max((each for each in (last, found) if each), key=parse_iso, default=None), first
+    return last
 
 
 def projects_before(connection: Connection, month: str) -> set[str]:

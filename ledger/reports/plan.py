@@ -143,7 +143,7 @@ def make_plan(connection: Connection, selection: Selection, ledger_zone: ZoneInf
 
 
 def _offsets(connection: Connection, zone: ZoneInfo, ledger_zone: ZoneInfo) -> Changes:
-    """The zone's UTC offsets over all months that the ledger has charges of."""
+    """Reads the zone's UTC offsets over all months that the ledger has charges of."""
     months = select(func.min(rollup_keys.c.occurred_month), func.max(rollup_keys.c.occurred_month))
     first, last = connection.execute(months).one()
     if first is None:

@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 from ledger.errors import LedgerError
 from ledger.reports.comparison import compared_with
 from ledger.reports.completeness import read_not_booked
-from ledger.reports.extent import first_request
+from ledger.reports.extent import first_request, read_data_through
 from ledger.reports.plan import PART
 from ledger.reports.selection import Basis, Selection
 from ledger.reports.snapshot import Snapshot
+from ledger.reports.spend import last_usage
 from ledger.reports.table import Earlier, Layout, Report, build_report, report_columns
 from ledger.reports.tally import parted
 from ledger.reports.unbooked import read_unbooked_calls
@@ -53,7 +54,7 @@ class ReportOptions:
         return tuple(dict.fromkeys(self.dimensions)) or ("model",)
 
     def selection(self, span: Span, zone: ZoneInfo) -> Selection:
-        """The charges of a span that the filters pick."""
+        """Returns the charges of a span that the filters pick."""
         pairs = [tag.partition("=") for tag in self.tags]
         tags = tuple((key, value) for key, _equals, value in pairs)
         return Selection(
@@ -70,8 +71,10 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
     selection = options.selection(span, zone)
     compared = None if options.compare is None else compared_with(options.compare, span, zone=zone, now=now)
     with database.reading() as connection:
-        read = Snapshot.of(connection, database).spend
+        snapshot = Snapshot.of(connection, database)
+        read = snapshot.spend
         spend, parts = parted(read(replace(selection, dimensions=(*selection.dimensions, PART))))
+        data_through = read_data_through(snapshot, selection, last_usage(spend.rows))
         not_booked = read_not_booked(connection, selection)
         calls = read_unbooked_calls(connection, selection, database.zone)
         unknown = unknown_in_selection(connection, selection, spend.rows, database.rollup_tags)
@@ -89,6 +92,7 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
     notes += unknown
     return replace(
         report,
+        data_through=data_through,
         notes=tuple(notes),
         unbooked_calls=calls,
         parts_usd_nano=parts,

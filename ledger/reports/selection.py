@@ -67,12 +67,12 @@ class MonthBounds:
         self._zone = ledger_zone
 
     def first_instant_within(self, month: ColumnElement[str]) -> ColumnElement[bool]:
-        """The month's first instant lies in the period."""
+        """Makes the condition that the month's first instant lies in the period."""
         start, end = (moment and self._month_from(moment) for moment in (self._start, self._end))
         return column_within(month, start, end)
 
     def overlaps(self, month: ColumnElement[str]) -> ColumnElement[bool]:
-        """The month has some part in the period."""
+        """Makes the condition that the month has some part in the period."""
         start = self._start and self._month_of(self._start)
         end = self._end and shift_month(self._month_of(self._end - MICROSECOND), 1)
         return column_within(month, start, end)
@@ -87,7 +87,7 @@ class MonthBounds:
         return f"{moment.astimezone(self._zone):%Y-%m}"
 
     def _month_from(self, moment: datetime) -> str:
-        """The first month that starts at the moment or later."""
+        """Returns the first month that starts at the moment or later."""
         month = self._month_of(moment)
         return month if month_start(month, self._zone) >= moment else shift_month(month, 1)
 
@@ -102,7 +102,7 @@ class Part(NamedTuple):
 def period_parts(
     selection: Selection, ledger_zone: ZoneInfo, posted_month: ColumnElement[str], occurred_month: ColumnElement[str]
 ) -> list[Part]:
-    """The period's charges in parts that don't overlap."""
+    """Parts the period's charges; the parts don't overlap."""
     bounds = MonthBounds(selection, ledger_zone)
     if selection.basis == "occurred":
         return [Part(bounds.overlaps(occurred_month), not bounds.whole_months)]
@@ -127,7 +127,7 @@ def charge_instant(connection: Connection, ledger_zone: ZoneInfo) -> ColumnEleme
 
 
 def charges_in_period(selection: Selection, ledger_zone: ZoneInfo, instant: ColumnElement[int]) -> ColumnElement[bool]:
-    """The condition on charges joined with their usage records; `instant` is their `charge_instant`."""
+    """Makes the condition on charges joined with their usage records; `instant` is their `charge_instant`."""
     bounds = [moment and to_microseconds(moment) for moment in (selection.start, selection.end)]
     within = column_within(instant, *bounds)
     parts = period_parts(selection, ledger_zone, charges.c.posted_month, charges.c.occurred_month)

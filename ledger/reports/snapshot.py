@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -19,6 +19,9 @@ class Snapshot:
     connection: Connection
     zone: ZoneInfo
     rollup_tags: tuple[str, ...] = ()
+    _known: dict[tuple[Selection, bool], SelectedSpend] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def of(cls, connection: Connection, database: Database) -> Snapshot:
@@ -26,15 +29,20 @@ class Snapshot:
         return cls(connection, database.zone, tuple(database.rollup_tags))
 
     def spend(self, selection: Selection) -> SelectedSpend:
-        """Reads the selection's sums."""
-        return read_spend(self.connection, selection, ledger_zone=self.zone, rollup_tags=self.rollup_tags)
+        """Reads the selection's sums; those of one selection once, as nothing changes in a snapshot."""
+        return self._read(selection, amounts_alone=False)
 
     def amounts(self, selection: Selection) -> SelectedSpend:
         """Reads the same faster, amounts alone: without counts, price entries and tiers."""
-        return read_spend(
-            self.connection,
-            selection,
-            ledger_zone=self.zone,
-            rollup_tags=self.rollup_tags,
-            amounts_alone=True,
-        )
+        return self._read(selection, amounts_alone=True)
+
+    def _read(self, selection: Selection, *, amounts_alone: bool) -> SelectedSpend:
+        if (selection, amounts_alone) not in self._known:
+            self._known[selection, amounts_alone] = read_spend(
+                self.connection,
+                selection,
+                ledger_zone=self.zone,
+                rollup_tags=self.rollup_tags,
+                amounts_alone=amounts_alone,
+            )
+        return self._known[selection, amounts_alone]

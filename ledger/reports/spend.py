@@ -20,6 +20,7 @@ from ledger.reports.selection import Selection
 from ledger.reports.sums import DAYS_BEFORE_EPOCH, sums_of_charges, sums_of_rollups
 from ledger.store.expressions import joined
 from ledger.values.calendar import month_start
+from ledger.values.instants import iso_text
 from pricing.rate_card import RateEntry
 
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
@@ -64,6 +65,12 @@ def read_spend(
     rows = _rows(connection, plan, _read_sums(connection, plan))
     used = {row.rate_entry_id for row in rows if row.rate_entry_id is not None}
     return SelectedSpend(rows, read_rate_entries(connection, used), plan.grain, plan.reason)
+
+
+def last_usage(rows: Iterable[SpendRow]) -> str | None:
+    """Returns the last usage of rows, in ISO text; None where there is none."""
+    last = max((row.last_occurred_at_us for row in rows if row.last_occurred_at_us is not None), default=None)
+    return None if last is None else iso_text(last)
 
 
 def _read_sums(connection: Connection, plan: Plan) -> Iterable[Sequence[Any]]:
@@ -148,7 +155,7 @@ def _month_reader(plan: Plan, of: dict[str, int]) -> Reader:
 
 
 def _day_name(number: int | None) -> str | None:
-    """YYYY-MM-DD of a day number of `_local_day`; None for a charge without usage."""
+    """Returns YYYY-MM-DD of a day number of `_local_day`; None for a charge without usage."""
     return None if number is None else date.fromordinal(EPOCH_ORDINAL - DAYS_BEFORE_EPOCH + number).isoformat()
 
 

@@ -35,7 +35,7 @@ DAYS_BEFORE_EPOCH = 1_000_000
 
 
 def narrowed(selection: Selection, project: ColumnElement[str], model: ColumnElement[str]) -> ColumnElement[bool]:
-    """The columns hold a project and a model that the selection asks for."""
+    """Makes the condition that columns hold a project and a model that the selection asks for."""
     conditions: list[ColumnElement[bool]] = [true()]
     if selection.projects:
         conditions.append(project.in_(selection.projects))
@@ -84,7 +84,7 @@ def sums_of_rollups(connection: Connection, plan: Plan) -> Iterator[Sequence[Any
 
 
 def _group_column(table: Table, name: str) -> ColumnElement[Any]:
-    """A column of roll-up keys or charges to group by; a charge's part is worked out of others."""
+    """Returns a column of roll-up keys or charges to group by; a charge's part is worked out of others."""
     if name != PART:
         return table.c[name]
     classes = table.c.charge_class
@@ -145,7 +145,7 @@ def _day_at(moment: datetime | None, zone: ZoneInfo, *, up: bool = False) -> tup
 
 
 def sums_of_charges(connection: Connection, plan: Plan) -> Iterator[Sequence[Any]]:
-    """The same rows from charges and their usage records, streamed."""
+    """Yields the same rows from charges and their usage records, streamed."""
     selection = plan.selection
     usage, instant = usage_records, charge_instant(connection, plan.ledger_zone)
     terms = [term for name in plan.measures for term in terms_of(_measure(name), halves=plan.halves)]
@@ -171,7 +171,7 @@ def sums_of_charges(connection: Connection, plan: Plan) -> Iterator[Sequence[Any
 
 
 def _measure(name: str) -> ColumnElement[Any]:
-    """A measure of one charge as the roll-ups count it: tokens and requests of a reversal are negative."""
+    """Returns a measure of one charge as the roll-ups count it: tokens and requests of a reversal are negative."""
     if name.endswith("_nano"):
         return charges.c[name]
     value: ColumnElement[Any] = literal_column("1") if name == "requests" else usage_records.c[name]
@@ -182,14 +182,14 @@ def _measure(name: str) -> ColumnElement[Any]:
 
 
 def _local_time(plan: Plan, instant: ColumnElement[int]) -> ColumnElement[int]:
-    """The start of the instant's quarter-hour, or the number of its day: whatever the rows are by."""
+    """Returns the start of the instant's quarter-hour, or the number of its day: whatever the rows are by."""
     if plan.by_quarter:
         return instant - instant % literal_int(QUARTER_US)
     return _local_day(instant, plan.changes)
 
 
 def _local_day(instant: ColumnElement[int], changes: Changes) -> ColumnElement[int]:
-    """The number of the zone's calendar day, counted from DAYS_BEFORE_EPOCH days before 1970-01-01."""
+    """Returns the number of the zone's calendar day, counted from DAYS_BEFORE_EPOCH days before 1970-01-01."""
     shifts = [literal_int(offset // MICROSECOND + DAYS_BEFORE_EPOCH * DAY_US) for _moment, offset in changes]
     shift = shifts[-1]
     if len(changes) > 1:

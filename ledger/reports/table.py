@@ -14,7 +14,6 @@ from ledger.reports.plan import ADJUSTMENT, CORRECTION
 from ledger.reports.selection import Selection
 from ledger.reports.spend import SelectedSpend
 from ledger.reports.tally import Dimensions, Tally, tallied
-from ledger.values.instants import iso_text
 from ledger.values.periods import Span
 from pricing.money import divide_half_even
 from pricing.names import did_you_mean, with_question
@@ -74,10 +73,11 @@ class Report:
     """A finished report: `rows` in order, cells by column; `total` is of all rows, also of those that `top` hides."""
 
     title: str
-    data_through: str | None
     columns: tuple[ReportColumn, ...]
     rows: list[Row]
     total: Row
+    data_through: str | None = None
+    """The last usage booked up to the period's end, of what the filters pick."""
     notes: tuple[str, ...] = ()
     unbooked_calls: int = 0
     """Calls of tools whose fees are in no figure here."""
@@ -136,10 +136,8 @@ def build_report(
 
     rows = [row(key, tallies.get(key) or Tally(), before.get(key) or Tally()) for key in {**tallies, **before}]
     rows = _sorted(rows, columns, len(selection.dimensions), layout.sort)
-    last = max((row.last_occurred_at_us for row in spend.rows if row.last_occurred_at_us is not None), default=None)
     return Report(
         title=_title(selection, span, layout, earlier, len(rows)),
-        data_through=None if last is None else iso_text(last),
         columns=columns,
         rows=rows if layout.top is None else rows[: layout.top],
         total=row((None,) * len(selection.dimensions), whole, whole_before),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from operator import add
 from typing import TypeAlias
 
+from ledger.reports.plan import Sums
 from ledger.reports.spend import SelectedSpend, SpendRow
 from ledger.values.amounts import CREDITS
 from ledger.values.spend import Convertible
@@ -28,6 +29,7 @@ class Tally:
     amount_nano: Counter[str] = field(default_factory=Counter)
     convertible_nano: Convertible = field(default_factory=Convertible)
     saved_pico: Convertible = field(default_factory=Convertible)
+    storage_nano: Convertible = field(default_factory=Convertible)
 
     def add(self, row: SpendRow, saving_pico: int) -> None:
         """Adds a row whose cached tokens each saved `saving_pico` of its currency."""
@@ -38,6 +40,7 @@ class Tally:
         self.amount_nano[row.currency] += sums.amount_nano
         self.convertible_nano[per_usd_nano] += sums.amount_nano
         self.saved_pico[per_usd_nano] += sums.cached_input_tokens * saving_pico
+        self.storage_nano[per_usd_nano] += sums.cache_storage_nano
 
     @property
     def is_nothing(self) -> bool:
@@ -56,15 +59,25 @@ class Tally:
 def tallied(spend: SelectedSpend) -> tuple[dict[Dimensions, Tally], Tally]:
     """Adds up by dimensions, except those voided whole, and over all."""
     tallies: dict[Dimensions, Tally] = {}
-    whole = Tally()
     savings: dict[tuple[int | None, str], int] = {}
     for row in spend.rows:
         price = (row.rate_entry_id, row.tier)
         if price not in savings:
             savings[price] = saving_pico(spend.rate_entries, *price)
         tallies.setdefault(row.dimensions, Tally()).add(row, savings[price])
-        whole.add(row, savings[price])
-    return {key: tally for key, tally in tallies.items() if not tally.is_nothing}, whole
+    return {key: tally for key, tally in tallies.items() if not tally.is_nothing}, tally_of_all(spend)
+
+
+def tally_of_all(spend: SelectedSpend) -> Tally:
+    """Adds up over all, price by price: far faster than row by row."""
+    by_price: dict[tuple[str, int | None, int | None, str], list[Sums]] = defaultdict(list)
+    for row in spend.rows:
+        by_price[row.currency, row.per_usd_nano, row.rate_entry_id, row.tier].append(row.sums)
+    tally = Tally()
+    for price, sums in by_price.items():
+        whole = SpendRow((), *price, Sums(*map(sum, zip(*sums, strict=True))), None)
+        tally.add(whole, saving_pico(spend.rate_entries, whole.rate_entry_id, whole.tier))
+    return tally
 
 
 def parted(spend: SelectedSpend) -> tuple[SelectedSpend, dict[str, int]]:

@@ -14,7 +14,7 @@ from ledger.store.tables import charges, usage_records
 
 
 def read_unbooked_calls(connection: Connection, selection: Selection, ledger_zone: ZoneInfo) -> int:
-    """The calls of a selection's charges: those of a reversal are taken back.
+    """Counts the calls of a selection's charges: those of a reversal are taken back.
 
     Only records that have any are looked up, by an index of theirs; tags only where the selection asks for some.
     """
@@ -37,7 +37,7 @@ def read_unbooked_calls(connection: Connection, selection: Selection, ledger_zon
 
 
 def charges_of_calls() -> Iterator[tuple[Select[()], int]]:
-    """`charges` joined with their usage, and the sign: charges and replacements by their index, and what undid them."""
+    """Yields `charges` joined with their usage, and the sign: those of records by their index, and what undid them."""
     usage, undone = usage_records, charges.alias("undone")
     # Materialised, so that SQLite begins with these few rather than with all charges.
     stated = select(usage.c.id).where(usage.c.tool_calls.is_not(None)).cte("stated").prefix_with("MATERIALIZED")

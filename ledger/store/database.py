@@ -96,14 +96,14 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection in one read-only snapshot."""
+        """Opens a connection in one read-only snapshot."""
         options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         with self._transaction(options) as transaction:
             yield transaction.connection
 
     @contextmanager
     def scratch(self) -> Iterator[Connection]:
-        """A connection in one snapshot that may make temporary tables; rolled back at the end."""
+        """Opens a connection in one snapshot that may make temporary tables; rolled back at the end."""
         with self._transaction({} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}) as transaction:
             try:
                 yield transaction.connection
@@ -112,7 +112,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A connection that holds the ledger's one write lock; commits at the end, rolls back on an exception."""
+        """Opens a connection that holds the ledger's one write lock; commits at the end, rolls back on an exception."""
         with self._transaction({WRITE: True}) as transaction:
             connection = transaction.connection
             if not self.is_sqlite:
@@ -126,7 +126,7 @@ class Database:
 
     @contextmanager
     def _transaction(self, options: Mapping[str, Any]) -> Iterator[RootTransaction]:
-        """A transaction on a connection with these options; the one place where a ledger's connections are used."""
+        """Begins a transaction on a connection with these options: the one place where connections are used."""
         process = os.getpid()
         with (
             forks.passing(is_sqlite=self.is_sqlite),
@@ -162,7 +162,7 @@ def read_clock(connection: Connection) -> datetime:
 
 @contextmanager
 def _failures(process: int, url: URL) -> Iterator[None]:
-    """The database's errors in one line: SQLAlchemy's, and those of the drivers that bulk work calls itself."""
+    """Says the database's errors in one line: SQLAlchemy's, and those of drivers that bulk work calls itself."""
     try:
         yield
     except Exception as error:

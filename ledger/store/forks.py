@@ -48,7 +48,7 @@ class _Gate:
 
     @contextmanager
     def passing(self, *, is_sqlite: bool) -> Iterator[None]:
-        """Be inside, as this thread; one that is inside already, or that forks, always gets in."""
+        """Lets this thread be inside; one that is inside already, or that forks, always gets in."""
         pass_ = object()
         with self._changed:
             self._changed.wait_for(lambda: not self._is_closing or self._has(threading.get_ident()))

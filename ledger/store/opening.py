@@ -74,7 +74,7 @@ def ledger_exists(url: str) -> bool:
 
 @contextmanager
 def _engine_of(url: str, done: str) -> Iterator[Engine]:
-    """An engine for one look or change, with no connection left afterwards."""
+    """Opens an engine for one look or change, with no connection left afterwards."""
     engine = make_engine(parse_url(url))
     try:
         with forks.passing(is_sqlite=engine.dialect.name == "sqlite"), _refusals(engine, done):
@@ -137,7 +137,7 @@ def create_database(url: str, timezone: str = "UTC", rollup_tags: Sequence[str] 
 
 @contextmanager
 def _changing(engine: Engine) -> Iterator[Connection]:
-    """A connection in a transaction that no other process's change of the schema overlaps."""
+    """Opens a connection in a transaction that no other process's change of the schema overlaps."""
     with connect(engine).execution_options(**{WRITE: True}) as connection, connection.begin():
         if connection.dialect.name != "sqlite":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CREATION_LOCK})

@@ -16,7 +16,7 @@ _CHANGE_COUNTER = slice(24, 28)
 
 
 class Stamp(NamedTuple):
-    """What a file was like: bytes, nanoseconds since the epoch, SQLite's change counter."""
+    """The state of a file: bytes, nanoseconds since the epoch, SQLite's change counter."""
 
     size: int
     modified_ns: int
@@ -24,7 +24,7 @@ class Stamp(NamedTuple):
 
 
 class Way(NamedTuple):
-    """How a file is to be opened: its URI, and its stamp where no lock keeps writers off while it is read."""
+    """The way to open a file: its URI, and its stamp where no lock keeps writers off while it is read."""
 
     path: str
     uri: str

@@ -199,7 +199,7 @@ def test_a_webhook_gets_the_figures_of_the_page_and_the_page(tolled: Cli, digest
     assert found["title"] == "monthly digest, 2026-03 final"
     for key in (
         "verdict", "month", "timezone", "basis", "closed", "closed_at", "close_number", "forced_reason", "as_of",
-        "total", "previous", "data_through", "not_booked", "silent_sources", "change",
+        "total", "previous", "data_through", "not_booked", "silent", "change",
     ):  # fmt: skip
         assert found[key] == page[key], key
     assert [(each["budget"], each["state"]) for each in found["budgets"]] == [("over", "over"), (EVIL, "risk")]
@@ -234,7 +234,7 @@ def test_of_many_budgets_the_first_are_named(tolled: Cli, digest: Digest, receiv
     digest("2026-04-03")
     told = receiver.posts[0].json["text"].split("\n")
     assert [line.split(":")[0] for line in told[1:6]] == [f"budget over-{number}" for number in range(5)]
-    assert told[6] == "2 more like these: tollbook budget status has them."
+    assert told[6] == "2 more like these: tollbook budget status --month 2026-03 has them."
     assert len(receiver.posts[0].json["budgets"]) == 7
 
 

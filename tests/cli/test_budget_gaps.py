@@ -130,7 +130,7 @@ def test_a_dead_pipeline_is_no_quiet_month(ledger: Cli) -> None:
     """In April nothing came: that is no figure, but a silence."""
     use(ledger, *((f"2026-03-{day:02}", "search", PRO, 1) for day in range(2, 29)))
     found = status(ledger, "--month", "2026-04", "--fail-stale", code=1)
-    assert (found["total"], found["data_through"]) == (NOTHING, None)
+    assert (found["total"], found["data_through"]) == (NOTHING, "2026-03-28T10:00:00Z")
     assert [(each["source"], each["expected_every_hours"]) for each in found["silent"]] == [("evolink", "48")]
 
 

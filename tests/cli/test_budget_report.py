@@ -14,6 +14,7 @@ from tests.helpers.ledgers import responses
 from tests.helpers.sources import lines, response
 
 FEBRUARY = "2026-02"
+FORMAT_OF = {".html": "html", ".md": "markdown", ".json": "json"}
 
 
 @pytest.fixture
@@ -28,7 +29,11 @@ def usage(cli: Cli) -> Cli:
 def test_the_page_is_one_file_in_the_format_of_its_suffix(usage: Cli) -> None:
     for suffix, begin in ((".html", "<!doctype html>"), (".md", "# February 2026: "), (".json", '{"schema":1,')):
         usage("budget", "report", "--month", FEBRUARY, "-o", f"page{suffix}").ok()
-        assert Path(f"page{suffix}").read_text(encoding="utf-8").startswith(begin)
+        page = Path(f"page{suffix}").read_text(encoding="utf-8")
+        assert page.startswith(begin)
+        assert f"tollbook budget report --month {FEBRUARY} --format {FORMAT_OF[suffix]}" in page
+    usage("budget", "report", "--month", FEBRUARY, "--rows", "-o", "page.html").ok()
+    assert f"--month {FEBRUARY} --format html --rows<" in Path("page.html").read_text(encoding="utf-8")
 
 
 def test_report_as_html_is_the_same_page(usage: Cli) -> None:

@@ -102,7 +102,7 @@ def entry(model: str, price: Price, bounds: Sequence[int] = BOUNDS) -> RateEntry
 
 
 def explained(before: SelectedSpend, after: SelectedSpend) -> Bridge:
-    return bridge_between(before, after, labels=("2026-02", "2026-03"))
+    return bridge_between(before, after)
 
 
 def between(before: Month, after: Month) -> Bridge:

@@ -1,4 +1,4 @@
-"""Figures of a month made by hand, as its readers would find them."""
+"""Figures of a month made by hand, as its readers would find them, and the sections they become."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from ledger.budgets.forecast import Forecast
 from ledger.budgets.status import BudgetStatus
-from ledger.pages.figures.month import MonthFigures, Totals
+from ledger.pages.figures.month import Close, MonthFigures, Totals
 from ledger.pages.figures.values import (
     Bridge,
     CacheEconomics,
@@ -23,6 +23,9 @@ from ledger.pages.figures.values import (
     Ranked,
     WalletLine,
 )
+from ledger.pages.view.blocks import Section, Table
+from ledger.pages.view.page import page_of
+from ledger.pages.view.words import plain
 from ledger.reports.completeness import Completeness, NotBooked
 from ledger.values.amounts import Amount
 from ledger.values.budget import Budget
@@ -68,8 +71,7 @@ def march(**changes: Any) -> MonthFigures:
         at=APRIL,
         total=Totals(37_226_808_279, 86_000, 31_000_000),
         previous=Totals(41_500_000_000, 90_000, 33_000_000),
-        closed_at=datetime(2026, 4, 3, 9, tzinfo=UTC),
-        close_number=1,
+        close=Close(datetime(2026, 4, 3, 9, tzinfo=UTC), 1),
         completeness=Completeness("2026-03-31T23:47:15Z", NotBooked()),
         budgets=(
             budget_status("ide", 6_00, 7_19, projects=("ide-assistant",), owner="Ann"),
@@ -83,15 +85,15 @@ def march(**changes: Any) -> MonthFigures:
             ),
         ),
         bridge=Bridge(
-            "2026-02", "2026-03", 41_500_000_000, 37_230_000_000, movements,
+            41_500_000_000, 37_230_000_000, movements,
             tuple((cause, cents * CENT) for cause, cents in causes.items()),  # type: ignore[misc]  # names of causes
         ),
         levers=(
-            Lever("price_step", "ide-assistant", "doubao-seed-2.0-pro", "Ann", 97 * CENT, 14, bound=128_000),
             Lever(
                 "uncached_prefix", "contract-review", "doubao-seed-2.0-pro", None, 4_10 * CENT, 900,
                 share=Fraction(12, 100), possible_share=Fraction(71, 100),
             ),
+            Lever("price_step", "ide-assistant", "doubao-seed-2.0-pro", "Ann", 97 * CENT, 14, bound=128_000),
             Lever("cache_storage", "support", None, "Cy", 40 * CENT, 0),
         ),
         projects=tuple(
@@ -131,7 +133,18 @@ def running_march(**changes: Any) -> MonthFigures:
         replace(each, at=at, actual_nano=each.actual_nano * 2 // 3, forecast=forecast) for each in whole.budgets
     )
     days = Days(whole.days.actual[:20], expected, "weekdays", 35_10 * CENT, 38_40 * CENT, 42_00 * CENT)
-    return replace(
-        whole, at=at, closed_at=None, close_number=None, total=Totals(24_100_000_000, 56_000, 20_000_000),
-        previous_until=at - timedelta(days=28), days=days, budgets=budgets, **changes
+    running = replace(
+        whole, at=at, close=None, total=Totals(24_100_000_000, 56_000, 20_000_000),
+        previous_until=at - timedelta(days=28), days=days, budgets=budgets,
     )  # fmt: skip
+    return replace(running, **changes)
+
+
+def section(figures: MonthFigures, name: str) -> Section:
+    page = page_of(figures)
+    [found] = [each for each in (*page.first, *page.details) if each.name == name]
+    return found
+
+
+def rows(table: Table) -> list[list[str]]:
+    return [[plain(cell.text) for cell in row] for row in table.rows]

@@ -20,6 +20,7 @@ from tests.helpers.page_figures import CENT, budget_status, march, running_march
 NASTY = (
     "<script>alert(1)</script>", "\"quo'tes\" & <b>bold</b>", "\u202eevil", "\N{PARTY POPPER} party", "مشروع البحث",
     "| pipe `code` [link](http://x)", "=1+1", "x" * 300,
+    "@team #1 GH-1 !1 https://x.y www.x.y",
 )  # fmt: skip
 
 
@@ -85,8 +86,8 @@ def test_markdown_says_what_the_html_says(page: Page) -> None:
         assert text in markdown
 
 
-@pytest.mark.parametrize("text", NASTY)
-def test_names_of_any_kind_stay_text(text: str) -> None:
+def page_named(text: str) -> Page:
+    """A page whose budgets, projects, models and owners all have one name."""
     status = budget_status(text[:200], 5_00, 6_00, owner=text[:200])
     [first, *rest] = march().levers
     bridge = march().bridge
@@ -96,13 +97,32 @@ def test_names_of_any_kind_stay_text(text: str) -> None:
         projects=(Ranked(text, CENT, CENT, 1, 1),), models=(Ranked(text, CENT, CENT, 1, 1),),
         bridge=replace(bridge, by_project=(Movement(text, 0, CENT),)), rate_entries=(text,), project=text,
     )  # fmt: skip
-    page = page_of(figures)
+    return page_of(figures)
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_names_of_any_kind_stay_text(text: str) -> None:
+    page = page_named(text)
     outline = Outline(to_html(page))
     assert "script" not in outline.tags
     assert name(text).shown in outline.texts
     assert "\u202e" not in "".join(outline.texts)
-    assert max(map(len, (value for tag, key, value in outline.attributes if key != "title"))) < 400
-    assert "<script" not in re.sub("(`+) ?.*?[^`] ?\\1(?!`)", "", to_markdown(page))
+    said = [each for each in outline.texts if each not in (page.command, page.report_command)]
+    said += [value for _tag, key, value in outline.attributes if key not in ("title", "style")]
+    assert max(len(word) for each in said for word in each.split()) <= LONGEST_NAME
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_names_of_any_kind_stay_text_in_markdown(text: str) -> None:
+    # The last line has the commands, as code.
+    *lines, commands = to_markdown(page_named(text)).splitlines()
+    markup = r"<(?!!-- -->)|(?<!\\)[]`]|@\w|#\d|://(?!<)|www\."
+    assert not [line for line in lines if re.search(markup, line)]
+    assert "<script" not in re.sub("(`+) ?.*?[^`] ?\\1(?!`)", "", commands)
+    bars = [len(re.findall(r"(?<!\\)\|", line)) for line in lines]
+    for before, count, line in zip(bars, bars[1:], lines[1:], strict=False):
+        if line.startswith("|"):
+            assert count in (before, before or count), line
 
 
 def test_a_long_name_is_cut_and_has_all_of_it_as_its_title() -> None:

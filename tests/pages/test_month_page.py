@@ -10,14 +10,18 @@ from typing import Any
 
 import pytest
 
+from ledger.budgets.asked import asked_time
 from ledger.budgets.definitions import set_budget
+from ledger.budgets.status import read_status
 from ledger.errors import LedgerError
 from ledger.months.close import close_months, reopen_month
 from ledger.pages.document import document_of
+from ledger.pages.figures.month import MonthFigures
 from ledger.pages.figures.read import read_month
 from ledger.pages.html import to_html
 from ledger.pages.markdown import to_markdown
 from ledger.pages.tidy import to_csv, to_json
+from ledger.pages.view.blocks import Page
 from ledger.pages.view.page import page_of
 from ledger.store.database import Database
 from ledger.store.opening import open_ledger
@@ -89,31 +93,60 @@ def test_a_budget_on_the_page_is_as_budget_status_has_it(closed: Database, db_cl
     ]
 
 
-def both(database: Database, month: str, *, now: datetime, **options: Any) -> tuple[str, str]:
-    figures = read_month(database, month, now=now, **options)
-    return to_html(page_of(figures)), to_json(document_of(figures, page_of(figures)))
+def test_the_forecasts_of_an_open_page_are_those_of_budget_status(database: Database) -> None:
+    now = datetime(2026, 3, 20, 10, 5, tzinfo=UTC)
+    asked = asked_time(MARCH, None, zone=database.zone, now=now)
+    status = read_status(database, asked, basis="posted", now=now, expectations={})
+    forecasts = [(each.budget.name, each.forecast) for each in read_month(database, MARCH, now=now).budgets]
+    assert forecasts == [(each.budget.name, each.forecast) for each in status.budgets]
+    assert [forecast.method for _name, forecast in forecasts if forecast is not None] == ["weekdays"] * len(BUDGETS)
+
+
+FORMATS: dict[str, Callable[[MonthFigures, Page], str | bytes]] = {
+    "html": lambda _figures, page: to_html(page),
+    "markdown": lambda _figures, page: to_markdown(page),
+    "json": lambda figures, page: to_json(document_of(figures, page)),
+    "csv": lambda figures, page: to_csv(document_of(figures, page)),
+}
+
+
+def every_format(database: Database, month: str, **options: Any) -> dict[tuple[str | None, str], str | bytes]:
+    """The page of all and of one project, in each format."""
+    found = {}
+    for project in (None, "search"):
+        figures = read_month(database, month, project=project, **options)
+        for name, write in FORMATS.items():
+            found[project, name] = write(figures, page_of(figures, name))
+    return found
 
 
 def test_a_closed_page_stays_whatever_comes_later(database: Database, db_cli: Cli, tmp_path: Path) -> None:
     topup = ("wallet", "topup", "--grant", "--credits")
     db_cli(*topup, "50000", "--on", "2026-02-01", "--reference", "A", "--expires", "2026-04-20").ok()
+    amount = Amount(100 * NANO, "USD")
+    for longer in (
+        Budget(name="quarter", amount=amount, period="quarter", start="2026-01-01"),
+        Budget(name="year", amount=amount, period="year", projects=("search",), start="2026-01-01"),
+    ):
+        set_budget(database, longer, now=datetime(2026, 2, 1, tzinfo=UTC))
     close_months(database, MARCH, through=True, now=CLOSED)
-    before = both(database, MARCH, now=SOON)
+    before = every_format(database, MARCH, now=SOON)
     last = int(datetime(2026, 3, 31, 23, 59, tzinfo=UTC).timestamp())
     late, unpriced = response("resp_late", created_at=last), response("resp_odd", created_at=last, model="unknown-1")
     (tmp_path / "late.jsonl").write_text(lines([late, response("resp_more"), unpriced]))
     db_cli("ingest", "late.jsonl", "--allow-rejected", "1").ok()
-    db_cli("reassign", "--id", "resp_late", "--project", "elsewhere", "--reason", "R")
+    db_cli("reassign", "--project", "search", "--to", "elsewhere", "--reason", "R").ok()
     db_cli(*topup, "7", "--on", "2026-04-02", "--reference", "B").ok()
     (tmp_path / "tollbook.toml").write_text('[[project]]\nid = "ide-assistant"\nowner = "Somebody else"\n')
     db_cli("project", "apply").ok()
     raised = Budget(name="all", amount=Amount(80 * NANO, "USD"), owner="Other", start="2026-05-01")
     set_budget(database, raised, now=datetime(2026, 5, 2, tzinfo=UTC))
     close_months(database, "2026-04", now=datetime(2026, 5, 3, tzinfo=UTC), force_reason="R")
-    assert both(database, MARCH, now=LATER, expectations={"evolink": timedelta(minutes=1)}) == before
-    assert "1 line in quarantine" not in before[0]
+    assert every_format(database, MARCH, now=LATER, expectations={"evolink": timedelta(minutes=1)}) == before
+    assert "1 line in quarantine" not in str(before[None, "html"])
     april = page(database, "2026-04", now=LATER)
     assert "late usage" in april
+    assert "correction" in april
     assert "Complete" in april
 
 
@@ -187,10 +220,33 @@ def test_a_month_to_come_is_refused(database: Database) -> None:
         read_month(database, "2026-13", now=SOON)
 
 
-def test_quarantine_makes_totals_at_least_until_the_close(database: Database, db_cli: Cli, tmp_path: Path) -> None:
+def test_totals_are_at_least_of_what_waits_and_stay_so_when_it_is_settled_after_the_close(
+    database: Database, db_cli: Cli, tmp_path: Path
+) -> None:
     waiting = response("resp_waiting", created_at=int(datetime(2026, 3, 5, tzinfo=UTC).timestamp()), model="unknown-1")
     (tmp_path / "waiting.jsonl").write_text(lines([waiting]))
     db_cli("ingest", "waiting.jsonl", "--allow-rejected", "1").ok()
     now = datetime.now(UTC) + timedelta(minutes=1)
     assert "March 2026: at least 37.23 of 40.00 USD" in page(database, now=now)
     assert "Not complete" in page(database, now=now)
+    db_cli("close", "--through", MARCH, "--force", "--reason", "the line comes later").ok()
+    before = every_format(database, MARCH, now=now)
+    assert "March 2026: at least 37.23 of 40.00 USD" in str(before[None, "html"])
+    assert "closed all the same: " in str(before[None, "html"])
+    db_cli("quarantine", "discard", "1", "--reason", "a test").ok()
+    assert db_cli("quarantine", "list", "--json").ok().json["entries"] == []
+    assert every_format(database, MARCH, now=LATER) == before
+
+
+def test_a_closed_month_has_no_forecast_of_a_quarter_that_runs_on(database: Database) -> None:
+    quarter = Budget(name="quarter", amount=Amount(90 * NANO, "USD"), period="quarter", start="2026-01-01")
+    set_budget(database, quarter, now=datetime(2026, 1, 1, tzinfo=UTC))
+    close_months(database, "2026-02", through=True, now=CLOSED)
+    february = read_month(database, "2026-02", now=SOON)
+    assert all(each.forecast is None for each in february.budgets)
+    document = json.loads(to_json(document_of(february, page_of(february))))
+    [row] = [each for each in document["budgets"] if each["budget"] == "quarter"]
+    # 41.50 of 90 in two months of the quarter: with a forecast it would be expected to be about 62.
+    assert (row["state"], row["actual"], row["forecast"], row["runs_out"]) == ("fine", "41.496250693", None, None)
+    running = read_month(database, MARCH, now=datetime(2026, 3, 20, 10, 5, tzinfo=UTC))
+    assert all(each.forecast is not None for each in running.budgets)

@@ -47,6 +47,22 @@ def test_a_day_without_usage_is_odd_and_one_that_isnt_over_is_not(empty_db_url: 
     assert len(oddities(book, now=datetime(2026, 3, 25, tzinfo=UTC))) == 1
 
 
+def test_a_project_that_vanished_moved_its_days(empty_db_url: str) -> None:
+    """Support stops with February, and what is booked late of it in March isn't March's own usage."""
+    book = Book(empty_db_url).add(*steady(), *steady("support", each=90, days=28))
+    book.add(dollars(100, date(2026, 2, 3), project="late", posted_month="2026-03")).post()
+    days = [odd for odd in oddities(book) if odd.kind == "day"]
+    assert len(days) == 5
+    assert {(odd.name, odd.usd_nano) for odd in days if odd.day and odd.day.weekday() < 5} == {("support", 10 * NANO)}
+
+
+def test_of_a_month_with_late_usage_alone_those_who_stopped_are_named(empty_db_url: str) -> None:
+    book = Book(empty_db_url).add(*steady(days=28))
+    book.add(dollars(9, date(2026, 2, 3), project="late", posted_month="2026-03")).post()
+    days = [odd for odd in oddities(book) if odd.kind == "day"]
+    assert {(odd.name, odd.usd_nano) for odd in days} == {("search", 0)}
+
+
 def test_the_furthest_five_days_are_named(empty_db_url: str) -> None:
     book = Book(empty_db_url).add(*steady())
     book.add(*[dollars(100 + day, date(2026, 3, 14 + day), project="launch") for day in range(1, 16)]).post()

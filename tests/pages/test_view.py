@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from ledger.pages.figures.month import MonthFigures, Totals
+from ledger.pages.figures.month import Close, MonthFigures, Totals
 from ledger.pages.figures.values import Days
-from ledger.pages.view.blocks import Section, Table, movement_bars, share_bar
+from ledger.pages.view.blocks import movement_bars, share_bar
 from ledger.pages.view.days import _step
 from ledger.pages.view.page import page_of
 from ledger.pages.view.words import change_percent, change_words, percent, plain, rates
 from ledger.reports.completeness import Completeness, NotBooked, Silence
+from ledger.values.safe_text import visible
 from pricing.money import NANO
-from tests.helpers.page_figures import CENT, PROJECTS, budget_status, march, running_march
+from tests.helpers.page_figures import CENT, PROJECTS, budget_status, march, rows, running_march, section
 
 
 def verdict(figures: MonthFigures) -> str:
@@ -26,16 +28,6 @@ def verdict(figures: MonthFigures) -> str:
 def fact(figures: MonthFigures, label: str) -> str:
     [found] = [each for each in page_of(figures).facts if each.label == label]
     return plain(found.text)
-
-
-def section(figures: MonthFigures, name: str) -> Section:
-    page = page_of(figures)
-    [found] = [each for each in (*page.first, *page.details) if each.name == name]
-    return found
-
-
-def rows(table: Table) -> list[list[str]]:
-    return [[plain(cell.text) for cell in row] for row in table.rows]
 
 
 # --- the verdict and its facts --------------------------------------------------------------------------------------
@@ -57,7 +49,7 @@ def test_a_closed_month_in_one_sentence() -> None:
             "March 2026: 37.23 of 40.00 USD (93 %), nothing in February; final, closed 3 April",
         ),
         (
-            {"closed_at": datetime(2027, 1, 2, tzinfo=UTC)},
+            {"close": Close(datetime(2027, 1, 2, tzinfo=UTC), 1)},
             "March 2026: 37.23 of 40.00 USD (93 %), 10.3 % less than February; final, closed 2 January 2027",
         ),
         (
@@ -93,14 +85,15 @@ def test_only_a_monthly_budget_in_usd_of_all_usage_is_the_months_budget() -> Non
 
 def test_completeness_names_what_waits_and_who_is_silent() -> None:
     silence = Silence("gate<way", datetime(2026, 3, 20, 4, tzinfo=UTC), timedelta(hours=26), declared=True)
-    never = Silence("batch", None, timedelta(days=7), declared=True)
+    never = Silence("batch", None, timedelta(days=7), declared=False)
     waiting = NotBooked(lines=3, tokens=1200, priced_lines=2, usd_nano=5 * CENT, undated_lines=1)
     figures = march(completeness=Completeness("2026-03-31T23:47:15Z", waiting, (silence, never)))
     words = fact(figures, "Not complete")
     assert words.startswith("data through 31 March 23:47; ")
     assert "3 lines in quarantine, 1,200 tokens, 0.05 USD for 2 of them, 1 without a price" in words
-    assert "source gate<way silent since 20 March 04:00, expected every 26 hours" in words
-    assert "source batch was never used, expected every 7 days" in words
+    assert "; silent: gate<way since 20 March 04:00, expected every 26 hours, as declared; " in words
+    assert "; silent: batch, never seen, expected every 168 hours by its last four weeks" in words
+    assert fact(march(unbooked_calls=3), "Not complete").endswith("; without fees of 3 calls of tools")
     assert fact(march(), "Complete") == "data through 31 March 23:47; nothing waits in quarantine"
     assert "no usage is booked" in fact(
         march(total=Totals(), completeness=Completeness(None, NotBooked())), "No requests"
@@ -110,7 +103,7 @@ def test_completeness_names_what_waits_and_who_is_silent() -> None:
 def test_more_silent_sources_than_there_is_room_for_are_counted() -> None:
     silent = tuple(Silence(f"s{number}", None, timedelta(days=7), declared=True) for number in range(5))
     words = fact(march(completeness=Completeness("2026-03-31T23:47:15Z", NotBooked(), silent)), "Not complete")
-    assert "source s2 was never used" in words
+    assert "silent: s2, never seen" in words
     assert words.endswith("; 2 other sources silent too")
 
 
@@ -121,7 +114,9 @@ def test_from_a_million_on_amounts_have_no_cents() -> None:
 
 
 def test_a_forced_close_gives_its_reason() -> None:
-    assert "closed all the same: <late> bill" in fact(march(forced_reason="<late> bill"), "Complete")
+    forced = Close(datetime(2026, 4, 3, 9, tzinfo=UTC), 2, "<late> bill")
+    assert "closed all the same: <late> bill" in fact(march(close=forced), "Complete")
+    assert plain(page_of(march(close=forced)).footer[-1]) == "Close no. 2. Page format 1."
 
 
 def test_the_wallet_has_both_rates_and_what_expires() -> None:
@@ -139,51 +134,6 @@ def test_the_wallet_has_both_rates_and_what_expires() -> None:
 def test_a_thousand_requests_are_compared_by_their_exact_means() -> None:
     # 37.226808279 / 86 = 0.4328…; 41.5 / 90 = 0.4611…
     assert fact(march(), "1,000 requests") == "0.433 USD, 6.1 % less than February"
-
-
-# --- budgets --------------------------------------------------------------------------------------------------------
-
-
-def test_budgets_over_or_at_risk_are_rows_and_the_rest_is_counted() -> None:
-    found = section(march(), "budgets")
-    assert rows(found.tables[0]) == [
-        ["ide", "7.19", "6.00 USD", "119 %", "1.19 over", "over since 26 March"],
-        ["everything", "37.23", "40.00 USD", "93 %", "2.77", "80 % reached on 27 March"],
-    ]
-    assert plain(found.note) == "1 other fine."
-    assert [heading.text for heading in found.tables[0].headings][4] == "left"
-
-
-def test_a_running_month_tells_what_budgets_will_be() -> None:
-    found = section(running_march(), "budgets")
-    assert found.tables[0].headings[4].text == "expected"
-    assert [plain(row[4].note) for row in found.tables[0].rows] == ["35.10–42.00"] * 2
-
-
-def test_a_budget_without_usage_is_named_as_silent() -> None:
-    found = section(march(budgets=(budget_status("quiet", 5_00, 0),)), "budgets")
-    assert rows(found.tables[0]) == [["quiet", "0.00", "5.00 USD", "0 %", "5.00", "nothing booked"]]
-
-
-def test_a_weekly_budget_that_was_over_before_the_last_week_is_at_risk() -> None:
-    crossing = replace(march().crossings[1], budget="weekly", period="2026-W12")
-    weekly = budget_status("weekly", 2_00, 40, period="week", label="2026-W14")
-    found = section(march(budgets=(weekly,), crossings=(crossing,)), "budgets")
-    assert rows(found.tables[0])[0][5] == "100 % reached in 2026-W12"
-    assert plain(found.tables[0].rows[0][0].note) == "week 2026-W14"
-
-
-def test_more_budgets_than_there_is_room_for_are_counted() -> None:
-    many = tuple(budget_status(f"b{number}", 1_00, 2_00 + number) for number in range(9))
-    found = section(march(budgets=many), "budgets")
-    assert len(found.tables[0].rows) == 5
-    assert plain(found.note) == "4 more like these: tollbook budget status has them."
-
-
-def test_a_month_of_fine_budgets_and_one_without_any() -> None:
-    fine = section(march(budgets=(budget_status("a", 5_00, 1_00), budget_status("b", 5_00, 2_00))), "budgets")
-    assert (fine.tables, plain(fine.note)) == ((), "All 2 budgets fine: at most 40 % used.")
-    assert "No budget holds" in plain(section(march(budgets=()), "budgets").lines[0])
 
 
 # --- why it moved ---------------------------------------------------------------------------------------------------
@@ -229,7 +179,10 @@ def test_levers_have_their_saving_and_their_owner() -> None:
     assert [row[1] for row in rows(table)] == ["4.10", "0.97", "0.40"]
     assert [plain(row[0].note) for row in table.rows] == ["", "of Ann", "of Cy"]
     assert "14 prompts just over 128,000 tokens" in rows(table)[1][0]
-    assert "--rows" in plain(section(march(levers=(), skipped="not read: --rows"), "levers").note)
+    skipped = section(march(levers=(), rows_skipped=True), "levers")
+    assert "more than 1,000,000 requests: --rows reads them" in plain(skipped.note)
+    assert skipped.lines == ()
+    assert rows(section(march(levers=march().levers[::-1]), "levers").tables[0])[0][1] == "0.40"
 
 
 def test_the_top_five_have_the_total_of_all() -> None:
@@ -249,7 +202,17 @@ def test_days_to_come_are_outlined_and_odd_ones_marked() -> None:
     assert [column.day for column in chart.columns if column.tone == "warn"] == ["10"]
     assert max(column.height for column in chart.columns) == 1000
     assert len(chart.table.rows) == 31
-    assert "four times out of five 35.10 to 42.00 USD" in plain(section(running_march(), "days").lines[1])
+    assert plain(section(running_march(), "days").lines[2]) == (
+        "Expected at the end of the month: 38.40 USD, from 35.10 to 42.00 USD."
+    )
+
+
+def test_what_is_in_no_day_is_told() -> None:
+    # 12 cents of late usage, less 4 of a correction.
+    assert plain(section(march(), "days").lines[1]) == "Late usage and corrections, +0.08 USD, are in no day."
+    assert len(section(march(parts=()), "days").lines) == 1
+    nothing = section(march(days=Days(((date(2026, 3, 1), 0),))), "days")
+    assert [plain(line) for line in nothing.lines][1:] == ["Late usage and corrections, +0.08 USD, are in no day."]
 
 
 def test_a_day_of_corrections_alone_has_no_column_below_zero() -> None:
@@ -262,6 +225,28 @@ def test_a_day_of_corrections_alone_has_no_column_below_zero() -> None:
 @pytest.mark.parametrize("most", [1, 7, 99, 1_000, 1_999, 2_000, 4_999, 5_000, 9_999, 3 * NANO])
 def test_two_to_five_lines_cross_the_chart(most: int) -> None:
     assert 1 <= most // _step(most) <= 4 + (most < 5)
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_makes_this_page_again() -> None:
+    again = "tollbook budget report --month 2026-03 --format"
+    assert page_of(march()).command == f"{again} html"
+    assert page_of(march(rows=True), "markdown").command == f"{again} markdown --rows"
+    assert page_of(march(rows=True, project="it's"), "csv").command == f"{again} csv --project 'it'\"'\"'s' --rows"
+    assert page_of(march(rows=True)).report_command == "tollbook report --month 2026-03"
+
+
+@pytest.mark.parametrize(
+    "project", ["a b", "it's $HOME `x`", "in\u200bvisible's \\n \u00ad", "\U000e0041 tag", "\u202e"]
+)
+def test_a_shell_reads_the_project_back_from_the_command(project: str) -> None:
+    command = page_of(march(project=project)).command
+    assert visible(command) == command
+    run = ["bash", "-c", f"printf %s {command.partition(' --project ')[2]}"]
+    shown = subprocess.run(run, check=True, capture_output=True, env={"LC_ALL": "C.UTF-8"}, text=True, encoding="utf-8")
+    assert shown.stdout == project
 
 
 # --- words ----------------------------------------------------------------------------------------------------------
@@ -279,7 +264,7 @@ def test_changes_percents_and_rates_in_words() -> None:
     assert [change_words(after, 1_000) for after in (897, 1_103, 1_000)] == [
         "10.3 % less than", "10.3 % more than", "as much as",
     ]  # fmt: skip
-    assert [percent(part, 1_000) for part in (999, 1_000, 1, 0, 12_345_600)] == [
-        "99 %", "100 %", "<1 %", "0 %", "1,234,560 %",
+    assert [percent(part, 1_000) for part in (999, 1_000, 1, 0, 12_345_600, -9, -19)] == [
+        "99 %", "100 %", "<1 %", "0 %", "1,234,560 %", "0 %", "−1 %",
     ]  # fmt: skip
     assert rates([(NANO, 2), (CENT, 4), (5, 0)], 1) == ["0.500", "0.002", "—"]

@@ -201,17 +201,6 @@ def test_comparison_shows_what_only_one_period_has() -> None:
     assert "compared with 2026-02" in found.title
 
 
-def test_data_through_is_the_latest_usage_of_the_period_itself() -> None:
-    moment = int(datetime(2026, 3, 5, 6, 7, 8, 90, tzinfo=UTC).timestamp() * 10**6)
-    later = spend(row("a", last_us=moment * 2))
-    assert report(row("a", last_us=5), row("b", last_us=moment), before=later).data_through == (
-        "2026-03-05T06:07:08.000090Z"
-    )
-    assert report(row("a", last_us=0)).data_through == "1970-01-01T00:00:00Z"
-    assert report().data_through is None
-    assert report(row("a", last_us=None)).data_through is None
-
-
 def test_the_title_says_what_is_covered() -> None:
     assert report().title == "Spend by model, all time (posted, UTC)"
     zone = ZoneInfo("Asia/Shanghai")

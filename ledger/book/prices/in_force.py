@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 
 from sqlalchemy import Connection, select, true
 
+from ledger.book.prices.pinned import conversion_of
 from ledger.errors import LedgerError
 from ledger.store.tables import card_versions, conversions
 from pricing.card_file import CardFile, parse_card
@@ -62,16 +63,7 @@ def user_conversions(connection: Connection, provider: str, as_of: datetime | No
         .where(conversions.c.origin == "user", conversions.c.provider == provider, added)
         .order_by(conversions.c.id)
     )
-    return [
-        Conversion(
-            currency=row.currency,
-            per_usd_nano=row.per_usd_nano,
-            effective_from=row.effective_from,
-            source_url=row.source_url,
-            checked_on=date.fromisoformat(row.checked_on) if row.checked_on else None,
-        )
-        for row in rows
-    ]
+    return list(map(conversion_of, rows))
 
 
 def _with_conversions(card: RateCard, added: Iterable[Conversion]) -> RateCard:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from ledger.errors import LedgerError
 from ledger.store.tables import conversions, rate_entries, rollup_keys
@@ -42,16 +42,16 @@ def read_used_prices(connection: Connection, month: str, project: str | None = N
     converted = select(rollup_keys.c.conversion_id).where(keys).distinct()
     names = connection.execute(select(rate_entries.c.key).where(rate_entries.c.id.in_(entries))).scalars()
     rows = connection.execute(select(conversions).where(conversions.c.id.in_(converted)))
-    found = {
-        Conversion(row.currency, row.per_usd_nano, row.effective_from, row.source_url, _day(row.checked_on))
-        for row in rows
-    }
-    in_order = sorted(found, key=lambda each: (each.currency, each.effective_from, each.per_usd_nano))
+    in_order = sorted(
+        {conversion_of(row) for row in rows}, key=lambda each: (each.currency, each.effective_from, each.per_usd_nano)
+    )
     return UsedPrices(tuple(sorted(names)), tuple(in_order))
 
 
-def _day(text: str | None) -> date | None:
-    return None if text is None else date.fromisoformat(text)
+def conversion_of(row: Row[Any]) -> Conversion:
+    """Returns the conversion that a row of theirs is."""
+    checked_on = date.fromisoformat(row.checked_on) if row.checked_on else None
+    return Conversion(row.currency, row.per_usd_nano, row.effective_from, row.source_url, checked_on)
 
 
 def charged_at_pico(entry: RateEntry, tier_label: str, meter: str) -> int:

@@ -40,7 +40,7 @@ def write_page(app: App, output: Output, *, month: str, project: str | None, row
     figures = read_month(
         app.open(), month, project=project, rows=rows, expectations=app.config.sources, now=datetime.now(UTC)
     )
-    page = page_of(figures)
+    page = page_of(figures, output.format)
     if output.format == "html":
         from ledger.pages.html import to_html
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ledger.cli.show.sheet import Cell, Column, Sheet, columns, shown_cell
 from ledger.values.amounts import unit_of
+from ledger.values.words import tenths
 from pricing.money import NANO, format_nano, round_usd
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def balance_sheet(found: Balance) -> Sheet:
             {
                 "trailing_days": each.days,
                 "credits_a_day": format_nano(_rate_nano(each)),
-                "days": None if each.lasts_days is None else _tenths(each.lasts_days),
+                "days": None if each.lasts_days is None else tenths(each.lasts_days),
             }
             for each in found.runways
         ],
@@ -77,11 +77,6 @@ def _rate_nano(runway: Runway) -> int:
     return round_usd(runway.nano_a_day / NANO)
 
 
-def _tenths(days: Fraction) -> str:
-    """Days with one place, rounded down."""
-    return format_nano(int(days * 10) * 10**8)
-
-
 def _notes(found: Balance) -> list[str]:
     unit = unit_of(found.currency)
 
@@ -94,7 +89,7 @@ def _notes(found: Balance) -> list[str]:
     notes += [f"{shown(nano)} expire at the end of {day}, if nothing is used." for day, nano in found.expiring]
     for each in found.runways:
         rate = shown(_rate_nano(each))
-        lasts = "nothing is used up" if each.lasts_days is None else f"it lasts {_tenths(each.lasts_days)} days"
+        lasts = "nothing is used up" if each.lasts_days is None else f"it lasts {tenths(each.lasts_days)} days"
         notes.append(f"At the rate of the last {each.days} days ({rate} a day) {lasts}.")
     return notes
 

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 from ledger.config import UNASSIGNED
 from ledger.estimates.changes.causes import Side
 from ledger.estimates.changes.compare import Comparison
-from ledger.estimates.changes.sums import USD, amount_nano, counting_of
+from ledger.estimates.changes.sums import amount_nano, counting_of
 from ledger.estimates.history.profile import MONTH_DAYS
 from ledger.estimates.workloads.document import GateResult, Level, WorkloadEntry, caveats_of
 from ledger.estimates.workloads.gate_words import in_brackets, over_message, value_words
 from ledger.reports.completeness_words import silence_words
 from ledger.values.amounts import Amount
-from pricing.money import NANO, parse_units
 
 if TYPE_CHECKING:
     from ledger.budgets.named import NamedBudget
@@ -91,18 +90,12 @@ def _change_nano(comparison: Comparison, budget: Budget) -> int:
 
 def _added_nano(comparison: Comparison, budget: Budget, after: list[WorkloadEntry], before: list[WorkloadEntry]) -> int:
     """Sums a month of after, less one of before and what counting adds."""
-    counting = counting_of(comparison, after)
-    if budget.amount.currency == USD:
-        return _usd_nano(after) - _usd_nano(before) - counting.usd
-    return amount_nano(after, budget.amount) - amount_nano(before, budget.amount) - counting.amount
-
-
-def _usd_nano(workloads: list[WorkloadEntry]) -> int:
-    return sum(parse_units(workload.usd_per_month or "0", NANO) for workload in workloads)
+    counting_nano = counting_of(comparison, after).nano(budget.amount.currency)
+    return amount_nano(after, budget.amount) - amount_nano(before, budget.amount) - counting_nano
 
 
 def _within(side: Side | None, budget: Budget) -> list[WorkloadEntry]:
-    """The side's workloads with one of the budget's projects and models; all where it names none."""
+    """Returns the side's workloads with one of the budget's projects and models; all where it names none."""
     return [] if side is None else [each for each in side.document.workloads if _is_within(side, each, budget)]
 
 

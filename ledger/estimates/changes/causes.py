@@ -16,6 +16,8 @@ from pricing.money import divide_half_even, round_usd
 from pricing.rate_card import RateEntry
 from pricing.usage import TokenUsage
 
+USD = "USD"
+
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -26,7 +28,7 @@ class Side:
     _entries: dict[str, RateEntry] = field(default_factory=dict, repr=False, compare=False)
 
     def entry_of(self, workload: WorkloadEntry) -> RateEntry:
-        """The price entry of a workload of this side."""
+        """Returns the price entry of a workload of this side."""
         key = workload.card
         if key not in self._entries:
             self._entries[key] = price_entry_of(self.document.rates, key, self.where)
@@ -38,6 +40,10 @@ class CountingPart(NamedTuple):
 
     usd: int
     amount: int
+
+    def nano(self, currency: str) -> int:
+        """Returns the part in USD, or in the workload's own currency."""
+        return self.usd if currency == USD else self.amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ class WorkloadPair:
         return sorted(as_before) != sorted(p.input_tokens - self.old.extra_input_tokens for p in self.old.prompts)
 
     def price_part(self, before: int) -> int | None:
-        """Nano-USD a month that other prices add to the counts of before; None if they can't.
+        """Returns nano-USD a month that other prices add to the counts of before; None if they can't.
 
         Another model is a choice of the configuration: of it only another conversion is a change of prices.
         """
@@ -135,7 +141,7 @@ class WorkloadPair:
         )
 
     def _as_before(self) -> list[TokenUsage]:
-        """The usage of each prompt of after, as the estimate before would have counted it.
+        """Returns the usage of each prompt of after, as the estimate before would have counted it.
 
         The first way of counting had neither schemas nor images. By another calibration, a text has grown as much as
         tiktoken's own count of it. By another encoding, the same text lies within the range that it had: what is beyond
@@ -155,7 +161,7 @@ class WorkloadPair:
         return usages
 
     def _split_as_before(self, old: PromptEntry, new: PromptEntry, count: int) -> int:
-        """The count of a prompt of after by the encoding and calibration of before."""
+        """Returns the count of a prompt of after by the encoding and calibration of before."""
         own_before, own_after = old.uncorrected_tokens, new.uncorrected_tokens
         if own_before and own_after and self.before.document.encoding == self.after.document.encoding:
             text = old.input_tokens - old.image_tokens - self.old.extra_input_tokens
@@ -178,22 +184,22 @@ def _calibration(document: WorkloadsDocument, workload: WorkloadEntry) -> object
 
 
 def _rates(entry: RateEntry) -> tuple[object, ...]:
-    """All of an entry that decides what a request costs; its dates don't."""
+    """Returns all of an entry that decides what a request costs; its dates don't."""
     return (entry.currency, entry.tiers, entry.settlement, entry.max_input_tokens, entry.max_output_tokens)
 
 
 def _unit(workload: WorkloadEntry) -> tuple[str, int | None]:
-    """The currency of the workload, and how much of it is 1 USD."""
+    """Returns the currency of the workload, and how much of it is 1 USD."""
     return (workload.currency, per_usd_nano(workload))
 
 
 def _counted(workload: WorkloadEntry) -> list[int]:
-    """The counts of the prompts' texts, tools and schemas, without what is added."""
+    """Returns the counts of the prompts' texts, tools and schemas, without what is added."""
     return sorted(p.input_tokens - p.image_tokens - workload.extra_input_tokens for p in workload.prompts)
 
 
 def _uncounted(workload: WorkloadEntry) -> list[tuple[list[str], str]]:
-    """The uncounted parts of each prompt that has such, whatever the prompts are called."""
+    """Returns the uncounted parts of each prompt that has such, whatever the prompts are called."""
     return sorted((prompt.uncounted, prompt.uncounted_digest or "") for prompt in workload.prompts if prompt.uncounted)
 
 

@@ -157,7 +157,7 @@ def _counts(prompt: PromptEntry | None) -> tuple[int | None, int | None, int | N
 
 
 def _uncounted_names(workload: WorkloadEntry | None) -> list[str]:
-    """The uncounted parts of its prompts: "a.json: 2 images", or of several alike."""
+    """Returns the uncounted parts of its prompts: "a.json: 2 images", or of several alike."""
     if workload is None:
         return []
     return said_once((prompt.name, listed(prompt.uncounted)) for prompt in workload.prompts if prompt.uncounted)
@@ -228,7 +228,7 @@ def _text(nano: int | None) -> str | None:
 
 
 def _percent(change: int | None, before: int | None) -> str | None:
-    """The change in percent of before, half-even to one decimal; None of nothing."""
+    """Returns the change in percent of before, half-even to one decimal; None of nothing."""
     if change is None or not before:
         return None
     return format_nano(divide_half_even(change * 1000, before) * (NANO // 10))

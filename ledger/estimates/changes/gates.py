@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from ledger.estimates.changes.budget_gate import budget_gate
-from ledger.estimates.changes.causes import CountingPart, Side
+from ledger.estimates.changes.causes import USD, CountingPart, Side
 from ledger.estimates.changes.compare import Comparison
-from ledger.estimates.changes.sums import USD, amount_nano, counting_of
+from ledger.estimates.changes.sums import amount_nano, counting_of
 from ledger.estimates.workloads.document import (
     GateResult,
     Level,
@@ -67,7 +67,7 @@ def all_passed(gates: Sequence[GateResult]) -> bool:
 
 
 def gate_message(gate: GateResult) -> str:
-    """A gate's finding, in one line; documents of older versions have no words of their own."""
+    """Returns a gate's finding, in one line; documents of older versions have no words of their own."""
     return f"{gate.name}: {gate.message or ', '.join([gate.value or 'no value', f'limit {gate.limit}'])}"
 
 
@@ -89,15 +89,11 @@ class _Scope:
     is_known: bool
 
     def sides(self, limit: Amount) -> tuple[int | None, int]:
-        """Before and after in the currency of a limit."""
+        """Returns before and after in the currency of a limit; in USD as the totals are printed."""
         if limit.currency == USD:
             return self.before_usd, self.after_usd
         before, after = (amount_nano(side, limit) for side in (self.before, self.after))
         return (None if self.before_usd is None else before), after
-
-    def counting_nano(self, currency: str) -> int:
-        """The part of after by counting, in USD or the scope's own currency."""
-        return self.counting.usd if currency == USD else self.counting.amount
 
 
 def _total_scope(comparison: Comparison) -> _Scope:
@@ -127,7 +123,7 @@ def _amounts_of(side: Side) -> Sequence[Total | WorkloadEntry]:
 
 
 def _workload_scopes(comparison: Comparison) -> Iterator[_Scope]:
-    """Each workload of after that has a price; one without fails by a limit of its own."""
+    """Yields each workload of after that has a price; one without fails by a limit of its own."""
     known = {} if comparison.before is None else {w.name: w for w in comparison.before.document.workloads}
     for new in comparison.after.document.workloads:
         if new.usd_per_month is None:
@@ -154,7 +150,7 @@ def _increase(limit: Increase, level: Level, scope: _Scope) -> GateResult:
     """
     values: list[str] = []
     past: list[bool] = []
-    before, after = scope.before_usd, scope.after_usd - scope.counting_nano(USD)
+    before, after = scope.before_usd, scope.after_usd - scope.counting.nano(USD)
     change = None if before is None else Amount(after - before, USD)
     percent = None if not before else Fraction((after - before) * 100, before)
     if limit.percent is not None and before is not None:
@@ -162,7 +158,7 @@ def _increase(limit: Increase, level: Level, scope: _Scope) -> GateResult:
         values += [f"{percent_words(percent, limit.percent)}%"] if percent is not None else []
     if limit.amount is not None:
         before, after = scope.sides(limit.amount)
-        after -= scope.counting_nano(limit.amount.currency)
+        after -= scope.counting.nano(limit.amount.currency)
         if before is not None:
             past.append(after - before > limit.amount.nano)
             change = Amount(after - before, limit.amount.currency)

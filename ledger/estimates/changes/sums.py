@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ledger.errors import LedgerError
-from ledger.estimates.changes.causes import CountingPart
+from ledger.estimates.changes.causes import USD, CountingPart
 from ledger.estimates.changes.compare import Comparison
 from ledger.estimates.workloads.document import Total, WorkloadEntry
 from ledger.values.amounts import Amount, unit_of
 from pricing.money import NANO, parse_units
-
-USD = "USD"
 
 
 def counting_of(comparison: Comparison, workloads: Sequence[WorkloadEntry]) -> CountingPart:
@@ -21,7 +19,10 @@ def counting_of(comparison: Comparison, workloads: Sequence[WorkloadEntry]) -> C
 
 
 def amount_nano(parts: Sequence[Total | WorkloadEntry], limit: Amount) -> int:
-    """Sums a month in the limit's currency; LedgerError where something is in another."""
+    """Sums a month in the limit's currency, USD by each part's own; LedgerError where something is in another."""
+    if limit.currency == USD:
+        usd = (part.usd if isinstance(part, Total) else part.usd_per_month for part in parts)
+        return sum(parse_units(each or "0", NANO) for each in usd)
     amounts = [
         (part.currency or "", part.amount if isinstance(part, Total) else part.amount_per_month) for part in parts
     ]

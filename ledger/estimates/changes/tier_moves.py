@@ -9,7 +9,7 @@ from pricing.rate_card import PromptTier, RateEntry
 
 
 def dearest(workload: WorkloadEntry) -> PromptEntry:
-    """The prompt that costs most, first one without a price; of equal ones the longest."""
+    """Returns the prompt that costs most, first one without a price; of equal ones the longest."""
     return max(workload.prompts, key=_dearness)
 
 

@@ -64,7 +64,7 @@ class Profile(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
     workloads: list[ProfileRow]
 
     def row(self, model: str, project: str | None) -> ProfileRow | None:
-        """The row of that model and project, or its rows together without one; None without any.
+        """Returns the row of that model and project, or its rows together without one; None without any.
 
         Of several rows p90 is the highest: at least 90 % of all their requests don't exceed it either.
         """
@@ -138,7 +138,7 @@ def _units(text: str) -> int | None:
 
 
 def _decimal(numerator: int, denominator: int) -> str:
-    """The quotient as a plain decimal of at most four places, rounded half-even."""
+    """Returns the quotient as a plain decimal of at most four places, rounded half-even."""
     return format_nano(divide_half_even(numerator * PLACES, denominator) * (10**9 // PLACES))
 
 

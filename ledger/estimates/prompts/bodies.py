@@ -260,7 +260,7 @@ def _ids_of_calls(content: object) -> list[Any]:
 
 
 def _json_of(value: object) -> str:
-    """The JSON as chat templates write it: blanks behind commas and colons, letters as they are."""
+    """Returns the JSON as chat templates write it: blanks behind commas and colons, letters as they are."""
     return json.dumps(value, ensure_ascii=False, default=str)
 
 

@@ -32,7 +32,7 @@ class Baseline:
     note: str | None = None
 
     def path_of(self, file: str | Path) -> Path | None:
-        """The revision's place of a working tree's file; None outside of the repository.
+        """Returns the revision's place of a working tree's file; None outside of the repository.
 
         Links on the way to the file are followed as they are today, the file itself may be one.
         """
@@ -41,12 +41,12 @@ class Baseline:
         return self.tree / now.relative_to(self.top) if now.is_relative_to(self.top) else None
 
     def version_of(self, file: str) -> str:
-        """The revision's version of a file named by an option; the file itself if it has none."""
+        """Returns the revision's version of a file named by an option; the file itself if it has none."""
         then = None if file == "-" else self.path_of(file)
         return file if then is None or not then.is_file() else str(then)
 
     def renamed(self, error: Exception) -> LedgerError:
-        """The error, naming the revision, and its files as the repository has them."""
+        """Returns the error, naming the revision, and its files as the repository has them."""
         message = str(error).replace(f"{self.tree}{os.sep}", "").replace(str(self.tree), "its top folder")
         return LedgerError(f"--base-ref {self.ref} (commit {self.commit[:12]}): {message}")
 
@@ -72,7 +72,7 @@ def baseline_of(ref: str, folder: Path) -> Iterator[Baseline]:
 
 
 def _commit_of(ref: str, here: Path) -> tuple[str, str | None]:
-    """The commit to compare with, and what is to be said about it."""
+    """Returns the commit to compare with, and what is to be said about it."""
     found = _git(["rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"], here)
     if found.returncode != 0:
         raise LedgerError(
@@ -115,7 +115,7 @@ def _git(
 
 
 def _output(done: subprocess.CompletedProcess[str], what: str) -> str:
-    """Output of the command; LedgerError with git's own words where it failed."""
+    """Returns output of the command; LedgerError with git's own words where it failed."""
     if done.returncode == 0:
         return done.stdout.removesuffix("\n")
     words = " ".join(done.stderr.split()).removeprefix("fatal: ") or f"git ended with {done.returncode}"

@@ -32,7 +32,7 @@ def files_matching(pattern: str, folder: Path) -> dict[str, str]:
 
 
 def path_of(name: str, folder: Path) -> str:
-    """The path from the working directory; never `-`, which would be standard input."""
+    """Returns the path from the working directory; never `-`, which would be standard input."""
     return os.path.join(folder, name)  # noqa: PTH118 - Path("./-") is "-"
 
 

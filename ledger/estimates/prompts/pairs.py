@@ -81,7 +81,7 @@ def _model(names: Sequence[object], where: str) -> str:
 
 
 def _input_tokens(line: Mapping[str, Any], name: str) -> int | None:
-    """The reported count; None for none or zero, as failed responses report."""
+    """Returns the reported count; None for none or zero, as failed responses report."""
     if "input_tokens" in line:
         return _count(line["input_tokens"], f"{name}: input_tokens")
     if "response" not in line:
@@ -92,7 +92,7 @@ def _input_tokens(line: Mapping[str, Any], name: str) -> int | None:
 
 
 def _part(whole: Mapping[str, Any], key: str, name: str) -> Mapping[str, Any]:
-    """An object within the line, empty where it is absent or null."""
+    """Returns an object within the line, empty where it is absent or null."""
     part = whole.get(key)
     if part is None:
         return {}

@@ -257,7 +257,7 @@ def _columns_of(raw: bytes, path: str) -> str:
 
 
 def _of_standard_input(raw: bytes) -> list[Prompt]:
-    """The bodies on standard input, one, a list or one a line; none where it is a text."""
+    """Returns the bodies on standard input, one, a list or one a line; none where it is a text."""
     if not _begins_as_json(raw):
         return []
     whole = _json(raw)
@@ -279,7 +279,7 @@ def _begins_as_json(raw: bytes) -> bool:
 
 
 def _json(raw: bytes) -> Any:  # noqa: ANN401 - any JSON
-    """The value that bytes are as JSON; None where they are none."""
+    """Returns the value that bytes are as JSON; None where they are none."""
     try:
         return json_of(raw, STANDARD_INPUT)
     except LedgerError:

@@ -130,12 +130,12 @@ def _note_of_empty(column: str, rows: Sequence[tuple[str, Any]], path: str) -> s
 
 
 def _named_from(path: str, name: str) -> str:
-    """The name of a row from its file's on, without the folder."""
+    """Returns the name of a row from its file's on, without the folder."""
     return PurePath(path).name + name.removeprefix(path)
 
 
 def _other_separator(header: Sequence[str]) -> str:
-    """The remedy where names of columns hold what may part them; empty where none does."""
+    """Returns the remedy where names of columns hold what may part them; empty where none does."""
     held = next((mark for mark in DELIMITERS if any(mark in name for name in header)), None)
     return f"; where {shown(held)} parts them, a first line sep={held} says so" if held else ""
 

@@ -73,7 +73,7 @@ def caveats_of(bases: Iterable[OutputBasis], prompts: Iterable[PromptEntry]) -> 
 
 
 def first_of(texts: Sequence[str], most: int = 10) -> list[str]:
-    """The first texts, and how many more there are."""
+    """Returns the first texts, and how many more there are."""
     return [*texts[:most], *([f"{len(texts) - most:,} more"] if len(texts) > most else [])]
 
 

@@ -87,7 +87,7 @@ class RequestFacts:
     image_tokens: int | None = None
 
     def of(self, prompt: Prompt, top_output: int | None) -> RequestFacts:
-        """The facts of this request: the output of all its answers, each within the limit that its body gives.
+        """Returns the facts of this request: the output of all its answers, each within the limit that its body gives.
 
         Together they are at most `top_output`, what the card prices.
         """
@@ -104,7 +104,7 @@ class RequestFacts:
         return replace(self, output_tokens=min(output, most), max_output_tokens=most)
 
     def uncounted(self, prompt: Prompt) -> list[Part]:
-        """The parts of this request that have no tokens."""
+        """Returns the parts of this request that have no tokens."""
         return [part for part in prompt.parts if part.noun != IMAGE or self.image_tokens is None]
 
     @property
@@ -116,7 +116,7 @@ class RequestFacts:
 def expected_output(
     model: str, project: str | None, *, given: int | None, means: Means | None, profile: Profile | None
 ) -> tuple[int, OutputBasis]:
-    """A request's output tokens and their basis; `model` is the card's own name."""
+    """Returns a request's output tokens and their basis; `model` is the card's own name."""
     if given is not None:
         return given, "given"
     mean = None if means is None else means(model, project)

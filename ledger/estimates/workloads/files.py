@@ -117,6 +117,6 @@ def _warnings_of_variables(workload: Workload, texts: Sequence[str]) -> Iterator
 
 
 def _listed(names: Sequence[str]) -> str:
-    """The first names as placeholders, and how many more there are."""
+    """Returns the first names as placeholders, and how many more there are."""
     shown = ", ".join(f"{{{{{name}}}}}" for name in names[:10])
     return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"

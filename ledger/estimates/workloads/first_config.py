@@ -132,7 +132,7 @@ def _patterns(group: Sequence[PromptFile], folder: Path, base: Path) -> tuple[st
 
 
 def _name_of(path: str) -> str:
-    """The path in one word: support/system.md.j2 is support-system."""
+    """Returns the path in one word: support/system.md.j2 is support-system."""
     while PurePath(path).suffix.lower() in SUFFIXES:
         path = str(PurePath(path).with_suffix(""))
     return "-".join(PurePath(path).parts)[:_MAX_NAME]

@@ -57,7 +57,7 @@ def existing(path: Path) -> Existing:
 
 
 def with_workloads(text: str, workloads: Sequence[FirstWorkload]) -> str:
-    """The configuration with the workloads behind what it has, which stays as it is."""
+    """Returns the configuration with the workloads behind what it has, which stays as it is."""
     added = _text_of(workloads)
     if "workload" in tomllib.loads(text):  # an empty list, that no entries can follow
         document = tomlkit.parse(text)

@@ -50,7 +50,7 @@ def in_brackets(caveats: Sequence[str]) -> str:
 
 
 def limit_words(limit: Amount) -> str:
-    """The limit as it was given: "$1", "$0.50", "36 credits"."""
+    """Returns the limit as it was given: "$1", "$0.50", "36 credits"."""
     whole, _, fraction = format_nano(limit.nano).partition(".")
     decimals = f".{fraction.ljust(_CENTS, '0')}" if fraction else ""
     return _with_unit("", f"{int(whole):,}{decimals}", limit.currency)
@@ -80,7 +80,7 @@ def _with_unit(sign: str, figure: str, currency: str) -> str:
 
 
 def percent_words(value: Fraction, limit: Fraction | None) -> str:
-    """The percentage to as many decimals as show its side of the limit: 10.04 is past 10."""
+    """Returns the percentage to as many decimals as show its side of the limit: 10.04 is past 10."""
     for places in range(1, _MOST_PLACES + 1):
         units = divide_half_even(value.numerator * 10**places, value.denominator)
         if limit is None or (Fraction(units, 10**places) > limit) == (value > limit):

@@ -32,7 +32,7 @@ class WorkloadInputs:
     warnings: tuple[str, ...]
 
     def warning_of_input(self, ranges: Sequence[TokenRange]) -> str | None:
-        """A warning where the profile's mean input is outside of what is counted."""
+        """Returns a warning where the profile's mean input is outside of what is counted."""
         mean = self.mean_input_tokens
         if mean is None:
             return None
@@ -53,7 +53,7 @@ def inputs_of(
     means: Means | None,
     alike: int,
 ) -> WorkloadInputs:
-    """The configuration's figures, else the ledger's mean output, else the profile's.
+    """Returns the configuration's figures, else the ledger's mean output, else the profile's.
 
     `alike` is how many workloads of one configuration have this model and project: they share one row of a profile.
     """
@@ -86,7 +86,7 @@ def inputs_of(
 
 
 def _most_output(entry: RateEntry, row: ProfileRow | None, output_tokens: int) -> int | None:
-    """The profile's p90 as the worst case: at least the mean, at most what the entry allows."""
+    """Returns the profile's p90 as the worst case: at least the mean, at most what the entry allows."""
     if row is None:
         return None
     most = max(row.p90_output_tokens, output_tokens)

@@ -109,7 +109,7 @@ class _Planner:
         return _Plan(where, workload, requests, inputs, settings, facts)
 
     def _sharing_texts(self, requests: WorkloadRequests) -> WorkloadRequests:
-        """The requests with texts held once: a part may be that of thousands."""
+        """Returns the requests with texts held once: a part may be that of thousands."""
         prompts = [
             replace(prompt, text=replace(prompt.text, texts=tuple(map(self._held, prompt.text.texts))))
             for prompt in requests.prompts
@@ -160,7 +160,7 @@ class _Month:
         return len(self.estimates) == len(self.prompts)
 
     def entry(self) -> WorkloadEntry:
-        """The workload's entry; without a price where an alternative has none."""
+        """Returns the workload's entry; without a price where an alternative has none."""
         plan, total, is_priced = self.plan, self.total, self.is_priced
         settings, per_usd_nano = plan.settings, plan.settings.per_usd_nano
         gates = list(self._gates())
@@ -246,7 +246,7 @@ def _count(plans: Sequence[_Plan]) -> list[list[PromptCount]]:
 
 
 def _summaries(calibration: Calibration | None, models: Sequence[str]) -> dict[str, Any] | None:
-    """The calibration of each model that is in it; None without any."""
+    """Returns the calibration of each model that is in it; None without any."""
     if calibration is None:
         return None
     found = {model: calibration.summary(model) for model in models}

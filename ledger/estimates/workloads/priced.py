@@ -42,7 +42,7 @@ def estimate_prompts(prompts: Sequence[Prompt], *, settings: Settings, facts: Re
 
 
 def texts_of(prompts: Sequence[Prompt], facts: RequestFacts) -> list[PromptText]:
-    """The texts to count: each prompt, then the cached prefix if one begins with it."""
+    """Returns the texts to count: each prompt, then the cached prefix if one begins with it."""
     prefix = facts.prefix
     texts = [prompt.text for prompt in prompts]
     if prefix is not None and any(_begins_with(prompt, prefix) for prompt in prompts):
@@ -53,7 +53,7 @@ def texts_of(prompts: Sequence[Prompt], facts: RequestFacts) -> list[PromptText]
 def price_counted(
     prompts: Sequence[Prompt], counts: Sequence[PromptCount], *, settings: Settings, facts: RequestFacts
 ) -> list[EstimatedPrompt]:
-    """`estimate_prompts` of prompts whose `texts_of` have been counted."""
+    """Prices prompts whose `texts_of` have been counted, as `estimate_prompts` does."""
     prefix = facts.prefix
     estimated = []
     for prompt, count in zip(prompts, counts, strict=False):
@@ -100,7 +100,7 @@ def _warnings_of_parts(uncounted: Sequence[Part]) -> list[str]:
 def _estimate_of(
     settings: Settings, facts: RequestFacts, input_range: TokenRange, cached: TokenRange, warnings: list[str]
 ) -> PromptEstimate | None:
-    """The charges, None beyond what the card prices; adds to `warnings`."""
+    """Returns the charges, None beyond what the card prices; adds to `warnings`."""
     try:
         estimate = estimate_prompt(
             entry=settings.entry,
@@ -160,7 +160,7 @@ def _exact(tokens: int) -> TokenRange:
 
 
 def _share_of(tokens: TokenRange, share: Fraction) -> TokenRange:
-    """The part of an input, each end rounded half-even."""
+    """Returns the part of an input, each end rounded half-even."""
     return TokenRange(*(divide_half_even(count * share.numerator, share.denominator) for count in tokens))
 
 

@@ -71,7 +71,7 @@ def read_workloads(document: object, where: str) -> WorkloadsDocument:
 
 
 def price_entry_of(rates: dict[str, dict[str, Any]], card: str, where: str) -> RateEntry:
-    """The price entry of that key in `rates`; LedgerError where it isn't there whole."""
+    """Returns the price entry of that key in `rates`; LedgerError where it isn't there whole."""
     if card not in rates:
         raise LedgerError(f"{where}: rates has no {shown(card)}, which a workload is priced by; {HOW_TO_MAKE}")
     try:
@@ -86,7 +86,7 @@ def price_entry_of(rates: dict[str, dict[str, Any]], card: str, where: str) -> R
 
 
 def nano_of(text: str | None, where: str) -> int | None:
-    """Nano of an amount of 0 or more, None of None; LedgerError naming the key."""
+    """Returns nano of an amount of 0 or more, None of None; LedgerError naming the key."""
     if text is None:
         return None
     try:
@@ -101,7 +101,7 @@ def nano_of(text: str | None, where: str) -> int | None:
 
 
 def usages_of(workload: WorkloadEntry) -> list[TokenUsage]:
-    """The usage of each prompt, at the expected counts."""
+    """Returns the usage of each prompt, at the expected counts."""
     return [TokenUsage(p.input_tokens, p.cached_input_tokens, p.output_tokens) for p in workload.prompts]
 
 

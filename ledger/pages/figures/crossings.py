@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from functools import cache
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from ledger.budgets.coverage import nano_of, summed
+from ledger.budgets.history import BY_OWN_DAY
 from ledger.budgets.schedule import Schedule, Schedules
+from ledger.pages.figures.days import WEEKS_BEFORE
 from ledger.pages.figures.values import Crossing
 from ledger.reports.plan import QUARTERS
 from ledger.reports.selection import Selection
@@ -56,7 +57,7 @@ def read_crossings(snapshot: Snapshot, schedules: Schedules, month: Selection) -
     the posted basis, and so in its first quarter-hour.
     """
     found: list[Crossing] = []
-    spend = cache(snapshot.amounts)
+    spend = snapshot.amounts
     for name, schedule in schedules.items():
         by_budget: dict[int, list[_Held]] = defaultdict(list)
         for held in _periods(schedule, month):
@@ -85,7 +86,7 @@ def _periods(schedule: Schedule, month: Selection) -> Iterator[_Held]:
 
 def _crossings(spend: Read, name: str, periods: list[_Held], month: Selection) -> Iterator[Crossing]:
     """Finds the days first, then the quarter-hours in them: those of a month are twenty times as many rows."""
-    days = _posted_days(spend, periods[0].selection(month, periods[0].first, periods[-1].until))
+    days = _posted_days(spend, _selection_of_days(periods, month))
     for held in periods:
         own = [(day, rows) for day, rows in days if held.first <= day < held.until]
         by_day: dict[date, list[int]] = defaultdict(list)
@@ -96,6 +97,17 @@ def _crossings(spend: Read, name: str, periods: list[_Held], month: Selection) -
             quarters = _posted_quarters(spend, held.selection(month, day, day + timedelta(days=1)))
             for percent, quarter in _first_reached(held, percents, before, quarters).items():
                 yield Crossing(name, held.label, percent, quarter + QUARTER)
+
+
+def _selection_of_days(periods: list[_Held], month: Selection) -> Selection:
+    """Returns what counts on the days of the periods; of a budget of all usage on those that the page reads anyway."""
+    budget, first, until = periods[0].budget, periods[0].first, periods[-1].until
+    if budget.projects or budget.models or budget.tags:
+        return periods[0].selection(month, first, until)
+    assert month.start is not None
+    assert month.end is not None
+    start, end = (moment.astimezone(month.zone).date() for moment in (month.start, month.end))
+    return periods[0].selection(month, min(first, start - timedelta(weeks=WEEKS_BEFORE)), end)
 
 
 def _first_reached(held: _Held, percents: Iterable[int], spend: Spend, steps: Steps[T]) -> dict[int, T]:
@@ -113,8 +125,8 @@ def _first_reached(held: _Held, percents: Iterable[int], spend: Spend, steps: St
 
 def _posted_days(spend: Read, selection: Selection) -> Steps[date]:
     found: dict[date, list[SpendRow]] = defaultdict(list)
-    for row in spend(replace(selection, dimensions=("month", "day"))).rows:
-        month, day = row.dimensions
+    for row in spend(replace(selection, dimensions=BY_OWN_DAY)).rows:
+        _class, month, day = row.dimensions
         found[date.fromisoformat(max(day or "", f"{month}-01"))].append(row)
     return sorted(found.items())
 

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import TypeAlias
 
 from ledger.budgets.coverage import summed
-from ledger.budgets.forecast import forecast
+from ledger.budgets.forecast import forecast_at
 from ledger.budgets.history import BY_OWN_DAY, own_days
 from ledger.pages.figures.month_spend import MonthSpend
 from ledger.pages.figures.values import Days
@@ -25,7 +25,7 @@ DailyRows: TypeAlias = Mapping[date, list[SpendRow]]
 
 def read_daily(snapshot: Snapshot, month: MonthSpend) -> DailyRows:
     """Reads the days of a month and of the twelve weeks before it, of the month's projects."""
-    first = month.last_day.replace(day=1)
+    first = month.first_day
     start = day_start(first - timedelta(weeks=WEEKS_BEFORE), snapshot.zone)
     asked = replace(month.selection, start=start, dimensions=BY_OWN_DAY)
     return {date.fromisoformat(day): rows for day, rows in own_days(snapshot.amounts(asked).rows).items()}
@@ -37,7 +37,7 @@ def month_days(month: MonthSpend, daily: DailyRows, *, now: datetime) -> Days:
     With the month's late usage, corrections and adjustments the days add up to its total. The forecast is of the
     whole total, by the days before today.
     """
-    first, today = month.last_day.replace(day=1), now.astimezone(month.selection.zone).date()
+    first, today = month.first_day, now.astimezone(month.selection.zone).date()
     last = min(max(today, max(daily, default=today)), month.last_day)
     dates = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     actual = tuple((day, summed(daily.get(day, ())).usd_nano) for day in dates)
@@ -47,13 +47,11 @@ def month_days(month: MonthSpend, daily: DailyRows, *, now: datetime) -> Days:
 
 
 def _with_forecast(days: Days, month: MonthSpend, daily: DailyRows, now: datetime) -> Days:
-    zone = month.selection.zone
-    today = now.astimezone(zone).date()
-    start, tomorrow = (day_start(today + timedelta(days=more), zone) for more in (0, 1))
+    selection, spent = month.selection, month.usd_nano
+    assert selection.start is not None
+    assert selection.end is not None
     history = [(day, summed(rows).usd_nano) for day, rows in daily.items()]
-    spent, first, end = month.usd_nano, month.last_day.replace(day=1), month.last_day + timedelta(days=1)
-    passed = (now - start) / (tomorrow - start)
-    found = forecast(history, spent=spent, today=today, passed=passed, first=first, end=end)
+    found = forecast_at(history, spent=spent, at=now, start=selection.start, end=selection.end, zone=selection.zone)
     costs = [spent, *(cost for _day, cost in found.by_day)]
     expected = tuple((day, after - before) for (day, after), before in zip(found.by_day, costs, strict=False))
     return replace(

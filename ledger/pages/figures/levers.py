@@ -1,4 +1,4 @@
-"""What a project could do to spend less: at most three levers of a month, each with what it would have saved.
+"""The levers of a project to spend less: at most three of a month, each with what it would have saved.
 
 All are of the month's own usage, by what its books say alone, so that those of a closed month never change. Each is
 worked out as if nothing else changed: a request may be in several, so they don't add up.
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from ledger.book.project_names import read_projects
 from ledger.budgets.schedule import Schedules
+from ledger.budgets.status import held_on
 from ledger.pages.figures.month_spend import MonthSpend
 from ledger.pages.figures.uncached import uncached_prefixes
 from ledger.pages.figures.values import Lever
@@ -92,15 +93,14 @@ def _price_steps(found: Iterator[OverStep], entries: Mapping[int, RateEntry]) ->
 
 def _storage(month: MonthSpend) -> Iterator[Lever]:
     """Yields the projects whose storage cost more than reading from cache saved, by the difference."""
+    stored = {row.dimensions[0] for row in month.own_rows() if row.sums.cache_storage_nano}
     tallies: dict[str, Tally] = defaultdict(Tally)
-    storage: dict[str, Convertible] = defaultdict(Convertible)
     for row in month.own_rows():
-        project = row.dimensions[0] or ""
-        tallies[project].add(row, saving_pico(month.spend.rate_entries, row.rate_entry_id, row.tier))
-        storage[project][row.per_usd_nano] += row.sums.cache_storage_nano
-    for project, nano in storage.items():
-        tally = tallies[project]
-        saving_nano = round_usd(nano.usd - tally.saved_pico.usd / PICO_PER_NANO)
+        if row.dimensions[0] in stored:
+            saving = saving_pico(month.spend.rate_entries, row.rate_entry_id, row.tier)
+            tallies[row.dimensions[0] or ""].add(row, saving)
+    for project, tally in tallies.items():
+        saving_nano = round_usd(tally.storage_nano.usd - tally.saved_pico.usd / PICO_PER_NANO)
         if saving_nano > 0:
             yield Lever("cache_storage", project, None, None, saving_nano, tally.counts[0])
 
@@ -110,9 +110,10 @@ def _with_owners(
 ) -> tuple[Lever, ...]:
     """Adds each project's owner, else that of a budget of exactly this project on the month's last day."""
     projects = read_projects(snapshot.connection, month.month)
-    held = [budget for each in schedules.values() if (budget := each.on(month.last_day)) is not None]
     owners = {
-        budget.projects: budget.owner for budget in held if budget.owner and not budget.models and not budget.tags
+        budget.projects: budget.owner
+        for budget in held_on(schedules, month.last_day)
+        if budget.owner and not budget.models and not budget.tags
     }
     return tuple(
         replace(lever, owner=projects.of(lever.project).owner or owners.get((lever.project,))) for lever in levers

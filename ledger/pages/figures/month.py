@@ -28,11 +28,20 @@ PAGE_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a month or a part of it cost, and by how many requests and tokens, input and output."""
+    """The cost of a month or of a part of it, and its requests and tokens, input and output."""
 
     usd_nano: int = 0
     requests: int = 0
     tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The close that holds of a month; `forced_reason` is why it was closed in spite of objections."""
+
+    at: datetime
+    number: int
+    forced_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +50,8 @@ class MonthFigures:
 
     `at` is the end of a closed month, of an open one the time that the page is of. `previous` is as much of the month
     before as is over of this one: up to `previous_until`, or None where that is all of it; None without usage then.
-    `skipped` says which of the figures were not read, as they need rows; `notes` are for who asked, not on the page.
+    `rows` is what was asked for, and `rows_skipped` true where levers that need rows were not looked for; `notes` are
+    for who asked, not on the page.
     """
 
     month: str
@@ -49,9 +59,7 @@ class MonthFigures:
     at: datetime
     total: Totals
     completeness: Completeness
-    closed_at: datetime | None = None
-    close_number: int | None = None
-    forced_reason: str | None = None
+    close: Close | None = None
     project: str | None = None
     previous: Totals | None = None
     previous_until: datetime | None = None
@@ -69,7 +77,8 @@ class MonthFigures:
     conversions: tuple[Conversion, ...] = ()
     rate_entries: tuple[str, ...] = ()
     unbooked_calls: int = 0
-    skipped: str | None = None
+    rows: bool = False
+    rows_skipped: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -78,7 +87,11 @@ class MonthFigures:
 
     @property
     def is_closed(self) -> bool:
-        return self.closed_at is not None
+        return self.close is not None
+
+    @property
+    def is_over(self) -> bool:
+        return f"{self.at.astimezone(self.zone):%Y-%m}" > self.month
 
     @property
     def whole_budget(self) -> BudgetStatus | None:

@@ -7,30 +7,37 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal, TypeAlias
 
+from ledger.pages.figures.bridge.bridge import CELLS
 from ledger.pages.figures.values import CacheEconomics, MonthPart
+from ledger.reports.plan import ADJUSTMENT, CORRECTION
 from ledger.reports.selection import Selection
 from ledger.reports.snapshot import Snapshot
 from ledger.reports.spend import SelectedSpend, SpendRow
-from ledger.reports.tally import Tally, tallied
+from ledger.reports.tally import Tally, tally_of_all
 from ledger.values.calendar import month_start, shift_month
 from ledger.values.spend import Convertible
 from pricing.money import round_usd
 
 PartKind: TypeAlias = Literal["late", "correction", "adjustment"]
 PARTS: tuple[PartKind, ...] = ("late", "correction", "adjustment")
+MONTH_DIMENSIONS = (*CELLS, "occurred_month")
 
 
 @dataclass(frozen=True, slots=True)
 class MonthSpend:
     """The spend posted in a month of the ledger's zone, all of it or that of some projects.
 
-    Rows are by project, model, class of charge and month of occurrence.
+    Rows are by project, model, part of the total and month of occurrence.
     """
 
     month: str
     selection: Selection
     spend: SelectedSpend
     total: Tally
+
+    @property
+    def first_day(self) -> date:
+        return self.last_day.replace(day=1)
 
     @property
     def last_day(self) -> date:
@@ -47,21 +54,21 @@ class MonthSpend:
 
     def part_of(self, row: SpendRow) -> PartKind | None:
         """Tells what a row is besides the month's own usage, which is None."""
-        _project, _model, charge_class, occurred_month = row.dimensions
-        if charge_class == "adjustment":
+        _project, _model, part, occurred_month = row.dimensions
+        if part == ADJUSTMENT:
             return "adjustment"
-        if occurred_month == self.month:
-            return None
-        return "late" if charge_class == "charge" else "correction"
+        if part == CORRECTION:
+            return "correction"
+        return None if occurred_month == self.month else "late"
 
 
 def read_month_spend(snapshot: Snapshot, selection: Selection) -> MonthSpend:
     """Reads the spend of a month, whose bounds and projects the selection has."""
-    asked = replace(selection, basis="posted", dimensions=("project", "model", "charge_class", "occurred_month"))
+    asked = replace(selection, basis="posted", dimensions=MONTH_DIMENSIONS)
     spend = snapshot.spend(asked)
     assert selection.start is not None
     month = f"{selection.start.astimezone(selection.zone):%Y-%m}"
-    return MonthSpend(month, asked, spend, tallied(spend)[1])
+    return MonthSpend(month, asked, spend, tally_of_all(spend))
 
 
 def read_month_before(snapshot: Snapshot, month: MonthSpend) -> MonthSpend:
@@ -90,8 +97,6 @@ def month_parts(month: MonthSpend) -> tuple[MonthPart, ...]:
 
 def cache_economics(month: MonthSpend) -> CacheEconomics:
     """Sums the cache over all that is posted in the month, as a report's total does."""
-    total, storage = month.total, Convertible()
-    for row in month.spend.rows:
-        storage[row.per_usd_nano] += row.sums.cache_storage_nano
+    total = month.total
     _requests, input_tokens, cached_tokens, *_output = total.counts
-    return CacheEconomics(input_tokens, cached_tokens, total.savings_usd_nano, round_usd(storage.usd))
+    return CacheEconomics(input_tokens, cached_tokens, total.savings_usd_nano, round_usd(total.storage_nano.usd))

@@ -24,6 +24,8 @@ from ledger.values.spend import Spend
 
 # So many days at most are named, those furthest outside.
 MOST_DAYS = 5
+# The project that moved a day is told by so many days before it.
+USUAL_DAYS = 28
 
 
 def find_oddities(snapshot: Snapshot, month: MonthSpend, daily: DailyRows, *, now: datetime) -> tuple[Oddity, ...]:
@@ -38,7 +40,7 @@ def find_oddities(snapshot: Snapshot, month: MonthSpend, daily: DailyRows, *, no
 
 
 def _new_projects(snapshot: Snapshot, month: MonthSpend, spent: Mapping[str, int]) -> list[Oddity]:
-    """Projects that are in no earlier month's books, dearest first; none in the first month, when all would be."""
+    """Lists projects that no earlier month's books have, dearest first; none in the first month, when all would be."""
     before = projects_before(snapshot.connection, month.month)
     new = [name for name, nano in spent.items() if before and nano and name not in before and name != UNASSIGNED]
     return [Oddity("new_project", name, spent[name]) for name in sorted(new, key=lambda name: (-spent[name], name))]
@@ -46,33 +48,38 @@ def _new_projects(snapshot: Snapshot, month: MonthSpend, spent: Mapping[str, int
 
 def _days(snapshot: Snapshot, month: MonthSpend, daily: DailyRows, now: datetime) -> Iterator[Oddity]:
     costs = {day: summed(rows).usd_nano for day, rows in daily.items()}
-    first, today = month.last_day.replace(day=1), now.astimezone(snapshot.zone).date()
+    first, today = month.first_day, now.astimezone(snapshot.zone).date()
     end = min(today, month.last_day + timedelta(days=1))
     outside: list[tuple[int, date, ExpectedDay]] = []
     for day, expected in expected_days(sorted(costs.items()), first, end).items():
         distance_nano = max(expected.low - costs.get(day, 0), costs.get(day, 0) - expected.high)
         if distance_nano > 0 and distance_nano * 100 >= month.usd_nano * LEAST_PERCENT:
             outside.append((distance_nano, day, expected))
-    own, others = spent_by_project(month.own_rows()), (end - first).days - 1
-    for _distance, day, expected in sorted(sorted(outside, reverse=True)[:MOST_DAYS], key=itemgetter(1)):
+    if not outside:
+        return
+    named = sorted(sorted(outside, reverse=True)[:MOST_DAYS], key=itemgetter(1))
+    by_project = _read_by_project(snapshot, month, named[0][1], named[-1][1])
+    for _distance, day, expected in named:
         sign = 1 if costs.get(day, 0) > expected.high else -1
-        mover = _moved_most(snapshot, month, day, own, others=others, sign=sign)
+        mover = _moved_most(by_project, day, min((day - min(costs)).days, USUAL_DAYS), sign=sign)
         yield Oddity("day", mover, costs.get(day, 0), day, expected.low, expected.high)
 
 
-def _moved_most(
-    snapshot: Snapshot, month: MonthSpend, day: date, own: Mapping[str, int], *, others: int, sign: int
-) -> str:
-    """The project whose cost on a day is furthest above (`sign` 1) or below its mean day in the rest of the month."""
-    start, end = (day_start(day + timedelta(days=more), snapshot.zone) for more in (0, 1))
+def _read_by_project(snapshot: Snapshot, month: MonthSpend, first: date, last: date) -> DailyRows:
+    """Reads days, both inclusive, and the usual ones before the first, with rows that begin with the project."""
+    bounds = (first - timedelta(days=USUAL_DAYS), last + timedelta(days=1))
+    start, end = (day_start(day, snapshot.zone) for day in bounds)
     asked = replace(month.selection, start=start, end=end, dimensions=("project", *BY_OWN_DAY))
-    on_day = spent_by_project(own_days(snapshot.amounts(asked).rows).get(day.isoformat(), ()))
+    return {date.fromisoformat(day): rows for day, rows in own_days(snapshot.amounts(asked).rows).items()}
 
-    def moved(project: str) -> int:
-        cost = on_day.get(project, 0)
-        return sign * (cost - (own[project] - cost) // max(others, 1))
 
-    return max(sorted(own), key=moved, default="")
+def _moved_most(by_project: DailyRows, day: date, days: int, *, sign: int) -> str:
+    """Returns the project whose cost is furthest above (`sign` 1) or below its mean of the days before; "" if none."""
+    before = (row for age in range(1, days + 1) for row in by_project.get(day - timedelta(days=age), ()))
+    usual, on_day = spent_by_project(before), spent_by_project(by_project.get(day, ()))
+    moved = {name: sign * (on_day.get(name, 0) * days - usual.get(name, 0)) for name in sorted({*usual, *on_day})}
+    mover = max(moved, key=lambda name: moved[name], default="")
+    return mover if moved.get(mover, 0) > 0 else ""
 
 
 def spent_by_project(rows: Iterable[SpendRow]) -> dict[str, int]:

@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ledger.book.open_months import standing_close
 from ledger.book.prices.pinned import read_used_prices
-from ledger.budgets.asked import asked_time
 from ledger.budgets.definitions import read_schedules
-from ledger.budgets.status import BudgetStatus, status_in
 from ledger.errors import LedgerError
 from ledger.pages.figures.bridge.movements import TwoMonths, bridge_of, read_two_months
+from ledger.pages.figures.budgets import read_budgets
 from ledger.pages.figures.crossings import read_crossings
 from ledger.pages.figures.days import month_days, read_daily
-from ledger.pages.figures.levers import MOST_ROWS, find_levers
-from ledger.pages.figures.month import MonthFigures, Totals
+from ledger.pages.figures.levers import find_levers
+from ledger.pages.figures.month import Close, MonthFigures, Totals
 from ledger.pages.figures.month_spend import cache_economics, month_parts, read_month_spend
 from ledger.pages.figures.oddities import find_oddities
 from ledger.pages.figures.ranking import ranked
 from ledger.pages.figures.wallets import read_wallets
-from ledger.reports.completeness import Completeness, read_completeness, read_not_booked
+from ledger.reports.completeness import Completeness, read_not_booked, read_silences
+from ledger.reports.extent import read_data_through
 from ledger.reports.selection import Selection
 from ledger.reports.snapshot import Snapshot
-from ledger.reports.spend import SelectedSpend
-from ledger.reports.tally import tallied
+from ledger.reports.spend import SelectedSpend, last_usage
+from ledger.reports.tally import tally_of_all
 from ledger.reports.unbooked import read_unbooked_calls
 from ledger.reports.unknown import unknown_in_selection
 from ledger.store.database import Database
-from ledger.values.instants import iso_text
 from ledger.values.periods import Span, parse_month
-
-SKIPPED = (
-    f"Prompts just over a price step were not looked for, as the month has more than {MOST_ROWS:,} requests: "
-    "--rows reads them."
-)
 
 
 def read_month(
@@ -74,7 +67,8 @@ def _read(
     connection, zone = snapshot.connection, snapshot.zone
     assert span.month is not None
     assert span.end is not None
-    close = standing_close(connection, span.month)
+    closing = standing_close(connection, span.month)
+    close = closing and Close(closing.at, closing.number, closing.reason if closing.forced else None)
     at = span.end if close is not None else now
     selection = Selection(zone, span.start, span.end, projects=() if project is None else (project,))
     schedules = read_schedules(connection)
@@ -82,19 +76,19 @@ def _read(
     spend = read_month_spend(snapshot, selection)
     daily = read_daily(snapshot, spend)
     levers = find_levers(snapshot, spend, schedules, rows=rows)
-    budgets = _budgets(snapshot, span.month, project, at)
+    budgets = read_budgets(snapshot, schedules, span.month, project, at=at, is_closed=close is not None)
     names = {each.budget.name for each in budgets}
     prices = read_used_prices(connection, span.month, project)
     has_before = bool(months.before.rows)
-    compared = months.compared.span
-    figures = MonthFigures(
+    return MonthFigures(
         month=span.month,
         zone=zone,
         at=at,
+        close=close,
         project=project,
         total=_totals(months.after),
         previous=_totals(months.before) if has_before else None,
-        previous_until=None if compared.month is not None else compared.end,
+        previous_until=None if months.compared.month is not None else months.compared.end,
         completeness=_completeness(
             snapshot, selection, months, is_closed=close is not None, expectations=expectations, at=at
         ),
@@ -112,27 +106,16 @@ def _read(
         conversions=prices.conversions,
         rate_entries=prices.rate_entries,
         unbooked_calls=read_unbooked_calls(connection, selection, zone),
-        skipped=SKIPPED if levers.rows_skipped else None,
+        rows=rows,
+        rows_skipped=levers.rows_skipped,
         notes=tuple(unknown_in_selection(connection, selection, months.after.rows, snapshot.rollup_tags)),
-    )
-    if close is None:
-        return figures
-    return replace(
-        figures, closed_at=close.at, close_number=close.number, forced_reason=close.reason if close.forced else None
     )
 
 
 def _totals(spend: SelectedSpend) -> Totals:
-    tally = tallied(spend)[1]
+    tally = tally_of_all(spend)
     requests, input_tokens, _cached, output_tokens, _reasoning = tally.counts
     return Totals(tally.usd_nano, requests, input_tokens + output_tokens)
-
-
-def _budgets(snapshot: Snapshot, month: str, project: str | None, at: datetime) -> tuple[BudgetStatus, ...]:
-    """Reads the budgets that hold at a time, of one project those that name it."""
-    asked = asked_time(month, None, zone=snapshot.zone, now=at)
-    found = status_in(snapshot, asked, basis="posted", now=at).budgets
-    return tuple(each for each in found if project is None or project in each.budget.projects)
 
 
 def _completeness(
@@ -146,11 +129,13 @@ def _completeness(
 ) -> Completeness:
     """Reads how complete the figures are; of a closed month only what its close settled, and no silence of a source."""
     assert selection.end is not None
-    if not is_closed:
-        end = min(at, selection.end)
-        return read_completeness(
-            snapshot.connection, selection, expectations, ledger_zone=snapshot.zone, at=end, now=at
-        )
-    moments = [row.last_occurred_at_us for row in months.after.rows if row.last_occurred_at_us is not None]
-    waiting = read_not_booked(snapshot.connection, selection)
-    return Completeness(iso_text(max(moments)) if moments else None, waiting)
+    silent = (
+        ()
+        if is_closed
+        else read_silences(snapshot.connection, expectations, ledger_zone=snapshot.zone, at=min(at, selection.end))
+    )
+    return Completeness(
+        read_data_through(snapshot, selection, last_usage(months.after.rows)),
+        read_not_booked(snapshot.connection, selection),
+        silent,
+    )

@@ -84,7 +84,7 @@ def uncached_prefixes(snapshot: Snapshot, month: MonthSpend, least_nano: int) ->
 
 def _weeks(snapshot: Snapshot, month: MonthSpend) -> Iterator[MonthSpend]:
     selection = month.selection
-    first = month.last_day.replace(day=1)
+    first = month.first_day
     starts = [day_start(first + timedelta(days=day - 1), selection.zone) for day in WEEKS]
     for start, end in zip(starts, [*starts[1:], selection.end], strict=True):
         yield read_month_spend(snapshot, replace(selection, start=start, end=end))

@@ -34,8 +34,6 @@ class Bridge:
     Either adds up to the change of the total to the last digit; docs/decisions/0023 has the method.
     """
 
-    before_month: str
-    after_month: str
     before_nano: int
     after_nano: int
     by_project: tuple[Movement, ...]
@@ -77,7 +75,8 @@ class Lever:
 class Oddity:
     """A day far outside its range, a project that is new, or spend that has no project.
 
-    Of a day, `name` is the project that moved it most, and `low_nano` to `high_nano` what was to be expected.
+    Of a day, `name` is the project that moved it most, "" where none did, and `low_nano` to `high_nano` what was to be
+    expected.
     """
 
     kind: OddKind

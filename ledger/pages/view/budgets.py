@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from fractions import Fraction
 
 from ledger.budgets.status import BudgetStatus
+from ledger.pages.figures.budgets import State, over_before, state_of
 from ledger.pages.figures.month import MonthFigures
-from ledger.pages.figures.values import Crossing
 from ledger.pages.view.blocks import Cell, Heading, Section, Table, Tone, cell, share_bar
 from ledger.pages.view.words import Name, Text, day_name, fitting_places, money, name, percent, plain
 from ledger.values.words import counted, listed
-
-State: TypeAlias = Literal["over", "risk", "silent", "fine"]
 
 # The first page has no room for more rows; the rest are in JSON and CSV, and in `budget status`.
 MOST_ROWS = 5
@@ -21,29 +19,16 @@ TOLD: tuple[State, ...] = ("over", "risk")
 TONES: dict[State, Tone] = {"over": "bad", "risk": "warn", "silent": "soft", "fine": ""}
 
 
-def state_of(status: BudgetStatus, crossings: Sequence[Crossing]) -> State:
-    """Tells whether a budget is over, at risk, without usage, or fine.
-
-    It is at risk where an alert is reached, or 100 % by the forecast, or where an earlier period of the month was over.
-    """
-    if status.is_over:
-        return "over"
-    if status.crossed or status.will_be_over or status.crossed_by_forecast or _over_before(status, crossings):
-        return "risk"
-    return "fine" if status.actual_nano > 0 else "silent"
-
-
 def budgets_section(figures: MonthFigures) -> Section:
     """Shows budgets worst first."""
     if not figures.budgets:
-        words = "No budget holds in this month: tollbook budget set NAME --amount 100usd makes one."
-        return Section("budgets", ("Budgets",), ((words,),))
+        return Section("budgets", ("Budgets",), (_none(figures),))
     shown = _in_states(figures, (*TOLD, "silent"))
     fine = len(figures.budgets) - len(shown)
-    rows = tuple(_row(each, figures) for each in shown[:MOST_ROWS])
+    rows, head = _rows(shown[:MOST_ROWS], figures)
     lines = []
     if len(shown) > MOST_ROWS:
-        lines.append(_more(shown))
+        lines.append(_more(shown, figures))
     if fine:
         lines.append(_fine(fine, bool(shown), figures))
     headings = (
@@ -51,11 +36,20 @@ def budgets_section(figures: MonthFigures) -> Section:
         Heading("spent", "number"),
         Heading("of", "number"),
         Heading("used", "bar"),
-        Heading("expected" if any(each.forecast for each in shown) and not figures.is_closed else "left", "number"),
+        Heading(head, "number"),
         Heading("state"),
     )
     table = Table("Budgets over, at risk or silent", headings, rows)
     return Section("budgets", ("Budgets",), tables=(table,) if rows else (), note=(" ".join(lines),) if lines else ())
+
+
+def _none(figures: MonthFigures) -> Text:
+    """Says that there is no budget; one of a month that is over would come too late."""
+    option = "" if figures.project is None else " --project PROJECT"
+    advice = "." if figures.is_over else f": tollbook budget set NAME --amount 100usd{option} makes one."
+    if figures.project is None:
+        return (f"No budget holds in this month{advice}",)
+    return ("No budget names ", name(figures.project), advice)
 
 
 def budget_lines(figures: MonthFigures) -> list[str]:
@@ -64,7 +58,7 @@ def budget_lines(figures: MonthFigures) -> list[str]:
     if figures.budgets and not told:
         return ["no budget is over or at risk"]
     lines = [_line(each, figures) for each in told[:MOST_ROWS]]
-    return [*lines, _more(told)] if len(told) > MOST_ROWS else lines
+    return [*lines, _more(told, figures)] if len(told) > MOST_ROWS else lines
 
 
 def _line(status: BudgetStatus, figures: MonthFigures) -> str:
@@ -79,8 +73,8 @@ def _in_states(figures: MonthFigures, states: Sequence[State]) -> list[BudgetSta
     return [each for state in states for each in figures.budgets if state_of(each, figures.crossings) == state]
 
 
-def _more(shown: Sequence[BudgetStatus]) -> str:
-    return f"{len(shown) - MOST_ROWS:,} more like these: tollbook budget status has them."
+def _more(shown: Sequence[BudgetStatus], figures: MonthFigures) -> str:
+    return f"{len(shown) - MOST_ROWS:,} more like these: tollbook budget status --month {figures.month} has them."
 
 
 def _fine(fine: int, others: bool, figures: MonthFigures) -> str:
@@ -91,7 +85,18 @@ def _fine(fine: int, others: bool, figures: MonthFigures) -> str:
     return f"{words}: at most {percent(most.used)} used."
 
 
-def _row(status: BudgetStatus, figures: MonthFigures) -> tuple[Cell, ...]:
+def _rows(shown: Sequence[BudgetStatus], figures: MonthFigures) -> tuple[tuple[tuple[Cell, ...], ...], str]:
+    """Returns the rows, and the head of the cells that say what is expected, or what is left of periods that are over.
+
+    Where both stand below one head, each says so.
+    """
+    running = {each.forecast is not None for each in shown}
+    if len(running) == 2:
+        return tuple(_row(each, figures, " left") for each in shown), "expected or left"
+    return tuple(_row(each, figures, "") for each in shown), "expected" if running == {True} else "left"
+
+
+def _row(status: BudgetStatus, figures: MonthFigures, left: str) -> tuple[Cell, ...]:
     tone = TONES[state_of(status, figures.crossings)]
     places = fitting_places([status.amount_nano, status.actual_nano])
     used = Cell((percent(status.used),), tone=tone, bar=share_bar(status.actual_nano, status.amount_nano, tone))
@@ -100,7 +105,7 @@ def _row(status: BudgetStatus, figures: MonthFigures) -> tuple[Cell, ...]:
         cell(money(status.actual_nano, places)),
         cell(f"{money(status.amount_nano, places)} {status.budget.amount.currency}"),
         used,
-        _left(status, places) if figures.is_closed else _expected(status, places),
+        _expected(status, places, left),
         Cell(_state(status, figures), _not_compared(status), tone),
     )
 
@@ -112,16 +117,12 @@ def _whose(status: BudgetStatus) -> Text:
     return tuple(parts)
 
 
-def _left(status: BudgetStatus, places: int) -> Cell:
-    if status.is_over:
-        return cell(f"{money(-status.left_nano, places)} over", tone="bad")
-    return cell(money(status.left_nano, places))
-
-
-def _expected(status: BudgetStatus, places: int) -> Cell:
+def _expected(status: BudgetStatus, places: int, left: str) -> Cell:
     found = status.forecast
+    if found is None and status.is_over:
+        return cell(f"{money(-status.left_nano, places)} over", tone="bad")
     if found is None:
-        return _left(status, places)
+        return cell(f"{money(status.left_nano, places)}{left}")
     if found.expected is None or found.low is None or found.high is None:
         return cell("too early")
     return Cell((money(found.expected, places),), (f"{money(found.low, places)}–{money(found.high, places)}",))
@@ -133,20 +134,14 @@ def _state(status: BudgetStatus, figures: MonthFigures) -> Text:
     words = []
     if status.runs_out is not None:
         words.append(f"runs out on {day_name(status.runs_out, beside=figures.month)}")
-    elif status.will_be_over or status.crossed_by_forecast:
-        words.append(f"{max([*status.crossed_by_forecast, 100])} % expected")
-    before = _over_before(status, figures.crossings)
+    elif status.expected_nano is not None and (status.will_be_over or status.crossed_by_forecast):
+        words.append(f"{percent(Fraction(status.expected_nano, status.amount_nano))} expected")
+    before = over_before(status, figures.crossings)
     if before:
         words.append(f"100 % reached in {listed(before)}")
     if status.crossed:
         words.append(f"{status.crossed[-1]} % reached{_crossed_on(status, status.crossed[-1], figures, ' on ')}")
     return (", ".join(words) or ("nothing booked" if status.actual_nano <= 0 else "fine"),)
-
-
-def _over_before(status: BudgetStatus, crossings: Sequence[Crossing]) -> list[str]:
-    """Returns the periods of the month before the last one in which all of the budget was used."""
-    periods = [each.period for each in crossings if each.budget == status.budget.name and each.percent >= 100]
-    return [period for period in dict.fromkeys(periods) if period != status.label]
 
 
 def _crossed_on(status: BudgetStatus, share: int, figures: MonthFigures, word: str) -> str:

@@ -8,7 +8,7 @@ from ledger.pages.figures.month import MonthFigures
 from ledger.pages.figures.values import Days
 from ledger.pages.view.blocks import Cell, Column, DayChart, Heading, Section, Table, cell
 from ledger.pages.view.verdict import places_of
-from ledger.pages.view.words import Text, day_name, fitting_places, money, month_name, name, usd
+from ledger.pages.view.words import Text, day_name, fitting_places, money, month_name, name, signed, usd
 from ledger.values.rounding import common_places
 from pricing.money import NANO
 
@@ -16,7 +16,7 @@ METHODS = {
     "too early": "Fewer than three whole days are known: too early for a forecast.",
     "run rate": "The forecast is the mean of the days known: fewer than two weeks are.",
     "weekdays": "Each day to come is expected as its weekday, at a level that stays, grows or has stepped, as the days "
-    "before tell; the end lies in the range four times out of five. Method: docs/decisions/0022.",
+    "before tell; the range is made to hold the end four times out of five. Method: docs/decisions/0022.",
 }
 
 
@@ -24,18 +24,26 @@ def days_section(figures: MonthFigures) -> Section:
     """Shows the days of the month, and at its end the forecast with its range."""
     days = figures.days
     if not any(nano for _day, nano in days.actual):
-        return Section("days", ("By day",), (("No day has usage.",),))
+        return Section("days", ("By day",), (("No day has usage.",), *_in_no_day(figures)))
     places = fitting_places([nano for _day, nano in days.actual])
     highest = max(days.actual, key=lambda each: each[1])
     words = f"The highest is {day_name(highest[0], beside=figures.month)} with {usd(highest[1], places)}."
-    lines: list[Text] = [(words,)]
+    lines: list[Text] = [(words,), *_in_no_day(figures)]
     if days.forecast_nano is not None and days.low_nano is not None and days.high_nano is not None:
         shown = places_of(figures)
         expected = f"Expected at the end of the month: {usd(days.forecast_nano, shown)}"
         low, high = money(days.low_nano, shown), usd(days.high_nano, shown)
-        lines.append((f"{expected}, four times out of five {low} to {high}.",))
+        lines.append((f"{expected}, from {low} to {high}.",))
     note = (METHODS.get(days.method, ""),) if days.method else ()
     return Section("days", ("By day, in USD",), tuple(lines), chart=_chart(figures, places, words), note=note)
+
+
+def _in_no_day(figures: MonthFigures) -> list[Text]:
+    """Says why the days don't add up to the total, where they don't."""
+    if not figures.parts:
+        return []
+    parts_nano = sum(each.usd_nano for each in figures.parts)
+    return [(f"Late usage and corrections, {signed(parts_nano, places_of(figures))} USD, are in no day.",)]
 
 
 def _chart(figures: MonthFigures, places: int, words: str) -> DayChart:
@@ -89,7 +97,8 @@ def odd_section(figures: MonthFigures) -> Section:
         if each.kind == "day" and each.day is not None:
             day = day_name(each.day, beside=figures.month)
             usual = f"{money(each.low_nano or 0, places)} to {usd(each.high_nano or 0, places)}"
-            lines.append((f"{day}: {amount}, where {usual} was to be expected; moved most by ", name(each.name), "."))
+            mover: Text = ("; moved most by ", name(each.name)) if each.name else ()
+            lines.append((f"{day}: {amount}, where {usual} was to be expected", *mover, "."))
         elif each.kind == "new_project":
             lines.append((name(each.name), f" is new: {amount}."))
         else:

@@ -7,7 +7,7 @@ import shlex
 from ledger.pages.figures.month import PAGE_VERSION, MonthFigures
 from ledger.pages.view.blocks import Cell, Heading, Section, Table, cell
 from ledger.pages.view.verdict import as_of, places_of
-from ledger.pages.view.words import Text, day_name, month_name, name, percent, signed, usd
+from ledger.pages.view.words import MINUS, Text, day_name, month_name, name, percent, signed, usd
 from ledger.values.safe_text import visible
 from ledger.values.words import counted
 from pricing.money import format_nano
@@ -25,7 +25,7 @@ def parts_section(figures: MonthFigures) -> Section:
         (
             cell(month_name(each.occurred_month)),
             cell(KINDS[each.kind]),
-            cell(f"{each.requests:,}".replace("-", "\u2212")),
+            cell(f"{each.requests:,}".replace("-", MINUS)),
             cell(signed(each.usd_nano, places)),
         )
         for each in figures.parts
@@ -71,7 +71,7 @@ def crossings_section(figures: MonthFigures) -> Section:
 
 def footer(figures: MonthFigures) -> tuple[Text, ...]:
     """Says what the figures rest on."""
-    close = f"Close no. {figures.close_number}. " if figures.close_number is not None else ""
+    close = "" if figures.close is None else f"Close no. {figures.close.number}. "
     lines: list[Text] = [
         (f"Posted basis: usage counts in the month it is booked in. Times are {figures.zone.key}.",),
     ]
@@ -87,10 +87,19 @@ def footer(figures: MonthFigures) -> tuple[Text, ...]:
     return tuple(lines)
 
 
-def commands(figures: MonthFigures) -> tuple[str, str]:
-    """Returns the commands that say the control total, and that make the page again."""
-    project = "" if figures.project is None else f" --project {shlex.quote(visible(figures.project))}"
+def commands(figures: MonthFigures, page_format: str) -> tuple[str, str]:
+    """Returns the commands that say the control total, and that make the page again, in this format."""
+    project = "" if figures.project is None else f" --project {_quoted(figures.project)}"
+    rows = " --rows" if figures.rows else ""
     return (
         f"tollbook report --month {figures.month}{project}",
-        f"tollbook budget report --month {figures.month} --format html{project}",
+        f"tollbook budget report --month {figures.month} --format {page_format}{project}{rows}",
     )
+
+
+def _quoted(text: str) -> str:
+    """Returns a text as shells read it back; one with what can't be seen as $'…' of bash and zsh, by its numbers."""
+    if visible(text) == text:
+        return shlex.quote(text)
+    seen = (each if visible(each) == each and each not in "\\'" else f"\\U{ord(each):08x}" for each in text)
+    return f"$'{''.join(seen)}'"

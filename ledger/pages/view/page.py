@@ -15,8 +15,11 @@ from ledger.values.words import grouped
 from pricing.money import format_nano
 
 
-def page_of(figures: MonthFigures) -> Page:
-    """Words the figures of a month; one without usage says so, and has no more than its budgets."""
+def page_of(figures: MonthFigures, page_format: str = "html") -> Page:
+    """Words the figures of a month; one without usage says so, and has no more than its budgets.
+
+    `page_format` is that of `budget report` which the page is for: it names the command that makes the page again.
+    """
     scope: Text = () if figures.project is None else (" · project ", name(figures.project))
     kicker: Text = ("Spend report", *scope, f" · {figures.zone.key}")
     title = plain((month_name(figures.month), *scope, " · spend report"))
@@ -27,7 +30,7 @@ def page_of(figures: MonthFigures) -> Page:
         first += [movements_section(figures), levers_section(figures), top_section(figures)]
         details = [section(figures) for section in (days_section, odd_section, parts_section, cache_section)]
         details.append(crossings_section(figures))
-    report, again = commands(figures)
+    report, again = commands(figures, page_format)
     return Page(
         title=title,
         kicker=kicker,

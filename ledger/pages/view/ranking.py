@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ledger.pages.figures.levers import MOST_ROWS
 from ledger.pages.figures.month import MonthFigures
 from ledger.pages.figures.values import Lever, Ranked
 from ledger.pages.view.blocks import Cell, Heading, Section, Table, cell, share_bar
@@ -12,20 +13,22 @@ from ledger.pages.view.words import Text, change_percent, money, name, percent, 
 from ledger.values.words import counted
 
 TOP = 5
-MOST_LEVERS = 3
+SKIPPED = (
+    f"Prompts just over a price step were not looked for, as the month has more than {MOST_ROWS:,} requests: "
+    "--rows reads them."
+)
 
 
 def levers_section(figures: MonthFigures) -> Section:
-    """Shows at most three ways to spend less, the largest first."""
-    levers = sorted(figures.levers, key=lambda each: -each.saving_nano)[:MOST_LEVERS]
-    skipped: Text = (figures.skipped,) if figures.skipped else ()
-    if not levers:
+    """Shows the ways to spend less, in the order in which they were found."""
+    skipped: Text = (SKIPPED,) if figures.rows_skipped else ()
+    if not figures.levers:
         lines: tuple[Text, ...] = () if skipped else (("Nothing that would have saved 1 % of the month.",),)
         return Section("levers", ("What to do",), lines, note=skipped)
     places = places_of(figures)
     rows = tuple(
         (Cell(_advice(each), ("of ", name(each.owner)) if each.owner else ()), cell(money(each.saving_nano, places)))
-        for each in levers
+        for each in figures.levers
     )
     headings = (Heading("the month would have cost less by"), Heading("USD", "number"))
     table = Table("Ways to spend less", headings, rows, narrow=True)
@@ -55,7 +58,6 @@ def top_section(figures: MonthFigures) -> Section:
 
 def _table(noun: str, ranked: Sequence[Ranked], figures: MonthFigures) -> Table:
     whole, places = figures.total.usd_nano, places_of(figures)
-
     before = None if figures.previous is None else figures.previous.usd_nano
     label = f"all {len(ranked):,}" if len(ranked) > TOP else "all"
     all_ = Ranked(label, whole, before, figures.total.requests, figures.total.tokens)
@@ -73,7 +75,6 @@ def _table(noun: str, ranked: Sequence[Ranked], figures: MonthFigures) -> Table:
         )
         for each, a_request, a_million in zip(shown, requests, tokens, strict=True)
     ]
-
     headings = (
         Heading(noun),
         Heading("USD", "number"),

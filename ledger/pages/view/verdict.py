@@ -21,7 +21,7 @@ from ledger.pages.view.words import (
     usd,
 )
 from ledger.reports.completeness import Silence
-from ledger.reports.completeness_words import not_booked_words
+from ledger.reports.completeness_words import expected_words, not_booked_words
 from ledger.values.instants import parse_iso
 from ledger.values.words import counted, listed
 from pricing.money import NANO, divide_half_even
@@ -52,7 +52,7 @@ def verdict(figures: MonthFigures) -> tuple[Text, ...]:
 def _spent(figures: MonthFigures) -> str:
     places, nano = places_of(figures), figures.total.usd_nano
     at_least = "at least " if figures.completeness.not_booked else ""
-    running = "" if figures.is_closed or _is_over(figures) else " so far"
+    running = "" if figures.is_over else " so far"
     if not figures.total.requests and not nano:
         return f"nothing booked{running}"
     status = figures.whole_budget
@@ -77,20 +77,16 @@ def _moved(figures: MonthFigures) -> str:
 
 def _expected(figures: MonthFigures) -> str:
     days, places = figures.days, places_of(figures)
-    if days.forecast_nano is None or figures.is_closed or _is_over(figures):
+    if days.forecast_nano is None or figures.is_over:
         return ""
     return f"{usd(days.forecast_nano, places)} expected at its end"
 
 
 def _state(figures: MonthFigures) -> str:
-    if figures.closed_at is not None:
-        closed = figures.closed_at.astimezone(figures.zone).date()
+    if figures.close is not None:
+        closed = figures.close.at.astimezone(figures.zone).date()
         return f"final, closed {day_name(closed, beside=figures.month)}"
     return f"open, as of {as_of(figures.at, figures)}"
-
-
-def _is_over(figures: MonthFigures) -> bool:
-    return f"{figures.at.astimezone(figures.zone):%Y-%m}" > figures.month
 
 
 def facts(figures: MonthFigures) -> tuple[Fact, ...]:
@@ -114,24 +110,22 @@ def _complete(figures: MonthFigures) -> Fact:
     parts += [_silent(each, figures) for each in complete.silent[:MOST_SILENT]]
     if len(complete.silent) > MOST_SILENT:
         parts.append((f"{counted(len(complete.silent) - MOST_SILENT, 'other source')} silent too",))
-    if figures.forced_reason is not None:
-        parts.append(("closed all the same: ", name(figures.forced_reason)))
+    if figures.close is not None and figures.close.forced_reason is not None:
+        parts.append(("closed all the same: ", name(figures.close.forced_reason)))
     if figures.unbooked_calls:
         parts.append((f"without fees of {counted(figures.unbooked_calls, 'call')} of tools",))
     text: Text = ()
     for part in parts:
         text += ("; ", *part) if text else part
-    if complete.not_booked or complete.silent:
+    if complete.not_booked or complete.silent or figures.unbooked_calls:
         return Fact("Not complete", text, "warn")
     return Fact("Complete", text) if figures.total.requests else Fact("No requests", text, "warn")
 
 
 def _silent(silence: Silence, figures: MonthFigures) -> Text:
     last_at = silence.last_occurred_at
-    since = "was never used" if last_at is None else f"silent since {as_of(last_at, figures)}"
-    hours = silence.expected_every.total_seconds() // 3600
-    every = f"{hours:.0f} hours" if hours < 72 else f"{hours // 24:.0f} days"
-    return ("source ", name(silence.source), f" {since}, expected every {every}")
+    since = ", never seen" if last_at is None else f" since {as_of(last_at, figures)}"
+    return ("silent: ", name(silence.source), f"{since}, {expected_words(silence)}")
 
 
 def _wallet(line: WalletLine, figures: MonthFigures) -> Text:

@@ -90,25 +90,25 @@ def change_percent(after_nano: int, before_nano: int | None) -> str:
         return "new" if after_nano > 0 else "—"
     if after_nano >= 10 * before_nano:
         return f"×{after_nano // before_nano:,}"
-    return f"{signed(_tenths(after_nano - before_nano, before_nano), 1)} %"
+    return f"{signed(_percent_nano(after_nano - before_nano, before_nano), 1)} %"
 
 
 def change_words(after_nano: int, before_nano: int) -> str:
     """Returns a change as a clause goes on: "10.3 % less than"."""
-    tenths = _tenths(after_nano - before_nano, before_nano)
+    tenths = _percent_nano(after_nano - before_nano, before_nano)
     if not tenths:
         return "as much as"
     return f"{money(abs(tenths), 1)} % {'more' if tenths > 0 else 'less'} than"
 
 
 def percent(part: int | Fraction, whole: int = 1) -> str:
-    """Returns a part in whole percents, rounded down as budgets are: 99.9 % isn't all, and 0.1 % is "<1 %"."""
-    whole_percents = part * 100 // whole
-    return "<1 %" if not whole_percents and part > 0 else f"{whole_percents:,} %"
+    """Returns a part in whole percents, towards 0 as of budgets: 99.9 % isn't all, 0.1 % is "<1 %", −0.1 % "0 %"."""
+    whole_percents = int(Fraction(part * 100, whole))
+    return "<1 %" if not whole_percents and part > 0 else f"{whole_percents:,} %".replace("-", MINUS)
 
 
-def _tenths(part: int, whole: int) -> int:
-    """Tenths of a percent, half-even as in reports, in nano of a percent."""
+def _percent_nano(part: int, whole: int) -> int:
+    """Returns the percent that a part is, half-even to a tenth as in reports, in nano."""
     return divide_half_even(part * 1_000, whole) * (NANO // 10)
 
 

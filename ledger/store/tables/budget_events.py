@@ -1,4 +1,4 @@
-"""What was to be told of budgets and sources, once each, and how far the telling has come."""
+"""The news of budgets and sources that was to be told, once each, and how far the telling has come."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from ledger.reports.plan import PART
 from ledger.reports.spend import SelectedSpend, SpendRow
 from pricing.money import NANO, PICO_PER_NANO, divide_half_even
 
-# The dimensions of the rows that a bridge is made of.
+# The first dimensions of the rows that a bridge is made of.
 CELLS = ("project", "model", PART)
 # Values within a cell are rounded to whole units, at least this many of which are a pico of any currency.
 FINENESS = 10**9
@@ -23,8 +23,8 @@ FINENESS = 10**9
 Usage: TypeAlias = dict[str, dict[str, CellUsage]]
 
 
-def bridge_between(before: SelectedSpend, after: SelectedSpend, *, labels: tuple[str, str]) -> Bridge:
-    """Explains the change between two months' spend by CELLS, in any order of rows; `labels` are the months' names."""
+def bridge_between(before: SelectedSpend, after: SelectedSpend) -> Bridge:
+    """Explains the change between two months' spend by CELLS, in any order of rows."""
     months = (before, after)
     usd = FINENESS * PICO_PER_NANO * lcm(NANO, *(row.per_usd_nano or NANO for month in months for row in month.rows))
     usage_before, usage_after = _usage(months, usd)
@@ -35,7 +35,7 @@ def bridge_between(before: SelectedSpend, after: SelectedSpend, *, labels: tuple
         ways[project] = [*(value + other_before[project] for value in way), way[-1] + other_after[project]]
     totals = [sum(values) for values in zip([0] * (WAY_LENGTH + 1), *ways.values(), strict=True)]
     by_cause = tuple(zip(get_args(Cause), _differences(totals, usd), strict=True))
-    return Bridge(*labels, _nano(totals[0], usd), _nano(totals[-1], usd), _movements(ways, usd), by_cause)
+    return Bridge(_nano(totals[0], usd), _nano(totals[-1], usd), _movements(ways, usd), by_cause)
 
 
 def _nano(units: Units, usd: Units) -> int:
@@ -76,7 +76,7 @@ def _usage(months: Sequence[SelectedSpend], usd: Units) -> list[Usage]:
     for month, rates in zip(months, entries, strict=True):
         usage: defaultdict[str, dict[str, CellUsage]] = defaultdict(dict)
         for row in month.rows:
-            project, model, part = row.dimensions
+            project, model, part, *_rest = row.dimensions
             if part is None and row.rate_entry_id is not None and any(row.sums):
                 tier = row.tier if len(bounds[project, model]) == 1 else ANY_TIER
                 cell = usage[str(project)].setdefault(str(model), CellUsage())
@@ -89,7 +89,7 @@ def _corrections(month: SelectedSpend, usd: Units) -> Counter[str]:
     """Sums what isn't usage by project: corrections of closed months, and adjustments."""
     found: Counter[str] = Counter()
     for row in month.rows:
-        project, _model, part = row.dimensions
+        project, _model, part, *_rest = row.dimensions
         if part is not None:
             found[str(project)] += row.sums.amount_nano * PICO_PER_NANO * _units_per_pico(row, usd)
     return found

@@ -82,7 +82,7 @@ class Money:
 
 @dataclass(slots=True)
 class CellUsage:
-    """What a project used of a model in a month.
+    """The use that a project made of a model in a month.
 
     `tokens` are counts by meter, then the same at the card's rates in pico, by tier and currency.
     """

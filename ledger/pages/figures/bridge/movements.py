@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ledger.pages.figures.bridge.bridge import CELLS, bridge_between
+from ledger.pages.figures.bridge.bridge import bridge_between
+from ledger.pages.figures.month_spend import MONTH_DIMENSIONS
 from ledger.pages.figures.values import Bridge
-from ledger.reports.comparison import Compared, compared_with
+from ledger.reports.comparison import compared_with
 from ledger.reports.selection import Selection
 from ledger.reports.spend import SelectedSpend
 from ledger.values.periods import Span
@@ -16,30 +17,28 @@ from ledger.values.periods import Span
 
 @dataclass(frozen=True, slots=True)
 class TwoMonths:
-    """The spend of a period and of the one it is compared with, by project, model and part."""
+    """The spend of a period and of the one it is compared with, by MONTH_DIMENSIONS; `compared` is that one."""
 
     before: SelectedSpend
     after: SelectedSpend
-    span: Span
-    compared: Compared
+    compared: Span
 
 
 def read_two_months(
-    read: Callable[[Selection], SelectedSpend], base: Selection, span: Span, *, now: datetime, asked: str = "previous"
+    read: Callable[[Selection], SelectedSpend], base: Selection, span: Span, *, now: datetime
 ) -> TwoMonths:
-    """Reads a period and the one before it, or the month asked for: of a period that isn't over, as much of it.
+    """Reads a period and the one before it: of a period that isn't over, as much of it.
 
     `base` has zone, basis and filters, as for a report with the same options.
     """
-    compared = compared_with(asked, span, zone=base.zone, now=now)
+    compared = compared_with("previous", span, zone=base.zone, now=now).span
 
     def of(period: Span) -> SelectedSpend:
-        return read(replace(base, start=period.start, end=period.end, dimensions=CELLS))
+        return read(replace(base, start=period.start, end=period.end, dimensions=MONTH_DIMENSIONS))
 
-    return TwoMonths(of(compared.span), of(span), span, compared)
+    return TwoMonths(of(compared), of(span), compared)
 
 
 def bridge_of(months: TwoMonths) -> Bridge:
     """Returns why spend moved; of one project alone, `by_project` has just that one."""
-    labels = (months.compared.span.label, months.span.label)
-    return bridge_between(months.before, months.after, labels=labels)
+    return bridge_between(months.before, months.after)
