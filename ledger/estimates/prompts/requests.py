@@ -235,7 +235,7 @@ def _hint_of_json(first: object) -> str:
 
 
 def _first_of_json(raw: bytes) -> Any:  # noqa: ANN401 - any JSON
-    """The first entry of a text that is a JSON list or JSON Lines of objects, or the value that it is; None else."""
+    """Returns the first entry of a text that is a JSON list or JSON Lines of objects, or its value; None else."""
     whole = _json(raw)
     if isinstance(whole, list) and whole and not is_conversation(whole):
         return whole[0]

@@ -121,7 +121,7 @@ def _read(name: str, folder: Path, card: RateCard) -> PromptFile:
 
 
 def _patterns(group: Sequence[PromptFile], folder: Path, base: Path) -> tuple[str, ...]:
-    """The group's globs, one a suffix; its files' names where globs would match others too, such as a README."""
+    """Returns the group's globs, one a suffix; its files' names where globs would match others, such as a README."""
     way = PurePath(os.path.relpath(os.path.realpath(folder), os.path.realpath(base)))
     names = [(way / file.name).as_posix() for file in group]
     if len(names) == 1:

@@ -57,7 +57,7 @@ def limit_words(limit: Amount) -> str:
 
 
 def value_words(value: Amount, limit: Amount | None = None, *, signed: bool = False) -> str:
-    """The value to the cent, "$2.53", below 1 to three digits, or to as many places as tell its side of the limit."""
+    """Words the value to the cent, "$2.53", below 1 to three digits, or to the places that tell its side of a limit."""
     of_limit = limit.nano if limit is not None and limit.currency == value.currency else None
     # 0.0123 has 8 digits in nano: three of them end at the fourth place.
     digits = len(str(abs(value.nano)))
