@@ -41,12 +41,13 @@ What goes to standard output is `shown`, and to be confirmed once it was.
 
 
 class Delivery(NamedTuple):
-    """The end of an event in a run, over a channel; `error` says why it failed."""
+    """The end of an event in a run, over a channel; `error` says why it failed, `attempt` which one it was."""
 
     event: Event
     channel: Channel
     state: State
     error: str | None = None
+    attempt: int = 0
 
 
 def alerts_at(
@@ -228,7 +229,7 @@ def deliver(database: Database, event: Event, channel: Channel, addresses: Mappi
     if attempt is None:
         return Delivery(event, channel, "elsewhere")
     if channel.kind == STANDARD_OUTPUT.kind:
-        return Delivery(event, channel, "shown")
+        return Delivery(event, channel, "shown", attempt=attempt)
     try:
         send(channel, addresses[channel.name], event.message)
     except NotDelivered as error:

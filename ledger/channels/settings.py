@@ -146,6 +146,8 @@ def _check_url(channel: Channel, url: str) -> None:
 
 
 def _is_address(url: str) -> bool:
+    if any(character.isspace() or not character.isprintable() for character in url):
+        return False  # urlsplit leaves them out, and whoever is asked then refuses the rest
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0

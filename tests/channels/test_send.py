@@ -220,6 +220,8 @@ def test_a_missing_apprise_is_said_before_anything_is_sent(monkeypatch: pytest.M
         ({"OPS_URL": f"{SECRET}"}, "OPS_URL holds no address"),
         ({"OPS_URL": f"https://h:{SECRET}/"}, "OPS_URL holds no address"),
         ({"OPS_URL": f"https://[{SECRET}/"}, "OPS_URL holds no address"),
+        ({"OPS_URL": f"https://h/\n{SECRET}"}, "OPS_URL holds no address"),
+        ({"OPS_URL": f"https://h/a b{SECRET}"}, "OPS_URL holds no address"),
         ({"OPS_URL": "https://h/x"}, "OPS_SECRET isn't set in the environment"),
         ({"OPS_URL": "https://h/x", "OPS_SECRET": "whsec_x"}, "OPS_SECRET begins with whsec_ and isn't in base64"),
     ],

@@ -296,7 +296,9 @@ def test_what_standard_output_could_not_show_is_told_again(
     with monkeypatch.context() as patch:
         patch.setattr("ledger.cli.show.output.Output.write", broken)
         assert tolled("budget", "notify", *AT).exit_code == 2
-    assert value(db_url, "SELECT state FROM budget_deliveries") == "claimed"
+    assert value(db_url, "SELECT state FROM budget_deliveries") == "failed"
+    assert notify(tolled) == [("actual", "search", 80, "standard output", "shown")]
+    assert value(db_url, "SELECT state FROM budget_deliveries") == "delivered"
 
 
 # --- wrong use ------------------------------------------------------------------------------------------------------

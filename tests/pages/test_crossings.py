@@ -87,7 +87,8 @@ def in_plain_loops(book: Book, budget: Budget, first: date, percent: int, end: d
         so_far = [one for at, one in own if at < quarter + QUARTER]
         nano = round_usd(usd(so_far)) if budget.amount.currency == "USD" else credits(so_far)
         if nano * 100 >= budget.amount_nano_in(f"{first:%Y-%m}") * percent:
-            return quarter + QUARTER
+            next_day = (quarter.astimezone(SHANGHAI) + timedelta(days=1)).replace(hour=0, minute=0)
+            return min(quarter + QUARTER, next_day - timedelta(microseconds=1))
     raise AssertionError(f"{percent} % of {budget} is never reached")
 
 
@@ -116,7 +117,7 @@ def test_an_alert_is_reached_at_the_end_of_its_quarter_hour(empty_db_url: str) -
         )
         .post()
     )
-    assert of_budget(book, (MARCH, budget(10))) == [("2026-03", 50, "03-07T09:15"), ("2026-03", 100, "04-01T00:00")]
+    assert of_budget(book, (MARCH, budget(10))) == [("2026-03", 50, "03-07T09:15"), ("2026-03", 100, "03-31T23:59")]
 
 
 def test_late_usage_and_corrections_of_earlier_months_count_at_the_start_of_their_books(empty_db_url: str) -> None:

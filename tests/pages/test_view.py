@@ -46,7 +46,19 @@ def test_a_closed_month_in_one_sentence() -> None:
         ({"previous": None, "bridge": None}, "March 2026: 37.23 of 40.00 USD (93 %); final, closed 3 April"),
         (
             {"previous": Totals(0, 2, 2)},
+            "March 2026: 37.23 of 40.00 USD (93 %), 0.00 USD in February; final, closed 3 April",
+        ),
+        (
+            {"previous": Totals()},
             "March 2026: 37.23 of 40.00 USD (93 %), nothing in February; final, closed 3 April",
+        ),
+        (
+            {"previous": Totals(-1_982_340_000_000, 300, 300)},
+            "March 2026: 37.23 of 40.00 USD (93 %), −1,982.34 USD in February; final, closed 3 April",
+        ),
+        (
+            {"total": Totals(-1_982_340_000_000, 300, 300)},
+            "March 2026: −1,982.34 of 40.00 USD (−4,955 %), 41.50 USD in February; final, closed 3 April",
         ),
         (
             {"close": Close(datetime(2027, 1, 2, tzinfo=UTC), 1)},
@@ -254,7 +266,16 @@ def test_a_shell_reads_the_project_back_from_the_command(project: str) -> None:
 
 @pytest.mark.parametrize(
     ("after", "before", "cell"),
-    [(90, 100, "−10.0 %"), (100, 100, "0.0 %"), (5, 0, "new"), (0, 0, "—"), (5, None, "—"), (1_200, 100, "×12")],
+    [
+        (90, 100, "−10.0 %"),
+        (100, 100, "0.0 %"),
+        (5, 0, "new"),
+        (0, 0, "—"),
+        (5, None, "—"),
+        (1_200, 100, "×12"),
+        (5, -3, "—"),
+        (-5, 9, "—"),
+    ],
 )
 def test_a_change_as_a_cell(after: int, before: int | None, cell: str) -> None:
     assert change_percent(after, before) == cell

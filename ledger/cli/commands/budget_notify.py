@@ -64,7 +64,7 @@ def notify(
     event_id, and shown by status until then.
     """
     from ledger.budgets.asked import asked_time
-    from ledger.budgets.events import confirm, record_events
+    from ledger.budgets.events import confirm, fail, record_events
     from ledger.budgets.notify import deliver, read_addresses, read_left
 
     database, now = app.open(), datetime.now(UTC)
@@ -87,10 +87,15 @@ def notify(
     done = [deliver(database, event, plan.routes.channel_of(event.alert), addresses) for event in events]
     decide_exit(int(any(each.state == "failed" for each in done)))
     told = [each for each in done if each.state != "elsewhere"]
-    output.write(alerts_sheet(told, asked.at, f"{_noun(digest).capitalize()}s"))
-    for each in done:
-        if each.state == "shown":
-            confirm(database, each.event)
+    to_show = [each for each in done if each.state == "shown"]
+    try:
+        output.write(alerts_sheet(told, asked.at, f"{_noun(digest).capitalize()}s"))
+    except (LedgerError, OSError):
+        for each in to_show:
+            fail(database, each.event, each.attempt, "standard output can't be written")
+        raise
+    for each in to_show:
+        confirm(database, each.event)
     _note(done, digest)
 
 

@@ -39,7 +39,7 @@ def state_of(status: BudgetStatus, crossings: Sequence[Crossing]) -> State:
         return "over"
     if status.crossed or status.will_be_over or status.crossed_by_forecast or over_before(status, crossings):
         return "risk"
-    return "fine" if status.actual_nano > 0 else "silent"
+    return "fine" if status.actual_nano else "silent"
 
 
 def over_before(status: BudgetStatus, crossings: Sequence[Crossing]) -> list[str]:

@@ -20,7 +20,7 @@ from ledger.reports.spend import SelectedSpend, SpendRow
 from ledger.values.budget import Budget
 from ledger.values.budget_periods import next_start, period_label, period_start
 from ledger.values.calendar import QUARTER, day_start, month_start
-from ledger.values.instants import from_microseconds
+from ledger.values.instants import MICROSECOND, from_microseconds
 from ledger.values.spend import Spend, total
 
 T = TypeVar("T")
@@ -94,9 +94,11 @@ def _crossings(spend: Read, name: str, periods: list[_Held], month: Selection) -
             by_day[day].append(percent)
         for day, percents in by_day.items():
             before = summed(row for earlier, rows in own if earlier < day for row in rows)
-            quarters = _posted_quarters(spend, held.selection(month, day, day + timedelta(days=1)))
+            next_day = day + timedelta(days=1)
+            quarters = _posted_quarters(spend, held.selection(month, day, next_day))
+            last = day_start(next_day, month.zone) - MICROSECOND
             for percent, quarter in _first_reached(held, percents, before, quarters).items():
-                yield Crossing(name, held.label, percent, quarter + QUARTER)
+                yield Crossing(name, held.label, percent, min(quarter + QUARTER, last))
 
 
 def _selection_of_days(periods: list[_Held], month: Selection) -> Selection:

@@ -111,7 +111,8 @@ class CacheEconomics:
 class Crossing:
     """A threshold that a budget had reached by the end of a month, in a period with a day in it.
 
-    `at` is the end of the quarter-hour that reached it, before the month where the period began before.
+    `at` is the end of the quarter-hour that reached it, of a day's last one the day's last microsecond; it is before
+    the month where the period began before.
     """
 
     budget: str

@@ -141,7 +141,7 @@ def _state(status: BudgetStatus, figures: MonthFigures) -> Text:
         words.append(f"100 % reached in {listed(before)}")
     if status.crossed:
         words.append(f"{status.crossed[-1]} % reached{_crossed_on(status, status.crossed[-1], figures, ' on ')}")
-    return (", ".join(words) or ("nothing booked" if status.actual_nano <= 0 else "fine"),)
+    return (", ".join(words) or ("fine" if status.actual_nano else "nothing booked"),)
 
 
 def _crossed_on(status: BudgetStatus, share: int, figures: MonthFigures, word: str) -> str:

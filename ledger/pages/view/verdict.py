@@ -67,9 +67,9 @@ def _moved(figures: MonthFigures) -> str:
     if before is None:
         return ""
     word = month_name(figures.previous_month, beside=figures.month)
-    if before.usd_nano <= 0:
+    if not before.requests and not before.usd_nano:
         return "" if not figures.total.usd_nano else f"nothing in {word}"
-    if not figures.total.usd_nano:
+    if before.usd_nano <= 0 or figures.total.usd_nano <= 0:
         return f"{usd(before.usd_nano, places_of(figures))} in {word}"
     by_then = " by then" if figures.previous_until else ""
     return f"{change_words(figures.total.usd_nano, before.usd_nano)} {word}{by_then}"
@@ -93,7 +93,7 @@ def facts(figures: MonthFigures) -> tuple[Fact, ...]:
     """Says how complete the figures are, how long the wallet lasts, and what 1,000 requests cost."""
     found = [_complete(figures)]
     found += [Fact("Wallet", _wallet(line, figures)) for line in figures.wallets]
-    if figures.total.requests > 0:
+    if figures.total.requests > 0 and figures.total.usd_nano >= 0:
         found.append(Fact("1,000 requests", (_per_thousand(figures.total, figures),)))
     return tuple(found)
 

@@ -38,7 +38,7 @@ CAUSES: Final[dict[Cause, tuple[str, str, str]]] = {
     "tier_mix": ("dearer price steps", "cheaper price steps", "price steps"),
     "cache": ("less from cache", "more from cache", "cache"),
     "models": ("dearer models", "cheaper models", "other models"),
-    "price": ("higher prices", "lower prices", "prices"),
+    "price": ("dearer prices or providers", "cheaper prices or providers", "prices"),
     "exchange_rate": ("exchange rate", "exchange rate", "exchange rate"),
     "corrections": ("corrections", "corrections", "corrections"),
 }
@@ -83,11 +83,11 @@ def rates(amounts: Sequence[tuple[int, int]], per: int) -> list[str]:
 
 
 def change_percent(after_nano: int, before_nano: int | None) -> str:
-    """Returns a change as a cell: "+33.8 %", "×12", "new" where nothing was before, "—" without a month before."""
-    if before_nano is None:
+    """Returns a change as a cell: "+33.8 %", "×12", "new" where nothing was before, "—" where percents say nothing."""
+    if before_nano == 0 and after_nano > 0:
+        return "new"
+    if before_nano is None or before_nano <= 0 or after_nano < 0:
         return "—"
-    if before_nano <= 0:
-        return "new" if after_nano > 0 else "—"
     if after_nano >= 10 * before_nano:
         return f"×{after_nano // before_nano:,}"
     return f"{signed(_percent_nano(after_nano - before_nano, before_nano), 1)} %"
