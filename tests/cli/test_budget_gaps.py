@@ -58,6 +58,14 @@ def test_what_waits_is_said_of_each_budget_in_its_period_and_of_the_month(ledger
     assert status(ledger)["not_booked"] == NOTHING_WAITS | {"lines": 2, "tokens": 24}
 
 
+def test_the_page_of_a_running_month_says_of_each_budget_that_it_is_at_least(ledger: Cli) -> None:
+    ledger("budget", "set", "search", "--amount", "1credits", "--project", "search", *FROM).ok()
+    page = ("budget", "report", "--month", "2026-03", "--format", "markdown")
+    assert "| search | 16.00 |" in ledger(*page).ok().stdout
+    hold(ledger, {"occurred_at": "2026-03-02T00:00:00Z", "project": "search"})
+    assert "| search | at least 16.00 |" in ledger(*page).ok().stdout
+
+
 def test_totals_are_at_least_where_anything_waits(ledger: Cli) -> None:
     shown = ledger("budget", "status", "--month", "2026-03").ok().stdout
     assert "at least" not in shown

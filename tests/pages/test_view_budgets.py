@@ -10,7 +10,9 @@ import pytest
 from ledger.budgets.forecast import Forecast
 from ledger.budgets.status import BudgetStatus
 from ledger.pages.figures.month import MonthFigures
+from ledger.pages.view.budgets import budget_lines
 from ledger.pages.view.words import plain
+from ledger.reports.completeness import NotBooked
 from tests.helpers.page_figures import CENT, budget_status, march, rows, running_march, section
 
 
@@ -22,6 +24,18 @@ def test_budgets_over_or_at_risk_are_rows_and_the_rest_is_counted() -> None:
     ]
     assert plain(found.note) == "1 other fine."
     assert [heading.text for heading in found.tables[0].headings][4] == "left"
+
+
+def test_a_budget_of_which_usage_waits_in_quarantine_has_spent_at_least_so_much() -> None:
+    waiting = budget_status("ide", 6_00, 7_19, not_booked=NotBooked(lines=1))
+    found = march(budgets=(waiting,))
+    assert rows(section(found, "budgets").tables[0])[0][1] == "at least 7.19"
+    assert budget_lines(found)[0].startswith("budget ide: at least 7.19 of 6.00 USD (119 %), over")
+
+
+def test_a_budget_below_zero_has_usage() -> None:
+    found = section(march(budgets=(budget_status("credited", 6_00, -7_19),)), "budgets")
+    assert plain(found.note) == "1 budget, fine: at most −119 % used."
 
 
 def test_a_running_month_tells_what_budgets_will_be() -> None:

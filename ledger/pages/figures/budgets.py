@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from ledger.budgets.asked import asked_time
+from ledger.budgets.gaps import budgets_with_gaps
 from ledger.budgets.schedule import Schedules
 from ledger.budgets.status import BudgetStatus, held_on, status_of, with_forecasts
 from ledger.pages.figures.values import Crossing
@@ -21,12 +22,16 @@ def read_budgets(
 ) -> tuple[BudgetStatus, ...]:
     """Reads the budgets that hold at a time of the month, worst first; of one project those that name it.
 
-    Those of a closed month have no forecast, even where a longer period runs on: the page says what is left.
+    Those of a closed month have no forecast, even where a longer period runs on: the page says what is left. What waits
+    of each in quarantine may still change then, and is left out too.
     """
     asked, base = asked_time(month, None, zone=snapshot.zone, now=at), Selection(snapshot.zone)
     held = [each for each in held_on(schedules, asked.day) if project is None or project in each.projects]
     found = status_of(held, asked, base, snapshot.spend).budgets
-    return tuple(found if is_closed else with_forecasts(found, at, base, snapshot.amounts))
+    if is_closed:
+        return tuple(found)
+    found = budgets_with_gaps(snapshot.connection, found, asked, base)
+    return tuple(with_forecasts(found, at, base, snapshot.amounts))
 
 
 def state_of(status: BudgetStatus, crossings: Sequence[Crossing]) -> State:

@@ -64,8 +64,12 @@ def budget_lines(figures: MonthFigures) -> list[str]:
 def _line(status: BudgetStatus, figures: MonthFigures) -> str:
     places = fitting_places([status.amount_nano, status.actual_nano])
     amount = f"{money(status.amount_nano, places)} {status.budget.amount.currency}"
-    spent = f"{money(status.actual_nano, places)} of {amount} ({percent(status.used)})"
+    spent = f"{_spent(status, places)} of {amount} ({percent(status.used)})"
     return plain(("budget ", name(status.budget.name), f": {spent}, ", *_state(status, figures)))
+
+
+def _spent(status: BudgetStatus, places: int) -> str:
+    return f"{'at least ' if status.not_booked else ''}{money(status.actual_nano, places)}"
 
 
 def _in_states(figures: MonthFigures, states: Sequence[State]) -> list[BudgetStatus]:
@@ -102,7 +106,7 @@ def _row(status: BudgetStatus, figures: MonthFigures, left: str) -> tuple[Cell, 
     used = Cell((percent(status.used),), tone=tone, bar=share_bar(status.actual_nano, status.amount_nano, tone))
     return (
         Cell((name(status.budget.name),), _whose(status)),
-        cell(money(status.actual_nano, places)),
+        cell(_spent(status, places)),
         cell(f"{money(status.amount_nano, places)} {status.budget.amount.currency}"),
         used,
         _expected(status, places, left),
