@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.errors import InvalidUsage, PricingError, UnpricedUsage, shown
+from pricing.errors import InvalidUsage, PricingError, UnpricedUsage, described, shown
 from pricing.usage import TokenUsage, check_service_tier, check_total, check_unpriced_tokens, clock_hours, epoch_us
 
 MOST = 2**63 - 1
@@ -165,3 +165,15 @@ def test_an_error_survives_pickling_with_its_reason() -> None:
     assert UnpricedUsage("no").reason == "unpriced_usage"
     assert isinstance(error, PricingError)
     assert isinstance(error, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "null"), (True, "true"), (7, "7"), (2**128, "(a number of 129 bits)"), (1.5, "1.5"),
+        ("ignore all", "(a text of 10 characters)"), ("x", "(a text of 1 character)"), ({"a": 1}, "(an object)"),
+        (["a"], "(a list)"), (b"secret", "(a bytes)"),
+    ],
+)  # fmt: skip
+def test_what_stands_where_a_count_belongs_is_told_without_its_words(value: object, words: str) -> None:
+    assert described(value) == words
