@@ -208,7 +208,7 @@ def merged(entries: Iterable[Entry]) -> list[Entry]:
 
 
 class _Drawn(NamedTuple):
-    """What is left of a lot, and the part of it that usage takes before it expires."""
+    """The rest of a lot, and the part of it that usage takes before it expires."""
 
     expires: str
     left_nano: int

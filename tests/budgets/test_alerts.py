@@ -1,4 +1,4 @@
-"""Which thresholds are news, and how they read."""
+"""The thresholds that are news, and their words."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def budget(cli: Cli, credits: float, *options: str, name: str = "search", notify
 
 
 def notify(cli: Cli, *options: str, code: int = 0) -> list[tuple[str, str, int | None, str, str]]:
-    """What a run tells: kind, name, percent, channel and state of each alert."""
+    """Runs notify; returns kind, name, percent, channel and state of each alert."""
     outcome = cli("budget", "notify", "--json", *(options or AT))
     assert outcome.exit_code == code, outcome.stderr
     return [tuple(row[key] for key in ("kind", "name", "percent", "channel", "state")) for row in outcome.json["rows"]]

@@ -27,7 +27,7 @@ class Price(NamedTuple):
 
 @dataclass(frozen=True)
 class Model:
-    """What a project uses of a model; shares are tenths: of the requests, of the tokens in the first tier, cached."""
+    """The use of a model by a project; shares are tenths: of the requests, of the tokens in the first tier, cached."""
 
     share: int = 10
     input_tokens: int = 1_000

@@ -18,7 +18,7 @@ from tests.helpers.server import serving
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request gets, after some seconds; without a status the connection just ends."""
+    """The answer to a request, after some seconds; without a status the connection just ends."""
 
     status: int | None = 200
     body: bytes = b"ok"

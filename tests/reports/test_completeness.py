@@ -1,4 +1,4 @@
-"""What waits in quarantine and which sources are silent: both agree with plain loops, on both databases."""
+"""The lines that wait in quarantine and the silent sources agree with plain loops, on both databases."""
 
 from __future__ import annotations
 
