@@ -10,7 +10,7 @@ from ledger.book.known_names import words_on
 from ledger.budgets.asked import asked_time
 from ledger.budgets.definitions import read_schedules
 from ledger.budgets.schedule import Part, Schedule, Today, stated_change
-from ledger.budgets.status import BudgetStatus, complete_status_in
+from ledger.budgets.status import BudgetStatus, status_in
 from ledger.errors import LedgerError
 from ledger.reports.completeness import Silence
 from ledger.reports.snapshot import Snapshot
@@ -56,9 +56,7 @@ def read_named(
         if budget is None:
             raise _not_held(name, schedule, asked.day)
         snapshot = Snapshot.of(connection, database)
-        status = complete_status_in(
-            snapshot, asked, basis="posted", now=now, expectations=expectations, budgets=[budget]
-        )
+        status = status_in(snapshot, asked, basis="posted", now=now, expectations=expectations, budgets=[budget])
     return NamedBudget(status.budgets[0], None if name in schedules else file, status.silent, status.notes)
 
 

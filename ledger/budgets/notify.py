@@ -15,7 +15,7 @@ from ledger.budgets.asked import Asked, asked_at
 from ledger.budgets.definitions import read_schedules
 from ledger.budgets.events import Event, claim, confirm, fail, read_told, read_undelivered
 from ledger.budgets.schedule import Schedule, Schedules
-from ledger.budgets.status import BudgetStatus, Status, complete_status_in, held_on, status_of, with_forecasts
+from ledger.budgets.status import BudgetStatus, Status, held_on, status_in, status_of, with_forecasts
 from ledger.channels.message import NotDelivered
 from ledger.channels.send import send
 from ledger.channels.settings import STANDARD_OUTPUT, Address, Channel, read_address
@@ -192,7 +192,7 @@ def make_plan(
     by_name = {channel.name: channel for channel in channels}
     with database.reading() as connection:
         snapshot = Snapshot.of(connection, database)
-        status = complete_status_in(snapshot, asked, basis="posted", now=now, expectations=expectations)
+        status = status_in(snapshot, asked, basis="posted", now=now, expectations=expectations)
         schedules, told = read_schedules(connection), read_told(connection)
         found = news(alerts_at(snapshot, asked, status, schedules, told, now=now), told)
         return Plan(found, read_left(connection, None), Routes(by_name, other, schedules, asked.day))

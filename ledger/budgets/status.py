@@ -161,10 +161,10 @@ def read_status(
     """
     with database.reading() as connection:
         snapshot = Snapshot.of(connection, database)
-        return complete_status_in(snapshot, asked, basis=basis, now=now, expectations=expectations)
+        return status_in(snapshot, asked, basis=basis, now=now, expectations=expectations)
 
 
-def complete_status_in(
+def status_in(
     snapshot: Snapshot,
     asked: Asked,
     *,
@@ -174,33 +174,18 @@ def complete_status_in(
     budgets: Sequence[Budget] | None = None,
 ) -> Status:
     """Reads the status of the budgets in a snapshot, or of these, and how complete it is."""
-    status, month = (
-        status_in(snapshot, asked, basis=basis, now=now, budgets=budgets),
-        _month_of(asked, basis, snapshot.zone),
-    )
-    return with_gaps(snapshot.connection, status, asked, month, expectations, now=now)
-
-
-def status_in(
-    snapshot: Snapshot, asked: Asked, *, basis: Basis, now: datetime, budgets: Sequence[Budget] | None = None
-) -> Status:
-    """Reads the status of the budgets in a snapshot, or of these, without how complete it is."""
     connection, zone = snapshot.connection, snapshot.zone
     if budgets is None:
         budgets = held_on(read_schedules(connection), asked.day)
     status = status_of(budgets, asked, Selection(zone, basis=basis), snapshot.spend)
-    used = with_forecasts(status.budgets, min(asked.at, now), Selection(zone), snapshot.amounts)
-    month = _month_of(asked, basis, zone)
-    return replace(
+    month = asked.selection(Selection(zone, basis=basis), *_bounds(asked.day, "month", zone))
+    status = replace(
         status,
-        budgets=used,
+        budgets=with_forecasts(status.budgets, min(asked.at, now), Selection(zone), snapshot.amounts),
         data_through=read_data_through(snapshot, month, status.data_through),
         unbooked_calls=read_unbooked_calls(connection, month, zone),
     )
-
-
-def _month_of(asked: Asked, basis: Basis, zone: ZoneInfo) -> Selection:
-    return asked.selection(Selection(zone, basis=basis), *_bounds(asked.day, "month", zone))
+    return with_gaps(connection, status, asked, month, expectations, now=now)
 
 
 def held_on(schedules: Schedules, day: date) -> list[Budget]:
