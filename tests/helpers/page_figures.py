@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 from ledger.budgets.forecast import Forecast
@@ -14,6 +14,7 @@ from ledger.pages.figures.month import Close, MonthFigures, Totals
 from ledger.pages.figures.values import (
     Bridge,
     CacheEconomics,
+    Cause,
     Crossing,
     Days,
     Lever,
@@ -52,18 +53,19 @@ def budget_status(name: str, cents: int, used_cents: int, **changes: Any) -> Bud
     return BudgetStatus(budget=Budget(**(facts | fields)), **(status | rest))
 
 
+def _bridge() -> Bridge:
+    movements = (Movement(project, before * CENT, after * CENT) for project, before, after in PROJECTS)
+    cents = (-312, 194, 241, -136, -466, 0, 0, 52)
+    return Bridge(
+        41_500_000_000,
+        37_230_000_000,
+        tuple(sorted(movements, key=lambda each: -abs(each.change_nano))),
+        tuple((cause, one * CENT) for cause, one in zip(get_args(Cause), cents, strict=True)),
+    )
+
+
 def march(**changes: Any) -> MonthFigures:
     """March 2026, closed on 3 April: 37.23 of 40.00 USD after 41.50 in February."""
-    movements = tuple(
-        sorted(
-            (Movement(project, before * CENT, after * CENT) for project, before, after in PROJECTS),
-            key=lambda each: -abs(each.change_nano),
-        )
-    )
-    causes = {
-        "requests": -312, "prompt_length": 194, "tier_mix": 241, "cache": -136, "models": -466, "price": 0,
-        "exchange_rate": 0, "corrections": 52,
-    }  # fmt: skip
     days = tuple((date(2026, 3, day), (40 + day * 37 % 170) * CENT) for day in range(1, 32))
     figures = MonthFigures(
         month="2026-03",
@@ -84,10 +86,7 @@ def march(**changes: Any) -> MonthFigures:
                 date(2026, 4, 30),
             ),
         ),
-        bridge=Bridge(
-            41_500_000_000, 37_230_000_000, movements,
-            tuple((cause, cents * CENT) for cause, cents in causes.items()),  # type: ignore[misc]  # names of causes
-        ),
+        bridge=_bridge(),
         levers=(
             Lever(
                 "uncached_prefix", "contract-review", "doubao-seed-2.0-pro", None, 4_10 * CENT, 900,
