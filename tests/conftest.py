@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -20,6 +20,9 @@ from hypothesis import settings
 from psycopg import sql
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import make_url
+
+if TYPE_CHECKING:
+    from tests.helpers.receiver import Receiver
 
 ROOT = Path(__file__).resolve().parent.parent
 POSTGRES = os.environ.get("TOLLBOOK_TEST_POSTGRES") or "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
@@ -277,6 +280,18 @@ def empty_db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'empty.db'}"
     url: str = request.getfixturevalue("empty_postgres_url")
     return url
+
+
+# --- over HTTP ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A local server that keeps what is posted to it."""
+    from tests.helpers.receiver import running_receiver
+
+    with running_receiver() as found:
+        yield found
 
 
 # --- the command line -----------------------------------------------------------------------------------------------

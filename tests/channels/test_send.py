@@ -9,7 +9,6 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Iterator
 
 import pytest
 
@@ -18,17 +17,11 @@ from ledger.channels.message import Message, NotDelivered
 from ledger.channels.send import send
 from ledger.channels.settings import Address, Channel, Kind, read_address
 from ledger.errors import LedgerError
-from tests.helpers.receiver import Answer, Receiver, running_receiver
+from tests.helpers.receiver import Answer, Receiver
 
 SECRET = "Tr0ub4dor"
 EVIL = "<!channel> @here *bold* [a](http://b) <at user_id=\"all\"></at> & 'x' 😀"
 MESSAGE = Message("evt_1", f"budget {EVIL} has reached 80 % in 2026-03", ("33 of 40 USD spent",), {"percent": 80})
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with running_receiver() as found:
-        yield found
 
 
 def sent(receiver: Receiver, kind: Kind = "webhook", secret: str | None = SECRET, *, seconds: int = 10) -> None:

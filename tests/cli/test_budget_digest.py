@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ import pytest
 
 from tests.cli.test_budget_notify import CHANNELS
 from tests.conftest import Cli, Outcome
-from tests.helpers.budgets import FROM, use
+from tests.helpers.budgets import FROM, refusal, use
 from tests.helpers.ledgers import PRO, database_files, execute, finish, rows, start, tamper
-from tests.helpers.receiver import Answer, Receiver, running_receiver
+from tests.helpers.receiver import Answer, Receiver
 from tests.helpers.sources import lines, record
 from tests.helpers.wallets import close
 
@@ -31,12 +31,6 @@ url_env = "MAIL_URL"
 """
 EVIL = "<!here> *x* @all <a href='http://b'>&"
 Digest = Callable[..., list[tuple[str, str]]]
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with running_receiver() as found:
-        yield found
 
 
 @pytest.fixture
@@ -416,7 +410,6 @@ def test_a_channel_without_its_address_is_refused_before_anything_is_recorded(
 )
 def test_an_address_of_pages_that_is_none_is_refused(cli: Cli, entry: str, words: str) -> None:
     Path("tollbook.toml").write_text(f"[page]\n{entry}\n", encoding="utf-8")
-    outcome = cli("budget", "notify")
-    assert outcome.exit_code == 2
-    assert words in outcome.stderr
-    assert "Tr0ub4dor" not in outcome.stderr
+    told = refusal(cli)
+    assert words in told
+    assert "Tr0ub4dor" not in told

@@ -27,3 +27,10 @@ def status(cli: Cli, *options: str, code: int = 0) -> Any:
     outcome = cli("budget", "status", "--json", *(options or ("--month", "2026-03")))
     assert outcome.exit_code == code, outcome.stderr
     return outcome.json
+
+
+def refusal(cli: Cli) -> str:
+    """Runs notify, which is refused; returns what it says."""
+    outcome = cli("budget", "notify")
+    assert outcome.exit_code == 2
+    return outcome.stderr
