@@ -59,7 +59,12 @@ class Handler(BaseHTTPRequestHandler):
     receiver: Receiver
 
     def do_POST(self) -> None:
-        receiver, body = self.receiver, self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        receiver, length = self.receiver, int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            # The sender died in the middle of its request: nothing was posted.
+            self.close_connection = True
+            return
         receiver.posts.append(Post(self.path, {name.lower(): text for name, text in self.headers.items()}, body))
         answer = receiver.answers.pop(0) if receiver.answers else receiver.otherwise
         time.sleep(answer.seconds)
