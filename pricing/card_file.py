@@ -12,17 +12,16 @@ from typing import Annotated, Any
 
 import msgspec
 
+from pricing.card_values import Key, read_day, read_instant, read_rate, read_source, read_units
 from pricing.errors import RateCardError, retold, shown
 from pricing.money import (
     CURRENCIES,
     INT64_MAX,
     NANO,
-    PICO,
     PICO_PER_NANO,
     Conversion,
     Settlement,
     SettlementMode,
-    parse_units,
 )
 from pricing.rate_card import ModelRates, PromptTier, RateEntry, format_instant
 
@@ -40,6 +39,7 @@ class _Tier(_Strict, frozen=True):
     output: str
     cached_input: str | None = None
     up_to: _Limit | None = None
+    output_up_to: _Limit | None = None
 
 
 class _Price(_Strict, frozen=True):
@@ -96,22 +96,6 @@ class CardFile:
     settlement: Settlement | None
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A place in a file, for refusals: `evolink.toml: model[0].price[1].tiers[2].input`."""
-
-    file: str
-    path: str
-
-    def sub(self, part: str) -> Key:
-        """Returns the place of `part` within this one."""
-        return Key(self.file, f"{self.path}.{part}" if self.path else part)
-
-    def refused(self, rule: str) -> RateCardError:
-        """Returns the refusal of this place's value; `rule` names the value, the rule and the next step."""
-        return RateCardError(": ".join(filter(None, (self.file, self.path, rule))))
-
-
 def parse_card(text: str, name: str) -> CardFile:
     """Reads the card that `text` says; `name` is what refusals call the file."""
     try:
@@ -154,8 +138,8 @@ def _card_file(card: _Card, text: str, key: Key) -> CardFile:
 
 
 def _settlement(settlement: _Settlement, key: Key) -> Settlement:
-    quantum_nano = _units(settlement.quantum, NANO, key.sub("quantum"))
-    minimum_nano = _units(settlement.minimum, NANO, key.sub("minimum"))
+    quantum_nano = read_units(settlement.quantum, NANO, key.sub("quantum"))
+    minimum_nano = read_units(settlement.minimum, NANO, key.sub("minimum"))
     most_nano = INT64_MAX // PICO_PER_NANO
     if not 0 < quantum_nano <= most_nano:
         rule = f"{shown(settlement.quantum)} is not above 0 and up to {most_nano // NANO}; correct it"
@@ -169,17 +153,17 @@ def _conversions(card: _Card, key: Key) -> Iterator[Conversion]:
     latest: dt.datetime | None = None
     for index, conversion in enumerate(card.conversion):
         place = key.sub(f"conversion[{index}]")
-        per_usd_nano = _units(conversion.per_usd, NANO, place.sub("per_usd"))
+        per_usd_nano = read_units(conversion.per_usd, NANO, place.sub("per_usd"))
         if not 0 < per_usd_nano <= INT64_MAX:
             limit = "above 0" if per_usd_nano == 0 else "up to 9223372036"
             raise place.sub("per_usd").refused(
                 f"{shown(conversion.per_usd)} units for 1 USD are not {limit}; correct it"
             )
-        start = _instant(conversion.effective_from, place.sub("effective_from"))
+        start = read_instant(conversion.effective_from, place.sub("effective_from"))
         _refuse_unsorted(start, latest, place)
         latest = start
-        checked_on = _day(conversion.checked_on, place.sub("checked_on"))
-        source_url = _source(conversion.source_url, place.sub("source_url"))
+        checked_on = read_day(conversion.checked_on, place.sub("checked_on"))
+        source_url = read_source(conversion.source_url, place.sub("source_url"))
         yield Conversion(card.currency, per_usd_nano, start, source_url, checked_on)
 
 
@@ -236,34 +220,32 @@ def _entry(card: _Card, settlement: Settlement | None, model: _Model, price: _Pr
         provider=card.provider,
         currency=card.currency,
         model=model.id,
-        effective_from=_instant(price.effective_from, key.sub("effective_from")),
-        effective_to=None if end is None else _instant(end, key.sub("effective_to")),
+        effective_from=read_instant(price.effective_from, key.sub("effective_from")),
+        effective_to=None if end is None else read_instant(end, key.sub("effective_to")),
         tiers=tuple(_tiers(price.tiers, per_tokens, key)),
-        cache_storage_pico=None if storage is None else _rate(storage, per_tokens, key.sub("cache_storage_per_hour")),
+        cache_storage_pico=None
+        if storage is None
+        else read_rate(storage, per_tokens, key.sub("cache_storage_per_hour")),
         max_input_tokens=model.max_input_tokens,
         max_output_tokens=model.max_output_tokens,
         settlement=settlement,
-        source_url=_source(price.source_url, key.sub("source_url")),
-        checked_on=_day(price.checked_on, key.sub("checked_on")),
+        source_url=read_source(price.source_url, key.sub("source_url")),
+        checked_on=read_day(price.checked_on, key.sub("checked_on")),
         derived=price.derived,
     )
 
 
 def _tiers(tiers: Sequence[_Tier], per_tokens: int, key: Key) -> Iterator[PromptTier]:
-    below = 0
     for index, tier in enumerate(tiers):
         place = key.sub(f"tiers[{index}]")
-        if tier.up_to is None and index + 1 < len(tiers):
-            raise place.sub("up_to").refused("is missing; only the last tier may leave its bound out")
-        if tier.up_to is not None and tier.up_to <= below:
-            raise place.sub("up_to").refused(f"{tier.up_to} is not above the {below} before it; sort tiers by bound")
-        below = tier.up_to or below
+        _refuse_misplaced(tiers, index, key)
         cached = tier.cached_input
         rates = PromptTier(
             up_to=tier.up_to,
-            input_pico=_rate(tier.input, per_tokens, place.sub("input")),
-            cached_input_pico=None if cached is None else _rate(cached, per_tokens, place.sub("cached_input")),
-            output_pico=_rate(tier.output, per_tokens, place.sub("output")),
+            input_pico=read_rate(tier.input, per_tokens, place.sub("input")),
+            cached_input_pico=None if cached is None else read_rate(cached, per_tokens, place.sub("cached_input")),
+            output_pico=read_rate(tier.output, per_tokens, place.sub("output")),
+            output_up_to=tier.output_up_to,
         )
         if rates.cached_input_pico is not None and rates.cached_input_pico > rates.input_pico:
             rule = f"{shown(cached)} is above the tier's input rate {shown(tier.input)}; correct one of them"
@@ -271,50 +253,22 @@ def _tiers(tiers: Sequence[_Tier], per_tokens: int, key: Key) -> Iterator[Prompt
         yield rates
 
 
-def _rate(text: str, per_tokens: int, key: Key) -> int:
-    """Reads a rate for `per_tokens` tokens, in pico per token, whole."""
-    rate_pico, rest = divmod(_units(text, PICO, key), per_tokens)
-    if rest:
-        raise key.refused(f"{shown(text)} for {per_tokens} tokens is not whole in 10^-12 per token; correct it")
-    if rate_pico > INT64_MAX:
-        raise key.refused(f"{shown(text)} for {per_tokens} tokens is past 2**63 - 1 times 10^-12 a token; correct it")
-    return rate_pico
-
-
-def _units(text: str, scale: int, key: Key) -> int:
-    """Reads the plain decimal `text`, 0 or more, in whole 1/scale units."""
-    try:
-        units = parse_units(text, scale)
-    except ValueError as error:
-        raise key.refused(f"{error}; correct it") from None
-    if text.startswith("-"):
-        raise key.refused(f"{shown(text)} is negative; write '0' or more")
-    return units
-
-
-def _instant(value: object, key: Key) -> dt.datetime:
-    """Reads a TOML date as UTC midnight, an offset date-time as that instant, in UTC."""
-    if isinstance(value, dt.datetime) and value.tzinfo is not None:
-        try:
-            return value.astimezone(dt.UTC)
-        except OverflowError:
-            raise key.refused(f"{value.isoformat()} is outside the years 1 to 9999 of UTC") from None
-    if isinstance(value, dt.datetime):
-        raise key.refused(f"{value.isoformat()} has no offset; add Z or +08:00, or write the date alone")
-    if isinstance(value, dt.date):
-        return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
-    raise key.refused(f"{shown(value)} isn't a date; write 2026-02-01 or 2026-02-01T00:00:00+08:00 without quotes")
-
-
-def _day(value: object, key: Key) -> dt.date | None:
-    if value is None:
-        return None
-    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        return value
-    raise key.refused(f"{shown(value)} isn't a date; write 2026-11-22 without quotes")
-
-
-def _source(value: str | None, key: Key) -> str | None:
-    if value is None or value.isprintable():
-        return value
-    raise key.refused(f"{shown(value)} has control characters; write the address alone")
+def _refuse_misplaced(tiers: Sequence[_Tier], index: int, key: Key) -> None:
+    """Refuses a tier after which prompts or answers are unsorted, or some of them without a price."""
+    tier, following = tiers[index], tiers[index + 1] if index + 1 < len(tiers) else None
+    place, next_place = key.sub(f"tiers[{index}]"), key.sub(f"tiers[{index + 1}]")
+    bound, output_bound = tier.up_to, tier.output_up_to
+    if following is not None and following.up_to == bound and output_bound is not None:
+        if following.output_up_to is not None and following.output_up_to <= output_bound:
+            rule = f"{following.output_up_to} is not above the {output_bound} before it; sort tiers by bound"
+            raise next_place.sub("output_up_to").refused(rule)
+        return
+    if following is not None and bound is None:
+        raise place.sub("up_to").refused("is missing; only the last tier may leave its bound out")
+    if following is not None and bound is not None and following.up_to is not None and following.up_to <= bound:
+        rule = f"{following.up_to} is not above the {bound} before it; sort tiers by bound"
+        raise next_place.sub("up_to").refused(rule)
+    if output_bound is not None:
+        prompts = "prompts" if bound is None else f"prompts up to {bound}"
+        rule = f"answers above {output_bound} to {prompts} have no price; add their tier without output_up_to after it"
+        raise place.sub("output_up_to").refused(rule)

@@ -8,7 +8,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from pricing.card_file import CardFile, Key, parse_card
+from pricing.card_file import CardFile, parse_card
+from pricing.card_values import Key
 from pricing.errors import RateCardError, UnknownCard, shown
 from pricing.rate_card import ModelRates, RateCard, RateEntry, format_instant
 

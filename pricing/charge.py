@@ -108,17 +108,16 @@ class Charge(NamedTuple):
 def price_entry(
     entry: RateEntry, usage: TokenUsage, card: RateCard | None = None, at: dt.datetime | None = None
 ) -> Charge:
-    """Prices one request by one price entry; the whole input picks the tier of every rate.
+    """Prices one request by one price entry; the whole input, and for some the output, picks the tier of every rate.
 
     By bounds 32_000 (input 32, output 160) and 128_000 (48, 240), in credits per 1M tokens,
     32_000 in + 1_000 out are 32_000 x 32 + 1_000 x 160 millionths of a credit,
     32_001 in + 1_000 out are 32_001 x 48 + 1_000 x 240.
     """
-    input_tokens = usage.input_tokens
-    tier = entry.tier_for(input_tokens)
+    input_tokens, output_tokens = usage.input_tokens, usage.output_tokens
+    tier = entry.tier_for(input_tokens, output_tokens)
     if tier is None:
         raise _over_input(entry, input_tokens)
-    output_tokens = usage.output_tokens
     if entry.max_output_tokens is not None and output_tokens > entry.max_output_tokens:
         raise _over_output(entry, output_tokens)
     cached_tokens = usage.cached_input_tokens
@@ -232,7 +231,7 @@ def _price_block(
 
     Each limit also keeps tokens x rate within 64 bits. What a refused row's product wraps to is thrown away.
     """
-    slot = table.slots(entry_index, input_tokens)
+    slot = table.slots(entry_index, input_tokens, output)
     uncached = input_tokens - cached
     refused = (slot | input_tokens | cached | uncached | output) < 0  # the sign bit of any of them
     refused |= uncached > table.uncached_limit.take(slot)

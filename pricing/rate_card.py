@@ -22,17 +22,28 @@ UNBOUNDED = "unbounded"
 
 @dataclass(frozen=True, slots=True)
 class PromptTier:
-    """Rates in pico per token for prompts of up to `up_to` tokens, inclusive; None has no bound."""
+    """Rates in pico per token for prompts of up to `up_to` tokens and, where given, answers of up to `output_up_to`.
+
+    Both are inclusive; None has no bound.
+    """
 
     up_to: int | None
     input_pico: int
     cached_input_pico: int | None
     output_pico: int
+    output_up_to: int | None = None
 
     @property
     def label(self) -> str:
-        """The bound in digits, or "unbounded"."""
-        return UNBOUNDED if self.up_to is None else str(self.up_to)
+        """The bound in digits, or "unbounded"; with a bound of output both: "32000/200"."""
+        prompt = UNBOUNDED if self.up_to is None else str(self.up_to)
+        return prompt if self.output_up_to is None else f"{prompt}/{self.output_up_to}"
+
+    def holds_for(self, input_tokens: int, output_tokens: int) -> bool:
+        """Tells whether neither bound is passed."""
+        return (self.up_to is None or input_tokens <= self.up_to) and (
+            self.output_up_to is None or output_tokens <= self.output_up_to
+        )
 
 
 @dataclass(frozen=True)
@@ -53,17 +64,20 @@ class RateEntry:
     checked_on: dt.date | None = None
     derived: bool = False
 
-    def tier_for(self, input_tokens: int) -> PromptTier | None:
-        """Returns the first tier whose bound is >= the whole input, cached included; None past the last or limit.
+    def tier_for(self, input_tokens: int, output_tokens: int) -> PromptTier | None:
+        """Returns the first tier that holds for the whole input, cached included; None past the last or limit.
 
-        With bounds 32_000 and 128_000, 32_000 tokens are tier 1 and 32_001 are tier 2, each whole.
+        With bounds 32_000 and 128_000, 32_000 tokens are tier 1 and 32_001 are tier 2, each whole. The last tier of
+        each prompt length has no bound of output.
         """
         if self.max_input_tokens is not None and input_tokens > self.max_input_tokens:
             return None
-        for tier in self.tiers:
-            if tier.up_to is None or input_tokens <= tier.up_to:
-                return tier
-        return None
+        return next((tier for tier in self.tiers if tier.holds_for(input_tokens, output_tokens)), None)
+
+    @property
+    def output_bounds(self) -> list[int]:
+        """The bounds of output among its tiers, ascending: most entries have none."""
+        return sorted({tier.output_up_to for tier in self.tiers if tier.output_up_to is not None})
 
     @property
     def top_tokens(self) -> int | None:
@@ -79,7 +93,7 @@ class RateEntry:
             "model": self.model,
             "effective_from": self.effective_from.isoformat(),
             "effective_to": None if self.effective_to is None else self.effective_to.isoformat(),
-            "tiers": [[tier.up_to, tier.input_pico, tier.cached_input_pico, tier.output_pico] for tier in self.tiers],
+            "tiers": [_content_of(tier) for tier in self.tiers],
             "cache_storage_pico": self.cache_storage_pico,
             "max_input_tokens": self.max_input_tokens,
             "max_output_tokens": self.max_output_tokens,
@@ -108,6 +122,12 @@ class RateEntry:
     def key(self) -> str:
         """A readable name of this version: "evolink/doubao-seed-2.0-code/2026-02-01#1a2b3c4d"."""
         return f"{self.provider}/{self.model}/{format_instant(self.effective_from)}#{self.digest[:8]}"
+
+
+def _content_of(tier: PromptTier) -> list[int | None]:
+    """Returns what decides prices; a tier without a bound of output as in cards that know none."""
+    rates = [tier.up_to, tier.input_pico, tier.cached_input_pico, tier.output_pico]
+    return rates if tier.output_up_to is None else [*rates, tier.output_up_to]
 
 
 @dataclass(frozen=True)

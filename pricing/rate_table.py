@@ -1,12 +1,14 @@
 """Rate entries laid out as arrays, so that each lookup of the rating rule becomes an index.
 
 The arrays are filled by asking the scalar rule once for each span between two dates and each band between two
-token bounds, so there is no second rule here. The last row of each is that of "none": index -1 finds it.
+bounds of input and of output, so there is no second rule here. The last row of each is that of "none": index -1 finds
+it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 from pricing.columns import LAST_US
@@ -56,9 +58,13 @@ class DateTable:
 
 @dataclass(frozen=True, slots=True)
 class RateTable:
-    """Rates and token limits by slot, a slot being one tier of one entry: `slot_of[entry, band]`, -1 for none."""
+    """Rates and token limits by slot, a slot being one tier of one entry.
+
+    `slot_of[entry, band of input, band of output]`, -1 for none.
+    """
 
     bounds: Int64Array
+    output_bounds: Int64Array
     slot_of: Int64Array
     tier_index: Int64Array
     input_pico: Int64Array
@@ -77,11 +83,13 @@ class RateTable:
         tiers = [tier for _, _, tier in slots]
         limits = {entry.max_input_tokens for entry in entries} | {tier.up_to for tier in tiers}
         bounds = sorted(bound for bound in limits if bound is not None)
+        output_bounds = sorted({bound for entry in entries for bound in entry.output_bounds})
         settlements = [entry.settlement or NANO_HALF_EVEN for entry, _, _ in slots]
         distinct = tuple(dict.fromkeys(settlements))
         return cls(
             bounds=_int64(bounds),
-            slot_of=_int64(_slots_by_band(entries, bounds)),
+            output_bounds=_int64(output_bounds),
+            slot_of=_int64(_slots_by_band(entries, bounds, output_bounds)),
             tier_index=_int64([*(index for _, index, _ in slots), -1]),
             input_pico=_rates(tier.input_pico for tier in tiers),
             cached_input_pico=_rates(tier.cached_input_pico or 0 for tier in tiers),
@@ -93,10 +101,12 @@ class RateTable:
             settlement_of=_rates(distinct.index(settlement) for settlement in settlements),
         )
 
-    def slots(self, entry_index: Int64Array, input_tokens: Int64Array) -> Int64Array:
-        """Returns a row's slot, or -1: the band is the number of bounds below the whole input."""
-        band = self.bounds.searchsorted(input_tokens, side="left")
-        return self.slot_of.take(entry_index * (len(self.bounds) + 1) + band)
+    def slots(self, entry_index: Int64Array, input_tokens: Int64Array, output_tokens: Int64Array) -> Int64Array:
+        """Returns a row's slot, or -1: a band is the number of bounds below the whole input, and below the output."""
+        cell = entry_index * (len(self.bounds) + 1) + self.bounds.searchsorted(input_tokens, side="left")
+        if len(self.output_bounds):
+            cell = cell * (len(self.output_bounds) + 1) + self.output_bounds.searchsorted(output_tokens, side="left")
+        return self.slot_of.take(cell)
 
     def settle(self, slots: Int64Array, amount_pico: Int64Array, tokens: Int64Array) -> Int64Array:
         """Returns nano by row, each by the settlement of its entry."""
@@ -110,16 +120,17 @@ class RateTable:
         return amount_nano
 
 
-def _slots_by_band(entries: Sequence[RateEntry], bounds: Sequence[int]) -> Iterable[int]:
-    """Yields, by entry and band of prompt length, the slot of the tier that the scalar rule picks, or -1."""
-    largest_by_band = [*bounds, bounds[-1] + 1 if bounds else INT64_MAX]
+def _slots_by_band(entries: Sequence[RateEntry], bounds: Sequence[int], output_bounds: Sequence[int]) -> Iterable[int]:
+    """Yields, by entry and bands of input and output, the slot of the tier that the scalar rule picks, or -1."""
+    largest = ([*each, each[-1] + 1 if each else INT64_MAX] for each in (bounds, output_bounds))
+    largest_of_bands = list(product(*largest))
     first_slot = 0
     for entry in entries:
-        for largest in largest_by_band:
-            tier = entry.tier_for(largest)
+        for input_tokens, output_tokens in largest_of_bands:
+            tier = entry.tier_for(input_tokens, output_tokens)
             yield -1 if tier is None else first_slot + entry.tiers.index(tier)
         first_slot += len(entry.tiers)
-    yield from [-1] * len(largest_by_band)
+    yield from [-1] * len(largest_of_bands)
 
 
 def _most_tokens(rate_pico: int | None) -> int:

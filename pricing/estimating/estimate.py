@@ -23,8 +23,9 @@ NO_TOKENS = TokenRange(0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class CrossedEdge:
-    """A tier's bound within a count's range: the request's charge at it, and one token past it."""
+    """A tier's bound within the range of a count, "input" or "output": the charge at it, and one token past it."""
 
+    count: str
     tokens: int
     at_edge: Charge
     past_edge: Charge
@@ -34,8 +35,9 @@ class CrossedEdge:
 class PromptEstimate:
     """One request's charges: at the expected count, at the range's low end and at its high end.
 
-    The high end has the worst-case output, where one is given. `top_tokens` is the most input that the entry prices,
-    None without bound; a high end beyond it is priced at it.
+    The high end has the worst-case output, where one is given; where `output_range` crosses a bound of output, low and
+    high are the least and the most of both sides. `top_tokens` is the most input that the entry prices, None without
+    bound; a high end beyond it is priced at it.
     """
 
     expected: Charge
@@ -45,6 +47,7 @@ class PromptEstimate:
     crossed: tuple[CrossedEdge, ...]
     top_tokens: int | None
     per_usd_nano: int | None
+    output_range: tuple[int, int]
 
     @property
     def usd(self) -> Fraction:
@@ -64,12 +67,14 @@ class PromptEstimate:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings of a crossed tier's edge, with both prices, and of a range beyond the card."""
-        low, _, high = self.input_range
+        ranges = {"input": (self.input_range.low, self.input_range.high), "output": self.output_range}
         warnings = [
-            f"the range of {low:,} to {high:,} input tokens crosses {edge.tokens:,}: a request costs "
+            "the range of {:,} to {:,} ".format(*ranges[edge.count])
+            + f"{edge.count} tokens crosses {edge.tokens:,}: a request costs "
             f"{self._shown(edge.at_edge)} at {edge.tokens:,}, {self._shown(edge.past_edge)} at {edge.tokens + 1:,}"
             for edge in self.crossed
         ]
+        high = self.input_range.high
         if self.top_tokens is not None and high > self.top_tokens:
             warnings.append(
                 f"the range reaches {high:,} input tokens, beyond the {self.top_tokens:,} that {self.high.entry.key} "
@@ -116,17 +121,29 @@ def estimate_prompt(
     # What is cut off of a range beyond the card is cached input first: what isn't cached stays, as it costs more.
     high_cached = max(0, cached.high - (input_range.high - high_tokens))
     high_output = output_tokens if max_output_tokens is None else max_output_tokens
-    edges = [tier.up_to for tier in entry.tiers if tier.up_to is not None]
+    edges = sorted({tier.up_to for tier in entry.tiers if tier.up_to is not None})
+    output_edges = [edge for edge in entry.output_bounds if output_tokens <= edge < high_output]
+    # Of a crossed bound of output either side may be the cheaper, or the dearer.
+    sides = [side for edge in output_edges for side in (edge, edge + 1)]
+    crossed = [
+        CrossedEdge("input", edge, charge(edge, cached.expected), charge(edge + 1, cached.expected))
+        for edge in edges
+        if input_range.low <= edge < high_tokens
+    ] + [
+        CrossedEdge("output", edge, *(charge(input_range.expected, cached.expected, side) for side in (edge, edge + 1)))
+        for edge in output_edges
+    ]
     return PromptEstimate(
         charge(input_range.expected, cached.expected),
-        charge(input_range.low, cached.low),
-        charge(high_tokens, high_cached, high_output),
+        min((charge(input_range.low, cached.low, output) for output in (output_tokens, *sides)), key=_amount),
+        max((charge(high_tokens, high_cached, output) for output in (high_output, *sides)), key=_amount),
         input_range,
-        tuple(
-            CrossedEdge(edge, charge(edge, cached.expected), charge(edge + 1, cached.expected))
-            for edge in edges
-            if input_range.low <= edge < high_tokens
-        ),
+        tuple(edge for edge in crossed if edge.at_edge.tier != edge.past_edge.tier),
         top_tokens,
         per_usd_nano,
+        (output_tokens, high_output),
     )
+
+
+def _amount(charge: Charge) -> int:
+    return charge.amount_nano

@@ -43,7 +43,7 @@ def prompt(
     entry: RateEntry, per_usd: Fraction, input_tokens: int, *, cached: int, output: int, name: str
 ) -> PromptEntry:
     """One request; beyond the card's top tier it has no price."""
-    tier = entry.tier_for(input_tokens)
+    tier = entry.tier_for(input_tokens, 0)
     nano = None if tier is None else price_entry(entry, TokenUsage(input_tokens, cached, output)).amount_nano
     usd = None if nano is None else format_usd(Fraction(nano, NANO) / per_usd)
     return PromptEntry(

@@ -123,6 +123,14 @@ def test_a_card_is_read_whole() -> None:
     assert (mini.entries[0].source_url, mini.entries[0].checked_on) == (None, None)
 
 
+def test_a_tier_may_hold_for_short_answers_alone() -> None:
+    short = '{ up_to = 32_000, output_up_to = 200, input = "16", output = "20" },'
+    card = parse_card(CARD.replace("tiers = [\n", f"tiers = [\n  {short}\n", 1), "mine.toml")
+    tiers = card.models["seed-code"].entries[0].tiers
+    assert [tier.label for tier in tiers] == ["32000/200", "32000", "128000", "unbounded"]
+    assert (tiers[0].input_pico, tiers[0].output_pico) == (16 * 10**6, 20 * 10**6)
+
+
 def test_per_tokens_divides() -> None:
     per_thousand = parse_card(changed("per_tokens = 1_000_000", "per_tokens = 1_000"), "rates.toml")
     assert per_thousand.models["seed-code"].entries[0].tiers[0].input_pico == 32 * 10**9
@@ -187,6 +195,19 @@ REFUSED = [
      "model[0].price[0].tiers[1].up_to: 31999 is not above the 32000 before it"),
     ("tiers of one bound", "up_to = 128_000", "up_to = 32_000",
      "model[0].price[0].tiers[1].up_to: 32000 is not above the 32000 before it"),
+    ("bounds of output not sorted", "{ up_to = 128_000,",
+     ('{ up_to = 128_000, output_up_to = 200, input = "1", output = "1" },\n'
+     '  { up_to = 128_000, output_up_to = 200, input = "1", output = "1" },\n  { up_to = 128_000,'),
+     "model[0].price[0].tiers[2].output_up_to: 200 is not above the 200 before it"),
+    ("bound of output after the tier of all", "{ input = \"96\"",
+     '{ up_to = 128_000, output_up_to = 200, input = "1", output = "1" },\n  { input = "96"',
+     "model[0].price[0].tiers[2].up_to: 128000 is not above the 128000 before it"),
+    ("long answers without a price", "up_to = 128_000,", "up_to = 128_000, output_up_to = 200,",
+     "model[0].price[0].tiers[1].output_up_to: answers above 200 to prompts up to 128000 have no price"),
+    ("long answers without a price at the end", "{ input = \"96\"", '{ output_up_to = 200, input = "96"',
+     "model[0].price[0].tiers[2].output_up_to: answers above 200 to prompts have no price"),
+    ("bound of output of 0", "up_to = 1,", "up_to = 1, output_up_to = 0,",
+     "model[0].price[1].tiers[0].output_up_to: expected int >= 1"),
     ("bound left out early", "{ up_to = 128_000, ", "{ ",
      "model[0].price[0].tiers[1].up_to: is missing; only the last tier"),
     ("no tiers", 'tiers = [{ input = "1", output = "2" }]', "tiers = []",

@@ -213,3 +213,55 @@ def test_a_high_end_beyond_the_card_keeps_what_is_not_cached() -> None:
     )
     assert found.usd_low < found.usd < found.usd_high
     assert found.high.amount_nano == price_entry(entry, TokenUsage(256_000, 196_000, 0)).amount_nano
+
+
+# --- bounds of output -----------------------------------------------------------------------------------------------
+
+SHORT = replace(
+    CODE,
+    tiers=(
+        PromptTier(32_000, 800_000, 160_000, 2_000_000, 200),
+        PromptTier(32_000, 800_000, 160_000, 8_000_000),
+        PromptTier(256_000, 2_400_000, 160_000, 24_000_000),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("output_tokens", "most_output", "outputs", "crossed"),
+    [
+        (100, None, (100, 100, 100), []),
+        (100, 200, (100, 100, 200), []),
+        (100, 201, (100, 100, 201), [200]),
+        (200, 1_000, (200, 200, 1_000), [200]),
+        (201, 1_000, (201, 201, 1_000), []),
+    ],
+)
+def test_a_crossed_bound_of_output_is_named_and_both_sides_are_in_the_range(
+    output_tokens: int, most_output: int | None, outputs: tuple[int, int, int], crossed: list[int]
+) -> None:
+    found = estimate(1_000, 1_000, 1_000, SHORT, output_tokens=output_tokens, most_output=most_output)
+    assert amounts(found) == tuple(1_000 * 800 + count * (2_000 if count <= 200 else 8_000) for count in outputs)
+    assert [(edge.count, edge.tokens) for edge in found.crossed] == [("output", edge) for edge in crossed]
+    assert len(found.warnings) == len(crossed)
+
+
+def test_where_long_answers_are_the_cheaper_the_bound_is_the_dearest() -> None:
+    dear = replace(SHORT, tiers=(replace(SHORT.tiers[0], output_pico=90_000_000), *SHORT.tiers[1:]))
+    found = estimate(1_000, 1_000, 1_000, dear, output_tokens=190, most_output=300)
+    assert amounts(found) == (
+        1_000 * 800 + 201 * 8_000,
+        1_000 * 800 + 190 * 90_000,
+        1_000 * 800 + 200 * 90_000,
+    )
+    assert found.warnings == (
+        (
+            "the range of 190 to 300 output tokens crosses 200: a request costs 0.000261111 USD at 200, "
+            "0.000033444 USD at 201"
+        ),
+    )
+
+
+def test_a_bound_of_output_of_other_prompts_is_not_crossed() -> None:
+    assert estimate(40_000, 40_000, 40_000, SHORT, output_tokens=100, most_output=1_000).crossed == ()
+    assert [edge.tokens for edge in estimate(30_000, 32_000, 40_000, SHORT).crossed] == [32_000]

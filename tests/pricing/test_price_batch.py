@@ -78,7 +78,7 @@ def test_every_model_at_every_edge_of_both_cards(provider: str) -> None:
         for at in (START - dt.timedelta(microseconds=1), START, START + dt.timedelta(days=300))
         for whole in WHOLE
         for cached in (0, 1, whole // 2, whole, whole + 1)
-        for output in (0, 1, 128_000, 128_001)
+        for output in (0, 1, 200, 201, 128_000, 128_001)
     ]
     charges = check_equal(card, rows)
     assert 0 < len(charges.errors) < len(rows)
@@ -103,7 +103,11 @@ def entries(draw: st.DrawFn, model: str, start: dt.datetime) -> RateEntry:
     ups: list[int | None] = [*draw(bounds)]
     if not ups or draw(st.booleans()):
         ups.append(None)
-    tiers = tuple(PromptTier(up, draw(rates_pico), draw(st.none() | rates_pico), draw(rates_pico)) for up in ups)
+    tiers = tuple(
+        PromptTier(up, draw(rates_pico), draw(st.none() | rates_pico), draw(rates_pico), output_up_to)
+        for up in ups
+        for output_up_to in [*draw(bounds), None]
+    )
     ends = st.none() | st.integers(1, 3).map(lambda length: start + dt.timedelta(days=length))
     return RateEntry(
         provider="p",

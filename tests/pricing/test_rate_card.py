@@ -36,23 +36,56 @@ def card(*models: ModelRates, currency: str = "CRD", conversions: tuple[Conversi
     [(0, 0), (1, 0), (31_999, 0), (32_000, 0), (32_001, 1), (127_999, 1), (128_000, 1), (128_001, 2), (2**63 - 1, 2)],
 )
 def test_the_first_tier_whose_bound_reaches_the_input_is_picked(input_tokens: int, tier: int) -> None:
-    assert entry().tier_for(input_tokens) is TIERS[tier]
+    assert entry().tier_for(input_tokens, 0) is TIERS[tier]
 
 
 def test_past_the_last_bound_there_is_no_tier() -> None:
     bounded = replace(entry(), tiers=TIERS[:2])
-    assert bounded.tier_for(128_000) is TIERS[1]
-    assert bounded.tier_for(128_001) is None
+    assert bounded.tier_for(128_000, 0) is TIERS[1]
+    assert bounded.tier_for(128_001, 0) is None
 
 
 def test_past_the_limit_there_is_no_tier() -> None:
     limited = replace(entry(), max_input_tokens=100_000)
-    assert limited.tier_for(100_000) is TIERS[1]
-    assert limited.tier_for(100_001) is None
+    assert limited.tier_for(100_000, 0) is TIERS[1]
+    assert limited.tier_for(100_001, 0) is None
 
 
-def test_tiers_are_named_by_their_bound() -> None:
+def test_tiers_are_named_by_their_bounds() -> None:
     assert [tier.label for tier in TIERS] == ["32000", "128000", "unbounded"]
+    assert replace(TIERS[0], output_up_to=200).label == "32000/200"
+    assert replace(TIERS[2], output_up_to=200).label == "unbounded/200"
+
+
+@pytest.mark.parametrize(
+    ("input_tokens", "output_tokens", "tier"),
+    [
+        (0, 0, "32000/200"),
+        (32_000, 200, "32000/200"),
+        (32_000, 201, "32000/1000"),
+        (1, 1_000, "32000/1000"),
+        (1, 1_001, "32000"),
+        (32_000, 2**63 - 1, "32000"),
+        (32_001, 0, "unbounded/200"),
+        (2**63 - 1, 200, "unbounded/200"),
+        (32_001, 201, "unbounded"),
+    ],
+)
+def test_the_first_tier_that_holds_for_input_and_output_is_picked(
+    input_tokens: int, output_tokens: int, tier: str
+) -> None:
+    bounds = [(32_000, 200), (32_000, 1_000), (32_000, None), (None, 200), (None, None)]
+    tiers = tuple(PromptTier(up_to, 1, None, 1, output_up_to) for up_to, output_up_to in bounds)
+    found = replace(entry(), tiers=tiers).tier_for(input_tokens, output_tokens)
+    assert found is not None
+    assert found.label == tier
+
+
+def test_a_bound_of_output_is_part_of_the_content_only_where_there_is_one() -> None:
+    bounded = replace(entry(), tiers=(replace(TIERS[2], output_up_to=200), TIERS[2]))
+    assert RateEntry.from_content(bounded.content()) == bounded
+    assert bounded.digest != replace(entry(), tiers=TIERS[2:]).digest
+    assert '"tiers":[[null,96,6,480,200],[null,96,6,480]]' in bounded.content()
 
 
 # --- content --------------------------------------------------------------------------------------------------------
