@@ -46,6 +46,13 @@ class PromptTier:
         )
 
 
+def tier_order(label: str) -> tuple[int, ...]:
+    """Returns a sort key of labels: bounds of input, then of output, rising; no bound after them, no tier last."""
+    prompt, _slash, output = label.partition("/")
+    rank = (UNBOUNDED, "none").index(prompt) + 1 if not prompt.isdecimal() else 0
+    return (rank, 0 if rank else int(prompt), 0 if output else 1, int(output or 0))
+
+
 @dataclass(frozen=True)
 class RateEntry:
     """One model's prices from `effective_from` (inclusive) to `effective_to` (exclusive) or the next entry."""

@@ -44,9 +44,10 @@ class OverStep(NamedTuple):
 
 
 def steps_of(rate_entry_id: int, entry: RateEntry) -> list[Step]:
-    """Returns the steps of a price entry."""
-    pairs = zip(entry.tiers, entry.tiers[1:], strict=False)
-    return [Step(rate_entry_id, lower.up_to, upper.label) for lower, upper in pairs if lower.up_to is not None]
+    """Returns the steps of a price entry, several to one bound where the tiers above it differ by output too."""
+    bounds = sorted({tier.up_to for tier in entry.tiers if tier.up_to is not None})
+    below = {upper: lower for lower, upper in zip(bounds, [*bounds[1:], None], strict=True)}
+    return [Step(rate_entry_id, below[tier.up_to], tier.label) for tier in entry.tiers if tier.up_to in below]
 
 
 def read_over_steps(

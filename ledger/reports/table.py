@@ -17,6 +17,7 @@ from ledger.reports.tally import Dimensions, Tally, tallied
 from ledger.values.periods import Span
 from pricing.money import divide_half_even
 from pricing.names import did_you_mean, with_question
+from pricing.rate_card import tier_order
 
 Kind: TypeAlias = Literal["text", "count", "money", "usd", "percent"]
 Cell: TypeAlias = str | int | None
@@ -179,15 +180,13 @@ def _sorted(rows: list[Row], columns: Sequence[ReportColumn], dimensions: int, s
     return sorted(rows, key=order)
 
 
-def _rank(cell: Cell, name: str) -> tuple[int, int, str]:
-    """Returns a sort key: numbers falling, text rising, tiers by their bound, nothing last."""
+def _rank(cell: Cell, name: str) -> tuple[int | str, ...]:
+    """Returns a sort key: numbers falling, text rising, tiers by their bounds, nothing last."""
     if cell is None:
-        return (2, 0, "")
+        return (2,)
     if isinstance(cell, int):
-        return (0, -cell, "")
-    if name == "tier" and cell.isascii() and cell.isdigit():
-        return (0, int(cell), "")
-    return (1, name == "tier" and cell == "none", cell)
+        return (0, -cell)
+    return (1, *tier_order(cell)) if name == "tier" else (1, cell)
 
 
 def _title(selection: Selection, span: Span, layout: Layout, earlier: Earlier | None, found: int) -> str:

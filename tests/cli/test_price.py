@@ -32,8 +32,8 @@ CARDS = {"evolink": (EVOLINK, "CRD", Decimal(72)), "volcengine": (VOLCENGINE, "C
 BOUNDS = (32_000, 128_000, 256_000)
 EDGES = [(31_999, 0), (32_000, 0), (32_001, 1), (127_999, 1), (128_000, 1), (128_001, 2), (256_000, 2)]
 KEYS = [
-    "schema", "provider", "model", "card", "tier", "effective_from", "currency", "input_tokens", "cached_input_tokens",
-    "output_tokens", "lines", "amount", "usd",
+    "schema", "provider", "model", "card", "tier", "tier_output", "effective_from", "currency", "input_tokens",
+    "cached_input_tokens", "output_tokens", "lines", "amount", "usd",
 ]  # fmt: skip
 
 
@@ -105,6 +105,16 @@ def test_a_tier_without_bound_is_null(cli: Cli, tmp_path: Path) -> None:
     early = cli(*options, "--at", "2026-01-01T07:59:59Z")
     assert early.exit_code == 2
     assert "2026-01-01" in early.stderr
+
+
+@pytest.mark.parametrize(("output_tokens", "bound", "rate"), [(200, 200, "2"), (201, None, "8")])
+def test_a_short_answer_has_a_tier_of_its_own(cli: Cli, output_tokens: int, bound: int | None, rate: str) -> None:
+    model = ("--provider", "volcengine", "--model", "doubao-seed-1.8", "--at", "2026-03-01")
+    options = ("price", *model, "--input-tokens", 32_000, "--output-tokens", output_tokens)
+    found = cli(*options, "--json").ok().json
+    assert (found["tier"], found["tier_output"], found["lines"][-1]["rate"]) == (32_000, bound, rate)
+    words = "tier up to 32,000 tokens with answers of up to 200;" if bound else "tier up to 32,000 tokens;"
+    assert words in cli(*options).ok().stdout
 
 
 def test_the_table_says_all_places(cli: Cli) -> None:

@@ -35,6 +35,9 @@ def only(before: Any, after: Any, **sides: Any) -> WorkloadChange:
     return found.workloads[0]
 
 
+SEED_1_8 = "doubao-seed-1.8"
+
+
 def test_a_prompt_that_crosses_the_edge() -> None:
     found = compare(side(workload("summarise", 32_000)), side(workload("summarise", 32_001)))
     before = Fraction(32_000 * 32 * 1_000, MILLION)  # credits a month
@@ -54,6 +57,14 @@ def test_a_prompt_that_crosses_the_edge() -> None:
 
 def test_a_move_to_a_cheaper_tier_is_no_warning() -> None:
     assert compare(side(workload("a", 32_001)), side(workload("a", 32_000))).warnings == []
+
+
+def test_an_answer_that_crosses_the_edge() -> None:
+    short, long = (workload("a", 9, model=SEED_1_8, card=VOLCENGINE, output=output) for output in (200, 201))
+    assert [warning.text for warning in compare(side(short), side(long)).warnings] == [
+        "a moves from tier 32,000/200 to 32,000: all its input costs 1 ×, all its output 4 ×"
+    ]
+    assert compare(side(long), side(short)).warnings == []
 
 
 def test_a_move_compares_the_rates_of_both_sides() -> None:

@@ -43,7 +43,7 @@ def prompt(
     entry: RateEntry, per_usd: Fraction, input_tokens: int, *, cached: int, output: int, name: str
 ) -> PromptEntry:
     """One request; beyond the card's top tier it has no price."""
-    tier = entry.tier_for(input_tokens, 0)
+    tier = entry.tier_for(input_tokens, output)
     nano = None if tier is None else price_entry(entry, TokenUsage(input_tokens, cached, output)).amount_nano
     usd = None if nano is None else format_usd(Fraction(nano, NANO) / per_usd)
     return PromptEntry(
@@ -54,6 +54,7 @@ def prompt(
         cached_input_tokens=cached,
         output_tokens=output,
         tier=None if tier is None else tier.up_to,
+        tier_output=None if tier is None else tier.output_up_to,
         amount=None if nano is None else format_nano(nano),
         usd=usd,
         usd_low=usd,
@@ -115,7 +116,7 @@ def side(*workloads: WorkloadEntry, cards: Sequence[RateCard] = (EVOLINK, VOLCEN
 def document(
     *workloads: WorkloadEntry, cards: Sequence[RateCard] = (EVOLINK, VOLCENGINE), **changes: Any
 ) -> WorkloadsDocument:
-    entries = [card.entry_at(model, AT) for card in cards for model in card.models]
+    entries = [entry for card in cards for rates in card.models.values() if (entry := rates.entry_at(AT)) is not None]
     used = {one.card for one in workloads}
     currencies = {one.currency for one in workloads}
     usd = sum((Fraction(one.usd_per_month) for one in workloads if one.usd_per_month is not None), Fraction())

@@ -20,6 +20,7 @@ from ledger.reports.price_steps import steps_of
 from ledger.values.amounts import Amount
 from ledger.values.budget import Budget
 from pricing.money import NANO
+from pricing.rate_card import PromptTier, RateEntry
 from tests.helpers.book import CODE, LITE, NOON, PRO, Book, Booked, Priced
 from tests.helpers.page_months import month_read
 
@@ -182,6 +183,14 @@ def just_over(one: Priced) -> tuple[int, Fraction] | None:
 def test_a_price_entry_has_a_step_between_each_two_tiers(empty_db_url: str) -> None:
     entry = Book(empty_db_url).cards["evolink"].entry_at(PRO, NOON)
     assert [(step.bound, step.tier) for step in steps_of(7, entry)] == [(32_000, "128000"), (128_000, "256000")]
+
+
+def test_a_bound_of_output_is_no_step_between_prompts() -> None:
+    bounds = [(32_000, 200), (32_000, None), (None, 200), (None, None)]
+    tiers = tuple(PromptTier(up_to, 1, None, 1, output_up_to) for up_to, output_up_to in bounds)
+    entry = RateEntry("acme", "USD", "a", NOON, None, tiers)
+    found = [(step.bound, step.tier) for step in steps_of(7, entry)]
+    assert found == [(32_000, "unbounded/200"), (32_000, "unbounded")]
 
 
 # --- prefixes that aren't cached ------------------------------------------------------------------------------------

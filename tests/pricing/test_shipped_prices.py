@@ -74,15 +74,70 @@ def test_each_edge_of_each_tier(provider: str, model: str, input_tokens: int, ti
     assert batch.tier_index.tolist() == [tier]
 
 
+# The same figures of the other models, by the label of a tier; CNY alone.
+OTHER_PRICES = {
+    "doubao-seed-2.1-pro": {"unbounded": (6_000, 1_200, 30_000)},
+    "doubao-seed-2.1-turbo": {"unbounded": (3_000, 600, 15_000)},
+    "doubao-seed-evolving": {"unbounded": (6_000, 1_200, 30_000)},
+    "doubao-seed-1.8": {
+        "32000/200": (800, 160, 2_000),
+        "32000": (800, 160, 8_000),
+        "128000": (1_200, 160, 16_000),
+        "256000": (2_400, 160, 24_000),
+    },
+}
+SUMMER = dt.datetime(2026, 6, 23, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("name", "input_tokens", "output_tokens", "label"),
+    [
+        ("doubao-seed-2.1-pro", 256_000, 1, "unbounded"),
+        ("doubao-seed-2-1-pro-260628", 1, 128_001, "unbounded"),
+        ("doubao-seed-2-1-pro-260915", 1, 1, "unbounded"),
+        ("doubao-seed-2-1-turbo-260628", 32_001, 1, "unbounded"),
+        ("doubao-seed-evolving", 1_024_000, 1, "unbounded"),
+        ("doubao-seed-1-8-251228", 32_000, 200, "32000/200"),
+        ("doubao-seed-1-8-251228", 32_000, 201, "32000"),
+        ("doubao-seed-1-8-251228", 32_001, 200, "128000"),
+        ("doubao-seed-1.8", 128_000, 0, "128000"),
+        ("doubao-seed-1.8", 128_001, 0, "256000"),
+    ],
+)
+def test_the_other_models_on_volcengines_card(name: str, input_tokens: int, output_tokens: int, label: str) -> None:
+    card = CARDS["volcengine"]
+    charge = price_usage(TokenUsage(input_tokens, 1, output_tokens), card=card, model=name, at=SUMMER)
+    input_rate, cached_rate, output_rate = OTHER_PRICES[charge.entry.model][label]
+    assert charge.tier is not None
+    assert charge.tier.label == label
+    assert charge.amount_nano == (input_tokens - 1) * input_rate + cached_rate + output_tokens * output_rate
+    assert charge.entry.derived
+
+
+@pytest.mark.parametrize(
+    ("name", "input_tokens"), [("2.1-pro", 256_001), ("2.1-turbo", 256_001), ("evolving", 1_024_001), ("1.8", 256_001)]
+)
+def test_longer_prompts_of_the_other_models_are_refused(name: str, input_tokens: int) -> None:
+    with pytest.raises(InvalidUsage, match=f"input_tokens {input_tokens} are over the {input_tokens - 1}"):
+        price_usage(TokenUsage(input_tokens), card=CARDS["volcengine"], model=f"doubao-seed-{name}", at=SUMMER)
+
+
 def test_both_cards_hold_these_models_and_no_other() -> None:
     shipped = {(provider, model) for provider, card in CARDS.items() for model in card.models}
-    assert shipped == {(provider, f"doubao-seed-2.0-{model}") for provider, model in TIER_PRICES}
+    assert shipped == {
+        *((provider, f"doubao-seed-2.0-{model}") for provider, model in TIER_PRICES),
+        *(("volcengine", name) for name in OTHER_PRICES),
+    }
+    for name, prices in OTHER_PRICES.items():
+        assert [tier.label for tier in CARDS["volcengine"].models[name].entries[0].tiers] == list(prices)
 
 
 @pytest.mark.parametrize(("provider", "currency", "storage_nano"), [("evolink", "CRD", 170), ("volcengine", "CNY", 17)])
 def test_storage_currency_and_limits(provider: str, currency: str, storage_nano: int) -> None:
     assert CARDS[provider].currency == currency
-    for rates in CARDS[provider].models.values():
+    for model, rates in CARDS[provider].models.items():
+        if model in OTHER_PRICES:
+            continue
         (entry,) = rates.entries
         # 0.17 credits or 0.017 CNY for 1M tokens and an hour
         day = price_storage(entry, 1_000_000, FIRST_DAY, FIRST_DAY + dt.timedelta(hours=24))
@@ -129,6 +184,9 @@ def test_every_entry_says_where_its_figures_come_from() -> None:
         for model, rates in card.models.items():
             (entry,) = rates.entries
             assert entry.source_url is not None
+            if model in OTHER_PRICES:
+                assert (entry.derived, entry.checked_on) == (True, dt.date(2026, 8, 26))
+                continue
             assert entry.derived is (provider == "evolink")
             if provider == "volcengine" or model.endswith(("pro", "lite")):
                 assert (entry.source_url, entry.checked_on) == volcengine

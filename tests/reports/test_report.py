@@ -171,11 +171,13 @@ def test_sorting_numbers_falls_and_text_rises() -> None:
     rows = [row("b", cached=1), row("a", cached=5), row("c", cached=3)]
     assert cells(report(*rows, sort="cached_input_tokens"), "model") == ["a", "c", "b"]
     assert cells(report(*rows, sort="model"), "model") == ["a", "b", "c"]
-    tiers = [row(tier) for tier in ("none", "unbounded", "128000", "32000", "256000")]
+    tiers = [row(tier) for tier in ("none", "unbounded", "128000", "32000", "256000", "unbounded/9", "32000/200")]
     assert cells(report(*tiers, by=("tier",), sort="tier"), "tier") == [
+        "32000/200",
         "32000",
         "128000",
         "256000",
+        "unbounded/9",
         "unbounded",
         "none",
     ]

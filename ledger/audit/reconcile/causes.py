@@ -195,7 +195,8 @@ def lowest_tier(entry: RateEntry) -> RateEntry | None:
     first = entry.tiers[0]
     if len(entry.tiers) == 1:
         return None
-    return replace(entry, tiers=tuple(replace(first, up_to=tier.up_to) for tier in entry.tiers))
+    bounds = ((tier.up_to, tier.output_up_to) for tier in entry.tiers)
+    return replace(entry, tiers=tuple(replace(first, up_to=whole, output_up_to=output) for whole, output in bounds))
 
 
 VARIANTS: dict[Cause, Callable[[RateEntry], RateEntry | None]] = {

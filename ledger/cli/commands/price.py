@@ -73,6 +73,7 @@ def _sheet(charge: Charge, usage: TokenUsage) -> Sheet:
         "model": entry.model,
         "card": entry.key,
         "tier": tier.up_to,
+        "tier_output": tier.output_up_to,
         "effective_from": format_instant(entry.effective_from),
         "currency": charge.currency,
         "input_tokens": usage.input_tokens,
@@ -83,6 +84,8 @@ def _sheet(charge: Charge, usage: TokenUsage) -> Sheet:
         "usd": usd,
     }
     bound = "tier without bound" if tier.up_to is None else f"tier up to {tier.up_to:,} tokens"
+    if tier.output_up_to is not None:
+        bound += f" with answers of up to {tier.output_up_to:,}"
     converted = (
         "" if conversion is None else f" at {format_nano(conversion.per_usd_nano)} {conversion.currency} = 1 USD"
     )

@@ -1,6 +1,8 @@
-"""Moves of prompts to a higher tier, with how much dearer each token gets."""
+"""Moves of requests to a higher tier, with how much dearer each token gets."""
 
 from __future__ import annotations
+
+from math import inf
 
 from ledger.estimates.changes.causes import WorkloadPair
 from ledger.estimates.workloads.document import PromptEntry, WorkloadEntry
@@ -31,14 +33,21 @@ def tier_moves(pair: WorkloadPair) -> list[str]:
 
 
 def _is_move_up(old: PromptEntry, new: PromptEntry) -> bool:
-    if old.amount is None or new.amount is None or old.tier is None:
+    if old.amount is None or new.amount is None:
         return False
-    return new.tier is None or new.tier > old.tier
+    before, after = ((bounds.tier or inf, bounds.tier_output or inf) for bounds in (old, new))
+    return after > before
+
+
+def _tier_words(prompt: PromptEntry) -> str:
+    """`32,000`, with a bound of output `32,000/200`."""
+    words = "the one without bound" if prompt.tier is None else f"{prompt.tier:,}"
+    return words if prompt.tier_output is None else f"{words}/{prompt.tier_output:,}"
 
 
 def _move(pair: WorkloadPair, old: PromptEntry, new: PromptEntry) -> str:
     """`moves from tier 32,000 to 128,000: …`, with the rates of after against those of before."""
-    move = f"moves from tier {old.tier:,} to {'the one without bound' if new.tier is None else f'{new.tier:,}'}"
+    move = f"moves from tier {_tier_words(old)} to {_tier_words(new)}"
     before, after = pair.before.entry_of(pair.old), pair.after.entry_of(pair.new)
     low, high = _tier_of(before, old), _tier_of(after, new)
     if low is None or high is None or not (low.input_pico and low.output_pico) or before.currency != after.currency:
@@ -51,7 +60,8 @@ def _move(pair: WorkloadPair, old: PromptEntry, new: PromptEntry) -> str:
 
 
 def _tier_of(entry: RateEntry, prompt: PromptEntry) -> PromptTier | None:
-    return next((tier for tier in entry.tiers if tier.up_to == prompt.tier), None)
+    bounds = (prompt.tier, prompt.tier_output)
+    return next((tier for tier in entry.tiers if (tier.up_to, tier.output_up_to) == bounds), None)
 
 
 def _times(high: int, low: int) -> str:

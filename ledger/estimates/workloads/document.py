@@ -29,7 +29,7 @@ OutputBasis: TypeAlias = Literal["given", "ledger", "profile", "none"]
 
 
 class PromptEntry(msgspec.Struct, kw_only=True):
-    """One request: counts, tier (its `up_to`; null without bound or price) and costs.
+    """One request: counts, tier (its `up_to`, and as `tier_output` that of output; null without bound or price), costs.
 
     `schema_tokens` are those of tools and output formats, `image_tokens` those of images: both are in the input.
     `uncounted` names what else the request holds; a digest of that tells a change of it. `uncorrected_tokens` is
@@ -55,6 +55,7 @@ class PromptEntry(msgspec.Struct, kw_only=True):
     uncounted: list[str] = []
     uncounted_digest: str | None = None
     uncorrected_tokens: int | None = None
+    tier_output: int | None = None
 
 
 def said_once(warnings: Iterable[tuple[str, str]]) -> list[str]:

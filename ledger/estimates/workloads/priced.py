@@ -139,6 +139,7 @@ def _entry_of(
         max_output_tokens=facts.max_output_tokens,
         message_overhead_tokens=prompt.text.message_overhead_tokens,
         tier=None if tier is None else tier.up_to,
+        tier_output=None if tier is None else tier.output_up_to,
         amount=None if estimate is None else format_nano(estimate.expected.amount_nano),
         usd=None if estimate is None else format_usd(estimate.usd),
         usd_low=None if estimate is None else format_usd(estimate.usd_low),

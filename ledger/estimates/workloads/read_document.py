@@ -27,6 +27,14 @@ _Pico = Annotated[int, msgspec.Meta(ge=0)]
 _Limit = Annotated[int, msgspec.Meta(ge=1)]
 
 
+class _Tier(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    up_to: _Limit | None
+    input_pico: _Pico
+    cached_input_pico: _Pico | None
+    output_pico: _Pico
+    output_up_to: _Limit | None = None
+
+
 class _Rates(msgspec.Struct, forbid_unknown_fields=True):
     """The statement of `RateEntry.content()` in strict types."""
 
@@ -35,7 +43,7 @@ class _Rates(msgspec.Struct, forbid_unknown_fields=True):
     model: str
     effective_from: str
     effective_to: str | None
-    tiers: Annotated[list[tuple[_Limit | None, _Pico, _Pico | None, _Pico]], msgspec.Meta(min_length=1)]
+    tiers: Annotated[list[_Tier], msgspec.Meta(min_length=1)]
     cache_storage_pico: _Pico | None
     max_input_tokens: _Limit | None
     max_output_tokens: _Limit | None

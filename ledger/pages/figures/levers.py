@@ -20,7 +20,7 @@ from ledger.reports.price_steps import OverStep, Step, read_over_steps, steps_of
 from ledger.reports.snapshot import Snapshot
 from ledger.reports.tally import Tally, saving_pico
 from ledger.values.spend import Convertible
-from pricing.money import PICO_PER_NANO, round_usd
+from pricing.money import INT64_MAX, PICO_PER_NANO, round_usd
 from pricing.rate_card import RateEntry
 
 MOST_LEVERS = 3
@@ -79,7 +79,9 @@ def _price_steps(found: Iterator[OverStep], entries: Mapping[int, RateEntry]) ->
     requests: dict[tuple[str, str, int], int] = defaultdict(int)
     for over in found:
         cell = (over.project, over.model, over.step.bound)
-        tier = next(tier for tier in entries[over.step.rate_entry_id].tiers if tier.up_to == over.step.bound)
+        # Of tiers that differ by output the one of the longest answers: at least so much would have been saved.
+        tier = entries[over.step.rate_entry_id].tier_for(over.step.bound, INT64_MAX)
+        assert tier is not None
         cached_pico = tier.input_pico if tier.cached_input_pico is None else tier.cached_input_pico
         uncached_tokens = over.requests * over.step.bound - over.cached_tokens
         cheaper_pico = uncached_tokens * tier.input_pico + over.cached_tokens * cached_pico

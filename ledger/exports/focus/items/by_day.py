@@ -14,9 +14,10 @@ from typing import TypeAlias
 from ledger.book.rows import ADJUSTMENT, nano_by_meter
 from ledger.exports.focus.items.by_charge import is_correction, quantities, usage_day, usage_item
 from ledger.exports.focus.items.item import Item, usage_items
-from ledger.exports.focus.items.lookups import Books, tags_cell, tier_order
+from ledger.exports.focus.items.lookups import Books, tags_cell
 from ledger.exports.focus.items.read import CORRECTING, PostedCharge, RolledUp
 from pricing.charge import METERS
+from pricing.rate_card import tier_order
 
 # Rows of one day are by their item, before its meter, and their price entry.
 Cell: TypeAlias = tuple[Item, int]

@@ -10,9 +10,7 @@ from ledger.book.project_names import Projects
 from ledger.book.rollups import TagSubset
 from ledger.exports.focus.items.item import Rate
 from ledger.values.calendar import Calendar
-from pricing.rate_card import UNBOUNDED, RateEntry
-
-_TIERS_LAST = {UNBOUNDED: 1, "none": 2}
+from pricing.rate_card import RateEntry
 
 
 @dataclass(slots=True)
@@ -39,8 +37,3 @@ class Books:
 def tags_cell(tags: str | None) -> str | None:
     """Returns tags as a cell has them: none is null."""
     return None if tags in {None, "", "{}"} else tags
-
-
-def tier_order(tier: str) -> tuple[int, int]:
-    """Returns a sort key of tiers: their bounds, then the one without, then what has no tier."""
-    return (_TIERS_LAST.get(tier, 0), 0) if tier in _TIERS_LAST else (0, int(tier))

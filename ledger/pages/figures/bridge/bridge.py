@@ -67,11 +67,11 @@ def _usage(months: Sequence[SelectedSpend], usd: Units) -> list[Usage]:
     Of a cell whose prices have other bounds from one entry to the next, tiers are not told apart.
     """
     entries = [{number: EntryRates.of(entry) for number, entry in month.rate_entries.items()} for month in months]
-    bounds: defaultdict[tuple[str | None, ...], set[tuple[int | None, ...]]] = defaultdict(set)
+    bounds: defaultdict[tuple[str | None, ...], set[tuple[str, ...]]] = defaultdict(set)
     for month, rates in zip(months, entries, strict=True):
         for row in month.rows:
             if row.rate_entry_id is not None:
-                bounds[row.dimensions[:2]].add(rates[row.rate_entry_id].bounds)
+                bounds[row.dimensions[:2]].add(tuple(rates[row.rate_entry_id].tiers))
     found: list[Usage] = []
     for month, rates in zip(months, entries, strict=True):
         usage: defaultdict[str, dict[str, CellUsage]] = defaultdict(dict)

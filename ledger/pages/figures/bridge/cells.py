@@ -26,15 +26,13 @@ class EntryRates(NamedTuple):
 
     currency: str
     age: tuple[datetime, str]
-    bounds: tuple[int | None, ...]
     tiers: Mapping[str, tuple[int | None, int | None, int | None]]
     storage_pico: int | None
 
     @classmethod
     def of(cls, entry: RateEntry) -> EntryRates:
         tiers = {tier.label: (tier.input_pico, tier.cached_input_pico, tier.output_pico) for tier in entry.tiers}
-        bounds = tuple(tier.up_to for tier in entry.tiers)
-        return cls(entry.currency, (entry.effective_from, entry.digest), bounds, tiers, entry.cache_storage_pico)
+        return cls(entry.currency, (entry.effective_from, entry.digest), tiers, entry.cache_storage_pico)
 
 
 class Tokens(NamedTuple):
