@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,16 @@ def test_list_shows_every_tier_of_every_built_in_card_without_a_ledger(cli: Cli,
     found = cli("rates", "list", "--provider", "volcengine", "--json").ok().json["rows"]
     assert {row["provider"] for row in found} == {"volcengine"}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_stale_prices_are_those_read_before_the_length_or_never(cli: Cli, tmp_path: Path) -> None:
+    day = datetime.now(UTC).date() - timedelta(days=60)
+    dated = [price("2026-01-01", "1") + f"\nchecked_on = {day}"]
+    dated += [price("2026-01-02", "2") + f"\nchecked_on = {day - timedelta(days=1)}", price("2026-01-03", "3")]
+    cli("rates", "add", card(tmp_path, *dated, provider="acme", currency="USD")).ok()
+    listed = cli("rates", "list", "--provider", "acme", "--stale", "60d", "--json").ok().json["rows"]
+    assert [row["effective_from"] for row in listed] == ["2026-01-02", "2026-01-03"]
+    assert cli("rates", "list", "--stale", "soon").exit_code == 2
 
 
 def test_show_finds_a_model_by_id_and_alias(cli: Cli) -> None:

@@ -14,6 +14,7 @@ from ledger.cli.command import command, group
 from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Cell, Column, Sheet, columns
 from ledger.errors import LedgerError
+from ledger.values.periods import parse_length
 from ledger.values.words import counted
 from pricing.names import with_question
 from pricing.rate_card import format_instant
@@ -45,13 +46,29 @@ def _chosen(app: App, provider: str | None) -> list[RateCard]:
 _only_provider = click.option("--provider", metavar="P", help="Only that provider's card.")
 
 
-@command("tollbook rates list", "tollbook rates list --provider evolink --format csv", within=rates, name="list")
+@command(
+    "tollbook rates list",
+    "tollbook rates list --provider evolink --format csv",
+    "tollbook rates list --stale 60d",
+    within=rates,
+    name="list",
+)
 @_only_provider
-def list_rates(app: App, provider: str | None, output: Output) -> None:
+@click.option(
+    "--stale",
+    metavar="LENGTH",
+    help="Only prices read longer ago than days or weeks such as 60d, or on no known day.",
+)
+def list_rates(app: App, provider: str | None, stale: str | None, output: Output) -> None:
     """List every dated price, per 1M tokens, tier by tier."""
     models = [model for card in _chosen(app, provider) for model in card.models.values()]
-    rows = [row for model in models for entry in model.entries for row in _tier_rows(entry)]
-    output.write(Sheet("Prices per 1M tokens", _COLUMNS, rows))
+    entries = [entry for model in models for entry in model.entries]
+    title = "Prices per 1M tokens"
+    if stale is not None:
+        oldest = (datetime.now(UTC) - parse_length(stale, "--stale")).date()
+        entries = [entry for entry in entries if entry.checked_on is None or entry.checked_on < oldest]
+        title += f", read before {oldest} or on no known day"
+    output.write(Sheet(title, _COLUMNS, [row for entry in entries for row in _tier_rows(entry)]))
 
 
 _COLUMNS = (
