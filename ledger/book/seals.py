@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Table, select
 
 from ledger.book.rows import ChargeRow, Columns, Facts
 from ledger.store.bulk import next_id
+from ledger.store.log import note_rows
 from ledger.store.tables import batches, conversions
 
 _CONVERSION = ChargeRow._fields.index("conversion_id")
@@ -51,6 +52,7 @@ def append_sealed(connection: Connection, table: Table, row: Mapping[str, Any]) 
     newest = connection.execute(select(table.c.digest).order_by(table.c.id.desc()).limit(1)).scalar()
     row = {**row, "id": next_id(connection, table), "previous": newest or ""}
     connection.execute(table.insert().values({**row, "digest": row_digest(table, row)}))
+    note_rows(connection, table, row["id"])
     return int(row["id"])
 
 
