@@ -20,15 +20,14 @@ _TOOL_CALLS = 2 + Facts._fields.index("tool_calls")  # after the record's id and
 LATER = frozenset({"settings"})
 
 
-def amounts_by_currency(columns: Columns) -> dict[str, int]:
-    """Sums nano of charges by currency; none of no charges."""
-    if not columns:
-        return {}
-    charge: Any = ChargeRow._make(columns)  # columns by name
+def amounts_text(columns: Columns) -> str:
+    """Sums nano of charges by currency, as the JSON that a batch has."""
     amounts: dict[str, int] = {}
-    for currency, amount in zip(charge.currency, charge.amount_nano, strict=True):
-        amounts[currency] = amounts.get(currency, 0) + amount
-    return amounts
+    if columns:
+        charge: Any = ChargeRow._make(columns)  # columns by name
+        for currency, amount in zip(charge.currency, charge.amount_nano, strict=True):
+            amounts[currency] = amounts.get(currency, 0) + amount
+    return msgspec.json.encode(amounts, order="sorted").decode()
 
 
 def sealed_conversions(connection: Connection) -> dict[int, tuple[Any, ...]]:
