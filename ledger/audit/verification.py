@@ -17,11 +17,11 @@ LISTED_PROBLEMS = 20
 
 
 class Head(NamedTuple):
-    """An entry of the log by its number and digest: whoever keeps them knows all that came before."""
+    """An entry of the log by its number and digest, which hold all that came before; and when it was made."""
 
     sequence: int
     digest: str
-    at_us: int
+    at_us: int = 0
 
 
 @dataclass(slots=True)

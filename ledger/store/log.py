@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Table, TextClause, select, text
@@ -45,6 +45,23 @@ COVERED = {
     ),
     "quarantine": ("id", "digest", "file", "line", "length", "source", "first_seen_at"),
 }  # fmt: skip
+
+
+class Content(NamedTuple):
+    """What an entry covers: rows as (table, first id, last id, digest), and ranges of quarantine's ids by state."""
+
+    rows: list[tuple[str, int, int, str]]
+    settled: dict[str, list[tuple[int, int]]]
+
+
+def read_content(rows: str, settled: str | None) -> Content:
+    """Reads an entry's columns of these names; ValueError where they hold something else."""
+    try:
+        return msgspec.convert(
+            (msgspec.json.decode(rows), {} if settled is None else msgspec.json.decode(settled)), Content
+        )
+    except (msgspec.MsgspecError, TypeError) as error:
+        raise ValueError(str(error)) from error
 
 
 class Changes:

@@ -12,13 +12,11 @@ from sqlalchemy import Connection, Row, text
 
 from ledger.audit.verification import Head, Verification
 from ledger.store.expressions import ROWS_AT_ONCE
-from ledger.store.log import COVERED, SETTINGS, digest_of_entry, digest_of_settings
+from ledger.store.log import COVERED, SETTINGS, digest_of_entry, digest_of_settings, read_content
 from ledger.store.tables import log_entries
 
 STATES = ("open", "resolved", "accepted", "discarded")
 _COLUMNS = tuple(log_entries.c.keys())
-_Rows = list[tuple[str, int, int, str]]
-_Settled = dict[str, list[tuple[int, int]]]
 
 
 def check_log(connection: Connection, result: Verification, signed: Head | None = None) -> Head | None:
@@ -87,9 +85,8 @@ class _Covered:
     def check(self, entry: Row[Any]) -> None:
         """Compares the rows of an entry with what it says of them, and takes up the states it tells."""
         try:
-            rows = msgspec.json.decode(entry.rows, type=_Rows)
-            settled = msgspec.json.decode(entry.settled, type=_Settled) if entry.settled is not None else {}
-        except (msgspec.DecodeError, TypeError) as error:
+            rows, settled = read_content(entry.rows, entry.settled)
+        except ValueError as error:
             self._result.problem(f"log entry {entry.id}: can't be read: {error}")
             return
         for name, first, last, digest in rows:
@@ -114,14 +111,16 @@ class _Covered:
             count += 1
             self._advance(name)
         if found.hexdigest() != digest:
-            which = first if first == last else f"{first} to {last}"
             said = "no longer as recorded" if count else "missing"
-            self._result.problem(f"{name} {which}: {said} (log entry {entry})")
+            self._result.problem(f"{_words(name, first, last)}: {said} (log entry {entry})")
 
     def _strays(self, name: str, before: int | None = None) -> None:
+        first = last = None
         while (row := self._next[name]) is not None and (before is None or row[0] < before):
-            self._result.problem(f"{name} {row[0]}: is in no entry of the log")
+            first, last = row[0] if first is None else first, row[0]
             self._advance(name)
+        if first is not None:
+            self._result.problem(f"{_words(name, first, last)}: in no entry of the log")
 
     def finish(self) -> None:
         """Names what is in no entry, states that nobody gave, and settings that nobody set."""
@@ -142,3 +141,7 @@ class _Covered:
                 logged = STATES[self._states[number]] if 0 < number < len(self._states) else state
                 if state != logged:
                     self._result.problem(f"quarantine {number}: is {state}, the log says {logged}")
+
+
+def _words(name: str, first: object, last: object) -> str:
+    return f"{name} {first}" if first == last else f"{name} {first} to {last}"
