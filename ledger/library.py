@@ -16,6 +16,7 @@ from ledger.reports.report import ReportOptions, run_report
 from ledger.reports.rows import ReportRows, typed_rows
 from ledger.reports.selection import Basis
 from ledger.store import forks
+from ledger.store.actor import stated_actor
 from ledger.store.database import Database
 from ledger.store.opening import open_ledger
 
@@ -27,8 +28,18 @@ class Ledger:
     kept but its id, time, models, status, service tier and counts, and the tags given.
     """
 
-    def __init__(self, url: str | None = None, *, provider: str | None = None, source: str | None = None) -> None:
-        """Opens the ledger; `source` names the stream that response ids are unique in (default: the provider)."""
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        provider: str | None = None,
+        source: str | None = None,
+        actor: str | None = None,
+    ) -> None:
+        """Opens the ledger; `source` names the stream that response ids are unique in (default: the provider).
+
+        `actor` is who books, for the log (default: TOLLBOOK_ACTOR, else the system's and the database's user).
+        """
         try:
             self._config = load_config(Path.cwd())
             section = self._config.ledger
@@ -38,6 +49,7 @@ class Ledger:
                 create=True,
                 timezone=section.timezone,
                 rollup_tags=section.rollup_tags,
+                actor=stated_actor(actor, "actor"),
             )
         except OSError as error:
             raise LedgerError(f"{error.filename or 'the working directory'}: {error.strerror or error}") from error

@@ -208,6 +208,7 @@ class PostgresLedgers:
         with self._connect(template) as connection:
             self._shape = connection.execute(self._SHAPE).fetchone()
             self._settings = connection.execute("SELECT name, value FROM ledger_settings").fetchall()
+            self._log = connection.execute("SELECT * FROM log_entries").fetchall()
 
     def lend(self) -> str:
         return self._spare.pop() if self._spare else self._server.create(self._template)
@@ -234,6 +235,8 @@ class PostgresLedgers:
                 if table != "alembic_version":
                     connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
             connection.cursor().executemany("INSERT INTO ledger_settings VALUES (%s, %s)", self._settings)
+            listed = ", ".join(["%s"] * len(self._log[0]))
+            connection.cursor().executemany(f"INSERT INTO log_entries VALUES ({listed})", self._log)
 
     def _connect(self, name: str) -> psycopg.Connection[Any]:
         url = self._server.url.set(drivername="postgresql", database=name)

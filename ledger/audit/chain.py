@@ -3,40 +3,19 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, Row, select
 
+from ledger.audit.verification import Verification
 from ledger.book.charges import facts_columns
 from ledger.book.rows import ChargeRow, columns_of
-from ledger.book.seals import amounts_by_currency, batch_digest, sealed_conversions
+from ledger.book.seals import amounts_text, batch_digest, sealed_conversions
 from ledger.store.tables import batches, usage_records
 
 PAGE_ROWS = 8_000
-LISTED_PROBLEMS = 20
-
-
-@dataclass(slots=True)
-class Verification:
-    """Rows checked, by table, and what is wrong: all counted, the first ones in words."""
-
-    checked: Counter[str] = field(default_factory=Counter)
-    problem_count: int = 0
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def passed(self) -> bool:
-        return self.problem_count == 0
-
-    def problem(self, message: str) -> None:
-        self.problem_count += 1
-        if len(self.problems) < LISTED_PROBLEMS:
-            self.problems.append(message)
 
 
 def pages(connection: Connection) -> Iterator[list[Row[Any]]]:
@@ -95,7 +74,7 @@ class Chain:
                 )
             if batch.previous != self._digest:
                 result.problem(f"batch {batch.id}: doesn't follow the digest of the batch before it")
-            if msgspec.json.decode(batch.amounts) != amounts_by_currency(columns_of(charge_rows)):
+            if batch.amounts != amounts_text(columns_of(charge_rows)):
                 result.problem(f"batch {batch.id}: its amounts aren't the sums of its charges")
             if batch_digest(batch._asdict(), rows, charge_rows, self._conversions) != batch.digest:
                 result.problem(f"batch {batch.id}: it or its rows are no longer as they were sealed")

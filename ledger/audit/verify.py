@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from sqlalchemy import Connection, Table, func, select, text
 
-from ledger.audit.chain import LISTED_PROBLEMS, PAGE_ROWS, Chain, Verification, added_in, pages
+from ledger.audit.chain import PAGE_ROWS, Chain, added_in, pages
+from ledger.audit.log.rows import check_log
+from ledger.audit.sources import check_sources
+from ledger.audit.verification import LISTED_PROBLEMS, Head, Verification
 from ledger.book.charges import LIVE_CLASSES, is_undone, posted_charges
 from ledger.book.corrections.reversing import reversal
 from ledger.book.project_names import check_projects
@@ -18,7 +21,7 @@ from ledger.budgets.definitions import check_budgets
 from ledger.budgets.events import check_events
 from ledger.months.rows import check_closings
 from ledger.store.bulk import in_chunks
-from ledger.store.database import Database
+from ledger.store.database import Database, settings_in, zone_named
 from ledger.store.tables import (
     budget_events,
     budgets,
@@ -31,6 +34,7 @@ from ledger.store.tables import (
     rollup_days,
     rollup_keys,
     rollup_quarters,
+    sources,
     usage_records,
     wallet_entries,
     wallet_moves,
@@ -45,37 +49,59 @@ from pricing.rate_card import RateEntry
 from pricing.usage import TokenUsage
 
 
-def verify(database: Database, month: str | None = None) -> Verification:
-    """Checks the whole ledger in one snapshot, or with `month` what is posted in that month; nothing is changed."""
+def verify(database: Database, month: str | None = None, signed: Head | None = None) -> Verification:
+    """Checks the whole ledger in one snapshot, or with `month` what is posted in that month; nothing is changed.
+
+    `signed` is an entry of the log that must be there still. Whatever was done to the tables is a problem, no error.
+    """
     result = Verification()
-    calendar = Calendar(database.zone)
     with database.scratch() as connection:
-        rebuilt = RebuiltRollUps(connection, calendar, database.rollup_tags)
-        rules = _Rules(connection, calendar, result)
-        for posted in _posted(connection, calendar, month, result):
-            for charge, facts in posted:
-                rules.check(charge, facts, result)
-            _check_reversals(connection, posted, result)
-            rebuilt.add(posted)
-        _check_replacements(connection, result)
         if month is None:
-            _check_counts(connection, result)
-        _check_digests(connection, result)
-        for problem in (
-            *check_closings(connection, month),
-            *check_wallets(connection, month),
-            *check_projects(connection),
-            *check_budgets(connection),
-            *check_events(connection),
-        ):
-            result.problem(problem)
-        for table in (closings, wallet_moves, wallet_entries, projects, budgets, budget_events):
-            result.checked[table.name] = _count_rows(connection, table)
-        for cell in rebuilt.too_large():
-            result.problem(f"{cell.table}: {cell.measure} of key {cell.key_id} at {cell.time} pass 64 bits")
-        for kept in (rollup_days, rollup_quarters):
-            _compare(connection, kept, rebuilt.cells(kept), month, result)
+            with result.checking(connection, "the log"):
+                result.head = check_log(connection, result, signed)
+        with result.checking(connection, "batches, charges and roll-ups"):
+            _check_book(connection, database, month, result)
+        with result.checking(connection, "replacements"):
+            _check_replacements(connection, result)
+        for table in (card_versions, rate_entries):
+            with result.checking(connection, table.name):
+                _check_contents(connection, table, result)
+        with result.checking(connection, rollup_keys.name):
+            _check_keys(connection, result)
+        checks: tuple[tuple[str, Callable[[], Iterator[str]]], ...] = (
+            (closings.name, lambda: check_closings(connection, month)),
+            ("wallets", lambda: check_wallets(connection, month)),
+            (projects.name, lambda: check_projects(connection)),
+            (budgets.name, lambda: check_budgets(connection)),
+            (budget_events.name, lambda: check_events(connection)),
+            (sources.name, lambda: check_sources(connection)),
+        )
+        for name, check in checks:
+            with result.checking(connection, name):
+                for problem in check():
+                    result.problem(problem)
+        for table in (closings, wallet_moves, wallet_entries, projects, budgets, budget_events, conversions, sources):
+            with result.checking(connection, table.name):
+                result.checked[table.name] = _count_rows(connection, table)
     return result
+
+
+def _check_book(connection: Connection, database: Database, month: str | None, result: Verification) -> None:
+    """Checks batches, charges and, by the sums of these, roll-ups."""
+    calendar = Calendar(zone_named(settings_in(connection)["timezone"]))
+    rebuilt = RebuiltRollUps(connection, calendar, database.rollup_tags)
+    rules = _Rules(connection, calendar, result)
+    for posted in _posted(connection, calendar, month, result):
+        for charge, facts in posted:
+            rules.check(charge, facts, result)
+        _check_reversals(connection, posted, result)
+        rebuilt.add(posted)
+    if month is None:
+        _check_counts(connection, result)
+    for cell in rebuilt.too_large():
+        result.problem(f"{cell.table}: {cell.measure} of key {cell.key_id} at {cell.time} pass 64 bits")
+    for kept in (rollup_days, rollup_quarters):
+        _compare(connection, kept, rebuilt.cells(kept), month, result)
 
 
 def _count_rows(connection: Connection, table: Table) -> int:
@@ -127,7 +153,7 @@ class _Rules:
             return
         try:
             expected = amounts_of(entry, facts)
-        except PricingError as error:
+        except (PricingError, ArithmeticError, ValueError) as error:
             result.problem(f"{name}: can't be priced again: {error}")
             return
         booked = (charge.tier, *nano_by_meter(charge))
@@ -146,13 +172,16 @@ def _entries(connection: Connection, result: Verification) -> dict[int, RateEntr
     return found
 
 
-def _check_digests(connection: Connection, result: Verification) -> None:
-    """Checks that card versions, card entries and keys of roll-ups still read as they were digested."""
-    for table in (card_versions, rate_entries):
-        for row in connection.execute(select(table.c.id, table.c.content, table.c.digest)):
-            result.checked[table.name] += 1
-            if hashlib.sha256(row.content.encode()).hexdigest() != row.digest:
-                result.problem(f"{table.name} {row.id}: its content is no longer that of its digest")
+def _check_contents(connection: Connection, table: Table, result: Verification) -> None:
+    """Checks that card versions or card entries still read as they were digested."""
+    for row in connection.execute(select(table.c.id, table.c.content, table.c.digest)):
+        result.checked[table.name] += 1
+        if hashlib.sha256(row.content.encode()).hexdigest() != row.digest:
+            result.problem(f"{table.name} {row.id}: its content is no longer that of its digest")
+
+
+def _check_keys(connection: Connection, result: Verification) -> None:
+    """Checks that keys of roll-ups still have the dimensions that they were digested with."""
     for number, digest, *key in connection.execute(select(rollup_keys)):
         result.checked[rollup_keys.name] += 1
         if Dimensions(*key).digest != digest:

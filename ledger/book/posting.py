@@ -19,10 +19,11 @@ from ledger.book.headroom import Headroom
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.rollups import RollUp
 from ledger.book.rows import Columns, Facts, Rated, columns_of, same_facts
-from ledger.book.seals import amounts_by_currency, batch_digest, sealed_conversions
+from ledger.book.seals import amounts_text, batch_digest, sealed_conversions
 from ledger.errors import LedgerError
 from ledger.store.bulk import append_new_rows, append_rows, next_id, upsert
 from ledger.store.database import Database
+from ledger.store.log import note_rows
 from ledger.store.tables import batches, charges, sources, usage_records, wallet_moves
 from ledger.values.calendar import Calendar
 from ledger.values.instants import to_microseconds
@@ -221,11 +222,12 @@ class Poster:
             "last_usage_record_id": added[-1][0] if added else 0,
             "first_charge_id": rows[0][0],
             "last_charge_id": rows[-1][0],
-            "amounts": msgspec.json.encode(amounts_by_currency(columns), order="sorted").decode(),
+            "amounts": amounts_text(columns),
             "previous": previous,
         }
         digest = batch_digest(batch, added, rows, sealed_conversions(connection))
         connection.execute(batches.insert().values(**batch, digest=digest))
+        note_rows(connection, batches, batch_id)
 
 
 def already_posted(connection: Connection, run: Run) -> int | None:

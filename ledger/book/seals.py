@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Table, select
 
 from ledger.book.rows import ChargeRow, Columns, Facts
 from ledger.store.bulk import next_id
+from ledger.store.log import note_rows
 from ledger.store.tables import batches, conversions
 
 _CONVERSION = ChargeRow._fields.index("conversion_id")
@@ -19,15 +20,14 @@ _TOOL_CALLS = 2 + Facts._fields.index("tool_calls")  # after the record's id and
 LATER = frozenset({"settings"})
 
 
-def amounts_by_currency(columns: Columns) -> dict[str, int]:
-    """Sums nano of charges by currency; none of no charges."""
-    if not columns:
-        return {}
-    charge: Any = ChargeRow._make(columns)  # columns by name
+def amounts_text(columns: Columns) -> str:
+    """Sums nano of charges by currency, as the JSON that a batch has."""
     amounts: dict[str, int] = {}
-    for currency, amount in zip(charge.currency, charge.amount_nano, strict=True):
-        amounts[currency] = amounts.get(currency, 0) + amount
-    return amounts
+    if columns:
+        charge: Any = ChargeRow._make(columns)  # columns by name
+        for currency, amount in zip(charge.currency, charge.amount_nano, strict=True):
+            amounts[currency] = amounts.get(currency, 0) + amount
+    return msgspec.json.encode(amounts, order="sorted").decode()
 
 
 def sealed_conversions(connection: Connection) -> dict[int, tuple[Any, ...]]:
@@ -51,6 +51,7 @@ def append_sealed(connection: Connection, table: Table, row: Mapping[str, Any]) 
     newest = connection.execute(select(table.c.digest).order_by(table.c.id.desc()).limit(1)).scalar()
     row = {**row, "id": next_id(connection, table), "previous": newest or ""}
     connection.execute(table.insert().values({**row, "digest": row_digest(table, row)}))
+    note_rows(connection, table, row["id"])
     return int(row["id"])
 
 

@@ -11,6 +11,7 @@ from ledger.book.rebuilt_rollups import RebuiltRollUps, TooLarge
 from ledger.errors import LedgerError
 from ledger.store.bulk import in_chunks
 from ledger.store.database import Database, zone_named
+from ledger.store.log import note_settings
 from ledger.store.opening import joined_tags
 from ledger.store.tables import charges, ledger_settings, rollup_days, rollup_keys, rollup_quarters
 from ledger.values.calendar import Calendar
@@ -30,6 +31,7 @@ def set_timezone(database: Database, timezone: str) -> None:
 
 def _set(database: Database, connection: Connection, name: str, value: str) -> None:
     connection.execute(update(ledger_settings).where(ledger_settings.c.name == name).values(value=value))
+    note_settings(connection)
     database.settings = database.settings | {name: value}
 
 

@@ -47,6 +47,7 @@ SECTIONS = {
     },
     "Check": {
         "reconcile": ("reconcile", "Compare the ledger with the provider's statement or balance."),
+        "log": ("log", "Who changed the ledger, when and how."),
         "verify": ("verify", "Recompute every charge and compare the book with its rows."),
     },
     "Prices and credits": {

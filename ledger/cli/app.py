@@ -1,4 +1,4 @@
-"""The configuration and ledger of a command, and `--db` before or after its name."""
+"""The configuration and ledger of a command, and `--db` and `--actor` before or after its name."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ class App:
 
     def __init__(self) -> None:
         self.db_option: str | None = None
+        self.actor_option: str | None = None
         self._opened: list[Database] = []
 
     @cached_property
@@ -77,12 +78,25 @@ class App:
 
         return database_url(self.db_option, self.config)
 
+    @property
+    def actor(self) -> str | None:
+        """`--actor`, else TOLLBOOK_ACTOR; None where neither says who acts."""
+        from ledger.store.actor import stated_actor
+
+        return stated_actor(self.actor_option)
+
     def open(self, *, create: bool = False) -> Database:
         """Opens the ledger of `db_url`, made first where `create` says so."""
         from ledger.store.opening import open_ledger  # sqlalchemy takes a while to import
 
         section = self.config.ledger
-        database = open_ledger(self.db_url, create=create, timezone=section.timezone, rollup_tags=section.rollup_tags)
+        database = open_ledger(
+            self.db_url,
+            create=create,
+            timezone=section.timezone,
+            rollup_tags=section.rollup_tags,
+            actor=self.actor,
+        )
         self._opened.append(database)
         click.get_current_context().call_on_close(database.close)
         return database
@@ -171,8 +185,20 @@ def _remember_db(context: click.Context, _parameter: click.Parameter, value: str
         context.ensure_object(App).db_option = value
 
 
+def _remember_actor(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.ensure_object(App).actor_option = value
+
+
 def command_options(function: F) -> F:
-    """Adds `--db` to a command; the last one given on the line holds."""
+    """Adds `--db` and `--actor` to a command; the last one given on the line holds."""
+    function = click.option(
+        "--actor",
+        metavar="NAME",
+        expose_value=False,
+        callback=_remember_actor,
+        help="Who does it, for the log. Default: TOLLBOOK_ACTOR, else the system's and the database's user.",
+    )(function)
     return click.option(
         "--db",
         metavar="URL",

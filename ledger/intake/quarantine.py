@@ -16,6 +16,7 @@ from ledger.intake.fields.record import Held, RecordError
 from ledger.intake.fields.times import read_time
 from ledger.intake.labels import RunOptions
 from ledger.store.bulk import in_chunks, next_id
+from ledger.store.log import note_rows, note_state
 from ledger.store.tables import quarantine
 from ledger.values.instants import from_microseconds
 
@@ -39,21 +40,26 @@ def hold(connection: Connection, file: str, held: Sequence[Held], options: RunOp
     added: list[dict[str, Any]] = []
     counted: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
+    reopened: list[int] = []
     for digest, items in by_digest.items():
         first, read = items[0], _as_read(items[-1], options)
         if digest in known:
             entry, state = known[digest]
             again = {"entry": entry, "times": len(items), "last_seen_at": now}
             (counted if state == "discarded" else changed).append(again if state == "discarded" else again | read)
+            if state not in ("open", "discarded"):
+                reopened.append(entry)
             continue
         of_line = {"digest": digest, "file": file, "line": first.line, "length": len(_raw(file, first))}
         seen = {"seen": len(items), "source": first.source, "first_seen_at": now, "last_seen_at": now}
         added.append({"id": number + len(added), **of_line, **seen, **read})
     if added:
         connection.execute(quarantine.insert(), added)
+        note_rows(connection, quarantine, added[0]["id"], added[-1]["id"])
     seen_again = update(quarantine).where(quarantine.c.id == bindparam("entry"))
     for changes in filter(None, (counted, changed)):
         connection.execute(seen_again.values(seen=quarantine.c.seen + bindparam("times")), changes)
+    note_state(connection, reopened, "open")
 
 
 def _raw(file: str, item: Held) -> bytes:
@@ -141,6 +147,7 @@ def settle(connection: Connection, number: int, state: str, resolution: str) -> 
         .where(quarantine.c.id == number)
         .values(state=state, resolution=resolution, resolved_at=datetime.now(UTC))
     )
+    note_state(connection, [number], state)
 
 
 def get_entry(connection: Connection, number: int) -> Row[Any]:

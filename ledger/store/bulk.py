@@ -166,10 +166,3 @@ def postgres_connection(connection: Connection) -> psycopg.Connection[Any]:
 def next_id(connection: Connection, table: Table) -> int:
     """Returns one more than the highest id; only the holder of the write lock may ask."""
     return int(connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()) + 1
-
-
-def append_row(connection: Connection, table: Table, **values: Any) -> int:
-    """Appends a row under the next id, and returns that; only the holder of the write lock may."""
-    number = next_id(connection, table)
-    connection.execute(table.insert().values(id=number, **values))
-    return number

@@ -16,6 +16,7 @@ from sqlalchemy.exc import PendingRollbackError
 
 from ledger.errors import DatabaseFailure, LedgerError
 from ledger.store import forks
+from ledger.store.actor import default_actor
 from ledger.store.engines import (
     LOCK_WAIT_SECONDS,
     WRITE,
@@ -26,6 +27,7 @@ from ledger.store.engines import (
     make_engine,
     unchanged,
 )
+from ledger.store.log import CHANGES, Changes, append_entry
 from ledger.store.tables import ledger_settings
 from ledger.store.urls import masked
 
@@ -33,12 +35,14 @@ from ledger.store.urls import masked
 class Database:
     """An open ledger of the right revision. Its settings are read once, and again by each writer under the lock.
 
-    `is_new` where opening made it, `has_written` once a change was committed. Threads share it. A child made by a fork
-    has connections of its own; see `ledger.store.forks`.
+    `is_new` where opening made it, `has_written` once a change was committed. `actor` is who changes it, None for the
+    operating system's and the database's user. Threads share it. A child made by a fork has connections of its own; see
+    `ledger.store.forks`.
     """
 
-    def __init__(self, engine: Engine, *, is_new: bool = False) -> None:
+    def __init__(self, engine: Engine, *, is_new: bool = False, actor: str | None = None) -> None:
         self.is_new = is_new
+        self.actor = actor
         self.has_written = False
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._settings: dict[str, str] | None = None
@@ -122,6 +126,8 @@ class Database:
             self.settings = settings_in(connection)
             yield connection
             is_kept = transaction.is_active
+            if is_kept:
+                append_entry(connection, self.actor or default_actor(connection))
         self.has_written = self.has_written or is_kept
 
     @contextmanager
@@ -131,7 +137,7 @@ class Database:
         with (
             forks.passing(is_sqlite=self.is_sqlite),
             _failures(process, self.engine.url),
-            connect(self.engine).execution_options(**options) as connection,
+            connect(self.engine).execution_options(**options, **{CHANGES: Changes()}) as connection,
             connection.begin() as transaction,
             unchanged(connection),
         ):

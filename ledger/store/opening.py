@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from ledger.errors import DatabaseFailure, LedgerError
 from ledger.store import forks
+from ledger.store.actor import default_actor
 from ledger.store.database import Database, settings_in, zone_named
 from ledger.store.engines import (
     WRITE,
@@ -25,6 +26,7 @@ from ledger.store.engines import (
     make_engine,
     shown,
 )
+from ledger.store.log import CHANGES, Changes, append_entry, note_settings
 from ledger.store.revision import HEAD_REVISION
 from ledger.store.tables import ledger_settings
 from ledger.store.urls import parse_url
@@ -34,21 +36,28 @@ MAX_ROLLUP_TAGS = 4
 CREATION_LOCK = 7_405_261
 
 
-def open_ledger(url: str, *, create: bool = False, timezone: str = "UTC", rollup_tags: Sequence[str] = ()) -> Database:
-    """Opens a ledger, made first where there is none and `create` says so. LedgerError names what is wrong."""
+def open_ledger(
+    url: str,
+    *,
+    create: bool = False,
+    timezone: str = "UTC",
+    rollup_tags: Sequence[str] = (),
+    actor: str | None = None,
+) -> Database:
+    """Opens a ledger for `actor`; where there is none, `create` makes one. LedgerError names what is wrong."""
     engine = make_engine(parse_url(url))
     try:
         with forks.passing(is_sqlite=engine.dialect.name == "sqlite"), _refusals(engine, "opened"):
             revision = _revision(engine)
             is_new = revision is None and create
             if is_new:
-                create_database(url, timezone=timezone, rollup_tags=rollup_tags)
+                create_database(url, timezone=timezone, rollup_tags=rollup_tags, actor=actor)
                 revision = HEAD_REVISION
         _check_revision(revision, shown(engine))
     except BaseException:
         forks.let_go(engine)
         raise
-    return Database(engine, is_new=is_new)
+    return Database(engine, is_new=is_new, actor=actor)
 
 
 def _check_revision(revision: str | None, where: str) -> None:
@@ -122,7 +131,7 @@ def _revision_in(connection: Connection) -> str | None:
     return None
 
 
-def create_database(url: str, timezone: str = "UTC", rollup_tags: Sequence[str] = ()) -> None:
+def create_database(url: str, timezone: str = "UTC", rollup_tags: Sequence[str] = (), actor: str | None = None) -> None:
     """Builds the schema by its migrations and stores zone and tags; does nothing to a ledger that is there."""
     zone_named(timezone)
     tags = joined_tags(rollup_tags)
@@ -133,12 +142,14 @@ def create_database(url: str, timezone: str = "UTC", rollup_tags: Sequence[str] 
             if _revision_in(connection) is None:
                 migrate(connection, "head")
                 _store_settings(connection, timezone, tags)
+                append_entry(connection, actor or default_actor(connection))
 
 
 @contextmanager
 def _changing(engine: Engine) -> Iterator[Connection]:
     """Opens a connection in a transaction that no other process's change of the schema overlaps."""
-    with connect(engine).execution_options(**{WRITE: True}) as connection, connection.begin():
+    options = {WRITE: True, CHANGES: Changes()}
+    with connect(engine).execution_options(**options) as connection, connection.begin():
         if connection.dialect.name != "sqlite":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CREATION_LOCK})
         yield connection
@@ -172,6 +183,7 @@ def _store_settings(connection: Connection, timezone: str, rollup_tags: str) -> 
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     connection.execute(ledger_settings.insert(), [{"name": name, "value": value} for name, value in values.items()])
+    note_settings(connection)
 
 
 def upgrade_database(url: str) -> tuple[str, str]:

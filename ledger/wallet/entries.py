@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 from ledger.book.open_months import standing_closes
 from ledger.book.seals import read_sealed
 from ledger.store.bulk import append_rows, next_id
+from ledger.store.log import note_rows
 from ledger.store.tables import batches, wallet_entries, wallet_moves
 from ledger.values.calendar import last_day
 from ledger.wallet.book import WalletBook, read_book, wallet_providers
@@ -35,6 +36,8 @@ def write_entries(connection: Connection, closing_id: int, month: str) -> None:
             for part in _parts(entry.amount_nano)
         ]
         append_rows(connection, wallet_entries, rows)
+        if rows:
+            note_rows(connection, wallet_entries, rows[0][0], rows[-1][0])
 
 
 def _parts(amount_nano: int) -> list[int]:

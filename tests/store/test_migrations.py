@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 from ledger.store.revision import HEAD_REVISION
 from ledger.store.tables import APPEND_ONLY, metadata
 from tests.conftest import ROOT, Cli
-from tests.helpers.ledgers import PRO, apply_projects, connected, execute, responses, rows, value
+from tests.helpers.ledgers import PRO, apply_projects, connected, execute, responses, rows, tamper, value
 from tests.helpers.sources import lines, record
 
 TOP_UP = ["wallet", "topup", "--credits", "5", "--grant", "--on", "2026-02-01", "--reference", "X"]
@@ -94,6 +94,30 @@ def test_rows_from_before_calls_of_tools_were_counted_read_as_they_were_sealed(f
     db_cli("verify").ok()
     db_cli("ingest", "-", "--tool-fees", "unbooked", stdin=lines([record("t", requested_model=PRO, tool_calls=2)])).ok()
     db_cli("verify").ok()
+
+
+def test_the_log_begins_with_one_entry_over_what_was_there_before_it(filled: str, db_cli: Cli) -> None:
+    db_cli("ingest", "-", stdin=lines([record(f"x{number}", requested_model="unheard-of") for number in range(3)]))
+    db_cli("quarantine", "discard", "1", "3", "--reason", "a test's").ok()
+    command.downgrade(alembic(filled), "0008")
+    assert "run 'tollbook db upgrade'" in db_cli("verify").stderr
+    db_cli("db", "upgrade").ok()
+    db_cli("verify").ok()
+    assert rows(filled, "SELECT id, actor, settled FROM log_entries") == [(1, "upgrade", '{"discarded":[[1,1],[3,3]]}')]
+    db_cli("ingest", "-", stdin=responses([9])).ok()
+    db_cli("verify").ok()
+    assert db_cli("log", "--json").ok().json["rows"][0]["what"].startswith("log begun; ")
+    tamper(filled, "DELETE FROM projects", "UPDATE quarantine SET state = 'open' WHERE id = 3")
+    found = db_cli("verify", "--json").json["problems"]
+    assert "projects 1: missing (log entry 1)" in found
+    assert "quarantine 3: is open, the log says discarded" in found
+
+
+def test_a_ledger_with_settings_alone_has_them_in_its_log_once_upgraded(db_url: str, db_cli: Cli) -> None:
+    command.downgrade(alembic(db_url), "0008")
+    db_cli("db", "upgrade").ok()
+    db_cli("verify").ok()
+    assert value(db_url, "SELECT count(*) FROM log_entries") == 1
 
 
 def test_a_schema_that_alembic_built_becomes_a_ledger(empty_db_url: str, cli: Cli) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, select
 
-from ledger.store.bulk import append_row
+from ledger.store.log import append_row
 from ledger.store.tables import card_versions, conversions, rate_entries
 from pricing.card_file import CardFile, parse_card
 from pricing.catalog import built_in_card_files, merge_cards

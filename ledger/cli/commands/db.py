@@ -33,7 +33,12 @@ def init(app: App, timezone: str | None) -> None:
     existed = ledger_exists(app.db_url)
     section = app.config.ledger
     if not existed:
-        create_database(app.db_url, timezone=timezone or section.timezone, rollup_tags=section.rollup_tags)
+        create_database(
+            app.db_url,
+            timezone=timezone or section.timezone,
+            rollup_tags=section.rollup_tags,
+            actor=app.actor,
+        )
     database = app.open()
     if existed and timezone is not None and timezone != database.zone_name:
         set_timezone(database, timezone)

@@ -8,35 +8,59 @@ import click
 
 from ledger.cli.app import App, decide_exit
 from ledger.cli.command import command
-from ledger.cli.show.output import Output
+from ledger.cli.show.output import Output, refuse_unwritable
 from ledger.cli.show.sheet import Column, Sheet
+from ledger.cli.show.whole_files import replacing
+from ledger.errors import LedgerError
 from ledger.values.safe_text import visible
 from ledger.values.words import counted
 
 
-@command("tollbook verify", "tollbook verify --month 2026-03", "tollbook verify --json | jq .ok")
+@command(
+    "tollbook verify",
+    "tollbook verify --month 2026-03",
+    "tollbook verify --head ~/tollbook.head",
+    "tollbook verify --json | jq .ok",
+)
 @click.option("--month", metavar="YYYY-MM|last", help="Only what is posted in that month, and its closes.")
-def verify(app: App, month: str | None, output: Output) -> None:
+@click.option("--head", metavar="FILE", help="Compare the log with the head in FILE, and write the new one there.")
+def verify(app: App, month: str | None, head: str | None, output: Output) -> None:
     """Recompute every charge and compare batches and roll-ups with the rows. It fails where something is wrong.
 
     Each charge is priced again from its stored facts and the card entry it is pinned to; each batch is
-    compared with its digest, both roll-ups with sums of the rows, and closed months with theirs.
+    compared with its digest, both roll-ups with sums of the rows, closed months with theirs, and all that
+    the log says was recorded with what is there.
+
+    Only a copy from outside shows that the newest entries were cut off, or the whole rewritten: --head
+    writes the log's last entry to FILE and, from then on, checks that the ledger still has it. Once all is
+    sound FILE gets the newer head; else it stays as it is.
     """
+    from ledger.audit.log.head import head_document, read_head
     from ledger.audit.verify import verify as check
     from ledger.values.periods import parse_month
 
+    if head is not None and month is not None:
+        raise LedgerError("--head is of the whole ledger: leave --month out")
+    signed = None if head is None else read_head(head)
+    if head is not None:
+        refuse_unwritable(head)
     database = app.open()
     span = None if month is None else parse_month(month, zone=database.zone, now=datetime.now(UTC))
-    result = check(database, None if span is None else span.month)
-    document = {
+    result = check(database, None if span is None else span.month, signed)
+    document: dict[str, object] = {
         "ok": result.passed,
         "checked": dict(result.checked),
         "problem_count": result.problem_count,
         "problems": result.problems,
     }
+    if result.head is not None:
+        document["head"] = {"sequence": result.head.sequence, "digest": result.head.digest}
     rows = [(name.replace("_", " "), count) for name, count in result.checked.items()]
     title = "Verified: all sound" if result.passed else counted(result.problem_count, "problem")
     decide_exit(0 if result.passed else 1)
+    if head is not None and result.head is not None and result.passed:
+        with replacing(head) as file:
+            file.write(head_document(result.head, database.url))
     output.write(Sheet(title, (Column("checked"), Column("rows", "count")), rows, document=document))
     for problem in result.problems:
         click.echo(f"Problem: {visible(problem)}", err=True)

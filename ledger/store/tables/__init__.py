@@ -6,6 +6,7 @@ from ledger.store.tables.base import metadata
 from ledger.store.tables.book import batches, charges, closings, ledger_settings, usage_records
 from ledger.store.tables.budget_events import budget_deliveries, budget_events
 from ledger.store.tables.budgets import budgets
+from ledger.store.tables.log import log_entries
 from ledger.store.tables.prices import card_versions, conversions, rate_entries
 from ledger.store.tables.projects import projects
 from ledger.store.tables.quarantine import quarantine, sources
@@ -24,6 +25,7 @@ __all__ = [
     "closings",
     "conversions",
     "ledger_settings",
+    "log_entries",
     "metadata",
     "projects",
     "quarantine",
@@ -51,4 +53,5 @@ APPEND_ONLY = (
     "projects",
     "budgets",
     "budget_events",
+    "log_entries",
 )

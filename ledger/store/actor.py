@@ -1,0 +1,57 @@
+"""Who acts on a ledger, and by which version of tollbook: what the log keeps of each change."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from functools import lru_cache
+
+from sqlalchemy import Connection
+
+from ledger.errors import LedgerError
+from ledger.store.bulk import postgres_connection
+from ledger.values.safe_text import UNPRINTABLE
+
+MAX_ACTOR = 200
+
+
+def stated_actor(option: str | None, name: str = "--actor") -> str | None:
+    """Reads who acts: what `name` says, else TOLLBOOK_ACTOR; LedgerError where it isn't 1 to 200 printable characters.
+
+    None where neither says.
+    """
+    if option is None:
+        name, option = "TOLLBOOK_ACTOR", os.environ.get("TOLLBOOK_ACTOR") or None
+    if option is not None and (not option.strip() or len(option) > MAX_ACTOR or UNPRINTABLE.search(option)):
+        raise LedgerError(f"{name} {option[:40]!r}: give 1 to {MAX_ACTOR} printable characters")
+    return option
+
+
+def default_actor(connection: Connection) -> str:
+    """Returns the operating system's user and, where it is another, the one that PostgreSQL knows."""
+    name = _system_user()
+    if connection.dialect.name == "sqlite":
+        return name
+    role = postgres_connection(connection).info.user
+    return name if role == name else f"{name} as {role}"
+
+
+def _system_user() -> str:
+    """Returns the name of the process's user, else its number: a container's may have none."""
+    if sys.platform == "win32":
+        return getpass.getuser()
+    import pwd  # not on Windows
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+
+
+@lru_cache(maxsize=1)
+def tollbook_version() -> str:
+    """Returns the version of the installed tollbook."""
+    from importlib.metadata import version  # takes a while, and only who writes needs it
+
+    return version("tollbook")

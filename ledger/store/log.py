@@ -1,0 +1,164 @@
+"""The log: one entry a transaction that changed the book, chained, over the rows that it added.
+
+Writers note what they append; `Database.writing` makes the entry of it at the end, under the write lock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, Table, TextClause, select, text
+
+from ledger.store.actor import tollbook_version
+from ledger.store.bulk import next_id
+from ledger.store.tables import ledger_settings, log_entries
+from ledger.values.instants import to_microseconds
+
+# Execution option of a connection: the changes of its transaction.
+CHANGES = "ledger_changes"
+# What the log calls the settings, which are one fact: they have no ids.
+SETTINGS = "ledger_settings"
+
+_SEALED = ("id", "digest")
+# The columns that an entry covers of each table's rows: digest, where it covers a row's others, else all that stay.
+COVERED = {
+    "batches": _SEALED,
+    "closings": _SEALED,
+    "wallet_moves": _SEALED,
+    "projects": _SEALED,
+    "budgets": _SEALED,
+    "budget_events": _SEALED,
+    "wallet_entries": ("id", "closing_id", "provider", "day", "from_account", "to_account", "lot_id", "amount_nano"),
+    "card_versions": ("id", "provider", "origin", "digest", "content", "reason", "added_at"),
+    "rate_entries": (
+        "id", "card_version_id", "provider", "model", "currency", "effective_from", "key", "digest", "content",
+        "recorded_at",
+    ),
+    "conversions": (
+        "id", "provider", "currency", "per_usd_nano", "effective_from", "origin", "source_url", "checked_on", "reason",
+        "added_at",
+    ),
+    "quarantine": ("id", "digest", "file", "line", "length", "source", "first_seen_at"),
+}  # fmt: skip
+
+
+class Content(NamedTuple):
+    """What an entry covers: rows as (table, first id, last id, digest), and ranges of quarantine's ids by state."""
+
+    rows: list[tuple[str, int, int, str]]
+    settled: dict[str, list[tuple[int, int]]]
+
+
+def read_content(rows: str, settled: str | None) -> Content:
+    """Reads an entry's columns of these names; ValueError where they hold something else."""
+    try:
+        return msgspec.convert(
+            (msgspec.json.decode(rows), {} if settled is None else msgspec.json.decode(settled)), Content
+        )
+    except (msgspec.MsgspecError, TypeError) as error:
+        raise ValueError(str(error)) from error
+
+
+class Changes:
+    """What a transaction changed so far: ids added by table, states of quarantine by id, and whether settings."""
+
+    def __init__(self) -> None:
+        self.added: dict[str, tuple[int, int]] = {}
+        self.states: dict[int, str] = {}
+        self.settings = False
+
+
+def _changes(connection: Connection) -> Changes:
+    changes: Changes = connection.get_execution_options()[CHANGES]
+    return changes
+
+
+def note_rows(connection: Connection, table: Table, first: int, last: int | None = None) -> None:
+    """Notes rows appended under the ids from first to last; those of one table follow each other."""
+    added, name = _changes(connection).added, str(table.name)
+    added[name] = (added.get(name, (first, 0))[0], first if last is None else last)
+
+
+def note_state(connection: Connection, numbers: Iterable[int], state: str) -> None:
+    """Notes entries of quarantine that came to a state; what is new is open."""
+    _changes(connection).states.update(dict.fromkeys(numbers, state))
+
+
+def note_settings(connection: Connection) -> None:
+    """Notes that settings of the ledger were stored."""
+    _changes(connection).settings = True
+
+
+def append_row(connection: Connection, table: Table, **values: Any) -> int:
+    """Appends a row under the next id, notes and returns that; only the holder of the write lock may."""
+    number = next_id(connection, table)
+    connection.execute(table.insert().values(id=number, **values))
+    note_rows(connection, table, number)
+    return number
+
+
+def append_entry(connection: Connection, actor: str) -> None:
+    """Appends the entry of a transaction that is about to commit; none where nothing of the book was changed."""
+    changes = _changes(connection)
+    covered: list[tuple[str, int, int, str]] = []
+    for table, (first, last) in changes.added.items():
+        rows = [tuple(row) for row in connection.execute(rows_between(table), {"first": first, "last": last})]
+        if rows:  # none where they were taken back to a savepoint
+            covered.append((table, first, last, digest_of_rows(rows)))
+    if changes.settings:
+        rows = [(row.name, row.value) for row in connection.execute(select(ledger_settings))]
+        covered.append((SETTINGS, 0, 0, digest_of_settings(rows)))
+    if not covered and not changes.states:
+        return
+    last_entry = connection.execute(
+        select(log_entries.c.id, log_entries.c.digest).order_by(log_entries.c.id.desc()).limit(1)
+    ).first()
+    number, previous = (1, "") if last_entry is None else (last_entry.id + 1, last_entry.digest)
+    entry = {
+        "id": number,
+        "at": datetime.now(UTC),
+        "actor": actor,
+        "version": tollbook_version(),
+        "rows": msgspec.json.encode(covered).decode(),
+        "settled": msgspec.json.encode(_ranges_by_state(changes.states)).decode() if changes.states else None,
+        "previous": previous,
+    }
+    values = [to_microseconds(value) if isinstance(value, datetime) else value for value in entry.values()]
+    connection.execute(log_entries.insert().values(**entry, digest=digest_of_entry(values)))
+
+
+def _ranges_by_state(states: dict[int, str]) -> dict[str, list[tuple[int, int]]]:
+    found: dict[str, list[tuple[int, int]]] = {}
+    for number, state in sorted(states.items()):
+        ranges = found.setdefault(state, [])
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    return found
+
+
+@lru_cache(maxsize=len(COVERED))
+def rows_between(table: str) -> TextClause:
+    """Returns the query of a table's covered columns as they are stored, by :first and :last."""
+    return text(f"SELECT {', '.join(COVERED[table])} FROM {table} WHERE id BETWEEN :first AND :last ORDER BY id")
+
+
+def digest_of_rows(rows: Sequence[Sequence[Any]]) -> str:
+    """Computes sha256 over JSON arrays, a line each: rows of covered columns, by id."""
+    return hashlib.sha256(msgspec.json.Encoder().encode_lines(rows)).hexdigest()
+
+
+def digest_of_settings(rows: Iterable[tuple[str, str]]) -> str:
+    """Computes the same over names and values by name, without the row that writers queue on."""
+    return digest_of_rows(sorted(row for row in rows if row[0] != "lock"))
+
+
+def digest_of_entry(values: Sequence[Any]) -> str:
+    """Computes sha256 over an entry's columns before the digest, as stored, as one JSON array."""
+    return hashlib.sha256(msgspec.json.encode(values)).hexdigest()

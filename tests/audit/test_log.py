@@ -1,0 +1,288 @@
+"""The log: who did what with which version, an entry a change, and the head that is signed off."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from ledger import Ledger
+from ledger.audit.log import words
+from ledger.errors import LedgerError
+from ledger.store import actor
+from ledger.store.log import note_settings
+from ledger.store.opening import open_ledger
+from ledger.store.tables import log_entries
+from tests.conftest import Cli
+from tests.helpers.ledgers import apply_projects, responses, rows, tamper, value
+from tests.helpers.sources import lines, response
+from tollbook import __version__
+
+TOP_UP = ("wallet", "topup", "--credits", "5", "--grant", "--on", "2026-02-01", "--reference")
+
+
+def done(cli: Cli, *options: str) -> list[str]:
+    """What the log says was done, oldest first."""
+    return [row["what"] for row in cli("log", "--json", *options).ok().json["rows"]]
+
+
+def last(cli: Cli) -> dict[str, Any]:
+    found: dict[str, Any] = cli("log", "--json").ok().json["rows"][-1]
+    return found
+
+
+# --- who ------------------------------------------------------------------------------------------------------------
+
+
+def test_who_acts_is_stated_before_or_after_the_command_or_in_the_environment(db_cli: Cli, db_url: str) -> None:
+    db_cli("--actor", "ann", *TOP_UP, "A").ok()
+    assert (last(db_cli)["actor"], last(db_cli)["version"]) == ("ann", __version__)
+    db_cli("--actor", "ann", *TOP_UP, "B", "--actor", "bob").ok()
+    assert last(db_cli)["actor"] == "bob"
+    db_cli(*TOP_UP, "C", env={"TOLLBOOK_ACTOR": "ci job 12"}).ok()
+    assert last(db_cli)["actor"] == "ci job 12"
+    with Ledger(db_url, actor="checkout") as book:
+        book.record(response("r1"))
+    assert last(db_cli)["actor"] == "checkout"
+
+
+def test_else_it_is_the_system_s_user_and_the_database_s(
+    db_cli: Cli, db_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = "" if db_url.startswith("sqlite") else " as postgres"
+    monkeypatch.setattr(actor, "_system_user", lambda: "alice")
+    db_cli(*TOP_UP, "A").ok()
+    assert last(db_cli)["actor"] == f"alice{role}"
+    monkeypatch.setattr(actor, "_system_user", lambda: "postgres")
+    db_cli(*TOP_UP, "B").ok()
+    assert last(db_cli)["actor"] == "postgres"
+
+
+def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_123_456)
+    assert actor._system_user() == "uid 4000123456"
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "\x1b[31m", "a" * 201, "a\u202eb"])
+def test_who_acts_is_a_printable_name(cli: Cli, sqlite_url: str, name: str) -> None:
+    outcome = cli("--actor", name, *TOP_UP, "A")
+    assert (outcome.exit_code, "--actor" in outcome.stderr) == (2, True)
+    assert "give 1 to 200 printable characters" in outcome.stderr
+    with pytest.raises(LedgerError, match="printable"):
+        Ledger(sqlite_url, actor=name)
+    assert value(sqlite_url, "SELECT count(*) FROM log_entries") == 1
+
+
+# --- what -----------------------------------------------------------------------------------------------------------
+
+
+FIRST_PRICES = (
+    "card of evolink (built-in); card of volcengine (built-in); 8 prices; "
+    "conversion CRD 72 from 2026-02-01; conversion CNY 7.2 from 2026-02-01"
+)
+
+
+def test_each_change_is_an_entry_in_words(db_cli: Cli, tmp_path: Path) -> None:
+    unknown = [response(f"x{number}", model="unheard-of") for number in range(3)]
+    db_cli("ingest", "-", stdin=responses(range(4)) + lines(unknown))
+    db_cli("void", "--id", "resp_000001", "--reason", "sent twice").ok()
+    db_cli("quarantine", "discard", "1", "2", "--reason", "a test's").ok()
+    apply_projects(db_cli, "".join(f'[[project]]\nid = "p{number}"\n' for number in range(5)))
+    apply_projects(db_cli, "".join(f'[[project]]\nid = "p{number}"\n' for number in range(4)))
+    db_cli(*TOP_UP, "A").ok()
+    db_cli("budget", "set", "search", "--amount", "1usd", "--from", "2026-02-01").ok()
+    db_cli("rates", "conversion", "add", "--per-usd", "68", "--from", "2026-04-01").ok()
+    db_cli("close", "2026-02", "--force", "--reason", "all seen").ok()
+    db_cli("reopen", "2026-02", "--reason", "late usage").ok()
+    db_cli("db", "rollups", "--tag", "team").ok()
+    assert done(db_cli) == [
+        "ledger created",
+        FIRST_PRICES,
+        "ingest: batch 1, 4 charges; 3 lines held back",
+        "void: batch 2, 1 charge: sent twice",
+        "discarded 2 lines: a test's",
+        "5 projects",
+        "project p4 removed",
+        "top-up lot 1",
+        "budget search set",
+        "conversion CRD 68 from 2026-04-01",
+        "closed 2026-02: all seen",
+        "reopened 2026-02: late usage",
+        "settings changed",
+    ]
+    shown = db_cli("log").ok().stdout
+    assert "reopened 2026-02: late usage" in shown
+    assert "closed 2026-02: all seen" in db_cli("log", "--format", "markdown").ok().stdout
+    assert db_cli("log", "--format", "csv").ok().stdout.splitlines()[0] == "entry,at,actor,version,what"
+
+
+def test_a_line_that_comes_again_is_opened_again_and_that_is_logged(db_cli: Cli, tmp_path: Path) -> None:
+    cut = lines([response("r1")])[:80]
+    db_cli("ingest", "-", stdin=cut)
+    db_cli("ingest", "-", stdin=lines([response("r1")])).ok()
+    assert done(db_cli)[-1] == "ingest: batch 1, 1 charge; resolved 1 line"
+    db_cli("ingest", "-", stdin=cut)
+    assert done(db_cli)[-1] == "opened again 1 line"
+    db_cli("verify").ok()
+
+
+def test_what_changes_nothing_leaves_no_entry(db_cli: Cli, db_url: str) -> None:
+    db_cli("ingest", "-", stdin=responses(range(4))).ok()
+    count = value(db_url, "SELECT count(*) FROM log_entries")
+    db_cli("ingest", "-", stdin=responses(range(4))).ok()
+    db_cli("ingest", "-", "--dry-run", stdin=responses(range(9))).ok()
+    db_cli("reprice", "--since", "2026-02-01", "--dry-run").ok()
+    db_cli("close", "2026-02", "--dry-run")
+    db_cli("void", "--id", "resp_000001", "--dry-run").ok()
+    for command in (["verify"], ["report"], ["status"], ["log"], ["db", "check"]):
+        db_cli(*command).ok()
+    assert value(db_url, "SELECT count(*) FROM log_entries") == count
+
+
+def test_what_is_rolled_back_leaves_no_entry(db_url: str) -> None:
+    database = open_ledger(db_url)
+
+    def fail() -> None:
+        with database.writing() as connection:
+            note_settings(connection)
+            raise LedgerError("on purpose")
+
+    with pytest.raises(LedgerError, match="on purpose"):
+        fail()
+    with database.writing() as connection:
+        note_settings(connection)
+        connection.rollback()
+    assert value(db_url, "SELECT count(*) FROM log_entries") == 1
+
+
+def test_many_entries_are_read_in_pages_and_a_table_shows_the_latest(
+    cli: Cli, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ledger.cli.commands import log
+
+    for reference in "ABCDE":
+        cli(*TOP_UP, reference, "--db", sqlite_url).ok()
+    monkeypatch.setattr(words, "PAGE_ENTRIES", 2)
+    monkeypatch.setattr(log, "SHOWN_ENTRIES", 3)
+    assert done(cli, "--db", sqlite_url)[1:] == [f"top-up lot {number}" for number in range(1, 6)]
+    shown = cli("log", "--db", sqlite_url).ok()
+    assert "lot 2" not in shown.stdout
+    assert "lot 3" in shown.stdout
+    assert shown.stderr == "Note: 3 entries before these: --format csv and json have all\n"
+
+
+def test_a_month_is_one_of_the_ledgers_zone(db_cli: Cli, empty_db_url: str, cli: Cli) -> None:
+    cli("db", "init", "--db", empty_db_url, "--timezone", "Asia/Shanghai").ok()
+    for reference in "ABC":
+        cli(*TOP_UP, reference, "--db", empty_db_url).ok()
+    # 2026-03-01T00:00 in Shanghai is 2026-02-28T16:00Z.
+    march = int(datetime(2026, 2, 28, 16, tzinfo=UTC).timestamp()) * 10**6
+    april = int(datetime(2026, 3, 31, 16, tzinfo=UTC).timestamp()) * 10**6
+    tamper(
+        empty_db_url,
+        *(
+            f"UPDATE log_entries SET at = {at} WHERE id = {number}"
+            for number, at in ((1, march - 1), (2, march), (3, april - 1), (4, april))
+        ),
+    )
+    found = cli("log", "--month", "2026-03", "--json", "--db", empty_db_url).ok().json
+    assert [(row["entry"], row["at"]) for row in found["rows"]] == [
+        (2, "2026-03-01T00:00:00+08:00"),
+        (3, "2026-03-31T23:59:59+08:00"),
+    ]
+    assert (found["title"], found["total"]) == ("Log, 2026-03", {"entries": 2})
+
+
+def test_an_entry_that_cant_be_read_is_said(db_cli: Cli, db_url: str) -> None:
+    tamper(db_url, "UPDATE log_entries SET rows = '{'")
+    assert done(db_cli) == ["can't be read: 'tollbook verify' says more"]
+
+
+# --- the head -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def signed(db_cli: Cli, tmp_path: Path) -> Path:
+    """The head of a ledger with three top-ups."""
+    for reference in "ABC":
+        db_cli(*TOP_UP, reference).ok()
+    db_cli("verify", "--head", "head.json").ok()
+    return tmp_path / "head.json"
+
+
+def test_a_head_is_written_and_the_newer_one_replaces_it(db_cli: Cli, db_url: str, signed: Path) -> None:
+    first = json.loads(signed.read_text())
+    assert list(first) == ["schema", "sequence", "digest", "at", "ledger"]
+    assert (first["schema"], first["sequence"]) == (1, 4)
+    assert first["digest"] == value(db_url, "SELECT digest FROM log_entries WHERE id = 4")
+    db_cli(*TOP_UP, "D").ok()
+    found = db_cli("verify", "--head", "head.json", "--json").ok().json
+    assert json.loads(signed.read_text())["sequence"] == 5
+    assert found["head"] == {key: json.loads(signed.read_text())[key] for key in ("sequence", "digest")}
+
+
+def cut_off(url: str, table: str, number: int) -> None:
+    """The last entry goes, together with its row."""
+    tamper(url, f"DELETE FROM {table} WHERE id = {number}", "DELETE FROM log_entries WHERE id = 4")
+
+
+def test_a_cut_off_tail_is_named_and_the_head_is_left(db_cli: Cli, db_url: str, signed: Path) -> None:
+    before = signed.read_bytes()
+    cut_off(db_url, "wallet_moves", 3)
+    db_cli("verify").ok()  # the rest is sound in itself
+    outcome = db_cli("verify", "--head", "head.json")
+    assert outcome.exit_code == 1
+    assert outcome.stderr == "Problem: log entry 4: was signed off and is missing: the log ends with 3\n"
+    assert signed.read_bytes() == before
+
+
+def test_a_rewritten_ledger_is_named(db_cli: Cli, db_url: str, signed: Path) -> None:
+    cut_off(db_url, "wallet_moves", 3)
+    db_cli(*TOP_UP, "other").ok()
+    db_cli(*TOP_UP, "more").ok()
+    db_cli("verify").ok()
+    outcome = db_cli("verify", "--head", "head.json")
+    assert outcome.exit_code == 1
+    assert outcome.stderr == ("Problem: log entry 4: isn't the one that was signed off: the ledger was rewritten\n")
+
+
+def test_no_head_is_written_of_what_isn_t_sound(db_cli: Cli, db_url: str, tmp_path: Path) -> None:
+    tamper(db_url, "UPDATE log_entries SET actor = 'eve'")
+    assert db_cli("verify", "--head", "head.json").exit_code == 1
+    assert not (tmp_path / "head.json").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", '{"schema":2}', '{"schema":1,"sequence":0,"digest":"","at":"","ledger":""}', "\x00", '"x"'],
+)
+def test_a_damaged_head_is_refused(db_cli: Cli, signed: Path, content: str) -> None:
+    signed.write_text(content)
+    outcome = db_cli("verify", "--head", "head.json")
+    assert (outcome.exit_code, outcome.stdout) == (2, "")
+    assert "--head head.json: " in outcome.stderr
+    assert "nothing was checked" in outcome.stderr
+    assert signed.read_text() == content
+
+
+def test_a_head_is_of_the_whole_ledger_and_needs_a_place(db_cli: Cli) -> None:
+    assert "leave --month out" in db_cli("verify", "--head", "h", "--month", "2026-02").stderr
+    assert db_cli("verify", "--head", "no/folder/h").exit_code == 2
+
+
+def test_the_log_is_appended_under_the_lock(db_url: str) -> None:
+    """Entries are 1, 2, 3 … and each follows the one before."""
+    with Ledger(db_url) as book:
+        for number in range(3):
+            book.record(response(f"r{number}"))
+    database = open_ledger(db_url)
+    with database.reading() as connection:
+        found = connection.execute(select(log_entries).order_by(log_entries.c.id)).all()
+    assert [row.id for row in found] == [1, 2, 3, 4]
+    assert [row.previous for row in found] == ["", *(row.digest for row in found[:-1])]
+    assert rows(db_url, "SELECT count(*) FROM batches") == [(3,)]
