@@ -15,8 +15,6 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
 from pathlib import Path
 from weakref import WeakSet
 
@@ -25,6 +23,7 @@ from ledger.errors import DatabaseFailure, LedgerError
 from ledger.intake.application import Call, Recorded, book_calls, book_lines, spooled
 from ledger.intake.containers.source import open_source
 from ledger.intake.labels import RunOptions
+from ledger.live.entry import Entry
 from ledger.live.spool import Spool
 from ledger.store import forks
 from ledger.store.database import Database
@@ -42,24 +41,6 @@ EXIT_SECONDS = 5
 NOTHING = Call((), RunOptions())
 AGAIN = ": record it again, which is harmless where it was booked after all"
 _log = logging.getLogger(__name__)
-
-
-@dataclass(eq=False, slots=True)
-class _Entry:
-    """A call that waits; `until` is when its caller gives up, by time.monotonic()."""
-
-    call: Call
-    until: float
-    timeout: float
-    answer: Future[list[Recorded]] = field(default_factory=Future)
-
-    @property
-    def size(self) -> int:
-        return len(self.call.items)
-
-    @property
-    def left(self) -> float:
-        return max(0.0, self.until - time.monotonic())
 
 
 class Outbox:
@@ -82,7 +63,7 @@ class Outbox:
 
     def _begin(self) -> None:
         self._changed = threading.Condition()
-        self._entries: deque[_Entry] = deque()
+        self._entries: deque[Entry] = deque()
         self._thread: threading.Thread | None = None
         self._is_busy = False
         self._stuck_from = 0.0
@@ -156,8 +137,8 @@ class Outbox:
             self._changed.notify_all()
         thread.join()
 
-    def _put(self, call: Call, timeout: float) -> _Entry:
-        entry = _Entry(call, time.monotonic() + timeout, timeout)
+    def _put(self, call: Call, timeout: float) -> Entry:
+        entry = Entry(call, time.monotonic() + timeout, timeout)
         with self._changed:
             if self._is_closed:
                 raise LedgerError("the ledger is closed: open it again with Ledger(url)")
@@ -172,7 +153,7 @@ class Outbox:
             self._changed.notify_all()
         return entry
 
-    def _give_up(self, entry: _Entry, error: Exception) -> list[Recorded]:
+    def _give_up(self, entry: Entry, error: Exception) -> list[Recorded]:
         """Takes a call back; returns what became of it in the spool, or raises the error."""
         answer = entry.answer
         with self._changed:
@@ -240,9 +221,9 @@ class Outbox:
                 self._changed.wait(max(0.0, self._retry_at - time.monotonic()) if self._has_spooled() else None)
         return False
 
-    def _take(self) -> list[_Entry]:
+    def _take(self) -> list[Entry]:
         """Takes the calls that wait, as many as go in one transaction; those taken back by their callers are gone."""
-        taken: list[_Entry] = []
+        taken: list[Entry] = []
         size = 0
         with self._changed:
             while self._entries and (not size or size + self._entries[0].size <= MAX_AT_ONCE):
@@ -252,7 +233,7 @@ class Outbox:
                     size += entry.size
         return taken
 
-    def _book(self, entries: Sequence[_Entry]) -> None:
+    def _book(self, entries: Sequence[Entry]) -> None:
         """Books calls in one transaction, or each in its own where that fails: the error of one isn't the others'."""
         if not entries:
             return
