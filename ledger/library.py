@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from ledger.config import database_url, load_config
-from ledger.errors import LedgerError
-from ledger.intake.application import Recorded, record_all
+from ledger.errors import DatabaseFailure, LedgerError
+from ledger.intake.application import Call, Recorded, read_call
 from ledger.intake.labels import Resolver, RunOptions
+from ledger.live.outbox import NOTHING, Outbox
+from ledger.live.spool import Spool
 from ledger.reports.report import ReportOptions, run_report
 from ledger.reports.rows import ReportRows, typed_rows
 from ledger.reports.selection import Basis
-from ledger.store import forks
 from ledger.store.actor import stated_actor
 from ledger.store.database import Database
 from ledger.store.opening import open_ledger
+from ledger.store.urls import masked, parse_url
+
+MAX_TIMEOUT = 86_400
 
 
 class Ledger:
@@ -35,44 +40,71 @@ class Ledger:
         provider: str | None = None,
         source: str | None = None,
         actor: str | None = None,
+        timeout: float = 30,
+        spool: str | Path | None = None,
     ) -> None:
         """Opens the ledger; `source` names the stream that response ids are unique in (default: the provider).
 
-        `actor` is who books, for the log (default: TOLLBOOK_ACTOR, else the system's and the database's user).
+        `actor` is who books, for the log (default: TOLLBOOK_ACTOR, else the system's and the database's user). No call
+        takes longer than `timeout` seconds. What isn't booked by then goes to the file `spool`, if one is named, and is
+        booked from there later; a database that is away is no error then.
         """
+        self._timeout = _seconds(timeout)
         try:
             self._config = load_config(Path.cwd())
             section = self._config.ledger
             Resolver(RunOptions(provider, source), self._config)
-            self._database = open_ledger(
-                database_url(url, self._config),
+            self._url = database_url(url, self._config)
+            self._name = masked(parse_url(self._url))
+            opened = partial(
+                open_ledger,
+                self._url,
                 create=True,
                 timezone=section.timezone,
                 rollup_tags=section.rollup_tags,
                 actor=stated_actor(actor, "actor"),
             )
+            kept = None if spool is None else Spool(Path(spool).absolute())
+            self._outbox = Outbox(opened, self._config, kept)
+            # Whoever lets go of a ledger lets go of its connection, without having to say so.
+            weakref.finalize(self, self._outbox.stop).atexit = False
+            self._outbox.book(NOTHING, self._timeout)
+        except DatabaseFailure:
+            if spool is None:
+                raise
         except OSError as error:
             raise LedgerError(f"{error.filename or 'the working directory'}: {error.strerror or error}") from error
         self._provider = provider
         self._source = source
-        self._lock = forks.Lock()
+        self._reports: Database | None = None
         self._closed = False
 
     def __enter__(self) -> Self:
-        self._open()
+        self._check_open()
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Ledger {self._database.url}{', closed' if self._closed else ''}>"
+        return f"<Ledger {self._name}{', closed' if self._closed else ''}>"
 
     def close(self) -> None:
         """Closes the ledger, once what is under way is done; it refuses all calls from then on."""
-        with self._lock:
-            self._closed = True
-            self._database.close()
+        self._closed = True
+        self._outbox.close(self._timeout)
+        if self._reports is not None:
+            self._reports.close()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Counts responses so far by status, with those `waiting` now and those `drained` from the spool."""
+        return {**self._outbox.counts, "waiting": self._outbox.waiting}
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Books what waits, in the spool too; returns whether nothing is left."""
+        self._check_open()
+        return self._outbox.flush(self._seconds(timeout))
 
     def record(
         self,
@@ -81,13 +113,15 @@ class Ledger:
         requested_model: str | None = None,
         project: str | None = None,
         tags: Mapping[str, object] | None = None,
+        timeout: float | None = None,
     ) -> Recorded:
         """Books one response (an SDK object or a dict) at once; the same response again is a `duplicate`.
 
         What can't be booked, whatever it is, goes to quarantine and the result says why. LedgerError is for the
-        ledger itself: closed, or (DatabaseFailure) away.
+        ledger itself: closed, or (DatabaseFailure) away or silent for `timeout` seconds (default: the ledger's).
         """
-        return self.record_many([response], requested_model=requested_model, project=project, tags=tags)[0]
+        call = self._read([response], requested_model, project, tags)
+        return self._outbox.book(call, self._seconds(timeout))[0]
 
     def record_many(
         self,
@@ -96,23 +130,13 @@ class Ledger:
         requested_model: str | None = None,
         project: str | None = None,
         tags: Mapping[str, object] | None = None,
+        timeout: float | None = None,
     ) -> list[Recorded]:
         """Books responses in one transaction, all or none where the database fails; the results in their order."""
         if isinstance(responses, (Mapping, str, bytes)) or hasattr(responses, "model_dump"):
             raise LedgerError(f"record_many takes a list of responses: pass one {type(responses).__name__} to record")
-        given = list(responses)
-        with self._lock:
-            database = self._open()
-            return record_all(
-                database,
-                self._config,
-                given,
-                provider=self._provider,
-                source=self._source,
-                requested_model=requested_model,
-                project=project,
-                tags=tags,
-            )
+        call = self._read(list(responses), requested_model, project, tags)
+        return self._outbox.book(call, self._seconds(timeout))
 
     async def arecord(
         self,
@@ -121,10 +145,22 @@ class Ledger:
         requested_model: str | None = None,
         project: str | None = None,
         tags: Mapping[str, object] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - what it bounds isn't cancelled: it is spooled
     ) -> Recorded:
-        """Books one response as `record` does, in a thread, while the event loop goes on."""
-        return await asyncio.to_thread(
-            self.record, response, requested_model=requested_model, project=project, tags=tags
+        """Books one response as `record` does, while the event loop goes on."""
+        call = self._read([response], requested_model, project, tags)
+        [told] = await self._outbox.abook(call, self._seconds(timeout))
+        return told
+
+    def _read(self, responses: Sequence[object], requested_model: object, project: object, tags: object) -> Call:
+        self._check_open()
+        return read_call(
+            responses,
+            provider=self._provider,
+            source=self._source,
+            requested_model=requested_model,
+            project=project,
+            tags=tags,
         )
 
     def report(
@@ -154,12 +190,24 @@ class Ledger:
             models=_texts(model),
             tags=[f"{key}={value}" for key, value in (tags or {}).items()],
         )
-        return typed_rows(run_report(self._open(), options, now=datetime.now(UTC)))
+        self._check_open()
+        # A connection apart from the outbox's, which is cut where it stops answering.
+        if self._reports is None:
+            self._reports = open_ledger(self._url)
+        return typed_rows(run_report(self._reports, options, now=datetime.now(UTC)))
 
-    def _open(self) -> Database:
+    def _seconds(self, timeout: float | None) -> float:
+        return self._timeout if timeout is None else _seconds(timeout)
+
+    def _check_open(self) -> None:
         if self._closed:
-            raise LedgerError(f"the ledger {self._database.url} is closed: open it again with Ledger(url)")
-        return self._database
+            raise LedgerError(f"the ledger {self._name} is closed: open it again with Ledger(url)")
+
+
+def _seconds(timeout: object) -> float:
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 <= timeout <= MAX_TIMEOUT:
+        raise LedgerError(f"timeout {timeout!r} isn't a number of seconds up to a day: give one such as 30")
+    return timeout
 
 
 def _texts(names: str | Sequence[str]) -> Sequence[str]:

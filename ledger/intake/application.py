@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from sqlalchemy import Connection
 
 from ledger.book.posting import Run
 from ledger.config import Config, load_config
 from ledger.errors import LedgerError
+from ledger.intake.containers.source import Source
 from ledger.intake.fields.kinds import carries_usage, named_kind
 from ledger.intake.fields.record import IGNORED, Held, Ignored, Item, Parsed, RecordError, Rejected, UsageRecord
 from ledger.intake.fields.record_fields import to_fields
 from ledger.intake.fields.refusals import sealed
 from ledger.intake.fields.values import read_tags, read_text
 from ledger.intake.formats import chat, responses
+from ledger.intake.formats.records import REFUSED
 from ledger.intake.formats.registry import recognise, unrecognised
 from ledger.intake.labels import Resolver, RunOptions
-from ledger.intake.pipeline import Intake
-from ledger.intake.portions.portion import resolved
+from ledger.intake.pipeline import Intake, fields_of
+from ledger.intake.portions.portion import portions, resolved
 from ledger.intake.quarantine import hold
 from ledger.store.database import Database
 from pricing.money import format_nano
 
+# The file that quarantine names for what came from an application.
+FILE = "(application)"
+
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The fate of one response: `status` is ignored or one of `OUTCOMES`.
+    """The fate of one response: `status` is ignored, spooled or one of `OUTCOMES`.
 
     `amount` is a plain decimal in `currency` where it was accepted; `reason` and `message` say why it was held back.
-    Ignored is an answer of a proxy's own cache: nothing was bought.
+    Ignored is an answer of a proxy's own cache: nothing was bought. Spooled is what will be booked from the spool;
+    `message` says why it wasn't at once, and `reason` why it will be held back, where that is known.
     """
 
     status: str
@@ -42,9 +50,15 @@ class Recorded:
     message: str | None = None
 
 
-def record_all(
-    database: Database,
-    config: Config,
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The responses that an application gave in one call, as they were read, and the labels it gave them."""
+
+    items: Sequence[Item]
+    options: RunOptions
+
+
+def read_call(
     responses: Sequence[object],
     *,
     provider: str | None,
@@ -52,8 +66,8 @@ def record_all(
     requested_model: object,
     project: object,
     tags: object,
-) -> list[Recorded]:
-    """Books responses in one transaction; returns the fate of each. None raises an error."""
+) -> Call:
+    """Reads responses; whatever can't be read is a `Rejected`. None raises an error."""
     options = RunOptions(provider, source)
     refusal: RecordError | None = None
     try:
@@ -63,18 +77,74 @@ def record_all(
         refusal = error
     parsed = [_parse_any(response, requested_model) for response in responses]
     items = [Item(line, raw, _unless_refused(found, refusal)) for line, (found, raw) in enumerate(parsed)]
-    with database.writing() as connection:
-        intake = Intake(database, config, options, Run("record"))
+    return Call(items, options)
+
+
+def book_calls(
+    database: Database, config: Config, calls: Sequence[Call], *, wait: float | None = None
+) -> list[list[Recorded]]:
+    """Books calls in one transaction that waits so many seconds for its turn; returns the fate of each response."""
+    if not any(call.items for call in calls):
+        return [[] for _call in calls]
+    with database.writing(wait=wait) as connection:
+        intake = Intake(database, config, calls[0].options, Run("record"))
         intake.prepare(connection)
-        portion = resolved(items, intake.resolver)
-        rated = intake.rate(portion)
-        lines = [row.line for row in portion.rows]
-        amounts = dict(zip(lines, zip(rated.amount_nano, rated.currency, strict=True), strict=True))
-        posted = intake.post(connection, rated, portion)
-        hold(connection, "(application)", portion.held, options)
+        return [_book_call(connection, intake, call, config) for call in calls]
+
+
+def _book_call(connection: Connection, intake: Intake, call: Call, config: Config) -> list[Recorded]:
+    portion = resolved(call.items, Resolver(call.options, config))
+    rated = intake.rate(portion)
+    lines = [row.line for row in portion.rows]
+    amounts = dict(zip(lines, zip(rated.amount_nano, rated.currency, strict=True), strict=True))
+    posted = intake.post(connection, rated, portion)
+    known_by = [replace(one, raw=_held_line(one, call.options)) for one in portion.held]
+    hold(connection, FILE, known_by, call.options)
     outcomes = dict(zip([row.line for row in portion.rows], posted.outcomes, strict=True))
     held = {one.line: one for one in portion.held}
-    return [_result(item, held.get(item.line), outcomes.get(item.line), amounts) for item in items]
+    return [_result(item, held.get(item.line), outcomes.get(item.line), amounts) for item in call.items]
+
+
+def spooled(call: Call, config: Config, why: str) -> tuple[list[bytes], list[Recorded]]:
+    """Returns `records` lines, which book a call's responses as they would be now, and the fate of each response.
+
+    What can't be read is a line with its reason and the digest of what it was. What isn't to be booked has none.
+    """
+    portion = resolved(call.items, Resolver(call.options, config))
+    lines = {row.line: _encoded(fields_of(row.facts, row.figure_usd)) for row in portion.rows}
+    lines |= {one.line: _held_line(one, call.options) for one in portion.held}
+    fates = {row.line: Recorded("spooled", message=why) for row in portion.rows}
+    fates |= {one.line: Recorded("spooled", reason=one.reason, message=one.message) for one in portion.held}
+    results = [fates.get(item.line) or _result(item, None, None, {}) for item in call.items]
+    return [lines[item.line] for item in call.items if item.line in lines], results
+
+
+def _held_line(held: Held, options: RunOptions) -> bytes:
+    """Returns the line that something held back is known by: the same, whether it came at once or through a spool."""
+    if held.complete:
+        return _encoded(held.fields)
+    labels = {"provider": options.provider, "source": held.source, "project": options.project}
+    fields = {**held.fields, **{name: label for name, label in labels.items() if label}}
+    if options.tags:
+        fields["tags"] = {**fields.get("tags", {}), **options.tags}
+    digest = hashlib.sha256(held.raw or b"").hexdigest()
+    return _encoded(fields | {REFUSED: {"reason": held.reason, "message": held.message, "digest": digest}})
+
+
+def _encoded(fields: Mapping[str, Any]) -> bytes:
+    return msgspec.json.encode(dict(fields), order="sorted")
+
+
+def book_lines(database: Database, config: Config, source: Source, *, wait: float) -> Iterator[int]:
+    """Books the `records` lines of a spool, as `tollbook ingest` would; yields the number of each transaction's."""
+    intake = Intake(database, config, RunOptions(), Run("record"))
+    for portion in portions(source, "records", intake.resolver):
+        lines = len(portion.rows) + len(portion.held)
+        with database.writing(wait=wait) as connection:
+            intake.prepare(connection)
+            intake.post(connection, intake.rate(portion), portion)
+            hold(connection, FILE, portion.held, intake.options)
+        yield lines
 
 
 def _unless_refused(parsed: Parsed, refusal: RecordError | None) -> Parsed:

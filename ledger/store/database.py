@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,17 +20,22 @@ from ledger.store import forks
 from ledger.store.actor import default_actor
 from ledger.store.engines import (
     LOCK_WAIT_SECONDS,
+    WAIT,
     WRITE,
     cause_to_show,
     connect,
     first_line,
     is_database_error,
+    is_lock_wait,
     make_engine,
     unchanged,
 )
 from ledger.store.log import CHANGES, Changes, append_entry
 from ledger.store.tables import ledger_settings
 from ledger.store.urls import masked
+
+# How much longer than an application waits a server lets its transaction be.
+_RELEASE_MILLISECONDS = 2_000
 
 
 class Database:
@@ -115,13 +121,22 @@ class Database:
                 transaction.rollback()
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """Opens a connection that holds the ledger's one write lock; commits at the end, rolls back on an exception."""
-        with self._transaction({WRITE: True}) as transaction:
+    def writing(self, *, wait: float | None = None) -> Iterator[Connection]:
+        """Opens a connection that holds the ledger's one write lock; commits at the end, rolls back on an exception.
+
+        It waits two minutes for the lock. A running application that can `wait` for so many seconds alone is given up
+        by a server soon after: its statement, and its lock where the server hears nothing more of it.
+        """
+        seconds = LOCK_WAIT_SECONDS if wait is None else max(wait, 0.001)
+        with self._transaction({WRITE: True, WAIT: seconds}) as transaction:
             connection = transaction.connection
             if not self.is_sqlite:
                 # Settings of the transaction alone: a writer waits its turn, but not for ever.
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'")
+                limits = {"lock_timeout": round(seconds * 1000)}
+                if wait is not None:
+                    after = limits["lock_timeout"] + _RELEASE_MILLISECONDS
+                    limits |= {"statement_timeout": after, "idle_in_transaction_session_timeout": after}
+                connection.exec_driver_sql("; ".join(f"SET LOCAL {name} = {value}" for name, value in limits.items()))
                 connection.execute(select(ledger_settings).where(ledger_settings.c.name == "lock").with_for_update())
             self.settings = settings_in(connection)
             yield connection
@@ -169,6 +184,7 @@ def read_clock(connection: Connection) -> datetime:
 @contextmanager
 def _failures(process: int, url: URL) -> Iterator[None]:
     """Says the database's errors in one line: SQLAlchemy's, and those of drivers that bulk work calls itself."""
+    started = time.monotonic()
     try:
         yield
     except Exception as error:
@@ -178,7 +194,11 @@ def _failures(process: int, url: URL) -> Iterator[None]:
             ) from error
         if not is_database_error(error):
             raise
-        raise DatabaseFailure(f"the database failed: {first_line(error, url)}") from cause_to_show(error, url)
+        said = f"the database failed: {first_line(error, url)}"
+        if is_lock_wait(error):
+            seconds = time.monotonic() - started
+            said = f"another program has been writing the ledger for {seconds:.0f} s: try again once it is done"
+        raise DatabaseFailure(said) from cause_to_show(error, url)
 
 
 def zone_named(name: str) -> ZoneInfo:

@@ -20,14 +20,24 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ledger.errors import ChangedWhileRead, LedgerError
-from ledger.store import forks
+from ledger.store import forks, sockets
 from ledger.store.read_only import Way, find_way
 from ledger.store.urls import check_options, masked, without_secrets
 from ledger.store.urls import parse_url as parse_url  # noqa: PLC0414 - migrations import it from here
 
 LOCK_WAIT_SECONDS = 120
-# Execution option of connections whose transactions take the write lock as they begin.
+# How long PostgreSQL may be silent, in libpq's units: a host that doesn't answer a connection (seconds), an idle
+# connection before it is probed (seconds), data without acknowledgement (milliseconds). A URL's own options hold.
+_LIMITS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+# Execution options of connections: that transactions take the write lock as they begin, and how long they wait for it.
 WRITE = "ledger_write"
+WAIT = "ledger_wait"
 # Key of a connection's info: how its file was opened.
 _WAY = "ledger_way"
 
@@ -36,10 +46,9 @@ def make_engine(url: URL) -> Engine:
     """Returns an engine whose transactions begin as reads unless `Database.writing` asks otherwise."""
     is_sqlite = url.get_backend_name() == "sqlite"
     try:
-        if not is_sqlite:
-            check_options(url, _postgresql_options())
+        limits = {} if is_sqlite else _postgresql_limits(url)
         # A server that was restarted between two calls of a running application is noticed before it matters.
-        engine = create_engine(url, pool_pre_ping=not is_sqlite)
+        engine = create_engine(url, pool_pre_ping=not is_sqlite, connect_args=limits)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise LedgerError("PostgreSQL needs the psycopg driver: pip install 'tollbook[postgres]'") from error
     except (ArgumentError, ValueError, TypeError) as error:
@@ -50,14 +59,23 @@ def make_engine(url: URL) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "checkout", _check_way)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "connect", sockets.note_connect, insert=True)  # before SQLAlchemy's first statements
+        event.listen(engine, "close", sockets.note_close)
     return engine
 
 
-def _postgresql_options() -> frozenset[str]:
-    """Returns the names that libpq knows; others, of psycopg or SQLAlchemy, would change what a ledger does."""
+def _postgresql_limits(url: URL) -> dict[str, int]:
+    """Returns the limits that neither the URL nor the environment states; refuses options that libpq doesn't know.
+
+    Those of psycopg or SQLAlchemy would change what a ledger does.
+    """
     from psycopg.pq import Conninfo  # not everybody has it, and who uses SQLite doesn't need it
 
-    return frozenset(option.keyword.decode() for option in Conninfo.get_defaults())
+    # By name, what the environment says, such as PGCONNECT_TIMEOUT.
+    known = {option.keyword.decode(): option.val for option in Conninfo.get_defaults()}
+    check_options(url, frozenset(known))
+    return {name: limit for name, limit in _LIMITS.items() if name not in url.query and known.get(name, b"") is None}
 
 
 def connect(engine: Engine) -> Connection:
@@ -142,6 +160,10 @@ def _begin_sqlite(connection: Connection) -> None:
     if writes and not way.may_write:
         rule = "nothing is changed; ask its owner for the right to write the file and its folder"
         raise LedgerError(f"{way.path} may only be read: {rule}")
+    wait = connection.get_execution_options().get(WAIT, LOCK_WAIT_SECONDS)
+    if wait != connection.info.get(WAIT, LOCK_WAIT_SECONDS):
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(wait * 1000)}")
+        connection.info[WAIT] = wait
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
@@ -152,6 +174,13 @@ def is_database_error(error: BaseException) -> bool:
         return True
     psycopg = sys.modules.get("psycopg")
     return psycopg is not None and isinstance(error, psycopg.Error)
+
+
+def is_lock_wait(error: BaseException) -> bool:
+    """Tells whether an exception says that another's lock was waited for in vain."""
+    original = getattr(error, "orig", None) or error
+    code: int = getattr(original, "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_BUSY or getattr(original, "sqlstate", None) == "55P03"
 
 
 def first_line(error: BaseException, url: URL | None = None) -> str:

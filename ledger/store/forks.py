@@ -32,6 +32,13 @@ class Follower(Protocol):
         """Replaces, in the child, what is the parent's."""
 
 
+class Worker(Follower, Protocol):
+    """A follower with a thread of its own."""
+
+    def rest_before_fork(self) -> None:
+        """Ends an idle thread, so that a program with no other forks as one without threads."""
+
+
 class _Gate:
     """Lets threads into transactions while nobody forks, and knows which are inside.
 
@@ -127,6 +134,7 @@ def keep(what: object) -> None:
 
 _gate = _Gate()
 _followers: WeakSet[Follower] = WeakSet()
+_workers: WeakSet[Worker] = WeakSet()
 # Engines that may have idle SQLite connections, from when they are made until they are let go of.
 _sqlite_engines: set[Engine] = set()
 passing = _gate.passing
@@ -149,6 +157,12 @@ def follow(thing: Follower) -> None:
     _followers.add(thing)
 
 
+def follow_worker(worker: Worker) -> None:
+    """Renews a worker as `follow` does, and has it rest before each fork."""
+    _workers.add(worker)
+    follow(worker)
+
+
 def refuse_inherited_sqlite() -> None:
     """Refuses SQLite in a child that was forked while it was in use.
 
@@ -162,6 +176,8 @@ def refuse_inherited_sqlite() -> None:
 
 
 def _before() -> None:
+    for worker in list(_workers):
+        worker.rest_before_fork()
     if _gate.close():
         for engine in list(_sqlite_engines):
             engine.dispose()

@@ -141,7 +141,7 @@ def test_ledgers_may_be_opened_and_closed_while_another_thread_forks(db_url: str
         while not stop.is_set():
             own = Ledger(db_url) if opened == "for each" else book
             done.extend(record(own, f"parent-{len(done)}", 1))
-            own._database.close()  # a closed ledger would refuse to go on
+            own._outbox._opened().close()  # a closed ledger would refuse to go on
             del own
             time.sleep(0.01)
 

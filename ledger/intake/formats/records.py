@@ -1,7 +1,8 @@
 """The ledger's own records: {"request_id": …, "occurred_at": …, "input_tokens": …, …}.
 
 Keys are those of a usage record and no others; null is the same as absent. `kind` is `request` unless given; a
-`cache_storage` record has `tokens`, `start` and `end` instead of counts and `occurred_at`.
+`cache_storage` record has `tokens`, `start` and `end` instead of counts and `occurred_at`. A line of a spool that has
+`refused` is what an application couldn't read: held back for the reason given there.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from ledger.intake.fields.record import JsonObject, Parsed, RecordError
+from ledger.intake.fields.record import JsonObject, Parsed, RecordError, Rejected
 from ledger.intake.fields.record_fields import COUNTS, FIELDS, READERS, read_counts, read_fields
 from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.strict_json import decode_object
@@ -24,8 +25,10 @@ from pricing.errors import described
 from pricing.money import format_nano
 
 TAG_COLUMN = "tag."
+REFUSED = "refused"
 
 _NUMBERS, _TIMES = ({name for name, read in READERS.items() if read is wanted} for wanted in (read_count, read_time))
+_SLUG = re.compile(r"[a-z_]{1,40}")
 _WHOLE = re.compile(r"-?[0-9]{1,4000}")
 _DECIMAL = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?")
 _KEPT_APART = (*COUNTS, "tool_calls")
@@ -34,12 +37,25 @@ _WRITTEN_AS = {"occurred_at": iso_text, "start": iso_text, "end": iso_text, "pro
 
 def recognise(obj: JsonObject) -> bool:
     """Tells whether an object has the ledger's own id or time."""
-    return "request_id" in obj or "occurred_at" in obj or obj.get("kind") == "cache_storage"
+    named = "request_id" in obj or "occurred_at" in obj or obj.get("kind") == "cache_storage"
+    return named or _refusal(obj) is not None
 
 
 def parse(obj: JsonObject) -> Parsed:
     """The one record an object states; never raises."""
+    refusal = _refusal(obj)
+    if refusal is not None:
+        fields = {name: value for name, value in obj.items() if name != REFUSED}
+        return Rejected(*refusal, _salvage(fields))
     return guarded(read_fields, obj, _salvage)
+
+
+def _refusal(obj: JsonObject) -> tuple[str, str] | None:
+    """Returns reason and message of what an application refused; None for everything else."""
+    match obj.get(REFUSED):
+        case {"reason": str(reason), "message": str(message), "digest": str()} if _SLUG.fullmatch(reason):
+            return reason, message
+    return None
 
 
 def _salvage(obj: JsonObject) -> dict[str, Any]:
