@@ -9,6 +9,7 @@ from ledger.cli.command import command, group
 from ledger.cli.show.output import Output
 from ledger.cli.show.sheet import Column, Sheet
 from ledger.errors import LedgerError
+from ledger.values.safe_text import visible
 
 
 @group("tollbook db init --timezone Asia/Shanghai")
@@ -72,13 +73,16 @@ def current(app: App, output: Output) -> None:
 
 @command("tollbook db check && echo sound", within=db, shows=None)
 def check(app: App) -> None:
-    """Check file and schema: revision, guards, damage. It fails where something is wrong."""
+    """Compare all tables, constraints, indexes and guards with what `db init` makes. It fails where something is wrong.
+
+    The schema is made anew in memory, on PostgreSQL among temporary tables. A SQLite file is read for damage too.
+    """
     from ledger.store.health import check_database
 
     database = app.open()
     problems = check_database(database)
     for problem in problems:
-        click.echo(f"Problem: {problem}", err=True)
+        click.echo(f"Problem: {visible(problem)}", err=True)
     if problems:
         decide_exit(1)
     else:
