@@ -1,4 +1,4 @@
-"""`tollbook db`: create, upgrade and check a ledger."""
+"""`tollbook db`: create, upgrade and check a ledger, and say who may do what."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ledger.values.safe_text import visible
 
 @group("tollbook db init --timezone Asia/Shanghai")
 def db() -> None:
-    """Create, upgrade and check a ledger."""
+    """Create, upgrade and check a ledger; roles of PostgreSQL."""
 
 
 @command(
@@ -87,6 +87,25 @@ def check(app: App) -> None:
         decide_exit(1)
     else:
         click.echo(f"{database.url}: sound", err=True)
+
+
+@command(
+    "tollbook db roles | psql tollbook",
+    "tollbook db roles --writer billing --reader finance > roles.sql",
+    within=db,
+    shows=None,
+)
+@click.option("--writer", metavar="NAME", default="tollbook_writer", show_default=True, help="Role that books.")
+@click.option("--reader", metavar="NAME", default="tollbook_reader", show_default=True, help="Role that only reads.")
+def roles(app: App, writer: str, reader: str) -> None:
+    """Print the SQL that makes a writer and a reader of a PostgreSQL ledger; nothing is changed.
+
+    A writer adds to the book and can't change or delete what is in it. Neither can alter tables or take guards away.
+    `db init`, `db upgrade` and `db rollups` remain the owner's.
+    """
+    from ledger.store.roles import roles_sql
+
+    click.echo(roles_sql(app.open(), writer, reader), nl=False)
 
 
 @command("tollbook db rollups --tag team --tag env", "tollbook db rollups --none", within=db, shows=None)
