@@ -73,9 +73,10 @@ def current(app: App, output: Output) -> None:
 
 @command("tollbook db check && echo sound", within=db, shows=None)
 def check(app: App) -> None:
-    """Compare all tables, constraints, indexes and guards with what `db init` makes. It fails where something is wrong.
+    """Check the schema, its guards, and a file for damage.
 
-    The schema is made anew in memory, on PostgreSQL among temporary tables. A SQLite file is read for damage too.
+    Tables, columns, constraints, indexes and triggers are compared with what `db init` makes, which is made again in
+    memory, on PostgreSQL among temporary tables. It fails where something is wrong.
     """
     from ledger.store.health import check_database
 
@@ -98,10 +99,11 @@ def check(app: App) -> None:
 @click.option("--writer", metavar="NAME", default="tollbook_writer", show_default=True, help="Role that books.")
 @click.option("--reader", metavar="NAME", default="tollbook_reader", show_default=True, help="Role that only reads.")
 def roles(app: App, writer: str, reader: str) -> None:
-    """Print the SQL that makes a writer and a reader of a PostgreSQL ledger; nothing is changed.
+    """Print SQL for a writer and a reader of a ledger.
 
-    A writer adds to the book and can't change or delete what is in it. Neither can alter tables or take guards away.
-    `db init`, `db upgrade` and `db rollups` remain the owner's.
+    It is PostgreSQL's, to be run by the ledger's owner; nothing is changed here. A writer adds to the book and can't
+    change or delete what is in it. Neither can alter tables or take guards away. `db init`, `db upgrade` and
+    `db rollups` remain the owner's.
     """
     from ledger.store.roles import roles_sql
 
