@@ -32,6 +32,11 @@ def roles_sql(database: Database, writer: str, reader: str) -> str:
     with database.reading() as connection:
         place = find_place(connection)
         name = str(connection.execute(text("SELECT current_database()")).scalar_one())
+        owner = connection.execute(
+            text("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass('alembic_version')")
+        ).scalar_one()
+    if owner in names:
+        raise LedgerError(f"role {owner!r} owns the ledger, and an owner may do everything: give another name")
     return "\n".join(_statements(identifier(name), place, names)) + "\n"
 
 
@@ -49,7 +54,7 @@ def _statements(database: str, place: str, names: list[str]) -> Iterator[str]:
     yield f"REVOKE ALL ON {_tables(place, [*every, 'alembic_version'])} FROM {both};"
     yield f"GRANT SELECT ON {_tables(place, [*every, 'alembic_version'])} TO {both};"
     yield f"GRANT INSERT ON {_tables(place, [table for table in every if table != _SETTINGS])} TO {writer};"
-    yield "-- All that a writer may change; nothing may it delete."
+    yield "-- All that a writer may change. It may delete nothing."
     yield f"GRANT UPDATE ON {_tables(place, [table for table in CHANGED if table != _SETTINGS])} TO {writer};"
     yield f"GRANT UPDATE ({_SETTING}) ON {_tables(place, [_SETTINGS])} TO {writer};"
     yield "COMMIT;"

@@ -249,6 +249,12 @@ def test_one_role_is_not_both(cli: Cli, postgres_url: str) -> None:
     assert "give two names" in outcome.stderr
 
 
+def test_the_owner_keeps_its_rights(cli: Cli, postgres_url: str) -> None:
+    outcome = cli("db", "roles", "--writer", make_url(postgres_url).username, "--db", postgres_url)
+    assert (outcome.exit_code, outcome.stdout, outcome.stderr.count("\n")) == (2, "", 1)
+    assert "owns the ledger" in outcome.stderr
+
+
 def test_a_file_has_no_roles(cli: Cli, sqlite_url: str) -> None:
     outcome = cli("db", "roles", "--db", sqlite_url)
     assert (outcome.exit_code, outcome.stdout) == (2, "")
