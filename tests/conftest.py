@@ -112,16 +112,40 @@ def _no_connection_outlives_its_test() -> Iterator[None]:
 
 
 class PostgresServer:
-    """Makes and drops databases whose names no other test process uses."""
+    """Makes and drops databases, and a writer and a reader for them, whose names no other test process uses."""
 
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self._prefix = f"tollbook_test_{os.getpid()}"
         self._numbers = itertools.count(1)
+        self.writer, self.reader = f"{self._prefix}_writer", f"{self._prefix}_reader"
 
-    def connect(self) -> psycopg.Connection[Any]:
-        conninfo = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        return psycopg.connect(conninfo, autocommit=True, connect_timeout=5)
+    def connect(self, name: str | None = None) -> psycopg.Connection[Any]:
+        url = self.url.set(drivername="postgresql", database=name or self.url.database)
+        return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True, connect_timeout=5)
+
+    def grant_roles(self, url: str) -> None:
+        """Runs what `db roles` prints for a ledger; the roles log in as its owner does."""
+        from ledger.store.opening import open_ledger
+        from ledger.store.roles import roles_sql
+
+        with self.connect(make_url(url).database) as connection:
+            connection.execute(roles_sql(open_ledger(url), self.writer, self.reader).encode())
+            for role in (self.writer, self.reader) if self.url.password else ():
+                statement = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), str(self.url.password))
+                connection.execute(statement)
+        close_connections()
+
+    def writer_url(self, url: str) -> str:
+        return make_url(url).set(username=self.writer).render_as_string(hide_password=False)
+
+    def reader_url(self, url: str) -> str:
+        return make_url(url).set(username=self.reader).render_as_string(hide_password=False)
+
+    def drop_roles(self) -> None:
+        with self.connect() as connection:
+            for role in (self.writer, self.reader):
+                connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
 
     def create(self, template: str | None = None) -> str:
         name = f"{self._prefix}_{next(self._numbers)}"
@@ -141,7 +165,7 @@ class PostgresServer:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> PostgresServer:
+def postgres_server() -> Iterator[PostgresServer]:
     """The server tests run on; without one they are skipped, or fail where TOLLBOOK_TEST_POSTGRES_REQUIRED is set."""
     server = PostgresServer(POSTGRES)
     try:
@@ -151,7 +175,8 @@ def postgres_server() -> PostgresServer:
         if POSTGRES_REQUIRED:
             pytest.fail(reason)
         pytest.skip(reason)
-    return server
+    yield server
+    server.drop_roles()
 
 
 def migrate(url: str) -> None:
@@ -167,6 +192,7 @@ def postgres_template(postgres_server: PostgresServer) -> Iterator[str]:
     name = postgres_server.create()
     try:
         migrate(postgres_server.database_url(name))
+        postgres_server.grant_roles(postgres_server.database_url(name))
         yield name
     finally:
         postgres_server.drop(name)
@@ -198,6 +224,8 @@ class PostgresLedgers:
             UNION ALL SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
             UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
             UNION ALL SELECT prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+            UNION ALL SELECT format('%s %s', oid::regclass, relacl) FROM pg_class
+                WHERE relnamespace = 'public'::regnamespace
             UNION ALL SELECT version_num FROM alembic_version
         ) AS parts (part)"""
 
@@ -205,7 +233,7 @@ class PostgresLedgers:
         self._server = server
         self._template = template
         self._spare: list[str] = []
-        with self._connect(template) as connection:
+        with self._server.connect(template) as connection:
             self._shape = connection.execute(self._SHAPE).fetchone()
             self._settings = connection.execute("SELECT name, value FROM ledger_settings").fetchall()
             self._log = connection.execute("SELECT * FROM log_entries").fetchall()
@@ -215,7 +243,7 @@ class PostgresLedgers:
 
     def take_back(self, name: str) -> None:
         """Empty it, or drop it where a test changed more than rows."""
-        with self._connect(name) as connection:
+        with self._server.connect(name) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -237,10 +265,6 @@ class PostgresLedgers:
             connection.cursor().executemany("INSERT INTO ledger_settings VALUES (%s, %s)", self._settings)
             listed = ", ".join(["%s"] * len(self._log[0]))
             connection.cursor().executemany(f"INSERT INTO log_entries VALUES ({listed})", self._log)
-
-    def _connect(self, name: str) -> psycopg.Connection[Any]:
-        url = self._server.url.set(drivername="postgresql", database=name)
-        return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True, connect_timeout=5)
 
     def drop_all(self) -> None:
         for name in self._spare:
@@ -343,12 +367,23 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     return run
 
 
+# What takes the owner of a ledger on PostgreSQL; the first two may make tables, which roles have no rights on yet.
+OWNERS_COMMANDS = (("db", "init"), ("db", "upgrade"), ("db", "rollups"), ("db", "roles"))
+
+
 @pytest.fixture
-def db_cli(cli: Cli, db_url: str) -> Cli:
-    """`cli` on a new ledger of the test's own, once on each database."""
+def db_cli(request: pytest.FixtureRequest, cli: Cli, db_url: str) -> Cli:
+    """`cli` on a new ledger of the test's own, once on each database; on PostgreSQL as a writer who owns nothing."""
+    on_postgresql = db_url.startswith("postgresql")
+    server: PostgresServer | None = request.getfixturevalue("postgres_server") if on_postgresql else None
+    writers_url = server.writer_url(db_url) if server else db_url
 
     def run(*args: object, stdin: str | bytes | None = None, env: Mapping[str, str] | None = None) -> Outcome:
-        return cli(*args, stdin=stdin, env={"TOLLBOOK_DB": db_url, **(env or {})})
+        url = db_url if args[:2] in OWNERS_COMMANDS else writers_url
+        outcome = cli(*args, stdin=stdin, env={"TOLLBOOK_DB": url, **(env or {})})
+        if server and args[:2] in OWNERS_COMMANDS[:2] and outcome.exit_code == 0:
+            server.grant_roles(db_url)
+        return outcome
 
     return run
 

@@ -31,15 +31,20 @@ class TooLarge(NamedTuple):
 
 
 class RebuiltRollUps:
-    """Both roll-ups as the charges that are added make them. The tables last as long as the transaction, or `drop`."""
+    """Both roll-ups as the charges that are added make them. The tables last as long as the transaction, or `drop`.
 
-    def __init__(self, connection: Connection, calendar: Calendar, rollup_tags: Sequence[str]) -> None:
+    Keys that are new are stored with `keeps_keys` alone.
+    """
+
+    def __init__(
+        self, connection: Connection, calendar: Calendar, rollup_tags: Sequence[str], *, keeps_keys: bool = False
+    ) -> None:
         self._connection = connection
         self._metadata = MetaData()
         self._tables = {kept.name: _in_halves(kept, self._metadata) for kept in (rollup_days, rollup_quarters)}
         self._metadata.create_all(connection)
         days, quarters = self._tables.values()
-        self._roll_up = RollUp(calendar, rollup_tags, (days, quarters), halves=True)
+        self._roll_up = RollUp(calendar, rollup_tags, (days, quarters), halves=True, keeps_keys=keeps_keys)
 
     def add(self, posted: Sequence[tuple[ChargeRow, Facts]]) -> None:
         """Adds charges, each with its usage."""

@@ -47,7 +47,7 @@ def rebuild_rollups(database: Database, tags: Sequence[str]) -> None:
         for table in (rollup_days, rollup_quarters, *keys):
             connection.execute(delete(table))
         calendar = Calendar(database.zone)
-        rebuilt = RebuiltRollUps(connection, calendar, tags)
+        rebuilt = RebuiltRollUps(connection, calendar, tags, keeps_keys=True)
         for chunk in in_chunks(posted_charges(connection, calendar), 20_000):
             rebuilt.add(chunk)
         for cell in rebuilt.too_large():

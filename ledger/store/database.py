@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import Connection, Engine, RootTransaction, func, select
+from sqlalchemy import Connection, Engine, RootTransaction, func, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import PendingRollbackError
 
@@ -114,7 +114,10 @@ class Database:
     @contextmanager
     def scratch(self) -> Iterator[Connection]:
         """Opens a connection in one snapshot that may make temporary tables; rolled back at the end."""
-        with self._transaction({} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}) as transaction:
+        options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": False}
+        with self._transaction(options) as transaction:
+            if not self.is_sqlite:
+                _check_may_scratch(transaction.connection)
             try:
                 yield transaction.connection
             finally:
@@ -160,6 +163,17 @@ class Database:
             yield transaction
             if os.getpid() != process and transaction.is_active:
                 transaction.rollback()  # only forgets it: the transaction is the parent's, to commit or not
+
+
+def _check_may_scratch(connection: Connection) -> None:
+    """Refuses who may not make temporary tables, with the statement that lets them."""
+    query = (
+        "SELECT format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), current_user)"
+        " WHERE NOT has_database_privilege(current_database(), 'TEMPORARY')"
+    )
+    grant = connection.execute(text(query)).scalar()
+    if grant is not None:
+        raise LedgerError(f"this works in temporary tables, and you may make none here: have the owner run '{grant}'")
 
 
 def _sever(connection: Connection) -> None:

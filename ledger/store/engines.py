@@ -38,6 +38,9 @@ _LIMITS = {
 # Execution options of connections: that transactions take the write lock as they begin, and how long they wait for it.
 WRITE = "ledger_write"
 WAIT = "ledger_wait"
+# SQLSTATE of what the role may not do.
+_NO_PRIVILEGE = "42501"
+_ASK_THE_OWNER = "this is for another role: the ledger's owner, or one of those of 'tollbook db roles'"
 # Key of a connection's info: how its file was opened.
 _WAY = "ledger_way"
 
@@ -184,10 +187,14 @@ def is_lock_wait(error: BaseException) -> bool:
 
 
 def first_line(error: BaseException, url: URL | None = None) -> str:
-    """Returns the database's own words, without SQLAlchemy's statement and link, and without the secrets of the URL."""
+    """Returns the database's own words, without SQLAlchemy's statement and link, and without the secrets of the URL.
+
+    Where a right is missing it adds whom to ask.
+    """
     original = getattr(error, "orig", None) or error
     lines = without_secrets(str(original), url).strip().splitlines()
-    return lines[0] if lines else type(original).__name__
+    words = lines[0] if lines else type(original).__name__
+    return f"{words}; {_ASK_THE_OWNER}" if getattr(original, "sqlstate", None) == _NO_PRIVILEGE else words
 
 
 def cause_to_show(error: Exception, url: URL) -> Exception | None:

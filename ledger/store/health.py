@@ -1,39 +1,54 @@
-"""Checks of a database against its schema and its guards."""
+"""Checks of a database against what the migrations make, and of a SQLite file against itself."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, inspect, text
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, create_engine, text
 
 from ledger.store.database import Database
-from ledger.store.tables import APPEND_ONLY, metadata
+from ledger.store.opening import migrate
+from ledger.store.schema import postgresql, sqlite
+from ledger.store.schema.parts import Schema, differences
 
 
 def check_database(database: Database) -> list[str]:
-    """Lists what is wrong with tables, guards and, on SQLite, the file."""
-    problems: list[str] = []
-    with database.reading() as connection:
-        missing = set(metadata.tables) - set(inspect(connection).get_table_names())
-        problems += [f"table {name} is missing" for name in sorted(missing)]
-        guards, wanted = _triggers(connection), 3 if connection.dialect.name == "sqlite" else 2
-        problems += [
-            f"table {name} isn't guarded against changes" for name in APPEND_ONLY if guards.get(name, 0) < wanted
-        ]
-        if connection.dialect.name == "sqlite":
-            found = [row[0] for row in connection.execute(text("PRAGMA integrity_check"))]
-            problems += [f"integrity: {message}" for message in found if message != "ok"]
-            problems += [
-                f"foreign key of {row[0]} row {row[1]}: {row[2]} is missing"
-                for row in connection.execute(text("PRAGMA foreign_key_check"))
-            ]
-    return problems
+    """Lists what is wrong with tables, constraints, indexes, guards and, on SQLite, the file."""
+    if database.is_sqlite:
+        expected = _migrated_in_memory()
+        with database.reading() as connection:
+            return [*differences(expected, sqlite.read_schema(connection)), *_damage(connection)]
+    with database.scratch() as connection:
+        return list(_check_postgresql(connection))
 
 
-def _triggers(connection: Connection) -> dict[str, int]:
-    if connection.dialect.name == "sqlite":
-        query = "SELECT tbl_name, count(*) FROM sqlite_master WHERE type = 'trigger' GROUP BY tbl_name"
-    else:
-        query = (
-            "SELECT c.relname, count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
-            "WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' GROUP BY c.relname"
-        )
-    return {row[0]: row[1] for row in connection.execute(text(query))}
+def _migrated_in_memory() -> Schema:
+    engine = create_engine("sqlite://")
+    try:
+        with engine.begin() as connection:
+            migrate(connection, "head")
+            return sqlite.read_schema(connection)
+    finally:
+        engine.dispose()
+
+
+def _damage(connection: Connection) -> Iterator[str]:
+    for (message,) in connection.execute(text("PRAGMA integrity_check")):
+        if message != "ok":
+            yield f"integrity: {message}"
+    for table, row, referred, _number in connection.execute(text("PRAGMA foreign_key_check")):
+        yield f"foreign key of {table} row {row}: {referred} is missing"
+
+
+def _check_postgresql(connection: Connection) -> Iterator[str]:
+    if connection.execute(text("SHOW session_replication_role")).scalar_one() == "replica":
+        yield "guards don't act on this connection: its session_replication_role is replica"
+    place, visible = postgresql.find_place(connection), postgresql.read_visible(connection)
+    found = postgresql.read_schema(connection, place)
+    with postgresql.among_temporary(connection):
+        migrate(connection, "head")
+    expected = postgresql.read_schema(connection, postgresql.TEMPORARY)
+    for part in expected:
+        if part.kind == "table" and visible.get(part.name, place) != place:
+            yield f"{part} is taken from schema {visible[part.name]}, before the ledger's own in {place}"
+    yield from differences(expected, found)

@@ -231,15 +231,6 @@ def test_no_row_of_postgresql_can_be_upserted_by_what_else_identifies_it(cli: Cl
         refused(postgres_url, table, upsert)
 
 
-def test_what_db_check_says_of_missing_guards(db_cli: Cli, db_url: str) -> None:
-    assert "sound" in db_cli("db", "check").ok().stderr
-    on_postgresql = db_url.startswith("postgresql")
-    execute(db_url, f"DROP TRIGGER {'charges_append_only ON charges' if on_postgresql else 'charges_no_update'}")
-    outcome = db_cli("db", "check")
-    assert outcome.exit_code == 1
-    assert outcome.stderr == "Problem: table charges isn't guarded against changes\n"
-
-
 def test_revisions_travel_with_the_package() -> None:
     from ledger.store.opening import migrations_folder
 

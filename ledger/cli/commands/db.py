@@ -1,4 +1,4 @@
-"""`tollbook db`: create, upgrade and check a ledger."""
+"""`tollbook db`: create, upgrade and check a ledger, and say who may do what."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from ledger.cli.command import command, group
 from ledger.cli.show.output import Output
 from ledger.cli.show.sheet import Column, Sheet
 from ledger.errors import LedgerError
+from ledger.values.safe_text import visible
 
 
 @group("tollbook db init --timezone Asia/Shanghai")
 def db() -> None:
-    """Create, upgrade and check a ledger."""
+    """Create, upgrade and check a ledger; roles of PostgreSQL."""
 
 
 @command(
@@ -77,17 +78,41 @@ def current(app: App, output: Output) -> None:
 
 @command("tollbook db check && echo sound", within=db, shows=None)
 def check(app: App) -> None:
-    """Check file and schema: revision, guards, damage. It fails where something is wrong."""
+    """Check the schema, its guards, and a file for damage.
+
+    Tables, columns, constraints, indexes and triggers are compared with what `db init` makes, which is made again in
+    memory, on PostgreSQL among temporary tables. It fails where something is wrong.
+    """
     from ledger.store.health import check_database
 
     database = app.open()
     problems = check_database(database)
     for problem in problems:
-        click.echo(f"Problem: {problem}", err=True)
+        click.echo(f"Problem: {visible(problem)}", err=True)
     if problems:
         decide_exit(1)
     else:
         click.echo(f"{database.url}: sound", err=True)
+
+
+@command(
+    "tollbook db roles | psql tollbook",
+    "tollbook db roles --writer billing --reader finance > roles.sql",
+    within=db,
+    shows=None,
+)
+@click.option("--writer", metavar="NAME", default="tollbook_writer", show_default=True, help="Role that books.")
+@click.option("--reader", metavar="NAME", default="tollbook_reader", show_default=True, help="Role that only reads.")
+def roles(app: App, writer: str, reader: str) -> None:
+    """Print SQL for a writer and a reader of a ledger.
+
+    It is PostgreSQL's, to be run by the ledger's owner; nothing is changed here. A writer adds to the book and can't
+    change or delete what is in it. Neither can alter tables or take guards away. `db init`, `db upgrade` and
+    `db rollups` remain the owner's.
+    """
+    from ledger.store.roles import roles_sql
+
+    click.echo(roles_sql(app.open(), writer, reader), nl=False)
 
 
 @command("tollbook db rollups --tag team --tag env", "tollbook db rollups --none", within=db, shows=None)

@@ -14,7 +14,9 @@ from ledger.store.tables.rollups import MEASURES, rollup_days, rollup_keys, roll
 from ledger.store.tables.wallet import wallet_entries, wallet_moves
 
 __all__ = [
+    "ADDED_TO",
     "APPEND_ONLY",
+    "CHANGED",
     "MEASURES",
     "batches",
     "budget_deliveries",
@@ -55,3 +57,9 @@ APPEND_ONLY = (
     "budget_events",
     "log_entries",
 )
+
+# Rows of these are added and stay, without a guard: `db rollups` makes them anew, which is the owner's to do.
+ADDED_TO = ("rollup_keys",)
+
+# Rows of these change with what is booked, settled or sent.
+CHANGED = ("ledger_settings", "sources", "quarantine", "rollup_days", "rollup_quarters", "budget_deliveries")
