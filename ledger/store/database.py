@@ -105,6 +105,7 @@ class Database:
     def scratch(self) -> Iterator[Connection]:
         """Opens a connection in one snapshot that may make temporary tables; rolled back at the end."""
         with self._transaction({} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}) as transaction:
+            self.settings = settings_in(transaction.connection)
             try:
                 yield transaction.connection
             finally:
