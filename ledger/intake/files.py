@@ -132,7 +132,7 @@ class Ingest:
         """Finds out what would be recorded, which holds no writer up; a strict run then records it, or nothing."""
         settled: list[tuple[int, str]] = []
         self.result.committed = False
-        with tempfile.TemporaryFile(prefix="tollbook-") as file:
+        with tempfile.TemporaryFile(buffering=0, prefix="tollbook-") as file:
             staged = Staged(file)
             with self._database.scratch() as connection:
                 intake = self._begin(connection, is_trial=True)

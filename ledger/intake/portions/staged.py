@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from typing import IO
+from io import RawIOBase
 
 import msgspec
 
@@ -20,11 +20,11 @@ _decode = msgspec.msgpack.Decoder(tuple[str, Portion]).decode
 class Staged:
     """Portions with the names of their files, in order, without lines: nothing of a payload is kept.
 
-    The file is the caller's. One of `tempfile.TemporaryFile` is its owner's alone and, but for Windows, has no name:
-    however the process ends, nothing is left of it.
+    The file is the caller's, without a buffer. One of `tempfile.TemporaryFile` is its owner's alone and, but for
+    Windows, has no name: however the process ends, nothing is left of it.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: RawIOBase) -> None:
         self._file = file
 
     def append(self, name: str, portion: Portion) -> None:
@@ -32,9 +32,10 @@ class Staged:
         rows = [row._replace(raw=None) for row in portion.rows]
         kept = Portion(rows, [], 0, portion.pending, portion.ignored, portion.lost_amounts)
         data = _encode((name, kept))
+        left = memoryview(len(data).to_bytes(_LENGTH_BYTES) + data)
         try:
-            self._file.write(len(data).to_bytes(_LENGTH_BYTES) + data)
-            self._file.flush()
+            while left:
+                left = left[self._file.write(left) :]
         except OSError as error:
             raise LedgerError(
                 f"{tempfile.gettempdir()}: {error.strerror}; what is read waits there until all of it may be posted: "
