@@ -70,15 +70,21 @@ class Headroom:
         return day.in_(days) if len(days) <= LISTED_DAYS else day.between(days[0], days[-1])
 
     def refusals(
-        self, connection: Connection, charges: Columns, facts: Columns, recorded: AbstractSet[tuple[str, str, str]]
+        self,
+        connection: Connection,
+        charges: Columns,
+        facts: Columns,
+        recorded: AbstractSet[tuple[str, str, str]],
+        sums: dict[Cell, Sums],
     ) -> dict[int, str]:
         """Finds the records, in order, that a cell has no room for after those before them: by place, why.
 
-        Identities that are `recorded`, or come a second time, add nothing.
+        Identities that are `recorded`, or come a second time, add nothing. The others are added to `sums`, which holds
+        cells that were looked at before, as they are by now.
         """
         usage: Any = Facts._make(facts)  # columns by name
         parts = self._parts(charges, facts)
-        sums = self._standing(connection, {cell for cell, _part in parts})
+        sums |= self._standing(connection, {cell for cell, _part in parts} - sums.keys())
         taken, refused = set(recorded), {}
         identities = zip(usage.request_id, usage.source, usage.kind, strict=True)
         for place, (identity, (cell, part)) in enumerate(zip(identities, parts, strict=True)):

@@ -72,7 +72,7 @@ class Poster:
         recorded = {identity for identity, record in known.items() if record.live_charge_id is not None}
         facts = columns_of(rated.facts)
         columns = self._charge_columns(connection, 0, range(len(rated.facts)), rated, facts)
-        return self._headroom.refusals(connection, columns, facts, recorded)
+        return self._headroom.refusals(connection, columns, facts, recorded, sums={})
 
     def post_usage(self, connection: Connection, rated: Rated) -> Posted:
         """Records what is new, each identity once; says whether the rest repeats or contradicts what is booked.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -16,12 +16,13 @@ from ledger.book.posting import Posted, Run
 from ledger.config import Config
 from ledger.errors import LedgerError
 from ledger.intake.containers.source import Source
-from ledger.intake.labels import RunOptions
+from ledger.intake.labels import Resolver, RunOptions
 from ledger.intake.pipeline import Intake, RunCounts
 from ledger.intake.portions.portion import Portion, portions, without_collector
 from ledger.intake.portions.read_ahead import is_worthwhile, portions_ahead
-from ledger.intake.quarantine import CUT, ENDLESS, OpenLines, hold, line_of
-from ledger.store.database import Database
+from ledger.intake.portions.staged import Staged
+from ledger.intake.quarantine import CUT, ENDLESS, OpenLines, hold, line_of, settle
+from ledger.store.database import Database, settings_in
 from ledger.store.opening import ledger_exists, open_ledger
 from ledger.values.words import counted
 
@@ -75,11 +76,11 @@ class Ingest:
         self._strict = strict
         self._dry_run = dry_run
         self._progress = progress
+        self._options = options
+        self._resolver = Resolver(options, config)
         self._run = Run("ingest", {})
-        self._intake = Intake(database, config, options, self._run)
-        self._whole: Connection | None = None
         self._recorded = 0
-        self.result = IngestResult(self._intake.tally)
+        self.result = IngestResult(RunCounts())
 
     def run(self, files: Sequence[Source]) -> IngestResult:
         """Reads the files and records what is new; a LedgerError says how far it came."""
@@ -87,9 +88,9 @@ class Ingest:
         self._run.options = {"files": [_plain(file.name) for file in files]}
         try:
             if self._strict or self._dry_run:
-                self._run_as_one(files)
+                self._try(files)
             else:
-                self._run_all(files)
+                self._post(files)
         except (LedgerError, OSError) as error:
             said = f"{error.filename or 'input'}: {error.strerror}" if isinstance(error, OSError) else error
             raise LedgerError(
@@ -100,57 +101,98 @@ class Ingest:
         self.result.seconds = time.perf_counter() - started
         return self.result
 
-    def _run_as_one(self, files: Sequence[Source]) -> None:
+    def _begin(self, connection: Connection, *, is_trial: bool = False) -> Intake:
+        """Begins to count anew, by the cards, zone and tags in force now."""
+        intake = Intake(self._database, self._config, self._options, self._run, is_trial=is_trial)
+        intake.prepare(connection)
+        self.result.tally = intake.tally
+        return intake
+
+    def _post(self, files: Sequence[Source]) -> None:
+        """Records each portion in a transaction of its own."""
         with self._database.writing() as connection:
-            self._whole = connection
-            self._run_all(files)
-            if self._dry_run or self.result.not_recorded or self.result.without_usage:
+            intake = self._begin(connection)
+            open_lines = OpenLines(connection)
+
+        def take(name: str, portion: Portion) -> None:
+            nonlocal open_lines
+            rated = intake.rate(portion)
+            with self._database.writing() as connection:
+                posted = intake.post(connection, rated, portion)
+                hold(connection, name, portion.held, self._options)
+                for number, resolution in _settled(open_lines, portion, posted):
+                    settle(connection, number, "resolved", resolution)
+                if any(item.reason in (CUT, ENDLESS) for item in portion.held):
+                    open_lines = OpenLines(connection)
+            self._recorded = intake.tally.counts["accepted"]
+
+        self._read_all(files, take)
+
+    def _try(self, files: Sequence[Source]) -> None:
+        """Finds out what would be recorded, which holds no writer up; a strict run then records it, or nothing."""
+        settled: list[tuple[int, str]] = []
+        self.result.committed = False
+        with tempfile.TemporaryFile(buffering=0, prefix="tollbook-") as file:
+            staged = Staged(file)
+            with self._database.scratch() as connection:
+                self._database.settings = settings_in(connection)
+                intake = self._begin(connection, is_trial=True)
+                open_lines = OpenLines(connection)
+
+                def take(name: str, portion: Portion) -> None:
+                    if self._strict and not self.result.not_recorded:
+                        staged.append(name, portion)
+                    posted = intake.post(connection, intake.rate(portion), portion)
+                    settled.extend(_settled(open_lines, portion, posted))
+
+                self._read_all(files, take)
+            if self._strict and not (self.result.not_recorded or self.result.without_usage):
+                self._post_staged(staged, settled)
+
+    def _post_staged(self, staged: Staged, settled: Sequence[tuple[int, str]]) -> None:
+        """Records all in one transaction, priced and compared anew: others may have written since it was tried."""
+        with self._database.writing() as connection:
+            intake = self._begin(connection)
+            for name, portion in staged:
+                intake.post(connection, intake.rate(portion), portion)
+                self._list(name, portion)
+                self._progress(intake.tally)
+            for number, resolution in settled:
+                settle(connection, number, "resolved", resolution)
+            self.result.committed = not self.result.not_recorded
+            if not self.result.committed:
                 connection.rollback()
-                self.result.committed = False
                 self._run.id = None
 
-    def _transaction(self) -> AbstractContextManager[Connection]:
-        return self._database.writing() if self._whole is None else nullcontext(self._whole)
-
-    def _run_all(self, files: Sequence[Source]) -> None:
-        with self._transaction() as connection:
-            self._intake.prepare(connection)
-            self._open_lines = OpenLines(connection)
+    def _read_all(self, files: Sequence[Source], take: Callable[[str, Portion], None]) -> None:
         for file in files:
-            before = self._intake.tally.seen
+            before = self.result.tally.seen
             with file, without_collector():
                 for portion in self._read(file):
-                    self._take(_plain(file.name), portion)
-                    self._progress(self._intake.tally)
-            if self._intake.tally.seen == before:
+                    take(_plain(file.name), portion)
+                    self._list(_plain(file.name), portion)
+                    self._progress(self.result.tally)
+            if self.result.tally.seen == before:
                 self.result.without_usage.append(_plain(file.name))
 
     def _read(self, file: Source) -> Iterator[Portion]:
         if is_worthwhile(file):
-            return portions_ahead(file, self._input_format, self._intake.options, self._config)
-        return portions(file, self._input_format, self._intake.resolver)
+            return portions_ahead(file, self._input_format, self._options, self._config)
+        return portions(file, self._input_format, self._resolver)
 
-    def _take(self, file: str, portion: Portion) -> None:
-        rated = self._intake.rate(portion)
-        with self._transaction() as connection:
-            posted = self._intake.post(connection, rated, portion)
-            portion.held.sort(key=lambda held: held.line)
-            hold(connection, file, portion.held, self._intake.options)
-            if self._open_lines:
-                self._settle(connection, portion, posted)
-            if any(item.reason in (CUT, ENDLESS) for item in portion.held):
-                self._open_lines = OpenLines(connection)
-        if self._whole is None:
-            self._recorded = self._intake.tally.counts["accepted"]
-        listed = portion.held[: LISTED_REJECTIONS - len(self.result.rejections)]
-        self.result.rejections += [Rejection(file, item.line, item.reason, item.message) for item in listed]
+    def _list(self, file: str, portion: Portion) -> None:
+        """Lists what was held back of the portion, as far as there is room."""
+        held = portion.held[: LISTED_REJECTIONS - len(self.result.rejections)]
+        self.result.rejections += [Rejection(file, item.line, item.reason, item.message) for item in held]
 
-    def _settle(self, connection: Connection, portion: Portion, posted: Posted) -> None:
-        """Closes the quarantine's entries of lines that are recorded now."""
+
+def _settled(open_lines: OpenLines, portion: Portion, posted: Posted) -> Iterator[tuple[int, str]]:
+    """Finds the quarantine's entries of lines that are recorded now, each with its resolution."""
+    if open_lines:
         for row, outcome in zip(portion.rows, posted.outcomes, strict=True):
             known_by = line_of(row.facts, row.raw)
             if known_by is not None and outcome != "conflict":
-                self._open_lines.settle(connection, row.facts, row.line, known_by)
+                yield from open_lines.settled_by(row.facts, row.line, known_by)
 
 
 def _plain(name: str) -> str:

@@ -18,6 +18,7 @@ from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.prices.rating import Rater
 from ledger.book.rows import Facts, Rated
+from ledger.book.trial import Trial
 from ledger.config import Config
 from ledger.intake.fields.record import Held, UsageRecord
 from ledger.intake.fields.record_fields import COUNTS, to_fields
@@ -64,20 +65,23 @@ class RunCounts:
 
 
 class Intake:
-    """One run's way into a ledger; `prepare` and `post` want the caller's transaction."""
+    """One run's way into a ledger, or a trial of it; `prepare` and `post` want the caller's transaction."""
 
-    def __init__(self, database: Database, config: Config, options: RunOptions, run: Run) -> None:
+    def __init__(
+        self, database: Database, config: Config, options: RunOptions, run: Run, *, is_trial: bool = False
+    ) -> None:
         self.options = options
         self.tally = RunCounts()
-        self.poster = Poster(database, run)
+        self.poster = Trial(database, run) if is_trial else Poster(database, run)
+        self._is_trial = is_trial
         self.resolver = Resolver(options, config)
         self._pins = PinnedIds()
         self._rater: Rater | None = None
 
     def prepare(self, connection: Connection) -> None:
-        """Fixes the run's cards and makes sure their rows exist; needs the write lock."""
+        """Fixes the run's cards and, but for a trial, makes sure their rows exist, which needs the write lock."""
         in_force = cards_in_force(connection)
-        self._pins.pin(connection, in_force.values())
+        self._pins.pin(connection, in_force.values(), adding=not self._is_trial)
         self._rater = Rater(in_force, self._pins)
 
     def rate(self, portion: Portion) -> Rated:
@@ -104,7 +108,7 @@ class Intake:
             rated.facts[place] = converted
 
     def post(self, connection: Connection, rated: Rated, portion: Portion) -> Posted:
-        """Posts what was rated; holds back what has no room in roll-ups or contradicts records."""
+        """Posts what was rated; holds back what has no room in roll-ups or contradicts records, in order of lines."""
         refusals = self.poster.refusals(connection, rated)
         if refusals:
             reasons = {place: ("sum_too_large", message) for place, message in refusals.items()}
@@ -121,6 +125,7 @@ class Intake:
                     "'tollbook quarantine show' has both"
                 )
                 self._hold(portion, place, "conflict", message)
+        portion.held.sort(key=lambda held: held.line)
         self._sum_up(rated, posted)
         self.tally.differing_labels += posted.differing_labels
         return posted

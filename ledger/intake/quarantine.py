@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -128,23 +128,23 @@ class OpenLines:
     def __bool__(self) -> bool:
         return bool(self._by_digest)
 
-    def settle(self, connection: Connection, facts: Facts, line: int, raw: bytes) -> None:
-        """Resolves the entries of a line that is recorded now."""
+    def settled_by(self, facts: Facts, line: int, raw: bytes) -> Iterator[tuple[int, str]]:
+        """Finds the entries that a line resolves when it is recorded, each with its resolution."""
         number = self._by_digest.pop(digest_of(facts.source, raw), None)
         if number is not None:
-            settle(connection, number, "resolved", "the line was recorded when it came again")
+            yield number, "the line was recorded when it came again"
         for row in self._cut.get(line, ()):
             if len(raw) > row.length and digest_of(row.source, raw[: row.length]) == row.digest:
-                settle(connection, row.id, "resolved", "the whole line was recorded")
+                yield row.id, "the whole line was recorded"
         for number in self._endless.pop((facts.source, facts.request_id), ()):
-            settle(connection, number, "resolved", "the request was recorded with its usage")
+            yield number, "the request was recorded with its usage"
 
 
 def settle(connection: Connection, number: int, state: str, resolution: str) -> None:
-    """Closes an entry with how it was settled."""
+    """Closes an entry that is open with how it was settled."""
     connection.execute(
         update(quarantine)
-        .where(quarantine.c.id == number)
+        .where(quarantine.c.id == number, quarantine.c.state == "open")
         .values(state=state, resolution=resolution, resolved_at=datetime.now(UTC))
     )
     note_state(connection, [number], state)

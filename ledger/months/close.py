@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 from sqlalchemy import Connection, func, select
@@ -17,7 +18,7 @@ from ledger.book.seals import append_sealed
 from ledger.config import FocusSection
 from ledger.errors import LedgerError
 from ledger.months.objections import find_objections
-from ledger.months.rows import MonthRows, rows_of_month
+from ledger.months.rows import MonthRows, RowsRead
 from ledger.months.version import EXPORT_VERSION, MonthSettings
 from ledger.reports.selection import Selection
 from ledger.reports.unbooked import read_unbooked_calls
@@ -58,27 +59,42 @@ def close_months(
 
     Objections are quarantined lines of the month and sources whose usage ended before it did; a reason to force it
     overrides them. `focus` names the month's FOCUS exports from then on.
+
+    All is looked at first without the write lock, which holds nobody up; under it again, but of the rows, which take
+    long, those alone that were posted meanwhile.
     """
-    with database.reading() if dry_run else database.writing() as connection:
+    rows_read: dict[str, RowsRead] = {}
+
+    def find(connection: Connection) -> list[Closed]:
+        found = []
+        for each in _months_to_close(connection, month, database.zone, now=now, through=through):
+            rows = rows_read.setdefault(each, RowsRead(each))
+            found.append(_found(connection, each, database.zone, rows))
+            objections = "; ".join(found[-1].objections)
+            if objections and force_reason is None and not dry_run:
+                raise LedgerError(f"{each}: {objections}. Close it all the same: --force --reason R")
+        return found
+
+    with database.reading() as connection:
+        closed = find(connection)
+    if dry_run:
+        return closed
+    with database.writing() as connection:
         # Read under the lock: they may have been changed since the ledger was opened.
         settings = MonthSettings(focus=focus or FocusSection(), rollup_tags=tuple(database.rollup_tags))
-        zone = database.zone
-        if now < month_start(shift_month(month, 1), zone):
-            raise LedgerError(f"{month} has not ended: close it from {shift_month(month, 1)}-01 ({zone.key}) on")
-        closed = []
-        for each in _months_to_close(connection, month, through=through):
-            span = Selection(zone, month_start(each, zone), month_start(shift_month(each, 1), zone))
-            calls = read_unbooked_calls(connection, span, zone)
-            objections = list(find_objections(connection, each, zone))
-            rows = rows_of_month(connection, each)
-            found = Closed(each, _next_number(connection, each), rows, calls, objections)
-            if found.objections and force_reason is None and not dry_run:
-                raise LedgerError(f"{each}: {'; '.join(found.objections)}. Close it all the same: --force --reason R")
-            if not dry_run:
-                reason = force_reason if found.objections else None
-                _append(connection, database, found, now=now, force_reason=reason, settings=settings)
-            closed.append(found)
-        return closed
+        closed = find(connection)
+        for each in closed:
+            reason = force_reason if each.objections else None
+            _append(connection, database, each, now=now, force_reason=reason, settings=settings)
+    return closed
+
+
+def _found(connection: Connection, month: str, zone: ZoneInfo, rows: RowsRead) -> Closed:
+    """Returns what is in a month's books now, of which `rows` were read before."""
+    span = Selection(zone, month_start(month, zone), month_start(shift_month(month, 1), zone))
+    calls = read_unbooked_calls(connection, span, zone)
+    objections = list(find_objections(connection, month, zone))
+    return Closed(month, _next_number(connection, month), rows.read(connection), calls, objections)
 
 
 class Reopened(NamedTuple):
@@ -103,7 +119,9 @@ def reopen_month(database: Database, month: str, reason: str, *, now: datetime) 
         return Reopened(int(last.number), is_new=True)
 
 
-def _months_to_close(connection: Connection, month: str, *, through: bool) -> list[str]:
+def _months_to_close(connection: Connection, month: str, zone: ZoneInfo, *, now: datetime, through: bool) -> list[str]:
+    if now < month_start(shift_month(month, 1), zone):
+        raise LedgerError(f"{month} has not ended: close it from {shift_month(month, 1)}-01 ({zone.key}) on")
     last = last_closed(connection)
     if last is not None and month <= last.month:
         return []

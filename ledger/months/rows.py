@@ -28,26 +28,36 @@ class MonthRows:
     last_charge_id: int
 
 
-def rows_of_month(connection: Connection, month: str, last_charge_id: int | None = None) -> MonthRows:
-    """Digests the charges posted in a month, up to an id: sha256 over JSON lines, with what they pin."""
-    last = next_id(connection, charges) - 1 if last_charge_id is None else last_charge_id
-    query = select(charges).where(charges.c.posted_month == month, charges.c.id <= last).order_by(charges.c.id)
-    result = connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE})
-    digest = hashlib.sha256()
-    encode_lines = msgspec.json.Encoder().encode_lines
-    count = 0
-    pinned: set[int | None] = set()
-    amounts: Counter[str] = Counter()
-    for page in result.partitions():
-        rows = [ChargeRow(*row) for row in page]
-        digest.update(encode_lines(rows))
-        count += len(rows)
-        pinned.update(row.conversion_id for row in rows)
-        for row in rows:
-            amounts[row.currency] += row.amount_nano
-    known = sealed_conversions(connection)
-    digest.update(encode_lines([known.get(number) for number in sorted(number for number in pinned if number)]))
-    return MonthRows(count, dict(amounts), digest.hexdigest(), last)
+class RowsRead:
+    """The charges posted in a month, as far as they were read: rows are only ever added, so that reading can go on."""
+
+    def __init__(self, month: str) -> None:
+        self._month = month
+        self._last = 0
+        self._digest = hashlib.sha256()
+        self._count = 0
+        self._pinned: set[int | None] = set()
+        self._amounts: Counter[str] = Counter()
+
+    def read(self, connection: Connection, last_charge_id: int | None = None) -> MonthRows:
+        """Reads on, up to an id or to the end: sha256 over JSON lines, with what they pin."""
+        last = next_id(connection, charges) - 1 if last_charge_id is None else last_charge_id
+        within = charges.c.id.between(self._last + 1, last)
+        query = select(charges).where(charges.c.posted_month == self._month, within).order_by(charges.c.id)
+        result = connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE})
+        encode_lines = msgspec.json.Encoder().encode_lines
+        for page in result.partitions():
+            rows = [ChargeRow(*row) for row in page]
+            self._digest.update(encode_lines(rows))
+            self._count += len(rows)
+            self._pinned.update(row.conversion_id for row in rows)
+            for row in rows:
+                self._amounts[row.currency] += row.amount_nano
+        self._last = last
+        whole = self._digest.copy()
+        known = sealed_conversions(connection)
+        whole.update(encode_lines([known.get(number) for number in sorted(filter(None, self._pinned))]))
+        return MonthRows(self._count, dict(self._amounts), whole.hexdigest(), last)
 
 
 def check_closings(connection: Connection, month: str | None = None) -> Iterator[str]:
@@ -57,7 +67,7 @@ def check_closings(connection: Connection, month: str | None = None) -> Iterator
         if not intact:
             yield f"{name}: it is no longer as it was recorded"
         if row.action == "close" and month in (None, row.month):
-            found = rows_of_month(connection, row.month, row.last_charge_id)
+            found = RowsRead(row.month).read(connection, row.last_charge_id)
             if (found.digest, found.charges) != (row.rows_digest, row.charges):
                 yield f"{name}: its {row.charges} charges are no longer those that were closed"
     yield from _strays(connection, month)

@@ -129,6 +129,21 @@ def tamper(url: str, *statements: str) -> None:
                 connection.execute(statement)
 
 
+def lock_is_free(url: str) -> bool:
+    """Tell whether another connection gets the write lock at once."""
+    with connected(url) as connection:
+        if url.startswith("sqlite"):
+            connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            connection.execute("BEGIN IMMEDIATE" if url.startswith("sqlite") else "BEGIN")
+            if not url.startswith("sqlite"):
+                connection.execute("SELECT * FROM ledger_settings WHERE name = 'lock' FOR UPDATE NOWAIT")
+            connection.execute("ROLLBACK")
+        except (sqlite3.OperationalError, psycopg.errors.LockNotAvailable):
+            return False
+        return True
+
+
 def database_files(url: str) -> bytes:
     """Every byte that a SQLite ledger keeps, or all text of a PostgreSQL one."""
     parsed = make_url(url)

@@ -70,23 +70,19 @@ class Repriced:
 def reprice(database: Database, selection: Selection, run: Run, *, dry_run: bool = False) -> Repriced:
     """Prices the live usage of the selection again and posts what differs; nothing the second time."""
     result = Repriced()
-    with database.writing() as connection:
+    with database.reading() if dry_run else database.writing() as connection:
         done = already_posted(connection, run)
         if done is not None:
             return Repriced(done, repeated=True)
-        # A dry run is rolled back: the prices it computes with may be new to the ledger, too.
-        trial = connection.begin_nested() if dry_run else None
         poster = Poster(database, run)
         cards, pins = cards_in_force(connection), PinnedIds()
-        pins.pin(connection, cards.values())
+        pins.pin(connection, cards.values(), adding=not dry_run)
         rater, first_open = Rater(cards, pins), first_open_month(connection)
         for chunk in live_chunks(connection, selection.condition(connection)):
             corrections = _differing(chunk, rater, result)
             result.add(corrections, first_open, pins)
             if corrections and not dry_run:
                 post_corrections(poster, connection, corrections)
-        if trial is not None:
-            trial.rollback()
     result.batch_id = poster.run.id
     return result
 

@@ -84,7 +84,7 @@ def charges_priced_otherwise(connection: Connection, provider: str) -> int:
     """Counts a provider's live charges at another entry or conversion than those in force now."""
     card = cards_in_force(connection)[provider]
     pins = PinnedIds()
-    pins.pin(connection, [card])
+    pins.pin(connection, [card], adding=False)
     count = 0
     live = (
         select(func.count())

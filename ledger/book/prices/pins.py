@@ -16,7 +16,7 @@ from pricing.rate_card import RateCard, RateEntry
 
 
 class PinnedIds:
-    """Row ids of card entries and conversions, filled in for a run's cards by `pin`."""
+    """Row ids of card entries and conversions, filled in for a run's cards by `pin`; negative ones are of no row."""
 
     def __init__(self) -> None:
         self.entries: dict[str, int] = {}
@@ -35,8 +35,11 @@ class PinnedIds:
         """Returns nano of the currency for 1 USD, by a conversion's row id."""
         return None if conversion_id is None else self._per_usd[conversion_id]
 
-    def pin(self, connection: Connection, cards: Iterable[RateCard]) -> None:
-        """Looks up the rows of the cards' entries and conversions, adding those the ledger doesn't hold yet."""
+    def pin(self, connection: Connection, cards: Iterable[RateCard], *, adding: bool = True) -> None:
+        """Looks up the rows of the cards' entries and conversions, adding those the ledger doesn't hold yet.
+
+        Adding needs the write lock; without it, they get ids of no row.
+        """
         found = connection.execute(select(rate_entries.c.digest, rate_entries.c.id))
         self.entries = {row.digest: row.id for row in found}
         kept = connection.execute(select(conversions).order_by(conversions.c.id))
@@ -45,12 +48,18 @@ class PinnedIds:
             missing = [
                 entry for model in card.models.values() for entry in model.entries if entry.digest not in self.entries
             ]
-            if missing:
+            if missing and adding:
                 self._add_entries(connection, card.provider, missing)
+            for entry in missing:
+                self.entries.setdefault(entry.digest, -1 - len(self.entries))
             for conversion in card.conversions:
                 key = (card.provider, conversion.effective_from, conversion.per_usd_nano)
                 if key not in self._conversions:
-                    self._conversions[key] = add_conversion(connection, card.provider, conversion, origin="card")
+                    self._conversions[key] = (
+                        add_conversion(connection, card.provider, conversion, origin="card")
+                        if adding
+                        else -1 - len(self._conversions)
+                    )
         self._per_usd = {number: per_usd for (_provider, _start, per_usd), number in self._conversions.items()}
 
     def _add_entries(self, connection: Connection, provider: str, entries: Sequence[RateEntry]) -> None:

@@ -20,6 +20,7 @@ from pricing.names import with_question
 from pricing.rate_card import format_instant
 
 if TYPE_CHECKING:
+    from ledger.store.database import Database
     from pricing.money import Conversion
     from pricing.rate_card import RateCard, RateEntry
 
@@ -145,7 +146,7 @@ def show(app: App, model: str, provider: str | None, output: Output) -> None:
 @click.option("--reason", metavar="R", help="Why; needed with --replace.")
 def add(app: App, file: Path, replace: bool, reason: str | None) -> None:
     """Lay a card file over those in force. No posted charge changes."""
-    from ledger.book.prices.changes import add_card, charges_priced_otherwise
+    from ledger.book.prices.changes import add_card
     from pricing.card_file import parse_card
 
     reason_to_replace = _reason(replace, reason)
@@ -154,15 +155,15 @@ def add(app: App, file: Path, replace: bool, reason: str | None) -> None:
     except UnicodeDecodeError as error:
         raise LedgerError(f"{file}: is not UTF-8 text: {error}") from error
     card = parse_card(text, str(file))
-    with app.open(create=True).writing() as connection:
+    database = app.open(create=True)
+    with database.writing() as connection:
         added = add_card(connection, card, replace_with_reason=reason_to_replace)
-        differing = charges_priced_otherwise(connection, card.provider) if added else 0
     if not added:
         click.echo("nothing new: every entry is in force already", err=True)
         return
     for fact in added:
         click.echo(f"added {fact}", err=True)
-    _tell_differing(differing)
+    _tell_differing(database, card.provider)
 
 
 def _reason(replace: bool, reason: str | None) -> str | None:
@@ -171,7 +172,12 @@ def _reason(replace: bool, reason: str | None) -> str | None:
     return reason if replace else None
 
 
-def _tell_differing(count: int) -> None:
+def _tell_differing(database: Database, provider: str) -> None:
+    """Counts the charges with other figures than those in force now, which may take long: nobody has to wait for it."""
+    from ledger.book.prices.changes import charges_priced_otherwise
+
+    with database.reading() as connection:
+        count = charges_priced_otherwise(connection, provider)
     if count:
         noun = "posted charge has other figures and stays as it is"
         nouns = "posted charges have other figures and stay as they are"
@@ -210,7 +216,7 @@ def add_conversion(
     reason: str | None,
 ) -> None:
     """Add a conversion from a date on. No posted charge changes."""
-    from ledger.book.prices.changes import add_user_conversion, charges_priced_otherwise
+    from ledger.book.prices.changes import add_user_conversion
     from ledger.book.prices.in_force import cards_in_force
     from ledger.values.periods import parse_moment
     from pricing.money import INT64_MAX, NANO, Conversion, parse_units
@@ -223,16 +229,17 @@ def add_conversion(
     if not 0 < per_usd_nano <= INT64_MAX:
         raise LedgerError(f"--per-usd {per_usd}: must be above 0 and below 9 billion")
     name = app.provider(provider)
-    with app.open(create=True).writing() as connection:
+    database = app.open(create=True)
+    with database.writing() as connection:
         card = _card(cards_in_force(connection), name)
         if card.currency == "USD":
             raise LedgerError(f"the card of {name} is in USD: it needs no conversion")
         checked = (checked_on or datetime.now(UTC)).date()
         new = Conversion(card.currency, per_usd_nano, parse_moment(start, UTC, "--from"), source_url, checked)
         added = add_user_conversion(connection, card, new, replace_with_reason=reason_to_replace)
-        differing = charges_priced_otherwise(connection, name) if added else 0
     click.echo(f"{'added' if added else 'in force already'}: {per_usd} {card.currency} = 1 USD from {start}", err=True)
-    _tell_differing(differing)
+    if added:
+        _tell_differing(database, name)
 
 
 _CONVERSION_COLUMNS = (

@@ -1,0 +1,48 @@
+"""Portions that wait, in a file that nobody else can open, until all of them may be posted."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from io import RawIOBase
+
+import msgspec
+
+from ledger.errors import LedgerError
+from ledger.intake.portions.portion import Portion
+
+_LENGTH_BYTES = 8
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[str, Portion]).decode
+
+
+class Staged:
+    """Portions with the names of their files, in order, without lines: nothing of a payload is kept.
+
+    The file is the caller's, without a buffer. One of `tempfile.TemporaryFile` is its owner's alone and, but for
+    Windows, has no name: however the process ends, nothing is left of it.
+    """
+
+    def __init__(self, file: RawIOBase) -> None:
+        self._file = file
+
+    def append(self, name: str, portion: Portion) -> None:
+        """Keeps the portion's rows and counts; LedgerError where there is no room for them."""
+        rows = [row._replace(raw=None) for row in portion.rows]
+        kept = Portion(rows, [], 0, portion.pending, portion.ignored, portion.lost_amounts)
+        data = _encode((name, kept))
+        left = memoryview(len(data).to_bytes(_LENGTH_BYTES) + data)
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            raise LedgerError(
+                f"{tempfile.gettempdir()}: {error.strerror}; what is read waits there until all of it may be posted: "
+                "make room, or name another folder in TMPDIR"
+            ) from error
+
+    def __iter__(self) -> Iterator[tuple[str, Portion]]:
+        self._file.seek(0)
+        while length := self._file.read(_LENGTH_BYTES):
+            yield _decode(self._file.read(int.from_bytes(length)))
