@@ -21,10 +21,12 @@ from ledger.intake.pipeline import Intake, RunCounts
 from ledger.intake.portions.portion import Portion, portions, without_collector
 from ledger.intake.portions.read_ahead import is_worthwhile, portions_ahead
 from ledger.intake.quarantine import CUT, ENDLESS, OpenLines, hold, line_of
+from ledger.logs import logger_of
 from ledger.store.database import Database
 from ledger.store.opening import ledger_exists, open_ledger
 from ledger.values.words import counted
 
+LOG = logger_of("intake")
 LISTED_REJECTIONS = 20
 
 
@@ -117,6 +119,7 @@ class Ingest:
             self._intake.prepare(connection)
             self._open_lines = OpenLines(connection)
         for file in files:
+            LOG.info("%(file)s: reading", {"file": _plain(file.name)})
             before = self._intake.tally.seen
             with file, without_collector():
                 for portion in self._read(file):
@@ -140,6 +143,7 @@ class Ingest:
                 self._settle(connection, portion, posted)
             if any(item.reason in (CUT, ENDLESS) for item in portion.held):
                 self._open_lines = OpenLines(connection)
+        LOG.debug("%(file)s: %(read)d items read so far", {"file": file, "read": self._intake.tally.read})
         if self._whole is None:
             self._recorded = self._intake.tally.counts["accepted"]
         listed = portion.held[: LISTED_REJECTIONS - len(self.result.rejections)]

@@ -10,11 +10,13 @@ from contextlib import closing
 from pathlib import Path
 
 from ledger.errors import LedgerError
+from ledger.logs import logger_of
 from ledger.store.database import Database
 from ledger.store.engines import is_database_error, shown
 from ledger.store.revision import HEAD_REVISION
 from ledger.store.urls import for_other_programs
 
+LOG = logger_of("store")
 PAGES_AT_ONCE = 1_000
 # What SQLite keeps beside a file by the names of it.
 _BESIDE = ("-wal", "-shm", "-journal")
@@ -69,6 +71,7 @@ def copy_sqlite(database: Database, path: Path) -> None:
                 raise OSError(errno.EIO, str(error)) from error
             raise
     _check_copy(path)
+    LOG.info("%(ledger)s: copied and checked", {"ledger": shown(database.engine)})
 
 
 def _hear_signals(*_progress: int) -> None:

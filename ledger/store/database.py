@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import PendingRollbackError
 
 from ledger.errors import DatabaseFailure, LedgerError
+from ledger.logs import logger_of
 from ledger.store import forks
 from ledger.store.engines import (
     LOCK_WAIT_SECONDS,
@@ -28,6 +31,10 @@ from ledger.store.engines import (
 )
 from ledger.store.tables import ledger_settings
 from ledger.store.urls import masked
+
+LOG = logger_of("store")
+# A wait for the write lock from which on it is told to who isn't interested in detail.
+LONG_WAIT_SECONDS = 0.1
 
 
 class Database:
@@ -113,6 +120,7 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Opens a connection that holds the ledger's one write lock; commits at the end, rolls back on an exception."""
+        started = time.monotonic()
         with self._transaction({WRITE: True}) as transaction:
             connection = transaction.connection
             if not self.is_sqlite:
@@ -120,8 +128,13 @@ class Database:
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'")
                 connection.execute(select(ledger_settings).where(ledger_settings.c.name == "lock").with_for_update())
             self.settings = settings_in(connection)
+            waited, locked = time.monotonic() - started, time.monotonic()
+            level = logging.INFO if waited >= LONG_WAIT_SECONDS else logging.DEBUG
+            LOG.log(level, "write lock after %(seconds).3f s", {"seconds": waited})
             yield connection
             is_kept = transaction.is_active
+        told = {"outcome": "committed" if is_kept else "rolled back", "seconds": time.monotonic() - locked}
+        LOG.info("transaction %(outcome)s after %(seconds).3f s", told)
         self.has_written = self.has_written or is_kept
 
     @contextmanager

@@ -20,11 +20,13 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ledger.errors import ChangedWhileRead, LedgerError
+from ledger.logs import logger_of
 from ledger.store import forks
 from ledger.store.read_only import Way, find_way
 from ledger.store.urls import check_options, masked, without_secrets
 from ledger.store.urls import parse_url as parse_url  # noqa: PLC0414 - migrations import it from here
 
+LOG = logger_of("store")
 LOCK_WAIT_SECONDS = 120
 # Execution option of connections whose transactions take the write lock as they begin.
 WRITE = "ledger_write"
@@ -81,6 +83,7 @@ def _before_sqlite(
     _create_privately(arguments[0])
     way = find_way(arguments[0])
     record.info[_WAY] = way
+    LOG.debug("%(file)s: connecting, %(way)s", {"file": way.path, "way": "to write" if way.may_write else "to read"})
     if not way.may_write:
         arguments[0], options["uri"] = way.uri, True
 
