@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from types import TracebackType
+from typing import Self
+
 import requests
+from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util.retry import Retry
 
+from ledger.logs import logger_of
+
+LOG = logger_of("web")
 MAX_WAIT_SECONDS = 60
 
 
@@ -19,6 +26,21 @@ class PatientRetry(Retry):
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
         seconds = super().get_retry_after(response)
         return None if seconds is None else min(seconds, MAX_WAIT_SECONDS)
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: ConnectionPool | None = None,
+        _stacktrace: TracebackType | None = None,
+    ) -> Self:
+        """Counts an attempt that failed; raises once there are enough."""
+        left = super().increment(method, url, response, error, _pool, _stacktrace)
+        reason = type(error).__name__ if response is None else f"status {response.status}"
+        LOG.info("%(method)s is tried again: %(reason)s", {"method": method, "reason": reason})
+        return left
 
 
 def failure_words(error: requests.RequestException | HTTPError) -> str:

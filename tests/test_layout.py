@@ -94,7 +94,7 @@ def test_a_report_reads_no_card_file(cli: Cli, tmp_path: Path, sqlite_url: str) 
 def test_price_without_a_ledger_loads_no_database(tmp_path: Path) -> None:
     loaded = loaded_by(tmp_path, *PRICE)
     assert other_packages(loaded) == {"click", "ledger", "msgspec", "pricing", "rich"}
-    assert not loaded & {"sqlite3", "ledger.store"}
+    assert not loaded & {"sqlite3", "ledger.store", "logging"}
 
 
 def functions_in(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

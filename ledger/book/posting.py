@@ -21,12 +21,15 @@ from ledger.book.rollups import RollUp
 from ledger.book.rows import Columns, Facts, Rated, columns_of, same_facts
 from ledger.book.seals import amounts_text, batch_digest, sealed_conversions
 from ledger.errors import LedgerError
+from ledger.logs import logger_of
 from ledger.store.bulk import append_new_rows, append_rows, next_id, upsert
 from ledger.store.database import Database
 from ledger.store.log import note_rows
 from ledger.store.tables import batches, charges, sources, usage_records, wallet_moves
 from ledger.values.calendar import Calendar
 from ledger.values.instants import to_microseconds
+
+LOG = logger_of("book")
 
 Outcome = Literal["accepted", "duplicate", "conflict"]
 BatchKind = Literal["ingest", "record", "retry", "accept", "void", "reassign", "reprice", "adjust"]
@@ -228,6 +231,10 @@ class Poster:
         digest = batch_digest(batch, added, rows, sealed_conversions(connection))
         connection.execute(batches.insert().values(**batch, digest=digest))
         note_rows(connection, batches, batch_id)
+        LOG.info(
+            "batch %(batch)d, %(kind)s: %(records)d usage records and %(charges)d charges to be committed",
+            {"batch": batch_id, "kind": self.run.kind, "records": len(added), "charges": len(rows)},
+        )
 
 
 def already_posted(connection: Connection, run: Run) -> int | None:

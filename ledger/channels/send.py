@@ -14,8 +14,10 @@ from urllib3.exceptions import HTTPError
 from ledger.channels.forms import feishu_post, slack_post, webhook_post
 from ledger.channels.message import Message, NotDelivered
 from ledger.channels.settings import Address, Channel
+from ledger.logs import logger_of
 from ledger.web import PatientRetry, failure_words
 
+LOG = logger_of("channels")
 ATTEMPTS = 3
 MOST_ANSWER_BYTES = 65_536
 # Feishu's own codes, in an answer of 200.
@@ -58,6 +60,8 @@ def _post(channel: Channel, address: Address, body: bytes, headers: Mapping[str,
                 allow_redirects=False,
                 stream=True,
             ) as response:
+                told = {"channel": channel.name, "status": response.status_code}
+                LOG.info("channel %(channel)s: its host answered %(status)d to a post", told)
                 _check_status(response.status_code)
                 return response.raw.read(MOST_ANSWER_BYTES, decode_content=True) or b""
         except (requests.RequestException, HTTPError) as error:

@@ -58,6 +58,7 @@ SECTIONS = {
     "Set up": {
         "demo": ("demo", "Bundled usage into a ledger, reports and files, step by step."),
         "db": ("db", "Create, upgrade and check a ledger."),
+        "backup": ("backup", "Copy the ledger into a file, while others go on writing."),
         "project": ("project", "Projects' names, owners and cost centers: apply, list."),
     },
 }

@@ -62,6 +62,9 @@ def _read_again_where_changed(function: Function) -> Function:
         except ChangedWhileRead:
             if has_shown():
                 raise
+            from ledger.logs import logger_of  # loaded by the store already
+
+            logger_of("cli").info("the ledger was written while it was read: reading it again")
             return function(*args, **kwargs)
 
     return run

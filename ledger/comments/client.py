@@ -13,8 +13,10 @@ from urllib3.exceptions import HTTPError
 
 from ledger.comments.hosts import NotPosted, Place
 from ledger.errors import LedgerError
+from ledger.logs import logger_of
 from ledger.web import PatientRetry, failure_words
 
+LOG = logger_of("comments")
 T = TypeVar("T")
 
 PER_PAGE = 100
@@ -122,6 +124,8 @@ class Client:
             response = self._session.request(method, url, timeout=TIMEOUT_SECONDS, allow_redirects=False, **content)
         except (requests.RequestException, HTTPError) as error:
             raise LedgerError(f"{self._place.host} {failure_words(error)}: {self._place.request} {_UNSURE}") from None
+        told = {"host": self._place.host, "method": method, "status": response.status_code}
+        LOG.info("%(host)s answered %(status)d to %(method)s", told)
         if not 200 <= response.status_code < 300:
             self._refuse(response)
         return response

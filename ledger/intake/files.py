@@ -22,10 +22,12 @@ from ledger.intake.portions.portion import Portion, portions, without_collector
 from ledger.intake.portions.read_ahead import is_worthwhile, portions_ahead
 from ledger.intake.portions.staged import Staged
 from ledger.intake.quarantine import CUT, ENDLESS, OpenLines, hold, line_of, settle
+from ledger.logs import logger_of
 from ledger.store.database import Database, settings_in
 from ledger.store.opening import ledger_exists, open_ledger
 from ledger.values.words import counted
 
+LOG = logger_of("intake")
 LISTED_REJECTIONS = 20
 
 
@@ -166,12 +168,14 @@ class Ingest:
 
     def _read_all(self, files: Sequence[Source], take: Callable[[str, Portion], None]) -> None:
         for file in files:
+            LOG.info("%(file)s: reading", {"file": _plain(file.name)})
             before = self.result.tally.seen
             with file, without_collector():
                 for portion in self._read(file):
                     take(_plain(file.name), portion)
                     self._list(_plain(file.name), portion)
                     self._progress(self.result.tally)
+                    LOG.debug("%(read)d items read so far", {"read": self.result.tally.read})
             if self.result.tally.seen == before:
                 self.result.without_usage.append(_plain(file.name))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 import weakref
@@ -16,6 +17,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import PendingRollbackError
 
 from ledger.errors import DatabaseFailure, LedgerError
+from ledger.logs import logger_of
 from ledger.store import forks
 from ledger.store.actor import default_actor
 from ledger.store.engines import (
@@ -34,6 +36,9 @@ from ledger.store.log import CHANGES, Changes, append_entry
 from ledger.store.tables import ledger_settings
 from ledger.store.urls import masked
 
+LOG = logger_of("store")
+# A wait for the write lock from which on it is told to who isn't interested in detail.
+LONG_WAIT_SECONDS = 0.1
 # How much longer than an application waits a server lets its transaction be.
 _RELEASE_MILLISECONDS = 2_000
 
@@ -130,6 +135,7 @@ class Database:
         It waits two minutes for the lock. A running application that can `wait` for so many seconds alone is given up
         by a server soon after: its statement, and its lock where the server hears nothing more of it.
         """
+        started = time.monotonic()
         seconds = LOCK_WAIT_SECONDS if wait is None else max(wait, 0.001)
         with self._transaction({WRITE: True, WAIT: seconds}) as transaction:
             connection = transaction.connection
@@ -142,10 +148,15 @@ class Database:
                 connection.exec_driver_sql("; ".join(f"SET LOCAL {name} = {value}" for name, value in limits.items()))
                 connection.execute(select(ledger_settings).where(ledger_settings.c.name == "lock").with_for_update())
             self.settings = settings_in(connection)
+            waited, locked = time.monotonic() - started, time.monotonic()
+            level = logging.INFO if waited >= LONG_WAIT_SECONDS else logging.DEBUG
+            LOG.log(level, "write lock after %(seconds).3f s", {"seconds": waited})
             yield connection
             is_kept = transaction.is_active
             if is_kept:
                 append_entry(connection, self.actor or default_actor(connection))
+        told = {"outcome": "committed" if is_kept else "rolled back", "seconds": time.monotonic() - locked}
+        LOG.info("transaction %(outcome)s after %(seconds).3f s", told)
         self.has_written = self.has_written or is_kept
 
     @contextmanager

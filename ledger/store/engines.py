@@ -20,11 +20,13 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ledger.errors import ChangedWhileRead, LedgerError
+from ledger.logs import logger_of
 from ledger.store import forks, sockets
 from ledger.store.read_only import Way, find_way
 from ledger.store.urls import check_options, masked, without_secrets
 from ledger.store.urls import parse_url as parse_url  # noqa: PLC0414 - migrations import it from here
 
+LOG = logger_of("store")
 LOCK_WAIT_SECONDS = 120
 # How long PostgreSQL may be silent, in libpq's units: a host that doesn't answer a connection (seconds), an idle
 # connection before it is probed (seconds), data without acknowledgement (milliseconds). A URL's own options hold.
@@ -102,6 +104,7 @@ def _before_sqlite(
     _create_privately(arguments[0])
     way = find_way(arguments[0])
     record.info[_WAY] = way
+    LOG.debug("%(file)s: connecting, %(way)s", {"file": way.path, "way": "to write" if way.may_write else "to read"})
     if not way.may_write:
         arguments[0], options["uri"] = way.uri, True
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 
 from ledger.errors import DatabaseFailure, LedgerError
+from ledger.logs import logger_of
 from ledger.store import forks
 from ledger.store.actor import default_actor
 from ledger.store.database import Database, settings_in, zone_named
@@ -31,6 +32,7 @@ from ledger.store.revision import HEAD_REVISION
 from ledger.store.tables import ledger_settings
 from ledger.store.urls import parse_url
 
+LOG = logger_of("store")
 MAX_ROLLUP_TAGS = 4
 # Any number serves, as long as every process that creates a ledger in one PostgreSQL database takes the same.
 CREATION_LOCK = 7_405_261
@@ -57,6 +59,7 @@ def open_ledger(
     except BaseException:
         forks.let_go(engine)
         raise
+    LOG.info("%(ledger)s: opened, schema %(schema)s", {"ledger": shown(engine), "schema": revision})
     return Database(engine, is_new=is_new, actor=actor)
 
 
@@ -143,6 +146,7 @@ def create_database(url: str, timezone: str = "UTC", rollup_tags: Sequence[str] 
                 migrate(connection, "head")
                 _store_settings(connection, timezone, tags)
                 append_entry(connection, actor or default_actor(connection))
+        LOG.info("%(ledger)s: created, zone %(zone)s", {"ledger": shown(engine), "zone": timezone})
 
 
 @contextmanager
@@ -196,6 +200,7 @@ def upgrade_database(url: str) -> tuple[str, str]:
         if before < HEAD_REVISION:
             with _changing(engine) as connection:
                 migrate(connection, "head")
+            LOG.info("%(ledger)s: upgraded from schema %(before)s", {"ledger": shown(engine), "before": before})
     return before, HEAD_REVISION
 
 

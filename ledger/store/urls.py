@@ -22,6 +22,10 @@ PRINTED_OPTIONS = frozenset({
     "keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "port", "sslmode",
     "target_session_attrs", "tcp_user_timeout", "user",
 })  # fmt: skip
+# Those of them that lead to the server.
+_LEADING = frozenset({
+    "channel_binding", "dbname", "gssencmode", "host", "port", "sslmode", "target_session_attrs", "user",
+})  # fmt: skip
 _PLAIN = re.compile(r"[\w ./,+-]*")
 # Options that may be given several times, one for each server.
 _REPEATED = frozenset({"host", "port"})
@@ -141,6 +145,13 @@ def masked(url: URL) -> str:
     user = MASK if url.username and ":" in url.username else url.username
     text = url.set(query=query, username=user).render_as_string(hide_password=True)
     return text.replace(quote_plus(MASK), MASK)
+
+
+def for_other_programs(url: URL) -> str:
+    """Returns a PostgreSQL URL as libpq's programs take it: without password, and only what leads to the server."""
+    query = {name: value for name, value in url.query.items() if name in _LEADING and _is_printed(name, value)}
+    user = None if url.username and ":" in url.username else url.username
+    return URL.create("postgresql", user, None, url.host, url.port, url.database, query).render_as_string()
 
 
 def _is_printed(name: str, value: str | tuple[str, ...]) -> bool:

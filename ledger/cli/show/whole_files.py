@@ -27,10 +27,11 @@ _STALE_SECONDS = 24 * 3_600
 
 
 @contextmanager
-def replacing(path: str) -> Iterator[IO[bytes]]:
+def replacing(path: str, *, mode: int | None = None) -> Iterator[IO[bytes]]:
     """Yields a file that replaces `path` once written whole; on any exception or SIGTERM nothing does.
 
-    Pipes and devices are written to directly. OSError becomes NotShown naming the path.
+    It gets `mode`, else the permissions of the file that it replaces, else those that the umask leaves. Pipes and
+    devices are written to directly. OSError becomes NotShown naming the path.
     """
     try:
         if Path(path).exists() and not Path(path).is_file():
@@ -43,12 +44,13 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
         with _ending_on_sigterm():
             handle, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_SUFFIX, dir=target.parent)
             try:
-                with os.fdopen(handle, "wb") as file:
-                    _lock(handle)
+                os.close(handle)
+                with Path(name).open("wb") as file:
+                    _lock(file.fileno())
                     yield file
                     file.flush()
                     os.fsync(file.fileno())
-                Path(name).chmod(_mode_of(target))
+                Path(name).chmod(_mode_of(target) if mode is None else mode)
                 Path(name).replace(target)
             except BaseException:
                 Path(name).unlink(missing_ok=True)
