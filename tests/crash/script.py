@@ -147,6 +147,7 @@ STEPS = (
     _step("rates conversion add --per-usd 68 --from 2026-02-15", 3),
     _step("rates add replaced.toml --replace", 2, *WHY),
     _step("reprice --since 2026-02-01"),
+    _step("reprice --undo 13 --reference UNDO"),
     _step("budget notify --channel ops --at 2026-03-31", 2, later=LEASE),
     _step("close 2026-02 --force", 1, *WHY),
     _step("ingest late.jsonl"),

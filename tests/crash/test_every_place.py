@@ -6,6 +6,7 @@ clock stands still, so that all rows can be compared, with their times, ids and 
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 from collections.abc import Iterator, Sequence
@@ -81,7 +82,8 @@ class Runs:
     def killed(self, peace: Peace, ledger: Ledger, kills: Sequence[int]) -> int:
         """Kills runs of a step at these places, the last one perhaps beyond its end, and runs it until it is done.
 
-        Returns how many were killed. The ledger is sound after each, and in the end as in peace.
+        Returns how many were killed. The ledger is sound after each, and in the end as in peace. The second run doesn't
+        wait for the server to notice that the first is gone.
         """
         step, line = peace.step, [peace.step.line]
         self.receiver.posts.clear()
@@ -92,6 +94,8 @@ class Runs:
             if not ended.was_killed:
                 break
             count += 1
+            for path in ledger.folder.glob("several.json"):
+                json.loads(path.read_text(encoding="utf-8"))  # written whole, or not at all
             checked = self.run(ledger, [["verify"]], peace.at)
             assert checked.code == 0 or any(words in checked.err for words in NOT_YET), checked
         ended = self.run(ledger, line, peace.at)
