@@ -35,6 +35,8 @@ settings.load_profile("tollbook")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-pages", action="store_true", help="write what the pages' commands print into them")
     parser.addoption("--update-golden", action="store_true", help="write what exports and pages are now")
+    parser.addoption("--kills", type=int, default=40, help="how often tests/crash kills commands, on each database")
+    parser.addoption("--kill-seed", type=int, default=1, help="which places of them it draws")
 
 
 # --- what is long ---------------------------------------------------------------------------------------------------
