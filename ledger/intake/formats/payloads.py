@@ -69,7 +69,7 @@ class PayloadReader:
             provider_amount_nano=cost_nano,
             lost_amount=lost,
             tool_calls=max(usage.tool_calls, count_billed_calls(output)) if output else usage.tool_calls,
-            caching_expires_at_us=_caching_end(obj, caching, occurred_at_us) if caching else None,
+            caching_expires_at=obj.get("expire_at") if _is_enabled(caching) else None,
         )
 
     def salvage(self, obj: JsonObject) -> dict[str, Any]:
@@ -93,9 +93,5 @@ class PayloadReader:
         return read_status(obj.get("status"), "status") if self.has_status else "completed"
 
 
-def _caching_end(obj: JsonObject, caching: object, occurred_at_us: int) -> int | None:
-    """Returns the end of a response's cache storage; None where none is enabled or left."""
-    if not isinstance(caching, dict) or caching.get("type") != "enabled" or obj.get("expire_at") is None:
-        return None
-    expires_at_us = read_time(obj["expire_at"], "expire_at")
-    return expires_at_us if expires_at_us > occurred_at_us else None
+def _is_enabled(caching: object) -> bool:
+    return isinstance(caching, dict) and caching.get("type") == "enabled"
