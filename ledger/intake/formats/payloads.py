@@ -17,7 +17,7 @@ from ledger.intake.fields.record import PENDING_STATUSES, Ignored, JsonObject, P
 from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.times import read_time
 from ledger.intake.fields.usage import UsageReader, check_priced_tier
-from ledger.intake.fields.values import NO_TAGS, read_figure, read_id, read_metadata, read_status, read_text
+from ledger.intake.fields.values import NO_TAGS, read_figure, read_id, read_metadata, read_status, read_text, read_tier
 from ledger.values.instants import iso_text
 
 
@@ -63,7 +63,7 @@ class PayloadReader:
             occurred_at_us,
             reported_model=read_text(obj.get("model"), "model"),
             status=status,
-            service_tier=read_text(service_tier, "service_tier"),
+            service_tier=read_tier(service_tier, "service_tier"),
             usage=usage.tokens,
             response_metadata=read_metadata(metadata) if metadata else NO_TAGS,
             provider_amount_nano=cost_nano,
@@ -81,7 +81,7 @@ class PayloadReader:
                 "reported_model": lambda: read_text(obj.get("model"), "model"),
                 "project": lambda: read_text(read_metadata(obj.get("metadata")).get("project"), "project"),
                 "status": lambda: self._status(obj),
-                "service_tier": lambda: read_text(obj.get("service_tier"), "service_tier"),
+                "service_tier": lambda: read_tier(obj.get("service_tier"), "service_tier"),
             }
         )
         if fields.get("status") in PENDING_STATUSES:
