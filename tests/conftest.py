@@ -35,6 +35,8 @@ settings.load_profile("tollbook")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-pages", action="store_true", help="write what the pages' commands print into them")
     parser.addoption("--update-golden", action="store_true", help="write what exports and pages are now")
+    parser.addoption("--fuzz-seconds", type=float, default=0.0, help="fuzz for so long in all, on new seeds")
+    parser.addoption("--fuzz-seed", type=int, help="fuzz one round alone, by the seed that a failure named")
 
 
 # --- what is long ---------------------------------------------------------------------------------------------------
