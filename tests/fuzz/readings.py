@@ -208,9 +208,8 @@ def read_events(events: list[Mapping[str, Any]]) -> Iterator[Row]:
     for event in events:
         response = event.get("response")
         if event.get("type") in TERMINAL and isinstance(response, dict):
-            stated = {"status": str(event["type"]).removeprefix("response.").replace("done", "completed")} | response
-            for status in {stated["status"]} if isinstance(stated["status"], str) else ():
-                yield from read_responses(stated | {"status": status})
+            ending = str(event["type"]).removeprefix("response.").replace("done", "completed")
+            yield from read_responses({"status": ending} | response)
     facts: list[dict[str, Any]] = [
         {key: event[key] for key in ("id", "created", "model", "usage", "service_tier") if key in event}
         for event in events
