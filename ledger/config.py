@@ -141,7 +141,11 @@ def database_url(stated: str | None, config: Config) -> str:
 def load_config(folder: Path) -> Config:
     """Reads FOLDER/tollbook.toml; defaults where there is none, LedgerError naming file and key where it is wrong."""
     path = folder / FILE_NAME
-    return read_config(path) if path.exists() else Config()
+    if not path.exists():
+        return Config()
+    if not path.is_file():
+        raise LedgerError(f"{path}: isn't a file: move it away, or write the configuration there")
+    return read_config(path)
 
 
 def read_config(path: Path) -> Config:

@@ -37,6 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write what exports and pages are now")
     parser.addoption("--kills", type=int, default=40, help="how often tests/crash kills commands, on each database")
     parser.addoption("--kill-seed", type=int, default=1, help="which places of them it draws")
+    parser.addoption("--fuzz-seconds", type=float, default=0.0, help="fuzz for so long in all, on new seeds")
+    parser.addoption("--fuzz-seed", type=int, help="fuzz one round alone, by the seed that a failure named")
 
 
 # --- what is long ---------------------------------------------------------------------------------------------------

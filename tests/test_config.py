@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +15,7 @@ from ledger.errors import LedgerError
 from ledger.values.amounts import Amount
 from ledger.values.budget import Budget
 from pricing.money import NANO
+from tests.conftest import Cli
 
 WORKLOAD = '[[workload]]\nname = "search"\nmodel = "doubao-seed-2.0-pro"\nprompts = ["*.txt"]\n'
 BUDGET = '[[budget]]\nname = "all"\n'
@@ -111,6 +114,16 @@ def test_a_file_without_workloads_is_as_before(tmp_path: Path) -> None:
 
 def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
     assert read(tmp_path, "\ufeff" + WORKLOAD).workloads[0].name == "search"
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "fifo"])
+def test_a_configuration_that_is_no_file_is_refused_at_once(
+    script: Cli, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "tollbook.toml")
+    refused = script("report")
+    assert (refused.exit_code, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+    assert "tollbook.toml: isn't a file" in refused.stderr
 
 
 def test_a_configuration_that_is_asked_for_by_name_must_be_there(tmp_path: Path) -> None:

@@ -92,6 +92,15 @@ def test_a_month_without_usage_is_a_page_that_says_so(usage: Cli) -> None:
     assert page.startswith("# December 2025: nothing booked; open, as of ")
 
 
+@pytest.mark.parametrize("command", [("budget", "report"), ("report", "--format", "html")], ids=" ".join)
+@pytest.mark.parametrize("project", ["", " ", "p" * 201])
+def test_a_project_without_a_name_is_refused(usage: Cli, command: tuple[str, ...], project: str) -> None:
+    refused = usage(*command, "--month", FEBRUARY, "--project", project)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--project" in refused.stderr
+    assert "give 1 to 200 characters" in refused.stderr
+
+
 def test_an_unknown_project_is_named_with_the_nearest(usage: Cli) -> None:
     found = usage("budget", "report", "--month", FEBRUARY, "--project", "projct-1").ok()
     assert "no project 'projct-1' in this ledger: did you mean 'project-1'?" in found.stderr

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Cli
 from tests.helpers.ledgers import rows, value
 from tests.helpers.sources import lines, response
@@ -57,6 +59,38 @@ def test_a_retry_after_a_card_was_added_still_says_that_it_is_assumed(db_cli: Cl
         ("request", 0),
     ]
     db_cli("verify").ok()
+
+
+@pytest.mark.parametrize(
+    ("expiry", "hours"),
+    [(START + 3_602, 3), (START + 3_602.5, 3), (START + 1, 1), ("2026-03-01T12:00:01Z", 3), (None, 0), (START, 0)],
+)
+def test_storage_ends_where_the_response_says(cli: Cli, sqlite_url: str, expiry: object, hours: int) -> None:
+    cli("ingest", "-", ASSUME, stdin=lines([CACHED | {"expire_at": expiry}])).ok()
+    assert value(sqlite_url, "SELECT sum(cache_storage_nano) FROM charges") == 88 * hours * 170
+
+
+WRONG_TIMES = ["soon", "2026-03-01", True, [], -1, 10**12, "x" * 600]
+
+
+@pytest.mark.parametrize("expiry", [*WRONG_TIMES, 0, ""], ids=repr)
+def test_an_expiry_that_is_no_time_costs_a_request_nothing_where_none_is_asked(cli: Cli, expiry: object) -> None:
+    """Nor does it matter who its neighbours are: a file of few ordinary lines is read the general way."""
+    lone = CACHED | {"expire_at": expiry}
+    assert cli("ingest", "-", "--json", stdin=lines([lone])).ok().json["accepted"] == 1
+    others = [{"request": {}, "response": response(f"e{number}")} for number in range(20)]
+    assert cli("ingest", "-", "--json", stdin=lines([*others, lone])).ok().json["duplicate"] == 1
+
+
+@pytest.mark.parametrize("expiry", WRONG_TIMES, ids=repr)
+def test_asked_for_storage_whose_end_is_no_time_is_refused_and_stays_so(
+    cli: Cli, sqlite_url: str, expiry: object
+) -> None:
+    found = cli("ingest", "-", ASSUME, "--json", stdin=lines([CACHED | {"expire_at": expiry}]))
+    assert (found.exit_code, found.json["rejected"]) == (3, 1)
+    assert "expire_at" in found.json["rejections"][0]["message"]
+    cli("quarantine", "retry")
+    assert value(sqlite_url, "SELECT count(*) FROM usage_records") == 0
 
 
 def test_expiry_before_creation_is_refused_by_name(cli: Cli, sqlite_url: str) -> None:

@@ -44,7 +44,7 @@ TEXTS = ('""', '" "', '"a"', '"\\u0000"', '"\\ud800"', '"\\ud83d\\ude00"', '"ü�
          f'"{"x" * 600}"', '"\x00"', '"auto"', '"failed"', '"queued"')  # fmt: skip
 NUMBERS = ("0", "-0", "1", "-1", "1.0", "1.5", "1e3", "88", "88.0", "true", "9223372036854775807", "01", "1e400", "NaN",
            "9223372036854775808", "253402214400", "253402214401", "1771486674.0", "1771486674.25",
-           "1" * 400)  # fmt: skip
+           "1" * 400, "1" * 5_000)  # fmt: skip
 OTHERS = ("null", "false", "{}", "[]", "[{}]", '{"id":"n","status":"s","usage":{"a":1}}', '{"team":{"x":1}}',
           '{"team":1,"env":true,"other":"x"}', '{"project":null}', '{"project":" "}', '{"team":"a","team":"b"}', "",
           "tru")  # fmt: skip
@@ -144,6 +144,10 @@ def ordinary_line(*more: tuple[str, str], **changes: str) -> bytes:
         ordinary_line(metadata='{"project":"ü漢","team":1,"env":null,"other":{"deep":[1]}}'),
         ordinary_line(model='"doubao-seed-2-0-lite-260215"', metadata="{}"),
         ordinary_line(("error", "{}"), ("x", '{"a":[1.5e3,"\\n"]}'), ("y", '"\\u4f60\\ud83d\\ude00"')),
+        *(
+            ordinary_line(temperature=number)
+            for number in ("1e400", "-1e400", "1" * 400, "1" * 5_000, f"-{'1' * 5_000}")
+        ),
         ordinary_line(usage=USAGE.replace('"cached_tokens":8', "").replace('"reasoning_tokens":211', "")),
         json.dumps(response()).encode(),
         json.dumps(response(), indent=None, ensure_ascii=False, separators=(" , ", " : ")).encode(),

@@ -138,6 +138,43 @@ def test_no_message_and_no_ledger_has_what_stands_where_a_count_belongs(cli: Cli
         assert MARK.encode() not in path.read_bytes()
 
 
+TIERS: dict[str, Callable[[str, object], dict[str, Any]]] = {
+    "responses": lambda name, tier: response(name, status="failed", usage=None, service_tier=tier),
+    "responses in usage": lambda name, tier: response(
+        name, status="failed", service_tier=None, usage={"service_tier": tier}
+    ),
+    "envelope": lambda name, tier: {"request": {}, "response": TIERS["responses"](name, tier)},
+    "records": lambda name, tier: {
+        "request_id": name, "occurred_at": "2026-03-01T00:00:00Z", "status": "failed", "service_tier": tier,
+        "requested_model": "doubao-seed-2.0-pro",
+    },
+    "records of storage": lambda name, tier: {
+        "kind": "cache_storage", "request_id": name, "start": "2026-03-01T00:00:00Z", "end": "2026-03-01T01:00:00Z",
+        "tokens": 5, "requested_model": "doubao-seed-2.0-pro", "service_tier": tier,
+    },
+    "otel": lambda name, tier: export(
+        span({
+            "gen_ai.response.id": name, "gen_ai.usage.input_tokens": ..., "gen_ai.usage.output_tokens": ...,
+            "gen_ai.response.service_tier": tier,
+        }, status={"code": 2}),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TIERS)
+def test_a_service_tier_that_is_no_word_isnt_kept_where_nothing_is_priced_by_it(
+    cli: Cli, tmp_path: Path, name: str
+) -> None:
+    objects = [TIERS[name](number(), tier) for tier in [*TEXTS, "two words"]]
+    words = [TIERS[name](number(), tier) for tier in ("flex", "default", "scale.v2")]
+    (tmp_path / "usage").write_text(lines([*objects, *words]), encoding="utf-8")
+    told = cli("ingest", "usage", "--input-format", name.partition(" ")[0], "--json")
+    assert (told.json["rejected"], told.json["accepted"]) == (len(objects), len(words))
+    assert MARK not in told.stdout + told.stderr
+    for path in tmp_path.glob("tollbook.db*"):
+        assert MARK.encode() not in path.read_bytes()
+
+
 def test_the_library_shows_nothing_of_it_either(tmp_path: Path) -> None:
     with Ledger(f"sqlite:///{tmp_path / 'tollbook.db'}") as book:
         for place, value in itertools.product(OF_RESPONSES, SPELLINGS):

@@ -31,7 +31,6 @@ BROKEN = {
     b'{"a":NaN}': "invalid_json",
     b'{"a":-Infinity}': "invalid_json",
     b'{"a":"tab\there"}': "invalid_json",
-    b'{"a":' + b"9" * 5_000 + b"}": "invalid_json",
     b"[]": "not_an_object",
     b"null": "not_an_object",
     b"1": "not_an_object",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from ledger.cli.app import App
+from ledger.cli.app import App, check_text
 from ledger.cli.command import command
 from ledger.cli.show.output import Output, note, output_options
 
@@ -37,6 +37,8 @@ def write_page(app: App, output: Output, *, month: str, project: str | None, row
     from ledger.pages.figures.read import read_month
     from ledger.pages.view.page import page_of
 
+    if project is not None:
+        check_text("--project", project)
     figures = read_month(
         app.open(), month, project=project, rows=rows, expectations=app.config.sources, now=datetime.now(UTC)
     )

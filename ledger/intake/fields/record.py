@@ -67,8 +67,8 @@ class UsageRecord:
     """A gateway's own figure was there and can't be read: the record goes without it."""
     tool_calls: int = 0
     """Calls of tools that the gateway bills apart from the tokens."""
-    caching_expires_at_us: int | None = None
-    """End of the storage that `caching.type = enabled` states, for --assume-cache-storage."""
+    caching_expires_at: object = None
+    """End of the storage that `caching.type = enabled` states, as it is written: --assume-cache-storage reads it."""
 
 
 @dataclass(frozen=True, slots=True)

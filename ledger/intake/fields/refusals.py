@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ledger.intake.fields.record import JsonObject, Parsed, RecordError, Rejected
 from ledger.intake.fields.record_fields import COUNTS, read_fields
-from pricing.errors import PricingError, is_name
+from pricing.errors import PricingError
 from pricing.usage import TokenUsage
 
 T = TypeVar("T")
@@ -21,12 +21,7 @@ def guarded(
     try:
         return read(obj)
     except (RecordError, PricingError) as error:
-        return Rejected(error.reason, str(error), sealed(_kept(salvage(obj))))
-
-
-def _kept(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Returns the fields without a service tier that is no word: it may be anything."""
-    return {name: value for name, value in fields.items() if name != "service_tier" or is_name(value)}
+        return Rejected(error.reason, str(error), sealed(salvage(obj)))
 
 
 def unless_refused(read: Callable[[bytes], T], raw: bytes) -> T | None:

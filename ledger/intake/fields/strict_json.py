@@ -119,7 +119,9 @@ def _decode_slowly(raw: bytes, *, cut: bool, error: Exception | None) -> Any:  #
     if isinstance(error, RecursionError):
         raise _too_deep()
     try:
-        value = json.loads(raw.decode(), object_pairs_hook=_unique_pairs, parse_constant=_no_constant)
+        value = json.loads(
+            raw.decode(), object_pairs_hook=_unique_pairs, parse_constant=_no_constant, parse_int=_whole_number
+        )
     except RecordError:
         raise
     except UnicodeDecodeError as fault:
@@ -128,9 +130,6 @@ def _decode_slowly(raw: bytes, *, cut: bool, error: Exception | None) -> Any:  #
         raise _too_deep() from None
     except json.JSONDecodeError as fault:
         _refuse_text(fault, raw, cut=cut)
-    except ValueError:
-        # More digits than Python turns into an integer: no count, time or amount has them.
-        raise RecordError("invalid_json", "a number has more than 4,300 digits; correct the line") from None
     _check_nesting(raw, value)
     if error is not None:
         _refuse_surrogates(value)
@@ -144,6 +143,14 @@ def _unique_pairs(pairs: list[tuple[str, Any]]) -> JsonObject:
         message = f"the key {shown_word(key)} is given twice in one object: which value counts can't be known; keep one"
         raise RecordError("duplicate_key", message)
     return unique
+
+
+def _whole_number(digits: str) -> float:
+    """An integer; infinite, as 1e400 is, where it has more digits than Python converts."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -17,7 +17,7 @@ from ledger.intake.fields.record import (
     STATUSES,
     RecordError,
 )
-from pricing.errors import described, shown_word
+from pricing.errors import described, is_name, shown_word
 from pricing.money import INT64_MAX, NANO, round_units
 
 _SHOWN = 40
@@ -112,6 +112,15 @@ def read_status(status: object, name: str) -> str:
         message = f"{name} {shown_word(status)} is unknown: it is one of {', '.join(_KNOWN_STATUSES)}"
         raise RecordError("unknown_status", message)
     return status
+
+
+def read_tier(value: object, name: str) -> str | None:
+    """Returns a service tier, also one without a price; refuses what is no word, which may be anything."""
+    tier = read_text(value, name)
+    if tier is not None and not is_name(tier):
+        message = f"{name} {described(tier)} isn't a word such as 'default' or 'flex': correct it, or leave it out"
+        raise RecordError("unknown_service_tier", message)
+    return tier
 
 
 def read_tags(value: object, name: str) -> Mapping[str, str]:

@@ -18,7 +18,7 @@ from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.strict_json import decode
 from ledger.intake.fields.times import read_time
 from ledger.intake.fields.usage import Reported, UsageReader, leaves
-from ledger.intake.fields.values import read_id, read_metadata, read_tags, read_text, read_usd_figure
+from ledger.intake.fields.values import read_id, read_metadata, read_tags, read_text, read_tier, read_usd_figure
 from ledger.intake.formats.format import Format, Table
 from ledger.values.instants import iso_text
 from pricing.errors import shown_word
@@ -75,7 +75,7 @@ def _read(obj: JsonObject) -> Parsed:
         reported_model=group,
         project=read_text(metadata.get("user_api_key_project_alias"), "metadata.user_api_key_project_alias"),
         status=status,
-        service_tier=read_text(usage.service_tier, "service_tier"),
+        service_tier=read_tier(usage.service_tier, "service_tier"),
         usage=usage.tokens,
         tags=_tags(obj, metadata),
         response_metadata=_stated_metadata(obj, metadata),

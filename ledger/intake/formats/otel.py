@@ -15,7 +15,7 @@ from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.strict_json import encode
 from ledger.intake.fields.times import read_time
 from ledger.intake.fields.usage import Reported, UsageReader, check_priced_tier, leaves
-from ledger.intake.fields.values import read_id, read_metadata, read_text
+from ledger.intake.fields.values import read_id, read_metadata, read_text, read_tier
 from ledger.intake.formats.format import Format
 from ledger.intake.formats.spans import (
     RESPONSE_ID,
@@ -126,7 +126,7 @@ class _SpanReader:
             requested_model=self._text("gen_ai.request.model"),
             reported_model=self._text("gen_ai.response.model"),
             status=self._status(),
-            service_tier=read_text(service_tier, "service_tier"),
+            service_tier=read_tier(service_tier, "service_tier"),
             usage=usage.tokens,
             request_metadata=self._metadata,
             service_name=read_text(self._service_name, "service.name"),
@@ -143,7 +143,7 @@ class _SpanReader:
                 "reported_model": lambda: self._text("gen_ai.response.model"),
                 "project": lambda: read_text(self._metadata.get("project"), "project"),
                 "status": self._status,
-                "service_tier": self._service_tier,
+                "service_tier": lambda: read_tier(self._service_tier(), "service_tier"),
             }
         )
         return fields | salvaged_counts(lambda: self._usage().tokens)

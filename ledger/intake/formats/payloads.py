@@ -17,7 +17,7 @@ from ledger.intake.fields.record import PENDING_STATUSES, Ignored, JsonObject, P
 from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.times import read_time
 from ledger.intake.fields.usage import UsageReader, check_priced_tier
-from ledger.intake.fields.values import NO_TAGS, read_figure, read_id, read_metadata, read_status, read_text
+from ledger.intake.fields.values import NO_TAGS, read_figure, read_id, read_metadata, read_status, read_text, read_tier
 from ledger.values.instants import iso_text
 
 
@@ -63,13 +63,13 @@ class PayloadReader:
             occurred_at_us,
             reported_model=read_text(obj.get("model"), "model"),
             status=status,
-            service_tier=read_text(service_tier, "service_tier"),
+            service_tier=read_tier(service_tier, "service_tier"),
             usage=usage.tokens,
             response_metadata=read_metadata(metadata) if metadata else NO_TAGS,
             provider_amount_nano=cost_nano,
             lost_amount=lost,
             tool_calls=max(usage.tool_calls, count_billed_calls(output)) if output else usage.tool_calls,
-            caching_expires_at_us=_caching_end(obj, caching, occurred_at_us) if caching else None,
+            caching_expires_at=obj.get("expire_at") if _is_enabled(caching) else None,
         )
 
     def salvage(self, obj: JsonObject) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class PayloadReader:
                 "reported_model": lambda: read_text(obj.get("model"), "model"),
                 "project": lambda: read_text(read_metadata(obj.get("metadata")).get("project"), "project"),
                 "status": lambda: self._status(obj),
-                "service_tier": lambda: read_text(obj.get("service_tier"), "service_tier"),
+                "service_tier": lambda: read_tier(obj.get("service_tier"), "service_tier"),
             }
         )
         if fields.get("status") in PENDING_STATUSES:
@@ -93,9 +93,5 @@ class PayloadReader:
         return read_status(obj.get("status"), "status") if self.has_status else "completed"
 
 
-def _caching_end(obj: JsonObject, caching: object, occurred_at_us: int) -> int | None:
-    """Returns the end of a response's cache storage; None where none is enabled or left."""
-    if not isinstance(caching, dict) or caching.get("type") != "enabled" or obj.get("expire_at") is None:
-        return None
-    expires_at_us = read_time(obj["expire_at"], "expire_at")
-    return expires_at_us if expires_at_us > occurred_at_us else None
+def _is_enabled(caching: object) -> bool:
+    return isinstance(caching, dict) and caching.get("type") == "enabled"

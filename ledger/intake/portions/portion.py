@@ -14,6 +14,8 @@ from ledger.intake.containers.lines import LineChunk
 from ledger.intake.containers.reading import SourceReader
 from ledger.intake.fields.record import Held, Item, Pending, RecordError, Rejected, UsageRecord
 from ledger.intake.fields.record_fields import to_fields
+from ledger.intake.fields.refusals import sealed
+from ledger.intake.fields.times import read_time
 from ledger.intake.labels import Resolver
 from ledger.intake.portions.fast_lines import OrdinaryLines
 
@@ -69,10 +71,17 @@ def _resolve(item: Item, record: UsageRecord, resolver: Resolver, portion: Porti
     except RecordError as error:
         _refuse(item, Rejected(error.reason, str(error), to_fields(record)), resolver, portion)
         return
+    storage: Facts | None = None
+    if resolver.options.assume_cache_storage:
+        try:
+            storage = assumed_storage(facts, record.caching_expires_at)
+        except RecordError as error:
+            _refuse(item, Rejected(error.reason, str(error), sealed(to_fields(record))), resolver, portion)
+            return
     portion.rows.append(LineFacts(item.line, item.raw, facts, record.provider_amount_usd))
     portion.lost_amounts += record.lost_amount
-    if resolver.options.assume_cache_storage and record.caching_expires_at_us is not None:
-        portion.rows.append(LineFacts(item.line, item.raw, assumed_storage(facts, record.caching_expires_at_us)))
+    if storage is not None:
+        portion.rows.append(LineFacts(item.line, item.raw, storage))
 
 
 def _refuse(item: Item, rejected: Rejected, resolver: Resolver, portion: Portion) -> None:
@@ -82,8 +91,11 @@ def _refuse(item: Item, rejected: Rejected, resolver: Resolver, portion: Portion
     portion.rejected += 1
 
 
-def assumed_storage(facts: Facts, expires_at_us: int) -> Facts:
-    """Returns the storage that enabled caching implies: of the input, from start to expiry."""
+def assumed_storage(facts: Facts, expires_at: object) -> Facts | None:
+    """Returns the storage that enabled caching implies: of the input, from start to expiry; RecordError for no time."""
+    expires_at_us = 0 if expires_at is None else read_time(expires_at, "expire_at")
+    if expires_at_us <= facts.occurred_at:
+        return None
     return facts._replace(
         kind="cache_storage",
         storage_tokens=facts.input_tokens,
