@@ -35,6 +35,7 @@ settings.load_profile("tollbook")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-pages", action="store_true", help="write what the pages' commands print into them")
     parser.addoption("--update-golden", action="store_true", help="write what exports and pages are now")
+    parser.addoption("--model-steps", type=int, help="how many steps tests/model takes on each database, at random")
 
 
 # --- what is long ---------------------------------------------------------------------------------------------------
