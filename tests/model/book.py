@@ -109,6 +109,4 @@ class Book:
         self.reverse(number)
         row = self.rows[number - 1]
         posted, project, price = max(row.posted, self.first_open), project or row.project, price or row.price
-        self.rows.append(
-            Row("replacement", row.record, row.occurred, posted, project, price, self.batch, number)
-        )  # fmt: skip
+        self.rows.append(Row("replacement", row.record, row.occurred, posted, project, price, self.batch, number))

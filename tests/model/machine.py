@@ -190,9 +190,11 @@ class LedgerMachine(RuleBasedStateMachine):
         self.do(lambda: self.oracle.set_budget(budget),
                 "budget", "set", name, "--amount", f"{amount}{unit}", "--from", f"{month}-01", *of)  # fmt: skip
 
-    def remove_budget(self, name: str, month: str) -> None:
-        self.do(lambda: self.oracle.set_budget(Budget(name, month, None)),
-                "budget", "remove", name, "--from", f"{month}-01")  # fmt: skip
+    def remove_budget(self, back: int, month: str) -> None:
+        if self.oracle.budgets:
+            name = self.oracle.budgets[-1 - back % len(self.oracle.budgets)].name
+            self.do(lambda: self.oracle.set_budget(Budget(name, month, None)),
+                    "budget", "remove", name, "--from", f"{month}-01")  # fmt: skip
 
     # --- what holds after each ----------------------------------------------------------------------------------------
 

@@ -12,8 +12,7 @@ from decimal import Decimal
 
 from tests.model.allowance import Budget, budget_in, ends_something
 from tests.model.book import ZERO, Book, Record, Row, last_day, next_month
-from tests.model.prices import CURRENCY, Conversions, Entry, Price, Usage, latest, priced, shipped_conversions
-from tests.model.prices import shipped_entries as shipped
+from tests.model.prices import CURRENCY, Entry, Price, Usage, latest, priced, shipped_conversions, shipped_entries
 from tests.model.purse import Move, Purse
 
 VOIDABLE = ("ingest", "retry", "accept")
@@ -44,8 +43,8 @@ class Oracle(Book):
         self.moves: list[Move] = []
         self.adjustments: dict[int, tuple[str, str, str, str]] = {}  # by reference
         self.budgets: list[Budget] = []
-        self.entries = shipped()
-        self.conversions: Conversions = shipped_conversions()
+        self.entries = shipped_entries()
+        self.conversions = shipped_conversions()
         self.last_usage: dict[str, str] = {}
 
     def price(self, usage: Usage) -> Price | None:

@@ -39,6 +39,7 @@ BUDGETS = ("all", "search", MINI)
 
 one_of = st.sampled_from
 ids, days, months, budgets, flag = one_of(IDS), one_of(DAYS), one_of(MONTHS), one_of(BUDGETS), st.booleans()
+starts = one_of(("2026-02-01", "2026-03-15", "2026-04-01"))  # of prices and conversions
 projects = one_of(("search", "support", "unassigned"))
 providers, units = one_of(("evolink", "volcengine")), one_of(("usd", "credits"))
 amounts = one_of(("0.01", "3", "12.5", "700", "100000"))
@@ -101,15 +102,15 @@ _WEIGHED = (
     (2, _step("undo_reprice", back=back)),
     (2, _step("adjust", project=projects, amount=amounts, negative=flag, unit=units, month=months)),
     (1, _step("adjust_again", changed=flag)),
-    (2, _step("add_price", provider=providers, model=one_of((PRO, MINI, NEXT)), level=st.integers(1, 4), start=days,
+    (2, _step("add_price", provider=providers, model=one_of((PRO, MINI, NEXT)), level=st.integers(1, 4), start=starts,
               replace=flag)),
-    (2, _step("add_conversion", provider=providers, per_usd=one_of(("68", "72", "7.1")), start=days, replace=flag)),
+    (3, _step("add_conversion", provider=providers, per_usd=one_of(("68", "72", "7.1")), start=starts, replace=flag)),
     (3, _step("close", months=one_of((1, 1, 2)), force=one_of((True, True, False)))),
     (2, _step("reopen")),
     (4, _step("top_up", credits=amounts, day=days, expires=st.none() | days, grant=flag)),
     (1, _step("draw", credits=amounts, day=days)),
     (1, _step("move_again", back=back, changed=flag)),
-    (1, _step("set_budget", name=budgets, amount=amounts, unit=units, month=months)),
-    (1, _step("remove_budget", name=budgets, month=months)),
+    (2, _step("set_budget", name=budgets, amount=amounts, unit=units, month=months)),
+    (1, _step("remove_budget", back=back, month=months)),
 )  # fmt: skip
 STEPS = one_of([step for weight, step in _WEIGHED for _ in range(weight)]).flatmap(lambda step: step)
