@@ -39,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kill-seed", type=int, default=1, help="which places of them it draws")
     parser.addoption("--fuzz-seconds", type=float, default=0.0, help="fuzz for so long in all, on new seeds")
     parser.addoption("--fuzz-seed", type=int, help="fuzz one round alone, by the seed that a failure named")
+    parser.addoption("--model-steps", type=int, help="how many steps tests/model takes on each database, at random")
 
 
 # --- what is long ---------------------------------------------------------------------------------------------------

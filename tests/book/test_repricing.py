@@ -110,6 +110,18 @@ def test_a_new_conversion_moves_dollars_and_no_credits(db_cli: Cli, db_url: str)
     db_cli("verify").ok()
 
 
+def test_a_conversion_that_is_corrected_and_put_back_leaves_nothing_to_reprice(db_cli: Cli, db_url: str) -> None:
+    db_cli("ingest", "-", stdin=usage("2026-03-10")).ok()
+    for per_usd in ("68", "72"):
+        added = db_cli(
+            "rates", "conversion", "add", "--per-usd", per_usd, "--from", "2026-02-01", "--replace", "--reason", "x"
+        )
+    assert "posted charge" not in added.ok().stderr
+    assert db_cli("reprice", "--since", "2026-03-01", "--json").ok().json["charges"] == 0
+    db_cli("ingest", "-", stdin=usage("2026-03-11")).ok()
+    assert rows(db_url, "SELECT count(DISTINCT conversion_id) FROM charges") == [(1,)]
+
+
 def test_closed_months_stay_and_the_difference_posts_in_the_open_one(book: Cli, db_url: str) -> None:
     book("close", "--through", MARCH).ok()
     before = book("report", "--month", MARCH, "--json").ok().stdout

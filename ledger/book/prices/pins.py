@@ -43,7 +43,11 @@ class PinnedIds:
         found = connection.execute(select(rate_entries.c.digest, rate_entries.c.id))
         self.entries = {row.digest: row.id for row in found}
         kept = connection.execute(select(conversions).order_by(conversions.c.id))
-        self._conversions = {(row.provider, row.effective_from, row.per_usd_nano): row.id for row in kept}
+        self._conversions = {}
+        for row in kept:
+            # One that was corrected and put back has two rows: all charges by it are pinned to the first.
+            self._conversions.setdefault((row.provider, row.effective_from, row.per_usd_nano), row.id)
+            self._per_usd[row.id] = row.per_usd_nano
         for card in cards:
             missing = [
                 entry for model in card.models.values() for entry in model.entries if entry.digest not in self.entries
@@ -55,12 +59,10 @@ class PinnedIds:
             for conversion in card.conversions:
                 key = (card.provider, conversion.effective_from, conversion.per_usd_nano)
                 if key not in self._conversions:
-                    self._conversions[key] = (
-                        add_conversion(connection, card.provider, conversion, origin="card")
-                        if adding
-                        else -1 - len(self._conversions)
-                    )
-        self._per_usd = {number: per_usd for (_provider, _start, per_usd), number in self._conversions.items()}
+                    number = -1 - len(self._conversions)
+                    if adding:
+                        number = add_conversion(connection, card.provider, conversion, origin="card")
+                    self._conversions[key], self._per_usd[number] = number, conversion.per_usd_nano
 
     def _add_entries(self, connection: Connection, provider: str, entries: Sequence[RateEntry]) -> None:
         version_of = _version_ids(connection, provider)
