@@ -153,7 +153,7 @@ class Ingest:
 
     def _post_staged(self, staged: Staged, settled: Sequence[tuple[int, str]]) -> None:
         """Records all in one transaction, priced and compared anew: others may have written since it was tried."""
-        with self._database.writing() as connection:
+        with without_collector(), self._database.writing() as connection:
             intake = self._begin(connection)
             for name, portion in staged:
                 intake.post(connection, intake.rate(portion), portion)
