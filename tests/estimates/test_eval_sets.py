@@ -228,6 +228,15 @@ def test_a_line_of_another_api_is_refused(tmp_path: Path, url: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["sk-proj-Zq7Kx9b2Wm4Zq7Kx", "Zq7Kx tell nobody", "https://u:Zq7Kx9@a/v1/embeddings", "/v1/x?key=Zq7Kx", "\x1b[2J"],
+)
+def test_an_url_that_is_no_path_isnt_shown(tmp_path: Path, url: str) -> None:
+    told = refusal(write(tmp_path, "batch.jsonl", lines([batch(url, input="a")])))
+    assert f"its url (a text of {len(url)} characters) is of another API" in told
+
+
 # --- tables ---------------------------------------------------------------------------------------------------------
 
 ROWS = (("question", "note"), (tea(9), "a"), (tea(4), "b"))

@@ -28,10 +28,16 @@ def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
 
+def _whole_number(digits: str) -> float:
+    return int(digits) if len(digits) <= 4_300 else float(digits)
+
+
 def decoded(text: bytes) -> object:
     """The value of a JSON text; None where it is none."""
     try:
-        return json.loads(text.decode("utf-8-sig"), object_pairs_hook=_pairs, parse_constant=_no_constant)
+        return json.loads(
+            text.decode("utf-8-sig"), object_pairs_hook=_pairs, parse_constant=_no_constant, parse_int=_whole_number
+        )
     except (ValueError, RecursionError):
         return None
 

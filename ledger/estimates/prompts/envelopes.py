@@ -8,7 +8,7 @@ from typing import Any
 
 from ledger.errors import LedgerError
 from ledger.estimates.prompts.keys import is_word
-from pricing.errors import shown
+from pricing.errors import described, is_name
 
 EXPECTED = "a Responses body has input or instructions, a chat body messages"
 
@@ -41,10 +41,15 @@ def unwrapped(name: str, value: object) -> object:
     url = value.get("url")
     if isinstance(url, str) and _PRICED_URL.fullmatch(url) is None:
         raise LedgerError(
-            f"{name}: its url {shown(url)} is of another API: requests to /v1/responses and /v1/chat/completions "
+            f"{name}: its url {_shown_url(url)} is of another API: requests to /v1/responses and /v1/chat/completions "
             "are estimated; leave the line out"
         )
     return value["body"] if isinstance(value.get("body"), dict) else value["params"]
+
+
+def _shown_url(url: str) -> str:
+    """The path of an API as it is; else its kind and length, for it may be anything."""
+    return repr(url) if not url or is_name(url.strip("/")) else described(url)
 
 
 def beside_body(value: object) -> dict[str, Any]:
