@@ -233,6 +233,7 @@ def test_all_of_a_copy_is_of_one_moment_and_writers_do_not_wait(
     def write(*_progress: int) -> None:
         nonlocal steps
         steps += 1
+        assert steps < 100, "the copy starts anew with every write"
         cli("ingest", "-", stdin=responses([100 + steps])).ok()
 
     monkeypatch.setattr(backup, "PAGES_AT_ONCE", 10)
