@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -111,13 +112,14 @@ class Runs:
 
 
 def draw(found: Sequence[Peace], number: int, rng: random.Random) -> list[tuple[Peace, list[int]]]:
-    """Draws places to kill runs at: of each step one, then of all that are left; all once before one comes again."""
-    every = [(peace, place) for peace in found for place in range(1, len(peace.ended.places) + 1)]
+    """Draws places to kill runs at: of each step one in turn, and all once before one comes again."""
     drawn: list[tuple[Peace, int]] = []
     while len(drawn) < number:
-        rng.shuffle(every)
-        firsts = {peace.step: (peace, place) for peace, place in every}
-        drawn += [*firsts.values(), *(each for each in every if each not in firsts.values())]
+        counts = [(peace, len(peace.ended.places)) for peace in found]
+        decks = [[(peace, place) for place in rng.sample(range(1, count + 1), count)] for peace, count in counts]
+        for turn in zip_longest(*decks):
+            dealt = [each for each in turn if each is not None]
+            drawn += rng.sample(dealt, len(dealt))
     return [
         (peace, [place, rng.randint(1, len(peace.ended.places))] if rng.randrange(10) < KILLED_AGAIN else [place])
         for peace, place in drawn[:number]
