@@ -24,7 +24,7 @@ from ledger.errors import LedgerError
 from ledger.logs import logger_of
 from ledger.store.bulk import append_new_rows, append_rows, next_id, upsert
 from ledger.store.database import Database
-from ledger.store.log import note_rows
+from ledger.store.log import note_sealed
 from ledger.store.tables import batches, charges, sources, usage_records, wallet_moves
 from ledger.values.calendar import Calendar
 from ledger.values.instants import to_microseconds
@@ -230,7 +230,7 @@ class Poster:
         }
         digest = batch_digest(batch, added, rows, sealed_conversions(connection))
         connection.execute(batches.insert().values(**batch, digest=digest))
-        note_rows(connection, batches, batch_id)
+        note_sealed(connection, batches, batch_id, digest)
         LOG.info(
             "batch %(batch)d, %(kind)s: %(records)d usage records and %(charges)d charges to be committed",
             {"batch": batch_id, "kind": self.run.kind, "records": len(added), "charges": len(rows)},

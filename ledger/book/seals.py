@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Table, select
 
 from ledger.book.rows import ChargeRow, Columns, Facts
 from ledger.store.bulk import next_id
-from ledger.store.log import note_rows
+from ledger.store.log import note_sealed
 from ledger.store.tables import batches, conversions
 
 _CONVERSION = ChargeRow._fields.index("conversion_id")
@@ -50,8 +50,9 @@ def append_sealed(connection: Connection, table: Table, row: Mapping[str, Any]) 
     """Appends a row to a table of sealed ones, under the write lock; returns its id."""
     newest = connection.execute(select(table.c.digest).order_by(table.c.id.desc()).limit(1)).scalar()
     row = {**row, "id": next_id(connection, table), "previous": newest or ""}
-    connection.execute(table.insert().values({**row, "digest": row_digest(table, row)}))
-    note_rows(connection, table, row["id"])
+    digest = row_digest(table, row)
+    connection.execute(table.insert().values({**row, "digest": digest}))
+    note_sealed(connection, table, row["id"], digest)
     return int(row["id"])
 
 

@@ -65,10 +65,14 @@ def read_content(rows: str, settled: str | None) -> Content:
 
 
 class Changes:
-    """What a transaction changed so far: ids added by table, states of quarantine by id, and whether settings."""
+    """What a transaction changed so far: ids added by table, states of quarantine by id, and whether settings.
+
+    `sealed` has ids and digests of the rows that a digest of their own covers.
+    """
 
     def __init__(self) -> None:
         self.added: dict[str, tuple[int, int]] = {}
+        self.sealed: dict[str, list[tuple[int, str]]] = {}
         self.states: dict[int, str] = {}
         self.settings = False
 
@@ -82,6 +86,12 @@ def note_rows(connection: Connection, table: Table, first: int, last: int | None
     """Notes rows appended under the ids from first to last; those of one table follow each other."""
     added, name = _changes(connection).added, str(table.name)
     added[name] = (added.get(name, (first, 0))[0], first if last is None else last)
+
+
+def note_sealed(connection: Connection, table: Table, number: int, digest: str) -> None:
+    """Notes a row appended to a table whose rows have digests."""
+    note_rows(connection, table, number)
+    _changes(connection).sealed.setdefault(str(table.name), []).append((number, digest))
 
 
 def note_state(connection: Connection, numbers: Iterable[int], state: str) -> None:
@@ -107,7 +117,9 @@ def append_entry(connection: Connection, actor: str) -> None:
     changes = _changes(connection)
     covered: list[tuple[str, int, int, str]] = []
     for table, (first, last) in changes.added.items():
-        rows = [tuple(row) for row in connection.execute(rows_between(table), {"first": first, "last": last})]
+        rows: list[tuple[Any, ...]] = list(changes.sealed.get(table, ())) or [
+            tuple(row) for row in connection.execute(rows_between(table), {"first": first, "last": last})
+        ]
         if rows:  # none where they were taken back to a savepoint
             covered.append((table, first, last, digest_of_rows(rows)))
     if changes.settings:
