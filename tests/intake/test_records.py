@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.book.rows import RecordKind
-from ledger.intake.fields.record import MAX_NAME, MAX_REQUEST_ID, MAX_SOURCE, STATUSES, UsageRecord
+from ledger.intake.fields.record import MAX_NAME, MAX_REQUEST_ID, MAX_SOURCE, STATUSES, Rejected, UsageRecord
 from ledger.intake.fields.record_fields import to_fields
 from ledger.intake.fields.times import read_time
+from ledger.intake.formats import records
 from pricing.money import NANO, parse_units
 from pricing.usage import TokenUsage
 from tests.helpers.sources import (
@@ -379,3 +380,19 @@ def test_times_in_csv_are_exact_decimals() -> None:
     found = only_record([item.parsed])
     assert found.occurred_at_us == 253_402_300_799 * SECOND + 123_456
     assert read_time("9999-12-31T23:59:59.123456Z", "at") == found.occurred_at_us
+
+
+def test_a_line_that_an_application_refused_is_held_back_for_the_reason_it_names() -> None:
+    said = {"reason": "missing_usage", "message": "usage is missing", "digest": "d0506e"}
+    line = {"request_id": "r1", "source": "mirror", "prompt": "secret", "refused": said}
+    assert records.recognise({"refused": said})
+    assert records.parse(line) == Rejected(
+        "missing_usage", "usage is missing", {"request_id": "r1", "source": "mirror"}
+    )
+
+
+@pytest.mark.parametrize("refused", [None, "x", {}, {"reason": "No slug", "message": "m", "digest": "d"}])
+def test_another_key_of_that_name_is_no_field(refused: Any) -> None:
+    found = records.parse({"request_id": "r1", "refused": refused})
+    assert isinstance(found, Rejected)
+    assert found.reason == "unknown_field"

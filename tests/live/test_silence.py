@@ -120,8 +120,10 @@ def test_a_ledger_opens_in_its_time_and_with_a_spool_without_its_database(proxy:
 
 def test_a_server_lets_go_of_the_lock_of_a_client_it_no_longer_hears(proxy: Proxy, postgres_url: str) -> None:
     """Its connection is open still, inside a transaction that would hold up every writer."""
-    book = Ledger(proxy.url(postgres_url), timeout=1)
+    book = Ledger(proxy.url(postgres_url))
+    book.record(response("r0"))
     proxy.silence_at(b"usage_records", passes=False)
     with pytest.raises(DatabaseFailure):
-        book.record(response("r1"))
+        book.record(response("r1"), timeout=4)
+    assert proxy.silenced.is_set()
     assert Ledger(postgres_url, timeout=60).record(response("r2")).status == "accepted"
