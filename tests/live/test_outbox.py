@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -137,19 +136,18 @@ def test_a_flush_that_can_not_book_all_says_so(sqlite_url: str) -> None:
 
 
 def test_a_ledger_that_is_closed_or_let_go_of_has_no_worker_left(sqlite_url: str) -> None:
-    def workers() -> int:
-        return sum(thread.name == "tollbook-outbox" for thread in threading.enumerate())
-
-    before = workers()
     book, other = Ledger(sqlite_url), Ledger(sqlite_url)
-    assert workers() == before + 2
+    first, second = book._outbox._thread, other._outbox._thread
+    assert first is not None
+    assert second is not None
     book.close()
-    assert workers() == before + 1
+    assert not first.is_alive()
     with pytest.raises(LedgerError, match="is closed"):
         book.flush()
+    assert second.is_alive()
     del other
     gc.collect()
-    until(lambda: workers() == before)
+    until(lambda: not second.is_alive())
 
 
 EXIT = """
