@@ -18,7 +18,6 @@ from ledger.errors import DatabaseFailure, LedgerError
 from ledger.live import outbox
 from ledger.store.engines import make_engine
 from ledger.store.urls import parse_url
-from tests.conftest import Cli
 from tests.helpers.ledgers import execute, finish, rows, start, value
 from tests.helpers.sources import response
 from tests.live.test_waits import lock_held
@@ -185,9 +184,7 @@ def test_an_idle_worker_rests_while_its_program_forks(sqlite_url: str) -> None:
 
 @pytest.mark.long
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_what_waits_at_a_fork_is_the_parent_s_to_book(
-    postgres_url: str, db_cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_waits_at_a_fork_is_the_parent_s_to_book(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from ledger.store import forks
 
     monkeypatch.setattr(forks, "WAIT_SECONDS", 0.1)
