@@ -104,8 +104,8 @@ class Outbox:
         with self._changed:
             self._retry_at = 0.0
         try:
-            self._put(NOTHING, timeout).answer.result(timeout)
-        except (TimeoutError, DatabaseFailure):
+            self.book(NOTHING, timeout)
+        except DatabaseFailure:
             return False
         with self._changed:
             self._changed.wait_for(self._is_at_rest, max(0.0, until - time.monotonic()))
@@ -258,7 +258,10 @@ class Outbox:
 
     def _opened(self) -> Database:
         if self._database is None:
-            self._database = self._open_database()
+            try:
+                self._database = self._open_database()
+            except OSError as error:
+                raise DatabaseFailure(f"{error.filename or 'the ledger'}: {error.strerror or error}") from error
         return self._database
 
     def _drain(self, spool: Spool) -> None:

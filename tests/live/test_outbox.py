@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,6 @@ from ledger.errors import DatabaseFailure, LedgerError
 from ledger.live import outbox
 from ledger.store.engines import make_engine
 from ledger.store.urls import parse_url
-from tests.conftest import Cli
 from tests.helpers.ledgers import execute, finish, rows, start, value
 from tests.helpers.sources import response
 from tests.live.test_waits import lock_held
@@ -137,19 +135,18 @@ def test_a_flush_that_can_not_book_all_says_so(sqlite_url: str) -> None:
 
 
 def test_a_ledger_that_is_closed_or_let_go_of_has_no_worker_left(sqlite_url: str) -> None:
-    def workers() -> int:
-        return sum(thread.name == "tollbook-outbox" for thread in threading.enumerate())
-
-    before = workers()
     book, other = Ledger(sqlite_url), Ledger(sqlite_url)
-    assert workers() == before + 2
+    first, second = book._outbox._thread, other._outbox._thread
+    assert first is not None
+    assert second is not None
     book.close()
-    assert workers() == before + 1
+    assert not first.is_alive()
     with pytest.raises(LedgerError, match="is closed"):
         book.flush()
+    assert second.is_alive()
     del other
     gc.collect()
-    until(lambda: workers() == before)
+    until(lambda: not second.is_alive())
 
 
 EXIT = """
@@ -187,9 +184,7 @@ def test_an_idle_worker_rests_while_its_program_forks(sqlite_url: str) -> None:
 
 @pytest.mark.long
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_what_waits_at_a_fork_is_the_parent_s_to_book(
-    postgres_url: str, db_cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_waits_at_a_fork_is_the_parent_s_to_book(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from ledger.store import forks
 
     monkeypatch.setattr(forks, "WAIT_SECONDS", 0.1)

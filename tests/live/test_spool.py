@@ -254,7 +254,7 @@ def kill_in_turns(url: str, folder: Path, rounds: int) -> Counter[str]:
     return seen
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(15, marks=pytest.mark.long)])
+@pytest.mark.parametrize("rounds", [1, pytest.param(6, marks=pytest.mark.long)])
 def test_nothing_is_lost_or_doubled_by_kills_at_any_moment(
     db_url: str, db_cli: Cli, tmp_path: Path, rounds: int
 ) -> None:
