@@ -255,6 +255,9 @@ def _compare(connection: Connection, kept: Table, worked_out: str, month: str | 
         ),
         {} if month is None else {"month": month},
     )
-    for row in differing:
-        result.problem(f"{kept.name}: the cell of key {row[0]} at {row[1]} isn't the sum of its charges")
+    for time, key_id, _sides in differing:
+        if key_id < 0:
+            result.problem(f"{kept.name}: charges at {time} are of a key that rollup_keys lacks")
+        else:
+            result.problem(f"{kept.name}: the cell of key {key_id} at {time} isn't the sum of its charges")
     result.checked[kept.name] = _count_rows(connection, kept)

@@ -64,7 +64,8 @@ class RollUp:
     """Adds charges to both roll-ups within a transaction, remembering the ids of keys from one to the next.
 
     `tables` are the roll-ups by day and by quarter-hour. With `halves`, others that have two columns for each measure:
-    see `rebuilt`. Without `keeps_keys` new keys get ids and aren't stored, so that whoever may only read can add.
+    see `rebuilt`. Without `keeps_keys` new keys get ids below 0, which no row has, and aren't stored, so that
+    whoever may only read can add.
     """
 
     def __init__(
@@ -81,7 +82,6 @@ class RollUp:
         self._days, self._quarters = tables
         self._halves = halves
         self._keeps_keys = keeps_keys
-        self._unkept_keys = 0
         self._key_ids: dict[Dimensions, int] = {}
 
     def add(self, connection: Connection, charges: Columns, facts: Columns) -> None:
@@ -119,13 +119,13 @@ class RollUp:
             )
             for digest, number in rows:
                 self._key_ids[by_digest.pop(digest)] = number
-            first = next_id(connection, rollup_keys) + self._unkept_keys
-            new = list(enumerate(by_digest.items(), first))
             if self._keeps_keys:
+                new = list(enumerate(by_digest.items(), next_id(connection, rollup_keys)))
                 append_rows(connection, rollup_keys, [(number, digest, *key) for number, (digest, key) in new])
+                self._key_ids.update({key: number for number, (_digest, key) in new})
             else:
-                self._unkept_keys += len(new)
-            self._key_ids.update({key: number for number, (_digest, key) in new})
+                below = -1 - len(self._key_ids)
+                self._key_ids.update({key: below - place for place, key in enumerate(by_digest.values())})
         return [self._key_ids[key] for key in keys]
 
 

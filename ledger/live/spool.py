@@ -7,13 +7,16 @@ duplicates.
 
 from __future__ import annotations
 
+import json
 import os
+import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.errors import LedgerError
+from ledger.intake.formats.records import REFUSED
 from ledger.store import forks
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 # How long a line waits for other threads and processes that add theirs.
 LOCK_SECONDS = 10
 _TAIL = 2**16
+_LINE = 2**20  # more than any line of ours has
 _BINARY = getattr(os, "O_BINARY", 0)  # of Windows
 
 
@@ -29,10 +33,21 @@ class Spool:
     """The spool of that path; its locks and the file that is being booked lie beside it."""
 
     def __init__(self, path: Path) -> None:
+        """Refuses, with a LedgerError, what can't be a spool or holds something else."""
         self.path = path
         self._claimed = path.with_name(f"{path.name}.claimed")
-        if not path.absolute().parent.is_dir():
-            raise LedgerError(f"the spool's folder {path.absolute().parent} isn't one: make it first")
+        try:
+            if not path.absolute().parent.is_dir():
+                raise LedgerError(f"the spool's folder {path.absolute().parent} isn't one: make it first")
+            for each in (path, self._claimed, path.with_name(f"{path.name}.claimed.lock")):
+                with suppress(FileNotFoundError):
+                    if not stat.S_ISREG(each.stat().st_mode):
+                        raise LedgerError(f"the spool {each} isn't a file: name one that is a spool, or not there yet")
+            for each in (path, self._claimed):
+                if _size(each):
+                    _refuse_other(each)
+        except (OSError, ValueError) as error:
+            raise _unusable(path, error) from error
 
     def is_empty(self) -> bool:
         """Tells whether nothing waits to be booked."""
@@ -69,10 +84,16 @@ class Spool:
         except TimeoutError:
             yield None
             return
+        except OSError as error:
+            raise _unusable(self.path, error) from error
         try:
-            if not self._claimed.exists():
-                self._claim()
-            yield self._claimed if self._claimed.exists() else None
+            try:
+                if not self._claimed.exists():
+                    self._claim()
+                is_claimed = self._claimed.exists()
+            except OSError as error:
+                raise _unusable(self.path, error) from error
+            yield self._claimed if is_claimed else None
             self._claimed.unlink(missing_ok=True)
         finally:
             lock.release()
@@ -81,6 +102,7 @@ class Spool:
         with self._lock("lock", LOCK_SECONDS):
             if not self.path.exists():
                 return
+            _refuse_other(self.path)
             file = os.open(self.path, os.O_RDWR | _BINARY)
             try:
                 os.ftruncate(file, _end_of_last_line(file))
@@ -132,7 +154,27 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _size(path: Path) -> int:
+    """Returns a file's bytes; 0 where it can't be told, as whoever books or adds lines is told why."""
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except OSError:
         return 0
+
+
+def _refuse_other(path: Path) -> None:
+    """Refuses a file whose first line is no line of a spool: it would be booked, and removed."""
+    with path.open("rb") as file:
+        line = file.readline(_LINE)
+    if not line.endswith(b"\n") and len(line) < _LINE and line.startswith(b"{"):
+        return  # the first line was cut off
+    try:
+        fields = json.loads(line)
+    except ValueError:
+        fields = None
+    if line and not (isinstance(fields, dict) and {"request_id", REFUSED} & fields.keys()):
+        raise LedgerError(f"{path} holds something else than a spool: name another file, or none, as a new spool")
+
+
+def _unusable(path: Path, error: Exception) -> LedgerError:
+    said = getattr(error, "strerror", None) or str(error)
+    return LedgerError(f"the spool {str(path)!r} can't be used: {said}")

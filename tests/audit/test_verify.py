@@ -110,7 +110,7 @@ TAMPERED: dict[str, tuple[list[str], list[str]]] = {
     ),
     "a roll-up cell": (
         ["UPDATE rollup_days SET amount_nano = amount_nano + 1 WHERE key_id = 1"],
-        ["rollup_days: the cell of key 2026-02-19 at 1 isn't the sum of its charges"],
+        ["rollup_days: the cell of key 1 at 2026-02-19 isn't the sum of its charges"],
     ),
     "a roll-up cell that is gone": (
         ["DELETE FROM rollup_quarters WHERE key_id = 1"],
@@ -118,7 +118,11 @@ TAMPERED: dict[str, tuple[list[str], list[str]]] = {
     ),
     "a roll-up cell too many": (
         [f"INSERT INTO rollup_days SELECT '2026-02-20', {CELL} FROM rollup_days WHERE key_id = 1"],
-        ["rollup_days: the cell of key 2026-02-20 at 1"],
+        ["rollup_days: the cell of key 1 at 2026-02-20"],
+    ),
+    "the newest key of roll-ups deleted": (
+        ["DELETE FROM rollup_keys WHERE id = (SELECT max(id) FROM rollup_keys)"],
+        ["rollup_days: charges at 2026-02-19 are of a key that rollup_keys lacks", "rollup_quarters: the cell of key"],
     ),
     "what a roll-up is by": (
         ["UPDATE rollup_keys SET project = 'elsewhere' WHERE id = 1"],
@@ -213,7 +217,7 @@ def test_verify_changes_nothing(book: Cli, db_url: str) -> None:
     before = {table: rows(db_url, f"SELECT * FROM {table}") for table in tables}
     book("verify").ok()
     tamper(db_url, "DELETE FROM rollup_keys", "DELETE FROM rollup_days", "DELETE FROM rollup_quarters")
-    assert "rollup_days: the cell of key" in problems(book)[0]
+    assert "are of a key that rollup_keys lacks" in problems(book)[0]
     after = {table: rows(db_url, f"SELECT * FROM {table}") for table in tables}
     assert after == before | {"rollup_keys": [], "rollup_days": [], "rollup_quarters": []}
 

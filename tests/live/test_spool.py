@@ -177,23 +177,23 @@ def test_a_claimed_file_of_an_ended_program_is_booked_first(sqlite_url: str) -> 
 
 def test_a_file_is_booked_by_one_program_at_a_time_and_stays_where_that_fails(tmp_path: Path) -> None:
     spool, other = Spool(tmp_path / SPOOL), Spool(tmp_path / SPOOL)
-    spool.append([b"{}"])
+    spool.append([b'{"request_id":"a"}'])
 
     def fail() -> None:
         with spool.claimed() as path, other.claimed() as nothing:
             assert (path is None, nothing) == (False, None)
-            other.append([b"[]"])
+            other.append([b'{"request_id":"b"}'])
             raise KeyError
 
     with pytest.raises(KeyError):
         fail()
     with other.claimed() as path:
         assert path is not None
-        assert path.read_bytes() == b"{}\n"
+        assert path.read_bytes() == b'{"request_id":"a"}\n'
     assert not spool.is_empty()
     with spool.claimed() as path:
         assert path is not None
-        assert path.read_bytes() == b"[]\n"
+        assert path.read_bytes() == b'{"request_id":"b"}\n'
     assert spool.is_empty()
 
 
@@ -252,6 +252,35 @@ def kill_in_turns(url: str, folder: Path, rounds: int) -> Counter[str]:
     assert set(booked.values()) == {1}
     assert {name for name, _status in names} <= booked.keys()
     return seen
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "x" * 250, "x" * 300, "a\0b", "folder", "fifo", "loop", "notes.txt", "book.db", "book.db-wal", "[]"],
+)
+def test_what_cannot_be_a_spool_is_refused_at_once_and_stays_as_it_is(tmp_path: Path, name: str) -> None:
+    url = f"sqlite:///{tmp_path}/book.db"
+    book = Ledger(url)
+    assert book.record(response("r1")).status == "accepted"
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "fifo")
+    for path, text in (("notes.txt", "my notes\nand more"), ("[]", "[1]\n")):
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    kept = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    with pytest.raises(LedgerError, match="spool"):
+        Ledger(url, spool=name)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == kept
+    assert book.record(response("r2")).status == "accepted"
+    book.close()
+
+
+def test_a_file_that_comes_to_lie_in_its_place_is_left_alone(tmp_path: Path) -> None:
+    with Ledger(f"sqlite:///{tmp_path}/book.db", spool=SPOOL) as book:
+        (tmp_path / SPOOL).write_text("my notes\nand more", encoding="utf-8")
+        assert book.record(response("r1")).status == "accepted"
+        assert not book.flush(0.5)
+    assert (tmp_path / SPOOL).read_text(encoding="utf-8") == "my notes\nand more"
 
 
 @pytest.mark.parametrize("rounds", [1, pytest.param(6, marks=pytest.mark.long)])
