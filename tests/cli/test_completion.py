@@ -16,7 +16,8 @@ from tests.conftest import Cli
 from tests.helpers.ledgers import CODE, LITE, MINI, PRO
 from tests.helpers.sources import lines, record
 
-MODELS = {CODE, LITE, MINI, PRO}
+OTHERS = {"doubao-seed-1.8", "doubao-seed-2.1-pro", "doubao-seed-2.1-turbo", "doubao-seed-evolving"}
+MODELS = {CODE, LITE, MINI, PRO, *OTHERS}
 KEPT_TAGS = {"tag:team", "tag:env", "tag:feature", "tag:user"}
 
 

@@ -91,6 +91,7 @@ def test_the_document_states_counts_range_and_prices(cli: Cli, tmp_path: Path) -
         "uncounted": [],
         "uncounted_digest": None,
         "uncorrected_tokens": 101,
+        "tier_output": None,
         "model": CODE,
     }
     assert found["requests"] == 1

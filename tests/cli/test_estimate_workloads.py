@@ -34,6 +34,7 @@ PROMPT_KEYS = [
     "name", "input_tokens", "input_tokens_low", "input_tokens_high", "cached_input_tokens", "output_tokens",
     "tier", "amount", "usd", "usd_low", "usd_high", "warnings", "max_output_tokens", "message_overhead_tokens",
     "schema_tokens", "image_tokens", "uncounted", "uncounted_digest", "uncorrected_tokens",
+    "tier_output",
 ]  # fmt: skip
 ANSWERS = f"""
 [[workload]]
