@@ -141,13 +141,14 @@ class OpenLines:
 
 
 def settle(connection: Connection, number: int, state: str, resolution: str) -> None:
-    """Closes an entry that is open with how it was settled."""
-    connection.execute(
+    """Closes an entry that is open with how it was settled; one that was given up meanwhile stays so."""
+    settled = connection.execute(
         update(quarantine)
         .where(quarantine.c.id == number, quarantine.c.state == "open")
         .values(state=state, resolution=resolution, resolved_at=datetime.now(UTC))
     )
-    note_state(connection, [number], state)
+    if settled.rowcount:
+        note_state(connection, [number], state)
 
 
 def get_entry(connection: Connection, number: int) -> Row[Any]:
