@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import OperationalError
 
 from ledger import Ledger
+from ledger.audit.log import rows as rows_of_log
 from ledger.audit.log import words
 from ledger.errors import LedgerError
 from ledger.store import actor
 from ledger.store.log import note_settings
 from ledger.store.opening import open_ledger
 from ledger.store.tables import log_entries
+from pricing.catalog import load_rate_cards
 from tests.conftest import Cli
 from tests.helpers.ledgers import apply_projects, responses, rows, tamper, value
 from tests.helpers.sources import lines, response
@@ -81,8 +86,9 @@ def test_who_acts_is_a_printable_name(cli: Cli, sqlite_url: str, name: str) -> N
 # --- what -----------------------------------------------------------------------------------------------------------
 
 
+PRICES = sum(len(rates.entries) for card in load_rate_cards().values() for rates in card.models.values())
 FIRST_PRICES = (
-    "card of evolink (built-in); card of volcengine (built-in); 8 prices; "
+    f"card of evolink (built-in); card of volcengine (built-in); {PRICES} prices; "
     "conversion CRD 72 from 2026-02-01; conversion CNY 7.2 from 2026-02-01"
 )
 
@@ -286,3 +292,42 @@ def test_the_log_is_appended_under_the_lock(db_url: str) -> None:
     assert [row.id for row in found] == [1, 2, 3, 4]
     assert [row.previous for row in found] == ["", *(row.digest for row in found[:-1])]
     assert rows(db_url, "SELECT count(*) FROM batches") == [(3,)]
+
+
+# --- what goes wrong while it is read -------------------------------------------------------------------------------
+
+
+def fail_while_read(monkeypatch: pytest.MonkeyPatch, *, is_lost: bool) -> None:
+    """Have the third fetch of the check fail, with or without the connection."""
+    advance, count = rows_of_log._Covered._advance, iter(range(10**9))
+
+    def failing(self: rows_of_log._Covered, name: str) -> None:
+        if next(count) == 3:
+            self._rows[name] = fetch(self._connection)
+        advance(self, name)
+
+    def fetch(connection: Connection) -> Iterator[Any]:
+        if is_lost:
+            connection.invalidate()
+        raise OperationalError("SELECT x", {}, sqlite3.OperationalError("gone\nat once"))
+        yield
+
+    monkeypatch.setattr(rows_of_log._Covered, "_advance", failing)
+
+
+def test_a_connection_lost_while_the_log_is_read_is_one_line(db_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    db_cli(*TOP_UP, "A").ok()
+    fail_while_read(monkeypatch, is_lost=True)
+    outcome = db_cli("verify")
+    assert (outcome.exit_code, outcome.stdout) == (2, "")
+    assert outcome.stderr.startswith("Error: the database failed: gone")
+    assert outcome.stderr.count("\n") == 1
+
+
+def test_rows_that_cant_be_fetched_are_a_problem_of_one_line(db_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    db_cli(*TOP_UP, "A").ok()
+    fail_while_read(monkeypatch, is_lost=False)
+    outcome = db_cli("verify")
+    assert outcome.exit_code == 1
+    assert "can't be read: gone\n" in outcome.stderr
+    assert not any(word in outcome.stderr for word in ("SELECT", "sqlalche.me", "at once"))

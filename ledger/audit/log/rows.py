@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, text
 
-from ledger.audit.verification import Head, Verification
+from ledger.audit.verification import Head, Verification, words_of
 from ledger.store.expressions import ROWS_AT_ONCE
 from ledger.store.log import COVERED, SETTINGS, digest_of_entry, digest_of_settings, read_content
 from ledger.store.tables import log_entries
@@ -80,7 +80,9 @@ class _Covered:
         try:
             self._next[name] = next(self._rows[name], None)
         except Exception as error:
-            raise ValueError(f"{name} can't be read: {error}") from error
+            if self._connection.invalidated:
+                raise
+            raise ValueError(f"{name} can't be read: {words_of(error, self._connection.engine.url)}") from error
 
     def check(self, entry: Row[Any]) -> None:
         """Compares the rows of an entry with what it says of them, and takes up the states it tells."""
