@@ -16,7 +16,7 @@ from ledger.intake.fields.record import Held, RecordError
 from ledger.intake.fields.times import read_time
 from ledger.intake.labels import RunOptions
 from ledger.store.bulk import in_chunks, next_id
-from ledger.store.log import note_rows, note_state
+from ledger.store.log import note_rows, note_state, noting_held
 from ledger.store.tables import quarantine
 from ledger.values.instants import from_microseconds
 
@@ -53,12 +53,13 @@ def hold(connection: Connection, file: str, held: Sequence[Held], options: RunOp
         of_line = {"digest": digest, "file": file, "line": first.line, "length": len(_raw(file, first))}
         seen = {"seen": len(items), "source": first.source, "first_seen_at": now, "last_seen_at": now}
         added.append({"id": number + len(added), **of_line, **seen, **read})
-    if added:
-        connection.execute(quarantine.insert(), added)
-        note_rows(connection, quarantine, added[0]["id"], added[-1]["id"])
-    seen_again = update(quarantine).where(quarantine.c.id == bindparam("entry"))
-    for changes in filter(None, (counted, changed)):
-        connection.execute(seen_again.values(seen=quarantine.c.seen + bindparam("times")), changes)
+    with noting_held(connection, [row["id"] for row in added] + [row["entry"] for row in changed]):
+        if added:
+            connection.execute(quarantine.insert(), added)
+            note_rows(connection, quarantine, added[0]["id"], added[-1]["id"])
+        seen_again = update(quarantine).where(quarantine.c.id == bindparam("entry"))
+        for changes in filter(None, (counted, changed)):
+            connection.execute(seen_again.values(seen=quarantine.c.seen + bindparam("times")), changes)
     note_state(connection, reopened, "open")
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +134,26 @@ def test_a_line_that_comes_again_is_opened_again_and_that_is_logged(db_cli: Cli,
     assert done(db_cli)[-1] == "ingest: batch 1, 1 charge; resolved 1 line"
     db_cli("ingest", "-", stdin=cut)
     assert done(db_cli)[-1] == "opened again 1 line"
+    db_cli("verify").ok()
+
+
+def test_a_held_line_that_is_read_otherwise_is_logged_and_covered(db_cli: Cli, db_url: str, tmp_path: Path) -> None:
+    made = lines([response("r1", model="m")])
+    db_cli("ingest", "-", stdin=made)
+    count = len(done(db_cli))
+    db_cli("ingest", "-", stdin=made)
+    assert len(done(db_cli)) == count
+    db_cli("ingest", "-", "--project", "search", stdin=made)
+    assert done(db_cli)[count:] == ["lines held back, read again"]
+    (tmp_path / "card.toml").write_text(
+        'provider = "evolink"\ncurrency = "CRD"\nper_tokens = 1_000_000\n[[model]]\nid = "m"\n[[model.price]]\n'
+        'effective_from = 2027-02-01\ntiers = [{ up_to = 9, input = "9", cached_input = "1", output = "5" }]\n'
+    )
+    db_cli("rates", "add", "card.toml").ok()
+    before = value(db_url, "SELECT reason FROM quarantine")
+    db_cli("quarantine", "retry", "1")
+    assert value(db_url, "SELECT reason FROM quarantine") != before
+    assert done(db_cli)[-1] == "lines held back, read again"
     db_cli("verify").ok()
 
 
@@ -303,14 +323,13 @@ def fail_while_read(monkeypatch: pytest.MonkeyPatch, *, is_lost: bool) -> None:
 
     def failing(self: rows_of_log._Covered, name: str) -> None:
         if next(count) == 3:
-            self._rows[name] = fetch(self._connection)
+            self._rows[name] = iter(partial(fetch, self._connection), None)
         advance(self, name)
 
-    def fetch(connection: Connection) -> Iterator[Any]:
+    def fetch(connection: Connection) -> object:
         if is_lost:
             connection.invalidate()
         raise OperationalError("SELECT x", {}, sqlite3.OperationalError("gone\nat once"))
-        yield
 
     monkeypatch.setattr(rows_of_log._Covered, "_advance", failing)
 

@@ -17,6 +17,8 @@ from tests.conftest import Cli, PostgresServer
 from tests.helpers.ledgers import LITE, apply_projects, responses, rows
 from tests.helpers.sources import lines, record, response
 
+HELD = "quarantine: what it keeps of lines isn't as it was recorded"
+
 Statements = Sequence[str] | Callable[[str], Sequence[str]]
 
 
@@ -227,6 +229,15 @@ TAMPERED: dict[str, tuple[Statements, str]] = {
     "a discarded line resolved": (["UPDATE quarantine SET state = 'resolved' WHERE id = 1"], "quarantine 1: is"),
     "where a line stood": (["UPDATE quarantine SET line = 99 WHERE id = 1"], "quarantine 1 to 4"),
     "which line it was": (["UPDATE quarantine SET digest = 'x' WHERE id = 1"], "quarantine 1 to 4"),
+    "what a held line counts": (
+        ["UPDATE quarantine SET fields = replace(fields, '\"input_tokens\":', '\"input_tokens\":1') WHERE id = 3"],
+        HELD,
+    ),
+    "the options of its run": (["UPDATE quarantine SET options = '{}' WHERE id = 3"], HELD),
+    "why a line is held": (["UPDATE quarantine SET reason = 'conflict' WHERE id = 3"], HELD),
+    "whose request a held line is": (["UPDATE quarantine SET request_id = 'x' WHERE id = 3"], HELD),
+    "when a held line was": (["UPDATE quarantine SET occurred_at = 1 WHERE id = 3"], HELD),
+    "whether a held line is whole": (["UPDATE quarantine SET complete = 1 - complete WHERE id = 3"], HELD),
     "a line inserted": ([copied("quarantine", digest="'x'")], "quarantine 5: in no entry"),
     "a source deleted": (["DELETE FROM sources WHERE source = 'other'"], "sources: 'other' has usage"),
     "all sources deleted": (["DELETE FROM sources"], "sources: 'evolink' has usage"),

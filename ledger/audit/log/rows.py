@@ -12,7 +12,17 @@ from sqlalchemy import Connection, Row, text
 
 from ledger.audit.verification import Head, Verification, words_of
 from ledger.store.expressions import ROWS_AT_ONCE
-from ledger.store.log import COVERED, SETTINGS, digest_of_entry, digest_of_settings, read_content
+from ledger.store.log import (
+    COVERED,
+    HELD,
+    NOTHING_HELD,
+    SETTINGS,
+    digest_of_entry,
+    digest_of_settings,
+    hex_of_held,
+    read_content,
+    sum_of_held,
+)
 from ledger.store.tables import log_entries
 
 STATES = ("open", "resolved", "accepted", "discarded")
@@ -64,6 +74,7 @@ class _Covered:
         self._rows: dict[str, Iterator[Any]] = {}
         self._next: dict[str, Any] = {}
         self._settings: str | None = None
+        self._held = NOTHING_HELD
         self._states = bytearray()
         for name, columns in COVERED.items():
             with result.checking(connection, name):
@@ -86,6 +97,7 @@ class _Covered:
 
     def check(self, entry: Row[Any]) -> None:
         """Compares the rows of an entry with what it says of them, and takes up the states it tells."""
+        self._held = entry.held
         try:
             rows, settled = read_content(entry.rows, entry.settled)
         except ValueError as error:
@@ -135,6 +147,9 @@ class _Covered:
         if "quarantine" in self._rows:
             with self._result.checking(self._connection, "quarantine"):
                 self._check_states()
+            with self._result.checking(self._connection, "quarantine"), ExitStack() as stack:
+                if hex_of_held(sum_of_held(_stream(self._connection, stack, HELD))) != self._held:
+                    self._result.problem("quarantine: what it keeps of lines isn't as it was recorded")
 
     def _check_states(self) -> None:
         with ExitStack() as stack:
