@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
 
 revision = "0009"
 down_revision = "0008"
@@ -78,7 +78,7 @@ def cover_what_is_there(connection: sa.Connection) -> None:
     entry = {
         "id": 1,
         "at": time.time_ns() // 1_000,
-        "actor": "upgrade",
+        "actor": context.config.attributes.get("actor") or "upgrade",
         "version": version("tollbook"),
         "rows": msgspec.json.encode(covered).decode(),
         "settled": msgspec.json.encode(states).decode() if states else None,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -57,15 +59,16 @@ def test_who_acts_is_stated_before_or_after_the_command_or_in_the_environment(db
 
 
 def test_else_it_is_the_system_s_user_and_the_database_s(
-    db_cli: Cli, db_url: str, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, db_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    book = partial(cli, env={"TOLLBOOK_DB": db_url})
     role = "" if db_url.startswith("sqlite") else " as postgres"
     monkeypatch.setattr(actor, "_system_user", lambda: "alice")
-    db_cli(*TOP_UP, "A").ok()
-    assert last(db_cli)["actor"] == f"alice{role}"
+    book(*TOP_UP, "A").ok()
+    assert last(book)["actor"] == f"alice{role}"
     monkeypatch.setattr(actor, "_system_user", lambda: "postgres")
-    db_cli(*TOP_UP, "B").ok()
-    assert last(db_cli)["actor"] == "postgres"
+    book(*TOP_UP, "B").ok()
+    assert last(book)["actor"] == "postgres"
 
 
 def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,6 +84,14 @@ def test_who_acts_is_a_printable_name(cli: Cli, sqlite_url: str, name: str) -> N
     with pytest.raises(LedgerError, match="printable"):
         Ledger(sqlite_url, actor=name)
     assert value(sqlite_url, "SELECT count(*) FROM log_entries") == 1
+
+
+def test_a_reader_may_have_any_name(db_cli: Cli) -> None:
+    env = {"TOLLBOOK_ACTOR": "a\nb"}
+    db_cli("verify", env=env).ok()
+    outcome = db_cli(*TOP_UP, "A", env=env)
+    assert (outcome.exit_code, "TOLLBOOK_ACTOR" in outcome.stderr) == (2, True)
+    assert done(db_cli) == ["ledger created"]
 
 
 # --- what -----------------------------------------------------------------------------------------------------------
@@ -303,15 +314,21 @@ def test_a_head_is_of_the_whole_ledger_and_needs_a_place(db_cli: Cli) -> None:
 
 def test_the_log_is_appended_under_the_lock(db_url: str) -> None:
     """Entries are 1, 2, 3 … and each follows the one before."""
-    with Ledger(db_url) as book:
-        for number in range(3):
+    begin = Barrier(8)
+
+    def record(number: int) -> None:
+        with Ledger(db_url) as book:
+            begin.wait()
             book.record(response(f"r{number}"))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(record, range(8)))
     database = open_ledger(db_url)
     with database.reading() as connection:
         found = connection.execute(select(log_entries).order_by(log_entries.c.id)).all()
-    assert [row.id for row in found] == [1, 2, 3, 4]
+    assert [row.id for row in found] == list(range(1, 10))
     assert [row.previous for row in found] == ["", *(row.digest for row in found[:-1])]
-    assert rows(db_url, "SELECT count(*) FROM batches") == [(3,)]
+    assert rows(db_url, "SELECT count(*) FROM batches") == [(8,)]
 
 
 # --- what goes wrong while it is read -------------------------------------------------------------------------------
