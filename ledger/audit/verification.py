@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sqlalchemy import Connection
+from sqlalchemy.engine import URL
 
 from ledger.errors import ChangedWhileRead
 from ledger.store.engines import first_line, is_database_error
@@ -58,9 +59,9 @@ class Verification:
         except Exception as error:
             if connection.closed or connection.invalidated:
                 raise
-            said = (
-                first_line(error, connection.engine.url)
-                if is_database_error(error)
-                else f"{type(error).__name__}: {error}"
-            )
-            self.problem(f"{what} can't be checked: {said}")
+            self.problem(f"{what} can't be checked: {words_of(error, connection.engine.url)}")
+
+
+def words_of(error: Exception, url: URL) -> str:
+    """Returns what an exception of a check says: a database's in one line without secrets, else its type too."""
+    return first_line(error, url) if is_database_error(error) else f"{type(error).__name__}: {error}"

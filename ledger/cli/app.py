@@ -98,7 +98,7 @@ class App:
             create=create,
             timezone=section.timezone,
             rollup_tags=section.rollup_tags,
-            actor=self.actor,
+            actor=None if self.actor_option is None else self.actor,  # TOLLBOOK_ACTOR counts where one writes
         )
         self._opened.append(database)
         click.get_current_context().call_on_close(database.close)

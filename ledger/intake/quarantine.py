@@ -16,7 +16,7 @@ from ledger.intake.fields.record import Held, RecordError
 from ledger.intake.fields.times import read_time
 from ledger.intake.labels import RunOptions
 from ledger.store.bulk import in_chunks, next_id
-from ledger.store.log import note_rows, note_state
+from ledger.store.log import note_rows, note_state, noting_held
 from ledger.store.tables import quarantine
 from ledger.values.instants import from_microseconds
 
@@ -53,12 +53,13 @@ def hold(connection: Connection, file: str, held: Sequence[Held], options: RunOp
         of_line = {"digest": digest, "file": file, "line": first.line, "length": len(_raw(file, first))}
         seen = {"seen": len(items), "source": first.source, "first_seen_at": now, "last_seen_at": now}
         added.append({"id": number + len(added), **of_line, **seen, **read})
-    if added:
-        connection.execute(quarantine.insert(), added)
-        note_rows(connection, quarantine, added[0]["id"], added[-1]["id"])
-    seen_again = update(quarantine).where(quarantine.c.id == bindparam("entry"))
-    for changes in filter(None, (counted, changed)):
-        connection.execute(seen_again.values(seen=quarantine.c.seen + bindparam("times")), changes)
+    with noting_held(connection, [row["id"] for row in added] + [row["entry"] for row in changed]):
+        if added:
+            connection.execute(quarantine.insert(), added)
+            note_rows(connection, quarantine, added[0]["id"], added[-1]["id"])
+        seen_again = update(quarantine).where(quarantine.c.id == bindparam("entry"))
+        for changes in filter(None, (counted, changed)):
+            connection.execute(seen_again.values(seen=quarantine.c.seen + bindparam("times")), changes)
     note_state(connection, reopened, "open")
 
 
@@ -141,13 +142,14 @@ class OpenLines:
 
 
 def settle(connection: Connection, number: int, state: str, resolution: str) -> None:
-    """Closes an entry that is open with how it was settled."""
-    connection.execute(
+    """Closes an entry that is open with how it was settled; one that was given up meanwhile stays so."""
+    settled = connection.execute(
         update(quarantine)
         .where(quarantine.c.id == number, quarantine.c.state == "open")
         .values(state=state, resolution=resolution, resolved_at=datetime.now(UTC))
     )
-    note_state(connection, [number], state)
+    if settled.rowcount:
+        note_state(connection, [number], state)
 
 
 def get_entry(connection: Connection, number: int) -> Row[Any]:

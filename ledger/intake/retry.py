@@ -26,6 +26,7 @@ from ledger.intake.portions.portion import Portion, resolved
 from ledger.intake.quarantine import entries, get_entry, settle
 from ledger.store.bulk import append_rows, next_id
 from ledger.store.database import Database
+from ledger.store.log import noting_held
 from ledger.store.tables import batches, charges, quarantine, usage_records
 
 CONFLICT = "conflict"
@@ -77,11 +78,11 @@ def _retry_together(connection: Connection, intake: Intake, rows: Sequence[Row[A
         if outcome != "conflict":
             settle(connection, number, "resolved", f"retried: {outcome}")
             (result.recorded if outcome == "accepted" else result.duplicate).append(number)
-    for again in portion.held:
-        connection.execute(
-            update(quarantine).where(quarantine.c.id == again.line).values(reason=again.reason, message=again.message)
-        )
-        result.still_open.append(again.line)
+    result.still_open += [again.line for again in portion.held]
+    with noting_held(connection, [again.line for again in portion.held]):
+        for again in portion.held:
+            changed = update(quarantine).where(quarantine.c.id == again.line)
+            connection.execute(changed.values(reason=again.reason, message=again.message))
 
 
 def _portion(intake: Intake, rows: Sequence[Row[Any]]) -> Portion:

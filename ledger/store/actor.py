@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 from functools import lru_cache
@@ -29,7 +28,10 @@ def stated_actor(option: str | None, name: str = "--actor") -> str | None:
 
 
 def default_actor(connection: Connection) -> str:
-    """Returns the operating system's user and, where it is another, the one that PostgreSQL knows."""
+    """Returns TOLLBOOK_ACTOR, else the operating system's user and, where it is another, the one PostgreSQL knows."""
+    stated = stated_actor(None)
+    if stated is not None:
+        return stated
     name = _system_user()
     if connection.dialect.name == "sqlite":
         return name
@@ -40,8 +42,10 @@ def default_actor(connection: Connection) -> str:
 def _system_user() -> str:
     """Returns the name of the process's user, else its number: a container's may have none."""
     if sys.platform == "win32":
+        import getpass
+
         return getpass.getuser()
-    import pwd  # not on Windows
+    import pwd
 
     try:
         return pwd.getpwuid(os.getuid()).pw_name

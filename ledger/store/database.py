@@ -46,9 +46,9 @@ _RELEASE_MILLISECONDS = 2_000
 class Database:
     """An open ledger of the right revision. Its settings are read once, and again by each writer under the lock.
 
-    `is_new` where opening made it, `has_written` once a change was committed. `actor` is who changes it, None for the
-    operating system's and the database's user. Threads share it. A child made by a fork has connections of its own; see
-    `ledger.store.forks`.
+    `is_new` where opening made it, `has_written` once a change was committed. `actor` is who changes it, None for
+    TOLLBOOK_ACTOR, else the operating system's and the database's user. Threads share it. A child made by a fork has
+    connections of its own; see `ledger.store.forks`.
     """
 
     def __init__(self, engine: Engine, *, is_new: bool = False, actor: str | None = None) -> None:
@@ -151,10 +151,11 @@ class Database:
             waited, locked = time.monotonic() - started, time.monotonic()
             level = logging.INFO if waited >= LONG_WAIT_SECONDS else logging.DEBUG
             LOG.log(level, "write lock after %(seconds).3f s", {"seconds": waited})
+            actor = self.actor or default_actor(connection)
             yield connection
             is_kept = transaction.is_active
             if is_kept:
-                append_entry(connection, self.actor or default_actor(connection))
+                append_entry(connection, actor)
         told = {"outcome": "committed" if is_kept else "rolled back", "seconds": time.monotonic() - locked}
         LOG.info("transaction %(outcome)s after %(seconds).3f s", told)
         self.has_written = self.has_written or is_kept

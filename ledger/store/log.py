@@ -6,16 +6,17 @@ Writers note what they append; `Database.writing` makes the entry of it at the e
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Table, TextClause, select, text
+from sqlalchemy import Connection, Table, TextClause, bindparam, select, text
 
 from ledger.store.actor import tollbook_version
-from ledger.store.bulk import next_id
+from ledger.store.bulk import in_chunks, next_id
 from ledger.store.tables import ledger_settings, log_entries
 from ledger.values.instants import to_microseconds
 
@@ -45,6 +46,9 @@ COVERED = {
     ),
     "quarantine": ("id", "digest", "file", "line", "length", "source", "first_seen_at"),
 }  # fmt: skip
+# What quarantine keeps of a line, which changes where the line comes again; and the sum of no lines.
+HELD = "SELECT id, reason, message, request_id, occurred_at, fields, complete, options FROM quarantine"
+NOTHING_HELD = "0" * 64
 
 
 class Content(NamedTuple):
@@ -67,7 +71,8 @@ def read_content(rows: str, settled: str | None) -> Content:
 class Changes:
     """What a transaction changed so far: ids added by table, states of quarantine by id, and whether settings.
 
-    `sealed` has ids and digests of the rows that a digest of their own covers.
+    `sealed` has ids and digests of the rows that a digest of their own covers, `held` is what the sum over quarantine
+    grew by.
     """
 
     def __init__(self) -> None:
@@ -75,6 +80,7 @@ class Changes:
         self.sealed: dict[str, list[tuple[int, str]]] = {}
         self.states: dict[int, str] = {}
         self.settings = False
+        self.held = 0
 
 
 def _changes(connection: Connection) -> Changes:
@@ -97,6 +103,19 @@ def note_sealed(connection: Connection, table: Table, number: int, digest: str) 
 def note_state(connection: Connection, numbers: Iterable[int], state: str) -> None:
     """Notes entries of quarantine that came to a state; what is new is open."""
     _changes(connection).states.update(dict.fromkeys(numbers, state))
+
+
+@contextmanager
+def noting_held(connection: Connection, numbers: Sequence[int]) -> Iterator[None]:
+    """Notes what quarantine keeps of lines that are added or changed meanwhile, by their ids."""
+
+    def sum_now() -> int:
+        query = text(f"{HELD} WHERE id IN :ids").bindparams(bindparam("ids", expanding=True))
+        return sum(sum_of_held(connection.execute(query, {"ids": ids})) for ids in in_chunks(numbers, 500))
+
+    before = sum_now()
+    yield
+    _changes(connection).held += sum_now() - before
 
 
 def note_settings(connection: Connection) -> None:
@@ -125,19 +144,19 @@ def append_entry(connection: Connection, actor: str) -> None:
     if changes.settings:
         rows = [(row.name, row.value) for row in connection.execute(select(ledger_settings))]
         covered.append((SETTINGS, 0, 0, digest_of_settings(rows)))
-    if not covered and not changes.states:
+    if not (covered or changes.states or changes.held):
         return
-    last_entry = connection.execute(
-        select(log_entries.c.id, log_entries.c.digest).order_by(log_entries.c.id.desc()).limit(1)
-    ).first()
-    number, previous = (1, "") if last_entry is None else (last_entry.id + 1, last_entry.digest)
+    columns = (log_entries.c.id, log_entries.c.held, log_entries.c.digest)
+    last_entry = connection.execute(select(*columns).order_by(log_entries.c.id.desc()).limit(1)).first()
+    last, held, previous = (0, NOTHING_HELD, "") if last_entry is None else last_entry
     entry = {
-        "id": number,
+        "id": last + 1,
         "at": datetime.now(UTC),
         "actor": actor,
         "version": tollbook_version(),
         "rows": msgspec.json.encode(covered).decode(),
         "settled": msgspec.json.encode(_ranges_by_state(changes.states)).decode() if changes.states else None,
+        "held": hex_of_held(int(held, 16) + changes.held) if changes.held else held,
         "previous": previous,
     }
     values = [to_microseconds(value) if isinstance(value, datetime) else value for value in entry.values()]
@@ -169,6 +188,16 @@ def digest_of_rows(rows: Sequence[Sequence[Any]]) -> str:
 def digest_of_settings(rows: Iterable[tuple[str, str]]) -> str:
     """Computes the same over names and values by name, without the row that writers queue on."""
     return digest_of_rows(sorted(row for row in rows if row[0] != "lock"))
+
+
+def sum_of_held(rows: Iterable[Sequence[Any]]) -> int:
+    """Adds up sha256 over each row of HELD as a JSON array: a sum that one row can leave and join."""
+    return sum(int.from_bytes(hashlib.sha256(msgspec.json.encode(tuple(row))).digest()) for row in rows)
+
+
+def hex_of_held(total: int) -> str:
+    """Writes such a sum as an entry keeps it, modulo 2**256."""
+    return f"{total % 2**256:064x}"
 
 
 def digest_of_entry(values: Sequence[Any]) -> str:

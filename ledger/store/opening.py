@@ -190,8 +190,8 @@ def _store_settings(connection: Connection, timezone: str, rollup_tags: str) -> 
     note_settings(connection)
 
 
-def upgrade_database(url: str) -> tuple[str, str]:
-    """Runs the migrations a ledger lacks, in one transaction; returns its revision before and after."""
+def upgrade_database(url: str, actor: str | None = None) -> tuple[str, str]:
+    """Runs the migrations a ledger lacks, in one transaction of `actor`; returns its revision before and after."""
     with _engine_of(url, "upgraded") as engine:
         before = _revision(engine)
         if before is None or before > HEAD_REVISION:
@@ -199,7 +199,7 @@ def upgrade_database(url: str) -> tuple[str, str]:
         assert before is not None
         if before < HEAD_REVISION:
             with _changing(engine) as connection:
-                migrate(connection, "head")
+                migrate(connection, "head", actor)
             LOG.info("%(ledger)s: upgraded from schema %(before)s", {"ledger": shown(engine), "before": before})
     return before, HEAD_REVISION
 
@@ -210,12 +210,12 @@ def migrations_folder() -> Path:
     return inside if inside.is_dir() else Path(__file__).parents[2] / "migrations"
 
 
-def migrate(connection: Connection, revision: str) -> None:
-    """Runs the migrations up to a revision inside the connection's transaction."""
+def migrate(connection: Connection, revision: str, actor: str | None = None) -> None:
+    """Runs the migrations up to a revision inside the connection's transaction; the log names `actor`."""
     from alembic import command  # slow to import, needed by creation and upgrades alone
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
-    config.attributes["connection"] = connection
+    config.attributes.update(connection=connection, actor=actor)
     command.upgrade(config, revision)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
 
 revision = "0009"
 down_revision = "0008"
@@ -55,6 +55,7 @@ def upgrade() -> None:
             "JSON object: by state, ranges of ids of quarantine that came to it; null where none did",
             nullable=True,
         ),
+        text("held", "sum of sha256 over what quarantine keeps of each line, modulo 2**256, as this entry leaves it"),
         text("previous", "digest of the entry before, empty for the first"),
         text("digest", "sha256 over the other columns"),
         sa.PrimaryKeyConstraint("id", name="pk_log_entries"),
@@ -77,15 +78,18 @@ def cover_what_is_there(connection: sa.Connection) -> None:
     entry = {
         "id": 1,
         "at": time.time_ns() // 1_000,
-        "actor": "upgrade",
+        "actor": context.config.attributes.get("actor") or "upgrade",
         "version": version("tollbook"),
         "rows": msgspec.json.encode(covered).decode(),
         "settled": msgspec.json.encode(states).decode() if states else None,
+        "held": sum_of_held(connection),
         "previous": "",
     }
     digest = hashlib.sha256(msgspec.json.encode(list(entry.values()))).hexdigest()
     connection.execute(
-        sa.text("INSERT INTO log_entries VALUES (:id, :at, :actor, :version, :rows, :settled, :previous, :digest)"),
+        sa.text(
+            "INSERT INTO log_entries VALUES (:id, :at, :actor, :version, :rows, :settled, :held, :previous, :digest)"
+        ),
         {**entry, "digest": digest},
     )
 
@@ -102,6 +106,15 @@ def covered_rows(connection: sa.Connection, table: str) -> tuple[str, int, int, 
         digest.update(msgspec.json.encode(tuple(row)) + b"\n")
         first, last = row[0] if first is None else first, row[0]
     return None if first is None or last is None else (table, first, last, digest.hexdigest())
+
+
+def sum_of_held(connection: sa.Connection) -> str:
+    """Add up what quarantine keeps of each line."""
+    rows = stream(
+        connection, "SELECT id, reason, message, request_id, occurred_at, fields, complete, options FROM quarantine"
+    )
+    total = sum(int.from_bytes(hashlib.sha256(msgspec.json.encode(tuple(row))).digest()) for row in rows)
+    return f"{total % 2**256:064x}"
 
 
 def ranges_by_state(connection: sa.Connection) -> dict[str, list[list[int]]]:

@@ -1,23 +1,29 @@
-"""The log: who did what with which version, an entry a change, and the head that is signed off."""
+"""The log: who did what with which version, an entry a change."""
 
 from __future__ import annotations
 
-import json
 import os
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import OperationalError
 
 from ledger import Ledger
+from ledger.audit.log import rows as rows_of_log
 from ledger.audit.log import words
 from ledger.errors import LedgerError
 from ledger.store import actor
 from ledger.store.log import note_settings
 from ledger.store.opening import open_ledger
 from ledger.store.tables import log_entries
+from pricing.catalog import load_rate_cards
 from tests.conftest import Cli
 from tests.helpers.ledgers import apply_projects, responses, rows, tamper, value
 from tests.helpers.sources import lines, response
@@ -52,15 +58,16 @@ def test_who_acts_is_stated_before_or_after_the_command_or_in_the_environment(db
 
 
 def test_else_it_is_the_system_s_user_and_the_database_s(
-    db_cli: Cli, db_url: str, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, db_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    book = partial(cli, env={"TOLLBOOK_DB": db_url})
     role = "" if db_url.startswith("sqlite") else " as postgres"
     monkeypatch.setattr(actor, "_system_user", lambda: "alice")
-    db_cli(*TOP_UP, "A").ok()
-    assert last(db_cli)["actor"] == f"alice{role}"
+    book(*TOP_UP, "A").ok()
+    assert last(book)["actor"] == f"alice{role}"
     monkeypatch.setattr(actor, "_system_user", lambda: "postgres")
-    db_cli(*TOP_UP, "B").ok()
-    assert last(db_cli)["actor"] == "postgres"
+    book(*TOP_UP, "B").ok()
+    assert last(book)["actor"] == "postgres"
 
 
 def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,11 +85,20 @@ def test_who_acts_is_a_printable_name(cli: Cli, sqlite_url: str, name: str) -> N
     assert value(sqlite_url, "SELECT count(*) FROM log_entries") == 1
 
 
+def test_a_reader_may_have_any_name(db_cli: Cli) -> None:
+    env = {"TOLLBOOK_ACTOR": "a\nb"}
+    db_cli("verify", env=env).ok()
+    outcome = db_cli(*TOP_UP, "A", env=env)
+    assert (outcome.exit_code, "TOLLBOOK_ACTOR" in outcome.stderr) == (2, True)
+    assert done(db_cli) == ["ledger created"]
+
+
 # --- what -----------------------------------------------------------------------------------------------------------
 
 
+PRICES = sum(len(rates.entries) for card in load_rate_cards().values() for rates in card.models.values())
 FIRST_PRICES = (
-    "card of evolink (built-in); card of volcengine (built-in); 8 prices; "
+    f"card of evolink (built-in); card of volcengine (built-in); {PRICES} prices; "
     "conversion CRD 72 from 2026-02-01; conversion CNY 7.2 from 2026-02-01"
 )
 
@@ -128,6 +144,26 @@ def test_a_line_that_comes_again_is_opened_again_and_that_is_logged(db_cli: Cli,
     assert done(db_cli)[-1] == "ingest: batch 1, 1 charge; resolved 1 line"
     db_cli("ingest", "-", stdin=cut)
     assert done(db_cli)[-1] == "opened again 1 line"
+    db_cli("verify").ok()
+
+
+def test_a_held_line_that_is_read_otherwise_is_logged_and_covered(db_cli: Cli, db_url: str, tmp_path: Path) -> None:
+    made = lines([response("r1", model="m")])
+    db_cli("ingest", "-", stdin=made)
+    count = len(done(db_cli))
+    db_cli("ingest", "-", stdin=made)
+    assert len(done(db_cli)) == count
+    db_cli("ingest", "-", "--project", "search", stdin=made)
+    assert done(db_cli)[count:] == ["lines held back, read again"]
+    (tmp_path / "card.toml").write_text(
+        'provider = "evolink"\ncurrency = "CRD"\nper_tokens = 1_000_000\n[[model]]\nid = "m"\n[[model.price]]\n'
+        'effective_from = 2027-02-01\ntiers = [{ up_to = 9, input = "9", cached_input = "1", output = "5" }]\n'
+    )
+    db_cli("rates", "add", "card.toml").ok()
+    before = value(db_url, "SELECT reason FROM quarantine")
+    db_cli("quarantine", "retry", "1")
+    assert value(db_url, "SELECT reason FROM quarantine") != before
+    assert done(db_cli)[-1] == "lines held back, read again"
     db_cli("verify").ok()
 
 
@@ -203,86 +239,58 @@ def test_an_entry_that_cant_be_read_is_said(db_cli: Cli, db_url: str) -> None:
     assert done(db_cli) == ["can't be read: 'tollbook verify' says more"]
 
 
-# --- the head -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def signed(db_cli: Cli, tmp_path: Path) -> Path:
-    """The head of a ledger with three top-ups."""
-    for reference in "ABC":
-        db_cli(*TOP_UP, reference).ok()
-    db_cli("verify", "--head", "head.json").ok()
-    return tmp_path / "head.json"
-
-
-def test_a_head_is_written_and_the_newer_one_replaces_it(db_cli: Cli, db_url: str, signed: Path) -> None:
-    first = json.loads(signed.read_text())
-    assert list(first) == ["schema", "sequence", "digest", "at", "ledger"]
-    assert (first["schema"], first["sequence"]) == (1, 4)
-    assert first["digest"] == value(db_url, "SELECT digest FROM log_entries WHERE id = 4")
-    db_cli(*TOP_UP, "D").ok()
-    found = db_cli("verify", "--head", "head.json", "--json").ok().json
-    assert json.loads(signed.read_text())["sequence"] == 5
-    assert found["head"] == {key: json.loads(signed.read_text())[key] for key in ("sequence", "digest")}
-
-
-def cut_off(url: str, table: str, number: int) -> None:
-    """The last entry goes, together with its row."""
-    tamper(url, f"DELETE FROM {table} WHERE id = {number}", "DELETE FROM log_entries WHERE id = 4")
-
-
-def test_a_cut_off_tail_is_named_and_the_head_is_left(db_cli: Cli, db_url: str, signed: Path) -> None:
-    before = signed.read_bytes()
-    cut_off(db_url, "wallet_moves", 3)
-    db_cli("verify").ok()  # the rest is sound in itself
-    outcome = db_cli("verify", "--head", "head.json")
-    assert outcome.exit_code == 1
-    assert outcome.stderr == "Problem: log entry 4: was signed off and is missing: the log ends with 3\n"
-    assert signed.read_bytes() == before
-
-
-def test_a_rewritten_ledger_is_named(db_cli: Cli, db_url: str, signed: Path) -> None:
-    cut_off(db_url, "wallet_moves", 3)
-    db_cli(*TOP_UP, "other").ok()
-    db_cli(*TOP_UP, "more").ok()
-    db_cli("verify").ok()
-    outcome = db_cli("verify", "--head", "head.json")
-    assert outcome.exit_code == 1
-    assert outcome.stderr == ("Problem: log entry 4: isn't the one that was signed off: the ledger was rewritten\n")
-
-
-def test_no_head_is_written_of_what_isn_t_sound(db_cli: Cli, db_url: str, tmp_path: Path) -> None:
-    tamper(db_url, "UPDATE log_entries SET actor = 'eve'")
-    assert db_cli("verify", "--head", "head.json").exit_code == 1
-    assert not (tmp_path / "head.json").exists()
-
-
-@pytest.mark.parametrize(
-    "content",
-    ["", "{", "[]", '{"schema":2}', '{"schema":1,"sequence":0,"digest":"","at":"","ledger":""}', "\x00", '"x"'],
-)
-def test_a_damaged_head_is_refused(db_cli: Cli, signed: Path, content: str) -> None:
-    signed.write_text(content)
-    outcome = db_cli("verify", "--head", "head.json")
-    assert (outcome.exit_code, outcome.stdout) == (2, "")
-    assert "--head head.json: " in outcome.stderr
-    assert "nothing was checked" in outcome.stderr
-    assert signed.read_text() == content
-
-
-def test_a_head_is_of_the_whole_ledger_and_needs_a_place(db_cli: Cli) -> None:
-    assert "leave --month out" in db_cli("verify", "--head", "h", "--month", "2026-02").stderr
-    assert db_cli("verify", "--head", "no/folder/h").exit_code == 2
-
-
 def test_the_log_is_appended_under_the_lock(db_url: str) -> None:
     """Entries are 1, 2, 3 … and each follows the one before."""
-    with Ledger(db_url) as book:
-        for number in range(3):
+    begin = Barrier(8)
+
+    def record(number: int) -> None:
+        with Ledger(db_url) as book:
+            begin.wait()
             book.record(response(f"r{number}"))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(record, range(8)))
     database = open_ledger(db_url)
     with database.reading() as connection:
         found = connection.execute(select(log_entries).order_by(log_entries.c.id)).all()
-    assert [row.id for row in found] == [1, 2, 3, 4]
+    assert [row.id for row in found] == list(range(1, 10))
     assert [row.previous for row in found] == ["", *(row.digest for row in found[:-1])]
-    assert rows(db_url, "SELECT count(*) FROM batches") == [(3,)]
+    assert rows(db_url, "SELECT count(*) FROM batches") == [(8,)]
+
+
+# --- what goes wrong while it is read -------------------------------------------------------------------------------
+
+
+def fail_while_read(monkeypatch: pytest.MonkeyPatch, *, is_lost: bool) -> None:
+    """Have the third fetch of the check fail, with or without the connection."""
+    advance, count = rows_of_log._Covered._advance, iter(range(10**9))
+
+    def failing(self: rows_of_log._Covered, name: str) -> None:
+        if next(count) == 3:
+            self._rows[name] = iter(partial(fetch, self._connection), None)
+        advance(self, name)
+
+    def fetch(connection: Connection) -> object:
+        if is_lost:
+            connection.invalidate()
+        raise OperationalError("SELECT x", {}, sqlite3.OperationalError("gone\nat once"))
+
+    monkeypatch.setattr(rows_of_log._Covered, "_advance", failing)
+
+
+def test_a_connection_lost_while_the_log_is_read_is_one_line(db_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    db_cli(*TOP_UP, "A").ok()
+    fail_while_read(monkeypatch, is_lost=True)
+    outcome = db_cli("verify")
+    assert (outcome.exit_code, outcome.stdout) == (2, "")
+    assert outcome.stderr.startswith("Error: the database failed: gone")
+    assert outcome.stderr.count("\n") == 1
+
+
+def test_rows_that_cant_be_fetched_are_a_problem_of_one_line(db_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    db_cli(*TOP_UP, "A").ok()
+    fail_while_read(monkeypatch, is_lost=False)
+    outcome = db_cli("verify")
+    assert outcome.exit_code == 1
+    assert "can't be read: gone\n" in outcome.stderr
+    assert not any(word in outcome.stderr for word in ("SELECT", "sqlalche.me", "at once"))

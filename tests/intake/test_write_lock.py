@@ -171,6 +171,26 @@ def test_open_entries_of_lines_are_resolved_and_those_given_up_meanwhile_are_not
     db_cli("rates", "add", "card.toml").ok()
     db_cli("ingest", "-", "--strict", stdin=whole + lines([response("z", model="m")])).ok()
     assert rows(db_url, "SELECT state FROM quarantine ORDER BY id") == [("resolved",), ("discarded",)]
+    db_cli("verify").ok()
+
+
+def test_what_is_given_up_amid_a_plain_run_stays_given_up(
+    db_cli: Cli, db_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = lines([response("z", model="m")])
+    db_cli("ingest", "-", "--allow-rejected", 1, stdin=made).ok()
+    Path("card.toml").write_text(CARD.replace("doubao-seed-2.0-lite", "m"))
+    db_cli("rates", "add", "card.toml").ok()
+    read = Ingest._read_all
+
+    def discard_first(self: Ingest, *args: Any) -> None:
+        db_cli("quarantine", "discard", 1, "--reason", "R").ok()
+        read(self, *args)
+
+    monkeypatch.setattr(Ingest, "_read_all", discard_first)
+    db_cli("ingest", "-", stdin=made).ok()
+    assert rows(db_url, "SELECT state FROM quarantine") == [("discarded",)]
+    db_cli("verify").ok()
 
 
 def test_what_waits_has_no_name_and_nothing_of_a_payload(

@@ -101,9 +101,9 @@ def test_the_log_begins_with_one_entry_over_what_was_there_before_it(filled: str
     db_cli("quarantine", "discard", "1", "3", "--reason", "a test's").ok()
     command.downgrade(alembic(filled), "0008")
     assert "run 'tollbook db upgrade'" in db_cli("verify").stderr
-    db_cli("db", "upgrade").ok()
+    db_cli("db", "upgrade", "--actor", "ann").ok()
     db_cli("verify").ok()
-    assert rows(filled, "SELECT id, actor, settled FROM log_entries") == [(1, "upgrade", '{"discarded":[[1,1],[3,3]]}')]
+    assert rows(filled, "SELECT id, actor, settled FROM log_entries") == [(1, "ann", '{"discarded":[[1,1],[3,3]]}')]
     db_cli("ingest", "-", stdin=responses([9])).ok()
     db_cli("verify").ok()
     assert db_cli("log", "--json").ok().json["rows"][0]["what"].startswith("log begun; ")

@@ -10,9 +10,19 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, text
 
-from ledger.audit.verification import Head, Verification
+from ledger.audit.verification import Head, Verification, words_of
 from ledger.store.expressions import ROWS_AT_ONCE
-from ledger.store.log import COVERED, SETTINGS, digest_of_entry, digest_of_settings, read_content
+from ledger.store.log import (
+    COVERED,
+    HELD,
+    NOTHING_HELD,
+    SETTINGS,
+    digest_of_entry,
+    digest_of_settings,
+    hex_of_held,
+    read_content,
+    sum_of_held,
+)
 from ledger.store.tables import log_entries
 
 STATES = ("open", "resolved", "accepted", "discarded")
@@ -64,6 +74,7 @@ class _Covered:
         self._rows: dict[str, Iterator[Any]] = {}
         self._next: dict[str, Any] = {}
         self._settings: str | None = None
+        self._held = NOTHING_HELD
         self._states = bytearray()
         for name, columns in COVERED.items():
             with result.checking(connection, name):
@@ -80,10 +91,13 @@ class _Covered:
         try:
             self._next[name] = next(self._rows[name], None)
         except Exception as error:
-            raise ValueError(f"{name} can't be read: {error}") from error
+            if self._connection.invalidated:
+                raise
+            raise ValueError(f"{name} can't be read: {words_of(error, self._connection.engine.url)}") from error
 
     def check(self, entry: Row[Any]) -> None:
         """Compares the rows of an entry with what it says of them, and takes up the states it tells."""
+        self._held = entry.held
         try:
             rows, settled = read_content(entry.rows, entry.settled)
         except ValueError as error:
@@ -133,6 +147,9 @@ class _Covered:
         if "quarantine" in self._rows:
             with self._result.checking(self._connection, "quarantine"):
                 self._check_states()
+            with self._result.checking(self._connection, "quarantine"), ExitStack() as stack:
+                if hex_of_held(sum_of_held(_stream(self._connection, stack, HELD))) != self._held:
+                    self._result.problem("quarantine: what it keeps of lines isn't as it was recorded")
 
     def _check_states(self) -> None:
         with ExitStack() as stack:

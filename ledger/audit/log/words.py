@@ -167,7 +167,7 @@ def _what(row: Row[Any], content: Content, named: Mapping[tuple[str, int], str])
         count = counted(sum(last - first + 1 for first, last in ranges), "line")
         reason = named.get((_RESOLUTION, ranges[0][0])) if state in ("discarded", "accepted") and ranges else None
         parts.append(_because(f"{_STATES.get(state, state)} {count}", reason))
-    return "; ".join(parts)
+    return "; ".join(parts) or "lines held back, read again"
 
 
 def _rows_in_words(table: str, first: int, last: int, named: Mapping[tuple[str, int], str]) -> list[str]:

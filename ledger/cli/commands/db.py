@@ -52,7 +52,7 @@ def upgrade(app: App) -> None:
     """Bring a ledger to this tollbook's schema."""
     from ledger.store.opening import upgrade_database
 
-    before, after = upgrade_database(app.db_url)
+    before, after = upgrade_database(app.db_url, app.actor)
     click.echo(
         f"schema {after}: nothing to do" if before == after else f"schema {before} upgraded to {after}", err=True
     )

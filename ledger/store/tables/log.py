@@ -20,6 +20,12 @@ log_entries = Table(
         Text,
         comment="JSON object: by state, ranges of ids of quarantine that came to it; null where none did",
     ),
+    Column(
+        "held",
+        Text,
+        nullable=False,
+        comment="sum of sha256 over what quarantine keeps of each line, modulo 2**256, as this entry leaves it",
+    ),
     Column("previous", Text, nullable=False, comment="digest of the entry before, empty for the first"),
     Column("digest", Text, nullable=False, comment="sha256 over the other columns"),
     sqlite_strict=True,
