@@ -22,7 +22,7 @@ from ledger.store.urls import parse_url
 from tests.conftest import Cli
 from tests.helpers.ledgers import finish, rows, start, value
 from tests.helpers.sources import chat, response
-from tests.live.test_waits import lock_held
+from tests.helpers.waits import lock_held
 
 CANARY = "canary-4711"
 SPOOL = "spool.jsonl"
