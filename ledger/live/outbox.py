@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import logging
 import math
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from weakref import WeakSet
 
 from ledger.config import Config
 from ledger.errors import DatabaseFailure, LedgerError
-from ledger.intake.application import Call, Recorded, book_calls, book_lines, spooled
-from ledger.intake.containers.source import open_source
+from ledger.intake.application import Call, Recorded, book_calls, spooled
 from ledger.intake.labels import RunOptions
+from ledger.live.drain import LOG, SPOOL_SECONDS, drain
 from ledger.live.entry import Entry
 from ledger.live.spool import Spool
 from ledger.store import forks
@@ -34,13 +32,11 @@ MAX_WAITING = 10_000
 MAX_AT_ONCE = 1_000
 # How much longer than they want callers wait for what the database itself says.
 GRACE_SECONDS = 0.5
-# How soon a spool is tried again that couldn't be booked, and the least time that one transaction of it gets.
+# How soon a spool is tried again that couldn't be booked.
 RETRY_SECONDS = 5
-SPOOL_SECONDS = 30
 EXIT_SECONDS = 5
 NOTHING = Call((), RunOptions())
 AGAIN = ": record it again, which is harmless where it was booked after all"
-_log = logging.getLogger(__name__)
 
 
 class Outbox:
@@ -177,6 +173,8 @@ class Outbox:
             spool.append(lines)
         except LedgerError as failure:
             raise DatabaseFailure(f"{error}. Nothing is spooled either: {failure}") from error
+        if lines:
+            LOG.warning("%(responses)s responses spooled: %(reason)s", {"responses": len(lines), "reason": str(error)})
         with self._changed:
             self._count(told)
             self._retry_at = time.monotonic() + RETRY_SECONDS
@@ -267,26 +265,16 @@ class Outbox:
     def _drain(self, spool: Spool) -> None:
         """Books what is spooled, and between its transactions what waits."""
         retry_at = time.monotonic() + RETRY_SECONDS
-        try:
-            with spool.claimed() as path:
-                if path is not None:
-                    self._drain_file(path)
-                    retry_at = 0.0
-        except LedgerError:
-            pass  # the database is away still: the file is there for the next time
-        except Exception:  # noqa: BLE001 - the worker goes on, with the file there for the next time
-            _log.exception("what is spooled in %s can't be booked", spool.path)
+        self._stuck_from = time.monotonic() + SPOOL_SECONDS
+        is_drained = drain(spool, self._opened, self._config, self._note_drained)
         with self._changed:
-            self._retry_at = retry_at
+            self._retry_at = 0.0 if is_drained else retry_at
 
-    def _drain_file(self, path: Path) -> None:
-        with open_source(str(path)) as source:
-            self._stuck_from = time.monotonic() + SPOOL_SECONDS
-            for number in book_lines(self._opened(), self._config, source, wait=SPOOL_SECONDS):
-                with self._changed:
-                    self.counts["drained"] += number
-                self._book(self._take())
-                self._stuck_from = time.monotonic() + SPOOL_SECONDS
+    def _note_drained(self, number: int) -> None:
+        with self._changed:
+            self.counts["drained"] += number
+        self._book(self._take())
+        self._stuck_from = time.monotonic() + SPOOL_SECONDS
 
 
 _outboxes: WeakSet[Outbox] = WeakSet()
