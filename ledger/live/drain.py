@@ -1,12 +1,12 @@
-"""Booking what is spooled."""
+"""Spooling what can't be booked, and booking what is spooled."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from ledger.config import Config
-from ledger.errors import LedgerError
-from ledger.intake.application import book_lines
+from ledger.errors import DatabaseFailure, LedgerError
+from ledger.intake.application import Call, Recorded, book_lines, spooled
 from ledger.intake.containers.source import open_source
 from ledger.live.spool import Spool
 from ledger.logs import logger_of
@@ -15,6 +15,18 @@ from ledger.store.database import Database
 LOG = logger_of("live")
 # The least time that one transaction of a spool gets.
 SPOOL_SECONDS = 30
+
+
+def fill(spool: Spool, config: Config, call: Call, error: LedgerError) -> list[Recorded]:
+    """Spools a call that can't be booked for an error; DatabaseFailure where that can't be done either."""
+    lines, told = spooled(call, config, str(error))
+    try:
+        spool.append(lines)
+    except LedgerError as failure:
+        raise DatabaseFailure(f"{error}. Nothing is spooled either: {failure}") from error
+    if lines:
+        LOG.warning("%(responses)s responses spooled: %(reason)s", {"responses": len(lines), "reason": str(error)})
+    return told
 
 
 def drain(

@@ -7,7 +7,6 @@ the same, by a server that didn't get to say so: to book it again is harmless, a
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import math
 import threading
@@ -18,9 +17,9 @@ from weakref import WeakSet
 
 from ledger.config import Config
 from ledger.errors import DatabaseFailure, LedgerError
-from ledger.intake.application import Call, Recorded, book_calls, spooled
+from ledger.intake.application import Call, Recorded, book_calls
 from ledger.intake.labels import RunOptions
-from ledger.live.drain import LOG, SPOOL_SECONDS, drain
+from ledger.live.drain import SPOOL_SECONDS, drain, fill
 from ledger.live.entry import Entry
 from ledger.live.spool import Spool
 from ledger.store import forks
@@ -80,19 +79,11 @@ class Outbox:
 
     def book(self, call: Call, timeout: float) -> list[Recorded]:
         """Books a call's responses; returns the fate of each, within so many seconds and a little."""
-        entry = self._put(call, timeout)
+        entry = self.put(call, timeout)
         try:
             return entry.answer.result(entry.left + GRACE_SECONDS)
         except (TimeoutError, LedgerError) as error:
-            return self._give_up(entry, error)
-
-    async def abook(self, call: Call, timeout: float) -> list[Recorded]:  # noqa: ASYNC109 - it is spooled then
-        """Books as `book` does, while the event loop goes on."""
-        entry = self._put(call, timeout)
-        try:
-            return await asyncio.wait_for(asyncio.wrap_future(entry.answer), entry.left + GRACE_SECONDS)
-        except (TimeoutError, LedgerError) as error:
-            return await asyncio.to_thread(self._give_up, entry, error)
+            return self.give_up(entry, error)
 
     def flush(self, timeout: float) -> bool:
         """Books what waits, here and in the spool; returns whether nothing is left within so many seconds."""
@@ -133,7 +124,8 @@ class Outbox:
             self._changed.notify_all()
         thread.join()
 
-    def _put(self, call: Call, timeout: float) -> Entry:
+    def put(self, call: Call, timeout: float) -> Entry:
+        """Has a call wait to be booked, for so many seconds."""
         entry = Entry(call, time.monotonic() + timeout, timeout)
         with self._changed:
             if self._is_closed:
@@ -149,7 +141,7 @@ class Outbox:
             self._changed.notify_all()
         return entry
 
-    def _give_up(self, entry: Entry, error: Exception) -> list[Recorded]:
+    def give_up(self, entry: Entry, error: Exception) -> list[Recorded]:
         """Takes a call back; returns what became of it in the spool, or raises the error."""
         answer = entry.answer
         with self._changed:
@@ -157,24 +149,24 @@ class Outbox:
                 self._entries.remove(entry)
             elif answer.done() and not answer.cancelled() and not answer.exception():
                 return answer.result()
-            if self._is_busy and time.monotonic() >= self._stuck_from:
-                self._sockets.cut()
+        self.cut_if_stuck()
         if not isinstance(error, LedgerError):
             error = DatabaseFailure(
                 f"the database hasn't answered for {entry.timeout:g} s{AGAIN if entry.size else ''}"
             )
+        return self.refuse(entry, error)
+
+    def cut_if_stuck(self) -> None:
+        """Has the worker get an error where it waits for longer than all whose calls it is booking."""
+        with self._changed:
+            if self._is_busy and time.monotonic() >= self._stuck_from:
+                self._sockets.cut()
+
+    def refuse(self, entry: Entry, error: LedgerError) -> list[Recorded]:
+        """Returns what became of a call in the spool; raises the error where there is none."""
         if self._spool is None or not entry.size:
             raise error
-        return self._spooled(self._spool, entry.call, error)
-
-    def _spooled(self, spool: Spool, call: Call, error: LedgerError) -> list[Recorded]:
-        lines, told = spooled(call, self._config, str(error))
-        try:
-            spool.append(lines)
-        except LedgerError as failure:
-            raise DatabaseFailure(f"{error}. Nothing is spooled either: {failure}") from error
-        if lines:
-            LOG.warning("%(responses)s responses spooled: %(reason)s", {"responses": len(lines), "reason": str(error)})
+        told = fill(self._spool, self._config, entry.call, error)
         with self._changed:
             self._count(told)
             self._retry_at = time.monotonic() + RETRY_SECONDS
