@@ -47,8 +47,8 @@ class Ledger:
         """Opens the ledger; `source` names the stream that response ids are unique in (default: the provider).
 
         `actor` is who books, for the log (default: TOLLBOOK_ACTOR, else the system's and the database's user). No call
-        takes longer than `timeout` seconds. What isn't booked by then goes to the file `spool`, if one is named, and is
-        booked from there later; a database that is away is no error then.
+        that books takes longer than `timeout` seconds. What isn't booked by then goes to the file `spool`, if one
+        is named, and is booked from there later; a database that is away is no error then.
         """
         self._timeout = _seconds(timeout)
         try:

@@ -45,7 +45,7 @@ def drain(
                 for number in book_lines(open_database(), config, source, wait=SPOOL_SECONDS):
                     total += number
                     note_booked(number)
-    except LedgerError as error:
+    except (LedgerError, TimeoutError) as error:
         LOG.info("the spool %(spool)s waits: %(reason)s", {"spool": spool.path, "reason": str(error)})
         return False
     except Exception:

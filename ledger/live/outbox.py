@@ -68,6 +68,8 @@ class Outbox:
         """Starts afresh in a child: what waits is the parent's, to book and to answer."""
         self._begin()
         self._sockets.forget()
+        if self._spool is not None:
+            self._spool.renew_after_fork()
         self.counts = Counter()
 
     @property

@@ -8,12 +8,15 @@ import random
 import signal
 import sqlite3
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from ledger import Ledger
 from ledger.errors import DatabaseFailure, LedgerError
@@ -162,6 +165,25 @@ def test_a_spool_without_rights_is_an_error_that_says_so(sqlite_url: str, tmp_pa
     book = Ledger(sqlite_url, spool="locked/spool.jsonl")
     with away(book), pytest.raises(DatabaseFailure, match="can't be written: Permission denied"):
         book.record(response("r1"), timeout=0)
+
+
+def test_a_spool_that_another_program_has_locked_is_an_error_that_says_so(sqlite_url: str, tmp_path: Path) -> None:
+    book = Ledger(sqlite_url, spool=SPOOL)
+    with away(book), FileLock(f"{SPOOL}.lock"):
+        started = time.monotonic()
+        with pytest.raises(DatabaseFailure, match=r"Nothing is spooled either: .*spool.jsonl.lock is held by others"):
+            book.record(response("r1"), timeout=0)
+        assert time.monotonic() - started < 8
+    assert not Path(SPOOL).exists()
+
+
+def test_many_threads_that_spool_at_once_all_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the disk takes for each of them."""
+    monkeypatch.setattr("os.fsync", lambda _file: time.sleep(0.05))
+    spool = Spool(Path(SPOOL))
+    with ThreadPoolExecutor(40) as pool:
+        list(pool.map(spool.append, ([b"%d" % number] for number in range(40))))
+    assert len(Path(SPOOL).read_text().splitlines()) == 40
 
 
 def test_a_claimed_file_of_an_ended_program_is_booked_first(sqlite_url: str) -> None:
