@@ -168,10 +168,11 @@ class Outbox:
         """Returns what became of a call in the spool; raises the error where there is none."""
         if self._spool is None or not entry.size:
             raise error
+        with self._changed:  # first, so that the worker doesn't take a line at once to where it can't be booked
+            self._retry_at = time.monotonic() + RETRY_SECONDS
         told = fill(self._spool, self._config, entry.call, error)
         with self._changed:
             self._count(told)
-            self._retry_at = time.monotonic() + RETRY_SECONDS
             self._changed.notify_all()
         return told
 
