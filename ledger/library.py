@@ -13,6 +13,7 @@ from ledger.config import database_url, load_config
 from ledger.errors import DatabaseFailure, LedgerError
 from ledger.intake.application import Call, Recorded, read_call
 from ledger.intake.labels import Resolver, RunOptions
+from ledger.live.awaited import abook
 from ledger.live.outbox import NOTHING, Outbox
 from ledger.live.spool import Spool
 from ledger.reports.report import ReportOptions, run_report
@@ -46,8 +47,8 @@ class Ledger:
         """Opens the ledger; `source` names the stream that response ids are unique in (default: the provider).
 
         `actor` is who books, for the log (default: TOLLBOOK_ACTOR, else the system's and the database's user). No call
-        takes longer than `timeout` seconds. What isn't booked by then goes to the file `spool`, if one is named, and is
-        booked from there later; a database that is away is no error then.
+        that books takes longer than `timeout` seconds. What isn't booked by then goes to the file `spool`, if one
+        is named, and is booked from there later; a database that is away is no error then.
         """
         self._timeout = _seconds(timeout)
         try:
@@ -147,9 +148,9 @@ class Ledger:
         tags: Mapping[str, object] | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - what it bounds isn't cancelled: it is spooled
     ) -> Recorded:
-        """Books one response as `record` does, while the event loop goes on."""
+        """Books one response as `record` does, while the event loop goes on; where this is cancelled too."""
         call = self._read([response], requested_model, project, tags)
-        [told] = await self._outbox.abook(call, self._seconds(timeout))
+        [told] = await abook(self._outbox, call, self._seconds(timeout))
         return told
 
     def _read(self, responses: Sequence[object], requested_model: object, project: object, tags: object) -> Call:

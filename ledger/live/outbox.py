@@ -7,22 +7,19 @@ the same, by a server that didn't get to say so: to book it again is harmless, a
 
 from __future__ import annotations
 
-import asyncio
 import atexit
-import logging
 import math
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from weakref import WeakSet
 
 from ledger.config import Config
 from ledger.errors import DatabaseFailure, LedgerError
-from ledger.intake.application import Call, Recorded, book_calls, book_lines, spooled
-from ledger.intake.containers.source import open_source
+from ledger.intake.application import Call, Recorded, book_calls
 from ledger.intake.labels import RunOptions
+from ledger.live.drain import SPOOL_SECONDS, drain, fill
 from ledger.live.entry import Entry
 from ledger.live.spool import Spool
 from ledger.store import forks
@@ -34,13 +31,11 @@ MAX_WAITING = 10_000
 MAX_AT_ONCE = 1_000
 # How much longer than they want callers wait for what the database itself says.
 GRACE_SECONDS = 0.5
-# How soon a spool is tried again that couldn't be booked, and the least time that one transaction of it gets.
+# How soon a spool is tried again that couldn't be booked.
 RETRY_SECONDS = 5
-SPOOL_SECONDS = 30
 EXIT_SECONDS = 5
 NOTHING = Call((), RunOptions())
 AGAIN = ": record it again, which is harmless where it was booked after all"
-_log = logging.getLogger(__name__)
 
 
 class Outbox:
@@ -73,6 +68,8 @@ class Outbox:
         """Starts afresh in a child: what waits is the parent's, to book and to answer."""
         self._begin()
         self._sockets.forget()
+        if self._spool is not None:
+            self._spool.renew_after_fork()
         self.counts = Counter()
 
     @property
@@ -84,19 +81,11 @@ class Outbox:
 
     def book(self, call: Call, timeout: float) -> list[Recorded]:
         """Books a call's responses; returns the fate of each, within so many seconds and a little."""
-        entry = self._put(call, timeout)
+        entry = self.put(call, timeout)
         try:
             return entry.answer.result(entry.left + GRACE_SECONDS)
         except (TimeoutError, LedgerError) as error:
-            return self._give_up(entry, error)
-
-    async def abook(self, call: Call, timeout: float) -> list[Recorded]:  # noqa: ASYNC109 - it is spooled then
-        """Books as `book` does, while the event loop goes on."""
-        entry = self._put(call, timeout)
-        try:
-            return await asyncio.wait_for(asyncio.wrap_future(entry.answer), entry.left + GRACE_SECONDS)
-        except (TimeoutError, LedgerError) as error:
-            return await asyncio.to_thread(self._give_up, entry, error)
+            return self.give_up(entry, error)
 
     def flush(self, timeout: float) -> bool:
         """Books what waits, here and in the spool; returns whether nothing is left within so many seconds."""
@@ -137,7 +126,8 @@ class Outbox:
             self._changed.notify_all()
         thread.join()
 
-    def _put(self, call: Call, timeout: float) -> Entry:
+    def put(self, call: Call, timeout: float) -> Entry:
+        """Has a call wait to be booked, for so many seconds."""
         entry = Entry(call, time.monotonic() + timeout, timeout)
         with self._changed:
             if self._is_closed:
@@ -153,7 +143,7 @@ class Outbox:
             self._changed.notify_all()
         return entry
 
-    def _give_up(self, entry: Entry, error: Exception) -> list[Recorded]:
+    def give_up(self, entry: Entry, error: Exception) -> list[Recorded]:
         """Takes a call back; returns what became of it in the spool, or raises the error."""
         answer = entry.answer
         with self._changed:
@@ -161,25 +151,28 @@ class Outbox:
                 self._entries.remove(entry)
             elif answer.done() and not answer.cancelled() and not answer.exception():
                 return answer.result()
-            if self._is_busy and time.monotonic() >= self._stuck_from:
-                self._sockets.cut()
+        self.cut_if_stuck()
         if not isinstance(error, LedgerError):
             error = DatabaseFailure(
                 f"the database hasn't answered for {entry.timeout:g} s{AGAIN if entry.size else ''}"
             )
+        return self.refuse(entry, error)
+
+    def cut_if_stuck(self) -> None:
+        """Has the worker get an error where it waits for longer than all whose calls it is booking."""
+        with self._changed:
+            if self._is_busy and time.monotonic() >= self._stuck_from:
+                self._sockets.cut()
+
+    def refuse(self, entry: Entry, error: LedgerError) -> list[Recorded]:
+        """Returns what became of a call in the spool; raises the error where there is none."""
         if self._spool is None or not entry.size:
             raise error
-        return self._spooled(self._spool, entry.call, error)
-
-    def _spooled(self, spool: Spool, call: Call, error: LedgerError) -> list[Recorded]:
-        lines, told = spooled(call, self._config, str(error))
-        try:
-            spool.append(lines)
-        except LedgerError as failure:
-            raise DatabaseFailure(f"{error}. Nothing is spooled either: {failure}") from error
+        with self._changed:  # first, so that the worker doesn't take a line at once to where it can't be booked
+            self._retry_at = time.monotonic() + RETRY_SECONDS
+        told = fill(self._spool, self._config, entry.call, error)
         with self._changed:
             self._count(told)
-            self._retry_at = time.monotonic() + RETRY_SECONDS
             self._changed.notify_all()
         return told
 
@@ -267,26 +260,16 @@ class Outbox:
     def _drain(self, spool: Spool) -> None:
         """Books what is spooled, and between its transactions what waits."""
         retry_at = time.monotonic() + RETRY_SECONDS
-        try:
-            with spool.claimed() as path:
-                if path is not None:
-                    self._drain_file(path)
-                    retry_at = 0.0
-        except LedgerError:
-            pass  # the database is away still: the file is there for the next time
-        except Exception:  # noqa: BLE001 - the worker goes on, with the file there for the next time
-            _log.exception("what is spooled in %s can't be booked", spool.path)
+        self._stuck_from = time.monotonic() + SPOOL_SECONDS
+        is_drained = drain(spool, self._opened, self._config, self._note_drained)
         with self._changed:
-            self._retry_at = retry_at
+            self._retry_at = 0.0 if is_drained else retry_at
 
-    def _drain_file(self, path: Path) -> None:
-        with open_source(str(path)) as source:
-            self._stuck_from = time.monotonic() + SPOOL_SECONDS
-            for number in book_lines(self._opened(), self._config, source, wait=SPOOL_SECONDS):
-                with self._changed:
-                    self.counts["drained"] += number
-                self._book(self._take())
-                self._stuck_from = time.monotonic() + SPOOL_SECONDS
+    def _note_drained(self, number: int) -> None:
+        with self._changed:
+            self.counts["drained"] += number
+        self._book(self._take())
+        self._stuck_from = time.monotonic() + SPOOL_SECONDS
 
 
 _outboxes: WeakSet[Outbox] = WeakSet()

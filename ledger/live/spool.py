@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,8 +23,9 @@ from ledger.store import forks
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-# How long a line waits for other threads and processes that add theirs.
-LOCK_SECONDS = 10
+# How long lines wait for another program that adds its own, and for other threads of this one.
+LOCK_SECONDS = 1
+TURN_SECONDS = 10
 _TAIL = 2**16
 _LINE = 2**20  # more than any line of ours has
 _BINARY = getattr(os, "O_BINARY", 0)  # of Windows
@@ -36,6 +38,7 @@ class Spool:
         """Refuses, with a LedgerError, what can't be a spool or holds something else."""
         self.path = path
         self._claimed = path.with_name(f"{path.name}.claimed")
+        self._turn = threading.Lock()
         try:
             if not path.absolute().parent.is_dir():
                 raise LedgerError(f"the spool's folder {path.absolute().parent} isn't one: make it first")
@@ -49,6 +52,10 @@ class Spool:
         except (OSError, ValueError) as error:
             raise _unusable(path, error) from error
 
+    def renew_after_fork(self) -> None:
+        """Makes the child's own lock: another thread of the parent may have held the one it got."""
+        self._turn = threading.Lock()
+
     def is_empty(self) -> bool:
         """Tells whether nothing waits to be booked."""
         return not (_size(self.path) or _size(self._claimed))
@@ -57,7 +64,7 @@ class Spool:
         """Adds lines, all or none; LedgerError where that can't be done."""
         data = b"".join(line + b"\n" for line in lines)
         try:
-            with forks.passing(is_sqlite=False), self._lock("lock", LOCK_SECONDS):
+            with forks.passing(is_sqlite=False), self._alone():
                 is_new = not self.path.exists()
                 file = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_APPEND | _BINARY, 0o600)
                 try:
@@ -69,7 +76,7 @@ class Spool:
                 if is_new:
                     _sync_folder(self.path.absolute().parent)
         except OSError as error:
-            said = error.strerror or f"another program has held {self.path}.lock for {LOCK_SECONDS} s"
+            said = error.strerror or f"{self.path}.lock is held by others: try again"
             raise LedgerError(f"the spool {self.path} can't be written: {said}") from error
 
     @contextmanager
@@ -99,7 +106,7 @@ class Spool:
             lock.release()
 
     def _claim(self) -> None:
-        with self._lock("lock", LOCK_SECONDS):
+        with self._alone():
             if not self.path.exists():
                 return
             _refuse_other(self.path)
@@ -109,6 +116,18 @@ class Spool:
             finally:
                 os.close(file)
             self.path.rename(self._claimed)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps others from the file; TimeoutError where they don't let go of it."""
+        # Threads come in turn: a lock on a file is polled, and the last of many would give up.
+        if not self._turn.acquire(timeout=TURN_SECONDS):
+            raise TimeoutError
+        try:
+            with self._lock("lock", LOCK_SECONDS):
+                yield
+        finally:
+            self._turn.release()
 
     def _lock(self, suffix: str, seconds: float) -> BaseFileLock:
         from filelock import FileLock  # who has no spool doesn't need it

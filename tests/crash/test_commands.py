@@ -34,4 +34,4 @@ def test_each_command_that_writes_is_killed() -> None:
 def test_each_way_of_the_library_to_record_is_killed() -> None:
     recording = {name for name in vars(Ledger) if "record" in name and not name.startswith("_")}
     killed = {step.command.removeprefix("Ledger.") for step in STEPS if step.is_of_library}
-    assert recording - killed == {"arecord"}, "arecord is record in a thread; add a step of each other to STEPS"
+    assert recording - killed == {"arecord"}, "arecord is record, awaited; add a step of each other to STEPS"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +19,7 @@ from ledger.store.engines import make_engine
 from ledger.store.urls import parse_url
 from tests.helpers.ledgers import execute, finish, rows, start, value
 from tests.helpers.sources import response
-from tests.live.test_waits import lock_held
+from tests.helpers.waits import lock_held, until
 
 RECORDS = "SELECT count(*) FROM usage_records"
 IDS = "SELECT request_id FROM usage_records ORDER BY 1"
@@ -29,13 +28,6 @@ IDS = "SELECT request_id FROM usage_records ORDER BY 1"
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @contextmanager
