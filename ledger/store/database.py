@@ -29,6 +29,7 @@ from ledger.store.engines import (
     first_line,
     is_database_error,
     is_lock_wait,
+    limit_waits,
     make_engine,
     unchanged,
 )
@@ -140,12 +141,9 @@ class Database:
         with self._transaction({WRITE: True, WAIT: seconds}) as transaction:
             connection = transaction.connection
             if not self.is_sqlite:
-                # Settings of the transaction alone: a writer waits its turn, but not for ever.
-                limits = {"lock_timeout": round(seconds * 1000)}
-                if wait is not None:
-                    after = limits["lock_timeout"] + _RELEASE_MILLISECONDS
-                    limits |= {"statement_timeout": after, "idle_in_transaction_session_timeout": after}
-                connection.exec_driver_sql("; ".join(f"SET LOCAL {name} = {value}" for name, value in limits.items()))
+                given_up = () if wait is None else ("statement_timeout", "idle_in_transaction_session_timeout")
+                after = round(seconds * 1000) + _RELEASE_MILLISECONDS
+                limit_waits(connection, seconds, **dict.fromkeys(given_up, after))
                 connection.execute(select(ledger_settings).where(ledger_settings.c.name == "lock").with_for_update())
             self.settings = settings_in(connection)
             waited, locked = time.monotonic() - started, time.monotonic()
