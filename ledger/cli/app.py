@@ -116,7 +116,7 @@ class App:
 
     @property
     def has_written(self) -> bool:
-        """Tells whether the command changed a ledger for good."""
+        """Tells whether the command committed a transaction that writes, whatever that changed."""
         return any(database.has_written for database in self._opened)
 
     def cards(self, *files: str) -> Mapping[str, RateCard]:

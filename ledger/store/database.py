@@ -47,9 +47,9 @@ _RELEASE_MILLISECONDS = 2_000
 class Database:
     """An open ledger of the right revision. Its settings are read once, and again by each writer under the lock.
 
-    `is_new` where opening made it, `has_written` once a change was committed. `actor` is who changes it, None for the
-    operating system's and the database's user. Threads share it. A child made by a fork has connections of its own; see
-    `ledger.store.forks`.
+    `is_new` where opening made it, `has_written` once a writer's transaction was committed, whatever it changed.
+    `actor` is who changes it, None for the operating system's and the database's user. Threads share it. A child made
+    by a fork has connections of its own; see `ledger.store.forks`.
     """
 
     def __init__(self, engine: Engine, *, is_new: bool = False, actor: str | None = None) -> None:

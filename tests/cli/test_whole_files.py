@@ -39,7 +39,7 @@ def test_what_is_booked_is_told_where_the_result_has_no_place(
     assert " read: 3 accepted, 0 duplicate" in told
     where = "/dev/full" if "output" in shown else "standard output"
     assert told.splitlines()[-1] == (
-        f"Error: {where}: can't be written: No space left on device; what the command changed is kept"
+        f"Error: {where}: can't be written: No space left on device; whatever the command changed is kept"
     )
     assert value(f"sqlite:///{tmp_path / 'tollbook.db'}", "SELECT count(*) FROM charges") == 3
 
@@ -47,7 +47,7 @@ def test_what_is_booked_is_told_where_the_result_has_no_place(
 def test_corrections_hold_where_their_result_has_no_place(console_script: Path, tmp_path: Path, cli: Cli) -> None:
     cli("ingest", "-", stdin=responses(range(3))).ok()
     code, told = run_into_full(console_script, tmp_path, "void", "--batch", "1", "--reason", "x")
-    assert (code, told.count("what the command changed is kept")) == (1, 1)
+    assert (code, told.count("whatever the command changed is kept")) == (1, 1)
     assert value(f"sqlite:///{tmp_path / 'tollbook.db'}", "SELECT count(*) FROM charges") == 3 + 3
 
 
