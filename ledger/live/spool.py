@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ledger.errors import LedgerError
 from ledger.store import forks
+from ledger.store.folders import sync_folder
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -52,7 +53,7 @@ class Spool:
                 finally:
                     os.close(file)
                 if is_new:
-                    _sync_folder(self.path.absolute().parent)
+                    sync_folder(self.path.absolute().parent)
         except OSError as error:
             said = error.strerror or f"another program has held {self.path}.lock for {LOCK_SECONDS} s"
             raise LedgerError(f"the spool {self.path} can't be written: {said}") from error
@@ -119,16 +120,6 @@ def _end_of_last_line(file: int) -> int:
             return start + found + 1
         end = start
     return 0
-
-
-def _sync_folder(folder: Path) -> None:
-    """Has the disk know a new file's name, where folders can be opened."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _size(path: Path) -> int:
