@@ -144,7 +144,7 @@ def _changed(way: Way) -> ChangedWhileRead:
 def _create_privately(path: str) -> None:
     """Creates a file that only its owner can read, whatever the umask; one that is there keeps its mode.
 
-    SQLite gives its log and the log's index the mode of the database.
+    SQLite gives its write-ahead file and that one's index the mode of the database.
     """
     # What can't be created here SQLite can't create either, and says so. A link to nowhere is followed, as SQLite does.
     with suppress(OSError):
