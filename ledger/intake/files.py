@@ -175,7 +175,8 @@ class Ingest:
                     take(_plain(file.name), portion)
                     self._list(_plain(file.name), portion)
                     self._progress(self.result.tally)
-                    LOG.debug("%(read)d items read so far", {"read": self.result.tally.read})
+                    told = {"file": _plain(file.name), "read": self.result.tally.read}
+                    LOG.debug("%(file)s: %(read)d items read so far", told)
             if self.result.tally.seen == before:
                 self.result.without_usage.append(_plain(file.name))
 
