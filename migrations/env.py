@@ -23,7 +23,7 @@ def main() -> None:
         run(handed_in)
         return
     # Only a command line comes here: the engine's set-up is the ledger's own.
-    from ledger.store.engines import make_engine, parse_url
+    from ledger.store.engines import LOCK_WAIT_SECONDS, limit_waits, make_engine, parse_url
 
     arguments = context.get_x_argument(as_dictionary=True)
     url = arguments.get("db") or os.environ.get("TOLLBOOK_DB") or context.config.get_main_option("sqlalchemy.url")
@@ -31,7 +31,7 @@ def main() -> None:
     engine = make_engine(parse_url(url)).execution_options(ledger_write=True)
     with engine.connect() as connection, connection.begin():
         if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")
+            limit_waits(connection, LOCK_WAIT_SECONDS)
         run(connection)
 
 

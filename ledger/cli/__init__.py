@@ -132,7 +132,7 @@ def _end_where_done(error: Exception, message: str) -> None:
         return
     from ledger.values.safe_text import visible
 
-    click.echo(f"Error: {visible(message)}; what the command changed is kept", err=True)
+    click.echo(f"Error: {visible(message)}; whatever the command changed is kept", err=True)
     sys.exit(context.meta.get(EXIT_CODE) or 1)
 
 

@@ -66,7 +66,7 @@ class App:
         self._opened: list[Database] = []
         self._verbosity = 0
         self._logs_json = False
-        self._end_log: Callable[[], None] = lambda: None
+        self._end_logging: Callable[[], None] = lambda: None
 
     @cached_property
     def config(self) -> Config:
@@ -104,19 +104,19 @@ class App:
         click.get_current_context().call_on_close(database.close)
         return database
 
-    def log(self, *, verbosity: int = 0, as_json: bool = False) -> None:
-        """Shows the log on standard error from now on, more of it the more often that is asked for."""
-        from ledger.cli.show.log import show_log  # logging takes a while to import
+    def show_logging(self, *, verbosity: int = 0, as_json: bool = False) -> None:
+        """Shows on standard error what is logged from now on, more of it the more often that is asked for."""
+        from ledger.cli.show.logging_lines import show_logging  # logging takes a while to import
 
         self._verbosity += verbosity
         self._logs_json = self._logs_json or as_json
-        self._end_log()
-        self._end_log = show_log(debug=self._verbosity > 1, as_json=self._logs_json)
-        click.get_current_context().find_root().call_on_close(self._end_log)
+        self._end_logging()
+        self._end_logging = show_logging(debug=self._verbosity > 1, as_json=self._logs_json)
+        click.get_current_context().find_root().call_on_close(self._end_logging)
 
     @property
     def has_written(self) -> bool:
-        """Tells whether the command changed a ledger for good."""
+        """Tells whether the command committed a transaction that writes, whatever that changed."""
         return any(database.has_written for database in self._opened)
 
     def cards(self, *files: str) -> Mapping[str, RateCard]:
@@ -203,23 +203,27 @@ def _remember_actor(context: click.Context, _parameter: click.Parameter, value: 
         context.ensure_object(App).actor_option = value
 
 
-def _show_log(context: click.Context, parameter: click.Parameter, value: int) -> None:
+def _show_logging(context: click.Context, parameter: click.Parameter, value: int) -> None:
     if value and not context.resilient_parsing:
         is_json = parameter.name == "log_json"
-        context.ensure_object(App).log(verbosity=0 if is_json else value, as_json=is_json)
+        context.ensure_object(App).show_logging(verbosity=0 if is_json else value, as_json=is_json)
 
 
 def command_options(function: F) -> F:
     """Adds `--db`, `--actor`, `--verbose` and `--log-json`; of the first two the last one given on the line holds."""
     log = click.option(
-        "--log-json", is_flag=True, expose_value=False, callback=_show_log, help="The same as one JSON object a line."
+        "--log-json",
+        is_flag=True,
+        expose_value=False,
+        callback=_show_logging,
+        help="The same as one JSON object a line.",
     )
     verbose = click.option(
         "-v",
         "--verbose",
         count=True,
         expose_value=False,
-        callback=_show_log,
+        callback=_show_logging,
         help="Log to standard error what is done; -vv in detail.",
     )
     actor = click.option(

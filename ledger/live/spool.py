@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from ledger.errors import LedgerError
 from ledger.intake.formats.records import REFUSED
 from ledger.store import forks
+from ledger.store.folders import sync_folder
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -66,6 +67,8 @@ class Spool:
         try:
             with forks.passing(is_sqlite=False), self._alone():
                 is_new = not self.path.exists()
+                if not is_new:
+                    _refuse_other(self.path)
                 file = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_APPEND | _BINARY, 0o600)
                 try:
                     if is_new and hasattr(os, "fchmod"):  # a umask may have taken the owner's rights too
@@ -74,7 +77,7 @@ class Spool:
                 finally:
                     os.close(file)
                 if is_new:
-                    _sync_folder(self.path.absolute().parent)
+                    sync_folder(self.path.absolute().parent)
         except OSError as error:
             said = error.strerror or f"{self.path}.lock is held by others: try again"
             raise LedgerError(f"the spool {self.path} can't be written: {said}") from error
@@ -160,16 +163,6 @@ def _end_of_last_line(file: int) -> int:
             return start + found + 1
         end = start
     return 0
-
-
-def _sync_folder(folder: Path) -> None:
-    """Has the disk know a new file's name, where folders can be opened."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _size(path: Path) -> int:

@@ -34,11 +34,11 @@ def refuse_target(database: Database, path: str, *, replace: bool) -> None:
         raise LedgerError(f"{path} isn't a file: give the copy one")
     elif not replace:
         raise LedgerError(f"{path} is there already: give another name, or --replace to have the copy take its place")
-    # SQLite would take the log of what was there before for the copy's.
+    # SQLite would take the write-ahead file or journal of what was there before for the copy's.
     for suffix in _BESIDE:
         if os.path.lexists(target + suffix):
             raise LedgerError(
-                f"{path} has a log beside it, {path}{suffix}: it is in use, or was left so by a killed process; "
+                f"{path} has {path}{suffix} beside it: it is in use, or was left so by a killed process; "
                 "end who has it open, or move both out of the way"
             )
 

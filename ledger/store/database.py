@@ -29,6 +29,7 @@ from ledger.store.engines import (
     first_line,
     is_database_error,
     is_lock_wait,
+    limit_waits,
     make_engine,
     unchanged,
 )
@@ -46,9 +47,9 @@ _RELEASE_MILLISECONDS = 2_000
 class Database:
     """An open ledger of the right revision. Its settings are read once, and again by each writer under the lock.
 
-    `is_new` where opening made it, `has_written` once a change was committed. `actor` is who changes it, None for
-    TOLLBOOK_ACTOR, else the operating system's and the database's user. Threads share it. A child made by a fork has
-    connections of its own; see `ledger.store.forks`.
+    `is_new` where opening made it, `has_written` once a writer's transaction was committed, whatever it changed.
+    `actor` is who changes it, None for TOLLBOOK_ACTOR, else the operating system's and the database's user. Threads
+    share it. A child made by a fork has connections of its own; see `ledger.store.forks`.
     """
 
     def __init__(self, engine: Engine, *, is_new: bool = False, actor: str | None = None) -> None:
@@ -140,12 +141,9 @@ class Database:
         with self._transaction({WRITE: True, WAIT: seconds}) as transaction:
             connection = transaction.connection
             if not self.is_sqlite:
-                # Settings of the transaction alone: a writer waits its turn, but not for ever.
-                limits = {"lock_timeout": round(seconds * 1000)}
-                if wait is not None:
-                    after = limits["lock_timeout"] + _RELEASE_MILLISECONDS
-                    limits |= {"statement_timeout": after, "idle_in_transaction_session_timeout": after}
-                connection.exec_driver_sql("; ".join(f"SET LOCAL {name} = {value}" for name, value in limits.items()))
+                given_up = () if wait is None else ("statement_timeout", "idle_in_transaction_session_timeout")
+                after = round(seconds * 1000) + _RELEASE_MILLISECONDS
+                limit_waits(connection, seconds, **dict.fromkeys(given_up, after))
                 connection.execute(select(ledger_settings).where(ledger_settings.c.name == "lock").with_for_update())
             self.settings = settings_in(connection)
             waited, locked = time.monotonic() - started, time.monotonic()

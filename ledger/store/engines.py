@@ -83,6 +83,12 @@ def _postgresql_limits(url: URL) -> dict[str, int]:
     return {name: limit for name, limit in _LIMITS.items() if name not in url.query and known.get(name, b"") is None}
 
 
+def limit_waits(connection: Connection, lock_seconds: float, **milliseconds: int) -> None:
+    """Has a PostgreSQL transaction wait so long for locks, not for ever; `milliseconds` are other limits by name."""
+    limits = {"lock_timeout": round(lock_seconds * 1000)} | milliseconds
+    connection.exec_driver_sql("; ".join(f"SET LOCAL {name} = {value}" for name, value in limits.items()))
+
+
 def connect(engine: Engine) -> Connection:
     """Connects; LedgerError where the driver can't even make something of the URL."""
     try:
@@ -138,7 +144,7 @@ def _changed(way: Way) -> ChangedWhileRead:
 def _create_privately(path: str) -> None:
     """Creates a file that only its owner can read, whatever the umask; one that is there keeps its mode.
 
-    SQLite gives its log and the log's index the mode of the database.
+    SQLite gives its write-ahead file and that one's index the mode of the database.
     """
     # What can't be created here SQLite can't create either, and says so. A link to nowhere is followed, as SQLite does.
     with suppress(OSError):

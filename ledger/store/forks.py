@@ -126,7 +126,7 @@ def keep(what: object) -> None:
     """Keeps an object for good, even as the process ends.
 
     A connection of the parent's must not be closed in the child: the end of a SQLite connection may write to the file
-    and remove its log, behind the back of the parent that works on it.
+    and remove its write-ahead file, behind the back of the parent that works on it.
     """
     kept = _Kept(what)
     kept.itself = kept  # a circle that the garbage collector doesn't know

@@ -19,11 +19,14 @@ from ledger.store import forks
 from ledger.store.actor import default_actor
 from ledger.store.database import Database, settings_in, zone_named
 from ledger.store.engines import (
+    LOCK_WAIT_SECONDS,
     WRITE,
     cause_to_show,
     connect,
     first_line,
     is_database_error,
+    is_lock_wait,
+    limit_waits,
     make_engine,
     shown,
 )
@@ -103,8 +106,10 @@ def _refusals(engine: Engine, done: str) -> Iterator[None]:
     except Exception as error:
         if not is_database_error(error):
             raise
-        message = f"{shown(engine)} can't be {done}: {first_line(error, engine.url)}"
-        raise DatabaseFailure(message) from cause_to_show(error, engine.url)
+        said = first_line(error, engine.url)
+        if is_lock_wait(error):
+            said = "another program has been changing it for long; try again once it is done"
+        raise DatabaseFailure(f"{shown(engine)} can't be {done}: {said}") from cause_to_show(error, engine.url)
 
 
 def _revision(engine: Engine) -> str | None:
@@ -155,6 +160,7 @@ def _changing(engine: Engine) -> Iterator[Connection]:
     options = {WRITE: True, CHANGES: Changes()}
     with connect(engine).execution_options(**options) as connection, connection.begin():
         if connection.dialect.name != "sqlite":
+            limit_waits(connection, LOCK_WAIT_SECONDS)
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CREATION_LOCK})
         yield connection
 

@@ -1,4 +1,4 @@
-"""SQLite files that their reader may only read: nothing is made beside them, and no row in a log is passed over.
+"""SQLite files that their reader may only read: nothing is made beside them, no row of a write-ahead file passed over.
 
 Without sqlalchemy, for those who look into a ledger before it is loaded.
 """
@@ -36,7 +36,7 @@ class Way(NamedTuple):
         return self.uri.endswith("?mode=rw")
 
     def is_outdated(self) -> bool:
-        """Tells whether the file was written since, or a log with rows lies beside it now."""
+        """Tells whether the file was written since, or a write-ahead file with rows lies beside it now."""
         if self.stamp is None:
             return False
         try:
@@ -46,10 +46,10 @@ class Way(NamedTuple):
 
 
 def find_way(path: str) -> Way:
-    """Returns how to open a ledger's file; LedgerError where a log's rows can't be read without writing.
+    """Returns how to open a ledger's file; LedgerError where rows beside it can't be read without writing.
 
-    Who may write is to write: a connection that can only read would leave the log's files behind. Who may not uses the
-    log that is there, or takes a file without one as it is, which needs nothing beside it.
+    Who may write is to write: a connection that can only read would leave the write-ahead file and its index behind.
+    Who may not uses those that are there, or takes a file without them as it is, which needs nothing beside it.
     """
     path = os.path.realpath(path)
     uri = Path(path).as_uri()
@@ -59,8 +59,8 @@ def find_way(path: str) -> Way:
         return Way(path, f"{uri}?mode=ro")
     if _has_rows_beside(path):
         raise LedgerError(
-            f"{path} may only be read, and rows in the log beside it can't be without writing: have its owner run "
-            "'tollbook db check', which takes them in, or copy it with its log to a folder of your own"
+            f"{path} may only be read, and rows in the write-ahead file or journal beside it can't be without writing: "
+            "have its owner run 'tollbook db check', which takes them in, or copy both to a folder of your own"
         )
     return Way(path, f"{uri}?mode=ro&immutable=1", stamp_of(path))
 
@@ -73,7 +73,7 @@ def stamp_of(path: str) -> Stamp:
 
 
 def _may_write(path: str) -> bool:
-    """Tells whether the file can be written, and its log's files be made or written beside it."""
+    """Tells whether the file can be written, and its write-ahead file and index be made or written beside it."""
     return _allows(path, os.W_OK) and (
         _allows(str(Path(path).parent), os.W_OK) or all(_allows(path + suffix, os.W_OK) for suffix in ("-wal", "-shm"))
     )
@@ -84,7 +84,7 @@ def _allows(path: str, mode: int) -> bool:
 
 
 def _has_rows_beside(path: str) -> bool:
-    """Tells whether a log or journal with content lies beside the file."""
+    """Tells whether a write-ahead file or journal with content lies beside the file."""
     return any(
         os.path.exists(path + suffix) and os.path.getsize(path + suffix) > 0  # noqa: PTH110, PTH202 - suffixes of names
         for suffix in ("-wal", "-journal")

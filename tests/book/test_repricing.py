@@ -8,22 +8,11 @@ from typing import Any
 import pytest
 
 from tests.conftest import Cli
-from tests.helpers.ledgers import LITE, MINI, PRO, nano, rows, value
+from tests.helpers.ledgers import LITE, MINI, NEW_NANO, OLD_NANO, PRO, dearer_lite, nano, rows, value
 from tests.helpers.sources import lines, record
 
 FEBRUARY, MARCH, APRIL = ("2026-02", "2026-03", "2026-04")
-CARD = """
-provider = "evolink"
-currency = "CRD"
-per_tokens = 1_000_000
-[[model]]
-id = "doubao-seed-2.0-lite"
-[[model.price]]
-effective_from = 2026-03-15
-tiers = [{ up_to = 256_000, input = "9", cached_input = "1.2", output = "54" }]
-"""
-# 1,000 tokens in: at 6 credits per 1M before the new price, at 9 after it.
-OLD_NANO, NEW_NANO = 1_000 * 6_000, 1_000 * 9_000
+CARD = dearer_lite("2026-03-15")
 
 
 def usage(*days: str, **changes: Any) -> str:

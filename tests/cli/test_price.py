@@ -206,7 +206,7 @@ def test_a_ledger_without_prices_of_its_own_is_told_from_any_other(cli: Cli, tmp
     ledger = tmp_path / "tollbook.db"
     cli("ingest", "-", stdin=responses([1])).ok()
     assert has_built_in_prices_alone(ledger)
-    assert list(tmp_path.iterdir()) == [ledger]  # none of its log's files is left
+    assert list(tmp_path.iterdir()) == [ledger]  # neither write-ahead file nor index is left
 
     (tmp_path / "card.toml").write_text(HOUSE)
     changes = (

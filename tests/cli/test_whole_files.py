@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
+import stat
 import subprocess
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from ledger.cli.show.whole_files import replacing
+from ledger.errors import NotShown
 from tests.conftest import Cli, command_environment
 from tests.helpers.ledgers import responses, start, value
 
@@ -39,7 +43,7 @@ def test_what_is_booked_is_told_where_the_result_has_no_place(
     assert " read: 3 accepted, 0 duplicate" in told
     where = "/dev/full" if "output" in shown else "standard output"
     assert told.splitlines()[-1] == (
-        f"Error: {where}: can't be written: No space left on device; what the command changed is kept"
+        f"Error: {where}: can't be written: No space left on device; whatever the command changed is kept"
     )
     assert value(f"sqlite:///{tmp_path / 'tollbook.db'}", "SELECT count(*) FROM charges") == 3
 
@@ -47,7 +51,7 @@ def test_what_is_booked_is_told_where_the_result_has_no_place(
 def test_corrections_hold_where_their_result_has_no_place(console_script: Path, tmp_path: Path, cli: Cli) -> None:
     cli("ingest", "-", stdin=responses(range(3))).ok()
     code, told = run_into_full(console_script, tmp_path, "void", "--batch", "1", "--reason", "x")
-    assert (code, told.count("what the command changed is kept")) == (1, 1)
+    assert (code, told.count("whatever the command changed is kept")) == (1, 1)
     assert value(f"sqlite:///{tmp_path / 'tollbook.db'}", "SELECT count(*) FROM charges") == 3 + 3
 
 
@@ -64,6 +68,7 @@ def test_nothing_is_said_to_be_kept_where_nothing_changed(console_script: Path, 
 WRITES = """
 import sys, time
 from ledger.cli.show.whole_files import replacing
+from ledger.errors import NotShown
 with replacing(sys.argv[1]) as out:
     out.write(b"half")
     out.flush()
@@ -146,3 +151,33 @@ def test_files_of_others_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(os, "geteuid", lambda: stale.stat().st_uid + 1)
     write(tmp_path)
     assert stale.exists()
+
+
+def test_the_disk_knows_a_file_s_name_before_it_is_said_to_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: list[list[str]] = []
+    fsync = os.fsync
+
+    def synced(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            names.append(os.listdir(handle))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    write(tmp_path)
+    assert names == [["report.csv"]]
+
+
+@pytest.mark.parametrize(("number", "is_refused"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_a_folder_that_no_disk_syncs_is_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, is_refused: bool
+) -> None:
+    def refused(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, "refused")
+
+    monkeypatch.setattr(os, "fsync", refused)
+    with pytest.raises(NotShown) if is_refused else nullcontext():
+        write(tmp_path)
+    assert (tmp_path / "report.csv").read_bytes() == b"whole"

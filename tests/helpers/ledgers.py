@@ -23,6 +23,22 @@ REPORTED = {name: f"{name.replace('.', '-')}-260215" for name in (CODE, PRO, LIT
 REFERENCE_NANO = 88 * 32_000 + 230 * 160_000
 # An export's columns that depend on the order and the number of commands, not on what happened.
 OF_THE_RUN = {"line_id", "posted_seq", "batch", "corrects_line_id", "usd"}
+# 1,000 tokens into lite: at its 6 credits per 1M, and at the 9 of `dearer_lite`.
+OLD_NANO, NEW_NANO = 1_000 * 6_000, 1_000 * 9_000
+
+
+def dearer_lite(start: str) -> str:
+    """A card in which lite costs half as much again from that day on."""
+    return f"""
+provider = "evolink"
+currency = "CRD"
+per_tokens = 1_000_000
+[[model]]
+id = "{LITE}"
+[[model.price]]
+effective_from = {start}
+tiers = [{{ up_to = 256_000, input = "9", cached_input = "1.2", output = "54" }}]
+"""
 
 
 def responses(ids: Iterable[int], **changes: Any) -> str:

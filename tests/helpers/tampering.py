@@ -30,6 +30,58 @@ def _tampering(block: str) -> Tampering:
     return Tampering(name, [" ".join(part.split()) for part in re.split(r";\n  (?! )", statements)], problem)
 
 
+# What is done and named alike on both databases.
+ON_BOTH = tamperings("""
+unique index dropped
+  DROP INDEX uq_charges_usage_record_id
+  => index uq_charges_usage_record_id … is missing
+
+unique index of fewer rows
+  DROP INDEX uq_charges_corrects_id;
+  CREATE UNIQUE INDEX uq_charges_corrects_id ON charges (corrects_id, charge_class) WHERE corrects_id
+    > 9
+  => index uq_charges_corrects_id … > 9
+
+plain index dropped
+  DROP INDEX ix_quarantine_state
+  => index ix_quarantine_state … is missing
+
+unique index added
+  CREATE UNIQUE INDEX once ON charges (project)
+  => index once of table charges isn't
+
+column dropped
+  ALTER TABLE charges DROP COLUMN tier
+  => column tier of table charges is missing
+
+column renamed
+  ALTER TABLE charges RENAME COLUMN tier TO step
+  => column step of table charges isn't the ledger's
+
+column added
+  ALTER TABLE charges ADD COLUMN note text
+  => column note of table charges isn't the ledger's
+
+column made anew
+  ALTER TABLE quarantine DROP COLUMN resolution;
+  ALTER TABLE quarantine ADD COLUMN resolution TEXT
+  => table quarantine has its columns in another order
+
+table dropped
+  DROP TABLE quarantine
+  => table quarantine is missing
+
+table renamed
+  ALTER TABLE sources RENAME TO old_sources
+  => table sources is missing
+
+table that is a view
+  ALTER TABLE quarantine RENAME TO kept;
+  CREATE VIEW quarantine AS SELECT * FROM kept
+  => table quarantine … and is a view
+""")
+
+
 def assert_named(cli: Cli, url: str, problem: str) -> None:
     """The check fails, and one of its lines names the problem."""
     outcome = cli("db", "check", "--db", url)

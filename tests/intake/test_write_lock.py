@@ -24,21 +24,10 @@ from ledger.store.opening import open_ledger
 from tests.book.test_full_cells import CARD as OWN_CARD
 from tests.book.test_full_cells import MOST, stored, used
 from tests.conftest import Cli
-from tests.helpers.ledgers import LITE, counts, lock_is_free, responses, rows, value
+from tests.helpers.ledgers import LITE, NEW_NANO, OLD_NANO, counts, dearer_lite, lock_is_free, responses, rows, value
 from tests.helpers.sources import lines, record, response, source
 
-CARD = """
-provider = "evolink"
-currency = "CRD"
-per_tokens = 1_000_000
-[[model]]
-id = "doubao-seed-2.0-lite"
-[[model.price]]
-effective_from = 2026-02-01
-tiers = [{ up_to = 256_000, input = "9", cached_input = "1.2", output = "54" }]
-"""
-# One request of 1,000 tokens in: at lite's 6 credits per 1M, and at the card's 9.
-OLD_NANO, NEW_NANO = 1_000 * 6_000, 1_000 * 9_000
+CARD = dearer_lite("2026-02-01")
 
 
 def lite(*ids: str, **more: Any) -> str:

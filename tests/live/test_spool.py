@@ -240,4 +240,6 @@ def test_a_file_that_comes_to_lie_in_its_place_is_left_alone(tmp_path: Path) -> 
         (tmp_path / SPOOL).write_text("my notes\nand more", encoding="utf-8")
         assert book.record(response("r1")).status == "accepted"
         assert not book.flush(0.5)
+        with away(book), pytest.raises(DatabaseFailure, match="holds something else than a spool"):
+            book.record(response("r2"), timeout=0)
     assert (tmp_path / SPOOL).read_text(encoding="utf-8") == "my notes\nand more"

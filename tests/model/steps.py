@@ -39,7 +39,7 @@ BUDGETS = ("all", "search", MINI)
 
 one_of = st.sampled_from
 ids, days, months, budgets, flag = one_of(IDS), one_of(DAYS), one_of(MONTHS), one_of(BUDGETS), st.booleans()
-starts = one_of(("2026-02-01", "2026-03-15", "2026-04-01"))  # of prices and conversions
+starts = one_of(("2026-02-01", "2026-03-01", "2026-03-15"))  # of prices and conversions: at them there is usage
 projects = one_of(("search", "support", "unassigned"))
 providers, units = one_of(("evolink", "volcengine")), one_of(("usd", "credits"))
 amounts = one_of(("0.01", "3", "12.5", "700", "100000"))

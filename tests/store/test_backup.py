@@ -89,7 +89,7 @@ def test_a_log_of_what_was_there_is_never_taken_for_the_copys(cli: Cli, ledger: 
     ledger.with_name(f"copy.db{suffix}").write_bytes(b"")
     refused = cli("backup", "copy.db", "--replace")
     assert refused.exit_code == 2
-    assert f"copy.db has a log beside it, copy.db{suffix}: it is in use" in refused.stderr
+    assert f"copy.db has copy.db{suffix} beside it: it is in use" in refused.stderr
     assert copy.read_bytes() == before
 
 

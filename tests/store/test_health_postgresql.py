@@ -6,9 +6,9 @@ import pytest
 
 from tests.conftest import Cli
 from tests.helpers.ledgers import execute
-from tests.helpers.tampering import Tampering, assert_named, tamperings
+from tests.helpers.tampering import ON_BOTH, Tampering, assert_named, tamperings
 
-# What is done, by which statements, and words of the problem that is named.
+# What is done on this database alone, by which statements, and words of the problem that is named.
 TAMPERINGS = tamperings("""
 guard dropped
   DROP TRIGGER charges_append_only ON charges
@@ -112,28 +112,10 @@ lost at a crash
   ALTER TABLE charges SET UNLOGGED
   => table charges is UNLOGGED
 
-unique index dropped
-  DROP INDEX uq_charges_usage_record_id
-  => index uq_charges_usage_record_id … is missing
-
 unique index weakened
   DROP INDEX uq_charges_usage_record_id;
   CREATE INDEX uq_charges_usage_record_id ON charges (usage_record_id) WHERE charge_class = 'charge'
   => index uq_charges_usage_record_id of table charges … and is CREATE INDEX
-
-unique index of fewer rows
-  DROP INDEX uq_charges_corrects_id;
-  CREATE UNIQUE INDEX uq_charges_corrects_id ON charges (corrects_id, charge_class) WHERE corrects_id
-    > 9
-  => index uq_charges_corrects_id … > 9
-
-plain index dropped
-  DROP INDEX ix_quarantine_state
-  => index ix_quarantine_state … is missing
-
-unique index added
-  CREATE UNIQUE INDEX once ON charges (project)
-  => index once of table charges isn't
 
 unique constraint dropped
   ALTER TABLE usage_records DROP CONSTRAINT uq_usage_records_identity
@@ -200,36 +182,6 @@ collation changed
   ALTER TABLE usage_records ALTER request_id TYPE text COLLATE "C"
   => COLLATE "C"
 
-column dropped
-  ALTER TABLE charges DROP COLUMN tier
-  => column tier of table charges is missing
-
-column renamed
-  ALTER TABLE charges RENAME COLUMN tier TO step
-  => column step of table charges isn't the ledger's
-
-column added
-  ALTER TABLE charges ADD COLUMN note text
-  => column note of table charges isn't the ledger's
-
-column made anew
-  ALTER TABLE quarantine DROP COLUMN resolution;
-  ALTER TABLE quarantine ADD COLUMN resolution text
-  => table quarantine has its columns in another order
-
-table dropped
-  DROP TABLE quarantine
-  => table quarantine is missing
-
-table renamed
-  ALTER TABLE sources RENAME TO old_sources
-  => table sources is missing
-
-table that is a view
-  ALTER TABLE quarantine RENAME TO kept;
-  CREATE VIEW quarantine AS SELECT * FROM kept
-  => table quarantine … and is a view
-
 view as large as a table
   DROP TABLE sources;
   CREATE MATERIALIZED VIEW sources AS SELECT 1 AS source
@@ -242,7 +194,7 @@ table hidden
 """)
 
 
-@pytest.mark.parametrize("tampering", TAMPERINGS, ids=str)
+@pytest.mark.parametrize("tampering", [*TAMPERINGS, *ON_BOTH], ids=str)
 def test_tampering_is_named(cli: Cli, postgres_url: str, tampering: Tampering) -> None:
     execute(postgres_url, *tampering.statements)
     assert_named(cli, postgres_url, tampering.problem)

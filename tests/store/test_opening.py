@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import LedgerError
+from ledger.store import opening
 from ledger.store.opening import create_database, ledger_exists, open_ledger
 from ledger.store.revision import HEAD_REVISION
 from ledger.store.tables.columns import UtcTime
 from ledger.store.urls import parse_url
 from ledger.values.instants import from_microseconds, to_microseconds
 from tests.conftest import Cli
-from tests.helpers.ledgers import execute, responses, rows
+from tests.helpers.ledgers import connected, execute, responses, rows
 
 READING = (
     ["report"],
@@ -171,6 +172,22 @@ def test_creating_a_ledger_that_is_there_changes_nothing(db_cli: Cli, db_url: st
     create_database(db_url, timezone="Asia/Shanghai", rollup_tags=["team"])
     assert "was there already, zone UTC" in db_cli("db", "init").ok().stderr
     assert [rows(db_url, f"SELECT * FROM {table}") for table in ("ledger_settings", "usage_records")] == before
+
+
+@pytest.mark.parametrize("command", [["db", "init"], ["db", "upgrade"], ["ingest", "-"]])
+def test_a_wait_for_another_s_change_of_the_schema_ends_in_one_line(
+    cli: Cli, empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setattr(opening, "LOCK_WAIT_SECONDS", 0.2)
+    if command[1] == "upgrade":
+        create_database(empty_postgres_url)
+        execute(empty_postgres_url, "UPDATE alembic_version SET version_num = '0001'")
+    with connected(empty_postgres_url) as other:
+        other.execute(f"SELECT pg_advisory_lock({opening.CREATION_LOCK})")
+        other.execute("SET idle_session_timeout = '60s'")  # ends the wait of a command that has no limit
+        refused = cli(*command, "--db", empty_postgres_url, stdin=responses([1]))
+    assert (refused.exit_code, len(refused.stderr.splitlines())) == (2, 1)
+    assert "another program has been changing it for long; try again once it is done" in refused.stderr
 
 
 def test_a_ledger_that_exists_is_known_by_its_schema(db_url: str, tmp_path: Path) -> None:

@@ -92,16 +92,16 @@ def test_who_may_only_read_a_ledger_is_told_so_as_it_writes(cli: Cli, file: Path
     assert_refused(outcome, f"{file} may only be read", "ask its owner for the right to write")
 
 
-# --- a copy with the log that its rows were in --------------------------------------------------------------------
+# --- a copy with the write-ahead file that its rows were in ---------------------------------------------------------
 
 
 @pytest.fixture
 def copied(cli: Cli, file: Path, folder: Path) -> Path:
-    """A ledger of 5 requests in its file and 2 in its log, copied while it was open."""
+    """A ledger of 5 requests in its file and 2 in its write-ahead file, copied while it was open."""
     copies = folder / "copies"
     copies.mkdir()
     with closing(sqlite3.connect(file)) as held:
-        held.execute("SELECT count(*) FROM charges").fetchone()  # who has it open keeps its log from being taken in
+        held.execute("SELECT count(*) FROM charges").fetchone()  # who has it open keeps that from being taken in
         cli("ingest", "-", "--db", file, stdin=responses(range(5, 7))).ok()
         for suffix in ("", "-wal", "-shm"):
             shutil.copy(f"{file}{suffix}", copies)
@@ -125,7 +125,7 @@ def test_rows_of_a_copied_log_are_never_passed_over(cli: Cli, copied: Path, mode
     protect(copied.parent, copied, *modes)
     for command in COMMANDS:
         outcome = as_reader(copied.parent, read(cli, copied, *command))
-        advice = "have its owner run 'tollbook db check'", "copy it with its log"
+        advice = "have its owner run 'tollbook db check'", "copy both to a folder"
         assert_refused(outcome, f"{copied} may only be read", *advice)
         assert len(list(copied.parent.iterdir())) == 2, command
 
@@ -153,7 +153,7 @@ def test_what_the_refusal_advises_helps(cli: Cli, copied: Path, tmp_path: Path) 
 def test_a_journal_with_content_is_not_passed_over_either(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(read_only, "_may_write", lambda _path: False)
     (file.parent / "tollbook.db-journal").write_bytes(b"x")
-    with pytest.raises(LedgerError, match="rows in the log beside it"):
+    with pytest.raises(LedgerError, match="rows in the write-ahead file or journal beside it"):
         find_way(str(file))
 
 

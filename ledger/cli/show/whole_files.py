@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 from ledger.errors import NotShown
+from ledger.store.folders import sync_folder
 
 if sys.platform != "win32":
     import fcntl
@@ -52,6 +53,7 @@ def replacing(path: str, *, mode: int | None = None) -> Iterator[IO[bytes]]:
                     os.fsync(file.fileno())
                 Path(name).chmod(_mode_of(target) if mode is None else mode)
                 Path(name).replace(target)
+                sync_folder(target.parent)
             except BaseException:
                 Path(name).unlink(missing_ok=True)
                 raise

@@ -7,7 +7,6 @@ import logging
 import re
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,11 @@ import pytest
 from ledger.channels.message import Message
 from ledger.channels.send import send
 from ledger.channels.settings import Address, Channel
+from ledger.store import database
 from ledger.store.opening import open_ledger
 from ledger.store.revision import HEAD_REVISION
 from tests.conftest import Cli, Outcome, command_environment
-from tests.helpers.ledgers import connected, responses
+from tests.helpers.ledgers import responses
 from tests.helpers.receiver import Answer, Receiver
 from tests.helpers.sources import lines, response
 
@@ -134,26 +134,18 @@ def test_posts_and_retries_are_logged_without_their_address(
 # --- waits ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_wait_for_the_write_lock_is_told(db_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    book, waiting = open_ledger(db_url), threading.Event()
-
-    def write() -> None:
-        waiting.set()
-        with book.writing():
-            pass
-
-    with connected(db_url) as other, caplog.at_level(logging.INFO, "tollbook"):
-        other.execute("BEGIN")
-        other.execute("UPDATE ledger_settings SET value = '' WHERE name = 'lock'")
-        thread = threading.Thread(target=write)
-        thread.start()
-        waiting.wait()
-        thread.join(0.5)  # it can't end: the lock is held
-        other.execute("ROLLBACK")
-        thread.join()
+@pytest.mark.parametrize(("long_seconds", "level"), [(0, "INFO"), (1_000, "DEBUG")])
+def test_a_long_wait_for_the_write_lock_is_told(
+    db_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, long_seconds: int, level: str
+) -> None:
+    monkeypatch.setattr(database, "LONG_WAIT_SECONDS", long_seconds)
+    book = open_ledger(db_url)
+    with caplog.at_level(logging.DEBUG, "tollbook"), book.writing():
+        pass
     book.close()
-    [told] = [record.getMessage() for record in caplog.records if "write lock" in record.getMessage()]
-    assert 0.1 <= float(told.removeprefix("write lock after ").removesuffix(" s")) < 100
+    [told] = [record for record in caplog.records if "write lock" in record.getMessage()]
+    assert told.levelname == level
+    assert re.fullmatch(r"write lock after \d+\.\d{3} s", told.getMessage())
 
 
 # --- as a library ---------------------------------------------------------------------------------------------------

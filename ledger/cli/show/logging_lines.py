@@ -1,4 +1,4 @@
-"""The log of a command on standard error, as lines for people or as one JSON object a line."""
+"""What a command's loggers say, on standard error, as lines for people or as one JSON object a line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ledger.values.instants import moment_text
 from ledger.values.safe_text import json_text, visible
 
 
-def show_log(*, debug: bool, as_json: bool) -> Callable[[], None]:
+def show_logging(*, debug: bool, as_json: bool) -> Callable[[], None]:
     """Shows what tollbook's loggers say from now on; returns the function that ends that."""
     logger = logging.getLogger("tollbook")
     before = logger.level
