@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Table, TextClause, bindparam, select, text
 
+from ledger.errors import LedgerError
 from ledger.store.actor import tollbook_version
 from ledger.store.bulk import in_chunks, next_id
 from ledger.store.tables import ledger_settings, log_entries
@@ -156,7 +157,7 @@ def append_entry(connection: Connection, actor: str) -> None:
         "version": tollbook_version(),
         "rows": msgspec.json.encode(covered).decode(),
         "settled": msgspec.json.encode(_ranges_by_state(changes.states)).decode() if changes.states else None,
-        "held": hex_of_held(int(held, 16) + changes.held) if changes.held else held,
+        "held": hex_of_held(_held(held) + changes.held) if changes.held else held,
         "previous": previous,
     }
     values = [to_microseconds(value) if isinstance(value, datetime) else value for value in entry.values()]
@@ -193,6 +194,13 @@ def digest_of_settings(rows: Iterable[tuple[str, str]]) -> str:
 def sum_of_held(rows: Iterable[Sequence[Any]]) -> int:
     """Adds up sha256 over each row of HELD as a JSON array: a sum that one row can leave and join."""
     return sum(int.from_bytes(hashlib.sha256(msgspec.json.encode(tuple(row))).digest()) for row in rows)
+
+
+def _held(text: str) -> int:
+    try:
+        return int(text, 16)
+    except ValueError:
+        raise LedgerError("the log's last entry was changed: 'tollbook verify' says how") from None
 
 
 def hex_of_held(total: int) -> str:

@@ -32,6 +32,8 @@ def head_document(head: Head, url: str) -> bytes:
 
 def read_head(path: str) -> Head | None:
     """Reads a file's entry; None where there is no file yet, LedgerError where it holds no head."""
+    if Path(path).exists() and not Path(path).is_file():
+        raise LedgerError(f"--head {path}: isn't a file: name one that 'tollbook verify' wrote, or not there yet")
     try:
         with Path(path).open("rb") as file:
             data = file.read(MAX_BYTES)
