@@ -7,7 +7,7 @@ import pytest
 
 from pricing.errors import InvalidUsage, NoConversionInEffect, NoRateInEffect, UnknownModel
 from pricing.money import NANO, Conversion, Settlement
-from pricing.rate_card import ModelRates, PromptTier, RateCard, RateEntry, format_instant
+from pricing.rate_card import ModelRates, PromptTier, RateCard, RateEntry, format_instant, tier_order
 
 FEBRUARY = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
 MAY = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
@@ -86,6 +86,11 @@ def test_a_bound_of_output_is_part_of_the_content_only_where_there_is_one() -> N
     assert RateEntry.from_content(bounded.content()) == bounded
     assert bounded.digest != replace(entry(), tiers=TIERS[2:]).digest
     assert '"tiers":[[null,96,6,480,200],[null,96,6,480]]' in bounded.content()
+
+
+def test_labels_sort_by_bounds_of_input_then_of_output() -> None:
+    ordered = ["32000/200", "32000/1000", "32000", "128000", "unbounded/9", "unbounded", "none"]
+    assert sorted(reversed(ordered), key=tier_order) == ordered
 
 
 # --- content --------------------------------------------------------------------------------------------------------
