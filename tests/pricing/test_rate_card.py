@@ -90,7 +90,7 @@ def test_a_bound_of_output_is_part_of_the_content_only_where_there_is_one() -> N
 
 def test_labels_sort_by_bounds_of_input_then_of_output() -> None:
     ordered = ["32000/200", "32000/1000", "32000", "128000", "unbounded/9", "unbounded", "none"]
-    assert sorted(reversed(ordered), key=tier_order) == ordered
+    assert sorted(sorted(ordered), key=tier_order) == ordered
 
 
 # --- content --------------------------------------------------------------------------------------------------------
