@@ -48,7 +48,7 @@ class Spool:
                     if not stat.S_ISREG(each.stat().st_mode):
                         raise LedgerError(f"the spool {each} isn't a file: name one that is a spool, or not there yet")
             for each in (path, self._claimed):
-                if _size(each):
+                with suppress(FileNotFoundError):  # another program may have booked it just now
                     _refuse_other(each)
         except (OSError, ValueError) as error:
             raise _unusable(path, error) from error

@@ -177,7 +177,7 @@ def test_many_threads_that_spool_at_once_all_do(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("os.fsync", lambda _file: time.sleep(0.05))
     spool = Spool(Path(SPOOL))
     with ThreadPoolExecutor(40) as pool:
-        list(pool.map(spool.append, ([b"%d" % number] for number in range(40))))
+        list(pool.map(spool.append, ([b'{"request_id":"%d"}' % number] for number in range(40))))
     assert len(Path(SPOOL).read_text().splitlines()) == 40
 
 

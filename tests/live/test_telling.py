@@ -43,7 +43,7 @@ def test_the_log_tells_why_a_spool_can_not_be_booked(
         raise KeyError("poison")
 
     monkeypatch.chdir(tmp_path)
-    Path("spool.jsonl").write_text("{}\n")
+    Path("spool.jsonl").write_text('{"request_id":"r0"}\n')
     monkeypatch.setattr("ledger.live.drain.book_lines", fail)
     book = Ledger(sqlite_url, spool="spool.jsonl")
     until(lambda: told(caplog, logging.ERROR, "spool.jsonl can't be booked"))
