@@ -177,12 +177,12 @@ def _refuse_other(path: Path) -> None:
     """Refuses a file whose first line is no line of a spool: it would be booked, and removed."""
     with path.open("rb") as file:
         line = file.readline(_LINE)
-    if not line.endswith(b"\n") and len(line) < _LINE and line.startswith(b"{"):
-        return  # the first line was cut off
     try:
-        fields = json.loads(line)
+        fields = json.loads(line or b"{}")
     except ValueError:
         fields = None
+        if line.startswith(b"{") and not line.endswith(b"\n") and len(line) < _LINE:
+            return  # the first line was cut off
     if line and not (isinstance(fields, dict) and {"request_id", REFUSED} & fields.keys()):
         raise LedgerError(f"{path} holds something else than a spool: name another file, or none, as a new spool")
 

@@ -216,7 +216,21 @@ def test_a_file_is_booked_by_one_program_at_a_time_and_stays_where_that_fails(tm
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "x" * 250, "x" * 300, "a\0b", "folder", "fifo", "loop", "notes.txt", "book.db", "book.db-wal", "[]"],
+    [
+        "",
+        ".",
+        "x" * 250,
+        "x" * 300,
+        "a\0b",
+        "folder",
+        "fifo",
+        "loop",
+        "notes.txt",
+        "book.db",
+        "book.db-wal",
+        "[]",
+        "{}",
+    ],
 )
 def test_what_cannot_be_a_spool_is_refused_at_once_and_stays_as_it_is(tmp_path: Path, name: str) -> None:
     url = f"sqlite:///{tmp_path}/book.db"
@@ -225,7 +239,7 @@ def test_what_cannot_be_a_spool_is_refused_at_once_and_stays_as_it_is(tmp_path: 
     (tmp_path / "folder").mkdir()
     (tmp_path / "loop").symlink_to("loop")
     os.mkfifo(tmp_path / "fifo")
-    for path, text in (("notes.txt", "my notes\nand more"), ("[]", "[1]\n")):
+    for path, text in (("notes.txt", "my notes\nand more"), ("[]", "[1]\n"), ("{}", '{"a":1}')):
         (tmp_path / path).write_text(text, encoding="utf-8")
     kept = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     with pytest.raises(LedgerError, match="spool"):
