@@ -44,15 +44,15 @@ class RowsRead:
         last = next_id(connection, charges) - 1 if last_charge_id is None else last_charge_id
         within = charges.c.id.between(self._last + 1, last)
         query = select(charges).where(charges.c.posted_month == self._month, within).order_by(charges.c.id)
-        result = connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE})
         encode_lines = msgspec.json.Encoder().encode_lines
-        for page in result.partitions():
-            rows = [ChargeRow(*row) for row in page]
-            self._digest.update(encode_lines(rows))
-            self._count += len(rows)
-            self._pinned.update(row.conversion_id for row in rows)
-            for row in rows:
-                self._amounts[row.currency] += row.amount_nano
+        with connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as result:
+            for page in result.partitions():
+                rows = [ChargeRow(*row) for row in page]
+                self._digest.update(encode_lines(rows))
+                self._count += len(rows)
+                self._pinned.update(row.conversion_id for row in rows)
+                for row in rows:
+                    self._amounts[row.currency] += row.amount_nano
         self._last = last
         whole = self._digest.copy()
         known = sealed_conversions(connection)

@@ -121,8 +121,9 @@ def _step(line: str, words: int = 1, *last: str, **options: object) -> Step:
 
 
 WHY = ("--reason", "as agreed")
-# A run that was killed between two portions is two runs, each with a number of its own, which its batches' seals cover.
-BATCHES_OF_RUNS = {"batches": {"run_id", "digest", "previous"}}
+# A run that was killed between two portions is two runs, each with a number of its own, which its batches' seals cover,
+# and the log covers these.
+BATCHES_OF_RUNS = {"batches": {"run_id", "digest", "previous"}, "log_entries": {"rows", "digest", "previous"}}
 STEPS = (
     _step("db init --timezone UTC", 2),
     _step("db init --timezone Asia/Shanghai", 2),
