@@ -30,6 +30,8 @@ def set_timezone(database: Database, timezone: str) -> None:
 
 
 def _set(database: Database, connection: Connection, name: str, value: str) -> None:
+    if database.settings[name] == value:
+        return
     connection.execute(update(ledger_settings).where(ledger_settings.c.name == name).values(value=value))
     note_settings(connection)
     database.settings = database.settings | {name: value}
