@@ -33,7 +33,7 @@ TOP_UP = ("wallet", "topup", "--credits", "5", "--grant", "--on", "2026-02-01", 
 
 
 def done(cli: Cli, *options: str) -> list[str]:
-    """What the log says was done, oldest first."""
+    """The words of the log, oldest first."""
     return [row["what"] for row in cli("log", "--json", *options).ok().json["rows"]]
 
 
@@ -178,6 +178,14 @@ def test_what_changes_nothing_leaves_no_entry(db_cli: Cli, db_url: str) -> None:
     for command in (["verify"], ["report"], ["status"], ["log"], ["db", "check"]):
         db_cli(*command).ok()
     assert value(db_url, "SELECT count(*) FROM log_entries") == count
+
+
+def test_settings_that_are_set_to_what_they_are_leave_no_entry(db_cli: Cli, db_url: str) -> None:
+    counts = []
+    for tags in (("--tag", "team"), ("--tag", "team"), ("--none",)):
+        db_cli("db", "rollups", *tags).ok()
+        counts.append(value(db_url, "SELECT count(*) FROM log_entries"))
+    assert counts == [2, 2, 3]
 
 
 def test_what_is_rolled_back_leaves_no_entry(db_url: str) -> None:
