@@ -32,7 +32,7 @@ def names_in(file: str) -> frozenset[str]:
 
 
 def stale(rows: list[str]) -> list[str]:
-    """What is wrong: rows without a test, and tests that aren't there."""
+    """The faults of the page: rows without a test, and tests that aren't there."""
     without = [f"no test: {row}" for row in rows if not NAMED.search(row.split(" | ")[-1])]
     named = [found for row in rows for found in NAMED.findall(row)]
     return without + [f"not there: {file}::{name}" for file, name in named if name not in names_in(file)]

@@ -1,4 +1,4 @@
-"""What a run would post, found out without posting: in a snapshot and a temporary table, without the write lock."""
+"""A run tried without posting it: in a snapshot and a temporary table, without the write lock."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ NOTHING_HELD = "0" * 64
 
 
 class Content(NamedTuple):
-    """What an entry covers: rows as (table, first id, last id, digest), and ranges of quarantine's ids by state."""
+    """The rows that an entry covers, as (table, first id, last id, digest), and ranges of quarantine's ids by state."""
 
     rows: list[tuple[str, int, int, str]]
     settled: dict[str, list[tuple[int, int]]]
@@ -70,7 +70,7 @@ def read_content(rows: str, settled: str | None) -> Content:
 
 
 class Changes:
-    """What a transaction changed so far: ids added by table, states of quarantine by id, and whether settings.
+    """The changes of a transaction so far: ids added by table, states of quarantine by id, and whether settings.
 
     `sealed` has ids and digests of the rows that a digest of their own covers, `held` is what the sum over quarantine
     grew by.

@@ -1,4 +1,4 @@
-"""Whatever is changed behind the ledger's back, by somebody who knows how one row is digested, is named by verify."""
+"""Changes behind the ledger's back, by somebody who knows how one row is digested: verify names them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def book(request: pytest.FixtureRequest, cli: Cli, filled: dict[str, str]) -> st
 
 
 def problems(url: str, *statements: str) -> list[str]:
-    """What verify finds where these statements were run in its own transaction, guards taken away, which passes."""
+    """The problems that verify finds after these statements, run in its own passing transaction, guards taken away."""
     database = open_ledger(url)
     assert database.settings
 

@@ -48,7 +48,7 @@ class UsageFile:
 
 
 def _names(chance: random.Random, form: str) -> list[tuple[str, str]]:
-    """What is done to each item, and its id."""
+    """The damage of each item, and its id."""
     run = f"{form}-{chance.getrandbits(40):x}"
     return [(chance.choices(KINDS, WEIGHTS)[0], f"{run}-{number}") for number in range(ITEMS)]
 

@@ -90,7 +90,7 @@ def _has_secret(value: Any) -> bool:
 
 
 def _odd_for(chance: random.Random, path: tuple[Any, ...], value: Any) -> Any:
-    """What may stand at a place instead: mostly what suits it."""
+    """Values that may stand at a place instead: mostly such as suit it."""
     key = str(path[-1])
     pool = chance.choice([ODD, ODD, SECRETS])
     if type(value) is int and chance.random() < 0.6:

@@ -47,7 +47,7 @@ _DECIDING = {"id", "object", "created_at", "model", "status", "usage", "service_
 
 
 def has_doubt(obj: object, name: str) -> bool:
-    """Whether a key that counts is there twice."""
+    """Tells whether a key that counts is there twice."""
     objects = [each for each in walk(obj) if isinstance(each, _Object)]
     if name not in ("responses", "auto"):
         return any(each.twice for each in objects)

@@ -1,4 +1,4 @@
-"""What the log says of the spool."""
+"""The words of the loggers on the spool."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Row:
 
     @property
     def sign(self) -> int:
-        """What it counts as, in requests and in tokens."""
+        """The requests and tokens that it counts as."""
         return 0 if self.record is None else -1 if self.kind == "reversal" else 1
 
 

@@ -51,7 +51,7 @@ class Usage:
 
     @property
     def facts(self) -> tuple[object, ...]:
-        """What must agree for the same id to be a duplicate."""
+        """The facts that must agree for the same id to be a duplicate."""
         counts = (self.input, self.cached, self.output)
         return (self.provider, self.at[:19], self.status, self.model, *counts, self.end[:19])
 

@@ -23,7 +23,7 @@ class Move(NamedTuple):
 
 
 class Purse:
-    """What is left of each top-up (by its number; None: given back beyond all that was drawn), and what is owed."""
+    """The rest of each top-up (by its number; None: given back beyond all that was drawn), and what is owed."""
 
     def __init__(self, moves: Sequence[Move]) -> None:
         self.moves = dict(enumerate(moves, 1))

@@ -1,4 +1,4 @@
-"""What the ledger shows, compared with what the oracle's rows come to."""
+"""The ledger's views, compared with the sums of the oracle's rows."""
 
 from __future__ import annotations
 

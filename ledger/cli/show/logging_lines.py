@@ -1,4 +1,4 @@
-"""What a command's loggers say, on standard error, as lines for people or as one JSON object a line."""
+"""The words of a command's loggers, on standard error, as lines for people or as one JSON object a line."""
 
 from __future__ import annotations
 
