@@ -19,7 +19,7 @@ from ledger.store.opening import open_ledger
 from ledger.values.instants import from_microseconds
 from pricing.money import format_nano
 from tests.conftest import Cli
-from tests.helpers.ledgers import CODE, LITE, MINI, PRO, rows
+from tests.helpers.ledgers import CODE, LITE, MINI, PRO, flat_card, rows
 from tests.helpers.sources import lines, record
 
 MONTHS = [f"2026-{number:02}" for number in range(2, 13)]
@@ -28,16 +28,6 @@ STEPS = (
     "usage", "usage", "usage", "late", "close", "close", "close", "reopen", "price", "conversion", "reprice",
     "undo", "void", "reassign", "adjust", "topup", "grant", "draw",
 )  # fmt: skip
-CARD = """
-provider = "evolink"
-currency = "CRD"
-per_tokens = 1_000_000
-[[model]]
-id = "{model}"
-[[model.price]]
-effective_from = {day}
-tiers = [{{ up_to = 256_000, input = "{input}", cached_input = "0.1", output = "{output}" }}]
-"""
 
 
 class Year:
@@ -112,7 +102,7 @@ class Year:
     def price(self) -> None:
         figures = {"input": self.random.randint(1, 90), "output": self.random.randint(1, 400)}
         day = f"{self.day(self.random.choice(MONTHS[:6]))}"
-        Path("card.toml").write_text(CARD.format(model=self.random.choice((LITE, PRO)), day=day, **figures))
+        Path("card.toml").write_text(flat_card(self.random.choice((LITE, PRO)), day, cached_input="0.1", **figures))
         self.run("rates", "add", "card.toml", "--replace", "--reason", "a script")
 
     def conversion(self) -> None:

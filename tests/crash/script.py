@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.conftest import close_connections
 from tests.crash.warm import PYTHON
-from tests.helpers.ledgers import LITE, PRO, responses
+from tests.helpers.ledgers import LITE, PRO, flat_card, responses
 from tests.helpers.sources import lines, record
 
 START = datetime(2026, 4, 10, 9, tzinfo=UTC)
@@ -20,16 +20,6 @@ from tollbook import Ledger
 made = [response(f"resp_a{number}", created_at=1772900000, metadata={"project": "search"}) for number in range(4)]
 with Ledger() as book:
     book."""
-CARD = """
-provider = "evolink"
-currency = "CRD"
-per_tokens = 1_000_000
-[[model]]
-id = "{model}"
-[[model.price]]
-effective_from = 2026-02-01
-tiers = [{{ up_to = 256_000, input = "{input}", cached_input = "0.1", output = "9" }}]
-"""
 TOLLBOOK = """
 [[project]]
 id = "search"
@@ -69,8 +59,8 @@ def write_files(folder: Path) -> None:
         "several.jsonl": "\n".join(several) + "\n",
         "march.jsonl": lines(march),
         "late.jsonl": lines([record("late", occurred_at=late, requested_model=PRO, project="search")]),
-        "card.toml": CARD.format(model="unheard-of", input="5"),
-        "replaced.toml": CARD.format(model=LITE, input="7"),
+        "card.toml": flat_card("unheard-of", "2026-02-01", input=5, cached_input="0.1", output=9),
+        "replaced.toml": flat_card(LITE, "2026-02-01", input=7, cached_input="0.1", output=9),
         "tollbook.toml": TOLLBOOK,
     }
     for name, text in files.items():

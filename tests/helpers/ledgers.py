@@ -27,18 +27,23 @@ OF_THE_RUN = {"line_id", "posted_seq", "batch", "corrects_line_id", "usd"}
 OLD_NANO, NEW_NANO = 1_000 * 6_000, 1_000 * 9_000
 
 
-def dearer_lite(start: str) -> str:
-    """A card in which lite costs half as much again from that day on."""
+def flat_card(model: str, start: str, *, input: object, cached_input: object, output: object) -> str:  # noqa: A002
+    """A card of EvoLink in which a model costs the same at every length from that day on."""
     return f"""
 provider = "evolink"
 currency = "CRD"
 per_tokens = 1_000_000
 [[model]]
-id = "{LITE}"
+id = "{model}"
 [[model.price]]
 effective_from = {start}
-tiers = [{{ up_to = 256_000, input = "9", cached_input = "1.2", output = "54" }}]
+tiers = [{{ up_to = 256_000, input = "{input}", cached_input = "{cached_input}", output = "{output}" }}]
 """
+
+
+def dearer_lite(start: str) -> str:
+    """A card in which lite costs half as much again from that day on."""
+    return flat_card(LITE, start, input=9, cached_input="1.2", output=54)
 
 
 def responses(ids: Iterable[int], **changes: Any) -> str:
