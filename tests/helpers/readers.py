@@ -1,37 +1,23 @@
-"""Somebody who may read a folder and not write it, whoever runs the tests: root ignores the modes of files."""
+"""The owner of files, held to their modes whoever runs the tests: root's capabilities pass them by."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pickle
-import shutil
-import tempfile
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 from tests.conftest import Outcome
 
-_NOBODY = 65_534
-
-
-@contextmanager
-def folder_for_all() -> Iterator[Path]:
-    """A folder that everybody may look into, as those of pytest are their owner's alone."""
-    folder = Path(tempfile.mkdtemp(prefix="tollbook-test-"))
-    try:
-        folder.chmod(0o755)
-        yield folder
-    finally:
-        folder.chmod(0o755)
-        shutil.rmtree(folder)
+_CAPABILITIES_V3 = 0x20080522  # of linux/capability.h: a header of two words, and two sets of three masks
 
 
 def as_reader(folder: Path, run: Callable[[], Outcome]) -> Outcome:
-    """Runs it in a child process that works in the folder, as nobody where the tests run as root."""
+    """Runs it in a child process that works in the folder and may write only what modes of files let it."""
     receiving, sending = os.pipe()
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # of other threads: it needs none
         child = os.fork()
@@ -50,11 +36,16 @@ def _run_and_end(folder: Path, run: Callable[[], Outcome], sending: int) -> NoRe
     try:
         os.chdir(folder)
         if os.geteuid() == 0:
-            os.setgroups([])
-            os.setgid(_NOBODY)
-            os.setuid(_NOBODY)
+            _give_up_capabilities()
         result = run()
     finally:
         with os.fdopen(sending, "wb") as out:
             pickle.dump(traceback.format_exc() if result is None else result, out)
         os._exit(0)
+
+
+def _give_up_capabilities() -> None:
+    header, none = (ctypes.c_uint32 * 2)(_CAPABILITIES_V3, 0), (ctypes.c_uint32 * 6)()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.capset(header, none) != 0:
+        raise OSError(ctypes.get_errno(), "capset")

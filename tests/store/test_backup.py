@@ -12,7 +12,7 @@ from ledger.store import backup
 from tests.conftest import Cli, close_connections
 from tests.helpers.copies import assert_sound, book_of, url_of
 from tests.helpers.ledgers import RUN_MAIN, finish, responses, start, value
-from tests.helpers.readers import as_reader, folder_for_all
+from tests.helpers.readers import as_reader
 
 
 @pytest.fixture
@@ -115,20 +115,19 @@ def test_without_a_ledger_none_is_made(cli: Cli, tmp_path: Path) -> None:
     assert folder_of(tmp_path) == set()
 
 
-def test_who_may_only_read_a_ledger_can_copy_it(cli: Cli) -> None:
-    with folder_for_all() as folder:
-        path, own = folder / "tollbook.db", folder / "own"
-        cli("ingest", "-", "--db", path, stdin=responses(range(5))).ok()
-        expected = book_of(f"sqlite:///{path}")
-        own.mkdir()
-        own.chmod(0o777)
-        close_connections()
-        path.chmod(0o444)
-        folder.chmod(0o555)
-        as_reader(own, lambda: cli("backup", "copy.db", "--db", path)).ok()
-        assert folder_of(folder) == {"tollbook.db", "own"}
-        assert folder_of(own) == {"copy.db"}
-        assert book_of(f"sqlite:///{own / 'copy.db'}") == expected
+def test_who_may_only_read_a_ledger_can_copy_it(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    path, own = folder / "tollbook.db", folder / "own"
+    own.mkdir(parents=True)
+    cli("ingest", "-", "--db", path, stdin=responses(range(5))).ok()
+    expected = book_of(f"sqlite:///{path}")
+    close_connections()
+    path.chmod(0o444)
+    folder.chmod(0o555)
+    as_reader(own, lambda: cli("backup", "copy.db", "--db", path)).ok()
+    assert folder_of(folder) == {"tollbook.db", "own"}
+    assert folder_of(own) == {"copy.db"}
+    assert book_of(f"sqlite:///{own / 'copy.db'}") == expected
 
 
 def test_a_copy_that_is_not_sound_is_not_kept(cli: Cli, ledger: Path) -> None:

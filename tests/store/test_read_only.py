@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from ledger.store.opening import open_ledger
 from ledger.store.read_only import find_way
 from tests.conftest import Cli, Outcome, close_connections
 from tests.helpers.ledgers import responses
-from tests.helpers.readers import as_reader, folder_for_all
+from tests.helpers.readers import as_reader
 
 COMMANDS = [
     ["report", "--json"], ["status", "--json"], ["verify", "--json"], ["db", "check"], ["db", "current"],
@@ -33,9 +33,10 @@ MODES = {"folder and file": (0o555, 0o444), "file": (0o777, 0o444), "folder": (0
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
-    with folder_for_all() as made:
-        yield made
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "shared"
+    made.mkdir()
+    return made
 
 
 @pytest.fixture
