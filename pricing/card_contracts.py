@@ -108,12 +108,11 @@ def _agreed(entry: RateEntry, contract: Contract) -> RateEntry:
     ends = [day for day in (entry.effective_to, contract.effective_to) if day is not None]
     tiers, storage = contract.tiers, entry.cache_storage_pico
     if contract.factor is not None:
+        if "cache_storage" in contract.meters and contract.factor.strip("0.") == "":
+            raise _place(contract).sub("factor").refused("0 for cache_storage; its list amount couldn't be told then")
         tiers, storage = multiplied(entry, contract.factor, contract.meters, _place(contract))
-    elif [tier.label for tier in tiers] != [tier.label for tier in entry.tiers]:
-        labels = ", ".join(tier.label for tier in entry.tiers)
-        raise (
-            _place(contract).sub("tiers").refused(f"differ from those of {entry.key}; write a row for each of {labels}")
-        )
+    else:
+        _check_rows(entry, contract)
     return replace(
         entry,
         effective_from=max(entry.effective_from, contract.effective_from),
@@ -125,4 +124,15 @@ def _agreed(entry: RateEntry, contract: Contract) -> RateEntry:
         services=(),
         contract=contract.name,
         list_digest=entry.digest,
+        listed=entry,
     )
+
+
+def _check_rows(entry: RateEntry, contract: Contract) -> None:
+    """Refuses rates of its own where a charge at them couldn't be told at list price."""
+    place, labels = _place(contract).sub("tiers"), [tier.label for tier in entry.tiers]
+    if [tier.label for tier in contract.tiers] != labels:
+        raise place.refused(f"differ from those of {entry.key}; write a row for each of {', '.join(labels)}")
+    for own, listed in zip(contract.tiers, entry.tiers, strict=True):
+        if own.cached_input_pico is not None and listed.cached_input_pico is None:
+            raise place.refused(f"have a cached rate where {entry.key} has none; remove it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -79,6 +79,7 @@ class RateEntry:
     services: tuple[RateEntry, ...] = ()
     contract: str = ""
     list_digest: str = ""
+    listed: RateEntry | None = field(default=None, compare=False, repr=False)
     contracts: tuple[RateEntry, ...] = ()
 
     def for_service(self, service_tier: object) -> RateEntry:
