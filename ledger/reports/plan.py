@@ -34,6 +34,7 @@ KEY_COLUMN = {
     "charge_class": "charge_class",
     # Not for reports, whose months are those of their own basis and zone.
     "occurred_month": "occurred_month",
+    "posted_month": "posted_month",
     PART: PART,
 }
 # A dimension that isn't for reports either: the start of the quarter-hour of occurrence, in microseconds UTC as digits.
