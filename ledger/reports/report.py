@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from ledger.errors import LedgerError
 from ledger.reports.comparison import compared_with
 from ledger.reports.completeness import read_not_booked
+from ledger.reports.conversion_notes import read_conversion_notes
+from ledger.reports.conversion_words import conversion_words
 from ledger.reports.extent import first_request, read_data_through
 from ledger.reports.plan import PART
 from ledger.reports.selection import Basis, Selection
@@ -76,6 +78,7 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
         read = snapshot.spend
         spend, parts = parted(read(replace(selection, dimensions=(*selection.dimensions, PART))))
         data_through = read_data_through(snapshot, selection, last_usage(spend.rows))
+        doubts = read_conversion_notes(snapshot, selection, data_through)
         not_booked = read_not_booked(connection, selection)
         calls = read_unbooked_calls(connection, selection, database.zone)
         unknown = unknown_in_selection(connection, selection, spend.rows, database.rollup_tags)
@@ -93,6 +96,7 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
     if not report.rows:
         notes.append("nothing was selected: no charge is in this period with these filters")
     notes += unknown
+    notes += map(conversion_words, doubts)
     return replace(
         report,
         data_through=data_through,
@@ -101,4 +105,5 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
         parts_usd_nano=parts,
         compared=compared,
         not_booked=not_booked,
+        conversion_notes=doubts,
     )

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from ledger.errors import LedgerError
 from ledger.reports.comparison import Compared
 from ledger.reports.completeness import NotBooked
+from ledger.reports.conversion_notes import ConversionNote
 from ledger.reports.dimensions import check_dimension
 from ledger.reports.plan import ADJUSTMENT, CORRECTION
 from ledger.reports.selection import Selection
@@ -91,6 +92,7 @@ class Report:
     """The part of the total that is corrections of closed months and adjustments, where there are any."""
     compared: Compared | None = None
     not_booked: NotBooked = field(default_factory=NotBooked)
+    conversion_notes: tuple[ConversionNote, ...] = ()
 
     @property
     def corrections_usd_nano(self) -> int:

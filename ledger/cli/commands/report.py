@@ -14,6 +14,7 @@ from ledger.cli.show.output import FILE_FORMATS, SHEET_FORMATS, Output, note, ou
 from ledger.cli.show.sheet import Column, Sheet, without_fees
 from ledger.errors import LedgerError
 from ledger.reports.completeness_words import not_booked_document, not_booked_words
+from ledger.reports.conversion_words import conversion_documents
 from ledger.values.instants import moment_text
 from ledger.values.words import grouped, listed
 from pricing.money import format_nano
@@ -131,7 +132,8 @@ def _sheet(report: Report) -> Sheet:
             "adjustments_usd": format_nano(report.adjustments_usd_nano),
         }
         | ({"unbooked_tool_calls": report.unbooked_calls} if report.unbooked_calls else {})
-        | ({"compared_with": _other(report.compared)} if report.compared else {}),
+        | ({"compared_with": _other(report.compared)} if report.compared else {})
+        | ({"conversion_notes": conversion_documents(report.conversion_notes)} if report.conversion_notes else {}),
         footnotes=([f"data through {report.data_through}"] if report.data_through else []) + _words(report),
         total_label="total, at least" if report.not_booked else "total",
     )
