@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ledger.values.instants import moment_text
 from ledger.values.words import grouped
 from pricing.money import NANO, Conversion, divide_half_even, format_nano
-from pricing.rate_card import format_instant
+from pricing.rate_entry import format_instant
 
 if TYPE_CHECKING:
     from ledger.reports.conversion_notes import ConversionNote, Sold

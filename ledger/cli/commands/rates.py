@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,17 +71,29 @@ def list_rates(app: App, provider: str | None, stale: str | None, output: Output
         oldest = (datetime.now(UTC) - parse_length(stale, "--stale")).date()
         entries = [entry for entry in entries if entry.checked_on is None or entry.checked_on < oldest]
         title += f", read before {oldest} or on no known day"
-    output.write(Sheet(title, _COLUMNS, [row for entry in entries for row in _tier_rows(entry)]))
+    output.write(_sheet(title, entries))
 
 
 _COLUMNS = (
-    *columns("text", "provider", "model", "effective_from", "service_tier", "contract", "tier", "currency"),
+    *columns("text", "provider", "model", "effective_from"),
+    *columns("text", "service_tier", "contract", priority=5),
+    *columns("text", "tier", "currency"),
     *columns("money", "input", "cached_input", "output"),
     Column("cache_storage_per_hour", "money", 2),
     Column("derived", "flag", 1),
     Column("source_url", priority=4),
     Column("checked_on", priority=3),
 )
+
+
+def _sheet(title: str, entries: Sequence[RateEntry], footnotes: Sequence[str] = ()) -> Sheet:
+    """Returns a row a tier; a narrow table leaves service tiers and contracts out only where there are none."""
+    there = {
+        "service_tier": any(entry.service_names for entry in entries),
+        "contract": any(e.contract for e in entries),
+    }
+    shown = [replace(column, priority=0) if there.get(column.name) else column for column in _COLUMNS]
+    return Sheet(title, shown, [row for entry in entries for row in _tier_rows(entry)], footnotes=footnotes)
 
 
 def _entries(model: ModelRates) -> list[RateEntry]:
@@ -132,14 +145,14 @@ def show(app: App, model: str, provider: str | None, output: Output) -> None:
         question = next(filter(None, (card.did_you_mean(model) for card in chosen)), "")
         are = with_question(question, f"known are {', '.join(known)}")
         raise LedgerError(f"no card knows the model {model!r}: {are}")
-    rows = [row for _card, rates_of in found for entry in _entries(rates_of) for row in _tier_rows(entry)]
     notes = [
         f"{card.provider}: at most {rates_of.max_input_tokens or 'any'} input and "
         f"{rates_of.max_output_tokens or 'any'} output tokens; "
         f"also known as {', '.join(rates_of.aliases) or 'nothing else'}"
         for card, rates_of in found
     ]
-    output.write(Sheet(f"{found[0][1].id}, prices per 1M tokens", _COLUMNS, rows, footnotes=notes))
+    entries = [entry for _card, rates_of in found for entry in _entries(rates_of)]
+    output.write(_sheet(f"{found[0][1].id}, prices per 1M tokens", entries, notes))
 
 
 @command(
