@@ -196,17 +196,20 @@ def _plain(value: object) -> object:
 def _listed(model: _Model, url: str | None, start: dt.date) -> ListedModel:
     refuse_odd_id(model.id)
     prices = model.prices if isinstance(model.prices, list) else [_Conditional(model.prices)]
+    if not prices:
+        raise LeftOutError("no price of input tokens")
     if any(each.constraint is not None and each.constraint.start_date is None for each in prices):
         raise LeftOutError("prices by the hour of the day")
     left_out = _left_out_variants(model)
     starts = {each.constraint.start_date for each in prices if each.constraint and each.constraint.start_date}
+    listed: list[ListedPrice] = []
+    for day in sorted({start, *(each for each in starts if each > start)}):
+        tiers = _tiers(_in_force(prices, day), left_out)
+        if not listed or tiers != listed[-1].tiers:
+            listed.append(ListedPrice(day, tiers))
     return ListedModel(
         model.id,
-        tuple(
-            ListedPrice(day, _tiers(_in_force(prices, day), left_out))
-            for day in sorted({start, *starts})
-            if day >= start
-        ),
+        tuple(listed),
         left_out=tuple(sorted(left_out)),
         source_url=url,
         checked_on=model.prices_checked,

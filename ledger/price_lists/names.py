@@ -53,6 +53,10 @@ class Clause(msgspec.Struct, rename={"any_of": "or", "all_of": "and"}):
         """
         if self.equals is not None:
             return self.equals.lower().startswith(prefix)
+        if self.all_of is not None:
+            return all(clause.may_match_after(prefix) for clause in self.all_of)
+        if self.any_of is not None:
+            return any(clause.may_match_after(prefix) for clause in self.any_of)
         inner = _lower(self.contains if self.contains is not None else self.ends_with)
         begin = inner if inner and _first_word(inner) == _first_word(prefix) else _lower(self.starts_with)
         if self.regex is not None and "|" not in self.regex and (literal := _LITERAL.match(self.regex)):
@@ -61,8 +65,11 @@ class Clause(msgspec.Struct, rename={"any_of": "or", "all_of": "and"}):
 
     def __str__(self) -> str:
         """Returns it in words, such as "contains -mini"."""
-        given = msgspec.to_builtins(self)
-        return next((f"{kind.replace('_', ' ')} {value}" for kind, value in given.items() if type(value) is str), "and")
+        if self.all_of is not None or self.any_of is not None:
+            return " and ".join(map(str, self.all_of or ())) or " or ".join(map(str, self.any_of or ()))
+        return ", ".join(
+            f"{kind.replace('_', ' ')} {text}" for kind, text in msgspec.structs.asdict(self).items() if text
+        )
 
 
 class _Test(NamedTuple):

@@ -32,7 +32,7 @@ _MOST_NAMED = 6
 )
 @click.argument("package", type=click.Choice(["genai-prices", "litellm"]))
 @click.option("--provider", metavar="P", help="Whose prices. Needed where several have them.")
-@click.option("--model", "chosen", metavar="M", multiple=True, help="Only this model, by id or another name.")
+@click.option("--model", "models", metavar="M", multiple=True, help="Only this model, by id or another name.")
 @click.option(
     "--file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -56,14 +56,15 @@ def import_rates(
     *,
     package: str,
     provider: str | None,
-    chosen: tuple[str, ...],
+    models: tuple[str, ...],
     file: Path | None,
     start: datetime,
     path: str | None,
 ) -> None:
-    """Make a rate card of a price list that others keep, for 'rates add'.
+    """Make a rate card of a published price list.
 
-    What a card can't say is left out by name, in comments of the card and here: usage that has it is refused.
+    'rates add' takes it. What a card can't say is left out by name, in comments of the card and on standard error:
+    usage that has it is refused.
     """
     from ledger.price_lists.card import card_text
     from ledger.price_lists.choice import chosen_prices, open_source
@@ -71,7 +72,7 @@ def import_rates(
     output = Output("toml", None if path == "-" else path)
     if output.path is not None:
         refuse_unwritable(output.path)
-    prices = chosen_prices(open_source(package, file), provider, chosen, start.date())
+    prices = chosen_prices(open_source(package, file), provider, models, start.date())
     text = card_text(prices, start.date())
     with output.stream() as out:
         out.write(text.encode())
