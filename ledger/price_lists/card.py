@@ -24,10 +24,10 @@ def card_text(prices: PriceList, start: dt.date) -> str:
     """Returns the card, read once as `rates add` will; RateCardError where it would be refused."""
     document = tomlkit.document()
     for line in _HEAD:
-        document.add(tomlkit.comment(line.format(source=prices.source, start=start)))
+        document.add(tomlkit.comment(_one_line(line.format(source=prices.source, start=start))))
     for reason, ids in sorted(prices.skipped.items()):
         document.add(tomlkit.nl())
-        document.add(tomlkit.comment(f"Models left out, {reason}:"))
+        document.add(tomlkit.comment(_one_line(f"Models left out, {reason}:")))
         for skipped in ids:
             document.add(tomlkit.comment(f"  {_one_line(skipped)}"))
     document.add(tomlkit.nl())

@@ -45,6 +45,13 @@ def open_source(package: str, file: Path | None) -> Source:
 
 def chosen_prices(source: Source, provider: str | None, models: Sequence[str], start: dt.date) -> PriceList:
     """Returns the prices of one provider's models, all or those named; LedgerError for any named that has none."""
+    try:
+        return _chosen_prices(source, provider, models, start)
+    except RecursionError as error:
+        raise LedgerError(f"{source.source}: has clauses nested too deeply: give another file") from error
+
+
+def _chosen_prices(source: Source, provider: str | None, models: Sequence[str], start: dt.date) -> PriceList:
     known = source.models()
     if provider is not None and provider not in known:
         raise _unknown(source, "provider", provider, list(known))

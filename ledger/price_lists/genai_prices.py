@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -58,7 +58,7 @@ _PICKED_BY: Final = {"service_tier": ("default", "auto"), "processing": (), "spe
 
 
 class _Tier(msgspec.Struct):
-    start: int
+    start: Annotated[int, msgspec.Meta(ge=0, le=10**15)]
     price: Decimal
 
 

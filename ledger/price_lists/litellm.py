@@ -62,7 +62,8 @@ _REFUSED: Final = re.compile(
 # The same price in another unit, of Databricks.
 _SAME: Final = re.compile(r"(input|output)_dbu_cost_per_token")
 _SERVICE: Final = re.compile(r"(.+)_(batches|flex|balanced|priority|fast|ultrafast|decisions)")
-_ABOVE: Final = re.compile(r"(.+)_above_(\d+)(k?)_tokens")
+_ABOVE: Final = re.compile(r"(.+)_above_(\d{1,12})(k?)_tokens")
+_MOST_TOKENS = 10**15
 # Here a tier begins at the bound, elsewhere above it.
 _FROM_BOUND: Final = frozenset({"xai"})
 # Searches with each request, which its usage need not say.
@@ -226,7 +227,9 @@ def _ranges(ranges: object) -> list[tuple[int, dict[str, object]]]:
     except msgspec.ValidationError as error:
         raise LeftOutError("ranges of another kind than length") from error
     ends = [Decimal(0), *(last for _first, last in bounds)]
-    if [first for first, _last in bounds] != ends[:-1] or any(end % 1 for end in ends):
+    if [first for first, _last in bounds] != ends[:-1] or not all(
+        0 <= end < _MOST_TOKENS and end % 1 == 0 for end in ends
+    ):
         raise LeftOutError("ranges of length with gaps")
     return [(int(last), tier) for (_first, last), tier in zip(bounds, tiers, strict=True)]
 

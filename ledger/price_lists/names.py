@@ -137,5 +137,5 @@ def _first_word(text: str) -> str:
 def _finds(pattern: str, text: str) -> bool:
     try:
         return re.search(pattern, text) is not None
-    except re.error:
+    except (re.error, OverflowError, RecursionError):
         return False

@@ -13,6 +13,7 @@ import click
 from ledger.cli.app import App
 from ledger.cli.command import command
 from ledger.cli.show.output import Output, note, refuse_unwritable
+from ledger.values.safe_text import visible
 from ledger.values.words import counted
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def import_rates(
     text = card_text(prices, start.date())
     with output.stream() as out:
         out.write(text.encode())
-    click.echo(f"{counted(len(prices.models), 'model')} of {prices.provider}, by {prices.source}", err=True)
+    click.echo(visible(f"{counted(len(prices.models), 'model')} of {prices.provider}, by {prices.source}"), err=True)
     for line in _left_out(prices):
         note(line)
 
