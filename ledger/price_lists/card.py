@@ -16,7 +16,8 @@ from pricing.rate_card import PromptTier
 _HEAD = (
     "Prices of {source}, in USD per 1M tokens: not the provider's own word, so that all are derived.",
     "The list doesn't say since when a model's first price holds: {start} is the day that was asked for.",
-    "What is left out has no price here: usage that has it is refused, never booked without.",
+    "What is left out has no price here: usage that names it is refused, never booked without. Another endpoint's",
+    "surcharge alone is told by no usage: the card is for the provider's plain endpoint.",
 )
 
 

@@ -239,13 +239,13 @@ def _left_out_variants(model: _Model) -> set[str]:
 def _tiers(prices: Mapping[str, _Price], left_out: set[str]) -> tuple[PromptTier, ...]:
     given = {name: price for name, price in prices.items() if price is not None}
     meters = {_METERS[name]: _steps(price) for name, price in given.items() if name in _METERS}
-    for name in given.keys() - _METERS.keys():
-        steps = _steps(given[name]) if name in _PARTS else None
-        if name in _PARTS and steps != meters.get(_PARTS[name]):
-            raise LeftOutError(f"{name} beside {_PARTS[name]}")
-        if steps is None and _REFUSED.fullmatch(name):
+    for name, price in given.items():
+        if name in _PARTS:
+            if _steps(price) != meters.get(_PARTS[name]):
+                raise LeftOutError(f"{name} beside {_PARTS[name]}")
+        elif _REFUSED.fullmatch(name):
             left_out.add(name)
-        elif steps is None and given[name] != 0:
+        elif name not in _METERS and price != 0:
             raise LeftOutError(name)
     return tiers_of(meters, left_out)
 

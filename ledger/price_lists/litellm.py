@@ -15,6 +15,7 @@ import msgspec
 
 from ledger.errors import LedgerError
 from ledger.price_lists.prices import (
+    OTHER_ENDPOINT,
     LeftOutError,
     ListedModel,
     ListedPrice,
@@ -49,7 +50,7 @@ _PARTS: Final[dict[str, Meter]] = {
     "output_cost_per_video_token": "output",
     "output_cost_per_reasoning_token": "output",
 }
-# Usage that has these is refused by name when it is read. The multipliers are of endpoints in a region, other ones.
+# Usage that has these is refused by name when it is read.
 _REFUSED: Final = re.compile(
     r"cache_creation_input(_audio)?_token_cost(_above_\d+hr)?|cache_read_input_audio_token_cost|"
     r"(input|output)_cost_per_audio_token|input_cost_per_video_token|citation_cost_per_token|"
@@ -57,8 +58,10 @@ _REFUSED: Final = re.compile(
     r"search_context_cost_per_query|google_maps_grounding_cost_per_query|code_interpreter_cost_per_session|"
     r"file_search_cost_per_(1k_calls|gb_per_day)|vector_store_cost_per_gb_per_day|"
     r"computer_use_(input|output)_cost_per_1k_tokens|"
-    r"(regional|fedramp)_\w*multiplier\w*|provider_specific_entry"
+    r"provider_specific_entry"
 )
+# Surcharges of endpoints in a region or for the state: no usage tells them, and a card is of the plain endpoint.
+_ENDPOINT: Final = re.compile(r"(regional|fedramp)_\w*multiplier\w*")
 # The same price in another unit, of Databricks.
 _SAME: Final = re.compile(r"(input|output)_dbu_cost_per_token")
 _SERVICE: Final = re.compile(r"(.+)_(batches|flex|balanced|priority|fast|ultrafast|decisions)")
@@ -171,6 +174,8 @@ def _listed(model: str, entry: _Entry, provider: str, aliases: Sequence[str], st
     left_out: set[str] = set()
     prices = {name: value for name, value in entry.items() if _IS_PRICE.search(name) and value is not None}
     tiers = tiers_of(_meters(prices, provider, left_out), left_out)
+    if not any(tier.input_pico or tier.output_pico for tier in tiers):
+        raise LeftOutError("a price of 0, which the map has too where it knows none")
     source = entry.get("source")
     return ListedModel(
         model,
@@ -267,7 +272,9 @@ def _note(name: str, value: object, provider: str, left_out: set[str]) -> None:
     plain = above[1] if above else name
     if _SAME.fullmatch(name) or _is_free(value):
         return
-    if service:
+    if _ENDPOINT.fullmatch(name):
+        left_out.add(f"{OTHER_ENDPOINT}{name}")
+    elif service:
         left_out.add(f"service tier {service[2]}")
     elif _REFUSED.fullmatch(plain) and not ("search" in name and provider in _ALWAYS_SEARCHES):
         left_out.add(plain)

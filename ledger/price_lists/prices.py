@@ -16,6 +16,8 @@ from pricing.rate_card import PromptTier
 Meter: TypeAlias = Literal["input", "cached_input", "output"]
 # The note of a cached rate that a card would refuse.
 CACHED_ABOVE_INPUT = "cached input above the input price"
+# Before the name of a price that usage doesn't tell: the card is right for the provider's plain endpoint alone.
+OTHER_ENDPOINT = "another endpoint's "
 
 _MODEL_ID = re.compile(r"[!-)+-~]{1,200}")  # visible ASCII without *
 _MOST_DIGITS = 40
@@ -53,11 +55,6 @@ class ListedModel:
     lost_names: tuple[str, ...] = ()
     source_url: str | None = None
     checked_on: dt.date | None = None
-
-    @property
-    def is_free(self) -> bool:
-        """Tells whether a price is 0 for both input and output."""
-        return any(not tier.input_pico and not tier.output_pico for price in self.prices for tier in price.tiers)
 
 
 @dataclass

@@ -26,7 +26,7 @@ def model_map(tmp_path: Path) -> Path:
     plain = {"input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06}
     entries = {
         "acme/a": entry("acme", **plain, input_cost_per_audio_token=3e-06),
-        "acme/b": entry("acme", input_cost_per_token=0, output_cost_per_token=0),
+        "acme/b": entry("acme", **plain, fedramp_uplift_multiplier=1.2),
         "acme/odd": entry("acme", **plain, input_cost_per_request=1),
         "other/a": entry("other", **plain),
         "third/c": entry("third", input_cost_per_second=1),
@@ -43,7 +43,7 @@ def test_a_card_is_added_and_prices_both_sides_of_a_bound(db_cli: Cli, db_url: s
         f"3 models of google, by {LIST}",
         "Note: 1 model left out, output_image_mtok beside output: gemini-2.5-flash-image",
     ]
-    assert "Note: left out, so that usage with it is refused: cache_audio_read_mtok (1 model)" in made.stderr
+    assert "Note: left out, so that usage that names it is refused: cache_audio_read_mtok (1 model)" in made.stderr
     db_cli("rates", "add", tmp_path / "google.toml").ok()
     requests = []
     for name, tokens in (("short", 200_000), ("long", 200_001)):
@@ -65,13 +65,13 @@ def test_without_a_file_the_card_is_standard_output(cli: Cli) -> None:
     assert cli("rates", "import", "genai-prices", "--file", LIST, "--model", PRO, "-o", "-").ok().stdout
 
 
-def test_models_at_a_price_of_0_are_told(cli: Cli, model_map: Path, tmp_path: Path) -> None:
+def test_each_thing_left_out_is_told(cli: Cli, model_map: Path, tmp_path: Path) -> None:
     made = cli("rates", "import", "litellm", "--file", model_map, "--provider", "acme", "-o", tmp_path / "a.toml").ok()
     assert made.stderr == (
         f"2 models of acme, by {model_map}\n"
         "Note: 1 model left out, input_cost_per_request: acme/odd\n"
-        "Note: left out, so that usage with it is refused: input_cost_per_audio_token (1 model)\n"
-        "Note: 1 model at a price of 0: acme/b\n"
+        "Note: left out, so that usage that names it is refused: input_cost_per_audio_token (1 model)\n"
+        "Note: left out, and told by no usage: another endpoint's fedramp_uplift_multiplier (1 model)\n"
     )
 
 

@@ -87,6 +87,7 @@ PER_HOUR = {"windows": [{"hours_utc": "00:00-01:00"}], "input_cost_per_token": 1
         ({**PLAIN, "input_cost_per_token": 2.0000000000000002e-07}, "a price not whole in 10^-12 USD per token"),
         ({**PLAIN, "input_cost_per_token": "1e-06"}, "a price that isn't a number"),
         ({**PLAIN, "input_cost_per_request": 0.005}, "input_cost_per_request"),
+        ({"input_cost_per_token": 0, "output_cost_per_token": 0.0}, "a price of 0, which the map has too"),
         ({**PLAIN, "cost_per_second": 0.005}, "cost_per_second"),
         ({**PLAIN, "a_new_cost_per_thing": 0.005}, "a_new_cost_per_thing"),
         ({**PLAIN, "input_cost_per_image_token": 3e-06}, "input_cost_per_image_token beside input"),
@@ -125,9 +126,9 @@ def test_prices_of_usage_that_is_refused_are_left_out_by_name() -> None:
     free = {"input_cost_per_request": 0, "input_dbu_cost_per_token": 1e-05, "code_interpreter_cost_per_session": 0.0}
     [model] = listed(**PLAIN, **refused, **free, max_input_tokens=1_000, source="https://acme.example/prices").models
     assert model.left_out == (
+        "another endpoint's regional_processing_uplift_multiplier_eu",
         "cache_creation_input_token_cost_above_1hr",
         "input_cost_per_audio_token",
-        "regional_processing_uplift_multiplier_eu",
         "search_context_cost_per_query",
         "service tier batches",
         "service tier priority",

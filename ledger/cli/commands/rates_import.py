@@ -65,7 +65,7 @@ def import_rates(
     """Make a rate card of a published price list.
 
     'rates add' takes it. What a card can't say is left out by name, in comments of the card and on standard error:
-    usage that has it is refused.
+    usage that names it is refused.
     """
     from ledger.price_lists.card import card_text
     from ledger.price_lists.choice import chosen_prices, open_source
@@ -83,19 +83,23 @@ def import_rates(
 
 
 def _left_out(prices: PriceList) -> Iterator[str]:
-    """Yields a line for each reason to leave models out, and each price and name that others are without."""
+    """Yields a line for each reason to leave models out, and what the others are without."""
+    from ledger.price_lists.prices import OTHER_ENDPOINT
+
     for reason, models in sorted(prices.skipped.items()):
         yield f"{counted(len(models), 'model')} left out, {reason}: {_named(models)}"
     left_out = Counter(name for model in prices.models for name in model.left_out)
-    if left_out:
-        kinds = ", ".join(f"{name} ({counted(count, 'model')})" for name, count in sorted(left_out.items()))
-        yield f"left out, so that usage with it is refused: {kinds}"
+    untold = {name: count for name, count in left_out.items() if name.startswith(OTHER_ENDPOINT)}
+    for what, names in (
+        ("left out, so that usage that names it is refused", left_out.keys() - untold.keys()),
+        ("left out, and told by no usage", untold.keys()),
+    ):
+        if names:
+            each = [f"{name} ({counted(left_out[name], 'model')})" for name in sorted(names)]
+            yield f"{what}: {', '.join(each)}"
     lost = sum(len(model.lost_names) for model in prices.models)
     if lost:
         yield f"{counted(lost, 'pattern or name', 'patterns and names')} of models can't be aliases of a card"
-    free = [model.id for model in prices.models if model.is_free]
-    if free:
-        yield f"{counted(len(free), 'model')} at a price of 0: {_named(free)}"
 
 
 def _named(models: Sequence[str]) -> str:
