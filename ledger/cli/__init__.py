@@ -51,7 +51,7 @@ SECTIONS = {
         "verify": ("verify", "Recompute every charge and compare the book with its rows."),
     },
     "Prices and credits": {
-        "rates": ("rates", "Rate cards and conversions: list, show, add."),
+        "rates": ("rates", "Rate cards and conversions: list, show, add, import."),
         "budget": ("budget", "What usage may cost, and how far it is used: set, status …"),
         "wallet": ("wallet", "Prepaid credits: top up, draw, balance, statement."),
     },

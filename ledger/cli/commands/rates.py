@@ -12,6 +12,7 @@ import click
 
 from ledger.cli.app import App
 from ledger.cli.command import command, group
+from ledger.cli.commands.rates_import import import_rates
 from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Cell, Column, Sheet, columns
 from ledger.errors import LedgerError
@@ -31,7 +32,10 @@ PER_MILLION = 1_000_000
 
 @group("tollbook rates list --provider evolink", "tollbook rates add july-prices.toml")
 def rates() -> None:
-    """Rate cards and conversions: list, show, add."""
+    """Rate cards and conversions: list, show, add, import."""
+
+
+rates.add_command(import_rates)
 
 
 def _card(cards: Mapping[str, RateCard], provider: str) -> RateCard:
