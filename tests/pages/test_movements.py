@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledger.pages.figures.bridge.movements import TwoMonths, bridge_of, read_two_months
+from ledger.pages.figures.movements import TwoMonths, bridge_of, read_two_months
 from ledger.pages.figures.ranking import Of, ranked
 from ledger.pages.figures.values import Ranked
 from ledger.reports.report import ReportOptions, run_report
