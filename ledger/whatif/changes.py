@@ -92,8 +92,16 @@ class Changes:
         return bool(self.models or self.carded) or self.cap_input is not None
 
 
-def understand(asked: Asked, cards: Mapping[str, RateCard], used: Mapping[str, str], carded: Iterable[str]) -> Changes:
-    """Finds the models on the cards of the providers that the month used; `used` has their currencies.
+def understand(
+    asked: Asked,
+    cards: Mapping[str, RateCard],
+    used: Mapping[str, str],
+    billed: Collection[tuple[str, str]],
+    carded: Iterable[str],
+) -> Changes:
+    """Finds the models on the cards of the providers that the month used.
+
+    `used` has their currencies, `billed` are providers and models of its usage, `carded` the providers of card files.
 
     LedgerError for an unknown provider or model, and for a conversion of more than one currency.
     """
@@ -103,7 +111,7 @@ def understand(asked: Asked, cards: Mapping[str, RateCard], used: Mapping[str, s
     _check_currencies(asked, {used[name] for name in providers & set(used)})
     return Changes(
         providers=frozenset(providers),
-        models=_models(asked.models, [cards[name] for name in sorted(providers or cards) if name in cards]),
+        models=_models(asked.models, [cards[name] for name in sorted(providers or cards) if name in cards], billed),
         carded=frozenset(carded),
         per_usd_nano=None if asked.per_usd is None else asked.per_usd_nano,
         cap_input=asked.cap_input,
@@ -122,19 +130,24 @@ def _check_currencies(asked: Asked, currencies: Collection[str]) -> None:
         raise LedgerError(f"--per-usd {asked.per_usd}: the amounts are in USD: leave it out")
 
 
-def _models(pairs: Sequence[tuple[str, str]], cards: Sequence[RateCard]) -> dict[tuple[str, str], str]:
+def _models(
+    pairs: Sequence[tuple[str, str]], cards: Sequence[RateCard], billed: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], str]:
     found: dict[tuple[str, str], str] = {}
-    for model, other in pairs:
-        knowing = [(card, billed) for card in cards if (billed := card.resolve(model)) is not None]
+    for one, other in pairs:
+        knowing = {card: model for card in cards if (model := card.resolve(one)) is not None}
         if not knowing:
-            raise _unknown(model, cards)
-        for card, billed in knowing:
-            target = card.resolve(other)
-            if target is None:
-                raise _unknown(other, [card])
-            if (card.provider, billed) in found:
-                raise LedgerError(f"--model {model}={other}: {billed} is to be priced as another model already")
-            found[card.provider, billed] = target
+            raise _unknown(one, cards)
+        # Of several providers one may lack the other model, as long as nothing there is to be priced by it.
+        targets = {card: target for card in knowing if (target := card.resolve(other)) is not None}
+        lacking = [card for card in knowing if card not in targets]
+        needed = [card for card in lacking if not targets or (card.provider, knowing[card]) in billed]
+        if needed:
+            raise _unknown(other, needed)
+        for card, target in targets.items():
+            if (card.provider, knowing[card]) in found:
+                raise LedgerError(f"--model {one}={other}: {knowing[card]} is to be priced as another model already")
+            found[card.provider, knowing[card]] = target
     return found
 
 

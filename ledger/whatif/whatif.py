@@ -54,7 +54,8 @@ def _run(snapshot: Snapshot, span: Span, asked: Asked, files: list[CardFile]) ->
     spend = snapshot.spend(selection)
     used = {str(row.dimensions[3]): row.currency for row in spend.rows if row.rate_entry_id is not None}
     cards = cards_in_force(connection, files)
-    changes = understand(asked, cards, used, [file.provider for file in files])
+    billed = {(str(row.dimensions[3]), str(row.dimensions[1])) for row in spend.rows}
+    changes = understand(asked, cards, used, billed, [file.provider for file in files])
     pins = PinnedIds()
     pins.pin(connection, cards.values(), adding=False)
     entries = read_rate_entries(connection)
@@ -82,7 +83,7 @@ def _run(snapshot: Snapshot, span: Span, asked: Asked, files: list[CardFile]) ->
         corrections_usd_nano=_spend(sides.before, CORRECTION).usd_nano,
         adjustments_usd_nano=_spend(sides.before, ADJUSTMENT).usd_nano,
         not_booked=read_not_booked(connection, selection),
-        notes=tuple(_notes(spend.rows, used, changes, month)),
+        notes=tuple(_notes(billed, used, changes, month)),
     )
 
 
@@ -146,12 +147,11 @@ def _spend(side: Side, part: str | None = None) -> Spend:
     return spend
 
 
-def _notes(rows: Sequence[SpendRow], used: Mapping[str, str], changes: Changes, month: str) -> Iterator[str]:
+def _notes(billed: Collection[tuple[str, str]], used: Mapping[str, str], changes: Changes, month: str) -> Iterator[str]:
     """Says what has nothing to change in the month."""
-    if not rows:
+    if not billed:
         yield f"nothing is booked in {month}"
         return
-    billed = {(row.dimensions[3], row.dimensions[1]) for row in rows}
     for provider, model in changes.models:
         if (provider, model) not in billed:
             yield f"nothing of {month} is billed as {model} of {provider}: that changes nothing"

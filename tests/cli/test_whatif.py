@@ -290,6 +290,14 @@ def test_one_provider_alone_can_be_changed(db_cli: Cli) -> None:
     refused = db_cli("whatif", "--month", MARCH, "--per-usd", "70")
     assert (refused.exit_code, "amounts in CNY and CRD" in refused.stderr) == (2, True)
 
+    newer = ("whatif", "--month", MARCH, "--json", "--model")
+    refused = db_cli(*newer, f"{PRO}=doubao-seed-2.1-pro")
+    assert (refused.exit_code, "The card of evolink knows" in refused.stderr) == (2, True)
+    found = db_cli(*newer, f"{PRO}=doubao-seed-2.1-pro", "--provider", "volcengine").ok().json["unpriced"]
+    assert (found["charges"], "has no price at 2026-03-05" in found["message"]) == (1, True)
+    # Nothing is billed as code: that one provider lacks the other model is no fault.
+    assert "nothing of" in db_cli(*newer, f"{CODE}=doubao-seed-2.1-pro").ok().stderr
+
 
 # --- what is shown ----------------------------------------------------------------------------------------------------
 
@@ -365,7 +373,7 @@ def test_a_program_gets_the_same_as_typed_rows(db_cli: Cli, db_url: str) -> None
             MARCH, model={CODE: LITE}, rates=Path("card.toml"), per_usd=Decimal("68.5"), provider="evolink"
         )
         assert ledger.whatif(MARCH, cap_input=32_000).causes["price"] == 0
-        with pytest.raises(LedgerError, match="--model .doubao-9.: the cards of"):
+        with pytest.raises(LedgerError, match="The cards of evolink and volcengine know"):
             ledger.whatif(MARCH, model={"doubao-9": LITE})
     assert [(row.by, row.name, row.before_requests, row.after_requests, row.change_usd) for row in found] == [
         (row["by"], row["name"], row["before_requests"], row["after_requests"], Decimal(row["change_usd"]))
