@@ -11,7 +11,8 @@ from pathlib import Path
 from pricing.card_file import CardFile, parse_card
 from pricing.card_values import Key
 from pricing.errors import RateCardError, UnknownCard, shown
-from pricing.rate_card import ModelRates, RateCard, RateEntry, format_instant
+from pricing.rate_card import ModelRates, RateCard
+from pricing.rate_entry import RateEntry, format_instant
 
 RATES_FOLDER = Path(__file__).parent / "rates"
 
@@ -82,7 +83,7 @@ def _joined(known: ModelRates, added: ModelRates) -> ModelRates:
     entries = {entry.effective_from: entry for entry in known.entries}
     for entry in (_inheriting(known, entry) for entry in added.entries):
         standing = entries.get(entry.effective_from)
-        if standing is None or standing.content() != entry.content():
+        if standing is None or not standing.prices_as(entry):
             entries[entry.effective_from] = entry
     ordered = tuple(entries[start] for start in sorted(entries))
     return replace(
@@ -104,6 +105,7 @@ def _inheriting(known: ModelRates | None, entry: RateEntry) -> RateEntry:
         max_input_tokens=before.max_input_tokens if entry.max_input_tokens is None else entry.max_input_tokens,
         max_output_tokens=before.max_output_tokens if entry.max_output_tokens is None else entry.max_output_tokens,
         settlement=before.settlement if entry.settlement is None else entry.settlement,
+        services=tuple(_inheriting(known, each) for each in entry.services),
     )
 
 
@@ -157,7 +159,7 @@ def changed_entries(current: RateCard | None, new: CardFile) -> list[str]:
         standing = {entry.effective_from: entry for entry in _entries(current, rates.id)}
         for entry in (_inheriting(current.models.get(rates.id), entry) for entry in rates.entries):
             other = standing.get(entry.effective_from)
-            if other is not None and other.content() != entry.content():
+            if other is not None and not other.prices_as(entry):
                 changed.append(other.key)
     per_usd = {conversion.effective_from: conversion.per_usd_nano for conversion in current.conversions}
     changed += (

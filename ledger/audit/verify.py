@@ -45,7 +45,7 @@ from ledger.values.instants import from_microseconds, to_microseconds
 from ledger.wallet.entries import check_wallets
 from pricing.charge import price_entry, price_storage
 from pricing.errors import PricingError
-from pricing.rate_card import RateEntry
+from pricing.rate_entry import RateEntry
 from pricing.usage import TokenUsage
 
 

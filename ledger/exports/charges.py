@@ -21,7 +21,7 @@ from ledger.values.periods import Span
 from ledger.values.spend import Spend
 from pricing.charge import METERS
 from pricing.money import NANO, RunningUsd, format_nano, format_pico
-from pricing.rate_card import RateEntry
+from pricing.rate_entry import RateEntry
 from pricing.usage import clock_hours
 
 # Rates are printed for so many tokens, as rate cards and price lists state them; storage for as many and an hour.

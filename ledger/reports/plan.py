@@ -32,6 +32,7 @@ KEY_COLUMN = {
     "status": "status",
     "currency": "currency",
     "charge_class": "charge_class",
+    "service_tier": "rate_entry_id",  # each price is of one service tier
     # Not for reports, whose months are those of their own basis and zone.
     "occurred_month": "occurred_month",
     PART: PART,

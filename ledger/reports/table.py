@@ -17,7 +17,7 @@ from ledger.reports.tally import Dimensions, Tally, tallied
 from ledger.values.periods import Span
 from pricing.money import divide_half_even
 from pricing.names import did_you_mean, with_question
-from pricing.rate_card import tier_order
+from pricing.rate_entry import tier_order
 
 Kind: TypeAlias = Literal["text", "count", "money", "usd", "percent"]
 Cell: TypeAlias = str | int | None

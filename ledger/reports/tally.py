@@ -13,7 +13,7 @@ from ledger.reports.spend import SelectedSpend, SpendRow
 from ledger.values.amounts import CREDITS
 from ledger.values.spend import Convertible
 from pricing.money import PICO_PER_NANO, round_usd
-from pricing.rate_card import RateEntry
+from pricing.rate_entry import RateEntry
 
 Dimensions: TypeAlias = tuple[str | None, ...]
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, select
 from ledger.errors import LedgerError
 from ledger.store.tables import conversions, rate_entries, rollup_keys
 from pricing.money import Conversion
-from pricing.rate_card import RateEntry
+from pricing.rate_entry import RateEntry
 
 
 def read_usd_rates(connection: Connection) -> dict[int | None, int | None]:

@@ -91,6 +91,11 @@ def parse_tolerance(
     type=click.Choice(get_args(ToolFees)),
     help="Requests whose tools are billed apart: refused, or booked without those fees. Default: [ledger] tool_fees.",
 )
+@click.option(
+    "--service-tier",
+    metavar="S",
+    help="What requests that state none were served as, such as batch. Default: default.",
+)
 @click.option("--strict", is_flag=True, help="One transaction: nothing is recorded if anything is rejected.")
 @click.option("--dry-run", is_flag=True, help="Counts and money by project; nothing is recorded.")
 @click.option(
@@ -111,6 +116,7 @@ def ingest(
     tags: Mapping[str, str],
     assume_cache_storage: bool,
     tool_fees: ToolFees | None,
+    service_tier: str | None,
     strict: bool,
     dry_run: bool,
     tolerated: Callable[[int, int], bool],
@@ -127,7 +133,7 @@ def ingest(
 
     if strict and dry_run:
         raise LedgerError("--strict and --dry-run contradict each other: give one of them")
-    options = RunOptions(provider, source, project, tags, assume_cache_storage, tool_fees)
+    options = RunOptions(provider, source, project, tags, assume_cache_storage, tool_fees, service_tier)
     section = app.config.ledger
     with ExitStack() as stack:
         opened = [stack.enter_context(file) for file in open_sources(files)]

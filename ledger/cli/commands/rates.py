@@ -17,12 +17,13 @@ from ledger.errors import LedgerError
 from ledger.values.periods import parse_length
 from ledger.values.words import counted
 from pricing.names import with_question
-from pricing.rate_card import format_instant
+from pricing.rate_entry import format_instant
 
 if TYPE_CHECKING:
     from ledger.store.database import Database
     from pricing.money import Conversion
-    from pricing.rate_card import RateCard, RateEntry
+    from pricing.rate_card import ModelRates, RateCard
+    from pricing.rate_entry import RateEntry
 
 PER_MILLION = 1_000_000
 
@@ -63,7 +64,7 @@ _only_provider = click.option("--provider", metavar="P", help="Only that provide
 def list_rates(app: App, provider: str | None, stale: str | None, output: Output) -> None:
     """List every dated price, per 1M tokens, tier by tier."""
     models = [model for card in _chosen(app, provider) for model in card.models.values()]
-    entries = [entry for model in models for entry in model.entries]
+    entries = [entry for model in models for entry in _entries(model)]
     title = "Prices per 1M tokens"
     if stale is not None:
         oldest = (datetime.now(UTC) - parse_length(stale, "--stale")).date()
@@ -73,13 +74,17 @@ def list_rates(app: App, provider: str | None, stale: str | None, output: Output
 
 
 _COLUMNS = (
-    *columns("text", "provider", "model", "effective_from", "tier", "currency"),
+    *columns("text", "provider", "model", "effective_from", "service_tier", "tier", "currency"),
     *columns("money", "input", "cached_input", "output"),
     Column("cache_storage_per_hour", "money", 2),
     Column("derived", "flag", 1),
     Column("source_url", priority=4),
     Column("checked_on", priority=3),
 )
+
+
+def _entries(model: ModelRates) -> list[RateEntry]:
+    return [served for entry in model.entries for served in entry.by_service]
 
 
 def _tier_rows(entry: RateEntry) -> list[tuple[Cell, ...]]:
@@ -91,6 +96,7 @@ def _tier_rows(entry: RateEntry) -> list[tuple[Cell, ...]]:
             entry.provider,
             entry.model,
             format_instant(entry.effective_from),
+            ", ".join(entry.service_names) or entry.service,
             tier.label,
             entry.currency,
             per_million(tier.input_pico),
@@ -125,7 +131,7 @@ def show(app: App, model: str, provider: str | None, output: Output) -> None:
         question = next(filter(None, (card.did_you_mean(model) for card in chosen)), "")
         are = with_question(question, f"known are {', '.join(known)}")
         raise LedgerError(f"no card knows the model {model!r}: {are}")
-    rows = [row for _card, rates_of in found for entry in rates_of.entries for row in _tier_rows(entry)]
+    rows = [row for _card, rates_of in found for entry in _entries(rates_of) for row in _tier_rows(entry)]
     notes = [
         f"{card.provider}: at most {rates_of.max_input_tokens or 'any'} input and "
         f"{rates_of.max_output_tokens or 'any'} output tokens; "

@@ -51,8 +51,8 @@ PARTS = {"correction": "corrections of closed months", "adjustment": "adjustment
     "dimensions",
     metavar="DIM",
     multiple=True,
-    help="model, project, day, month, tier, source, provider, status, currency, charge_class or tag:KEY; may be "
-    "repeated.  [default: model]",
+    help="model, project, day, month, tier, service_tier, source, provider, status, currency, charge_class or tag:KEY; "
+    "may be repeated.  [default: model]",
 )
 @period_options
 @click.option(

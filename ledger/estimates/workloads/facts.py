@@ -12,7 +12,8 @@ from ledger.estimates.prompts.parts import IMAGE, Part
 from ledger.estimates.prompts.requests import Prompt
 from ledger.estimates.workloads.document import OutputBasis
 from pricing.estimating.counting import is_tokenizer_known, margin_percent
-from pricing.rate_card import RateCard, RateEntry
+from pricing.rate_card import RateCard
+from pricing.rate_entry import RateEntry
 
 if TYPE_CHECKING:
     from ledger.estimates.history.means import Means

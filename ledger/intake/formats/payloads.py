@@ -16,7 +16,7 @@ from ledger.intake.fields.kinds import (
 from ledger.intake.fields.record import PENDING_STATUSES, Ignored, JsonObject, Parsed, Pending, UsageRecord
 from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.times import read_time
-from ledger.intake.fields.usage import UsageReader, check_priced_tier
+from ledger.intake.fields.usage import UsageReader, one_tier
 from ledger.intake.fields.values import NO_TAGS, read_figure, read_id, read_metadata, read_status, read_text, read_tier
 from ledger.values.instants import iso_text
 
@@ -51,11 +51,7 @@ class PayloadReader:
         occurred_at_us = read_time(obj.get(self.time_key), self.time_key)
         check_other_usage(obj)
         usage = self.usage.read(stated_usage(obj), status)
-        service_tier = obj.get("service_tier")
-        if service_tier in (None, "", False):
-            service_tier = usage.service_tier
-        if service_tier is not None:
-            check_priced_tier(service_tier, usage.tokens)
+        service_tier = one_tier(obj.get("service_tier"), usage.service_tier)
         metadata, caching, output = obj.get("metadata"), obj.get("caching"), obj.get("output")
         cost_nano, lost = read_figure(usage.cost, "usage.cost")
         return UsageRecord(

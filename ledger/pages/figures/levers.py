@@ -21,7 +21,7 @@ from ledger.reports.snapshot import Snapshot
 from ledger.reports.tally import Tally, saving_pico
 from ledger.values.spend import Convertible
 from pricing.money import INT64_MAX, PICO_PER_NANO, round_usd
-from pricing.rate_card import RateEntry
+from pricing.rate_entry import RateEntry
 
 MOST_LEVERS = 3
 # Of a month's spend, in percent: less isn't worth a line.

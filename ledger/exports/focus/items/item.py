@@ -21,10 +21,11 @@ GrainName: TypeAlias = Literal["day", "charge"]
 
 
 class Rate(NamedTuple):
-    """A price: pico of the currency per token (storage: and an hour), and the price entry's key."""
+    """A price: pico of the currency per token (storage: and an hour), the price entry's key, and its service tier."""
 
     pico: int
     entry: str
+    service: str
 
 
 class Item(NamedTuple):
