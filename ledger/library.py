@@ -205,6 +205,7 @@ class Ledger:
         model: Mapping[str, str] | None = None,
         rates: str | Path | Sequence[str | Path] = (),
         per_usd: str | Decimal | int | None = None,
+        service_tier: str | None = None,
         cap_input: int | None = None,
         provider: str | None = None,
     ) -> WhatIfRows:
@@ -217,6 +218,7 @@ class Ledger:
             tuple((model or {}).items()),
             tuple(map(str, files)),
             None if per_usd is None else str(per_usd),
+            service_tier,
             cap_input,
             provider,
         )

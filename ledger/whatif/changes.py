@@ -10,8 +10,9 @@ from ledger.values.amounts import parse_number
 from ledger.values.words import listed
 from pricing.errors import shown
 from pricing.money import INT64_MAX
-from pricing.names import with_question
+from pricing.names import did_you_mean, with_question
 from pricing.rate_card import RateCard
+from pricing.rate_entry import STANDARD_NAMES, STANDARD_SERVICE
 
 USD = "USD"
 
@@ -27,6 +28,7 @@ class Asked:
     models: tuple[tuple[str, str], ...] = ()
     rates: tuple[str, ...] = ()
     per_usd: str | None = None
+    service_tier: str | None = None
     cap_input: int | None = None
     provider: str | None = None
 
@@ -49,6 +51,7 @@ class Asked:
             *(f"{model} as {other}" for model, other in self.models),
             *(f"prices of {file}" for file in self.rates),
             *([f"at {self.per_usd} for 1 USD"] if self.per_usd is not None else []),
+            *([f"served as {self.service_tier}"] if self.service_tier is not None else []),
             *([f"prompts cut to {self.cap_input:,} tokens"] if self.cap_input is not None else []),
         ]
 
@@ -79,6 +82,7 @@ class Changes:
     models: Mapping[tuple[str, str], str]
     carded: frozenset[str]
     per_usd_nano: int | None = None
+    service_tier: str | None = None
     cap_input: int | None = None
 
     @property
@@ -89,7 +93,7 @@ class Changes:
     @property
     def need_rows(self) -> bool:
         """True where sums don't do: prices are of single requests, whose lines are rounded each."""
-        return bool(self.models or self.carded) or self.cap_input is not None
+        return bool(self.models or self.carded) or (self.service_tier, self.cap_input) != (None, None)
 
 
 def understand(
@@ -109,11 +113,13 @@ def understand(
         raise LedgerError(f"provider {shown(asked.provider)} has no rate card: known are {', '.join(sorted(cards))}")
     providers = set(used) if asked.provider is None else {asked.provider}
     _check_currencies(asked, {used[name] for name in providers & set(used)})
+    of_providers = [cards[name] for name in sorted(providers or cards) if name in cards]
     return Changes(
         providers=frozenset(providers),
-        models=_models(asked.models, [cards[name] for name in sorted(providers or cards) if name in cards], billed),
+        models=_models(asked.models, of_providers, billed),
         carded=frozenset(carded),
         per_usd_nano=None if asked.per_usd is None else asked.per_usd_nano,
+        service_tier=_service(asked.service_tier, of_providers),
         cap_input=asked.cap_input,
     )
 
@@ -128,6 +134,24 @@ def _check_currencies(asked: Asked, currencies: Collection[str]) -> None:
         )
     if currencies and not others:
         raise LedgerError(f"--per-usd {asked.per_usd}: the amounts are in USD: leave it out")
+
+
+def _service(asked: str | None, cards: Sequence[RateCard]) -> str | None:
+    """Returns the service tier by the name that its prices are pinned under, refused where no card prices it."""
+    if asked is None:
+        return None
+    if asked in STANDARD_NAMES:
+        return STANDARD_SERVICE
+    entries = [entry for card in cards for entry in card.entries()]
+    found = next((entry.service for entry in entries if asked in entry.service_names), None)
+    if found is None:
+        known = sorted({STANDARD_SERVICE, *(name for entry in entries for name in entry.service_names)})
+        are = f"{_of(cards)} {'prices' if len(cards) == 1 else 'price'} {listed(known)}"
+        question = with_question(did_you_mean(asked, known), are)
+        raise LedgerError(
+            f"--service-tier {shown(asked)}: {question}; for another give --rates FILE with its [[model.price.service]]"
+        )
+    return found
 
 
 def _models(
@@ -154,6 +178,9 @@ def _models(
 def _unknown(model: str, cards: Sequence[RateCard]) -> LedgerError:
     question = next(filter(None, (card.did_you_mean(model) for card in cards)), "")
     known = sorted({name for card in cards for name in card.models})
-    of = f"{'the card' if len(cards) == 1 else 'the cards'} of {listed([card.provider for card in cards])}"
-    knows = f"{of} {'knows' if len(cards) == 1 else 'know'} {', '.join(known)}"
+    knows = f"{_of(cards)} {'knows' if len(cards) == 1 else 'know'} {', '.join(known)}"
     return LedgerError(f"--model {shown(model)}: {with_question(question, knows)}")
+
+
+def _of(cards: Sequence[RateCard]) -> str:
+    return f"the card{'s' if len(cards) > 1 else ''} of {listed([card.provider for card in cards])}"

@@ -13,7 +13,7 @@ from ledger.book.rows import ChargeRow, Facts
 from ledger.reports.plan import CORRECTION, PART, Sums
 from ledger.reports.spend import SelectedSpend, SpendRow
 from ledger.whatif.changes import USD, Changes
-from pricing.rate_card import RateEntry
+from pricing.rate_entry import RateEntry
 
 # The dimensions that the roll-ups are read by.
 DIMENSIONS = ("project", "model", PART, "provider")

@@ -95,4 +95,6 @@ def _concerned(changes: Changes) -> ColumnElement[bool]:
     ]
     if changes.cap_input is not None:
         terms.append(and_(within, usage_records.c.input_tokens > changes.cap_input))
+    if changes.service_tier is not None:
+        terms.append(and_(within, usage_records.c.kind == "request"))
     return or_(*terms)

@@ -30,7 +30,7 @@ from ledger.whatif.usage import Posted, charges_of, late_corrections, live_usage
 from pricing.card_file import CardFile
 from pricing.catalog import read_card_file
 from pricing.errors import PricingError
-from pricing.rate_card import tier_order
+from pricing.rate_entry import tier_order
 
 
 def run_whatif(database: Database, month: str, asked: Asked, *, now: datetime) -> WhatIf:
@@ -67,8 +67,7 @@ def _run(snapshot: Snapshot, span: Span, asked: Asked, files: list[CardFile]) ->
         for chunk in live_usage(connection, month, changes, late):
             repriced.add(repricer, chunk)
     sides.convert(changes)
-    models = [model for card in cards.values() for model in card.models.values()]
-    prices = entries | {pins.entry(entry): entry for model in models for entry in model.entries}
+    prices = entries | {pins.entry(entry): entry for card in cards.values() for entry in card.entries()}
     return WhatIf(
         title=f"What if, {span.label} (posted, {snapshot.zone.key}): {', '.join(asked.words) or 'nothing changes'}",
         month=month,

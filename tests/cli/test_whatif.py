@@ -225,6 +225,41 @@ def test_what_the_other_model_cant_take_stays_and_is_named(db_cli: Cli) -> None:
     assert ask(db_cli, "--model", f"{PRO}=tiny", "--cap-input", 32_000)["unpriced"]["charges"] == 0
 
 
+BATCH = """
+[[model.price.service]]
+names = ["batch", "bulk"]
+factor = "0.5"
+meters = ["input", "output"]
+"""
+
+
+def test_another_service_tier_is_priced_by_the_cards(db_cli: Cli) -> None:
+    """Batch halves input and output; what has been served so, and cache storage, stays."""
+    Path("card.toml").write_text(flat_card(PRO, "2026-02-15", input=32, cached_input=8, output=160) + BATCH)
+    db_cli("rates", "add", "card.toml").ok()
+    ingest(db_cli, use("a"), use("b", service_tier="bulk"), use("c", requested_model=LITE))
+    ingest(db_cli, storage("s", "2026-03-05T10:00:00Z", "2026-03-05T11:00:00Z"))
+    assert assert_replayed(db_cli, MARCH)["charges_priced"] == 4
+    standard = 20_000 * 32 + 10_000 * 8 + 1_000 * 160
+    batch = 20_000 * 16 + 10_000 * 8 + 1_000 * 80
+    for name in ("batch", "bulk"):
+        found = ask(db_cli, "--service-tier", name)
+        of_pro = named(found, "model")[PRO]
+        assert of_pro["before_amounts"] == {"CRD": f"{(standard + batch) / 10**6:g}"}
+        assert of_pro["after_amounts"] == {"CRD": f"{2 * batch / 10**6:g}"}
+        # Nothing prices lite so: it stays.
+        assert (found["charges_changed"], found["unpriced"]["charges"]) == (1, 1)
+        assert "service_tier 'batch' has no price" in found["unpriced"]["message"]
+        assert causes(found).keys() == {"price"}
+    back = ask(db_cli, "--service-tier", "default")
+    assert named(back, "model")[PRO]["after_amounts"] == {"CRD": f"{2 * standard / 10**6:g}"}
+    # One served in batch stays so where its model changes, and is left where the other one isn't sold so.
+    moved = ask(db_cli, "--model", f"{PRO}={LITE}")
+    assert (moved["charges_changed"], moved["unpriced"]["charges"]) == (1, 1)
+    both = ask(db_cli, "--model", f"{LITE}={PRO}", "--service-tier", "batch")
+    assert named(both, "model")[PRO]["after_amounts"] == {"CRD": f"{3 * batch / 10**6:g}"}
+
+
 # --- together, and beside what really happens -------------------------------------------------------------------------
 
 
@@ -240,7 +275,8 @@ def test_changes_combine(db_cli: Cli) -> None:
     mini = 20_000 * 2 + 10_000 * 0.4 + 1_000 * 20
     assert nano(found["total"]["after_usd"]) == round((after + mini) * 1_000 / 68)
     assert found["changes"] == {
-        "models": {PRO: LITE}, "rates": ["card.toml"], "per_usd": "68", "cap_input": 32_000, "provider": None,
+        "models": {PRO: LITE}, "rates": ["card.toml"], "per_usd": "68", "service_tier": None, "cap_input": 32_000,
+        "provider": None,
     }  # fmt: skip
 
 
@@ -340,6 +376,8 @@ def test_a_month_without_a_change_says_so(cli: Cli) -> None:
         (["--model", f"doubao-seed-2.0-por={LITE}"], f"did you mean '{PRO}'? The card of evolink knows"),
         (["--model", f"{PRO}=doubao-seed-2.0-lit"], f"did you mean '{LITE}'?"),
         (["--model", f"{PRO}={LITE}", "--model", f"{PRO}={MINI}"], "is to be priced as another model already"),
+        (["--service-tier", "batch"], "the card of evolink prices default; for another give --rates FILE"),
+        (["--service-tier", "defualt"], "did you mean 'default'?"),
         (["--per-usd", "0"], "must be above 0 and below 9 billion"),
         (["--per-usd", "1e3"], "give a plain decimal of at most 9 places"),
         (["--cap-input", "0"], "--cap-input"),

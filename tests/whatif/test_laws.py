@@ -15,8 +15,10 @@ import pytest
 from ledger.reports.bridge.values import Cause
 from ledger.whatif.changes import Asked
 from ledger.whatif.whatif import run_whatif
+from pricing.charge import price_entry
 from pricing.errors import PricingError
 from pricing.money import NANO, round_usd
+from pricing.usage import TokenUsage
 from tests.helpers.book import CODE, LITE, MINI, PRO, Book, Booked, Priced
 from tests.helpers.random_charges import random_charges
 
@@ -30,6 +32,7 @@ CHANGES = [
     Asked(per_usd="68.123456789", provider="evolink"),
     Asked(models=((CODE, MINI), (MINI, CODE)), cap_input=31_999, per_usd="7.3", provider="volcengine"),
     Asked(models=((CODE, MINI),), cap_input=1, per_usd="0.7", provider="evolink"),
+    Asked(service_tier="batch", models=((PRO, LITE),), cap_input=32_000, provider="volcengine"),
 ]
 Totals = dict[tuple[str, str], Fraction]
 
@@ -50,6 +53,12 @@ def priced_otherwise(book: Book, priced: Priced, asked: Asked) -> tuple[str, str
             booked = replace(booked, input_tokens=min(booked.input_tokens, asked.cap_input), cached_input_tokens=cached)
         per_usd = asked.per_usd or per_usd
     try:
+        if asked.service_tier is not None and booked.provider == asked.provider and booked.kind == "request":
+            entry = card.entry_at(booked.model, booked.at, asked.service_tier)
+            usage = TokenUsage(booked.input_tokens, booked.cached_input_tokens, booked.output_tokens)
+            charge = price_entry(entry, usage)
+            assert charge.tier is not None
+            return booked.model, charge.tier.label, usd(charge.amount_nano, per_usd)
         other = book._price(0, booked)
     except PricingError:
         return priced.booked.model, priced.tier, usd(priced.nano["amount_nano"], per_usd)

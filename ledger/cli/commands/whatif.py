@@ -38,6 +38,7 @@ COLUMNS = (
 @click.option("--model", "models", metavar="A=B", multiple=True, help="What is billed as A as B; may be repeated.")
 @rates_option
 @click.option("--per-usd", metavar="N", help="Another conversion, all month: units of the card's currency for 1 USD.")
+@click.option("--service-tier", metavar="S", help="Requests as if they were served as S, such as batch.")
 @click.option("--cap-input", metavar="TOKENS", type=POSITIVE, help="Longer prompts as if they were cut to so many.")
 @click.option("--provider", metavar="P", help="Change only usage of this provider; --rates goes by its own.")
 def whatif(
@@ -47,11 +48,14 @@ def whatif(
     models: tuple[str, ...],
     rates: tuple[str, ...],
     per_usd: str | None,
+    service_tier: str | None,
     cap_input: int | None,
     provider: str | None,
     output: Output,
 ) -> None:
-    """Show what a month would have cost at other models, prices, conversions or lengths. Nothing is posted.
+    """Show what a month would have cost at other models, prices, service tiers, conversions or lengths.
+
+    Nothing is posted.
 
     Money moved is by project, by model, by tier and by cause: each of the four is the whole change. Corrections of
     closed months and adjustments stay as booked. Without a change each request is priced again by its own price, which
@@ -60,7 +64,7 @@ def whatif(
     from ledger.whatif.changes import Asked, parse_models
     from ledger.whatif.whatif import run_whatif
 
-    asked = Asked(parse_models(models), rates, per_usd, cap_input, provider)
+    asked = Asked(parse_models(models), rates, per_usd, service_tier, cap_input, provider)
     found = run_whatif(app.open(), month, asked, now=datetime.now(UTC))
     output.write(_sheet(found))
     for text in found.notes:
@@ -109,6 +113,7 @@ def _facts(found: WhatIf) -> dict[str, object]:
             "models": dict(asked.models),
             "rates": list(asked.rates),
             "per_usd": None if asked.per_usd is None else format_nano(asked.per_usd_nano),
+            "service_tier": asked.service_tier,
             "cap_input": asked.cap_input,
             "provider": asked.provider,
         },
