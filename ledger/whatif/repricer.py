@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.prices.rating import Rater
-from ledger.book.rows import ChargeRow, Facts
+from ledger.book.rows import ChargeRow, Facts, Rated
 from ledger.whatif.changes import Changes
 from pricing.errors import PricingError
 from pricing.rate_card import ModelRates, RateCard
 from pricing.rate_entry import RateEntry
 
-# A charge, its usage, the usage to price in its place, and the charge that comes of it, or why it can't be priced.
-Outcome: TypeAlias = tuple[ChargeRow, Facts, Facts, ChargeRow | PricingError]
-# A charge, its usage, the usage to price in its place, and the charge's columns that stay.
-Task: TypeAlias = tuple[ChargeRow, Facts, Facts, dict[str, Any]]
+
+class Price(NamedTuple):
+    """What a charge comes to: its columns that a price decides, in their order. Amounts are nano."""
+
+    billed_model: str
+    rate_entry_id: int | None
+    conversion_id: int | None
+    tier: str
+    input_nano: int
+    cached_input_nano: int
+    output_nano: int
+    cache_storage_nano: int
+    amount_nano: int
+
+
+# Their places in a charge and in what a rater gives, after the billed model.
+_OF_CHARGE = slice(ChargeRow._fields.index("rate_entry_id"), ChargeRow._fields.index("amount_nano") + 1)
+_OF_RATED = slice(Rated._fields.index("rate_entry_id"), Rated._fields.index("amount_nano") + 1)
+
+
+def booked_price(charge: ChargeRow) -> Price:
+    """Returns what a charge is booked at."""
+    pinned: Any = charge[_OF_CHARGE]
+    return Price(charge.billed_model, *pinned)
+
+
+# A charge, its usage, and the usage to price in its place.
+Task: TypeAlias = tuple[ChargeRow, Facts, Facts]
+# The same with the price, or why there is none.
+Outcome: TypeAlias = tuple[ChargeRow, Facts, Facts, Price | PricingError]
 
 
 class Repricer:
@@ -41,20 +67,23 @@ class Repricer:
         for charge, facts in posted:
             usage = self._usage(charge, facts)
             model = self._changes.models.get((charge.provider, charge.billed_model))
-            is_carded = charge.provider in self._changes.carded
-            kept = {} if is_carded else {"conversion_id": charge.conversion_id}
-            if model is None and not is_carded and usage.service_tier != facts.service_tier:
-                model = charge.billed_model
-            if model is not None:
-                by_cards.append((charge, facts, _of_model(usage, model), kept))
-            elif is_carded:
-                by_cards.append((charge, facts, usage, kept))
+            if model is None and charge.provider in self._changes.carded:
+                by_cards.append((charge, facts, usage))
+            elif model is not None or usage.service_tier != facts.service_tier:
+                named = usage._replace(requested_model=model or charge.billed_model, reported_model=None)
+                by_cards.append((charge, facts, named))
             else:
-                # A pinned entry is that of its service tier.
-                entry = _of_model(usage, str(charge.rate_entry_id))._replace(service_tier=None)
-                as_booked.append((charge, facts, entry, kept | {"billed_model": charge.billed_model}))
-        yield from _rated(self._by_cards, by_cards)
-        yield from _rated(self._as_booked, as_booked)
+                # The pinned entry is that of the service tier.
+                entry = str(charge.rate_entry_id)
+                as_booked.append(
+                    (charge, facts, usage._replace(requested_model=entry, reported_model=None, service_tier=None))
+                )
+        for charge, facts, usage, found in _rated(self._by_cards, by_cards):
+            is_carded = charge.provider in self._changes.carded
+            yield charge, facts, usage, found if is_carded else _with(found, conversion_id=charge.conversion_id)
+        for charge, facts, usage, found in _rated(self._as_booked, as_booked):
+            kept = _with(found, billed_model=charge.billed_model, conversion_id=charge.conversion_id)
+            yield charge, facts, usage, kept
 
     def _usage(self, charge: ChargeRow, facts: Facts) -> Facts:
         """Returns the usage as it is to be priced.
@@ -73,19 +102,16 @@ class Repricer:
         return facts
 
 
-def _of_model(usage: Facts, model: str) -> Facts:
-    return usage._replace(requested_model=model, reported_model=None)
+def _with(found: Price | PricingError, **kept: str | int | None) -> Price | PricingError:
+    """Returns a price with what stays as booked."""
+    return found if isinstance(found, PricingError) else found._replace(**kept)  # type: ignore[arg-type]
 
 
 def _rated(rater: Rater, tasks: Sequence[Task]) -> Iterator[Outcome]:
-    rated, errors = rater.rate([usage for _charge, _facts, usage, _kept in tasks])
-    place = 0
-    for row, (charge, facts, usage, kept) in enumerate(tasks):
-        if row in errors:
-            yield charge, facts, usage, errors[row]
-        else:
-            yield charge, facts, usage, charge._replace(**rated.row(place) | kept)
-            place += 1
+    rated, errors = rater.rate([usage for _charge, _facts, usage in tasks])
+    prices = map(Price, rated.billed_model, *rated[_OF_RATED])
+    for row, task in enumerate(tasks):
+        yield *task, errors[row] if row in errors else next(prices)
 
 
 def _pinned_cards(cards: Mapping[str, RateCard], entries: Mapping[int, RateEntry]) -> dict[str, RateCard]:

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.rollups import SIGNS
-from ledger.book.rows import ChargeRow, Facts
+from ledger.book.rows import TOKENS, ChargeRow, Facts
 from ledger.reports.plan import CORRECTION, PART, Sums
 from ledger.reports.spend import SelectedSpend, SpendRow
 from ledger.whatif.changes import USD, Changes
+from ledger.whatif.repricer import Price, booked_price
 from pricing.rate_entry import RateEntry
 
 # The dimensions that the roll-ups are read by.
@@ -72,21 +73,19 @@ class Sides:
 
     def call_usage(self, charge: ChargeRow, facts: Facts) -> None:
         """Moves what the roll-ups have among the corrections of closed months to the usage."""
-        key, sums = self._key(charge), _sums(charge, facts)
+        price = booked_price(charge)
+        key, sums = self._key(charge, price), _sums(SIGNS[charge.charge_class], facts, price)
         for side in (self.before, self.after):
             side.take(key._replace(part=CORRECTION), sums)
             side.add(key, sums)
 
-    def move(self, charge: ChargeRow, facts: Facts, priced: ChargeRow, usage: Facts) -> bool:
-        """Moves a request from what is booked to what it would be; returns whether anything differs."""
-        key, sums = self._key(charge), _sums(charge, facts)
-        other = key._replace(
-            model=priced.billed_model,
-            per_usd_nano=self._pins.per_usd_nano(priced.conversion_id),
-            rate_entry_id=priced.rate_entry_id,
-            tier=priced.tier,
-        )
-        new = _sums(priced, usage)
+    def move(self, charge: ChargeRow, facts: Facts, price: Price, usage: Facts) -> bool:
+        """Moves a live charge from what is booked to what it would be; returns whether anything differs."""
+        booked = booked_price(charge)
+        if price == booked and usage[TOKENS] == facts[TOKENS]:
+            return False
+        key, sums = self._key(charge, booked), _sums(1, facts, booked)
+        other, new = self._key(charge, price), _sums(1, usage, price)
         if (key, sums) == (other, new):
             return False
         moved = key.model != other.model
@@ -106,13 +105,19 @@ class Sides:
             converted.add(key._replace(per_usd_nano=changes.per_usd_nano) if is_asked else key, sums)
         self.after = converted
 
-    def _key(self, charge: ChargeRow) -> Key:
-        """Returns the key of a charge that is usage."""
-        per_usd_nano = self._pins.per_usd_nano(charge.conversion_id)
+    def _key(self, charge: ChargeRow, price: Price) -> Key:
+        """Returns the key of a charge that is usage, at a price."""
         return Key(
-            charge.project, charge.billed_model, None, charge.provider, charge.currency, per_usd_nano,
-            charge.rate_entry_id, charge.tier, per_usd_nano,
-        )  # fmt: skip
+            charge.project,
+            price.billed_model,
+            None,
+            charge.provider,
+            charge.currency,
+            self._pins.per_usd_nano(price.conversion_id),
+            price.rate_entry_id,
+            price.tier,
+            self._pins.per_usd_nano(charge.conversion_id),
+        )
 
 
 def for_bridge(side: Side, entries: Mapping[int, RateEntry]) -> SelectedSpend:
@@ -140,18 +145,17 @@ def _key_of(row: SpendRow) -> Key:
     )  # fmt: skip
 
 
-def _sums(charge: ChargeRow, facts: Facts) -> Sums:
-    """Returns a charge with its usage as the roll-ups count it: those of a reversal are negative."""
-    sign = SIGNS[charge.charge_class]
+def _sums(sign: int, facts: Facts, price: Price) -> Sums:
+    """Returns usage at a price as the roll-ups count it; counts of a reversal are negative by `sign`."""
     return Sums(
         sign * (facts.kind == "request"),
         sign * facts.input_tokens,
         sign * facts.cached_input_tokens,
         sign * facts.output_tokens,
         sign * facts.reasoning_tokens,
-        charge.input_nano,
-        charge.cached_input_nano,
-        charge.output_nano,
-        charge.cache_storage_nano,
-        charge.amount_nano,
+        price.input_nano,
+        price.cached_input_nano,
+        price.output_nano,
+        price.cache_storage_nano,
+        price.amount_nano,
     )
