@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from pricing.card_contracts import read_contracts
 from pricing.card_services import read_services
 from pricing.card_shape import CardShape, ModelShape, PriceShape, SettlementShape
 from pricing.card_tiers import read_tiers
 from pricing.card_values import Key, read_day, read_instant, read_rate, read_source, read_units
+from pricing.contract import Contract
 from pricing.errors import RateCardError, retold, shown
 from pricing.money import (
     CURRENCIES,
@@ -43,6 +45,7 @@ class CardFile:
     models: Mapping[str, ModelRates]
     conversions: tuple[Conversion, ...]
     settlement: Settlement | None
+    contracts: tuple[Contract, ...] = ()
 
 
 def parse_card(text: str, name: str) -> CardFile:
@@ -83,6 +86,7 @@ def _card_file(card: CardShape, text: str, key: Key) -> CardFile:
         models=models,
         conversions=tuple(_conversions(card, key)),
         settlement=settlement,
+        contracts=tuple(read_contracts(card.contract, card.per_tokens, key)),
     )
 
 

@@ -13,6 +13,7 @@ from pricing.errors import shown
 from pricing.money import INT64_MAX, PICO
 from pricing.rate_entry import STANDARD_NAMES, PromptTier, RateEntry
 
+_OF_TIERS = ("input", "cached_input", "output")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -51,15 +52,22 @@ def _tiers(entry: RateEntry, service: ServiceShape, per_tokens: int, key: Key) -
         return tuple(read_tiers(service.tiers, per_tokens, key))
     if service.factor is None or service.meters is None:
         raise key.refused("has no rates; write tiers, or factor and the meters that it covers")
-    return multiplied(entry, service.factor, service.meters, key)
+    return multiplied(entry, service.factor, service.meters, key)[0]
 
 
-def multiplied(entry: RateEntry, factor: str, meters: Sequence[str], key: Key) -> tuple[PromptTier, ...]:
-    """Returns the tiers of an entry with the rates of these meters times a decimal factor, whole in pico per token."""
+def multiplied(
+    entry: RateEntry, factor: str, meters: Sequence[str], key: Key
+) -> tuple[tuple[PromptTier, ...], int | None]:
+    """Returns an entry's tiers and storage rate with the rates of these meters times a decimal factor.
+
+    Whole in pico per token, else RateCardError.
+    """
     place = key.sub("factor")
     factor_pico = read_units(factor, PICO, place)
 
-    def times(rate_pico: int) -> int:
+    def times(meter: str, rate_pico: int | None) -> int | None:
+        if rate_pico is None or meter not in meters:
+            return rate_pico
         product, rest = divmod(rate_pico * factor_pico, PICO)
         if rest or product > INT64_MAX:
             rule = "is not whole in 10^-12 per token" if rest else "is past 2**63 - 1 times 10^-12 a token"
@@ -68,10 +76,10 @@ def multiplied(entry: RateEntry, factor: str, meters: Sequence[str], key: Key) -
 
     tiers = []
     for index, tier in enumerate(entry.tiers):
-        rates = {name: getattr(tier, name) for name in (f"{meter}_pico" for meter in meters)}
-        changed = replace(tier, **{name: times(rate) for name, rate in rates.items() if rate is not None})
+        rates = {f"{meter}_pico": times(meter, getattr(tier, f"{meter}_pico")) for meter in _OF_TIERS}
+        changed = replace(tier, **rates)  # type: ignore[arg-type]
         if is_dear_cache(changed):
             rule = f"{shown(factor)} makes input of tier {index + 1} cheaper than cached input; write tiers instead"
             raise place.refused(rule)
         tiers.append(changed)
-    return tuple(tiers)
+    return tuple(tiers), times("cache_storage", entry.cache_storage_pico)

@@ -9,6 +9,8 @@ import msgspec
 from pricing.money import INT64_MAX, SettlementMode
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
+ServiceMeter = Literal["input", "cached_input", "output"]
+ContractMeter = Literal[ServiceMeter, "cache_storage"]
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,7 +29,7 @@ class ServiceShape(_Strict, frozen=True):
     names: Annotated[list[str], msgspec.Meta(min_length=1)]
     tiers: Annotated[list[TierShape], msgspec.Meta(min_length=1)] | None = None
     factor: str | None = None
-    meters: Annotated[list[Literal["input", "cached_input", "output"]], msgspec.Meta(min_length=1)] | None = None
+    meters: Annotated[list[ServiceMeter], msgspec.Meta(min_length=1)] | None = None
     source_url: str | None = None
     checked_on: Any = None
     derived: bool = False
@@ -65,6 +67,19 @@ class SettlementShape(_Strict, frozen=True):
     minimum: str = "0"
 
 
+class ContractShape(_Strict, frozen=True):
+    name: str
+    effective_from: Any
+    effective_to: Any = None
+    models: list[str] = []
+    service_tiers: list[str] = []
+    tiers: Annotated[list[TierShape], msgspec.Meta(min_length=1)] | None = None
+    factor: str | None = None
+    meters: Annotated[list[ContractMeter], msgspec.Meta(min_length=1)] | None = None
+    source_url: str | None = None
+    checked_on: Any = None
+
+
 class CardShape(_Strict, frozen=True):
     provider: str
     currency: str
@@ -72,3 +87,4 @@ class CardShape(_Strict, frozen=True):
     conversion: list[ConversionShape] = []
     model: list[ModelShape] = []
     settlement: SettlementShape | None = None
+    contract: list[ContractShape] = []

@@ -14,6 +14,7 @@ from pricing.usage import check_time
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from pricing.contract import Contract
     from pricing.money import Conversion
     from pricing.rate_entry import RateEntry
 
@@ -28,8 +29,14 @@ class ModelRates:
     max_output_tokens: int | None
     entries: tuple[RateEntry, ...]
 
-    def entry_at(self, at: dt.datetime) -> RateEntry | None:
-        """Returns the entry in effect at the aware time `at`: the newest begun, unless it has ended."""
+    def entry_at(self, at: dt.datetime, service_tier: object = None) -> RateEntry | None:
+        """Returns the price in effect at the aware time `at`, under contract where one holds; None where none is."""
+        listed = self.list_entry_at(at)
+        served = listed and listed.find_service(service_tier)
+        return served and served.under_contract(at)
+
+    def list_entry_at(self, at: dt.datetime) -> RateEntry | None:
+        """Returns the list entry in effect at the aware time `at`: the newest begun, unless it has ended."""
         for entry in reversed(self.entries):
             if entry.effective_from <= at:
                 return entry if entry.effective_to is None or at < entry.effective_to else None
@@ -44,6 +51,7 @@ class RateCard:
     currency: str
     models: Mapping[str, ModelRates] = field(repr=False)
     conversions: tuple[Conversion, ...] = field(default=(), repr=False)
+    contracts: tuple[Contract, ...] = field(default=(), repr=False)
     _exact: dict[str, ModelRates] = field(init=False, repr=False)
     _prefixes: list[tuple[str, ModelRates]] = field(init=False, repr=False)
 
@@ -62,10 +70,15 @@ class RateCard:
         object.__setattr__(self, "_prefixes", prefixes)
 
     def entries(self) -> Iterator[RateEntry]:
-        """Yields every price, those of service tiers included."""
+        """Yields every price, those of service tiers and contracts included."""
         for rates in self.models.values():
             for entry in rates.entries:
-                yield from entry.by_service
+                yield from entry.variants
+
+    def prices_at(self, model: str, at: dt.datetime) -> tuple[RateEntry, ...]:
+        """Returns the prices that requests of a model at `at` may have, by service tier and under contract."""
+        entry = self.models[model].list_entry_at(at)
+        return () if entry is None else tuple(each.under_contract(at) for each in (entry, *entry.services))
 
     def resolve(self, name: str | None) -> str | None:
         """Returns the id of the model that `name` stands for; an exact id or alias beats the longest prefix."""
@@ -82,7 +95,7 @@ class RateCard:
         return next((rates for prefix, rates in self._prefixes if name.startswith(prefix)), None)
 
     def entry_at(self, model: str | None, at: dt.datetime, service_tier: object = None) -> RateEntry:
-        """Returns the price entry of `model` (an id or alias) in effect at `at`, which must have a zone."""
+        """Returns the price of `model` (an id or alias) in effect at `at`, which must have a zone; under contract."""
         # A time in UTC and a known id are the common case: they skip the two calls that tell all others apart.
         if type(at) is not dt.datetime or at.tzinfo is not dt.UTC:
             check_time(at)
@@ -91,10 +104,12 @@ class RateCard:
             rates = self.rates_of(model)
         if rates is None:
             raise self._unknown(model)
-        entry = rates.entry_at(at)
+        entry = rates.list_entry_at(at)
         if entry is None:
             raise self._undated(rates, at)
-        return entry if service_tier is None else entry.for_service(service_tier)
+        if service_tier is not None:
+            entry = entry.for_service(service_tier)
+        return entry.under_contract(at) if entry.contracts else entry
 
     def conversion_at(self, at: dt.datetime) -> Conversion | None:
         """Returns the conversion to USD in effect at `at`; None for a card in USD, which needs none."""

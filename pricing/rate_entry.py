@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -57,7 +57,8 @@ class RateEntry:
     """One model's prices from `effective_from` (inclusive) to `effective_to` (exclusive) or the next entry.
 
     `services` are the prices of its other service tiers over the same days, each an entry of its own that says by
-    `service_names` which `service_tier` it prices; the first of them is its `service`.
+    `service_names` which `service_tier` it prices; the first of them is its `service`. `contracts` are the prices
+    agreed upon instead of it, again entries of their own, with the digest of the list's.
     """
 
     provider: str
@@ -76,6 +77,10 @@ class RateEntry:
     service: str = STANDARD_SERVICE
     service_names: tuple[str, ...] = ()
     services: tuple[RateEntry, ...] = ()
+    contract: str = ""
+    list_digest: str = ""
+    listed: RateEntry | None = field(default=None, compare=False, repr=False)
+    contracts: tuple[RateEntry, ...] = ()
 
     def for_service(self, service_tier: object) -> RateEntry:
         """Returns the prices of a service tier, None, "auto" and "default" being the standard one's.
@@ -98,16 +103,25 @@ class RateEntry:
             return self
         return next((each for each in self.services if service_tier in each.service_names), None)
 
+    def under_contract(self, at: dt.datetime) -> RateEntry:
+        """Returns the prices of the contract that holds at `at`; those of the list without one."""
+        for entry in self.contracts:
+            if entry.effective_from <= at and (entry.effective_to is None or at < entry.effective_to):
+                return entry
+        return self
+
     @property
-    def by_service(self) -> tuple[RateEntry, ...]:
-        """The entry itself and those of its other service tiers."""
-        return (self, *self.services)
+    def variants(self) -> tuple[RateEntry, ...]:
+        """The entry itself, those of its other service tiers, and those of contracts over each."""
+        served = (self, *self.services)
+        return tuple(variant for each in served for variant in (each, *each.contracts))
 
     def prices_as(self, other: RateEntry) -> bool:
-        """Tells whether both price every request alike."""
-        return [(each.service_names, each.content()) for each in self.by_service] == [
-            (each.service_names, each.content()) for each in other.by_service
-        ]
+        """Tells whether both price every request alike, apart from contracts."""
+        mine, others = (
+            [(each.service_names, each.content()) for each in (entry, *entry.services)] for entry in (self, other)
+        )
+        return mine == others
 
     def tier_for(self, input_tokens: int, output_tokens: int) -> PromptTier | None:
         """Returns the first tier that holds for the whole input, cached included; None past the last or limit.
@@ -146,6 +160,8 @@ class RateEntry:
         }
         if self.service != STANDARD_SERVICE:
             facts["service"] = self.service
+        if self.contract:
+            facts |= {"contract": self.contract, "list_digest": self.list_digest}
         return json.dumps(facts, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -167,9 +183,13 @@ class RateEntry:
 
     @cached_property
     def key(self) -> str:
-        """A readable name of this version: "evolink/doubao-seed-2.0-code/2026-02-01#1a2b3c4d", and ".../batch#…"."""
-        service = "" if self.service == STANDARD_SERVICE else f"/{self.service}"
-        return f"{self.provider}/{self.model}/{format_instant(self.effective_from)}{service}#{self.digest[:8]}"
+        """A readable name of this version: "evolink/doubao-seed-2.0-code/2026-02-01#1a2b3c4d".
+
+        Of another service tier and of a contract their names come after the day: ".../2026-02-01/batch/acme#…".
+        """
+        service = "" if self.service == STANDARD_SERVICE else self.service
+        parts = (self.provider, self.model, format_instant(self.effective_from), service, self.contract)
+        return f"{'/'.join(filter(None, parts))}#{self.digest[:8]}"
 
 
 def _content_of(tier: PromptTier) -> list[int | None]:

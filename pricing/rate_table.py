@@ -47,8 +47,7 @@ class DateTable:
         row_of_id = {rates.id: row for row, rates in enumerate(models)}
         resolved = [card.rates_of(name) for name in names]
         row_of_name = [-1 if rates is None else row_of_id[rates.id] for rates in resolved]
-        rows = [(list(map(rates.entry_at, starts)), tier) for rates in models for tier in service_tiers]
-        served = ([entry and entry.find_service(tier) for entry in entries] for entries, tier in rows)
+        served = ([rates.entry_at(start, tier) for start in starts] for rates in models for tier in service_tiers)
         entry_of = [[-1, *(index_of.get(id(entry), -1) for entry in row), -1] for row in served]
         return cls(
             entries=entries,

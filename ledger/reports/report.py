@@ -40,10 +40,11 @@ class ReportOptions:
     sort: str | None = None
     top: int | None = None
     compare: str | None = None
+    list_prices: bool = False
 
     def __post_init__(self) -> None:
         """Checks all that needs no ledger."""
-        report_columns(self.by, compared=self.compare is not None, sort=self.sort)
+        report_columns(self.by, compared=self.compare is not None, sort=self.sort, list_prices=self.list_prices)
         for tag in self.tags:
             if not tag.partition("=")[0] or "=" not in tag:
                 raise LedgerError(f"--tag {tag!r} isn't a filter: give KEY=VALUE, such as team=search")
@@ -83,7 +84,9 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
             earlier = Earlier(read(options.selection(compared.span, zone)), compared.span)
             first = first_request(connection, Selection(zone), ledger_zone=database.zone)
             compared = compared.with_usage(first, zone, is_empty=not earlier.spend.rows)
-    report = build_report(spend, selection, span, layout=Layout(options.sort, options.top), earlier=earlier)
+    report = build_report(
+        spend, selection, span, layout=Layout(options.sort, options.top, options.list_prices), earlier=earlier
+    )
     notes = []
     if spend.reason is not None:
         notes.append(f"read from the charges themselves, not from the roll-ups: {spend.reason}")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -122,7 +122,29 @@ def entries(draw: st.DrawFn, model: str, start: dt.datetime) -> RateEntry:
     )
     served = draw(st.sampled_from([(), (("batch",),), (("flex", "scale"), ("batch",))]))
     services = tuple(replace(entry, tiers=draw(tiers()), service=each[0], service_names=each) for each in served)
-    return replace(entry, services=services)
+    entry = replace(entry, services=tuple(draw(agreed(each)) for each in services))
+    return draw(agreed(entry))
+
+
+@st.composite
+def agreed(draw: st.DrawFn, entry: RateEntry) -> RateEntry:
+    """The entry with up to two contracts, one after the other."""
+    cuts = sorted(draw(st.sets(st.integers(0, 4), max_size=3)))
+    spans: Iterable[tuple[int, int | None]] = zip(cuts, [*cuts[1:], None][: len(cuts)], strict=True)
+    contracts = tuple(
+        replace(
+            entry,
+            effective_from=entry.effective_from + dt.timedelta(days=start),
+            effective_to=None if end is None else entry.effective_from + dt.timedelta(days=end),
+            tiers=draw(tiers()),
+            services=(),
+            contract="acme",
+            list_digest=entry.digest,
+        )
+        for start, end in spans
+        if draw(st.booleans())
+    )
+    return replace(entry, contracts=contracts)
 
 
 @st.composite

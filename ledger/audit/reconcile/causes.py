@@ -88,9 +88,8 @@ class Repricing:
     def _as_model(self, model: str, charge: ChargeRow, facts: Facts, usage: TokenUsage) -> int | None:
         if charge.tier == STORAGE_TIER or model == charge.billed_model:
             return charge.amount_nano  # all models share the price of storage
-        entry = self.card.models[model].entry_at(from_microseconds(facts.occurred_at))
-        if entry is not None and charge.rate_entry_id is not None:
-            entry = entry.find_service(self.entries[charge.rate_entry_id].service)
+        service = None if charge.rate_entry_id is None else self.entries[charge.rate_entry_id].service
+        entry = self.card.models[model].entry_at(from_microseconds(facts.occurred_at), service)
         return None if entry is None else _price(entry, usage)
 
     def _with_variant(self, cause: Cause, charge: ChargeRow, usage: TokenUsage) -> int | None:

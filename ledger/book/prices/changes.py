@@ -12,7 +12,6 @@ from ledger.store.expressions import column_within
 from ledger.store.tables import charges, usage_records
 from pricing.card_file import CardFile
 from pricing.catalog import changed_entries
-from pricing.errors import PricingError
 from pricing.money import Conversion, format_nano
 from pricing.rate_card import RateCard
 
@@ -94,13 +93,12 @@ def charges_priced_otherwise(connection: Connection, provider: str) -> int:
     )
     cuts = sorted(
         {conversion.effective_from for conversion in card.conversions}
-        | {entry.effective_from for entry in card.entries()}
+        | {day for entry in card.entries() for day in (entry.effective_from, entry.effective_to) if day is not None}
     )
     for model in card.models.values():
         for start, end in zip(cuts, [*cuts[1:], None], strict=True):
-            try:
-                entries = [pins.entry(entry) for entry in card.entry_at(model.id, start).by_service]
-            except PricingError:
+            entries = [pins.entry(entry) for entry in card.prices_at(model.id, start)]
+            if not entries:
                 continue
             conversion_id = pins.conversion(provider, card.conversion_at(start))
             query = live.where(

@@ -74,7 +74,7 @@ def list_rates(app: App, provider: str | None, stale: str | None, output: Output
 
 
 _COLUMNS = (
-    *columns("text", "provider", "model", "effective_from", "service_tier", "tier", "currency"),
+    *columns("text", "provider", "model", "effective_from", "service_tier", "contract", "tier", "currency"),
     *columns("money", "input", "cached_input", "output"),
     Column("cache_storage_per_hour", "money", 2),
     Column("derived", "flag", 1),
@@ -84,7 +84,7 @@ _COLUMNS = (
 
 
 def _entries(model: ModelRates) -> list[RateEntry]:
-    return [served for entry in model.entries for served in entry.by_service]
+    return [served for entry in model.entries for served in entry.variants]
 
 
 def _tier_rows(entry: RateEntry) -> list[tuple[Cell, ...]]:
@@ -97,6 +97,7 @@ def _tier_rows(entry: RateEntry) -> list[tuple[Cell, ...]]:
             entry.model,
             format_instant(entry.effective_from),
             ", ".join(entry.service_names) or entry.service,
+            entry.contract,
             tier.label,
             entry.currency,
             per_million(tier.input_pico),

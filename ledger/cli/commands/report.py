@@ -69,6 +69,7 @@ PARTS = {"correction": "corrections of closed months", "adjustment": "adjustment
 )
 @click.option("--sort", metavar="COLUMN", help="By this column: numbers falling, text rising.")
 @click.option("--top", metavar="N", type=POSITIVE, help="The first N rows; the total stays that of all.")
+@click.option("--list-prices", is_flag=True, help="Beside it what list prices come to, and what contracts saved.")
 @click.option("--rows", is_flag=True, help="Of the page: read the rows of more than 1,000,000 requests too.")
 @click.option(
     "--compare",

@@ -30,8 +30,8 @@ class Books:
         found = self._rates.get((entry_id, tier, meter))
         if found is None:
             entry = self.entries[entry_id]
-            rate_pico = charged_at_pico(entry, tier, meter)
-            found = self._rates[entry_id, tier, meter] = Rate(rate_pico, entry.key, entry.service)
+            rate_pico, list_pico = (charged_at_pico(each, tier, meter) for each in (entry, entry.listed or entry))
+            found = self._rates[entry_id, tier, meter] = Rate(rate_pico, list_pico, entry.key, entry.service)
         return found
 
 

@@ -135,17 +135,20 @@ def prices(item: Item) -> Cells:
         tokens = tokens_priced(item.meter)
         unit = f"{tokens} Tokens" if tokens > 1 else _consumed_unit(item.meter)
         cells |= {"PricingCategory": "Standard", "PricingUnit": unit}
-        return cells | _unit_prices(item.rate.pico * tokens, item.per_usd_nano)
+        return cells | _unit_prices(item.rate.list_pico * tokens, item.rate.pico * tokens, item.per_usd_nano)
     if item.kind in {"rounding", "adjustment"}:
-        return cells | _unit_prices(PICO, item.per_usd_nano)
+        return cells | _unit_prices(PICO, PICO, item.per_usd_nano)
     if item.kind in {"expired", "drawn"}:
         return cells | _in_pricing_currency("1.0")
     return cells
 
 
-def _unit_prices(price_pico: int, per_usd_nano: int | None) -> Cells:
-    in_usd = usd_text(Fraction(price_pico, PICO) * NANO / (per_usd_nano or NANO))
-    return {"ListUnitPrice": in_usd, "ContractedUnitPrice": in_usd} | _in_pricing_currency(decimal_text(price_pico, 12))
+def _unit_prices(list_pico: int, contracted_pico: int, per_usd_nano: int | None) -> Cells:
+    cells: Cells = {}
+    for name, price_pico in (("ListUnitPrice", list_pico), ("ContractedUnitPrice", contracted_pico)):
+        cells[name] = usd_text(Fraction(price_pico, PICO) * NANO / (per_usd_nano or NANO))
+        cells[f"PricingCurrency{name}"] = decimal_text(price_pico, 12)
+    return cells
 
 
 def _in_pricing_currency(price: str) -> Cells:
