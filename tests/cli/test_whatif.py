@@ -120,6 +120,51 @@ def test_a_file_that_may_only_be_read_is_enough(cli: Cli, tmp_path: Path) -> Non
     folder.chmod(0o755)
 
 
+BATCH = """
+[[model.price.service]]
+names = ["batch", "bulk"]
+factor = "0.5"
+meters = ["input", "output"]
+"""
+CONTRACT = """\
+provider = "evolink"
+currency = "CRD"
+[[contract]]
+name = "acme"
+models = ["doubao-seed-2.0-pro"]
+effective_from = 2026-03-05
+factor = "0.75"
+meters = ["input", "output"]
+"""
+
+
+def sell_batches(cli: Cli) -> None:
+    Path("batch.toml").write_text(flat_card(PRO, "2026-02-15", input=32, cached_input=8, output=160) + BATCH)
+    cli("rates", "add", "batch.toml").ok()
+
+
+def test_a_month_of_batches_contracts_providers_and_currencies_is_replayed(db_cli: Cli) -> None:
+    sell_batches(db_cli)
+    Path("contract.toml").write_text(CONTRACT)
+    ingest(db_cli, use("a", occurred_at="2026-03-04T23:59:59Z"), use("b", service_tier="batch"), use("c"))
+    booked_by_list = ask(db_cli, "--rates", "contract.toml")
+    db_cli("rates", "add", "contract.toml").ok()
+    db_cli("reprice", "--since", "2026-03-01", "--until", "2026-04-01").ok()
+    assert named(booked_by_list, "model")[PRO]["after_usd"] == booked(db_cli, MARCH, "model")[PRO][1]
+    assert booked_by_list["charges_changed"] == 2
+    ingest(db_cli, use("d"), use("e", service_tier="bulk"), use("f", requested_model=LITE))
+    ingest(db_cli, use("v"), options=("--provider", "volcengine", "--source", "v"))
+    assert assert_replayed(db_cli, MARCH)["charges_priced"] == 7
+    close(db_cli, MARCH)
+    assert assert_replayed(db_cli, MARCH)["charges_changed"] == 0
+    # What was served as standard is a batch under contract from its first day on.
+    batches = ask(db_cli, "--service-tier", "batch", "--provider", "evolink")
+    under_contract = (20_000 * 16 + 1_000 * 80) * 3 // 4 + 10_000 * 8
+    before_it = 20_000 * 16 + 1_000 * 80 + 10_000 * 8
+    assert named(batches, "model")[PRO]["after_amounts"]["CRD"] == f"{(4 * under_contract + before_it) / 10**6:g}"
+    assert batches["unpriced"]["charges"] == 1
+
+
 # --- each change ------------------------------------------------------------------------------------------------------
 
 
@@ -225,18 +270,9 @@ def test_what_the_other_model_cant_take_stays_and_is_named(db_cli: Cli) -> None:
     assert ask(db_cli, "--model", f"{PRO}=tiny", "--cap-input", 32_000)["unpriced"]["charges"] == 0
 
 
-BATCH = """
-[[model.price.service]]
-names = ["batch", "bulk"]
-factor = "0.5"
-meters = ["input", "output"]
-"""
-
-
 def test_another_service_tier_is_priced_by_the_cards(db_cli: Cli) -> None:
     """Batch halves input and output; what has been served so, and cache storage, stays."""
-    Path("card.toml").write_text(flat_card(PRO, "2026-02-15", input=32, cached_input=8, output=160) + BATCH)
-    db_cli("rates", "add", "card.toml").ok()
+    sell_batches(db_cli)
     ingest(db_cli, use("a"), use("b", service_tier="bulk"), use("c", requested_model=LITE))
     ingest(db_cli, storage("s", "2026-03-05T10:00:00Z", "2026-03-05T11:00:00Z"))
     assert assert_replayed(db_cli, MARCH)["charges_priced"] == 4

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from random import Random
 from typing import Any, get_args
 
@@ -15,9 +16,10 @@ import pytest
 from ledger.reports.bridge.values import Cause
 from ledger.whatif.changes import Asked
 from ledger.whatif.whatif import run_whatif
-from pricing.charge import price_entry
+from pricing.catalog import load_rate_cards
+from pricing.charge import price_entry, price_storage
 from pricing.errors import PricingError
-from pricing.money import NANO, round_usd
+from pricing.money import NANO, format_nano, round_usd
 from pricing.usage import TokenUsage
 from tests.helpers.book import CODE, LITE, MINI, PRO, Book, Booked, Priced
 from tests.helpers.random_charges import random_charges
@@ -32,7 +34,37 @@ CHANGES = [
     Asked(per_usd="68.123456789", provider="evolink"),
     Asked(models=((CODE, MINI), (MINI, CODE)), cap_input=31_999, per_usd="7.3", provider="volcengine"),
     Asked(models=((CODE, MINI),), cap_input=1, per_usd="0.7", provider="evolink"),
-    Asked(service_tier="batch", models=((PRO, LITE),), cap_input=32_000, provider="volcengine"),
+]
+CARD = """
+provider = "volcengine"
+currency = "CNY"
+per_tokens = 1_000_000
+[[conversion]]
+per_usd = "6.9"
+effective_from = 2026-03-10
+[[model]]
+id = "doubao-seed-2.0-pro"
+[[model.price]]
+effective_from = 2026-03-15
+cache_storage_per_hour = "0.02"
+tiers = [
+  { up_to = 50_000, input = "3.123457", cached_input = "0.512345", output = "17.000002" },
+  { up_to = 90_000, input = "5.123457", output = "27.000002" },
+]
+[[model.price.service]]
+names = ["batch"]
+factor = "0.5"
+meters = ["output"]
+[settlement]
+quantum = "0.0001"
+mode = "ceil"
+minimum = "0.001"
+"""
+OF_CARD = [
+    Asked(),
+    Asked(cap_input=60_000),
+    Asked(models=((LITE, PRO),), service_tier="batch"),
+    Asked(models=((PRO, LITE), (CODE, PRO)), cap_input=80_000, per_usd="7", provider="volcengine"),
 ]
 Totals = dict[tuple[str, str], Fraction]
 
@@ -43,26 +75,37 @@ def usd(amount_nano: int, per_usd: str | None) -> Fraction:
 
 def priced_otherwise(book: Book, priced: Priced, asked: Asked) -> tuple[str, str, Fraction]:
     """Model, tier and USD that a charge would be, worked out by itself."""
-    booked, card = priced.booked, book.cards[priced.booked.provider]
+    booked = priced.booked
+    card = load_rate_cards(*asked.rates)[booked.provider]
     per_usd = booked.per_usd
+    by_cards = asked.rates and booked.provider == "volcengine"
+    if by_cards:
+        conversion = card.conversion_at(booked.at)
+        assert conversion is not None
+        per_usd = format_nano(conversion.per_usd_nano)
+    asked_per_usd = None
     if asked.provider in (None, booked.provider):
         models = {str(card.resolve(one)): str(card.resolve(other)) for one, other in asked.models}
         booked = replace(booked, model=models.get(booked.model, booked.model))
         if asked.cap_input is not None:
             cached = min(booked.cached_input_tokens, asked.cap_input)
             booked = replace(booked, input_tokens=min(booked.input_tokens, asked.cap_input), cached_input_tokens=cached)
+        asked_per_usd = asked.per_usd
         per_usd = asked.per_usd or per_usd
+    stays = (priced.booked.model, priced.tier, usd(priced.nano["amount_nano"], asked_per_usd or priced.booked.per_usd))
+    service = asked.service_tier if asked.provider in (None, booked.provider) and booked.kind == "request" else None
     try:
-        if asked.service_tier is not None and booked.provider == asked.provider and booked.kind == "request":
-            entry = card.entry_at(booked.model, booked.at, asked.service_tier)
+        entry = card.entry_at(booked.model, booked.at, service)
+        if not by_cards and service is None and booked.model == priced.booked.model:
+            entry = priced.entry
+        if booked.storage is not None:
+            charge = price_storage(entry, booked.storage_tokens, booked.at, booked.at + booked.storage)
+        else:
             usage = TokenUsage(booked.input_tokens, booked.cached_input_tokens, booked.output_tokens)
             charge = price_entry(entry, usage)
-            assert charge.tier is not None
-            return booked.model, charge.tier.label, usd(charge.amount_nano, per_usd)
-        other = book._price(0, booked)
     except PricingError:
-        return priced.booked.model, priced.tier, usd(priced.nano["amount_nano"], per_usd)
-    return booked.model, other.tier, usd(other.nano["amount_nano"], per_usd)
+        return stays
+    return booked.model, "none" if charge.tier is None else charge.tier.label, usd(charge.amount_nano, per_usd)
 
 
 def expected(book: Book, month: str, asked: Asked) -> tuple[Totals, Totals, int]:
@@ -90,7 +133,10 @@ def expected(book: Book, month: str, asked: Asked) -> tuple[Totals, Totals, int]
 
 @pytest.mark.parametrize("asked", CHANGES, ids=lambda asked: ", ".join(asked.words) or "nothing")
 def test_a_month_priced_otherwise_is_what_loops_make_of_its_charges(empty_db_url: str, asked: Asked) -> None:
-    book = Book(empty_db_url).add(*random_charges(Random(repr(asked)))).post()
+    assert_as_loops_say(Book(empty_db_url).add(*random_charges(Random(repr(asked)))).post(), asked)
+
+
+def assert_as_loops_say(book: Book, asked: Asked) -> None:
     for month in MONTHS:
         before, after, live = expected(book, month, asked)
         found = run_whatif(book.database, month, asked, now=NOW)
@@ -103,8 +149,16 @@ def test_a_month_priced_otherwise_is_what_loops_make_of_its_charges(empty_db_url
         assert sum(nano for _cause, nano in found.by_cause) == found.change_nano
         if not asked.words:
             assert (found.read, found.changed, found.change_nano) == (live, 0, 0)
-        if asked.per_usd is None:
+        if asked.per_usd is None and not asked.rates:
             assert dict(found.by_cause)["exchange_rate"] == 0
+
+
+@pytest.mark.parametrize("asked", OF_CARD, ids=lambda asked: ", ".join(asked.words) or "alone")
+def test_a_card_file_is_what_loops_make_of_it(empty_db_url: str, asked: Asked, tmp_path: Path) -> None:
+    (tmp_path / "card.toml").write_text(CARD)
+    named = [replace(booked, requested_model=booked.model) for booked in random_charges(Random(repr(asked)))]
+    book = Book(empty_db_url).add(*named).post()
+    assert_as_loops_say(book, replace(asked, rates=(str(tmp_path / "card.toml"),)))
 
 
 def causes(found: Any) -> set[str]:
