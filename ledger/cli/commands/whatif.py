@@ -35,7 +35,9 @@ COLUMNS = (
     "tollbook whatif --month 2026-03 --rates july-prices.toml --cap-input 32000 --json",
 )
 @posted_month_option
-@click.option("--model", "models", metavar="A=B", multiple=True, help="What is billed as A as B; may be repeated.")
+@click.option(
+    "--model", "models", metavar="A=B", multiple=True, help="Price what is billed as A as B; may be repeated."
+)
 @rates_option
 @click.option("--per-usd", metavar="N", help="Another conversion, all month: units of the card's currency for 1 USD.")
 @click.option("--service-tier", metavar="S", help="Requests as if they were served as S, such as batch.")
@@ -53,9 +55,7 @@ def whatif(
     provider: str | None,
     output: Output,
 ) -> None:
-    """Show what a month would have cost at other models, prices, service tiers, conversions or lengths.
-
-    Nothing is posted.
+    """Show what a month would have cost at other models, prices or lengths; nothing is posted.
 
     Money moved is by project, by model, by tier and by cause: each of the four is the whole change. Corrections of
     closed months and adjustments stay as booked. Without a change each request is priced again by its own price, which
