@@ -25,6 +25,7 @@ SECTIONS = {
     },
     "Look": {
         "report": ("report", "Spend by model, project, day, month, tier, tag …"),
+        "whatif": ("whatif", "A month at other models, prices or conversions; nothing is posted."),
         "status": ("status", "Database, conversion in use, sources, quarantine, open months."),
         "batches": ("corrections", "What was posted, command by command."),
         "export": ("export", "Charges, chargeback and FOCUS as CSV, JSON, Excel or Parquet."),

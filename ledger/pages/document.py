@@ -11,9 +11,10 @@ from typing import TypeAlias, cast
 from ledger.budgets.status import BudgetStatus
 from ledger.pages.figures.budgets import state_of
 from ledger.pages.figures.month import PAGE_VERSION, Close, MonthFigures, Totals
-from ledger.pages.figures.values import Bridge, CacheEconomics, Crossing, Lever, Movement, Ranked, WalletLine
+from ledger.pages.figures.values import CacheEconomics, Crossing, Lever, Ranked, WalletLine
 from ledger.pages.view.blocks import Page
 from ledger.pages.view.words import plain
+from ledger.reports.bridge.values import Bridge, Movement
 from ledger.reports.completeness import Completeness
 from ledger.reports.completeness_words import not_booked_document, silence_documents
 from ledger.reports.conversion_words import conversion_documents

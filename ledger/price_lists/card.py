@@ -11,7 +11,7 @@ from tomlkit.items import Array, InlineTable, Table
 from ledger.price_lists.prices import ListedModel, ListedPrice, PriceList
 from pricing.card_file import parse_card
 from pricing.money import format_nano
-from pricing.rate_card import PromptTier
+from pricing.rate_entry import PromptTier
 
 _HEAD = (
     "Prices of {source}, in USD per 1M tokens: not the provider's own word, so that all are derived.",

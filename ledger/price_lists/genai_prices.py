@@ -27,7 +27,7 @@ from ledger.price_lists.prices import (
     tiers_of,
 )
 from pricing.errors import retold
-from pricing.rate_card import PromptTier
+from pricing.rate_entry import PromptTier
 
 PACKAGE = "genai-prices"
 _TOKENS = 1_000_000

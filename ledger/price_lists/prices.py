@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Literal, NamedTuple, TypeAlias
 
 from pricing.money import INT64_MAX, PICO
-from pricing.rate_card import PromptTier
+from pricing.rate_entry import PromptTier
 
 Meter: TypeAlias = Literal["input", "cached_input", "output"]
 # The note of a cached rate that a card would refuse.

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from ledger.pages.figures.bridge.bridge import bridge_between
-from ledger.pages.figures.values import Bridge, Cause
+from ledger.reports.bridge.bridge import bridge_between
+from ledger.reports.bridge.values import Bridge, Cause
 from ledger.reports.plan import CORRECTION, Sums
 from ledger.reports.spend import SelectedSpend, SpendRow
 from pricing.money import NANO, PICO_PER_NANO

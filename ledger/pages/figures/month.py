@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 from ledger.budgets.status import BudgetStatus
 from ledger.pages.figures.values import (
-    Bridge,
     CacheEconomics,
     Crossing,
     Days,
@@ -18,6 +17,7 @@ from ledger.pages.figures.values import (
     Ranked,
     WalletLine,
 )
+from ledger.reports.bridge.values import Bridge
 from ledger.reports.completeness import Completeness
 from ledger.reports.conversion_notes import ConversionNote
 from ledger.values.calendar import shift_month

@@ -9,13 +9,13 @@ from ledger.book.open_months import standing_close
 from ledger.book.prices.pinned import read_used_prices
 from ledger.budgets.definitions import read_schedules
 from ledger.errors import LedgerError
-from ledger.pages.figures.bridge.movements import TwoMonths, bridge_of, read_two_months
 from ledger.pages.figures.budgets import read_budgets
 from ledger.pages.figures.crossings import read_crossings
 from ledger.pages.figures.days import month_days, read_daily
 from ledger.pages.figures.levers import find_levers
 from ledger.pages.figures.month import Close, MonthFigures, Totals
 from ledger.pages.figures.month_spend import cache_economics, month_parts, read_month_spend
+from ledger.pages.figures.movements import TwoMonths, bridge_of, read_two_months
 from ledger.pages.figures.oddities import find_oddities
 from ledger.pages.figures.ranking import ranked
 from ledger.pages.figures.wallets import read_wallets
