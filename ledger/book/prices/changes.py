@@ -80,7 +80,7 @@ def add_user_conversion(
 
 
 def charges_priced_otherwise(connection: Connection, provider: str) -> int:
-    """Counts a provider's live charges at another entry or conversion than those in force now."""
+    """Counts a provider's live charges at another entry, or another figure of a conversion, than those in force now."""
     card = cards_in_force(connection)[provider]
     pins = PinnedIds()
     pins.pin(connection, [card], adding=False)
@@ -100,11 +100,11 @@ def charges_priced_otherwise(connection: Connection, provider: str) -> int:
             entries = [pins.entry(entry) for entry in card.prices_at(model.id, start)]
             if not entries:
                 continue
-            conversion_id = pins.conversion(provider, card.conversion_at(start))
+            same = pins.same_conversions(pins.conversion(provider, card.conversion_at(start)))
             query = live.where(
                 charges.c.billed_model == model.id,
                 column_within(usage_records.c.occurred_at, start, end),
-                or_(charges.c.rate_entry_id.not_in(entries), charges.c.conversion_id != conversion_id),
+                or_(charges.c.rate_entry_id.not_in(entries), charges.c.conversion_id.not_in(same)),
             )
             count += int(connection.execute(query).scalar_one())
     return count
