@@ -205,4 +205,4 @@ def test_each_charge_of_a_corrected_chain_is_counted_once(empty_db_url: str) -> 
         "search": (0, cheaper - each),
         "ide": (2 * each, each + cheaper),
     }
-    assert (found.changed, found.corrections_usd_nano) == (2, 0)
+    assert (found.requests_changed, found.corrections_usd_nano) == (2, 0)
