@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from ledger.cli.app import App
-from ledger.cli.command import at_option, card_options, command
+from ledger.cli.command import at_option, card_options, command, service_tier_option
 from ledger.cli.show.output import Output
 from ledger.cli.show.sheet import Column, Sheet, json_row
 from ledger.values.periods import parse_moment
@@ -36,7 +36,7 @@ COLUMNS = (
 @click.option("--input-tokens", metavar="N", type=int, required=True, help="All input tokens, cached ones included.")
 @click.option("--cached-tokens", metavar="N", type=int, default=0, help="The part of the input read from cache.")
 @click.option("--output-tokens", metavar="N", type=int, default=0, help="All output tokens, reasoning included.")
-@click.option("--service-tier", metavar="S", help="What it is served as, such as batch. Default: default.")
+@service_tier_option
 @at_option
 @card_options
 def price(
