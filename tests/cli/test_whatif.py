@@ -289,6 +289,14 @@ def test_another_service_tier_is_priced_by_the_cards(db_cli: Cli) -> None:
         assert causes(found).keys() == {"price"}
     back = ask(db_cli, "--service-tier", "default")
     assert named(back, "model")[PRO]["after_amounts"] == {"CRD": f"{2 * standard / 10**6:g}"}
+    # What is booked as a batch stays as booked, whatever the card says since.
+    Path("dearer.toml").write_text(Path("batch.toml").read_text().replace("0.5", "0.75"))
+    db_cli("rates", "add", "dearer.toml", "--replace", "--reason", "the page says so").ok()
+    dearer = 20_000 * 24 + 10_000 * 8 + 1_000 * 120
+    for name in ("batch", "bulk"):
+        of_pro = named(ask(db_cli, "--service-tier", name), "model")[PRO]
+        assert of_pro["after_amounts"] == {"CRD": f"{(batch + dearer) / 10**6:g}"}
+    db_cli("rates", "add", "batch.toml", "--replace", "--reason", "it does not").ok()
     # One served in batch stays so where its model changes, and is left where the other one isn't sold so.
     moved = ask(db_cli, "--model", f"{PRO}={LITE}")
     assert (moved["requests_changed"], moved["unpriced"]["charges"]) == (1, 1)
