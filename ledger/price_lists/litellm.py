@@ -283,10 +283,10 @@ def _note(name: str, value: object, provider: str, left_out: set[str]) -> None:
 
 
 def _is_free(value: object) -> bool:
-    """Tells whether no number in it is other than 0."""
-    if isinstance(value, dict):
-        return all(map(_is_free, value.values()))
-    return not isinstance(value, int | Decimal) or value == 0
+    """Tells whether it is null, false or 0, or holds these alone: a text or true may be a price."""
+    if isinstance(value, dict | list):
+        return all(map(_is_free, value.values() if isinstance(value, dict) else value))
+    return value is None or value == 0
 
 
 def _rate(value: object) -> int:
