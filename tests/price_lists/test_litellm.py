@@ -166,6 +166,14 @@ def test_the_card_is_exact_text() -> None:
     assert parse_card(text, "made.toml").models["m"].entries[0].derived
 
 
+def test_a_card_that_reads_back_otherwise_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ledger.price_lists.card.per_million", lambda _rate_pico: "3")
+    with pytest.raises(
+        LedgerError, match=r"^the card of map\.json would be read with other prices of 'm' than the list"
+    ):
+        card_text(listed(**PLAIN), START)
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"m": 1}', '{"m": {"a": NaN}}', "\xff", '{"m":' * 100_000])
 def test_another_file_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(LedgerError, match=r"^f\.json: .*give litellm's model_prices_and_context_window\.json$"):
