@@ -53,7 +53,8 @@ _REFUSED: Final = re.compile(
     r"(input|output)_audio_mtok|input_video_mtok|output_citation_mtok|"
     r"(web|storage|social)_searches_kcount|code_executions_kcount"
 )
-# What a request may say that picks another price: usage with another value than these is refused.
+# What a request may say that picks another price: one with another value than these is refused, a service tier when it
+# is priced, others when they are read.
 _PICKED_BY: Final = {"service_tier": ("default", "auto"), "processing": (), "speed": ()}
 
 

@@ -64,6 +64,7 @@ _REFUSED: Final = re.compile(
 _ENDPOINT: Final = re.compile(r"(regional|fedramp)_\w*multiplier\w*")
 # The same price in another unit, of Databricks.
 _SAME: Final = re.compile(r"(input|output)_dbu_cost_per_token")
+# Prices of other service tiers: the card has none of them, so a request at one is refused when it is priced.
 _SERVICE: Final = re.compile(r"(.+)_(batches|flex|balanced|priority|fast|ultrafast|decisions)")
 _ABOVE: Final = re.compile(r"(.+)_above_(\d{1,12})(k?)_tokens")
 _MOST_TOKENS = 10**15
