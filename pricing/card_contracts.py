@@ -14,7 +14,7 @@ from pricing.card_values import Key, read_day, read_instant, read_source
 from pricing.contract import Contract
 from pricing.errors import shown
 from pricing.rate_card import ModelRates, RateCard
-from pricing.rate_entry import STANDARD_SERVICE, RateEntry, format_instant
+from pricing.rate_entry import OPTIONAL_METERS, STANDARD_SERVICE, RateEntry, format_instant
 
 if TYPE_CHECKING:
     from pricing.card_shape import ContractShape
@@ -106,19 +106,17 @@ def _with_contracts(entry: RateEntry, contracts: Sequence[Contract], end: dt.dat
 def _agreed(entry: RateEntry, contract: Contract) -> RateEntry:
     """Returns what a contract makes of a list entry; without an end of either, as long as the list entry holds."""
     ends = [day for day in (entry.effective_to, contract.effective_to) if day is not None]
-    tiers, storage = contract.tiers, entry.cache_storage_pico
     if contract.factor is not None:
         if "cache_storage" in contract.meters and contract.factor.strip("0.") == "":
             raise _place(contract).sub("factor").refused("0 for cache_storage; its list amount couldn't be told then")
-        tiers, storage = multiplied(entry, contract.factor, contract.meters, _place(contract))
+        agreed = multiplied(entry, contract.factor, contract.meters, _place(contract))
     else:
         _check_rows(entry, contract)
+        agreed = replace(entry, tiers=contract.tiers)
     return replace(
-        entry,
+        agreed,
         effective_from=max(entry.effective_from, contract.effective_from),
         effective_to=min(ends, default=None),
-        tiers=tiers,
-        cache_storage_pico=storage,
         source_url=contract.source_url,
         checked_on=contract.checked_on,
         services=(),
@@ -134,5 +132,6 @@ def _check_rows(entry: RateEntry, contract: Contract) -> None:
     if [tier.label for tier in contract.tiers] != labels:
         raise place.refused(f"differ from those of {entry.key}; write a row for each of {', '.join(labels)}")
     for own, listed in zip(contract.tiers, entry.tiers, strict=True):
-        if own.cached_input_pico is not None and listed.cached_input_pico is None:
-            raise place.refused(f"have a cached rate where {entry.key} has none; remove it")
+        for meter in OPTIONAL_METERS:
+            if own.rate_pico(meter) is not None and listed.rate_pico(meter) is None:
+                raise place.refused(f"have a {meter} rate where {entry.key} has none; remove it")

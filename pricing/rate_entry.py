@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,10 @@ from pricing.errors import UnpricedUsage, shown_word
 from pricing.money import Settlement
 
 UNBOUNDED = "unbounded"
+
+# Meters whose rate is in a tier, as `{meter}_pico`; those of OPTIONAL_METERS may have none.
+TIER_METERS = ("input", "cached_input", "output", "cache_write_5m", "cache_write_1h")
+OPTIONAL_METERS = ("cached_input", "cache_write_5m", "cache_write_1h")
 
 # What a request is served as that states no service tier; "auto" leaves the choice to the vendor, who then states it.
 STANDARD_SERVICE = "default"
@@ -31,6 +35,13 @@ class PromptTier:
     cached_input_pico: int | None
     output_pico: int
     output_up_to: int | None = None
+    cache_write_5m_pico: int | None = None
+    cache_write_1h_pico: int | None = None
+
+    def rate_pico(self, meter: str) -> int | None:
+        """Returns the rate of one of TIER_METERS; None without one."""
+        rate_pico: int | None = getattr(self, f"{meter}_pico")
+        return rate_pico
 
     @property
     def label(self) -> str:
@@ -58,7 +69,8 @@ class RateEntry:
 
     `services` are the prices of its other service tiers over the same days, each an entry of its own that says by
     `service_names` which `service_tier` it prices; the first of them is its `service`. `contracts` are the prices
-    agreed upon instead of it, again entries of their own, with the digest of the list's.
+    agreed upon instead of it, again entries of their own, with the digest of the list's. `call_pico` is the price of
+    a call in pico of the currency.
     """
 
     provider: str
@@ -81,6 +93,7 @@ class RateEntry:
     list_digest: str = ""
     listed: RateEntry | None = field(default=None, compare=False, repr=False)
     contracts: tuple[RateEntry, ...] = ()
+    call_pico: int | None = None
 
     def for_service(self, service_tier: object) -> RateEntry:
         """Returns the prices of a service tier, None, "auto" and "default" being the standard one's.
@@ -160,6 +173,8 @@ class RateEntry:
         }
         if self.service != STANDARD_SERVICE:
             facts["service"] = self.service
+        if self.call_pico is not None:
+            facts["call_pico"] = self.call_pico
         if self.contract:
             facts |= {"contract": self.contract, "list_digest": self.list_digest}
         return json.dumps(facts, sort_keys=True, separators=(",", ":"))
@@ -192,10 +207,16 @@ class RateEntry:
         return f"{'/'.join(filter(None, parts))}#{self.digest[:8]}"
 
 
+# A tier's bound, and its rates of input, cached input and output.
+_LEAST_CONTENT = 4
+
+
 def _content_of(tier: PromptTier) -> list[int | None]:
-    """Returns what decides prices; a tier without a bound of output as in cards that know none."""
-    rates = [tier.up_to, tier.input_pico, tier.cached_input_pico, tier.output_pico]
-    return rates if tier.output_up_to is None else [*rates, tier.output_up_to]
+    """Returns what decides prices, less what it has none of at the end: as in cards that know no such part."""
+    content = list(astuple(tier))
+    while len(content) > _LEAST_CONTENT and content[-1] is None:
+        content.pop()
+    return content
 
 
 def format_instant(at: dt.datetime) -> str:

@@ -177,7 +177,7 @@ def test_two_contracts_may_follow_one_another() -> None:
         (TERMS.replace("0.9", "0.1"), "contract[0].factor: '0.1' makes input of tier 1 cheaper than cached input"),
         (OWN.replace("up_to = 100", "up_to = 99"), "contract[0].tiers: differ from those of ark/m/2026-02-01#"),
         (OWN.replace("effective_to = 2026-06-01\n", ""), "contract[0].tiers: differ from those of ark/m/2026-06-01#"),
-        (OWN.replace('input = "7"', 'input = "7", cached_input = "1"'), "contract[0].tiers: have a cached rate where"),
+        (OWN.replace('input = "7"', 'input = "7", cached_input = "1"'), "tiers: have a cached_input rate where"),
         (TERMS.replace("0.9", "0.0").replace('"output"', '"cache_storage"'), "contract[0].factor: 0 for cache_storage"),
         (TERMS + 'models = ["m", "o"]\n', "contract[0].models[1]: 'o' has no price on these days"),
         (TERMS + 'models = ["n"]\nservice_tiers = ["batch"]\n', "contract[0].models[0]: 'n' has no price"),

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pricing import Charge, ModelColumn, PricingError, RateCard, TokenUsage, load_rate_cards, price_batch, price_usage
-from pricing.charge import BLOCK_ROWS, BatchCharges, refusal
+from pricing.batch import BLOCK_ROWS, BatchCharges, refusal
 from pricing.columns import count_column
 from pricing.money import INT64_MAX, Settlement, divide_half_even
 from pricing.rate_card import ModelRates
@@ -450,7 +450,7 @@ def test_a_card_without_models_knows_no_model() -> None:
 
 
 def test_the_two_rules_may_not_disagree() -> None:
-    counts = [count_column([1]), count_column([0]), count_column([0])]
+    counts = {"input_tokens": count_column([1])}
     (entry,) = CARDS["evolink"].models[PRO].entries
     with pytest.raises(AssertionError, match="row 0 is refused by the columnar rule and priced by the scalar rule"):
         refusal(counts, 0, lambda: entry)
