@@ -1,8 +1,9 @@
 """Envelopes: {"request": …, "response": …, "project": …, "tags": …, "occurred_at": …}.
 
-The response may be of either API. Of the request only the model, metadata and service tier it asked for are read;
-`project`, `tags` and `occurred_at` come before what the response says. Other keys are passed over, except the word of
-a proxy that it answered from its own cache. Lines of the Batch API look alike: `custom_id` and `response.body`.
+The response may be of any API, or the list of the events of a stream of Anthropic's or Gemini's. Of the request only
+the model, metadata and service tier it asked for are read; `project`, `tags` and `occurred_at` come before what the
+response says. Other keys are passed over, except the word of a proxy that it answered from its own cache. Lines of the
+Batch API look alike: `custom_id` and `response.body`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ledger.intake.fields.kinds import (
     holds_counts,
     is_cached_answer,
     named_kind,
+    objects_in,
     unknown_object,
     unpriced_batch,
 )
@@ -23,11 +25,18 @@ from ledger.intake.fields.refusals import guarded, salvaged
 from ledger.intake.fields.times import read_time
 from ledger.intake.fields.usage import unknown_usage
 from ledger.intake.fields.values import read_metadata, read_tags, read_text
-from ledger.intake.formats import chat, responses
+from ledger.intake.formats import anthropic, bedrock, chat, gemini, responses
 from ledger.intake.formats.format import Format
 from ledger.intake.formats.payloads import PayloadReader
 from ledger.values.instants import iso_text
 from pricing.usage import check_service_tier
+
+_VENDORS = (
+    (anthropic.recognise, anthropic.READER),
+    (gemini.recognise, gemini.READER),
+    (bedrock.recognise, bedrock.READER),
+)
+_STREAMS = ((anthropic.is_event, anthropic.joined), (gemini.recognise, gemini.joined))
 
 
 def recognise(obj: JsonObject) -> bool:
@@ -62,11 +71,13 @@ def _read(obj: JsonObject) -> Parsed:
         raise unknown_object(kind)
     if is_cached_answer(obj):
         return Ignored("cache_hit")
-    request, response = _part(obj, "request"), _part(obj, "response")
+    request, response = _part(obj, "request"), _response(obj)
     project = read_text(obj.get("project"), "project")
     tags = read_tags(obj.get("tags"), "tags")
-    requested_model = read_text(request.get("model"), "request.model")
     reader = reader_of(response)
+    if reader is gemini.READER and ("processed_time" in obj or ("key" in obj and "request" not in obj)):
+        raise unpriced_batch()  # as Vertex and the Gemini API write lines of a batch job
+    requested_model = _model(request, reader)
     dated = {}
     if obj.get("occurred_at") is not None:
         dated = {reader.time_key: iso_text(read_time(obj["occurred_at"], "occurred_at"))}
@@ -91,12 +102,29 @@ def _read(obj: JsonObject) -> Parsed:
 
 def reader_of(response: JsonObject) -> PayloadReader:
     """Returns the reader of a response's API; without a sign, that of the Responses API."""
+    for recognises, reader in _VENDORS:
+        if recognises(response):
+            return reader
     kind = response.get("object")
     if isinstance(kind, str) and kind in chat.FORMAT.objects:
         return chat.READER
     if kind not in responses.FORMAT.objects and chat.recognise(response):
         return chat.READER
     return responses.READER
+
+
+def _model(request: JsonObject, reader: PayloadReader) -> str | None:
+    name = reader.model_key if request.get(reader.model_key) else "model"
+    return read_text(request.get(name), f"request.{name}")
+
+
+def _response(obj: JsonObject) -> JsonObject:
+    """Returns the response; one that the events of a stream make. RecordError where it is neither or has no end."""
+    events = objects_in(obj.get("response"))
+    for is_event, joined in _STREAMS:
+        if any(map(is_event, events)):
+            return joined(events)
+    return _part(obj, "response")
 
 
 def _part(obj: JsonObject, name: str) -> JsonObject:
@@ -110,14 +138,16 @@ def _part(obj: JsonObject, name: str) -> JsonObject:
 
 
 def _salvage(obj: JsonObject) -> dict[str, Any]:
-    request, response = (part if isinstance(part, dict) else {} for part in (obj.get("request"), obj.get("response")))
-    fields = reader_of(response).salvage(response)
+    request = obj["request"] if isinstance(obj.get("request"), dict) else {}
+    response: JsonObject = salvaged({"response": lambda: _response(obj)}).get("response", {})
+    reader = reader_of(response)
+    fields = reader.salvage(response)
     metadata = read_metadata(request.get("metadata"))
     asked = salvaged({"project": lambda: read_text(metadata.get("project"), "project")})
     own = salvaged(
         {
             "occurred_at": lambda: iso_text(read_time(obj.get("occurred_at"), "occurred_at")),
-            "requested_model": lambda: read_text(request.get("model"), "request.model"),
+            "requested_model": lambda: _model(request, reader),
             "project": lambda: read_text(obj.get("project"), "project"),
             "tags": lambda: read_tags(obj.get("tags"), "tags"),
         }
