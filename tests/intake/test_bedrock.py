@@ -89,6 +89,7 @@ def test_a_prompt_routers_choice_is_the_model() -> None:
         ({"cacheDetails": [{"ttl": "1d", "inputTokens": 3}]}, "unknown_usage", "usage.cacheDetails.1d 3"),
         ({"cacheDetails": ["secret"]}, "unknown_usage", "usage.cacheDetails (a text"),
         ({"reasoningTokens": 5}, "unknown_usage", "usage.reasoningTokens 5"),
+        ({"service_tier": "default"}, "unknown_usage", "usage.service_tier"),
     ],
 )
 def test_what_no_card_prices_and_what_contradicts_is_refused(changes: dict[str, Any], reason: str, said: str) -> None:

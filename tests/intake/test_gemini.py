@@ -143,6 +143,14 @@ def test_what_no_card_prices_and_what_contradicts_is_refused(changes: dict[str, 
     assert (found.reason, said in found.message, "secret" in found.message) == (reason, True, False), found.message
 
 
+def test_what_stands_beside_a_response_counts_too() -> None:
+    for whole in (generated(service_tier="flex"), generated(service_tier=88), DUMPED | {"service_tier": "flex"}):
+        assert only_rejection(parse_object(whole)).reason == "unpriced_service_tier"
+        assert only_rejection(parse_object({"request": {}, "response": whole})).reason == "unpriced_service_tier"
+    found = only_record(parse_object(generated(metadata={"project": "search"})))
+    assert found.response_metadata == {"project": "search"}
+
+
 def test_a_standard_tier_is_the_cards() -> None:
     assert only_record(parse_object(used(serviceTier="standard"))).service_tier == "default"
 

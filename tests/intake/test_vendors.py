@@ -173,7 +173,7 @@ def test_what_is_no_count_is_refused_by_name(name: str, count: str, value: objec
 
 
 @pytest.mark.parametrize("value", [5, -5, 0.5, "x", SECRET, True, [1], {"a": 1}, {SECRET: 5}], ids=str)
-@pytest.mark.parametrize("key", ["zz_tokens", "videoTokenCount", "audio_tokens", SECRET])
+@pytest.mark.parametrize("key", ["", "zz_tokens", "videoTokenCount", "audio_tokens", SECRET])
 @pytest.mark.parametrize("name", MAKERS)
 def test_a_name_that_is_in_no_list_is_refused(name: str, key: str, value: object) -> None:
     assert rejected(name, {key: value}).reason == "unknown_usage"

@@ -42,7 +42,7 @@ class VendorUsage:
     needed: tuple[str, ...]
     together: Callable[[Counts], TokenUsage]
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    tier: str = "service_tier"
+    tier: str = ""
     calls: tuple[str, ...] = ()
     name_of: Callable[[str], str] = _same
     parts: Callable[[Mapping[str, Any]], Iterable[tuple[str, object]]] = _plain_leaves
@@ -61,7 +61,7 @@ class VendorUsage:
                 continue
             if name in self.counts or name in self.calls:
                 self._add(counts, name, path, value)
-            elif name == self.tier:
+            elif self.tier and name == self.tier:
                 tier = _STANDARD if value in self.words[name] else value
             elif value != 0 and value not in self.words.get(name, ()):
                 raise unknown_usage(shown_name(self.prefix, path), value)

@@ -93,6 +93,7 @@ READER = PayloadReader(
         _COUNTS,
         needed=("input_tokens", "output_tokens"),
         together=_together,
+        tier="service_tier",
         words={"service_tier": ("standard",), "speed": ("standard",), "inference_geo": ("global", "not_available")},
         calls=("server_tool_use.web_search_requests", "server_tool_use.code_execution_requests"),
         parts=_parts,

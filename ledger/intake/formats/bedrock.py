@@ -52,14 +52,9 @@ def _parts(usage: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
 def _plain(obj: JsonObject) -> JsonObject:
     """Returns a response with its id, time and model where other APIs have them, and what a stream's end states."""
     if isinstance(obj.get("stream"), list):
-        ends = [event["metadata"] for event in objects_in(obj["stream"]) if isinstance(event.get("metadata"), dict)]
-        if not ends:
-            raise no_end()
-        obj = obj | {name: ends[-1].get(name) for name in _SERVED}
+        end = _end_of(obj["stream"])
+        obj = obj | {name: end.get(name) for name in _SERVED}
     sent, trace = _object(obj, "ResponseMetadata"), _object(obj, "trace")
-    latency = _object(obj, "performanceConfig").get("latency")
-    if latency not in (None, "standard"):
-        raise unknown_usage("performanceConfig.latency", latency)
     routed_to = _object(trace, "promptRouter").get("invokedModelId")
     return obj | {
         "id": sent.get("RequestId"),
@@ -67,6 +62,20 @@ def _plain(obj: JsonObject) -> JsonObject:
         "occurred_at": obj.get("occurred_at") or from_http(_object(sent, "HTTPHeaders").get("date")),
         "service_tier": _object(obj, "serviceTier").get("type"),
     }
+
+
+def _end_of(events: object) -> JsonObject:
+    """Returns what a stream's last metadata event says, empty where there is none."""
+    return next((_object(event, "metadata") for event in reversed(objects_in(events)) if event.get("metadata")), {})
+
+
+def _check(obj: JsonObject) -> None:
+    """Refuses a stream without its end, and a latency that has a price of its own."""
+    if isinstance(obj.get("stream"), list) and not _end_of(obj["stream"]):
+        raise no_end()
+    latency = _object(obj, "performanceConfig").get("latency")
+    if latency not in (None, "standard"):
+        raise unknown_usage("performanceConfig.latency", latency)
 
 
 def _object(obj: JsonObject, name: str) -> JsonObject:
@@ -95,6 +104,7 @@ READER = PayloadReader(
     ),
     has_status=False,
     plain=_plain,
+    check=_check,
     calls=_calls,
     model_key="modelId",
     id_name="ResponseMetadata.RequestId",

@@ -94,8 +94,6 @@ def _parts(usage: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
 
 def _plain(obj: JsonObject) -> JsonObject:
     """Returns a response with its id, time, model and usage where other APIs have them."""
-    if not _has_ended(obj):
-        raise captures.no_end(_WHOLE)
     used = _USAGE if obj.get(_USAGE) is not None else "usage_metadata"
     sent = _get(obj, "sdkHttpResponse")
     headers = sent.get("headers") if isinstance(sent, dict) else None
@@ -108,8 +106,10 @@ def _plain(obj: JsonObject) -> JsonObject:
     }
 
 
-def _has_ended(obj: JsonObject) -> bool:
-    return all(_get(candidate, "finishReason") for candidate in objects_in(obj.get("candidates")))
+def _check(obj: JsonObject) -> None:
+    """Refuses a chunk of a response whose other chunks didn't come."""
+    if not all(_get(candidate, "finishReason") for candidate in objects_in(obj.get("candidates"))):
+        raise captures.no_end(_WHOLE)
 
 
 def _calls(obj: JsonObject) -> int:
@@ -140,6 +140,7 @@ READER = PayloadReader(
     ),
     has_status=False,
     plain=_plain,
+    check=_check,
     calls=_calls,
     id_name="responseId",
     undated="createTime is missing",
@@ -155,7 +156,19 @@ def recognise(obj: JsonObject) -> bool:
 
 # --- streams --------------------------------------------------------------------------------------------------------
 
-_FACTS = frozenset({"responseId", "modelVersion", "createTime", "sdkHttpResponse", "occurredAt", "object", "type"})
+_FACTS = frozenset(
+    {
+        "responseId",
+        "modelVersion",
+        "createTime",
+        "sdkHttpResponse",
+        "occurredAt",
+        "object",
+        "type",
+        "serviceTier",
+        "metadata",
+    }
+)
 _HITS = (CACHE_HIT, "_hidden_params")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -38,6 +37,10 @@ def _as_it_is(obj: JsonObject) -> JsonObject:
     return obj
 
 
+def _passes(_obj: JsonObject) -> None:
+    pass
+
+
 def _calls_in_output(obj: JsonObject) -> int:
     return count_billed_calls(obj.get("output"))
 
@@ -47,9 +50,9 @@ class PayloadReader:
     """Reads the objects of one API, which call themselves one of `objects`.
 
     `has_status` is false where every object is a completed request. `plain` gives an object the keys that are read here
-    (`id`, `model`, `usage` and so on), where its API has others; RecordError where it isn't whole. `calls` counts calls
-    of tools beside the usage. `model_key` is the model's in a request. `id_name` is what the API calls the id, and
-    `undated` says of a response without a time why it has none.
+    (`id`, `model`, `usage` and so on), where its API has others, and `check` refuses one that isn't whole or isn't sold
+    at the card's rates. `calls` counts calls of tools beside the usage. `model_key` is the model's in a request.
+    `id_name` is what the API calls the id, and `undated` says of a response without a time why it has none.
     """
 
     objects: tuple[str, ...]
@@ -57,6 +60,7 @@ class PayloadReader:
     usage: ReadsUsage
     has_status: bool
     plain: Callable[[JsonObject], JsonObject] = _as_it_is
+    check: Callable[[JsonObject], None] = _passes
     calls: Callable[[JsonObject], int] = _calls_in_output
     model_key: str = "model"
     id_name: str = "id"
@@ -74,6 +78,7 @@ class PayloadReader:
             raise unknown_object(kind)
         if is_cached_answer(obj):
             return Ignored("cache_hit")
+        self.check(obj)
         status = self._status(obj)
         if status in PENDING_STATUSES:
             return Pending(status)
@@ -104,8 +109,7 @@ class PayloadReader:
 
     def salvage(self, obj: JsonObject) -> dict[str, Any]:
         """Returns the fields of a refused object that can be kept; counts only if all are right."""
-        with suppress(RecordError):
-            obj = self.plain(obj)
+        obj = self.plain(obj)
         fields = salvaged(
             {
                 "request_id": lambda: read_id(obj.get("id"), self.id_name),
