@@ -88,6 +88,7 @@ def test_a_prompt_routers_choice_is_the_model() -> None:
         ),
         ({"cacheDetails": [{"ttl": "1d", "inputTokens": 3}]}, "unknown_usage", "usage.cacheDetails.1d 3"),
         ({"cacheDetails": ["secret"]}, "unknown_usage", "usage.cacheDetails (a text"),
+        ({"cacheReadInputTokenCount": 61}, "count_mismatch", "both 60 and 61"),
         ({"reasoningTokens": 5}, "unknown_usage", "usage.reasoningTokens 5"),
         ({"service_tier": "default"}, "unknown_usage", "usage.service_tier"),
     ],
@@ -96,6 +97,15 @@ def test_what_no_card_prices_and_what_contradicts_is_refused(changes: dict[str, 
     for whole in (asked(used(**changes)), asked(streamed(usage=used(**changes)["usage"]))):
         found = only_rejection(parse_object(whole))
         assert (found.reason, said in found.message) == (reason, True), found.message
+
+
+def test_cached_tokens_may_be_said_twice() -> None:
+    # As the service answered, by an issue of Portkey's gateway (1210).
+    said = {
+        "cacheReadInputTokenCount": 10_536, "cacheReadInputTokens": 10_536, "cacheWriteInputTokenCount": 0,
+        "cacheWriteInputTokens": 0, "inputTokens": 368, "outputTokens": 19, "totalTokens": 10_923,
+    }  # fmt: skip
+    assert counts(only_record(parse_object(converse(usage=said)))) == (368 + 10_536, 10_536, 19, 0)
 
 
 def test_a_total_may_be_left_out() -> None:

@@ -49,6 +49,11 @@ def _parts(usage: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
             yield path, value
 
 
+def _name(path: str) -> str:
+    """Returns the SDK's name of a count: the service says cached ones twice, also as cacheReadInputTokenCount."""
+    return path.removesuffix("Count") + "s" if path.endswith("InputTokenCount") else path
+
+
 def _plain(obj: JsonObject) -> JsonObject:
     """Returns a response with its id, time and model where other APIs have them, and what a stream's end states."""
     if isinstance(obj.get("stream"), list):
@@ -100,6 +105,7 @@ READER = PayloadReader(
         frozenset({"inputTokens", "outputTokens", "totalTokens", "cacheReadInputTokens", *_WRITTEN}),
         needed=("inputTokens", "outputTokens"),
         together=_together,
+        name_of=_name,
         parts=_parts,
     ),
     has_status=False,
