@@ -65,7 +65,7 @@ OF_SPANS = (
 )  # fmt: skip
 OF_MESSAGES = (
     "usage", "usage.input_tokens", "usage.cache_creation.ephemeral_5m_input_tokens", "usage.other", f"usage.{KEY}",
-    "usage.output_tokens_details", "usage.server_tool_use.web_search_requests", "usage.service_tier", "usage.speed",
+    "usage.output_tokens_details", "usage.server_tool_use", "usage.service_tier", "usage.speed",
     "usage.iterations", "usage.inference_geo", "occurred_at", "bot_usage",
 )  # fmt: skip
 OF_GEMINI = (
