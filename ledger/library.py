@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -23,6 +24,10 @@ from ledger.store.actor import stated_actor
 from ledger.store.database import Database
 from ledger.store.opening import open_ledger
 from ledger.store.urls import masked, parse_url
+from ledger.whatif.changes import Asked
+from ledger.whatif.rows import WhatIfRows
+from ledger.whatif.rows import typed_rows as typed_whatif
+from ledger.whatif.whatif import run_whatif
 
 MAX_TIMEOUT = 86_400
 
@@ -198,11 +203,41 @@ class Ledger:
             models=_texts(model),
             tags=[f"{key}={value}" for key, value in (tags or {}).items()],
         )
+        return typed_rows(run_report(self._database, options, now=datetime.now(UTC)))
+
+    def whatif(
+        self,
+        month: str,
+        *,
+        model: Mapping[str, str] | None = None,
+        rates: str | Path | Sequence[str | Path] = (),
+        per_usd: str | Decimal | int | None = None,
+        service_tier: str | None = None,
+        cap_input: int | None = None,
+        provider: str | None = None,
+    ) -> WhatIfRows:
+        """Prices a month's usage otherwise, as `tollbook whatif` does with the options of the same names.
+
+        `model` maps models to those that their requests are priced as. Nothing is posted.
+        """
+        files = (rates,) if isinstance(rates, (str, Path)) else rates
+        asked = Asked(
+            tuple((model or {}).items()),
+            tuple(map(str, files)),
+            None if per_usd is None else str(per_usd),
+            service_tier,
+            cap_input,
+            provider,
+        )
+        return typed_whatif(run_whatif(self._database, month, asked, now=datetime.now(UTC)))
+
+    @property
+    def _database(self) -> Database:
+        """The ledger to read, on a connection apart from the outbox's, which is cut where it stops answering."""
         self._check_open()
-        # A connection apart from the outbox's, which is cut where it stops answering.
         if self._reports is None:
             self._reports = open_ledger(self._url)
-        return typed_rows(run_report(self._reports, options, now=datetime.now(UTC)))
+        return self._reports
 
     def _seconds(self, timeout: float | None) -> float:
         return self._timeout if timeout is None else _seconds(timeout)

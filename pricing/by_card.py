@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pricing.charge import BatchCharges, Charge, count_columns, price_columns, price_entry, refusal
-from pricing.columns import check_lengths, model_column, time_column
+from pricing.columns import check_lengths, model_column, service_column, time_column
 from pricing.rate_card import RateCard
 from pricing.rate_table import DateTable
 
@@ -18,11 +18,16 @@ if TYPE_CHECKING:
     from pricing.usage import TokenUsage
 
 
-def price_usage(usage: TokenUsage, *, card: RateCard | str, model: str, at: dt.datetime) -> Charge:
-    """Prices one request at the prices of `model` (an id or alias) in effect at `at`; "evolink" is the shipped card."""
+def price_usage(
+    usage: TokenUsage, *, card: RateCard | str, model: str, at: dt.datetime, service_tier: str | None = None
+) -> Charge:
+    """Prices one request at the prices of `model` (an id or alias) in effect at `at`; "evolink" is the shipped card.
+
+    `service_tier` is the one it was served at, such as "batch"; UnpricedUsage where the card gives it no price.
+    """
     if isinstance(card, str):
         card = card_of(card)
-    return price_entry(card.entry_at(model, at), usage, card, at)
+    return price_entry(card.entry_at(model, at, service_tier), usage, card, at)
 
 
 def price_batch(
@@ -33,22 +38,28 @@ def price_batch(
     input_tokens: Column,
     cached_input_tokens: Column | None = None,
     output_tokens: Column | None = None,
+    service_tier: ModelNames | None = None,
 ) -> BatchCharges:
-    """Prices columns as `price_usage` does, to the same figures; a bad row is named in `errors`, never raised."""
+    """Prices columns as `price_usage` does, to the same figures; a bad row is named in `errors`, never raised.
+
+    `service_tier` is one for all rows, or a column with None where a row states none.
+    """
     card = card_of(card)
     counts = count_columns(input_tokens, cached_input_tokens, output_tokens)
     times = time_column(at)
     names, codes = model_column(model, len(times.values))
-    check_lengths(model=codes, at=times.values, input_tokens=counts[0].values)
-    table = DateTable.of(card, names)
+    tiers, tier_codes = service_column(service_tier, len(codes))
+    check_lengths(model=codes, at=times.values, input_tokens=counts[0].values, service_tier=tier_codes)
+    table = DateTable.of(card, names, tiers)
 
     def entry_index(rows: slice) -> Int64Array:
-        return table.entries_at(codes[rows], times.values[rows])
+        return table.entries_at(codes[rows], times.values[rows], tier_codes[rows])
 
     charges = price_columns(table.entries, entry_index, counts)
     for row in (charges.entry_index < 0).nonzero()[0].tolist():
         name = names[codes[row]] if codes[row] >= 0 else None
-        charges.errors[row] = refusal(counts, row, partial(card.entry_at, name, times.original(row)))
+        tier = tiers[tier_codes[row]]
+        charges.errors[row] = refusal(counts, row, partial(card.entry_at, name, times.original(row), tier))
     return charges
 
 

@@ -6,13 +6,17 @@ import datetime as dt
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import msgspec
 
+from pricing.card_contracts import read_contracts
+from pricing.card_services import read_services
+from pricing.card_shape import CardShape, ModelShape, PriceShape, SettlementShape
+from pricing.card_tiers import read_tiers
 from pricing.card_values import Key, read_day, read_instant, read_rate, read_source, read_units
+from pricing.contract import Contract
 from pricing.errors import RateCardError, retold, shown
 from pricing.money import (
     CURRENCIES,
@@ -21,65 +25,12 @@ from pricing.money import (
     PICO_PER_NANO,
     Conversion,
     Settlement,
-    SettlementMode,
 )
-from pricing.rate_card import ModelRates, PromptTier, RateEntry, format_instant
+from pricing.rate_card import ModelRates
+from pricing.rate_entry import RateEntry, format_instant
 
 _PROVIDER = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _NAME = re.compile(r"[!-~]{1,200}")
-_Limit = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
-
-
-class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pass
-
-
-class _Tier(_Strict, frozen=True):
-    input: str
-    output: str
-    cached_input: str | None = None
-    up_to: _Limit | None = None
-    output_up_to: _Limit | None = None
-
-
-class _Price(_Strict, frozen=True):
-    effective_from: Any
-    tiers: Annotated[list[_Tier], msgspec.Meta(min_length=1)]
-    effective_to: Any = None
-    cache_storage_per_hour: str | None = None
-    source_url: str | None = None
-    checked_on: Any = None
-    derived: bool = False
-
-
-class _Model(_Strict, frozen=True):
-    id: str
-    aliases: list[str] = []
-    max_input_tokens: _Limit | None = None
-    max_output_tokens: _Limit | None = None
-    price: list[_Price] = []
-
-
-class _Conversion(_Strict, frozen=True):
-    per_usd: str
-    effective_from: Any
-    source_url: str | None = None
-    checked_on: Any = None
-
-
-class _Settlement(_Strict, frozen=True):
-    quantum: str
-    mode: SettlementMode
-    minimum: str = "0"
-
-
-class _Card(_Strict, frozen=True):
-    provider: str
-    currency: str
-    per_tokens: _Limit | None = None
-    conversion: list[_Conversion] = []
-    model: list[_Model] = []
-    settlement: _Settlement | None = None
 
 
 @dataclass(frozen=True)
@@ -94,12 +45,13 @@ class CardFile:
     models: Mapping[str, ModelRates]
     conversions: tuple[Conversion, ...]
     settlement: Settlement | None
+    contracts: tuple[Contract, ...] = ()
 
 
 def parse_card(text: str, name: str) -> CardFile:
     """Reads the card that `text` says; `name` is what refusals call the file."""
     try:
-        card = msgspec.convert(tomllib.loads(text), _Card)
+        card = msgspec.convert(tomllib.loads(text), CardShape)
     except msgspec.ValidationError as error:
         key, rule = retold(error)
         hint = "; write text and rates in quotes" if rule.startswith("expected str") else ""
@@ -109,7 +61,7 @@ def parse_card(text: str, name: str) -> CardFile:
     return _card_file(card, text, Key(name, ""))
 
 
-def _card_file(card: _Card, text: str, key: Key) -> CardFile:
+def _card_file(card: CardShape, text: str, key: Key) -> CardFile:
     if _PROVIDER.fullmatch(card.provider) is None:
         raise key.sub("provider").refused(
             f"{shown(card.provider)} isn't a provider name: use a-z, 0-9, '.', '_' and '-'"
@@ -134,10 +86,11 @@ def _card_file(card: _Card, text: str, key: Key) -> CardFile:
         models=models,
         conversions=tuple(_conversions(card, key)),
         settlement=settlement,
+        contracts=tuple(read_contracts(card.contract, card.per_tokens, key)),
     )
 
 
-def _settlement(settlement: _Settlement, key: Key) -> Settlement:
+def _settlement(settlement: SettlementShape, key: Key) -> Settlement:
     quantum_nano = read_units(settlement.quantum, NANO, key.sub("quantum"))
     minimum_nano = read_units(settlement.minimum, NANO, key.sub("minimum"))
     most_nano = INT64_MAX // PICO_PER_NANO
@@ -149,7 +102,7 @@ def _settlement(settlement: _Settlement, key: Key) -> Settlement:
     return Settlement(quantum_nano, settlement.mode, minimum_nano)
 
 
-def _conversions(card: _Card, key: Key) -> Iterator[Conversion]:
+def _conversions(card: CardShape, key: Key) -> Iterator[Conversion]:
     latest: dt.datetime | None = None
     for index, conversion in enumerate(card.conversion):
         place = key.sub(f"conversion[{index}]")
@@ -167,7 +120,7 @@ def _conversions(card: _Card, key: Key) -> Iterator[Conversion]:
         yield Conversion(card.currency, per_usd_nano, start, source_url, checked_on)
 
 
-def _model(card: _Card, settlement: Settlement | None, model: _Model, key: Key) -> ModelRates:
+def _model(card: CardShape, settlement: Settlement | None, model: ModelShape, key: Key) -> ModelRates:
     if _NAME.fullmatch(model.id) is None or "*" in model.id:
         raise key.sub("id").refused(
             f"{shown(model.id)} isn't a model id: use 1 to 200 visible ASCII characters, no '*'"
@@ -210,19 +163,19 @@ def _refuse_overlap(entry: RateEntry, before: RateEntry | None, key: Key) -> Non
         raise key.sub("effective_from").refused(f"{rule}; correct one of them")
 
 
-def _entry(card: _Card, settlement: Settlement | None, model: _Model, price: _Price, key: Key) -> RateEntry:
+def _entry(card: CardShape, settlement: Settlement | None, model: ModelShape, price: PriceShape, key: Key) -> RateEntry:
     per_tokens = card.per_tokens
     if per_tokens is None:
         rule = "is missing; say how many tokens the rates are for, such as 1_000_000"
         raise Key(key.file, "per_tokens").refused(rule)
     storage, end = price.cache_storage_per_hour, price.effective_to
-    return RateEntry(
+    entry = RateEntry(
         provider=card.provider,
         currency=card.currency,
         model=model.id,
         effective_from=read_instant(price.effective_from, key.sub("effective_from")),
         effective_to=None if end is None else read_instant(end, key.sub("effective_to")),
-        tiers=tuple(_tiers(price.tiers, per_tokens, key)),
+        tiers=tuple(read_tiers(price.tiers, per_tokens, key)),
         cache_storage_pico=None
         if storage is None
         else read_rate(storage, per_tokens, key.sub("cache_storage_per_hour")),
@@ -233,42 +186,4 @@ def _entry(card: _Card, settlement: Settlement | None, model: _Model, price: _Pr
         checked_on=read_day(price.checked_on, key.sub("checked_on")),
         derived=price.derived,
     )
-
-
-def _tiers(tiers: Sequence[_Tier], per_tokens: int, key: Key) -> Iterator[PromptTier]:
-    for index, tier in enumerate(tiers):
-        place = key.sub(f"tiers[{index}]")
-        _refuse_misplaced(tiers, index, key)
-        cached = tier.cached_input
-        rates = PromptTier(
-            up_to=tier.up_to,
-            input_pico=read_rate(tier.input, per_tokens, place.sub("input")),
-            cached_input_pico=None if cached is None else read_rate(cached, per_tokens, place.sub("cached_input")),
-            output_pico=read_rate(tier.output, per_tokens, place.sub("output")),
-            output_up_to=tier.output_up_to,
-        )
-        if rates.cached_input_pico is not None and rates.cached_input_pico > rates.input_pico:
-            rule = f"{shown(cached)} is above the tier's input rate {shown(tier.input)}; correct one of them"
-            raise place.sub("cached_input").refused(rule)
-        yield rates
-
-
-def _refuse_misplaced(tiers: Sequence[_Tier], index: int, key: Key) -> None:
-    """Refuses a tier after which prompts or answers are unsorted, or some of them without a price."""
-    tier, following = tiers[index], tiers[index + 1] if index + 1 < len(tiers) else None
-    place, next_place = key.sub(f"tiers[{index}]"), key.sub(f"tiers[{index + 1}]")
-    bound, output_bound = tier.up_to, tier.output_up_to
-    if following is not None and following.up_to == bound and output_bound is not None:
-        if following.output_up_to is not None and following.output_up_to <= output_bound:
-            rule = f"{following.output_up_to} is not above the {output_bound} before it; sort tiers by bound"
-            raise next_place.sub("output_up_to").refused(rule)
-        return
-    if following is not None and bound is None:
-        raise place.sub("up_to").refused("is missing; only the last tier may leave its bound out")
-    if following is not None and bound is not None and following.up_to is not None and following.up_to <= bound:
-        rule = f"{following.up_to} is not above the {bound} before it; sort tiers by bound"
-        raise next_place.sub("up_to").refused(rule)
-    if output_bound is not None:
-        prompts = "prompts" if bound is None else f"prompts up to {bound}"
-        rule = f"answers above {output_bound} to {prompts} have no price; add their tier without output_up_to after it"
-        raise place.sub("output_up_to").refused(rule)
+    return replace(entry, services=tuple(read_services(entry, price.service, per_tokens, key)))

@@ -8,10 +8,13 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from pricing.card_contracts import under_contract
 from pricing.card_file import CardFile, parse_card
 from pricing.card_values import Key
+from pricing.contract import Contract
 from pricing.errors import RateCardError, UnknownCard, shown
-from pricing.rate_card import ModelRates, RateCard, RateEntry, format_instant
+from pricing.rate_card import ModelRates, RateCard
+from pricing.rate_entry import RateEntry, format_instant
 
 RATES_FOLDER = Path(__file__).parent / "rates"
 
@@ -53,13 +56,16 @@ def built_in_card_files() -> tuple[CardFile, ...]:
 
 
 def merge_cards(files: Sequence[CardFile]) -> dict[str, RateCard]:
-    """Merges files to a card a provider; of two entries of one start, the later file's holds if they differ."""
+    """Merges files to a card a provider; of two entries of one start, the later file's holds if they differ.
+
+    Of contracts of one name those of the later file hold. They are worked out last, over all entries.
+    """
     cards: dict[str, RateCard] = {}
     for file in files:
         cards[file.provider] = _added(cards.get(file.provider), file)
     for provider, card in cards.items():
         _refuse_gaps(card, [file for file in files if file.provider == provider])
-    return cards
+    return {provider: under_contract(card) for provider, card in cards.items()}
 
 
 def _added(card: RateCard | None, file: CardFile) -> RateCard:
@@ -74,7 +80,14 @@ def _added(card: RateCard | None, file: CardFile) -> RateCard:
         models[rates.id] = rates if known is None else _joined(known, rates)
     _refuse_shared_names(models, file)
     conversions = {conversion.effective_from: conversion for conversion in (*card.conversions, *file.conversions)}
-    return RateCard(file.provider, file.currency, models, tuple(conversions[start] for start in sorted(conversions)))
+    replaced = {contract.name for contract in file.contracts}
+    return RateCard(
+        file.provider,
+        file.currency,
+        models,
+        conversions=tuple(conversions[start] for start in sorted(conversions)),
+        contracts=(*(each for each in card.contracts if each.name not in replaced), *file.contracts),
+    )
 
 
 def _joined(known: ModelRates, added: ModelRates) -> ModelRates:
@@ -82,7 +95,7 @@ def _joined(known: ModelRates, added: ModelRates) -> ModelRates:
     entries = {entry.effective_from: entry for entry in known.entries}
     for entry in (_inheriting(known, entry) for entry in added.entries):
         standing = entries.get(entry.effective_from)
-        if standing is None or standing.content() != entry.content():
+        if standing is None or not standing.prices_as(entry):
             entries[entry.effective_from] = entry
     ordered = tuple(entries[start] for start in sorted(entries))
     return replace(
@@ -98,12 +111,13 @@ def _inheriting(known: ModelRates | None, entry: RateEntry) -> RateEntry:
     """Returns the entry with the limits and settlement in force before it, where its own file leaves them out."""
     if known is None or not known.entries:
         return entry
-    before = known.entry_at(entry.effective_from) or known.entries[-1]
+    before = known.list_entry_at(entry.effective_from) or known.entries[-1]
     return replace(
         entry,
         max_input_tokens=before.max_input_tokens if entry.max_input_tokens is None else entry.max_input_tokens,
         max_output_tokens=before.max_output_tokens if entry.max_output_tokens is None else entry.max_output_tokens,
         settlement=before.settlement if entry.settlement is None else entry.settlement,
+        services=tuple(_inheriting(known, each) for each in entry.services),
     )
 
 
@@ -149,7 +163,7 @@ def _keyed_entries(file: CardFile) -> Iterator[tuple[str, RateEntry]]:
 
 
 def changed_entries(current: RateCard | None, new: CardFile) -> list[str]:
-    """Lists what `new` would replace: keys of current entries and conversions with the same start and other figures."""
+    """Lists what `new` would replace: entries and conversions of the same start, contracts of the same name."""
     if current is None:
         return []
     changed = []
@@ -157,7 +171,7 @@ def changed_entries(current: RateCard | None, new: CardFile) -> list[str]:
         standing = {entry.effective_from: entry for entry in _entries(current, rates.id)}
         for entry in (_inheriting(current.models.get(rates.id), entry) for entry in rates.entries):
             other = standing.get(entry.effective_from)
-            if other is not None and other.content() != entry.content():
+            if other is not None and not other.prices_as(entry):
                 changed.append(other.key)
     per_usd = {conversion.effective_from: conversion.per_usd_nano for conversion in current.conversions}
     changed += (
@@ -165,20 +179,19 @@ def changed_entries(current: RateCard | None, new: CardFile) -> list[str]:
         for conversion in new.conversions
         if per_usd.get(conversion.effective_from, conversion.per_usd_nano) != conversion.per_usd_nano
     )
+    names = dict.fromkeys(contract.name for contract in new.contracts)
+    standing_terms, terms = (_by_name(contracts) for contracts in (current.contracts, new.contracts))
+    changed += (
+        f"{new.provider}/contract/{name}" for name in names if standing_terms.get(name, terms[name]) != terms[name]
+    )
     return changed
 
 
-def adds_nothing(current: RateCard | None, new: CardFile) -> bool:
-    """Tells whether every entry, alias and conversion of `new` is in `current` with the same figures."""
-    if current is None or changed_entries(current, new):
-        return False
-    starts = {conversion.effective_from for conversion in current.conversions}
-    return {conversion.effective_from for conversion in new.conversions} <= starts and all(
-        rates.id in current.models
-        and set(rates.aliases) <= set(current.models[rates.id].aliases)
-        and {entry.effective_from for entry in rates.entries} <= {e.effective_from for e in _entries(current, rates.id)}
-        for rates in new.models.values()
-    )
+def _by_name(contracts: Iterable[Contract]) -> dict[str, list[Contract]]:
+    terms: dict[str, list[Contract]] = {}
+    for contract in contracts:
+        terms.setdefault(contract.name, []).append(contract)
+    return terms
 
 
 def _entries(card: RateCard, model: str) -> Iterable[RateEntry]:

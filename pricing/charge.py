@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from pricing.columns import Column
     from pricing.money import Conversion, Int64Array
-    from pricing.rate_card import PromptTier, RateCard, RateEntry
+    from pricing.rate_card import RateCard
+    from pricing.rate_entry import PromptTier, RateEntry
 
 # A block's columns fit the processor's second-level cache.
 BLOCK_ROWS = 1 << 13

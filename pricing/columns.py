@@ -135,6 +135,16 @@ def model_column(model: ModelNames, length: int) -> tuple[list[Any], Int64Array]
     return list(dict(zip(keys, items, strict=True)).values()), codes
 
 
+def service_column(service_tier: ModelNames | None, length: int) -> tuple[list[Any], Int64Array]:
+    """Returns distinct service tiers, the last of them None, and a position in them a row."""
+    import numpy as np
+
+    if service_tier is None:
+        return [None], np.zeros(length, np.int64)
+    names, codes = model_column(service_tier, length)
+    return [*names, None], np.where(codes < 0, len(names), codes)
+
+
 def check_lengths(**columns: Sequence[Any] | Int64Array) -> None:
     """Raises ValueError unless all columns have the same number of rows."""
     lengths = {name: len(column) for name, column in columns.items()}

@@ -8,12 +8,13 @@ it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 from typing import TYPE_CHECKING
 
 from pricing.columns import LAST_US
 from pricing.money import INT64_MAX, NANO_HALF_EVEN, Settlement
-from pricing.rate_card import PromptTier, RateCard, RateEntry
+from pricing.rate_card import RateCard
+from pricing.rate_entry import PromptTier, RateEntry
 from pricing.usage import epoch_us
 
 if TYPE_CHECKING:
@@ -24,36 +25,45 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DateTable:
-    """The entry that holds for a name at a time: `entry_of[row_of_name[code], span]`, -1 for none."""
+    """The entry that holds for a name and service tier at a time, -1 for none.
+
+    `entry_of[row_of_name[code], code of the service tier, span]`.
+    """
 
     entries: tuple[RateEntry, ...]
     starts_us: Int64Array
     row_of_name: Int64Array
+    service_tiers: int
     entry_of: Int64Array
 
     @classmethod
-    def of(cls, card: RateCard, names: Sequence[object]) -> DateTable:
-        """Returns the table of a card for these names."""
+    def of(cls, card: RateCard, names: Sequence[object], service_tiers: Sequence[object] = (None,)) -> DateTable:
+        """Returns the table of a card for these names and service tiers."""
         models = list(card.models.values())
-        entries = tuple(entry for rates in models for entry in rates.entries)
+        entries = tuple(card.entries())
         index_of = {id(entry): index for index, entry in enumerate(entries)}
         ends = {entry.effective_to for entry in entries if entry.effective_to is not None}
         starts = sorted({entry.effective_from for entry in entries} | ends)
         row_of_id = {rates.id: row for row, rates in enumerate(models)}
         resolved = [card.rates_of(name) for name in names]
         row_of_name = [-1 if rates is None else row_of_id[rates.id] for rates in resolved]
-        entry_of = [[-1, *(index_of.get(id(rates.entry_at(start)), -1) for start in starts), -1] for rates in models]
+        served = ([rates.entry_at(start, tier) for start in starts] for rates in models for tier in service_tiers)
+        entry_of = [[-1, *(index_of.get(id(entry), -1) for entry in row), -1] for row in served]
         return cls(
             entries=entries,
             starts_us=_int64([*(epoch_us(start) for start in starts), LAST_US + 1]),
             row_of_name=_int64([*row_of_name, -1]),
-            entry_of=_int64(index for row in [*entry_of, [-1] * (len(starts) + 2)] for index in row),
+            service_tiers=len(service_tiers),
+            entry_of=_int64(chain(*entry_of, [-1] * (len(starts) + 2) * len(service_tiers))),
         )
 
-    def entries_at(self, codes: Int64Array, at_us: Int64Array) -> Int64Array:
+    def entries_at(self, codes: Int64Array, at_us: Int64Array, tier_codes: Int64Array) -> Int64Array:
         """Returns a row's index in `entries`, or -1: the span is the number of dates begun; past year 9999 is none."""
         span = self.starts_us.searchsorted(at_us, side="right")
-        return self.entry_of.take(self.row_of_name.take(codes) * (len(self.starts_us) + 1) + span)
+        row = self.row_of_name.take(codes)
+        if self.service_tiers > 1:
+            row = row * self.service_tiers + tier_codes
+        return self.entry_of.take(row * (len(self.starts_us) + 1) + span)
 
 
 @dataclass(frozen=True, slots=True)

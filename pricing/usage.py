@@ -5,13 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from pricing.errors import InvalidUsage, UnpricedUsage, described, shown, shown_word
+from pricing.errors import InvalidUsage, UnpricedUsage, described, shown
 from pricing.money import INT64_MAX
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 US_PER_SECOND = 10**6
 US_PER_HOUR = 3_600 * US_PER_SECOND
-PRICED_SERVICE_TIERS = frozenset({"auto", "default"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +71,6 @@ def check_total(total_tokens: int | None, usage: TokenUsage) -> None:
             f"{usage.output_tokens} = {usage.input_tokens + usage.output_tokens}; correct the record"
         )
         raise InvalidUsage(message, reason="total_mismatch")
-
-
-def check_service_tier(service_tier: object) -> None:
-    """Refuses a service tier other than None, "auto" or "default": no card prices another."""
-    if service_tier is None or (isinstance(service_tier, str) and service_tier in PRICED_SERVICE_TIERS):
-        return
-    message = (
-        f"service_tier {shown_word(service_tier)} has no price: only absent, 'auto' and 'default' have one; "
-        "book this request by hand"
-    )
-    raise UnpricedUsage(message, reason="unpriced_service_tier")
 
 
 def check_unpriced_tokens(*, audio_tokens: int = 0, cache_write_tokens: int = 0) -> None:

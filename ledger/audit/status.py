@@ -12,7 +12,9 @@ from ledger.book.open_months import first_open_month, last_closed
 from ledger.book.prices.in_force import cards_in_force
 from ledger.intake.quarantine import count_open
 from ledger.reports.completeness import Silence, read_silences
+from ledger.reports.conversion_notes import ConversionNote, conversion_notes_at
 from ledger.reports.selection import Selection
+from ledger.reports.snapshot import Snapshot
 from ledger.reports.unbooked import read_unbooked_calls
 from ledger.store.database import Database
 from ledger.store.tables import rollup_days, rollup_keys, sources
@@ -21,11 +23,10 @@ from pricing.money import Conversion
 
 @dataclass(frozen=True, slots=True)
 class ConversionInUse:
-    """A provider's conversion at a moment, when it was last checked, and since when."""
+    """A provider's conversion at a moment."""
 
     provider: str
     conversion: Conversion
-    days_since_check: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Status:
     url: str
     zone: str
     conversions: Sequence[ConversionInUse]
+    conversion_notes: Sequence[ConversionNote]
     sources: Sequence[tuple[str, datetime, datetime]]
     quarantine: dict[str, int]
     open_months: Sequence[str]
@@ -57,10 +59,13 @@ def read_status(database: Database, now: datetime, provider: str, expectations: 
             .distinct()
             .order_by(rollup_keys.c.posted_month)
         )
+        conversions = _conversions(connection, now, provider)
+        moments = {use.provider: now for use in conversions}
         return Status(
             url=database.url,
             zone=database.zone_name,
-            conversions=_conversions(connection, now, provider),
+            conversions=conversions,
+            conversion_notes=conversion_notes_at(Snapshot.of(connection, database), Selection(database.zone), moments),
             sources=[tuple(row) for row in connection.execute(select(sources).order_by(sources.c.source))],
             quarantine=count_open(connection),
             open_months=[str(month) for month in months.scalars()],
@@ -79,6 +84,5 @@ def _conversions(connection: Connection, now: datetime, default: str) -> list[Co
             continue
         conversion = card.conversion_at(now)
         assert conversion is not None
-        days = None if conversion.checked_on is None else (now.date() - conversion.checked_on).days
-        found.append(ConversionInUse(provider, conversion, days))
+        found.append(ConversionInUse(provider, conversion))
     return found

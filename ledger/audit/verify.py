@@ -45,7 +45,7 @@ from ledger.values.instants import from_microseconds, to_microseconds
 from ledger.wallet.entries import check_wallets
 from pricing.charge import price_entry, price_storage
 from pricing.errors import PricingError
-from pricing.rate_card import RateEntry
+from pricing.rate_entry import RateEntry
 from pricing.usage import TokenUsage
 
 
@@ -163,12 +163,16 @@ class _Rules:
 
 def _entries(connection: Connection, result: Verification) -> dict[int, RateEntry]:
     """Reads card entries by their row's id; what can't be read is a problem, and one of each charge pinned to it."""
-    found = {}
+    found: dict[int, RateEntry] = {}
     for row in connection.execute(select(rate_entries.c.id, rate_entries.c.key, rate_entries.c.content)):
         try:
             found[row.id] = RateEntry.from_content(row.content)
         except (ValueError, TypeError, LookupError) as error:
             result.problem(f"rate entry {row.id} ({row.key}): its content can't be read: {error}")
+    digests = {entry.digest for entry in found.values()}
+    for number, entry in found.items():
+        if entry.list_digest and entry.list_digest not in digests:
+            result.problem(f"rate entry {number} ({entry.key}): the list price that it names isn't there")
     return found
 
 

@@ -7,6 +7,7 @@ from operator import attrgetter, neg
 from typing import Any, Final, Literal, NamedTuple
 
 from ledger.values.calendar import Calendar
+from pricing.rate_entry import STANDARD_NAMES
 
 # An adjustment is of no usage: it comes in by command alone.
 RecordKind = Literal["request", "cache_storage", "adjustment"]
@@ -60,7 +61,7 @@ NO_REQUEST: Final[Mapping[str, Any]] = {
 
 
 def same_facts(known: Facts, new: Facts) -> bool:
-    """Tells whether records of one identity agree: provider, second, status, counts, models both name."""
+    """Tells whether records of one identity agree: provider, second, status, counts, models both name, service."""
     return (
         known.provider == new.provider
         and known.occurred_at // 1_000_000 == new.occurred_at // 1_000_000
@@ -70,7 +71,12 @@ def same_facts(known: Facts, new: Facts) -> bool:
         and _second(known.storage_end) == _second(new.storage_end)
         and _agree(known.requested_model, new.requested_model)
         and _agree(known.reported_model, new.reported_model)
+        and (new.service_tier in (None, "auto") or _service(known) == _service(new))
     )
+
+
+def _service(facts: Facts) -> str | None:
+    return None if facts.service_tier in STANDARD_NAMES else facts.service_tier
 
 
 def _second(microseconds: int | None) -> int | None:

@@ -25,6 +25,7 @@ SECTIONS = {
     },
     "Look": {
         "report": ("report", "Spend by model, project, day, month, tier, tag …"),
+        "whatif": ("whatif", "A month at other models, prices or conversions; nothing is posted."),
         "status": ("status", "Database, conversion in use, sources, quarantine, open months."),
         "batches": ("corrections", "What was posted, command by command."),
         "export": ("export", "Charges, chargeback and FOCUS as CSV, JSON, Excel or Parquet."),
@@ -51,7 +52,7 @@ SECTIONS = {
         "verify": ("verify", "Recompute every charge and compare the book with its rows."),
     },
     "Prices and credits": {
-        "rates": ("rates", "Rate cards and conversions: list, show, add."),
+        "rates": ("rates", "Rate cards and conversions: list, show, add, import."),
         "budget": ("budget", "What usage may cost, and how far it is used: set, status …"),
         "wallet": ("wallet", "Prepaid credits: top up, draw, balance, statement."),
     },

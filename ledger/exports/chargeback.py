@@ -150,7 +150,7 @@ def format_cents(cents: int) -> str:
 
 def export_chargeback(database: Database, span: Span, file: ExportFile, *, dimension: str = BY_PROJECT) -> Exported:
     """Writes the chargeback of a month of the ledger's zone, posted basis, from one snapshot of the ledger."""
-    check_dimension(dimension, (BY_PROJECT,))
+    check_dimension(dimension, (BY_PROJECT, "service_tier"))
     month = span.month or ""
     selection = Selection(database.zone, span.start, span.end, dimensions=(dimension, "charge_class", "occurred_month"))
     with database.reading() as connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from ledger.book.prices.pinned import charged_at_pico, read_rate_entries, read_usd_rates
@@ -21,7 +22,7 @@ from ledger.values.periods import Span
 from ledger.values.spend import Spend
 from pricing.charge import METERS
 from pricing.money import NANO, RunningUsd, format_nano, format_pico
-from pricing.rate_card import RateEntry
+from pricing.rate_entry import RateEntry
 from pricing.usage import clock_hours
 
 # Rates are printed for so many tokens, as rate cards and price lists state them; storage for as many and an hour.
@@ -29,7 +30,7 @@ TOKENS_OF_RATE = 1_000_000
 
 # `rate` is for 1M tokens (storage: and an hour). `usd` is what the rounded running total moved by, so that the column
 # adds up to the report's total. Tokens of a reversal are negative, as its amount is. The columns from posted_seq to
-# tags are those of the charge, the others of its line.
+# tags are those of the charge, the others of its line. `list_rate` differs from `rate` under a contract.
 COLUMNS = (
     Column("line_id", "word"),
     Column("posted_seq", "serial"),
@@ -59,7 +60,12 @@ COLUMNS = (
     Column("charge_class", "word"),
     Column("corrects_line_id", "word"),
     Column("batch", "serial"),
+    Column("service_tier", "word"),
+    Column("list_rate", "decimal"),
 )
+
+
+Price: TypeAlias = tuple[str | None, str | None, str | None, str | None]
 
 
 @dataclass(slots=True)
@@ -87,7 +93,7 @@ class ChargeLines:
         self._entries = entries
         self._usd_rates = usd_rates
         self._running_usd = RunningUsd()
-        self._prices: dict[tuple[int | None, str, str | None], tuple[str | None, str | None]] = {}
+        self._prices: dict[tuple[int | None, str, str | None], Price] = {}
         self._per_usd = {number: format_nano(rate or NANO) for number, rate in usd_rates.items()}
         self.total = ControlTotal()
 
@@ -98,7 +104,7 @@ class ChargeLines:
         facts = _facts(charge)
         lines: list[Row] = []
         for meter, tokens, amount_nano in _meters(charge):
-            rate, rate_entry = self._price(charge.rate_entry_id, charge.tier, meter)
+            rate, rate_entry, service_tier, list_rate = self._price(charge.rate_entry_id, charge.tier, meter)
             usd_nano = self._running_usd.add(amount_nano, per_usd_nano)
             hours = _hours(charge) if meter == "cache_storage" else None
             corrected = None if charge.corrects_id is None else _corrected_line(charge, meter)
@@ -106,20 +112,24 @@ class ChargeLines:
             lines.append(
                 (line_id, *facts, meter, sign * tokens, hours, charge.tier, rate, charge.currency,
                  format_nano(amount_nano), per_usd, format_nano(usd_nano), rate_entry, charge.charge_class, corrected,
-                 charge.run_id)
+                 charge.run_id, service_tier, list_rate)
             )  # fmt: skip
         self.total.lines += len(lines)
         self.total.spend.add(charge.currency, per_usd_nano, charge.amount_nano, 1)
         return lines
 
-    def _price(self, entry_id: int | None, tier_label: str, meter: str | None) -> tuple[str | None, str | None]:
-        """Looks up the rate for 1M tokens and the entry's key; neither for an adjustment."""
+    def _price(self, entry_id: int | None, tier_label: str, meter: str | None) -> Price:
+        """Looks up the rate for 1M tokens, the entry's key, its service tier and list rate; none for an adjustment."""
         price = self._prices.get((entry_id, tier_label, meter))
         if price is None:
-            price = (None, None)
+            price = (None, None, None, None)
             if entry_id is not None and meter is not None:
-                rate_pico = charged_at_pico(self._entries[entry_id], tier_label, meter)
-                price = (format_pico(rate_pico * TOKENS_OF_RATE), self._entries[entry_id].key)
+                entry = self._entries[entry_id]
+                rate, list_rate = (
+                    format_pico(charged_at_pico(each, tier_label, meter) * TOKENS_OF_RATE)
+                    for each in (entry, entry.listed or entry)
+                )
+                price = (rate, entry.key, entry.service, list_rate)
             self._prices[entry_id, tier_label, meter] = price
         return price
 

@@ -12,7 +12,7 @@ from ledger.config import UNASSIGNED, Config, ToolFees
 from ledger.errors import LedgerError
 from ledger.intake.fields.record import MAX_NAME, MAX_SOURCE, MAX_TAGS, RecordError, UsageRecord
 from ledger.intake.fields.record_fields import COUNTS
-from ledger.intake.fields.values import check_tag, check_text, read_text
+from ledger.intake.fields.values import check_tag, check_text, read_text, read_tier
 from pricing.usage import TokenUsage
 
 # A day short of year 10000, so that every zone can say which day it is.
@@ -31,6 +31,7 @@ class RunOptions:
     tags: Mapping[str, str] = field(default_factory=dict)
     assume_cache_storage: bool = False
     tool_fees: ToolFees | None = None
+    service_tier: str | None = None
 
 
 class Resolver:
@@ -60,6 +61,7 @@ class Resolver:
         usage = record.usage or TokenUsage(0)
         stated = {name: getattr(record, name) for name in ALIKE} | {name: getattr(usage, name) for name in COUNTS}
         stated |= {"source": source, "provider": provider}
+        stated["service_tier"] = record.service_tier or self.options.service_tier
         return Facts(
             **stated, generation=0, occurred_at=record.occurred_at_us, project=project, tags=tags,
             storage_end=record.storage_end_us, assumed=0, tool_calls=self._unbooked_calls(record),
@@ -127,6 +129,7 @@ def _check_options(options: RunOptions) -> None:
             if value is not None and not value.strip():
                 raise LedgerError(f"{name} {value!r} is blank: give a name, or leave it out")
             check_text(value or "", name, limit)
+        read_tier(options.service_tier, "service_tier")
         for key, tag in options.tags.items():
             check_tag(key, tag)
     except RecordError as error:

@@ -20,11 +20,14 @@ from ledger.errors import LedgerError
 from ledger.months.objections import find_objections
 from ledger.months.rows import MonthRows, RowsRead
 from ledger.months.version import EXPORT_VERSION, MonthSettings
+from ledger.reports.conversion_notes import ConversionNote, read_conversion_notes
 from ledger.reports.selection import Selection
+from ledger.reports.snapshot import Snapshot
 from ledger.reports.unbooked import read_unbooked_calls
 from ledger.store.database import Database
 from ledger.store.tables import closings, rollup_keys
 from ledger.values.calendar import month_start, shift_month
+from ledger.values.periods import month_span
 from ledger.wallet.book import wallet_providers
 from ledger.wallet.entries import first_wallet_month, write_entries
 
@@ -33,7 +36,7 @@ from ledger.wallet.entries import first_wallet_month, write_entries
 class Closed:
     """A month that was closed, or would be: `number` 1 is its first close; `objections` are what --force overrides.
 
-    `unbooked_calls` are calls of tools whose fees are not in its books.
+    `unbooked_calls` are calls of tools whose fees are not in its books. `conversion_notes` are of a dry run alone.
     """
 
     month: str
@@ -41,6 +44,7 @@ class Closed:
     rows: MonthRows
     unbooked_calls: int
     objections: list[str]
+    conversion_notes: tuple[ConversionNote, ...] = ()
 
 
 def close_months(
@@ -77,8 +81,9 @@ def close_months(
 
     with database.reading() as connection:
         closed = find(connection)
-    if dry_run:
-        return closed
+        if dry_run:
+            _add_conversion_notes(Snapshot.of(connection, database), closed)
+            return closed
     with database.writing() as connection:
         # Read under the lock: they may have been changed since the ledger was opened.
         settings = MonthSettings(focus=focus or FocusSection(), rollup_tags=tuple(database.rollup_tags))
@@ -95,6 +100,12 @@ def _found(connection: Connection, month: str, zone: ZoneInfo, rows: RowsRead) -
     calls = read_unbooked_calls(connection, span, zone)
     objections = list(find_objections(connection, month, zone))
     return Closed(month, _next_number(connection, month), rows.read(connection), calls, objections)
+
+
+def _add_conversion_notes(snapshot: Snapshot, closed: list[Closed]) -> None:
+    for each in closed:
+        span = month_span(each.month, snapshot.zone)
+        each.conversion_notes = read_conversion_notes(snapshot, Selection(snapshot.zone, span.start, span.end))
 
 
 class Reopened(NamedTuple):

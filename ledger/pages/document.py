@@ -11,11 +11,13 @@ from typing import TypeAlias, cast
 from ledger.budgets.status import BudgetStatus
 from ledger.pages.figures.budgets import state_of
 from ledger.pages.figures.month import PAGE_VERSION, Close, MonthFigures, Totals
-from ledger.pages.figures.values import Bridge, CacheEconomics, Crossing, Lever, Movement, Ranked, WalletLine
+from ledger.pages.figures.values import CacheEconomics, Crossing, Lever, Ranked, WalletLine
 from ledger.pages.view.blocks import Page
 from ledger.pages.view.words import plain
+from ledger.reports.bridge.values import Bridge, Movement
 from ledger.reports.completeness import Completeness
 from ledger.reports.completeness_words import not_booked_document, silence_documents
+from ledger.reports.conversion_words import conversion_documents
 from ledger.values.words import tenths
 from pricing.money import Conversion, divide_half_even, nano_decimal
 
@@ -61,7 +63,14 @@ def document_of(figures: MonthFigures, page: Page) -> dict[str, Value]:
         "control_total_usd": nano_decimal(figures.total.usd_nano),
         "report_command": page.report_command,
         "page_command": page.command,
+        **_conversion_notes(figures),
     }
+
+
+def _conversion_notes(figures: MonthFigures) -> dict[str, Value]:
+    """Has no key without a note, as a closed month's page, which stays as it was, never has one."""
+    notes = figures.conversion_notes
+    return {"conversion_notes": cast("Value", conversion_documents(notes))} if notes else {}
 
 
 def _close(close: Close | None) -> dict[str, Value]:

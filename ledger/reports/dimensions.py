@@ -10,7 +10,8 @@ from pricing.errors import shown
 from pricing.names import did_you_mean, with_question
 
 DIMENSIONS = (
-    "model", "project", "day", "month", "tier", "source", "provider", "status", "currency", "charge_class"
+    "model", "project", "day", "month", "tier", "source", "provider", "status", "currency", "charge_class",
+    "service_tier",
 )  # fmt: skip
 TAG_PREFIX = "tag:"
 # A tag as somebody may write it who remembers it nearly.

@@ -32,8 +32,10 @@ KEY_COLUMN = {
     "status": "status",
     "currency": "currency",
     "charge_class": "charge_class",
+    "service_tier": "rate_entry_id",  # each price is of one service tier
     # Not for reports, whose months are those of their own basis and zone.
     "occurred_month": "occurred_month",
+    "posted_month": "posted_month",
     PART: PART,
 }
 # A dimension that isn't for reports either: the start of the quarter-hour of occurrence, in microseconds UTC as digits.

@@ -12,7 +12,7 @@ from ledger.reports.selection import Selection
 from ledger.reports.sums import narrowed
 from ledger.store.expressions import joined, literal_int, terms_of
 from ledger.store.tables import charges, usage_records
-from pricing.rate_card import RateEntry
+from pricing.rate_entry import RateEntry
 
 # A prompt is just over a step up to so much of its bound.
 NEAR = 10

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from ledger.errors import LedgerError
 from ledger.reports.comparison import compared_with
 from ledger.reports.completeness import read_not_booked
+from ledger.reports.conversion_notes import read_conversion_notes
+from ledger.reports.conversion_words import conversion_words
 from ledger.reports.extent import first_request, read_data_through
 from ledger.reports.plan import PART
 from ledger.reports.selection import Basis, Selection
@@ -40,10 +42,11 @@ class ReportOptions:
     sort: str | None = None
     top: int | None = None
     compare: str | None = None
+    list_prices: bool = False
 
     def __post_init__(self) -> None:
         """Checks all that needs no ledger."""
-        report_columns(self.by, compared=self.compare is not None, sort=self.sort)
+        report_columns(self.by, compared=self.compare is not None, sort=self.sort, list_prices=self.list_prices)
         for tag in self.tags:
             if not tag.partition("=")[0] or "=" not in tag:
                 raise LedgerError(f"--tag {tag!r} isn't a filter: give KEY=VALUE, such as team=search")
@@ -75,6 +78,7 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
         read = snapshot.spend
         spend, parts = parted(read(replace(selection, dimensions=(*selection.dimensions, PART))))
         data_through = read_data_through(snapshot, selection, last_usage(spend.rows))
+        doubts = read_conversion_notes(snapshot, selection, data_through)
         not_booked = read_not_booked(connection, selection)
         calls = read_unbooked_calls(connection, selection, database.zone)
         unknown = unknown_in_selection(connection, selection, spend.rows, database.rollup_tags)
@@ -83,13 +87,16 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
             earlier = Earlier(read(options.selection(compared.span, zone)), compared.span)
             first = first_request(connection, Selection(zone), ledger_zone=database.zone)
             compared = compared.with_usage(first, zone, is_empty=not earlier.spend.rows)
-    report = build_report(spend, selection, span, layout=Layout(options.sort, options.top), earlier=earlier)
+    report = build_report(
+        spend, selection, span, layout=Layout(options.sort, options.top, options.list_prices), earlier=earlier
+    )
     notes = []
     if spend.reason is not None:
         notes.append(f"read from the charges themselves, not from the roll-ups: {spend.reason}")
     if not report.rows:
         notes.append("nothing was selected: no charge is in this period with these filters")
     notes += unknown
+    notes += map(conversion_words, doubts)
     return replace(
         report,
         data_through=data_through,
@@ -98,4 +105,5 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
         parts_usd_nano=parts,
         compared=compared,
         not_booked=not_booked,
+        conversion_notes=doubts,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from operator import itemgetter
@@ -21,7 +21,7 @@ from ledger.reports.sums import DAYS_BEFORE_EPOCH, sums_of_charges, sums_of_roll
 from ledger.store.expressions import joined
 from ledger.values.calendar import month_start
 from ledger.values.instants import iso_text
-from pricing.rate_card import RateEntry
+from pricing.rate_entry import RateEntry
 
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
@@ -95,7 +95,8 @@ def _rows(connection: Connection, plan: Plan, raw_rows: Iterable[Sequence[Any]])
     fixed = itemgetter(*(of[name] for name in FIXED_COLUMNS if name in of))
     none: tuple[Any, ...] = (None, "") if plan.amounts_alone else ()
     usd_rates = read_usd_rates(connection)
-    dimensions = [_reader(dimension, plan, of) for dimension in plan.selection.dimensions]
+    services = _service_tiers(connection) if "service_tier" in plan.selection.dimensions else {}
+    dimensions = [_reader(dimension, plan, of, services) for dimension in plan.selection.dimensions]
     tags_match = tag_filter(plan.selection, of.get("tags"))
     totals: dict[tuple[Any, ...], tuple[list[int], int | None]] = {}
     for raw in raw_rows:
@@ -122,7 +123,11 @@ def _sums(found: Sequence[int]) -> Sums:
 Reader: TypeAlias = Callable[[Sequence[Any]], str | None]
 
 
-def _reader(dimension: str, plan: Plan, of: dict[str, int]) -> Reader:
+def _service_tiers(connection: Connection) -> dict[int, str]:
+    return {number: entry.service for number, entry in read_rate_entries(connection).items()}
+
+
+def _reader(dimension: str, plan: Plan, of: dict[str, int], services: Mapping[int, str]) -> Reader:
     """Makes a function from a grouped row to its value of a dimension."""
     if dimension.startswith(TAG_PREFIX):
         tags, key = of["tags"], dimension.removeprefix(TAG_PREFIX)
@@ -136,7 +141,8 @@ def _reader(dimension: str, plan: Plan, of: dict[str, int]) -> Reader:
         return _month_reader(plan, of)
     if dimension == "month":
         return itemgetter(of["posted_month" if plan.selection.basis == "posted" else "occurred_month"])
-    return itemgetter(of[KEY_COLUMN[dimension]])
+    read = itemgetter(of[KEY_COLUMN[dimension]])
+    return (lambda raw: services.get(read(raw))) if dimension == "service_tier" else read
 
 
 def _month_reader(plan: Plan, of: dict[str, int]) -> Reader:

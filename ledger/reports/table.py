@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from ledger.errors import LedgerError
 from ledger.reports.comparison import Compared
 from ledger.reports.completeness import NotBooked
+from ledger.reports.conversion_notes import ConversionNote
 from ledger.reports.dimensions import check_dimension
 from ledger.reports.plan import ADJUSTMENT, CORRECTION
 from ledger.reports.selection import Selection
@@ -17,7 +18,7 @@ from ledger.reports.tally import Dimensions, Tally, tallied
 from ledger.values.periods import Span
 from pricing.money import divide_half_even
 from pricing.names import did_you_mean, with_question
-from pricing.rate_card import tier_order
+from pricing.rate_entry import tier_order
 
 Kind: TypeAlias = Literal["text", "count", "money", "usd", "percent"]
 Cell: TypeAlias = str | int | None
@@ -46,6 +47,7 @@ MEASURES = (
     ReportColumn("cache_savings_usd", "usd"),
 )
 AMOUNT = ReportColumn("amount", "money")
+LIST_PRICES = (ReportColumn("list_usd", "usd"), ReportColumn("saved_usd", "usd"))
 COMPARISON = (
     ReportColumn("previous_usd", "usd"),
     ReportColumn("change_usd", "usd"),
@@ -55,10 +57,14 @@ COMPARISON = (
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The order of rows, by a column (None: by time where that is a dimension, dearest first), and how many."""
+    """The order of rows, by a column (None: by time where that is a dimension, dearest first), and how many.
+
+    With `list_prices` columns say what usage would have cost without contracts, and what these saved.
+    """
 
     sort: str | None = None
     top: int | None = None
+    list_prices: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,7 @@ class Report:
     """The part of the total that is corrections of closed months and adjustments, where there are any."""
     compared: Compared | None = None
     not_booked: NotBooked = field(default_factory=NotBooked)
+    conversion_notes: tuple[ConversionNote, ...] = ()
 
     @property
     def corrections_usd_nano(self) -> int:
@@ -97,7 +104,7 @@ class Report:
 
 
 def report_columns(
-    dimensions: Sequence[str], *, compared: bool = False, sort: str | None = None
+    dimensions: Sequence[str], *, compared: bool = False, sort: str | None = None, list_prices: bool = False
 ) -> tuple[ReportColumn, ...]:
     """Returns the columns in order; LedgerError for an unknown dimension, or one to sort by that isn't among them."""
     for dimension in dimensions:
@@ -105,6 +112,8 @@ def report_columns(
     columns = [*(ReportColumn(dimension, "text") for dimension in dimensions), *MEASURES]
     if "currency" in dimensions:
         columns.append(AMOUNT)
+    if list_prices:
+        columns += LIST_PRICES
     if compared:
         if "day" in dimensions or "month" in dimensions:
             raise LedgerError(
@@ -128,7 +137,9 @@ def build_report(
 ) -> Report:
     """Builds the report of a selection's spend; rows that only the earlier span has are shown too."""
     layout = layout or Layout()
-    columns = report_columns(selection.dimensions, compared=earlier is not None, sort=layout.sort)
+    columns = report_columns(
+        selection.dimensions, compared=earlier is not None, sort=layout.sort, list_prices=layout.list_prices
+    )
     tallies, whole = tallied(spend)
     before, whole_before = tallied(earlier.spend) if earlier else ({}, Tally())
 
@@ -151,6 +162,8 @@ def _cells(tally: Tally, columns: Iterable[ReportColumn]) -> list[Cell]:
     if AMOUNT in columns:
         amounts = list(tally.amount_nano.values())
         cells.append(sum(amounts) if len(amounts) <= 1 else None)
+    if LIST_PRICES[0] in columns:
+        cells += [tally.list_usd_nano, tally.list_usd_nano - tally.usd_nano]
     return cells
 
 

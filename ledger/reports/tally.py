@@ -6,14 +6,14 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from operator import add
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from ledger.reports.plan import Sums
 from ledger.reports.spend import SelectedSpend, SpendRow
 from ledger.values.amounts import CREDITS
 from ledger.values.spend import Convertible
-from pricing.money import PICO_PER_NANO, round_usd
-from pricing.rate_card import RateEntry
+from pricing.money import PICO_PER_NANO, divide_half_even, round_usd
+from pricing.rate_entry import RateEntry
 
 Dimensions: TypeAlias = tuple[str | None, ...]
 
@@ -30,17 +30,19 @@ class Tally:
     convertible_nano: Convertible = field(default_factory=Convertible)
     saved_pico: Convertible = field(default_factory=Convertible)
     storage_nano: Convertible = field(default_factory=Convertible)
+    listed_pico: Convertible = field(default_factory=Convertible)
 
-    def add(self, row: SpendRow, saving_pico: int) -> None:
-        """Adds a row whose cached tokens each saved `saving_pico` of its currency."""
+    def add(self, row: SpendRow, price: Price) -> None:
+        """Adds a row of that price."""
         sums, per_usd_nano = row.sums, row.per_usd_nano
         self.counts = list(map(add, self.counts, tuple(sums)[_COUNTS]))
         if row.currency == CREDITS:
             self.credits_nano = list(map(add, self.credits_nano, tuple(sums)[_AMOUNTS]))
         self.amount_nano[row.currency] += sums.amount_nano
         self.convertible_nano[per_usd_nano] += sums.amount_nano
-        self.saved_pico[per_usd_nano] += sums.cached_input_tokens * saving_pico
+        self.saved_pico[per_usd_nano] += sums.cached_input_tokens * price.saving_pico
         self.storage_nano[per_usd_nano] += sums.cache_storage_nano
+        self.listed_pico[per_usd_nano] += price.listed_pico(sums)
 
     @property
     def is_nothing(self) -> bool:
@@ -55,16 +57,20 @@ class Tally:
     def savings_usd_nano(self) -> int:
         return round_usd(self.saved_pico.usd / PICO_PER_NANO)
 
+    @property
+    def list_usd_nano(self) -> int:
+        return round_usd(self.listed_pico.usd / PICO_PER_NANO)
+
 
 def tallied(spend: SelectedSpend) -> tuple[dict[Dimensions, Tally], Tally]:
     """Adds up by dimensions, except those voided whole, and over all."""
     tallies: dict[Dimensions, Tally] = {}
-    savings: dict[tuple[int | None, str], int] = {}
+    prices: dict[tuple[int | None, str], Price] = {}
     for row in spend.rows:
-        price = (row.rate_entry_id, row.tier)
-        if price not in savings:
-            savings[price] = saving_pico(spend.rate_entries, *price)
-        tallies.setdefault(row.dimensions, Tally()).add(row, savings[price])
+        key = (row.rate_entry_id, row.tier)
+        if key not in prices:
+            prices[key] = price_of(spend.rate_entries, *key)
+        tallies.setdefault(row.dimensions, Tally()).add(row, prices[key])
     return {key: tally for key, tally in tallies.items() if not tally.is_nothing}, tally_of_all(spend)
 
 
@@ -76,7 +82,7 @@ def tally_of_all(spend: SelectedSpend) -> Tally:
     tally = Tally()
     for price, sums in by_price.items():
         whole = SpendRow((), *price, Sums(*map(sum, zip(*sums, strict=True))), None)
-        tally.add(whole, saving_pico(spend.rate_entries, whole.rate_entry_id, whole.tier))
+        tally.add(whole, price_of(spend.rate_entries, whole.rate_entry_id, whole.tier))
     return tally
 
 
@@ -92,6 +98,34 @@ def parted(spend: SelectedSpend) -> tuple[SelectedSpend, dict[str, int]]:
             parts.setdefault(part, Convertible())[row.per_usd_nano] += row.sums.amount_nano
     rows = [row._replace(dimensions=row.dimensions[:-1]) for row in spend.rows]
     return replace(spend, rows=rows), {part: round_usd(nano.usd) for part, nano in parts.items()}
+
+
+class Price(NamedTuple):
+    """The price that charges of a row share: what a cached token saves, and under a contract the list's and its own."""
+
+    saving_pico: int = 0
+    entry: RateEntry | None = None
+    tier_label: str = ""
+
+    def listed_pico(self, sums: Sums) -> int:
+        """Returns pico of the currency at list price, tokens x rates unrounded; without contract what was charged."""
+        entry, booked_pico = self.entry, sums.amount_nano * PICO_PER_NANO
+        if entry is None or entry.listed is None:
+            return booked_pico
+        tier = next((tier for tier in entry.listed.tiers if tier.label == self.tier_label), None)
+        if tier is None:  # storage, whose token-hours no row has: in proportion to what was charged
+            own_pico, list_pico = entry.cache_storage_pico, entry.listed.cache_storage_pico
+            return divide_half_even(booked_pico * list_pico, own_pico) if own_pico and list_pico else booked_pico
+        uncached = sums.input_tokens - sums.cached_input_tokens
+        cached_pico = sums.cached_input_tokens * (tier.cached_input_pico or 0)
+        return uncached * tier.input_pico + cached_pico + sums.output_tokens * tier.output_pico
+
+
+def price_of(entries: Mapping[int, RateEntry], entry_id: int | None, tier_label: str) -> Price:
+    """Returns the price of a row's charges; an adjustment has none."""
+    if entry_id is None:
+        return Price()
+    return Price(saving_pico(entries, entry_id, tier_label), entries[entry_id], tier_label)
 
 
 def saving_pico(entries: Mapping[int, RateEntry], entry_id: int | None, tier_label: str) -> int:

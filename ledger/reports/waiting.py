@@ -18,8 +18,9 @@ from ledger.values.instants import parse_iso
 from ledger.values.spend import Convertible
 from pricing.charge import Charge, price_entry, price_storage
 from pricing.money import round_usd
-from pricing.rate_card import RateCard, RateEntry
-from pricing.usage import TokenUsage, check_service_tier
+from pricing.rate_card import RateCard
+from pricing.rate_entry import RateEntry
+from pricing.usage import TokenUsage
 
 # Its request is booked with other facts: whether more or less is due is undecided.
 CONFLICT = "conflict"
@@ -132,8 +133,7 @@ def _price(line: _Line, fields: Mapping[str, Any], cards: Mapping[str, RateCard]
     if card is None or model is None or at is None or not line.complete:
         return None
     try:
-        check_service_tier(fields.get("service_tier"))
-        charge = _charge(card.entry_at(model, at), fields, at)
+        charge = _charge(card.entry_at(model, at, fields.get("service_tier")), fields, at)
         conversion = card.conversion_at(at)
     except ValueError:  # a PricingError is one
         return None

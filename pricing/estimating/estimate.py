@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from pricing.charge import Charge
-    from pricing.rate_card import RateCard, RateEntry
+    from pricing.rate_card import RateCard
+    from pricing.rate_entry import RateEntry
 
 NO_TOKENS = TokenRange(0, 0, 0)
 

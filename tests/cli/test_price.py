@@ -32,8 +32,8 @@ CARDS = {"evolink": (EVOLINK, "CRD", Decimal(72)), "volcengine": (VOLCENGINE, "C
 BOUNDS = (32_000, 128_000, 256_000)
 EDGES = [(31_999, 0), (32_000, 0), (32_001, 1), (127_999, 1), (128_000, 1), (128_001, 2), (256_000, 2)]
 KEYS = [
-    "schema", "provider", "model", "card", "tier", "tier_output", "effective_from", "currency", "input_tokens",
-    "cached_input_tokens", "output_tokens", "lines", "amount", "usd",
+    "schema", "provider", "model", "card", "tier", "tier_output", "service_tier", "effective_from", "currency",
+    "input_tokens", "cached_input_tokens", "output_tokens", "lines", "amount", "usd",
 ]  # fmt: skip
 
 

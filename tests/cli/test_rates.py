@@ -47,7 +47,7 @@ def booked(url: str) -> list[tuple[Any, ...]]:
 
 def test_list_shows_every_tier_of_every_built_in_card_without_a_ledger(cli: Cli, tmp_path: Path) -> None:
     found = cli("rates", "list", "--json").ok().json["rows"]
-    assert len(found) == 2 * 4 * 3 + 4 + 3
+    assert len(found) == 2 * 4 * 3 + 2 * 4 + 3
     [row] = [row for row in found if (row["provider"], row["model"], row["tier"]) == ("evolink", CODE, "128000")]
     assert {name: row[name] for name in ("input", "cached_input", "output", "cache_storage_per_hour", "currency")} == {
         "input": "48", "cached_input": "6.4", "output": "240", "cache_storage_per_hour": "0.17", "currency": "CRD"

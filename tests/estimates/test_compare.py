@@ -18,7 +18,8 @@ from ledger.estimates.changes.document import WorkloadChange
 from ledger.estimates.changes.tier_moves import dearest
 from ledger.estimates.workloads.read_document import read_workloads
 from pricing.money import format_usd
-from pricing.rate_card import PromptTier, RateCard
+from pricing.rate_card import RateCard
+from pricing.rate_entry import PromptTier
 from tests.helpers.changes import AT, CODE, EVOLINK, LITE, MINI, VOLCENGINE, changed_card, document, side, usd, workload
 
 MILLION = 1_000_000

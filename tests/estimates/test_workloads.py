@@ -22,7 +22,8 @@ from pricing import load_rate_cards
 from pricing.estimating.calibration import TokenRange
 from pricing.estimating.counting import PromptCount, PromptText
 from pricing.estimating.tokens import count_all
-from pricing.rate_card import RateCard, RateEntry
+from pricing.rate_card import RateCard
+from pricing.rate_entry import RateEntry
 from tests.helpers.workloads import AT, LITE, MILLION, MINI, OPEN, PRO, Project, chat, in_usd, inputs, tea
 
 

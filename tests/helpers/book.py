@@ -20,7 +20,8 @@ from ledger.store.database import Database
 from ledger.store.opening import create_database, open_ledger
 from pricing.catalog import load_rate_cards
 from pricing.charge import price_entry, price_storage
-from pricing.rate_card import RateCard, RateEntry
+from pricing.rate_card import RateCard
+from pricing.rate_entry import RateEntry
 from pricing.usage import TokenUsage
 
 CODE, PRO, LITE, MINI = (f"doubao-seed-2.0-{name}" for name in ("code", "pro", "lite", "mini"))

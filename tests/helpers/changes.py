@@ -21,7 +21,7 @@ from ledger.estimates.workloads.document import (
 from pricing import RateCard, TokenUsage, load_rate_cards
 from pricing.charge import price_entry
 from pricing.money import NANO, divide_half_even, format_nano, format_usd
-from pricing.rate_card import RateEntry
+from pricing.rate_entry import RateEntry
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 CODE, PRO, LITE, MINI = (f"doubao-seed-2.0-{name}" for name in ("code", "pro", "lite", "mini"))

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from ledger.pages.figures.bridge.bridge import bridge_between
-from ledger.pages.figures.values import Bridge, Cause
+from ledger.reports.bridge.bridge import bridge_between
+from ledger.reports.bridge.values import Bridge, Cause
 from ledger.reports.plan import CORRECTION, Sums
 from ledger.reports.spend import SelectedSpend, SpendRow
 from pricing.money import NANO, PICO_PER_NANO
-from pricing.rate_card import PromptTier, RateEntry
+from pricing.rate_entry import PromptTier, RateEntry
 
 BOUNDS = (32_000, 128_000)
 PRO, LITE = "pro", "lite"

@@ -12,14 +12,11 @@ from ledger.budgets.forecast import Forecast
 from ledger.budgets.status import BudgetStatus
 from ledger.pages.figures.month import Close, MonthFigures, Totals
 from ledger.pages.figures.values import (
-    Bridge,
     CacheEconomics,
-    Cause,
     Crossing,
     Days,
     Lever,
     MonthPart,
-    Movement,
     Oddity,
     Ranked,
     WalletLine,
@@ -27,6 +24,7 @@ from ledger.pages.figures.values import (
 from ledger.pages.view.blocks import Section, Table
 from ledger.pages.view.page import page_of
 from ledger.pages.view.words import plain
+from ledger.reports.bridge.values import Bridge, Cause, Movement
 from ledger.reports.completeness import Completeness, NotBooked
 from ledger.values.amounts import Amount
 from ledger.values.budget import Budget

@@ -90,8 +90,7 @@ def test_a_response_as_the_sdk_dumps_it() -> None:
         ),
         ({"output_tokens_details": {"thinking_tokens": 31}}, "reasoning_exceeds_output", "31"),
         ({"output_tokens_details": 5}, "invalid_usage", "usage.output_tokens_details 5"),
-        ({"service_tier": "priority"}, "unpriced_service_tier", "'priority'"),
-        ({"service_tier": "batch"}, "unpriced_service_tier", "'batch'"),
+        ({"service_tier": "two words"}, "unknown_service_tier", "(a text of 9 characters)"),
         ({"speed": "fast"}, "unknown_usage", "usage.speed"),
         ({"inference_geo": "us"}, "unknown_usage", "usage.inference_geo"),
         ({"server_tool_use": {"computer_requests": 1}}, "unknown_usage", "usage.server_tool_use.computer_requests 1"),
@@ -149,8 +148,23 @@ def test_a_message_of_something_else_is_refused() -> None:
     turn = {"type": "message", "role": "user", "content": "hi", "id": "m"}
     assert only_rejection(parse_object(turn)).reason == "unknown_object"
     assert only_rejection(parse_object(message(id=..., occurred_at=AT))).reason == "missing_id"
-    batch = {"custom_id": "a", "result": {"type": "succeeded", "message": message()}}
-    assert only_rejection(parse_object(batch)).reason == "unpriced_service"
+
+
+def test_a_service_tier_is_kept_for_its_price() -> None:
+    for tier in ("priority", "batch"):
+        assert only_record(parse_object(used(service_tier=tier))).service_tier == tier
+        events = [start(service_tier=tier), delta(), STOP]
+        assert only_record(parse_object(enveloped(events))).service_tier == tier
+
+
+def test_a_line_of_a_batch_job_was_served_as_batch() -> None:
+    line = {"custom_id": "a", "result": {"type": "succeeded", "message": message()}}
+    assert only_rejection(parse_object(line)).reason == "missing_time"
+    found = only_record(parse_object(line | {"occurred_at": AT}))
+    assert (found.request_id, found.service_tier, counts(found)) == ("msg_01", "batch", (100, 60, 30, 20))
+    for kind in ("errored", "canceled", "expired"):
+        assert told(read(lines([{"custom_id": "a", "result": {"type": kind}}]))) == [(1, "ignored")]
+    assert only_rejection(parse_object({"custom_id": "a", "result": {"type": "x"}})).reason == "unpriced_service"
 
 
 # --- streams --------------------------------------------------------------------------------------------------------
@@ -248,7 +262,6 @@ def test_the_usage_of_the_end_holds(events: list[dict[str, Any]], expected: tupl
         ([delta(), STOP], "missing_id"),
         ([start(), delta() | {"usage": 5}, STOP], "invalid_usage"),
         ([start(), delta(cache_creation_input_tokens=9), STOP], "cache_write_tokens"),
-        ([start(service_tier="batch"), delta(), STOP], "unpriced_service_tier"),
         ([start(), delta(zz_tokens=4), STOP], "unknown_usage"),
     ],
 )

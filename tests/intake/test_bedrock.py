@@ -115,7 +115,7 @@ def test_a_total_may_be_left_out() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"serviceTier": {"type": "flex"}}, "unpriced_service_tier"),
+        ({"serviceTier": {"type": "two words"}}, "unknown_service_tier"),
         ({"performanceConfig": {"latency": "optimized"}}, "unknown_usage"),
         ({"ResponseMetadata": {}, "occurred_at": AT}, "missing_id"),
         ({"ResponseMetadata": "x", "occurred_at": AT}, "missing_id"),
@@ -131,6 +131,7 @@ def test_how_it_was_served_and_what_is_missing(changes: dict[str, Any], reason: 
 def test_the_standard_service_is_the_cards() -> None:
     whole = converse(serviceTier={"type": "default"}, performanceConfig={"latency": "standard"})
     assert only_record(parse_object(whole)).service_tier == "default"
+    assert only_record(parse_object(converse(serviceTier={"type": "flex"}))).service_tier == "flex"
 
 
 def test_tools_and_guardrails_are_billed_apart() -> None:
@@ -161,7 +162,7 @@ def test_a_stream_is_the_response_of_its_metadata_event() -> None:
 
 
 def test_how_a_stream_was_served_is_in_its_metadata_event() -> None:
-    assert only_rejection(parse_object(streamed(serviceTier={"type": "flex"}))).reason == "unpriced_service_tier"
+    assert only_record(parse_object(streamed(serviceTier={"type": "flex"}))).service_tier == "flex"
     assert only_rejection(parse_object(streamed(performanceConfig={"latency": "optimized"}))).reason == "unknown_usage"
 
 

@@ -132,7 +132,6 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
         [first(), chunk(choices=[EMPTY | {"finish_reason": "stop", "usage": chat_usage(n)} for n in (1, 2)])],
         "unknown_usage",
     ),
-    "another tier": ([first(service_tier="flex"), stop(service_tier="flex", usage=WHOLE)], "unpriced_service_tier"),
     "text without usage": ([text_chunk(), text_chunk(finish="stop")], "missing_usage"),
 }
 

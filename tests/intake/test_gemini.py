@@ -132,7 +132,7 @@ def test_a_count_of_zero_is_left_out() -> None:
         ),
         ({"promptTokensDetails": ["secret"]}, "unknown_usage", "usageMetadata.promptTokensDetails (a text"),
         ({"promptTokensDetails": 5}, "unknown_usage", "usageMetadata.promptTokensDetails 5"),
-        ({"serviceTier": "flex"}, "unpriced_service_tier", "'flex'"),
+        ({"serviceTier": "two words"}, "unknown_service_tier", "(a text of 9 characters)"),
         ({"trafficType": "PROVISIONED_THROUGHPUT"}, "unknown_usage", "usageMetadata.trafficType"),
         ({"responseTokenCount": 5}, "unknown_usage", "usageMetadata.responseTokenCount 5"),
         ({"prompt_token_count": 99}, "count_mismatch", "both 100 and 99"),
@@ -144,14 +144,16 @@ def test_what_no_card_prices_and_what_contradicts_is_refused(changes: dict[str, 
 
 
 def test_what_stands_beside_a_response_counts_too() -> None:
-    for whole in (generated(service_tier="flex"), generated(service_tier=88), DUMPED | {"service_tier": "flex"}):
-        assert only_rejection(parse_object(whole)).reason == "unpriced_service_tier"
-        assert only_rejection(parse_object({"request": {}, "response": whole})).reason == "unpriced_service_tier"
+    for whole in (generated(service_tier="flex"), DUMPED | {"service_tier": "flex"}):
+        assert only_record(parse_object(whole)).service_tier == "flex"
+        assert only_record(parse_object({"request": {}, "response": whole})).service_tier == "flex"
+    assert only_rejection(parse_object(generated(service_tier=88))).reason == "not_text"
     found = only_record(parse_object(generated(metadata={"project": "search"})))
     assert found.response_metadata == {"project": "search"}
 
 
-def test_a_standard_tier_is_the_cards() -> None:
+def test_a_service_tier_is_kept_for_its_price() -> None:
+    assert only_record(parse_object(used(serviceTier="flex"))).service_tier == "flex"
     assert only_record(parse_object(used(serviceTier="standard"))).service_tier == "default"
 
 
@@ -172,11 +174,11 @@ def test_searches_that_are_billed_are_counted(grounding: object, calls: int) -> 
     assert only_record([item.parsed]).tool_calls == calls
 
 
-def test_lines_of_batch_jobs_are_refused() -> None:
+def test_lines_of_batch_jobs_were_served_as_batch() -> None:
     vertex = {"request": {"contents": []}, "status": "", "response": generated(), "processed_time": AT}
     for line in (vertex, {"key": "a", "response": generated()}):
-        assert only_rejection(parse_object(line)).reason == "unpriced_service"
-    assert only_record(parse_object({"key": "a", "request": {}, "response": generated()})).request_id == "gen-1"
+        assert only_record(parse_object(line)).service_tier == "batch"
+    assert only_record(parse_object({"key": "a", "request": {}, "response": generated()})).service_tier is None
 
 
 # --- streams --------------------------------------------------------------------------------------------------------

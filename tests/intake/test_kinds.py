@@ -96,17 +96,50 @@ def test_a_list_with_counts_of_its_own_is_no_list_of_requests() -> None:
 BATCH_LINES: list[dict[str, Any]] = [
     {"id": "b1", "custom_id": "c1", "response": {"status_code": 200, "body": chat()}, "error": None},
     {"id": "b2", "custom_id": "c2", "response": {"status_code": 200, "request_id": "q", "body": response()}},
-    {"id": "b3", "custom_id": "c3", "response": None, "error": {"code": "expired"}},
-    {"custom_id": "c4", "result": {"type": "succeeded", "message": {"usage": {"input_tokens": 5}}}},
-    {"custom_id": "c5", "request": {"model": "m"}, "response": {"body": response()}},
+    {"custom_id": "c3", "request": {"model": "m"}, "response": {"body": response(service_tier="default")}},
+    {"custom_id": "c4", "response": {"status_code": 500, "body": chat()}, "error": {"code": "late"}},
+    {"custom_id": "c5", "response": {"body": response(service_tier="auto")}},
 ]
 
 
 @pytest.mark.parametrize("line", BATCH_LINES, ids=lambda line: line["custom_id"])
-def test_lines_of_the_batch_api_are_of_a_service_with_prices_of_its_own(line: dict[str, Any]) -> None:
+def test_lines_of_a_batch_jobs_output_were_served_as_batch(line: dict[str, Any]) -> None:
     for input_format in ("auto", "envelope"):
-        found = only_rejection(parse_object(line, input_format))
-        assert (found.reason, found.message.startswith("batch")) == ("unpriced_service", True)
+        found = only_record(parse_object(line, input_format))
+        body = line["response"]["body"]
+        assert (found.service_tier, found.request_id, found.usage is not None) == ("batch", body["id"], True)
+
+
+def test_another_service_tier_that_a_batch_line_states_holds() -> None:
+    line = {"custom_id": "c", "response": {"body": response(service_tier="flex")}}
+    assert only_record(parse_object(line)).service_tier == "flex"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"custom_id": "c", "response": None, "error": {"code": "expired"}},
+        {"custom_id": "c", "error": {"code": "expired"}},
+        {"custom_id": "c", "response": {"status_code": 400, "body": {"error": {"message": "no"}}}},
+        {"custom_id": "c", "response": {"status_code": 200, "body": {"error": {"message": "no"}, "usage": {}}}},
+        {"custom_id": "c", "response": {"status_code": 429}},
+    ],
+    ids=str,
+)
+def test_requests_of_a_batch_job_that_failed_are_none(line: dict[str, Any]) -> None:
+    assert parse_object(line) == [Ignored()]
+
+
+@pytest.mark.parametrize("body", [{}, {"id": "r", "object": "response"}, None, chat(id=None)], ids=str)
+def test_a_batch_line_without_a_whole_response_is_refused(body: object) -> None:
+    found = only_rejection(parse_object({"custom_id": "c", "response": {"status_code": 200, "body": body}}))
+    assert found.reason in ("missing_id", "missing_time", "missing_usage")
+
+
+def test_a_batch_result_that_tells_no_requests_apart_is_refused() -> None:
+    line = {"custom_id": "c", "result": {"type": "succeeded", "message": {"usage": {"input_tokens": 5}}}}
+    found = only_rejection(parse_object(line))
+    assert (found.reason, found.message.startswith("batch")) == ("unpriced_service", True)
 
 
 def test_an_envelope_may_have_a_custom_id() -> None:
@@ -142,9 +175,10 @@ def test_the_tier_asked_for_counts_where_the_response_names_none() -> None:
     for answered in (None, "", ...):
         for body in (response(service_tier=answered), chat(service_tier=answered)):
             asked = {"request": {"service_tier": "flex"}, "response": body}
-            assert only_rejection(parse_object(asked)).reason == "unpriced_service_tier"
+            assert only_record(parse_object(asked)).service_tier == "flex"
             for tier in ("auto", "default", "", None):
-                assert only_record(parse_object(asked | {"request": {"service_tier": tier}})).service_tier is None
+                record = only_record(parse_object(asked | {"request": {"service_tier": tier}}))
+                assert record.service_tier == (tier or None)
     # The response's word goes: the gateway may serve a request at another tier than it asked for.
     served = {"request": {"service_tier": "flex"}, "response": response(service_tier="default")}
     assert only_record(parse_object(served)).service_tier == "default"

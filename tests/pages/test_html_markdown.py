@@ -9,12 +9,13 @@ from html.parser import HTMLParser
 import pytest
 
 from ledger.pages.figures.month import Totals
-from ledger.pages.figures.values import Days, Movement, Ranked
+from ledger.pages.figures.values import Days, Ranked
 from ledger.pages.html import to_html
 from ledger.pages.markdown import to_markdown
 from ledger.pages.view.blocks import Page
 from ledger.pages.view.page import page_of
 from ledger.pages.view.words import LONGEST_NAME, name, plain
+from ledger.reports.bridge.values import Movement
 from tests.helpers.page_figures import CENT, budget_status, march, running_march
 
 NASTY = (

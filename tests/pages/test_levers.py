@@ -20,7 +20,7 @@ from ledger.reports.price_steps import steps_of
 from ledger.values.amounts import Amount
 from ledger.values.budget import Budget
 from pricing.money import NANO
-from pricing.rate_card import PromptTier, RateEntry
+from pricing.rate_entry import PromptTier, RateEntry
 from tests.helpers.book import CODE, LITE, NOON, PRO, Book, Booked, Priced
 from tests.helpers.page_months import month_read
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
 import pytest
 
-from ledger.pages.figures.bridge.movements import TwoMonths, bridge_of, read_two_months
+from ledger.pages.figures.movements import TwoMonths, bridge_of, read_two_months
 from ledger.pages.figures.ranking import Of, ranked
 from ledger.pages.figures.values import Ranked
 from ledger.reports.report import ReportOptions, run_report
@@ -18,12 +18,12 @@ from ledger.store.database import Database
 from ledger.store.opening import open_ledger
 from ledger.values.periods import parse_month
 from tests.conftest import Cli
-from tests.helpers.book import CODE, LITE, MINI, PRO, Book, Booked
+from tests.helpers.book import PRO, Book, Booked
 from tests.helpers.focus import adjust, close, fill, ingest, request
+from tests.helpers.random_charges import random_charges
 
 NOW = datetime(2026, 5, 10, 10, 20, tzinfo=UTC)
 MONTHS = ("2026-01", "2026-02", "2026-03", "2026-04", "2026-05", "2026-06")
-PROJECTS = ("ide", "search", "support")
 
 
 def read_months(database: Database, month: str, *, now: datetime = NOW, **filters: Any) -> TwoMonths:
@@ -65,33 +65,6 @@ def assert_as_reported(database: Database, month: str, **filters: Any) -> None:
         before_nano, after_nano = own.get(movement.project, (0, 0))
         assert abs(movement.before_nano - before_nano) <= 1
         assert abs(movement.after_nano - after_nano) <= 2
-
-
-def random_charges(random: Random) -> list[Booked]:
-    """Charges of four months, some posted late, taken back at once or in a later month, by two cards at odd rates."""
-    booked: list[Booked] = []
-    for _ in range(150):
-        provider = random.choice(["evolink", "evolink", "volcengine"])
-        per_usd = random.choice(["7.2", "7.1234"] if provider == "volcengine" else ["72", "68", "71.234567891"])
-        at = datetime(2026, 2, 1, tzinfo=UTC) + timedelta(seconds=random.randrange(110 * 86_400))
-        inputs, month = random.randrange(100_000), f"{at:%Y-%m}"
-        stored = {"storage": timedelta(hours=random.randrange(1, 50)), "storage_tokens": random.randrange(10**6)}
-        used = {"input_tokens": inputs, "cached_input_tokens": random.randrange(inputs + 1),
-                "output_tokens": random.randrange(10_000)}  # fmt: skip
-        late = month < "2026-05" and random.random() < 0.2
-        booked.append(
-            Booked(
-                project=random.choice(PROJECTS), model=random.choice([CODE, PRO, LITE, MINI]), at=at, provider=provider,
-                per_usd=per_usd, posted_month=f"2026-0{int(month[-1]) + 1}" if late else None,
-                **(stored if random.random() < 0.1 else used),
-            )
-        )  # fmt: skip
-    for number in random.sample(range(1, len(booked) + 1), 30):
-        of = booked[number - 1]
-        month = of.posted_month or f"{of.at:%Y-%m}"
-        later = month if random.random() < 0.5 else f"2026-0{int(month[-1]) + 1}"
-        booked.append(of.reversed(number, posted_month=later))
-    return booked
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -8,7 +8,7 @@ import pytest
 from pricing.card_file import parse_card
 from pricing.errors import RateCardError
 from pricing.money import INT64_MAX, NANO, Conversion, Settlement
-from pricing.rate_card import PromptTier, RateEntry
+from pricing.rate_entry import PromptTier, RateEntry
 
 CARD = """\
 provider = "evolink"

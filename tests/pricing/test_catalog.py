@@ -7,7 +7,7 @@ import pytest
 
 from pricing import RateCard, RateCardError, TokenUsage, load_rate_cards, price_usage
 from pricing.card_file import CardFile, parse_card
-from pricing.catalog import adds_nothing, built_in_card_files, changed_entries, merge_cards, read_card_file
+from pricing.catalog import built_in_card_files, changed_entries, merge_cards, read_card_file
 from pricing.money import NANO
 
 FEBRUARY = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
@@ -138,7 +138,6 @@ def test_a_later_file_that_leaves_the_limits_out_keeps_those_before_its_entry() 
 def test_an_entry_that_differs_by_the_limits_of_its_place_alone_is_identical() -> None:
     current = merged(card_file(model(CODE, price("2026-06-01"))))
     assert changed_entries(current, card_file(model(CODE, price("2026-06-01")))) == []
-    assert adds_nothing(current, card_file(model(CODE, price("2026-06-01"))))
 
 
 def test_a_settlement_holds_from_the_entries_of_its_file_on() -> None:
@@ -223,21 +222,17 @@ def test_the_same_start_with_other_figures_is_named_by_the_key_it_replaces() -> 
     current = merged()
     other = card_file(model(CODE, price("2026-02-01", "50"), price("2026-06-01")))
     assert changed_entries(current, other) == [current.entry_at(CODE, FEBRUARY).key]
-    assert not adds_nothing(current, other)
 
 
 def test_another_conversion_from_the_same_day_is_a_change() -> None:
     other = card_file(conversion("68", "2026-02-01") + conversion("70", "2026-10-01"))
     assert changed_entries(merged(), other) == ["evolink/conversion/2026-02-01"]
-    assert not adds_nothing(merged(), other)
 
 
-def test_a_file_that_says_what_stands_adds_nothing() -> None:
+def test_a_file_that_says_what_stands_changes_nothing() -> None:
     for file in built_in_card_files():
         current = merge_cards(built_in_card_files())[file.provider]
         assert changed_entries(current, file) == []
-        assert adds_nothing(current, file)
-    assert adds_nothing(merged(), card_file(conversion("72", "2026-02-01")))
 
 
 @pytest.mark.parametrize(
@@ -249,12 +244,10 @@ def test_a_file_that_says_what_stands_adds_nothing() -> None:
         model(CODE, aliases='["coder"]'),
     ],
 )
-def test_a_file_that_adds_something_changes_nothing_but_adds(body: str) -> None:
+def test_a_file_that_adds_something_changes_nothing(body: str) -> None:
     assert changed_entries(merged(), card_file(body)) == []
-    assert not adds_nothing(merged(), card_file(body))
 
 
 def test_to_no_card_everything_is_new() -> None:
     first = card_file(conversion("72", "2026-02-01"))
     assert changed_entries(None, first) == []
-    assert not adds_nothing(None, first)

@@ -16,7 +16,7 @@ from pricing import InvalidUsage, MissingRate, TokenUsage, UnknownCard, load_rat
 from pricing.charge import METERS, ChargeLine, price_entry, price_storage
 from pricing.errors import AmountOverflow, NoConversionInEffect, NoRateInEffect, UnknownModel
 from pricing.money import INT64_MAX, Settlement
-from pricing.rate_card import PromptTier, RateEntry
+from pricing.rate_entry import PromptTier, RateEntry
 
 START = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
 CARD = load_rate_cards()["evolink"]

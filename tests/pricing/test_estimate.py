@@ -15,7 +15,7 @@ from pricing.charge import price_entry
 from pricing.errors import MissingRate
 from pricing.estimating.calibration import TokenRange
 from pricing.estimating.estimate import PromptEstimate, estimate_prompt
-from pricing.rate_card import PromptTier, RateEntry
+from pricing.rate_entry import PromptTier, RateEntry
 
 AT = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 CARD = load_rate_cards()["evolink"]

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,17 +15,18 @@ from pricing import Charge, ModelColumn, PricingError, RateCard, TokenUsage, loa
 from pricing.charge import BLOCK_ROWS, BatchCharges, refusal
 from pricing.columns import count_column
 from pricing.money import INT64_MAX, Settlement, divide_half_even
-from pricing.rate_card import ModelRates, PromptTier, RateEntry
+from pricing.rate_card import ModelRates
+from pricing.rate_entry import PromptTier, RateEntry
 
 CARDS = load_rate_cards()
 START = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
 PRO, CODE = "doubao-seed-2.0-pro", "doubao-seed-2.0-code"
 
 
-def expected_row(card: RateCard, model: Any, at: Any, counts: Sequence[Any]) -> tuple[Any, ...]:
+def expected_row(card: RateCard, model: Any, at: Any, counts: Sequence[Any], service: Any = None) -> tuple[Any, ...]:
     """What the scalar rule says of a row, in the shape of `batch_row`."""
     try:
-        charge = price_usage(TokenUsage(*counts), card=card, model=model, at=at)
+        charge = price_usage(TokenUsage(*counts), card=card, model=model, at=at, service_tier=service)
     except PricingError as error:
         return -1, -1, 0, 0, 0, 0, type(error), error.reason, str(error)
     return (*figures(charge), None, None, None)
@@ -51,14 +53,20 @@ def batch_row(charges: BatchCharges, row: int) -> tuple[Any, ...]:
     )
 
 
-def check_equal(card: RateCard, rows: Sequence[tuple[Any, Any, Any, Any, Any]]) -> BatchCharges:
-    """Price (model, at, input, cached, output) rows both ways and compare all figures and messages."""
+def check_equal(card: RateCard, rows: Sequence[tuple[Any, ...]]) -> BatchCharges:
+    """Price (model, at, input, cached, output[, service tier]) rows both ways; compare all figures and messages."""
     columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], [], []]
-    model, at, whole, cached, output = columns
+    model, at, whole, cached, output, *service = columns
     charges = price_batch(
-        card=card, model=model, at=at, input_tokens=whole, cached_input_tokens=cached, output_tokens=output
+        card=card,
+        model=model,
+        at=at,
+        input_tokens=whole,
+        cached_input_tokens=cached,
+        output_tokens=output,
+        service_tier=service[0] if service else None,
     )
-    expected = [expected_row(card, model, at, counts) for model, at, *counts in rows]
+    expected = [expected_row(card, row[0], row[1], row[2:5], *row[5:]) for row in rows]
     assert [batch_row(charges, row) for row in range(len(rows))] == expected
     assert sorted(charges.errors) == list(charges.errors)
     return charges
@@ -73,11 +81,11 @@ WHOLE = [0, 1, 31_999, 32_000, 32_001, 127_999, 128_000, 128_001, 256_000, 256_0
 def test_every_model_at_every_edge_of_both_cards(provider: str) -> None:
     card = CARDS[provider]
     rows = [
-        (model, at, whole, cached, output)
+        (model, at, whole, cached, output, service)
         for model in [*card.models, "doubao-seed-2-0-code-preview-260215", "gpt-4o"]
         for at in (START - dt.timedelta(microseconds=1), START, START + dt.timedelta(days=300))
         for whole in WHOLE
-        for cached in (0, 1, whole // 2, whole, whole + 1)
+        for cached, service in ((0, None), (1, "batch"), (whole // 2, "auto"), (whole, "batch"), (whole + 1, None))
         for output in (0, 1, 200, 201, 128_000, 128_001)
     ]
     charges = check_equal(card, rows)
@@ -100,25 +108,54 @@ limits = st.none() | st.integers(1, 30) | st.just(INT64_MAX)
 
 @st.composite
 def entries(draw: st.DrawFn, model: str, start: dt.datetime) -> RateEntry:
-    ups: list[int | None] = [*draw(bounds)]
-    if not ups or draw(st.booleans()):
-        ups.append(None)
-    tiers = tuple(
-        PromptTier(up, draw(rates_pico), draw(st.none() | rates_pico), draw(rates_pico), output_up_to)
-        for up in ups
-        for output_up_to in [*draw(bounds), None]
-    )
     ends = st.none() | st.integers(1, 3).map(lambda length: start + dt.timedelta(days=length))
-    return RateEntry(
+    entry = RateEntry(
         provider="p",
         currency="CRD",
         model=model,
         effective_from=start,
         effective_to=draw(ends),
-        tiers=tiers,
+        tiers=draw(tiers()),
         max_input_tokens=draw(limits),
         max_output_tokens=draw(limits),
         settlement=draw(maybe_settlement),
+    )
+    served = draw(st.sampled_from([(), (("batch",),), (("flex", "scale"), ("batch",))]))
+    services = tuple(replace(entry, tiers=draw(tiers()), service=each[0], service_names=each) for each in served)
+    entry = replace(entry, services=tuple(draw(agreed(each)) for each in services))
+    return draw(agreed(entry))
+
+
+@st.composite
+def agreed(draw: st.DrawFn, entry: RateEntry) -> RateEntry:
+    """The entry with up to two contracts, one after the other."""
+    cuts = sorted(draw(st.sets(st.integers(0, 4), max_size=3)))
+    spans: Iterable[tuple[int, int | None]] = zip(cuts, [*cuts[1:], None][: len(cuts)], strict=True)
+    contracts = tuple(
+        replace(
+            entry,
+            effective_from=entry.effective_from + dt.timedelta(days=start),
+            effective_to=None if end is None else entry.effective_from + dt.timedelta(days=end),
+            tiers=draw(tiers()),
+            services=(),
+            contract="acme",
+            list_digest=entry.digest,
+        )
+        for start, end in spans
+        if draw(st.booleans())
+    )
+    return replace(entry, contracts=contracts)
+
+
+@st.composite
+def tiers(draw: st.DrawFn) -> tuple[PromptTier, ...]:
+    ups: list[int | None] = [*draw(bounds)]
+    if not ups or draw(st.booleans()):
+        ups.append(None)
+    return tuple(
+        PromptTier(up, draw(rates_pico), draw(st.none() | rates_pico), draw(rates_pico), output_up_to)
+        for up in ups
+        for output_up_to in [*draw(bounds), None]
     )
 
 
@@ -144,11 +181,12 @@ far_times = st.sampled_from(
 bad_times = st.sampled_from([START.replace(tzinfo=None), None, "2026-02-01", START.date(), 0])
 good_counts = st.one_of(st.integers(0, 40), st.integers(0, INT64_MAX))
 bad_counts = st.sampled_from([-1, -(2**63), 2**63, 10**30, True, 1.0, "5", None, float("nan")])
+service_tiers = st.sampled_from([None, "auto", "default", "batch", "flex", "scale", "", "Batch", 5])
 names = st.sampled_from(["a", "b", "c", "a-", "a-x", "a-b-x", "d", "", None, 5])
 
 
 def rows_of(times: st.SearchStrategy[Any], counts: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
-    return st.lists(st.tuples(names, times, counts, counts, counts), max_size=12)
+    return st.lists(st.tuples(names, times, counts, counts, counts, service_tiers), max_size=12)
 
 
 @settings(max_examples=200)

@@ -7,7 +7,8 @@ import pytest
 
 from pricing.errors import InvalidUsage, NoConversionInEffect, NoRateInEffect, UnknownModel
 from pricing.money import NANO, Conversion, Settlement
-from pricing.rate_card import ModelRates, PromptTier, RateCard, RateEntry, format_instant, tier_order
+from pricing.rate_card import ModelRates, RateCard
+from pricing.rate_entry import PromptTier, RateEntry, format_instant, tier_order
 
 FEBRUARY = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
 MAY = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)

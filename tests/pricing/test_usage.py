@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.errors import InvalidUsage, PricingError, UnpricedUsage, described, shown
-from pricing.usage import TokenUsage, check_service_tier, check_total, check_unpriced_tokens, clock_hours, epoch_us
+from pricing.usage import TokenUsage, check_total, check_unpriced_tokens, clock_hours, epoch_us
 
 MOST = 2**63 - 1
 FIELDS = ["input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens"]
@@ -78,18 +78,6 @@ def test_a_total_is_checked_where_it_is_present() -> None:
     assert no.value.reason == "total_mismatch"
     with pytest.raises(InvalidUsage, match="total_tokens true is bool"):
         check_total(True, usage)
-
-
-@pytest.mark.parametrize("service_tier", [None, "auto", "default"])
-def test_priced_service_tiers_pass(service_tier: str | None) -> None:
-    check_service_tier(service_tier)
-
-
-@pytest.mark.parametrize("service_tier", ["flex", "priority", "", "Default", 1, ["auto"]])
-def test_other_service_tiers_have_no_price(service_tier: object) -> None:
-    with pytest.raises(UnpricedUsage, match=r"service_tier .* has no price") as refused:
-        check_service_tier(service_tier)
-    assert refused.value.reason == "unpriced_service_tier"
 
 
 @pytest.mark.parametrize("kind", ["audio_tokens", "cache_write_tokens"])

@@ -24,7 +24,7 @@ from tests.helpers.readers import as_reader
 COMMANDS = [
     ["report", "--json"], ["status", "--json"], ["verify", "--json"], ["db", "check"], ["db", "current"],
     ["export", "charges", "--month", "2026-02"], ["batches", "--json"], ["quarantine", "list", "--json"],
-    ["rates", "list", "--json"],
+    ["rates", "list", "--json"], ["whatif", "--month", "2026-02", "--json"],
     ["price", "--model", "doubao-seed-2.0-pro", "--input-tokens", "1", "--json"],
     ["close", "2026-02", "--dry-run", "--force", "--reason", "x", "--json"],
 ]  # fmt: skip

@@ -42,7 +42,7 @@ OWNERS = (
 READING = (
     ("report", "--json"), ("status", "--json"), ("verify", "--json"), ("db", "check"), ("db", "current", "--json"),
     ("batches", "--json"), ("quarantine", "list", "--json"), ("rates", "list", "--json"), ("budget", "list", "--json"),
-    ("export", "charges", "--month", "2026-02"),
+    ("export", "charges", "--month", "2026-02"), ("whatif", "--month", "2026-02", "--cap-input", "100", "--json"),
 )  # fmt: skip
 WRITING = (
     ("ingest", "-"),

@@ -21,7 +21,8 @@ from ledger.values.instants import from_microseconds
 from pricing.charge import price_entry
 from pricing.errors import PricingError
 from pricing.money import NANO, divide_half_even
-from pricing.rate_card import RateCard, RateEntry
+from pricing.rate_card import RateCard
+from pricing.rate_entry import RateEntry
 from pricing.usage import TokenUsage
 
 Parts: TypeAlias = Counter[int | None]
@@ -87,7 +88,8 @@ class Repricing:
     def _as_model(self, model: str, charge: ChargeRow, facts: Facts, usage: TokenUsage) -> int | None:
         if charge.tier == STORAGE_TIER or model == charge.billed_model:
             return charge.amount_nano  # all models share the price of storage
-        entry = self.card.models[model].entry_at(from_microseconds(facts.occurred_at))
+        service = None if charge.rate_entry_id is None else self.entries[charge.rate_entry_id].service
+        entry = self.card.models[model].entry_at(from_microseconds(facts.occurred_at), service)
         return None if entry is None else _price(entry, usage)
 
     def _with_variant(self, cause: Cause, charge: ChargeRow, usage: TokenUsage) -> int | None:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from ledger.audit.reconcile.booked import Booked, occurred_within, of_requests, read_adjustments, read_booked
+from ledger.audit.reconcile.conversion import read_statement_note
 from ledger.audit.reconcile.look_up import DAY, IDS_AT_ONCE, Reader, per_usd_at
 from ledger.audit.reconcile.results import Basis, Reconciliation, Result, collect
 from ledger.audit.reconcile.sides import Grain, Measure, Sides
@@ -76,6 +77,7 @@ def reconcile_statement(
         reader = Reader(connection, card, measure, basis)
         result = collect(sides, measure, basis, reader, keep_all=keep_all)
         result.outside = outside
+        result.conversion_note = read_statement_note(connection, sides, basis, card)
         result.unknown_models = _unknown_models(sides, card)
         result.stray_days = days.stray(statement.unmapped_days)
         result.adjustments_nano = _adjustments(connection, provider, period, database.zone)

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 from zoneinfo import ZoneInfo
 
 from ledger.audit.reconcile.sides import Grain, Measure, Sides
+from ledger.reports.conversion_notes import ConversionNote
 from ledger.values.periods import Span
 from ledger.values.spend import Convertible
 from pricing.money import usd_fraction
@@ -111,6 +112,7 @@ class Reconciliation:
     adjustments_nano: Mapping[str, int] = field(default_factory=dict)
     unknown_models: Mapping[str, str] = field(default_factory=dict)
     stray_days: Mapping[str, str] = field(default_factory=dict)
+    conversion_note: ConversionNote | None = None
     _net: Convertible = field(default_factory=Convertible)
     _rounding: Convertible = field(default_factory=Convertible)
     _gross: Convertible = field(default_factory=Convertible)

@@ -12,7 +12,6 @@ from ledger.store.expressions import column_within
 from ledger.store.tables import charges, usage_records
 from pricing.card_file import CardFile
 from pricing.catalog import changed_entries
-from pricing.errors import PricingError
 from pricing.money import Conversion, format_nano
 from pricing.rate_card import RateCard
 
@@ -50,7 +49,7 @@ def _overrule_conversions(connection: Connection, current: RateCard | None, file
 
 
 def _facts(card: RateCard) -> set[str]:
-    facts = {f"entry {entry.key}" for model in card.models.values() for entry in model.entries}
+    facts = {f"entry {entry.key}" for entry in card.entries()}
     facts |= {f"model {model.id} known as {alias}" for model in card.models.values() for alias in model.aliases}
     facts |= {f"conversion {_words(conversion)}" for conversion in card.conversions}
     return facts
@@ -94,19 +93,18 @@ def charges_priced_otherwise(connection: Connection, provider: str) -> int:
     )
     cuts = sorted(
         {conversion.effective_from for conversion in card.conversions}
-        | {entry.effective_from for model in card.models.values() for entry in model.entries}
+        | {day for entry in card.entries() for day in (entry.effective_from, entry.effective_to) if day is not None}
     )
     for model in card.models.values():
         for start, end in zip(cuts, [*cuts[1:], None], strict=True):
-            try:
-                entry_id = pins.entry(card.entry_at(model.id, start))
-            except PricingError:
+            entries = [pins.entry(entry) for entry in card.prices_at(model.id, start)]
+            if not entries:
                 continue
             conversion_id = pins.conversion(provider, card.conversion_at(start))
             query = live.where(
                 charges.c.billed_model == model.id,
                 column_within(usage_records.c.occurred_at, start, end),
-                or_(charges.c.rate_entry_id != entry_id, charges.c.conversion_id != conversion_id),
+                or_(charges.c.rate_entry_id.not_in(entries), charges.c.conversion_id != conversion_id),
             )
             count += int(connection.execute(query).scalar_one())
     return count

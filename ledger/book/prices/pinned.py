@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, Row, select
 from ledger.errors import LedgerError
 from ledger.store.tables import conversions, rate_entries, rollup_keys
 from pricing.money import Conversion
-from pricing.rate_card import RateEntry
+from pricing.rate_entry import RateEntry
 
 
 def read_usd_rates(connection: Connection) -> dict[int | None, int | None]:
@@ -21,9 +22,24 @@ def read_usd_rates(connection: Connection) -> dict[int | None, int | None]:
 
 
 def read_rate_entries(connection: Connection, ids: Collection[int] | None = None) -> dict[int, RateEntry]:
-    """Reads price entries by id: those asked for, or all that the ledger has pinned."""
-    rows = connection.execute(select(rate_entries.c.id, rate_entries.c.content))
-    return {number: RateEntry.from_content(content) for number, content in rows if ids is None or number in ids}
+    """Reads price entries by id: those asked for, or all that the ledger has pinned; with those of a contract its list.
+
+    LedgerError where the list's is gone, as only tampering can make it.
+    """
+    rows = connection.execute(select(rate_entries.c.id, rate_entries.c.digest, rate_entries.c.content)).all()
+    found = {row.id: RateEntry.from_content(row.content) for row in rows if ids is None or row.id in ids}
+    if any(entry.list_digest for entry in found.values()):
+        contents = {row.digest: row.content for row in rows}
+        found = {number: _with_list_price(entry, contents) for number, entry in found.items()}
+    return found
+
+
+def _with_list_price(entry: RateEntry, contents: Mapping[str, str]) -> RateEntry:
+    if not entry.list_digest:
+        return entry
+    if entry.list_digest not in contents:
+        raise LedgerError(f"{entry.key} names a list price that isn't there: run 'tollbook verify'")
+    return replace(entry, listed=RateEntry.from_content(contents[entry.list_digest]))
 
 
 class UsedPrices(NamedTuple):

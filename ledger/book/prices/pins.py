@@ -12,7 +12,8 @@ from ledger.store.tables import card_versions, conversions, rate_entries
 from pricing.card_file import CardFile, parse_card
 from pricing.catalog import built_in_card_files, merge_cards
 from pricing.money import Conversion
-from pricing.rate_card import RateCard, RateEntry
+from pricing.rate_card import RateCard
+from pricing.rate_entry import RateEntry
 
 
 class PinnedIds:
@@ -49,9 +50,7 @@ class PinnedIds:
             self._conversions.setdefault((row.provider, row.effective_from, row.per_usd_nano), row.id)
             self._per_usd[row.id] = row.per_usd_nano
         for card in cards:
-            missing = [
-                entry for model in card.models.values() for entry in model.entries if entry.digest not in self.entries
-            ]
+            missing = [entry for entry in card.entries() if entry.digest not in self.entries]
             if missing and adding:
                 self._add_entries(connection, card.provider, missing)
             for entry in missing:
@@ -94,9 +93,8 @@ def _version_ids(connection: Connection, provider: str) -> dict[str, int]:
     found: dict[str, int] = {}
     for place, (number, _file) in enumerate(versions, 1):
         merged = merge_cards([file for _number, file in versions[:place]])[provider]
-        for model in merged.models.values():
-            for entry in model.entries:
-                found.setdefault(entry.digest, number)
+        for entry in merged.entries():
+            found.setdefault(entry.digest, number)
     return found
 
 

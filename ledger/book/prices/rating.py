@@ -8,17 +8,19 @@ from itertools import chain, groupby
 from typing import Any, TypeAlias
 
 from ledger.book.prices.pins import PinnedIds
-from ledger.book.rows import Facts, Rated, columns_of
+from ledger.book.rows import Columns, Facts, Rated, columns_of
 from ledger.values.instants import from_microseconds, to_microseconds
 from pricing.by_card import price_batch
 from pricing.charge import price_storage
 from pricing.columns import ModelColumn
 from pricing.errors import NoConversionInEffect, PricingError, UnknownModel
 from pricing.names import with_question
-from pricing.rate_card import RateCard, format_instant
+from pricing.rate_card import RateCard
+from pricing.rate_entry import STANDARD_NAMES, format_instant
 
 STORAGE_TIER = "none"
 OCCURRED_AT = Facts._fields.index("occurred_at")
+SERVICE_TIER = Facts._fields.index("service_tier")
 COUNTS = tuple(Facts._fields.index(name) for name in ("input_tokens", "cached_input_tokens", "output_tokens"))
 
 
@@ -96,6 +98,7 @@ class Rater:
             input_tokens=counts[0],
             cached_input_tokens=counts[1],
             output_tokens=counts[2],
+            service_tier=_service_tiers(columns),
         )
         conversion_ids, unconverted = self._conversion_ids(card, columns[OCCURRED_AT])
         bad = unconverted | batch.errors
@@ -156,6 +159,15 @@ class Rater:
                 (facts, card.currency, model, differs, entry_id, conversion_id, STORAGE_TIER, 0, 0, 0, amount, amount)
             )
         return Rated(*map(list, zip(*priced, strict=True))) if priced else _joined(())
+
+
+def _service_tiers(columns: Columns) -> list[str | None] | None:
+    """Returns the service tier of each request, None where all are standard; without tokens it needs no price."""
+    stated = columns[SERVICE_TIER]
+    if STANDARD_NAMES.issuperset(set(stated) - {None}):
+        return None
+    counts = zip(*(columns[place] for place in COUNTS), strict=True)
+    return [tier if any(tokens) else None for tier, tokens in zip(stated, counts, strict=True)]
 
 
 def _joined(parts: Sequence[Rated]) -> Rated:

@@ -12,6 +12,7 @@ from ledger.cli.command import command
 from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet, json_row, without_fees
 from ledger.errors import LedgerError
+from ledger.reports.conversion_words import conversion_documents, conversion_words
 from pricing.money import format_nano
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ def close(
             note(f"{each.month}: {objection}")
         if each.unbooked_calls:
             note(f"{each.month}: booked {without_fees(each.unbooked_calls)}")
+        for doubt in each.conversion_notes:
+            note(f"{each.month}: {conversion_words(doubt)}")
     if undated:
         note(f"{undated} in quarantine without a readable time: they are of no month; 'tollbook quarantine list'")
 
@@ -89,7 +92,9 @@ def _sheet(closed: list[Closed], undated: int, *, dry_run: bool) -> Sheet:
     rows = [(each.month, each.number, each.rows.charges, _amounts(each), each.rows.digest) for each in closed]
     document = {
         "closed": [
-            json_row(columns, row) | {"objections": each.objections, "unbooked_tool_calls": each.unbooked_calls}
+            json_row(columns, row)
+            | {"objections": each.objections, "unbooked_tool_calls": each.unbooked_calls}
+            | ({"conversion_notes": conversion_documents(each.conversion_notes)} if dry_run else {})
             for each, row in zip(closed, rows, strict=True)
         ],
         "undated_quarantine": undated,

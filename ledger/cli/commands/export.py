@@ -54,7 +54,14 @@ def charges(app: App, /, *, timezone: str | None, destination: Destination, **pe
     shows=export_options(),
 )
 @posted_month_option
-@click.option("--by", "dimension", metavar="project|tag:KEY", default="project", show_default=True, help="A row each.")
+@click.option(
+    "--by",
+    "dimension",
+    metavar="project|service_tier|tag:KEY",
+    default="project",
+    show_default=True,
+    help="A row each.",
+)
 def chargeback(app: App, *, month: str, dimension: str, destination: Destination) -> None:
     """Write what each project or team owes for a month.
 

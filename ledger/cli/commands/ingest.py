@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from ledger.store.database import Database
 
 
+NEW_LEDGER = (
+    "new ledger: its months are cut in {zone}, which is fixed once usage is booked. For another zone: remove this "
+    "ledger, then 'tollbook db init --timezone Asia/Shanghai' before the first ingest"
+)
+
+
 def parse_tags(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     """Reads `k=v` options as a mapping; one key twice is refused."""
     tags: dict[str, str] = {}
@@ -91,6 +97,11 @@ def parse_tolerance(
     type=click.Choice(get_args(ToolFees)),
     help="Requests whose tools are billed apart: refused, or booked without those fees. Default: [ledger] tool_fees.",
 )
+@click.option(
+    "--service-tier",
+    metavar="S",
+    help="What requests that state none were served as, such as batch. Default: default.",
+)
 @click.option("--strict", is_flag=True, help="One transaction: nothing is recorded if anything is rejected.")
 @click.option("--dry-run", is_flag=True, help="Counts and money by project; nothing is recorded.")
 @click.option(
@@ -111,6 +122,7 @@ def ingest(
     tags: Mapping[str, str],
     assume_cache_storage: bool,
     tool_fees: ToolFees | None,
+    service_tier: str | None,
     strict: bool,
     dry_run: bool,
     tolerated: Callable[[int, int], bool],
@@ -127,7 +139,7 @@ def ingest(
 
     if strict and dry_run:
         raise LedgerError("--strict and --dry-run contradict each other: give one of them")
-    options = RunOptions(provider, source, project, tags, assume_cache_storage, tool_fees)
+    options = RunOptions(provider, source, project, tags, assume_cache_storage, tool_fees, service_tier)
     section = app.config.ledger
     with ExitStack() as stack:
         opened = [stack.enter_context(file) for file in open_sources(files)]
@@ -139,11 +151,7 @@ def ingest(
             database = app.open(create=True)
         check_provider(database, provider or section.provider)
         if database.is_new and not dry_run:
-            note(
-                f"new ledger: its months are cut in {database.zone_name}, which is fixed once usage is booked. For "
-                "another zone: remove this ledger, then 'tollbook db init --timezone Asia/Shanghai' "
-                "before the first ingest"
-            )
+            note(NEW_LEDGER.format(zone=database.zone_name))
         progress = _Progress()
         stack.callback(progress.clear)
         run = Ingest(

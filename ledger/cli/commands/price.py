@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 import click
 
 from ledger.cli.app import App
-from ledger.cli.command import at_option, card_options, command
+from ledger.cli.command import at_option, card_options, command, service_tier_option
 from ledger.cli.show.output import Output
 from ledger.cli.show.sheet import Column, Sheet, json_row
 from ledger.values.periods import parse_moment
 from pricing.by_card import price_usage
 from pricing.charge import Charge
 from pricing.money import format_nano, format_pico
-from pricing.rate_card import format_instant
+from pricing.rate_entry import STANDARD_SERVICE, format_instant
 from pricing.usage import TokenUsage
 
 TOKENS_OF_RATE = 1_000_000
@@ -36,6 +36,7 @@ COLUMNS = (
 @click.option("--input-tokens", metavar="N", type=int, required=True, help="All input tokens, cached ones included.")
 @click.option("--cached-tokens", metavar="N", type=int, default=0, help="The part of the input read from cache.")
 @click.option("--output-tokens", metavar="N", type=int, default=0, help="All output tokens, reasoning included.")
+@service_tier_option
 @at_option
 @card_options
 def price(
@@ -46,6 +47,7 @@ def price(
     input_tokens: int,
     cached_tokens: int,
     output_tokens: int,
+    service_tier: str | None,
     at: str | None,
     provider: str | None,
     rates: tuple[str, ...],
@@ -55,7 +57,7 @@ def price(
     moment = datetime.now(UTC) if at is None else parse_moment(at, UTC, "--at")
     usage = TokenUsage(input_tokens, cached_tokens, output_tokens)
     card = app.card(provider, *rates)
-    charge = price_usage(usage, card=card, model=model, at=moment)
+    charge = price_usage(usage, card=card, model=model, at=moment, service_tier=service_tier)
     output.write(_sheet(charge, usage))
 
 
@@ -74,6 +76,7 @@ def _sheet(charge: Charge, usage: TokenUsage) -> Sheet:
         "card": entry.key,
         "tier": tier.up_to,
         "tier_output": tier.output_up_to,
+        "service_tier": entry.service,
         "effective_from": format_instant(entry.effective_from),
         "currency": charge.currency,
         "input_tokens": usage.input_tokens,
@@ -86,11 +89,12 @@ def _sheet(charge: Charge, usage: TokenUsage) -> Sheet:
     bound = "tier without bound" if tier.up_to is None else f"tier up to {tier.up_to:,} tokens"
     if tier.output_up_to is not None:
         bound += f" with answers of up to {tier.output_up_to:,}"
+    served = "" if entry.service == STANDARD_SERVICE else f" served as {entry.service}"
     converted = (
         "" if conversion is None else f" at {format_nano(conversion.per_usd_nano)} {conversion.currency} = 1 USD"
     )
     return Sheet(
-        f"{entry.model} at {entry.provider}, {bound}; rates for 1M tokens",
+        f"{entry.model} at {entry.provider}{served}, {bound}; rates for 1M tokens",
         COLUMNS,
         rows,
         (None, None, None, charge.amount_nano, None),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,25 +12,30 @@ import click
 
 from ledger.cli.app import App
 from ledger.cli.command import command, group
+from ledger.cli.commands.rates_import import import_rates
 from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Cell, Column, Sheet, columns
 from ledger.errors import LedgerError
 from ledger.values.periods import parse_length
 from ledger.values.words import counted
 from pricing.names import with_question
-from pricing.rate_card import format_instant
+from pricing.rate_entry import format_instant
 
 if TYPE_CHECKING:
     from ledger.store.database import Database
     from pricing.money import Conversion
-    from pricing.rate_card import RateCard, RateEntry
+    from pricing.rate_card import ModelRates, RateCard
+    from pricing.rate_entry import RateEntry
 
 PER_MILLION = 1_000_000
 
 
 @group("tollbook rates list --provider evolink", "tollbook rates add july-prices.toml")
 def rates() -> None:
-    """Rate cards and conversions: list, show, add."""
+    """Rate cards and conversions: list, show, add, import."""
+
+
+rates.add_command(import_rates)
 
 
 def _card(cards: Mapping[str, RateCard], provider: str) -> RateCard:
@@ -63,23 +69,39 @@ _only_provider = click.option("--provider", metavar="P", help="Only that provide
 def list_rates(app: App, provider: str | None, stale: str | None, output: Output) -> None:
     """List every dated price, per 1M tokens, tier by tier."""
     models = [model for card in _chosen(app, provider) for model in card.models.values()]
-    entries = [entry for model in models for entry in model.entries]
+    entries = [entry for model in models for entry in _entries(model)]
     title = "Prices per 1M tokens"
     if stale is not None:
         oldest = (datetime.now(UTC) - parse_length(stale, "--stale")).date()
         entries = [entry for entry in entries if entry.checked_on is None or entry.checked_on < oldest]
         title += f", read before {oldest} or on no known day"
-    output.write(Sheet(title, _COLUMNS, [row for entry in entries for row in _tier_rows(entry)]))
+    output.write(_sheet(title, entries))
 
 
 _COLUMNS = (
-    *columns("text", "provider", "model", "effective_from", "tier", "currency"),
+    *columns("text", "provider", "model", "effective_from"),
+    *columns("text", "service_tier", "contract", priority=5),
+    *columns("text", "tier", "currency"),
     *columns("money", "input", "cached_input", "output"),
     Column("cache_storage_per_hour", "money", 2),
     Column("derived", "flag", 1),
     Column("source_url", priority=4),
     Column("checked_on", priority=3),
 )
+
+
+def _sheet(title: str, entries: Sequence[RateEntry], footnotes: Sequence[str] = ()) -> Sheet:
+    """Returns a row a tier; a narrow table leaves service tiers and contracts out only where there are none."""
+    there = {
+        "service_tier": any(entry.service_names for entry in entries),
+        "contract": any(e.contract for e in entries),
+    }
+    shown = [replace(column, priority=0) if there.get(column.name) else column for column in _COLUMNS]
+    return Sheet(title, shown, [row for entry in entries for row in _tier_rows(entry)], footnotes=footnotes)
+
+
+def _entries(model: ModelRates) -> list[RateEntry]:
+    return [served for entry in model.entries for served in entry.variants]
 
 
 def _tier_rows(entry: RateEntry) -> list[tuple[Cell, ...]]:
@@ -91,6 +113,8 @@ def _tier_rows(entry: RateEntry) -> list[tuple[Cell, ...]]:
             entry.provider,
             entry.model,
             format_instant(entry.effective_from),
+            ", ".join(entry.service_names) or entry.service,
+            entry.contract,
             tier.label,
             entry.currency,
             per_million(tier.input_pico),
@@ -125,14 +149,14 @@ def show(app: App, model: str, provider: str | None, output: Output) -> None:
         question = next(filter(None, (card.did_you_mean(model) for card in chosen)), "")
         are = with_question(question, f"known are {', '.join(known)}")
         raise LedgerError(f"no card knows the model {model!r}: {are}")
-    rows = [row for _card, rates_of in found for entry in rates_of.entries for row in _tier_rows(entry)]
     notes = [
         f"{card.provider}: at most {rates_of.max_input_tokens or 'any'} input and "
         f"{rates_of.max_output_tokens or 'any'} output tokens; "
         f"also known as {', '.join(rates_of.aliases) or 'nothing else'}"
         for card, rates_of in found
     ]
-    output.write(Sheet(f"{found[0][1].id}, prices per 1M tokens", _COLUMNS, rows, footnotes=notes))
+    entries = [entry for _card, rates_of in found for entry in _entries(rates_of)]
+    output.write(_sheet(f"{found[0][1].id}, prices per 1M tokens", entries, notes))
 
 
 @command(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ledger.cli.show.output import note
 from ledger.cli.show.sheet import Cell, Column, Sheet, json_row
+from ledger.reports.conversion_words import conversion_documents, conversion_words
 from ledger.values.amounts import Amount, unit_of
 from ledger.values.words import counted
 from pricing.errors import shown
@@ -71,6 +72,8 @@ def reconcile_sheet(found: Reconciliation, limit: Amount, *, passed: bool | None
         "tolerance": limit.text,
         "passed": passed,
     }
+    if found.conversion_note is not None:
+        document["conversion_notes"] = conversion_documents([found.conversion_note])
     title = f"Reconciled with {basis.provider}, {basis.period.label}, in {unit_of(basis.currency)}"
     verdict = "nothing to compare"
     if passed is not None:
@@ -83,7 +86,9 @@ def reconcile_sheet(found: Reconciliation, limit: Amount, *, passed: bool | None
 
 
 def tell_what_is_left_out(found: Reconciliation, *, with_statement: bool) -> None:
-    """Notes on standard error what was left out of the comparison."""
+    """Notes on standard error what was left out of the comparison, and another conversion that explains all of it."""
+    if found.conversion_note is not None:
+        note(conversion_words(found.conversion_note))
     if found.outside:
         note(f"left out, outside {found.basis.period.label}: {counted(found.outside, 'row')} of the statement")
     for model, question in islice(found.unknown_models.items(), MOST_MODELS):

@@ -14,6 +14,7 @@ from ledger.cli.show.output import FILE_FORMATS, SHEET_FORMATS, Output, note, ou
 from ledger.cli.show.sheet import Column, Sheet, without_fees
 from ledger.errors import LedgerError
 from ledger.reports.completeness_words import not_booked_document, not_booked_words
+from ledger.reports.conversion_words import conversion_documents
 from ledger.values.instants import moment_text
 from ledger.values.words import grouped, listed
 from pricing.money import format_nano
@@ -51,8 +52,8 @@ PARTS = {"correction": "corrections of closed months", "adjustment": "adjustment
     "dimensions",
     metavar="DIM",
     multiple=True,
-    help="model, project, day, month, tier, source, provider, status, currency, charge_class or tag:KEY; may be "
-    "repeated.  [default: model]",
+    help="model, project, day, month, tier, service_tier, source, provider, status, currency, charge_class or tag:KEY; "
+    "may be repeated.  [default: model]",
 )
 @period_options
 @click.option(
@@ -69,6 +70,7 @@ PARTS = {"correction": "corrections of closed months", "adjustment": "adjustment
 )
 @click.option("--sort", metavar="COLUMN", help="By this column: numbers falling, text rising.")
 @click.option("--top", metavar="N", type=POSITIVE, help="The first N rows; the total stays that of all.")
+@click.option("--list-prices", is_flag=True, help="Beside it what list prices come to, and what contracts saved.")
 @click.option("--rows", is_flag=True, help="Of the page: read the rows of more than 1,000,000 requests too.")
 @click.option(
     "--compare",
@@ -130,7 +132,8 @@ def _sheet(report: Report) -> Sheet:
             "adjustments_usd": format_nano(report.adjustments_usd_nano),
         }
         | ({"unbooked_tool_calls": report.unbooked_calls} if report.unbooked_calls else {})
-        | ({"compared_with": _other(report.compared)} if report.compared else {}),
+        | ({"compared_with": _other(report.compared)} if report.compared else {})
+        | ({"conversion_notes": conversion_documents(report.conversion_notes)} if report.conversion_notes else {}),
         footnotes=([f"data through {report.data_through}"] if report.data_through else []) + _words(report),
         total_label="total, at least" if report.not_booked else "total",
     )

@@ -9,11 +9,9 @@ from ledger.cli.command import command
 from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet, without_fees
 from ledger.reports.completeness_words import silence_documents, silence_words
+from ledger.reports.conversion_words import conversion_documents, conversion_words
 from ledger.values.instants import moment_text
-from ledger.values.words import counted
 from pricing.money import format_nano
-
-STALE_DAYS = 90
 
 
 @command("tollbook status", "tollbook status --json | jq .quarantine")
@@ -60,6 +58,7 @@ def status(app: App, output: Output) -> None:
         "requests": found.requests,
         "unbooked_tool_calls": found.unbooked_calls,
         "conversions": conversions,
+        "conversion_notes": conversion_documents(found.conversion_notes),
         "sources": sources,
         "silent": silence_documents(found.silent),
         "quarantine": found.quarantine,
@@ -69,10 +68,5 @@ def status(app: App, output: Output) -> None:
     output.write(Sheet("Ledger", (Column("what"), Column("value")), rows, document=document))
     for silence in found.silent:
         note(silence_words(silence))
-    for use in found.conversions:
-        if use.days_since_check is None or use.days_since_check > STALE_DAYS:
-            when = "never" if use.days_since_check is None else f"{counted(use.days_since_check, 'day')} ago"
-            note(
-                f"the conversion of {use.provider} was last checked {when}: look it up, "
-                "then 'tollbook rates conversion add'"
-            )
+    for doubt in found.conversion_notes:
+        note(conversion_words(doubt))

@@ -13,7 +13,7 @@ from ledger.estimates.workloads.document import NAMES_UNCOUNTED, PromptEntry, Wo
 from ledger.estimates.workloads.read_document import month_cost, per_usd_nano, price_entry_of, usages_of
 from pricing.errors import PricingError
 from pricing.money import divide_half_even, round_usd
-from pricing.rate_card import RateEntry
+from pricing.rate_entry import RateEntry
 from pricing.usage import TokenUsage
 
 USD = "USD"

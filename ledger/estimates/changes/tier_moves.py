@@ -7,7 +7,7 @@ from math import inf
 from ledger.estimates.changes.causes import WorkloadPair
 from ledger.estimates.workloads.document import PromptEntry, WorkloadEntry
 from pricing.money import NANO, divide_half_even, format_nano, parse_units
-from pricing.rate_card import PromptTier, RateEntry
+from pricing.rate_entry import PromptTier, RateEntry
 
 
 def dearest(workload: WorkloadEntry) -> PromptEntry:

@@ -11,7 +11,7 @@ from ledger.config import Workload
 from ledger.estimates.workloads.document import OutputBasis
 from ledger.estimates.workloads.facts import RequestFacts, expected_output
 from pricing.estimating.calibration import TokenRange
-from pricing.rate_card import RateEntry
+from pricing.rate_entry import RateEntry
 
 if TYPE_CHECKING:
     from ledger.estimates.history.means import Means

@@ -14,7 +14,7 @@ from ledger.estimates.workloads.document import SCHEMA, WorkloadEntry, Workloads
 from pricing.charge import price_entry
 from pricing.errors import PricingError, retold, shown
 from pricing.money import CURRENCIES, NANO, SettlementMode, parse_units, usd_fraction
-from pricing.rate_card import RateEntry
+from pricing.rate_entry import RateEntry
 from pricing.usage import TokenUsage, check_count
 
 HOW_TO_MAKE = "make one with: tollbook estimate --config tollbook.toml --json -o FILE"

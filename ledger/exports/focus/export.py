@@ -72,7 +72,7 @@ class Totals:
         self.costs_nano = [one + other for one, other in zip(self.costs_nano, costs, strict=True)]
         if item.kind in CHARGED:
             self.amounts_pico[item.currency] += item.amount_pico
-            self.usd_nano += costs.list_nano
+            self.usd_nano += costs.contracted_nano
 
     @property
     def amounts(self) -> dict[str, str]:
@@ -81,14 +81,14 @@ class Totals:
 
     def document(self) -> dict[str, object]:
         """Returns the totals as JSON has them."""
-        names = ("list_cost", "billed_cost", "effective_cost")
+        names = ("list_cost", "contracted_cost", "billed_cost", "effective_cost")
         costs = {name: format_nano(nano) for name, nano in zip(names, self.costs_nano, strict=True)}
         return {"rows": self.rows, "amounts": self.amounts, "usd": format_nano(self.usd_nano), **costs}
 
     def words(self) -> str:
         """Returns the totals as people read them."""
         amounts = " + ".join(f"{amount} {code}" for code, amount in self.amounts.items()) or "0"
-        _list_nano, billed_nano, effective_nano = self.costs_nano
+        _list_nano, _contracted_nano, billed_nano, effective_nano = self.costs_nano
         return (
             f"{self.rows:,} rows, {amounts} = {format_nano(self.usd_nano)} USD; "
             f"billed {format_nano(billed_nano)} USD, effective {format_nano(effective_nano)} USD"

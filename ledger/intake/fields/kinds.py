@@ -60,9 +60,10 @@ def unknown_object(kind: str) -> RecordError:
 
 
 def unpriced_batch() -> RecordError:
-    """Returns the refusal of what a batch job used."""
+    """Returns the refusal of what a batch job used, where its requests aren't told apart."""
     message = (
-        "batch: this is a line of a batch job, a service with prices of its own that no card states; book it by hand"
+        "batch: of this line of a batch job it can't be read which requests it is of: ingest the job's output file, "
+        "or book it by hand with service_tier 'batch'"
     )
     return RecordError("unpriced_service", message)
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from ledger.intake.fields.record import MAX_SOURCE, PENDING_STATUSES, JsonObject, Pending, RecordError, UsageRecord
 from ledger.intake.fields.times import read_time, show_time
-from ledger.intake.fields.usage import check_priced_tier
 from ledger.intake.fields.values import (
     read_amount,
     read_count,
@@ -117,7 +116,6 @@ def _read_request(obj: JsonObject, record: UsageRecord) -> None:
             raise RecordError("unexpected_field", message)
     record.occurred_at_us = _read(obj, "occurred_at")
     record.usage = read_counts(obj, record.status)
-    check_priced_tier(obj.get("service_tier"), record.usage)
     record.service_tier = _read(obj, "service_tier")
     record.tool_calls = _read(obj, "tool_calls")
 

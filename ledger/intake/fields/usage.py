@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from ledger.intake.fields.record import RecordError
 from ledger.intake.fields.usage_names import COUNT_MEANINGS, Count, meaning_of
 from ledger.intake.fields.values import is_nothing, read_count
-from pricing.errors import described, is_name
+from pricing.errors import described, is_name, shown_word
 from pricing.money import INT64_MAX
-from pricing.usage import TokenUsage, check_service_tier, check_total, check_unpriced_tokens
+from pricing.usage import TokenUsage, check_total, check_unpriced_tokens
 
 # Statuses whose usage must be reported; the others are billed on what they report.
 _COMPLETE = ("completed", "incomplete")
@@ -104,9 +104,7 @@ class UsageReader:
             if not is_nothing(value):
                 _note(found, path, value)
         tokens = self._tokens(found, status)
-        for service_tier in found.service_tiers:
-            check_priced_tier(service_tier, tokens)
-        return Reported(tokens, next(iter(found.service_tiers), None), found.count_calls(), found.cost)
+        return Reported(tokens, one_tier(*found.service_tiers), found.count_calls(), found.cost)
 
     def _tokens(self, found: _Found, status: str) -> TokenUsage | None:
         has_tokens = any(stated.tokens for stated in found.counts.values())
@@ -139,10 +137,14 @@ def leaves(usage: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
             yield path, value
 
 
-def check_priced_tier(service_tier: object, tokens: TokenUsage | None) -> None:
-    """Refuses a service tier that no card prices; blank is none, and no tokens have none."""
-    if tokens is not None and service_tier != "":
-        check_service_tier(service_tier)
+def one_tier(*stated: object) -> object:
+    """Returns the service tier that a vendor states, "auto" where it says no more; RecordError where it states two."""
+    known = [tier for tier in stated if tier not in (None, "", False)]
+    decided = [tier for tier in known if tier != "auto"] or known
+    for other in decided[1:]:
+        if other != decided[0]:
+            raise count_mismatch(f"service_tier {shown_word(decided[0])} and {shown_word(other)} are of one request")
+    return decided[0] if decided else None
 
 
 def unknown_usage(name: str, value: object) -> RecordError:

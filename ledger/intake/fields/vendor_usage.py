@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.intake.fields.record import RecordError
-from ledger.intake.fields.usage import Reported, check_priced_tier, count_mismatch, leaves, shown_name, unknown_usage
+from ledger.intake.fields.usage import Reported, count_mismatch, leaves, shown_name, unknown_usage
 from ledger.intake.fields.values import is_nothing, read_count
 from pricing.errors import described
 from pricing.usage import TokenUsage, check_unpriced_tokens
@@ -73,7 +73,6 @@ class VendorUsage:
             raise RecordError(
                 "missing_usage", f"{self.prefix.rstrip('.')} is zeros alone: that is no usage; correct it"
             )
-        check_priced_tier(tier, tokens)
         return Reported(tokens, tier, sum(counts[name] for name in self.calls))
 
     def _add(self, counts: Counts, name: str, path: str, value: object) -> None:

@@ -2,13 +2,15 @@
 
 The response may be of any API, or the list of the events of a stream of Anthropic's or Gemini's. Of the request only
 the model, metadata and service tier it asked for are read; `project`, `tags` and `occurred_at` come before what the
-response says. Other keys are passed over, except the word of a proxy that it answered from its own cache. Lines of the
-Batch API look alike: `custom_id` and `response.body`.
+response says. Other keys are passed over, except the word of a proxy that it answered from its own cache. Lines of a
+batch job's output are envelopes too, whose response was served as batch; those of requests that failed are no requests
+to book.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 from ledger.intake.fields.kinds import (
@@ -24,12 +26,14 @@ from ledger.intake.fields.record import Ignored, JsonObject, Parsed, RecordError
 from ledger.intake.fields.refusals import guarded, salvaged
 from ledger.intake.fields.times import read_time
 from ledger.intake.fields.usage import unknown_usage
-from ledger.intake.fields.values import read_metadata, read_tags, read_text
+from ledger.intake.fields.values import read_metadata, read_tags, read_text, read_tier
 from ledger.intake.formats import anthropic, bedrock, chat, gemini, responses
 from ledger.intake.formats.format import Format
 from ledger.intake.formats.payloads import PayloadReader
 from ledger.values.instants import iso_text
-from pricing.usage import check_service_tier
+from pricing.rate_entry import STANDARD_NAMES
+
+BATCH = "batch"
 
 _VENDORS = (
     (anthropic.recognise, anthropic.READER),
@@ -64,19 +68,21 @@ def parse(obj: JsonObject) -> Parsed:
 
 
 def _read(obj: JsonObject) -> Parsed:
-    if is_batch_line(obj):
-        raise unpriced_batch()
     kind = named_kind(obj)
     if kind is not None:
         raise unknown_object(kind)
     if is_cached_answer(obj):
         return Ignored("cache_hit")
-    request, response = _part(obj, "request"), _response(obj)
+    of_batch = is_batch_line(obj)
+    response = _batch_answer(obj) if of_batch else _response(obj)
+    if response is None:
+        return Ignored()
+    request = _part(obj, "request")
     project = read_text(obj.get("project"), "project")
     tags = read_tags(obj.get("tags"), "tags")
     reader = reader_of(response)
-    if reader is gemini.READER and ("processed_time" in obj or ("key" in obj and "request" not in obj)):
-        raise unpriced_batch()  # as Vertex and the Gemini API write lines of a batch job
+    # Vertex and the Gemini API write a batch job's output so.
+    of_batch |= reader is gemini.READER and ("processed_time" in obj or ("key" in obj and "request" not in obj))
     requested_model = _model(request, reader)
     dated = {}
     if obj.get("occurred_at") is not None:
@@ -88,16 +94,43 @@ def _read(obj: JsonObject) -> Parsed:
     usage = obj.get("usage")
     if holds_counts(usage) and usage != response.get("usage"):
         raise unknown_usage("usage beside the response", usage)
-    if found.usage is not None and not found.service_tier:
-        for asked in (request, obj):
-            check_service_tier(asked.get("service_tier") or None)
+    service_tier = found.service_tier or _asked_tier(request, obj)
+    if of_batch and service_tier in (None, *STANDARD_NAMES):
+        service_tier = BATCH
     return replace(
         found,
+        service_tier=service_tier,
         requested_model=requested_model,
         project=project,
         tags=tags,
         request_metadata=read_metadata(request.get("metadata")),
     )
+
+
+def _batch_answer(obj: JsonObject) -> JsonObject | None:
+    """Returns the response in a line of a batch job's output; None where the request failed."""
+    if "result" in obj:
+        return _anthropic_answer(_part(obj, "result"))
+    response = _part(obj, "response")
+    body = _part(response, "body")
+    code = response.get("status_code")
+    failed = obj.get("error") or body.get("error") or (type(code) is int and code >= HTTPStatus.BAD_REQUEST)
+    return None if failed and not holds_counts(body.get("usage")) else body
+
+
+def _anthropic_answer(result: JsonObject) -> JsonObject | None:
+    """Returns the message of a line of Anthropic's; None where the request failed, which costs nothing."""
+    if result.get("type") in ("errored", "canceled", "expired"):
+        return None
+    message = _part(result, "message")
+    if not anthropic.recognise(message):
+        raise unpriced_batch()
+    return message
+
+
+def _asked_tier(*owners: JsonObject) -> str | None:
+    """Returns the service tier that the first of them asks for; None where none does."""
+    return read_tier(next(filter(None, (owner.get("service_tier") for owner in owners)), None), "service_tier")
 
 
 def reader_of(response: JsonObject) -> PayloadReader:
@@ -139,7 +172,8 @@ def _part(obj: JsonObject, name: str) -> JsonObject:
 
 def _salvage(obj: JsonObject) -> dict[str, Any]:
     request = obj["request"] if isinstance(obj.get("request"), dict) else {}
-    response: JsonObject = salvaged({"response": lambda: _response(obj)}).get("response", {})
+    find = _batch_answer if is_batch_line(obj) else _response
+    response: JsonObject = salvaged({"response": lambda: find(obj)}).get("response", {})
     reader = reader_of(response)
     fields = reader.salvage(response)
     metadata = read_metadata(request.get("metadata"))

@@ -14,7 +14,7 @@ from ledger.intake.fields.record import Ignored, JsonObject, Parsed, RecordError
 from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.strict_json import encode
 from ledger.intake.fields.times import read_time
-from ledger.intake.fields.usage import Reported, UsageReader, check_priced_tier, leaves
+from ledger.intake.fields.usage import Reported, UsageReader, leaves, one_tier
 from ledger.intake.fields.values import read_id, read_metadata, read_text, read_tier
 from ledger.intake.formats.format import Format
 from ledger.intake.formats.spans import (
@@ -117,9 +117,7 @@ class _SpanReader:
         request_id = read_id(self._attributes.get(RESPONSE_ID), RESPONSE_ID)
         occurred_at_us = self._time()
         usage = self._usage()
-        service_tier = self._service_tier() or usage.service_tier
-        for stated in (service_tier, None if service_tier else self._service_tier(asked=True)):
-            check_priced_tier(stated, usage.tokens)
+        service_tier = one_tier(self._service_tier(), usage.service_tier) or self._service_tier(asked=True)
         return UsageRecord(
             request_id,
             occurred_at_us,

@@ -17,7 +17,7 @@ from ledger.intake.fields.kinds import (
 from ledger.intake.fields.record import PENDING_STATUSES, Ignored, JsonObject, Parsed, Pending, RecordError, UsageRecord
 from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.times import read_time
-from ledger.intake.fields.usage import Reported, check_priced_tier
+from ledger.intake.fields.usage import Reported, one_tier
 from ledger.intake.fields.values import NO_TAGS, read_figure, read_id, read_metadata, read_status, read_text, read_tier
 from ledger.values.instants import iso_text
 
@@ -86,11 +86,7 @@ class PayloadReader:
         occurred_at_us = self._time(obj)
         check_other_usage(obj)
         usage = self.usage.read(stated_usage(obj), status)
-        service_tier = obj.get("service_tier")
-        if service_tier in (None, "", False):
-            service_tier = usage.service_tier
-        if service_tier is not None:
-            check_priced_tier(service_tier, usage.tokens)
+        service_tier = one_tier(obj.get("service_tier"), usage.service_tier)
         metadata, caching = obj.get("metadata"), obj.get("caching")
         cost_nano, lost = read_figure(usage.cost, "usage.cost")
         return UsageRecord(

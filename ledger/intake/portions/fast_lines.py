@@ -98,6 +98,7 @@ class OrdinaryLines:
             decoded = [line for line in decoded if _no_key_twice([line])]
         facts: list[Facts | None] = [None] * len(lines)
         provider, source = self._resolver.default_provider, self._resolver.default_source
+        served = self._resolver.options.service_tier
         for place, response, usage, cached, reasoning, _rest in decoded:
             metadata = b"" if response.metadata is UNSET else bytes(response.metadata)
             labels = self._labels(metadata, response.model)
@@ -106,7 +107,7 @@ class OrdinaryLines:
                     Facts,
                     (
                         "request", source, response.id, 0, provider, int(response.created_at) * 1_000_000, None,
-                        response.model, labels[0], response.status, response.service_tier or None, usage.input_tokens,
+                        response.model, labels[0], response.status, response.service_tier or served, usage.input_tokens,
                         cached, usage.output_tokens, reasoning, labels[1], None, None, None, 0, None,
                     ),
                 )  # fmt: skip

@@ -18,10 +18,10 @@ from ledger.pages.figures.uncached import uncached_prefixes
 from ledger.pages.figures.values import Lever
 from ledger.reports.price_steps import OverStep, Step, read_over_steps, steps_of
 from ledger.reports.snapshot import Snapshot
-from ledger.reports.tally import Tally, saving_pico
+from ledger.reports.tally import Tally, price_of
 from ledger.values.spend import Convertible
 from pricing.money import INT64_MAX, PICO_PER_NANO, round_usd
-from pricing.rate_card import RateEntry
+from pricing.rate_entry import RateEntry
 
 MOST_LEVERS = 3
 # Of a month's spend, in percent: less isn't worth a line.
@@ -99,8 +99,8 @@ def _storage(month: MonthSpend) -> Iterator[Lever]:
     tallies: dict[str, Tally] = defaultdict(Tally)
     for row in month.own_rows():
         if row.dimensions[0] in stored:
-            saving = saving_pico(month.spend.rate_entries, row.rate_entry_id, row.tier)
-            tallies[row.dimensions[0] or ""].add(row, saving)
+            price = price_of(month.spend.rate_entries, row.rate_entry_id, row.tier)
+            tallies[row.dimensions[0] or ""].add(row, price)
     for project, tally in tallies.items():
         saving_nano = round_usd(tally.storage_nano.usd - tally.saved_pico.usd / PICO_PER_NANO)
         if saving_nano > 0:

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 from ledger.budgets.status import BudgetStatus
 from ledger.pages.figures.values import (
-    Bridge,
     CacheEconomics,
     Crossing,
     Days,
@@ -18,7 +17,9 @@ from ledger.pages.figures.values import (
     Ranked,
     WalletLine,
 )
+from ledger.reports.bridge.values import Bridge
 from ledger.reports.completeness import Completeness
+from ledger.reports.conversion_notes import ConversionNote
 from ledger.values.calendar import shift_month
 from pricing.money import Conversion
 
@@ -75,6 +76,7 @@ class MonthFigures:
     cache: CacheEconomics | None = None
     crossings: tuple[Crossing, ...] = ()
     conversions: tuple[Conversion, ...] = ()
+    conversion_notes: tuple[ConversionNote, ...] = ()
     rate_entries: tuple[str, ...] = ()
     unbooked_calls: int = 0
     rows: bool = False

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal, TypeAlias
 
-from ledger.pages.figures.bridge.bridge import CELLS
 from ledger.pages.figures.values import CacheEconomics, MonthPart
+from ledger.reports.bridge.bridge import CELLS
 from ledger.reports.plan import ADJUSTMENT, CORRECTION
 from ledger.reports.selection import Selection
 from ledger.reports.snapshot import Snapshot

@@ -6,9 +6,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from ledger.pages.figures.bridge.bridge import CELLS
-from ledger.pages.figures.bridge.movements import TwoMonths
+from ledger.pages.figures.movements import TwoMonths
 from ledger.pages.figures.values import Ranked
+from ledger.reports.bridge.bridge import CELLS
 from ledger.reports.spend import SelectedSpend
 from ledger.values.spend import Convertible
 from pricing.money import round_usd

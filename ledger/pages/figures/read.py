@@ -9,17 +9,18 @@ from ledger.book.open_months import standing_close
 from ledger.book.prices.pinned import read_used_prices
 from ledger.budgets.definitions import read_schedules
 from ledger.errors import LedgerError
-from ledger.pages.figures.bridge.movements import TwoMonths, bridge_of, read_two_months
 from ledger.pages.figures.budgets import read_budgets
 from ledger.pages.figures.crossings import read_crossings
 from ledger.pages.figures.days import month_days, read_daily
 from ledger.pages.figures.levers import find_levers
 from ledger.pages.figures.month import Close, MonthFigures, Totals
 from ledger.pages.figures.month_spend import cache_economics, month_parts, read_month_spend
+from ledger.pages.figures.movements import TwoMonths, bridge_of, read_two_months
 from ledger.pages.figures.oddities import find_oddities
 from ledger.pages.figures.ranking import ranked
 from ledger.pages.figures.wallets import read_wallets
 from ledger.reports.completeness import Completeness, read_not_booked, read_silences
+from ledger.reports.conversion_notes import read_conversion_notes
 from ledger.reports.extent import read_data_through
 from ledger.reports.selection import Selection
 from ledger.reports.snapshot import Snapshot
@@ -80,6 +81,9 @@ def _read(
     names = {each.budget.name for each in budgets}
     prices = read_used_prices(connection, span.month, project)
     has_before = bool(months.before.rows)
+    completeness = _completeness(
+        snapshot, selection, months, is_closed=close is not None, expectations=expectations, at=at
+    )
     return MonthFigures(
         month=span.month,
         zone=zone,
@@ -89,9 +93,7 @@ def _read(
         total=_totals(months.after),
         previous=_totals(months.before) if has_before else None,
         previous_until=None if months.compared.month is not None else months.compared.end,
-        completeness=_completeness(
-            snapshot, selection, months, is_closed=close is not None, expectations=expectations, at=at
-        ),
+        completeness=completeness,
         budgets=budgets,
         wallets=() if project is not None else read_wallets(snapshot, span.month, now=at),
         bridge=bridge_of(months) if has_before else None,
@@ -104,6 +106,7 @@ def _read(
         cache=cache_economics(spend),
         crossings=tuple(each for each in read_crossings(snapshot, schedules, selection) if each.budget in names),
         conversions=prices.conversions,
+        conversion_notes=read_conversion_notes(snapshot, selection, completeness.data_through),
         rate_entries=prices.rate_entries,
         unbooked_calls=read_unbooked_calls(connection, selection, zone),
         rows=rows,

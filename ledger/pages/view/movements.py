@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ledger.pages.figures.month import MonthFigures
-from ledger.pages.figures.values import Bridge, Movement
 from ledger.pages.view.blocks import Cell, Heading, Section, Table, cell, movement_bars
 from ledger.pages.view.verdict import as_of, places_of
 from ledger.pages.view.words import Text, cause_name, money, month_name, name, signed
+from ledger.reports.bridge.values import Bridge, Movement
 from ledger.values.words import counted, listed
 
 TOP = 4

@@ -22,6 +22,7 @@ from ledger.pages.view.words import (
 )
 from ledger.reports.completeness import Silence
 from ledger.reports.completeness_words import expected_words, not_booked_words
+from ledger.reports.conversion_words import conversion_words
 from ledger.values.instants import parse_iso
 from ledger.values.words import counted, listed
 from pricing.money import NANO, divide_half_even
@@ -93,6 +94,7 @@ def facts(figures: MonthFigures) -> tuple[Fact, ...]:
     """Says how complete the figures are, how long the wallet lasts, and what 1,000 requests cost."""
     found = [_complete(figures)]
     found += [Fact("Wallet", _wallet(line, figures)) for line in figures.wallets]
+    found += [Fact("Conversion", (conversion_words(each),), "warn") for each in figures.conversion_notes]
     if figures.total.requests > 0 and figures.total.usd_nano >= 0:
         found.append(Fact("1,000 requests", (_per_thousand(figures.total, figures),)))
     return tuple(found)

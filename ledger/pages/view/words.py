@@ -7,7 +7,7 @@ from datetime import date, datetime, tzinfo
 from fractions import Fraction
 from typing import Final, NamedTuple, TypeAlias
 
-from ledger.pages.figures.values import Cause
+from ledger.reports.bridge.values import Cause
 from ledger.values.rounding import common_places, rounded
 from ledger.values.safe_text import visible
 from pricing.money import NANO, divide_half_even

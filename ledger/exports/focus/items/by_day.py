@@ -17,7 +17,7 @@ from ledger.exports.focus.items.item import Item, usage_items
 from ledger.exports.focus.items.lookups import Books, tags_cell
 from ledger.exports.focus.items.read import CORRECTING, PostedCharge, RolledUp
 from pricing.charge import METERS
-from pricing.rate_card import tier_order
+from pricing.rate_entry import tier_order
 
 # Rows of one day are by their item, before its meter, and their price entry.
 Cell: TypeAlias = tuple[Item, int]

@@ -74,14 +74,18 @@ class Costing:
 
     def __init__(self, wallets: Mapping[tuple[str, str], WalletShare]) -> None:
         self._wallets = wallets
-        self._listed, self._billed = RunningUsd(), RunningUsd()
+        self._listed, self._contracted, self._billed = RunningUsd(), RunningUsd(), RunningUsd()
 
     def of(self, item: Item) -> Costs:
         """Works out the costs of a charge's row, or of a cell's."""
         per_usd_pico = (item.per_usd_nano or NANO) * PICO_PER_NANO
-        list_nano = self._listed.add(item.amount_pico, per_usd_pico)
+        contracted_nano = self._contracted.add(item.amount_pico, per_usd_pico)
+        list_pico = item.amount_pico
+        if item.kind == "usage" and item.rate is not None:
+            list_pico = item.rate.list_pico * item.quantity
+        list_nano = self._listed.add(list_pico, per_usd_pico)
         wallet = self._wallets.get((item.provider, item.currency))
         if wallet is not None:
-            return Costs(list_nano, 0, wallet.usage(item.counts_on, item.amount_pico))
+            return Costs(list_nano, contracted_nano, 0, wallet.usage(item.counts_on, item.amount_pico))
         billed_nano = self._billed.add(item.amount_pico, per_usd_pico)
-        return Costs(list_nano, billed_nano, billed_nano)
+        return Costs(list_nano, contracted_nano, billed_nano, billed_nano)

@@ -21,10 +21,12 @@ GrainName: TypeAlias = Literal["day", "charge"]
 
 
 class Rate(NamedTuple):
-    """A price: pico of the currency per token (storage: and an hour), and the price entry's key."""
+    """A price: pico of the currency per token (storage: and an hour), the list's, the entry's key and service tier."""
 
     pico: int
+    list_pico: int
     entry: str
+    service: str
 
 
 class Item(NamedTuple):
@@ -58,9 +60,10 @@ class Item(NamedTuple):
 
 
 class Costs(NamedTuple):
-    """A row's USD in nano: at list price, on the invoice, and as it is borne."""
+    """A row's USD in nano: at list price, as agreed upon, on the invoice, and as it is borne."""
 
     list_nano: int
+    contracted_nano: int
     billed_nano: int
     effective_nano: int
 

@@ -10,7 +10,7 @@ from ledger.book.project_names import Projects
 from ledger.book.rollups import TagSubset
 from ledger.exports.focus.items.item import Rate
 from ledger.values.calendar import Calendar
-from pricing.rate_card import RateEntry
+from pricing.rate_entry import RateEntry
 
 
 @dataclass(slots=True)
@@ -30,7 +30,8 @@ class Books:
         found = self._rates.get((entry_id, tier, meter))
         if found is None:
             entry = self.entries[entry_id]
-            found = self._rates[entry_id, tier, meter] = Rate(charged_at_pico(entry, tier, meter), entry.key)
+            rate_pico, list_pico = (charged_at_pico(each, tier, meter) for each in (entry, entry.listed or entry))
+            found = self._rates[entry_id, tier, meter] = Rate(rate_pico, list_pico, entry.key, entry.service)
         return found
 
 

@@ -19,7 +19,10 @@ def wallet_rows(wallet: MonthWallet, share: WalletShare) -> Iterator[tuple[Item,
     for lot in costs.topped_up:
         # For the days until its credits expire, or that of the top-up where they never do.
         days = (lot.day, day_after(lot.expires or lot.day))
-        yield _item(wallet, "top_up", lot.credits_nano, lot, days), Costs(lot.paid_nano, lot.paid_nano, 0)
+        yield (
+            _item(wallet, "top_up", lot.credits_nano, lot, days),
+            Costs(lot.paid_nano, lot.paid_nano, lot.paid_nano, 0),
+        )
     parts: list[tuple[ItemKind, Part]] = [
         *(("repaid", part) for part in costs.repaid),
         *(("drawn", part) for part in costs.drawn),
@@ -29,7 +32,7 @@ def wallet_rows(wallet: MonthWallet, share: WalletShare) -> Iterator[tuple[Item,
     for (kind, part), effective_nano in zip(parts, moved, strict=True):
         lot_of_part = None if part.lot is None else costs.lots[part.lot]
         item = _item(wallet, kind, part.amount_nano, lot_of_part, (part.day, day_after(part.day)))
-        yield item, Costs(0, 0, effective_nano)
+        yield item, Costs(0, 0, 0, effective_nano)
 
 
 def _item(wallet: MonthWallet, kind: ItemKind, credits_nano: int, lot: Lot | None, days: tuple[str, str]) -> Item:

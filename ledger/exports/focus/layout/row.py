@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from fractions import Fraction
 from functools import lru_cache
@@ -69,10 +70,7 @@ class Rows:
         return (*cells, *(item.line or ()))
 
     def _varying(self, item: Item, costs: Costs) -> Row:
-        list_cost = nano_text(costs.list_nano)
-        # Where nothing is prepaid all three are one.
-        billed_cost = list_cost if costs.billed_nano == costs.list_nano else nano_text(costs.billed_nano)
-        effective_cost = list_cost if costs.effective_nano == costs.list_nano else nano_text(costs.effective_nano)
+        list_cost, contracted_cost, billed_cost, effective_cost = self._costs(costs)
         amount = decimal_text(item.amount_pico, 12)
         consumed = priced = None
         if item.kind == "usage":
@@ -82,7 +80,7 @@ class Rows:
             billed_cost,
             effective_cost,
             list_cost,
-            list_cost,
+            contracted_cost,
             self._midnight(item.days[0]),
             self._midnight(item.days[1]),
             consumed,
@@ -91,6 +89,12 @@ class Rows:
             "0.0" if item.kind in {"top_up", "repaid"} else amount,
             item.tags,
         )
+
+    @staticmethod
+    def _costs(costs: Costs) -> Iterable[str]:
+        if len(set(costs)) == 1:  # nothing is prepaid, nor under contract
+            return (nano_text(costs.list_nano),) * len(costs)
+        return map(nano_text, costs)
 
     def _work_out_midnight(self, day: str) -> str:
         return moment_text(day_start(date.fromisoformat(day), self._zone), "seconds")

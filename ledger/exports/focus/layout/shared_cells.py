@@ -12,6 +12,7 @@ from ledger.exports.focus.layout.numbers import decimal_text, nano_text, usd_tex
 from ledger.exports.formats.columns import Cell
 from ledger.values.amounts import CREDITS
 from pricing.money import NANO, PICO
+from pricing.rate_entry import STANDARD_SERVICE
 
 Cells: TypeAlias = dict[str, Cell]
 
@@ -68,11 +69,18 @@ def _description(item: Item) -> str:
     what = f"{METER_NAMES[item.meter]} of {item.model}"
     if item.meter != STORAGE:
         what += f", prompt tier {item.tier}"
+    if _service(item) is not None:
+        what += f", served as {_service(item)}"
     return what if item.kind == "usage" else f"Rounding of {what}"
 
 
+def _service(item: Item) -> str | None:
+    """Returns the service tier; None for the standard one, of which nothing is said."""
+    return None if item.rate is None or item.rate.service == STANDARD_SERVICE else item.rate.service
+
+
 def sku(item: Item) -> Cells:
-    """Returns the cells of what was bought: a meter of a model in a prompt tier, or credits."""
+    """Returns the cells of what was bought: a meter of a model in a prompt tier and service tier, or credits."""
     cells: Cells = {
         "x_Meter": item.meter,
         "x_ModelId": item.model,
@@ -91,7 +99,7 @@ def sku(item: Item) -> Cells:
         "SkuId": sku_id,
         "SkuMeter": METER_NAMES[item.meter],
         "SkuPriceDetails": _price_details(item, item.meter),
-        "SkuPriceId": f"{sku_id}/{item.tier}",
+        "SkuPriceId": "/".join(filter(None, (sku_id, item.tier, _service(item)))),
     }
 
 
@@ -101,6 +109,7 @@ def _price_details(item: Item, meter: str) -> str:
         "x_CacheAction": CACHE_ACTIONS.get(meter),
         "x_ModelId": item.model,
         "x_PromptTier": None if meter == STORAGE else item.tier,
+        "x_ServiceTier": _service(item),
         "x_TokenDirection": DIRECTIONS.get(meter),
     }
     applying = {name: value for name, value in details.items() if value is not None}
@@ -126,17 +135,20 @@ def prices(item: Item) -> Cells:
         tokens = tokens_priced(item.meter)
         unit = f"{tokens} Tokens" if tokens > 1 else _consumed_unit(item.meter)
         cells |= {"PricingCategory": "Standard", "PricingUnit": unit}
-        return cells | _unit_prices(item.rate.pico * tokens, item.per_usd_nano)
+        return cells | _unit_prices(item.rate.list_pico * tokens, item.rate.pico * tokens, item.per_usd_nano)
     if item.kind in {"rounding", "adjustment"}:
-        return cells | _unit_prices(PICO, item.per_usd_nano)
+        return cells | _unit_prices(PICO, PICO, item.per_usd_nano)
     if item.kind in {"expired", "drawn"}:
         return cells | _in_pricing_currency("1.0")
     return cells
 
 
-def _unit_prices(price_pico: int, per_usd_nano: int | None) -> Cells:
-    in_usd = usd_text(Fraction(price_pico, PICO) * NANO / (per_usd_nano or NANO))
-    return {"ListUnitPrice": in_usd, "ContractedUnitPrice": in_usd} | _in_pricing_currency(decimal_text(price_pico, 12))
+def _unit_prices(list_pico: int, contracted_pico: int, per_usd_nano: int | None) -> Cells:
+    cells: Cells = {}
+    for name, price_pico in (("ListUnitPrice", list_pico), ("ContractedUnitPrice", contracted_pico)):
+        cells[name] = usd_text(Fraction(price_pico, PICO) * NANO / (per_usd_nano or NANO))
+        cells[f"PricingCurrency{name}"] = decimal_text(price_pico, 12)
+    return cells
 
 
 def _in_pricing_currency(price: str) -> Cells:

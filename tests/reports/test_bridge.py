@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any, get_args
 
-from ledger.pages.figures.values import Cause
+from ledger.reports.bridge.values import Cause
 from ledger.reports.plan import Sums
 from ledger.reports.spend import SelectedSpend, SpendRow
 from pricing.money import NANO, round_usd

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ledger.pages.figures.bridge.bridge import bridge_between
 from ledger.pages.figures.month_spend import MONTH_DIMENSIONS
-from ledger.pages.figures.values import Bridge
+from ledger.reports.bridge.bridge import bridge_between
+from ledger.reports.bridge.values import Bridge
 from ledger.reports.comparison import compared_with
 from ledger.reports.selection import Selection
 from ledger.reports.spend import SelectedSpend

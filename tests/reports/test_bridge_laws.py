@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.budgets.coverage import summed
-from ledger.pages.figures.values import Bridge, Cause
+from ledger.reports.bridge.values import Bridge, Cause
 from ledger.reports.plan import ADJUSTMENT, CORRECTION, Sums
 from ledger.reports.spend import SelectedSpend, SpendRow
 from ledger.values.spend import Convertible

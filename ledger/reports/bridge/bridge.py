@@ -8,9 +8,9 @@ from itertools import accumulate, pairwise
 from math import lcm
 from typing import TypeAlias, get_args
 
-from ledger.pages.figures.bridge.cells import ANY_TIER, CellUsage, EntryRates, Units
-from ledger.pages.figures.bridge.steps import WAY_LENGTH, project_way
-from ledger.pages.figures.values import Bridge, Cause, Movement
+from ledger.reports.bridge.cells import ANY_TIER, CellUsage, EntryRates, Units
+from ledger.reports.bridge.steps import WAY_LENGTH, project_way
+from ledger.reports.bridge.values import Bridge, Cause, Movement
 from ledger.reports.plan import PART
 from ledger.reports.spend import SelectedSpend, SpendRow
 from pricing.money import NANO, PICO_PER_NANO, divide_half_even

@@ -11,7 +11,7 @@ from math import lcm
 from operator import add
 from typing import TypeAlias
 
-from ledger.pages.figures.bridge.cells import (
+from ledger.reports.bridge.cells import (
     CACHED,
     INPUT,
     METERS,

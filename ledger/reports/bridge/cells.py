@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from ledger.reports.spend import SpendRow
 from pricing.money import PICO_PER_NANO
-from pricing.rate_card import RateEntry
+from pricing.rate_entry import RateEntry
 
 # Parts of a USD so small that a pico of any currency is a whole number of them at every conversion in use.
 Units: TypeAlias = int

@@ -1,0 +1,1 @@
+"""A month's usage priced otherwise, with nothing posted: docs/whatif.md has what each change means."""

@@ -1,0 +1,138 @@
+"""The contracts of a card: read from its file, and worked out to prices once all of its files are joined."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pricing.card_services import multiplied
+from pricing.card_tiers import read_tiers
+from pricing.card_values import Key, read_day, read_instant, read_source
+from pricing.contract import Contract
+from pricing.errors import shown
+from pricing.rate_card import ModelRates, RateCard
+from pricing.rate_entry import STANDARD_SERVICE, RateEntry, format_instant
+
+if TYPE_CHECKING:
+    from pricing.card_shape import ContractShape
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def read_contracts(contracts: Sequence[ContractShape], per_tokens: int | None, key: Key) -> Iterator[Contract]:
+    """Yields the contracts of a file, whose rates are for `per_tokens` tokens."""
+    for index, contract in enumerate(contracts):
+        place = key.sub(f"contract[{index}]")
+        if _NAME.fullmatch(contract.name) is None:
+            raise place.sub("name").refused(f"{shown(contract.name)} isn't a name: write a word such as 'acme-2026'")
+        start = read_instant(contract.effective_from, place.sub("effective_from"))
+        end = None
+        if contract.effective_to is not None:
+            end = read_instant(contract.effective_to, place.sub("effective_to"))
+            if end <= start:
+                rule = f"{format_instant(end)} is not after effective_from {format_instant(start)}; it is exclusive"
+                raise place.sub("effective_to").refused(rule)
+        own = contract.tiers is not None
+        if own in (contract.factor is not None, contract.meters is not None):
+            raise place.refused("has no rates, or two kinds; write either tiers, or factor and the meters it covers")
+        if own and per_tokens is None:
+            raise Key(key.file, "per_tokens").refused("is missing; say how many tokens the rates are for")
+        yield Contract(
+            name=contract.name,
+            effective_from=start,
+            effective_to=end,
+            models=tuple(contract.models),
+            service_tiers=tuple(contract.service_tiers) or ((STANDARD_SERVICE,) if own else ()),
+            factor=contract.factor,
+            meters=tuple(contract.meters or ()),
+            tiers=tuple(read_tiers(contract.tiers or (), per_tokens or 1, place)),
+            source_url=read_source(contract.source_url, place.sub("source_url")),
+            checked_on=read_day(contract.checked_on, place.sub("checked_on")),
+            file=key.file,
+            path=place.path,
+        )
+
+
+def under_contract(card: RateCard) -> RateCard:
+    """Returns the card with the prices of its contracts over those of the list."""
+    if not card.contracts:
+        return card
+    models = {
+        name: replace(rates, entries=tuple(_entries(rates, card.contracts))) for name, rates in card.models.items()
+    }
+    agreed = replace(card, models=models)
+    used = {(entry.contract, entry.model) for entry in agreed.entries()}
+    for contract in card.contracts:
+        for index, model in enumerate(contract.models):
+            if (contract.name, model) not in used:
+                raise (
+                    _place(contract)
+                    .sub(f"models[{index}]")
+                    .refused(
+                        f"{shown(model)} has no price on these days, of these service tiers, on this card; correct it"
+                    )
+                )
+        if not contract.models and contract.name not in {name for name, _model in used}:
+            raise _place(contract).refused("is for no price of this card; correct its days and service tiers")
+    return agreed
+
+
+def _place(contract: Contract) -> Key:
+    return Key(contract.file, contract.path)
+
+
+def _entries(rates: ModelRates, contracts: Sequence[Contract]) -> Iterator[RateEntry]:
+    """Yields a model's list entries with what contracts make of each, and of each of its service tiers."""
+    ends = [*(entry.effective_from for entry in rates.entries[1:]), None]
+    for entry, following in zip(rates.entries, ends, strict=True):
+        end = min((day for day in (entry.effective_to, following) if day is not None), default=None)
+        services = tuple(_with_contracts(each, contracts, end) for each in entry.services)
+        yield _with_contracts(replace(entry, services=services), contracts, end)
+
+
+def _with_contracts(entry: RateEntry, contracts: Sequence[Contract], end: dt.datetime | None) -> RateEntry:
+    held = [contract for contract in contracts if contract.covers(entry, end)]
+    for place, contract in enumerate(held):
+        for other in held[:place]:
+            if contract.meets(other):
+                rule = f"is for {entry.model} ({entry.service}) on days of contract {other.name!r} too; end one of them"
+                raise _place(contract).refused(rule)
+    return replace(entry, contracts=tuple(_agreed(entry, contract) for contract in held))
+
+
+def _agreed(entry: RateEntry, contract: Contract) -> RateEntry:
+    """Returns what a contract makes of a list entry; without an end of either, as long as the list entry holds."""
+    ends = [day for day in (entry.effective_to, contract.effective_to) if day is not None]
+    tiers, storage = contract.tiers, entry.cache_storage_pico
+    if contract.factor is not None:
+        if "cache_storage" in contract.meters and contract.factor.strip("0.") == "":
+            raise _place(contract).sub("factor").refused("0 for cache_storage; its list amount couldn't be told then")
+        tiers, storage = multiplied(entry, contract.factor, contract.meters, _place(contract))
+    else:
+        _check_rows(entry, contract)
+    return replace(
+        entry,
+        effective_from=max(entry.effective_from, contract.effective_from),
+        effective_to=min(ends, default=None),
+        tiers=tiers,
+        cache_storage_pico=storage,
+        source_url=contract.source_url,
+        checked_on=contract.checked_on,
+        services=(),
+        contract=contract.name,
+        list_digest=entry.digest,
+        listed=entry,
+    )
+
+
+def _check_rows(entry: RateEntry, contract: Contract) -> None:
+    """Refuses rates of its own where a charge at them couldn't be told at list price."""
+    place, labels = _place(contract).sub("tiers"), [tier.label for tier in entry.tiers]
+    if [tier.label for tier in contract.tiers] != labels:
+        raise place.refused(f"differ from those of {entry.key}; write a row for each of {', '.join(labels)}")
+    for own, listed in zip(contract.tiers, entry.tiers, strict=True):
+        if own.cached_input_pico is not None and listed.cached_input_pico is None:
+            raise place.refused(f"have a cached rate where {entry.key} has none; remove it")
