@@ -169,7 +169,10 @@ class RateEntry:
         """
         if self.max_input_tokens is not None and input_tokens > self.max_input_tokens:
             return None
-        return next((tier for tier in self.tiers if tier.holds_for(input_tokens, output_tokens)), None)
+        for tier in self.tiers:
+            if tier.holds_for(input_tokens, output_tokens):
+                return tier
+        return None
 
     @property
     def output_bounds(self) -> list[int]:
