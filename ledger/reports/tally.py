@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 from operator import add
 from typing import NamedTuple, TypeAlias
 
+from ledger.book.rows import counts_by_meter
 from ledger.reports.plan import Sums
 from ledger.reports.spend import SelectedSpend, SpendRow
 from ledger.values.amounts import CREDITS
 from ledger.values.spend import Convertible
+from pricing.charge import METERS
 from pricing.money import PICO_PER_NANO, divide_half_even, round_usd
 from pricing.rate_entry import RateEntry
 
@@ -116,9 +118,9 @@ class Price(NamedTuple):
         if tier is None:  # storage, whose token-hours no row has: in proportion to what was charged
             own_pico, list_pico = entry.cache_storage_pico, entry.listed.cache_storage_pico
             return divide_half_even(booked_pico * list_pico, own_pico) if own_pico and list_pico else booked_pico
-        uncached = sums.input_tokens - sums.cached_input_tokens
-        cached_pico = sums.cached_input_tokens * (tier.cached_input_pico or 0)
-        return uncached * tier.input_pico + cached_pico + sums.output_tokens * tier.output_pico
+        counts = counts_by_meter(sums, 0)
+        rates_pico = (getattr(entry.listed if meter == "call" else tier, f"{meter}_pico", 0) for meter in METERS)
+        return sum(count * (rate_pico or 0) for count, rate_pico in zip(counts, rates_pico, strict=True))
 
 
 def price_of(entries: Mapping[int, RateEntry], entry_id: int | None, tier_label: str) -> Price:
