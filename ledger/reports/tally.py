@@ -10,10 +10,12 @@ from operator import add
 from typing import NamedTuple, TypeAlias
 
 from ledger.book.prices.pinned import charged_at_pico
+from ledger.book.rows import counts_by_meter
 from ledger.reports.plan import Sums
 from ledger.reports.spend import SelectedSpend, SpendRow
 from ledger.values.amounts import CREDITS
 from ledger.values.spend import Convertible
+from pricing.charge import METERS
 from pricing.money import PICO_PER_NANO, divide_half_even, round_usd
 from pricing.rate_entry import RateEntry
 
@@ -118,13 +120,9 @@ class Price(NamedTuple):
             # Storage, whose token-hours no row has: in proportion to what was charged.
             own_pico, list_pico = entry.cache_storage_pico, entry.listed.cache_storage_pico
             return divide_half_even(booked_pico * list_pico, own_pico) if own_pico and list_pico else booked_pico
-        counts = {
-            "input": sums.input_tokens - sums.cached_input_tokens,
-            "cached_input": sums.cached_input_tokens,
-            "output": sums.output_tokens,
-        }
+        counts = zip(METERS, counts_by_meter(sums, 0), strict=True)
         of_list, own = (partial(charged_at_pico, each, self.tier_label) for each in (entry.listed, entry))
-        return booked_pico + sum(tokens * (of_list(meter) - own(meter)) for meter, tokens in counts.items() if tokens)
+        return booked_pico + sum(tokens * (of_list(meter) - own(meter)) for meter, tokens in counts if tokens)
 
 
 def price_of(entries: Mapping[int, RateEntry], entry_id: int | None, tier_label: str) -> Price:

@@ -76,10 +76,12 @@ def conversion_of(row: Row[Any]) -> Conversion:
 
 
 def charged_at_pico(entry: RateEntry, tier_label: str, meter: str) -> int:
-    """Returns pico per token (storage: and an hour) that a line was charged at."""
+    """Returns pico per token (storage: and an hour), or a call, that a line was charged at."""
     tier = next((tier for tier in entry.tiers if tier.label == tier_label), None)
     rate_pico = entry.cache_storage_pico
-    if tier is not None:
+    if meter == "call":
+        rate_pico = entry.call_pico
+    elif tier is not None:
         rate_pico = getattr(tier, f"{meter}_pico")
     if rate_pico is None:
         raise LedgerError(f"{entry.key} has no {meter} rate in tier {tier_label}: run 'tollbook verify'")
