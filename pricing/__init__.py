@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pricing.batch import BatchCharges
 from pricing.by_card import price_batch, price_usage
-from pricing.charge import BatchCharges, Charge, ChargeLine
+from pricing.charge import Charge, ChargeLine
 from pricing.columns import ModelColumn
 from pricing.errors import (
     AmountOverflow,

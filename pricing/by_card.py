@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pricing.charge import BatchCharges, Charge, count_columns, price_columns, price_entry, refusal
+from pricing.batch import BatchCharges, count_columns, price_columns, refusal
+from pricing.charge import Charge, price_entry
 from pricing.columns import check_lengths, model_column, service_column, time_column
 from pricing.rate_card import RateCard
 from pricing.rate_table import DateTable
@@ -39,17 +40,27 @@ def price_batch(
     cached_input_tokens: Column | None = None,
     output_tokens: Column | None = None,
     service_tier: ModelNames | None = None,
+    cache_write_5m_tokens: Column | None = None,
+    cache_write_1h_tokens: Column | None = None,
+    calls: Column | None = None,
 ) -> BatchCharges:
     """Prices columns as `price_usage` does, to the same figures; a bad row is named in `errors`, never raised.
 
     `service_tier` is one for all rows, or a column with None where a row states none.
     """
     card = card_of(card)
-    counts = count_columns(input_tokens, cached_input_tokens, output_tokens)
+    counts = count_columns(
+        input_tokens,
+        cached_input_tokens=cached_input_tokens,
+        output_tokens=output_tokens,
+        cache_write_5m_tokens=cache_write_5m_tokens,
+        cache_write_1h_tokens=cache_write_1h_tokens,
+        calls=calls,
+    )
     times = time_column(at)
     names, codes = model_column(model, len(times.values))
     tiers, tier_codes = service_column(service_tier, len(codes))
-    check_lengths(model=codes, at=times.values, input_tokens=counts[0].values, service_tier=tier_codes)
+    check_lengths(model=codes, at=times.values, input_tokens=counts["input_tokens"].values, service_tier=tier_codes)
     table = DateTable.of(card, names, tiers)
 
     def entry_index(rows: slice) -> Int64Array:

@@ -15,7 +15,7 @@ from pricing.card_contracts import read_contracts
 from pricing.card_services import read_services
 from pricing.card_shape import CardShape, ModelShape, PriceShape, SettlementShape
 from pricing.card_tiers import read_tiers
-from pricing.card_values import Key, read_day, read_instant, read_rate, read_source, read_units
+from pricing.card_values import Key, read_call_rate, read_day, read_instant, read_rate, read_source, read_units
 from pricing.contract import Contract
 from pricing.errors import RateCardError, retold, shown
 from pricing.money import (
@@ -168,7 +168,7 @@ def _entry(card: CardShape, settlement: Settlement | None, model: ModelShape, pr
     if per_tokens is None:
         rule = "is missing; say how many tokens the rates are for, such as 1_000_000"
         raise Key(key.file, "per_tokens").refused(rule)
-    storage, end = price.cache_storage_per_hour, price.effective_to
+    storage, per_call, end = price.cache_storage_per_hour, price.per_call, price.effective_to
     entry = RateEntry(
         provider=card.provider,
         currency=card.currency,
@@ -185,5 +185,6 @@ def _entry(card: CardShape, settlement: Settlement | None, model: ModelShape, pr
         source_url=read_source(price.source_url, key.sub("source_url")),
         checked_on=read_day(price.checked_on, key.sub("checked_on")),
         derived=price.derived,
+        call_pico=None if per_call is None else read_call_rate(per_call, key.sub("per_call")),
     )
     return replace(entry, services=tuple(read_services(entry, price.service, per_tokens, key)))

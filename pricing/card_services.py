@@ -11,9 +11,8 @@ from pricing.card_tiers import is_dear_cache, read_tiers
 from pricing.card_values import Key, read_day, read_source, read_units
 from pricing.errors import shown
 from pricing.money import INT64_MAX, PICO
-from pricing.rate_entry import STANDARD_NAMES, PromptTier, RateEntry
+from pricing.rate_entry import STANDARD_NAMES, TIER_METERS, PromptTier, RateEntry
 
-_OF_TIERS = ("input", "cached_input", "output")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -52,16 +51,11 @@ def _tiers(entry: RateEntry, service: ServiceShape, per_tokens: int, key: Key) -
         return tuple(read_tiers(service.tiers, per_tokens, key))
     if service.factor is None or service.meters is None:
         raise key.refused("has no rates; write tiers, or factor and the meters that it covers")
-    return multiplied(entry, service.factor, service.meters, key)[0]
+    return multiplied(entry, service.factor, service.meters, key).tiers
 
 
-def multiplied(
-    entry: RateEntry, factor: str, meters: Sequence[str], key: Key
-) -> tuple[tuple[PromptTier, ...], int | None]:
-    """Returns an entry's tiers and storage rate with the rates of these meters times a decimal factor.
-
-    Whole in pico per token, else RateCardError.
-    """
+def multiplied(entry: RateEntry, factor: str, meters: Sequence[str], key: Key) -> RateEntry:
+    """Returns an entry with the rates of these meters times a decimal factor, whole in pico, else RateCardError."""
     place = key.sub("factor")
     factor_pico = read_units(factor, PICO, place)
 
@@ -70,16 +64,22 @@ def multiplied(
             return rate_pico
         product, rest = divmod(rate_pico * factor_pico, PICO)
         if rest or product > INT64_MAX:
-            rule = "is not whole in 10^-12 per token" if rest else "is past 2**63 - 1 times 10^-12 a token"
+            unit = "call" if meter == "call" else "token"
+            rule = f"is not whole in 10^-12 per {unit}" if rest else f"is past 2**63 - 1 times 10^-12 a {unit}"
             raise place.refused(f"{shown(factor)} times a rate of {rate_pico} x 10^-12 {rule}; write tiers instead")
         return product
 
     tiers = []
     for index, tier in enumerate(entry.tiers):
-        rates = {f"{meter}_pico": times(meter, getattr(tier, f"{meter}_pico")) for meter in _OF_TIERS}
+        rates = {f"{meter}_pico": times(meter, tier.rate_pico(meter)) for meter in TIER_METERS}
         changed = replace(tier, **rates)  # type: ignore[arg-type]
         if is_dear_cache(changed):
             rule = f"{shown(factor)} makes input of tier {index + 1} cheaper than cached input; write tiers instead"
             raise place.refused(rule)
         tiers.append(changed)
-    return tuple(tiers), times("cache_storage", entry.cache_storage_pico)
+    return replace(
+        entry,
+        tiers=tuple(tiers),
+        cache_storage_pico=times("cache_storage", entry.cache_storage_pico),
+        call_pico=times("call", entry.call_pico),
+    )

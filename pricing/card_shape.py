@@ -9,8 +9,8 @@ import msgspec
 from pricing.money import INT64_MAX, SettlementMode
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
-ServiceMeter = Literal["input", "cached_input", "output"]
-ContractMeter = Literal[ServiceMeter, "cache_storage"]
+ServiceMeter = Literal["input", "cached_input", "output", "cache_write_5m", "cache_write_1h"]
+ContractMeter = Literal[ServiceMeter, "cache_storage", "call"]
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,6 +21,8 @@ class TierShape(_Strict, frozen=True):
     input: str
     output: str
     cached_input: str | None = None
+    cache_write_5m: str | None = None
+    cache_write_1h: str | None = None
     up_to: Limit | None = None
     output_up_to: Limit | None = None
 
@@ -41,6 +43,7 @@ class PriceShape(_Strict, frozen=True):
     effective_to: Any = None
     service: list[ServiceShape] = []
     cache_storage_per_hour: str | None = None
+    per_call: str | None = None
     source_url: str | None = None
     checked_on: Any = None
     derived: bool = False

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pricing.card_shape import TierShape
 from pricing.card_values import Key, read_rate
 from pricing.errors import shown
-from pricing.rate_entry import PromptTier
+from pricing.rate_entry import OPTIONAL_METERS, PromptTier
 
 
 def read_tiers(tiers: Sequence[TierShape], per_tokens: int, key: Key) -> Iterator[PromptTier]:
@@ -15,16 +15,20 @@ def read_tiers(tiers: Sequence[TierShape], per_tokens: int, key: Key) -> Iterato
     for index, tier in enumerate(tiers):
         place = key.sub(f"tiers[{index}]")
         _refuse_misplaced(tiers, index, key)
-        cached = tier.cached_input
+        optional = {
+            f"{meter}_pico": None if text is None else read_rate(text, per_tokens, place.sub(meter))
+            for meter in OPTIONAL_METERS
+            for text in (getattr(tier, meter),)
+        }
         rates = PromptTier(
             up_to=tier.up_to,
             input_pico=read_rate(tier.input, per_tokens, place.sub("input")),
-            cached_input_pico=None if cached is None else read_rate(cached, per_tokens, place.sub("cached_input")),
             output_pico=read_rate(tier.output, per_tokens, place.sub("output")),
             output_up_to=tier.output_up_to,
+            **optional,
         )
         if is_dear_cache(rates):
-            rule = f"{shown(cached)} is above the tier's input rate {shown(tier.input)}; correct one of them"
+            rule = f"{shown(tier.cached_input)} is above the tier's input rate {shown(tier.input)}; correct one of them"
             raise place.sub("cached_input").refused(rule)
         yield rates
 

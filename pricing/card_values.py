@@ -35,6 +35,14 @@ def read_rate(text: str, per_tokens: int, key: Key) -> int:
     return rate_pico
 
 
+def read_call_rate(text: str, key: Key) -> int:
+    """Reads the price of a call, in pico, whole."""
+    call_pico = read_units(text, PICO, key)
+    if call_pico > INT64_MAX:
+        raise key.refused(f"{shown(text)} is past 2**63 - 1 times 10^-12 a call; correct it")
+    return call_pico
+
+
 def read_units(text: str, scale: int, key: Key) -> int:
     """Reads the plain decimal `text`, 0 or more, in whole 1/scale units."""
     try:

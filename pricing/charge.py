@@ -1,33 +1,33 @@
-"""The rating rule: usage x rate card -> charge, for one request and for columns of them."""
+"""The rating rule: usage x rate card -> charge, for one request; `pricing.batch` is the same for columns."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from pricing.columns import CountColumn, check_lengths, count_column
-from pricing.errors import AmountOverflow, InvalidUsage, MissingRate, NoConversionInEffect, PricingError
+from pricing.errors import AmountOverflow, InvalidUsage, MissingRate, NoConversionInEffect
 from pricing.money import INT64_MAX, PICO_PER_NANO, divide_half_even, nano_decimal, round_usd, usd_fraction
-from pricing.rate_table import RateTable
-from pricing.usage import TokenUsage, check_count, clock_hours
+from pricing.usage import check_count, clock_hours
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Sequence
     from decimal import Decimal
 
-    from pricing.columns import Column
-    from pricing.money import Conversion, Int64Array
+    from pricing.money import Conversion
     from pricing.rate_card import RateCard
     from pricing.rate_entry import PromptTier, RateEntry
+    from pricing.usage import TokenUsage
 
-# A block's columns fit the processor's second-level cache.
-BLOCK_ROWS = 1 << 13
-METERS = ("input", "cached_input", "output", "cache_storage")
+    # A meter, its tokens and its rate in pico.
+    _Metered: TypeAlias = tuple[str, int, int | None]
+
+METERS = ("input", "cached_input", "output", "cache_storage", "cache_write_5m", "cache_write_1h", "call")
 
 
 class ChargeLine(NamedTuple):
-    """One meter of a charge: tokens x rate, rounded once; `hours` is for cache storage only."""
+    """One meter of a charge: tokens x rate, rounded once; `hours` is for cache storage only.
+
+    The tokens of the meter `call` are calls.
+    """
 
     meter: str
     tokens: int
@@ -37,7 +37,7 @@ class ChargeLine(NamedTuple):
 
 
 class Charge(NamedTuple):
-    """A priced request, or priced cache storage: an amount a meter, 0 where the meter has no tokens."""
+    """A priced request, or priced cache storage: an amount a meter, 0 where the meter has no tokens or calls."""
 
     entry: RateEntry
     tier: PromptTier | None
@@ -51,6 +51,9 @@ class Charge(NamedTuple):
     hours: int = 0
     card: RateCard | None = None
     at: dt.datetime | None = None
+    cache_write_5m_nano: int = 0
+    cache_write_1h_nano: int = 0
+    call_nano: int = 0
 
     @property
     def amount(self) -> Decimal:
@@ -90,18 +93,12 @@ class Charge(NamedTuple):
     @property
     def lines(self) -> tuple[ChargeLine, ...]:
         """A line for each meter with tokens, in the order of METERS; their amounts add up to `amount_nano`."""
-        rate_pico = self.entry.cache_storage_pico
-        lines = [("cache_storage", self.stored_tokens, rate_pico, self.cache_storage_nano, self.hours)]
+        metered: tuple[_Metered, ...] = (("cache_storage", self.stored_tokens, self.entry.cache_storage_pico),)
         if self.usage is not None and self.tier is not None:
-            usage, tier = self.usage, self.tier
-            lines = [
-                ("input", usage.uncached_input_tokens, tier.input_pico, self.input_nano, 0),
-                ("cached_input", usage.cached_input_tokens, tier.cached_input_pico, self.cached_input_nano, 0),
-                ("output", usage.output_tokens, tier.output_pico, self.output_nano, 0),
-            ]
+            metered = _metered(self.entry, self.tier, self.usage)
         return tuple(
-            ChargeLine(meter, tokens, rate_pico or 0, amount_nano, hours or None)
-            for meter, tokens, rate_pico, amount_nano, hours in lines
+            ChargeLine(meter, tokens, rate_pico or 0, getattr(self, f"{meter}_nano"), self.hours or None)
+            for meter, tokens, rate_pico in metered
             if tokens
         )
 
@@ -121,37 +118,48 @@ def price_entry(
         raise _over_input(entry, input_tokens)
     if entry.max_output_tokens is not None and output_tokens > entry.max_output_tokens:
         raise _over_output(entry, output_tokens)
-    cached_tokens = usage.cached_input_tokens
-    cached_nano = 0
-    if cached_tokens:
-        if tier.cached_input_pico is None:
-            raise _missing(entry, "cached_input", cached_tokens)
-        cached_nano = _amount(entry, "cached_input", cached_tokens, tier.cached_input_pico)
-    input_nano = _amount(entry, "input", input_tokens - cached_tokens, tier.input_pico)
-    output_nano = _amount(entry, "output", output_tokens, tier.output_pico)
-    amount_nano = input_nano + cached_nano + output_nano
-    return Charge(entry, tier, amount_nano, input_nano, cached_nano, output_nano, usage, 0, 0, 0, card, at)
+    amounts = []
+    for meter, tokens, rate_pico in _metered(entry, tier, usage):
+        amounts.append(_amount(entry, meter, tokens, rate_pico) if tokens else 0)
+    input_nano, cached_nano, output_nano, *others = amounts
+    return Charge(entry, tier, sum(amounts), input_nano, cached_nano, output_nano, usage, 0, 0, 0, card, at, *others)
+
+
+def _metered(entry: RateEntry, tier: PromptTier, usage: TokenUsage) -> tuple[_Metered, ...]:
+    """Returns the meters of a request in the order of METERS, the last three only where one of them has any."""
+    usual = (
+        ("input", usage.uncached_input_tokens, tier.input_pico),
+        ("cached_input", usage.cached_input_tokens, tier.cached_input_pico),
+        ("output", usage.output_tokens, tier.output_pico),
+    )
+    if not (usage.cache_write_5m_tokens or usage.cache_write_1h_tokens or usage.calls):
+        return usual
+    return (
+        *usual,
+        ("cache_write_5m", usage.cache_write_5m_tokens, tier.cache_write_5m_pico),
+        ("cache_write_1h", usage.cache_write_1h_tokens, tier.cache_write_1h_pico),
+        ("call", usage.calls, entry.call_pico),
+    )
 
 
 def price_storage(entry: RateEntry, tokens: int, start: dt.datetime, end: dt.datetime) -> Charge:
     """Prices cached tokens stored over [start, end), by UTC clock hours touched; `entry` is that of `start`."""
     check_count("stored tokens", tokens)
     hours = clock_hours(start, end)
-    amount_nano = 0
-    if tokens:
-        if entry.cache_storage_pico is None:
-            raise _missing(entry, "cache_storage", tokens)
-        amount_nano = _amount(entry, "cache_storage", tokens, entry.cache_storage_pico, hours)
+    amount_nano = _amount(entry, "cache_storage", tokens, entry.cache_storage_pico, hours) if tokens else 0
     return Charge(entry, None, amount_nano, cache_storage_nano=amount_nano, stored_tokens=tokens, hours=hours)
 
 
-def _amount(entry: RateEntry, meter: str, tokens: int, rate_pico: int, hours: int = 1) -> int:
+def _amount(entry: RateEntry, meter: str, tokens: int, rate_pico: int | None, hours: int = 1) -> int:
     """Returns nano of a line, rounded once: by the card's settlement, else half to even."""
+    if rate_pico is None:
+        raise _missing(entry, meter, tokens)
     amount_pico = tokens * rate_pico * hours
     if amount_pico > INT64_MAX:
         message = (
-            f"{tokens} {meter} tokens x {rate_pico} pico a token{f' x {hours} hours' if hours > 1 else ''} on "
-            f"{entry.key} are past 2**63 - 1 pico, the largest amount of a line; split the record"
+            f"{_counted(meter, tokens)} x {rate_pico} pico a {'call' if meter == 'call' else 'token'}"
+            f"{f' x {hours} hours' if hours > 1 else ''} on {entry.key} are past 2**63 - 1 pico, "
+            "the largest amount of a line; split the record"
         )
         raise AmountOverflow(message)
     if entry.settlement is not None:
@@ -162,9 +170,14 @@ def _amount(entry: RateEntry, meter: str, tokens: int, rate_pico: int, hours: in
 
 def _missing(entry: RateEntry, meter: str, tokens: int) -> MissingRate:
     return MissingRate(
-        f"{tokens} {meter} tokens on {entry.key}, which gives no {meter} rate: a missing rate is never zero; "
+        f"{_counted(meter, tokens)} on {entry.key}, which gives no {meter} rate: a missing rate is never zero; "
         'add the entry with the rate (free is "0") with: tollbook rates add FILE --replace --reason R'
     )
+
+
+def _counted(meter: str, tokens: int) -> str:
+    """Returns "3 output tokens" or "3 calls"."""
+    return f"{tokens} calls" if meter == "call" else f"{tokens} {meter} tokens"
 
 
 def _over_input(entry: RateEntry, input_tokens: int) -> InvalidUsage:
@@ -181,82 +194,3 @@ def _over_output(entry: RateEntry, output_tokens: int) -> InvalidUsage:
         "correct the record or add an entry that allows them"
     )
     return InvalidUsage(message, reason="output_over_limit")
-
-
-@dataclass(slots=True)
-class BatchCharges:
-    """Charges by row; a refused row has amounts 0 and indexes -1. `tier_index` counts the entry's tiers from 0."""
-
-    entries: tuple[RateEntry, ...]
-    entry_index: Int64Array
-    tier_index: Int64Array
-    input_nano: Int64Array
-    cached_input_nano: Int64Array
-    output_nano: Int64Array
-    amount_nano: Int64Array
-    errors: dict[int, PricingError] = field(default_factory=dict)
-
-
-def count_columns(input_tokens: Column, cached: Column | None, output: Column | None) -> list[CountColumn]:
-    """Returns the three columns as counts; None is 0 in each row."""
-    import numpy as np
-
-    whole = count_column(input_tokens)
-    nothing = np.zeros(len(whole.values), np.int64)
-    cached_part, outputs = (count_column(nothing if column is None else column) for column in (cached, output))
-    check_lengths(input_tokens=whole.values, cached_input_tokens=cached_part.values, output_tokens=outputs.values)
-    return [whole, cached_part, outputs]
-
-
-def price_columns(
-    entries: tuple[RateEntry, ...], entry_index: Callable[[slice], Int64Array], counts: Sequence[CountColumn]
-) -> BatchCharges:
-    """Prices all rows, in blocks that stay in the processor's cache."""
-    import numpy as np
-
-    table = RateTable.of(entries)
-    length = len(counts[0].values)
-    columns = np.empty((6, length), np.int64)
-    for start in range(0, length, BLOCK_ROWS):
-        rows = slice(start, start + BLOCK_ROWS)
-        block = _price_block(table, entry_index(rows), *(count.values[rows] for count in counts))
-        for column, values in zip(columns, block, strict=True):
-            column[rows] = values
-    return BatchCharges(entries, *columns)
-
-
-def _price_block(
-    table: RateTable, entry_index: Int64Array, input_tokens: Int64Array, cached: Int64Array, output: Int64Array
-) -> list[Int64Array]:
-    """Prices as `price_entry`, row by row; refused rows are -1, -1, 0, 0, 0, 0.
-
-    Each limit also keeps tokens x rate within 64 bits. What a refused row's product wraps to is thrown away.
-    """
-    slot = table.slots(entry_index, input_tokens, output)
-    uncached = input_tokens - cached
-    refused = (slot | input_tokens | cached | uncached | output) < 0  # the sign bit of any of them
-    refused |= uncached > table.uncached_limit.take(slot)
-    refused |= cached > table.cached_limit.take(slot)
-    refused |= output > table.output_limit.take(slot)
-    input_nano = table.settle(slot, uncached * table.input_pico.take(slot), uncached)
-    cached_nano = table.settle(slot, cached * table.cached_input_pico.take(slot), cached)
-    output_nano = table.settle(slot, output * table.output_pico.take(slot), output)
-    indexes = (entry_index, table.tier_index.take(slot))
-    amounts = (input_nano, cached_nano, output_nano, input_nano + cached_nano + output_nano)
-    if refused.any():
-        for index in indexes:
-            index[refused] = -1
-        for amount in amounts:
-            amount[refused] = 0
-    return [*indexes, *amounts]
-
-
-def refusal(counts: Sequence[CountColumn], row: int, entry: Callable[[], RateEntry]) -> PricingError:
-    """Returns the error by which the scalar rule refuses a row that the columnar rule refused."""
-    try:
-        usage = TokenUsage(*(count.original(row) for count in counts))
-        price_entry(entry(), usage)
-    except PricingError as error:
-        return error
-    message = f"row {row} is refused by the columnar rule and priced by the scalar rule"
-    raise AssertionError(message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,10 @@ from pricing.errors import UnpricedUsage, shown_word
 from pricing.money import Settlement
 
 UNBOUNDED = "unbounded"
+
+# Meters whose rate is in a tier, as `{meter}_pico`; those of OPTIONAL_METERS may have none.
+TIER_METERS = ("input", "cached_input", "output", "cache_write_5m", "cache_write_1h")
+OPTIONAL_METERS = ("cached_input", "cache_write_5m", "cache_write_1h")
 
 # What a request is served as that states no service tier; "auto" leaves the choice to the vendor, who then states it.
 STANDARD_SERVICE = "default"
@@ -31,6 +35,13 @@ class PromptTier:
     cached_input_pico: int | None
     output_pico: int
     output_up_to: int | None = None
+    cache_write_5m_pico: int | None = None
+    cache_write_1h_pico: int | None = None
+
+    def rate_pico(self, meter: str) -> int | None:
+        """Returns the rate of one of TIER_METERS; None without one."""
+        rate_pico: int | None = getattr(self, f"{meter}_pico")
+        return rate_pico
 
     @property
     def label(self) -> str:
@@ -58,7 +69,8 @@ class RateEntry:
 
     `services` are the prices of its other service tiers over the same days, each an entry of its own that says by
     `service_names` which `service_tier` it prices; the first of them is its `service`. `contracts` are the prices
-    agreed upon instead of it, again entries of their own, with the digest of the list's.
+    agreed upon instead of it, again entries of their own, with the digest of the list's; `misfit` says why one of
+    these can't be worked out. `call_pico` is the price of a call in pico of the currency.
     """
 
     provider: str
@@ -81,24 +93,39 @@ class RateEntry:
     list_digest: str = ""
     listed: RateEntry | None = field(default=None, compare=False, repr=False)
     contracts: tuple[RateEntry, ...] = ()
+    misfit: str = ""
+    call_pico: int | None = None
 
-    def for_service(self, service_tier: object) -> RateEntry:
-        """Returns the prices of a service tier, None, "auto" and "default" being the standard one's.
+    def price_for(self, service_tier: object, at: dt.datetime) -> RateEntry:
+        """Returns the prices of a service tier at `at`, a contract's where one holds; None is the standard tier.
 
-        UnpricedUsage where the entry gives it none.
+        UnpricedUsage where the entry gives it none, or a contract that doesn't fit the list holds.
         """
-        found = self.find_service(service_tier)
-        if found is None:
+        served = self._served_as(service_tier)
+        if served is None:
             others = "".join(f", {name!r}" for each in self.services for name in each.service_names)
             message = (
-                f"service_tier {shown_word(service_tier)} has no price on {self.key}, which prices the standard "
-                f"one{others}; add its [[model.price.service]] with: tollbook rates add FILE"
+                f"service_tier {shown_word(service_tier)} has no price on {self.key}, which prices the standard one"
+                f"{others}; add the entry again with its [[model.price.service]]: "
+                "tollbook rates add FILE --replace --reason R"
             )
             raise UnpricedUsage(message, reason="unpriced_service_tier")
+        found = served.under_contract(at)
+        if found.misfit:
+            message = (
+                f"contract {found.contract!r} doesn't fit the list price {served.key}: {found.misfit}; "
+                "add its terms again with: tollbook rates add FILE --replace --reason R"
+            )
+            raise UnpricedUsage(message, reason="unpriced_contract")
         return found
 
-    def find_service(self, service_tier: object) -> RateEntry | None:
-        """Returns the prices of a service tier, or None where the entry gives it none."""
+    def find_price(self, service_tier: object, at: dt.datetime) -> RateEntry | None:
+        """Returns what `price_for` does, or None where it raises."""
+        served = self._served_as(service_tier)
+        found = served and served.under_contract(at)
+        return None if found is None or found.misfit else found
+
+    def _served_as(self, service_tier: object) -> RateEntry | None:
         if service_tier is None or (isinstance(service_tier, str) and service_tier in STANDARD_NAMES):
             return self
         return next((each for each in self.services if service_tier in each.service_names), None)
@@ -112,9 +139,20 @@ class RateEntry:
 
     @property
     def variants(self) -> tuple[RateEntry, ...]:
-        """The entry itself, those of its other service tiers, and those of contracts over each."""
+        """The entry itself, those of its other service tiers, and those of contracts over each that fit it."""
         served = (self, *self.services)
-        return tuple(variant for each in served for variant in (each, *each.contracts))
+        agreed = ((each, *(entry for entry in each.contracts if not entry.misfit)) for each in served)
+        return tuple(variant for variants in agreed for variant in variants)
+
+    @property
+    def cuts(self) -> set[dt.datetime]:
+        """The times at which its prices begin or end, contracts' included."""
+        days = (
+            (each.effective_from, each.effective_to)
+            for served in (self, *self.services)
+            for each in (served, *served.contracts)
+        )
+        return {day for both in days for day in both if day is not None}
 
     def prices_as(self, other: RateEntry) -> bool:
         """Tells whether both price every request alike, apart from contracts."""
@@ -131,7 +169,10 @@ class RateEntry:
         """
         if self.max_input_tokens is not None and input_tokens > self.max_input_tokens:
             return None
-        return next((tier for tier in self.tiers if tier.holds_for(input_tokens, output_tokens)), None)
+        for tier in self.tiers:
+            if tier.holds_for(input_tokens, output_tokens):
+                return tier
+        return None
 
     @property
     def output_bounds(self) -> list[int]:
@@ -160,6 +201,8 @@ class RateEntry:
         }
         if self.service != STANDARD_SERVICE:
             facts["service"] = self.service
+        if self.call_pico is not None:
+            facts["call_pico"] = self.call_pico
         if self.contract:
             facts |= {"contract": self.contract, "list_digest": self.list_digest}
         return json.dumps(facts, sort_keys=True, separators=(",", ":"))
@@ -192,10 +235,16 @@ class RateEntry:
         return f"{'/'.join(filter(None, parts))}#{self.digest[:8]}"
 
 
+# A tier's bound, and its rates of input, cached input and output.
+_LEAST_CONTENT = 4
+
+
 def _content_of(tier: PromptTier) -> list[int | None]:
-    """Returns what decides prices; a tier without a bound of output as in cards that know none."""
-    rates = [tier.up_to, tier.input_pico, tier.cached_input_pico, tier.output_pico]
-    return rates if tier.output_up_to is None else [*rates, tier.output_up_to]
+    """Returns what decides prices, less what it has none of at the end: as in cards that know no such part."""
+    content = list(astuple(tier))
+    while len(content) > _LEAST_CONTENT and content[-1] is None:
+        content.pop()
+    return content
 
 
 def format_instant(at: dt.datetime) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain, product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pricing.columns import LAST_US
 from pricing.money import INT64_MAX, NANO_HALF_EVEN, Settlement
 from pricing.rate_card import RateCard
-from pricing.rate_entry import PromptTier, RateEntry
+from pricing.rate_entry import TIER_METERS, PromptTier, RateEntry
 from pricing.usage import epoch_us
 
 if TYPE_CHECKING:
@@ -39,13 +39,12 @@ class DateTable:
     @classmethod
     def of(cls, card: RateCard, names: Sequence[object], service_tiers: Sequence[object] = (None,)) -> DateTable:
         """Returns the table of a card for these names and service tiers."""
-        models = list(card.models.values())
-        entries = tuple(card.entries())
-        index_of = {id(entry): index for index, entry in enumerate(entries)}
-        ends = {entry.effective_to for entry in entries if entry.effective_to is not None}
-        starts = sorted({entry.effective_from for entry in entries} | ends)
-        row_of_id = {rates.id: row for row, rates in enumerate(models)}
         resolved = [card.rates_of(name) for name in names]
+        models = list({rates.id: rates for rates in resolved if rates is not None}.values())
+        entries = tuple(each for rates in models for entry in rates.entries for each in entry.variants)
+        index_of = {id(entry): index for index, entry in enumerate(entries)}
+        starts = sorted({day for rates in models for entry in rates.entries for day in entry.cuts})
+        row_of_id = {rates.id: row for row, rates in enumerate(models)}
         row_of_name = [-1 if rates is None else row_of_id[rates.id] for rates in resolved]
         served = ([rates.entry_at(start, tier) for start in starts] for rates in models for tier in service_tiers)
         entry_of = [[-1, *(index_of.get(id(entry), -1) for entry in row), -1] for row in served]
@@ -66,6 +65,13 @@ class DateTable:
         return self.entry_of.take(row * (len(self.starts_us) + 1) + span)
 
 
+class MeterRates(NamedTuple):
+    """A meter's rate by slot, 0 without one, and the most tokens that it prices."""
+
+    pico: Int64Array
+    limit: Int64Array
+
+
 @dataclass(frozen=True, slots=True)
 class RateTable:
     """Rates and token limits by slot, a slot being one tier of one entry.
@@ -77,12 +83,7 @@ class RateTable:
     output_bounds: Int64Array
     slot_of: Int64Array
     tier_index: Int64Array
-    input_pico: Int64Array
-    cached_input_pico: Int64Array
-    output_pico: Int64Array
-    uncached_limit: Int64Array
-    cached_limit: Int64Array
-    output_limit: Int64Array
+    meters: dict[str, MeterRates]
     settlements: tuple[Settlement, ...]
     settlement_of: Int64Array
 
@@ -90,8 +91,7 @@ class RateTable:
     def of(cls, entries: Sequence[RateEntry]) -> RateTable:
         """Returns the table of these entries."""
         slots = [(entry, index, tier) for entry in entries for index, tier in enumerate(entry.tiers)]
-        tiers = [tier for _, _, tier in slots]
-        limits = {entry.max_input_tokens for entry in entries} | {tier.up_to for tier in tiers}
+        limits = {entry.max_input_tokens for entry in entries} | {tier.up_to for _, _, tier in slots}
         bounds = sorted(bound for bound in limits if bound is not None)
         output_bounds = sorted({bound for entry in entries for bound in entry.output_bounds})
         settlements = [entry.settlement or NANO_HALF_EVEN for entry, _, _ in slots]
@@ -101,12 +101,10 @@ class RateTable:
             output_bounds=_int64(output_bounds),
             slot_of=_int64(_slots_by_band(entries, bounds, output_bounds)),
             tier_index=_int64([*(index for _, index, _ in slots), -1]),
-            input_pico=_rates(tier.input_pico for tier in tiers),
-            cached_input_pico=_rates(tier.cached_input_pico or 0 for tier in tiers),
-            output_pico=_rates(tier.output_pico for tier in tiers),
-            uncached_limit=_rates(_most_tokens(tier.input_pico) for tier in tiers),
-            cached_limit=_rates(_most_tokens(tier.cached_input_pico) for tier in tiers),
-            output_limit=_rates(_most_output(entry, tier) for entry, _, tier in slots),
+            meters={
+                meter: _meter_rates([(entry, tier) for entry, _, tier in slots], meter)
+                for meter in (*TIER_METERS, "call")
+            },
             settlements=distinct or (NANO_HALF_EVEN,),
             settlement_of=_rates(distinct.index(settlement) for settlement in settlements),
         )
@@ -143,16 +141,22 @@ def _slots_by_band(entries: Sequence[RateEntry], bounds: Sequence[int], output_b
     yield from [-1] * len(largest_of_bands)
 
 
+def _meter_rates(slots: Sequence[tuple[RateEntry, PromptTier]], meter: str) -> MeterRates:
+    rates = [entry.call_pico if meter == "call" else tier.rate_pico(meter) for entry, tier in slots]
+    limits = [_most_tokens(rate_pico) for rate_pico in rates]
+    if meter == "output":
+        limits = [
+            most if entry.max_output_tokens is None else min(most, entry.max_output_tokens)
+            for (entry, _tier), most in zip(slots, limits, strict=True)
+        ]
+    return MeterRates(_rates(rate_pico or 0 for rate_pico in rates), _rates(limits))
+
+
 def _most_tokens(rate_pico: int | None) -> int:
     """Returns the most tokens whose product with the rate fits 64 bits; none where there is no rate."""
     if rate_pico is None:
         return 0
     return INT64_MAX // rate_pico if rate_pico else INT64_MAX
-
-
-def _most_output(entry: RateEntry, tier: PromptTier) -> int:
-    most = _most_tokens(tier.output_pico)
-    return most if entry.max_output_tokens is None else min(most, entry.max_output_tokens)
 
 
 def _int64(values: Iterable[int]) -> Int64Array:

@@ -15,12 +15,18 @@ US_PER_HOUR = 3_600 * US_PER_SECOND
 
 @dataclass(frozen=True, slots=True)
 class TokenUsage:
-    """Token counts of one request: input includes the cached part, output includes reasoning."""
+    """Counts of one request: input includes what was read from cache and written to it, output includes reasoning.
+
+    Written tokens are those put in cache for 5 minutes or for 1 hour; calls are those of tools, such as web searches.
+    """
 
     input_tokens: int
     cached_input_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    calls: int = 0
 
     def __post_init__(self) -> None:
         """Refuses a count that is no int from 0 to 2**63 - 1, and a part larger than its whole."""
@@ -28,12 +34,22 @@ class TokenUsage:
         check_count("cached_input_tokens", self.cached_input_tokens)
         check_count("output_tokens", self.output_tokens)
         check_count("reasoning_tokens", self.reasoning_tokens)
+        check_count("cache_write_5m_tokens", self.cache_write_5m_tokens)
+        check_count("cache_write_1h_tokens", self.cache_write_1h_tokens)
+        check_count("calls", self.calls)
         if self.cached_input_tokens > self.input_tokens:
             message = (
                 f"cached_input_tokens {self.cached_input_tokens} exceed input_tokens {self.input_tokens}: "
                 "input includes the cached part; correct the record"
             )
             raise InvalidUsage(message, reason="cached_exceeds_input")
+        if self.uncached_input_tokens < 0:
+            message = (
+                f"cached_input_tokens {self.cached_input_tokens} + cache_write_5m_tokens {self.cache_write_5m_tokens} "
+                f"+ cache_write_1h_tokens {self.cache_write_1h_tokens} exceed input_tokens {self.input_tokens}: "
+                "input includes the cached and the written parts; correct the record"
+            )
+            raise InvalidUsage(message, reason="cache_write_exceeds_input")
         if self.reasoning_tokens > self.output_tokens:
             message = (
                 f"reasoning_tokens {self.reasoning_tokens} exceed output_tokens {self.output_tokens}: "
@@ -43,20 +59,20 @@ class TokenUsage:
 
     @property
     def uncached_input_tokens(self) -> int:
-        """The tokens of the `input` meter: all input less the cached part."""
-        return self.input_tokens - self.cached_input_tokens
+        """The tokens of the `input` meter: all input less the parts read from cache and written to it."""
+        return self.input_tokens - self.cached_input_tokens - self.cache_write_5m_tokens - self.cache_write_1h_tokens
 
 
 def check_count(name: str, value: object) -> None:
     """Refuses what isn't an int (True and 1.0 aren't), is below 0 or past 2**63 - 1."""
+    if type(value) is int and 0 <= value <= INT64_MAX:
+        return
     if type(value) is not int:
         reason, rule = "not_an_integer", f"is {type(value).__name__}: counts are whole numbers"
     elif value < 0:
         reason, rule = "negative_count", "is negative: counts are 0 or more"
-    elif value > INT64_MAX:
-        reason, rule = "count_out_of_range", "is past 2**63 - 1, the largest count"
     else:
-        return
+        reason, rule = "count_out_of_range", "is past 2**63 - 1, the largest count"
     raise InvalidUsage(f"{name} {described(value)} {rule}; correct the record", reason=reason)
 
 

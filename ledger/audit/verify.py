@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from sqlalchemy import Connection, Table, func, select, text
@@ -16,7 +15,7 @@ from ledger.book.charges import LIVE_CLASSES, is_undone, posted_charges
 from ledger.book.corrections.reversing import reversal
 from ledger.book.project_names import check_projects
 from ledger.book.rebuilt_rollups import RebuiltRollUps
-from ledger.book.rows import ChargeRow, Facts, nano_by_meter
+from ledger.book.rows import ChargeRow, Facts, nano_by_meter, usage_of
 from ledger.budgets.definitions import check_budgets
 from ledger.budgets.events import check_events
 from ledger.months.rows import check_closings
@@ -46,7 +45,6 @@ from ledger.wallet.entries import check_wallets
 from pricing.charge import price_entry, price_storage
 from pricing.errors import PricingError
 from pricing.rate_entry import RateEntry
-from pricing.usage import TokenUsage
 
 
 def verify(database: Database, month: str | None = None, signed: Head | None = None) -> Verification:
@@ -192,17 +190,14 @@ def _check_keys(connection: Connection, result: Verification) -> None:
             result.problem(f"{rollup_keys.name} {number}: its dimensions are no longer those of its digest")
 
 
-def amounts_of(entry: RateEntry, facts: Facts) -> tuple[str, int, int, int, int]:
+def amounts_of(entry: RateEntry, facts: Facts) -> tuple[str | int, ...]:
     """Prices a usage record under one card entry: its tier, and nano by meter."""
     if facts.kind == "cache_storage":
         start, end = from_microseconds(facts.occurred_at), from_microseconds(facts.storage_end or 0)
-        return "none", 0, 0, 0, price_storage(entry, facts.storage_tokens or 0, start, end).amount_nano
-    charge = price_entry(
-        entry, TokenUsage(facts.input_tokens, facts.cached_input_tokens, facts.output_tokens, facts.reasoning_tokens)
-    )
-    amounts: Counter[str] = Counter({line.meter: line.amount_nano for line in charge.lines})
+        return "none", 0, 0, 0, price_storage(entry, facts.storage_tokens or 0, start, end).amount_nano, 0, 0, 0
+    charge = price_entry(entry, usage_of(facts))
     assert charge.tier is not None
-    return charge.tier.label, amounts["input"], amounts["cached_input"], amounts["output"], 0
+    return charge.tier.label, *nano_by_meter(charge)
 
 
 def _check_reversals(connection: Connection, posted: Sequence[tuple[ChargeRow, Facts]], result: Verification) -> None:

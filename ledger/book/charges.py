@@ -130,6 +130,9 @@ class ChargeWithUsage(msgspec.Struct, frozen=True, gc=False):
     output_nano: int
     cache_storage_nano: int
     amount_nano: int
+    cache_write_5m_nano: int | None
+    cache_write_1h_nano: int | None
+    call_nano: int | None
     occurred_at_us: int | None
     source: str | None
     request_id: str | None
@@ -137,6 +140,9 @@ class ChargeWithUsage(msgspec.Struct, frozen=True, gc=False):
     input_tokens: int | None
     cached_input_tokens: int | None
     output_tokens: int | None
+    cache_write_5m_tokens: int | None
+    cache_write_1h_tokens: int | None
+    calls: int | None
     storage_tokens: int | None
     storage_end_us: int | None
 

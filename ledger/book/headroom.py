@@ -1,8 +1,9 @@
 """The room for charges in roll-ups, whose sums end at 64 bits: looked at before anything is appended.
 
 Only days and the measures in BOUNDING are looked at. Charges, replacements and reversals have cells of their own, in
-which no two amounts differ in sign: so a quarter-hour never passes its day, cached input never the input, and a meter
-never the amount. An adjustment is an amount in the first quarter-hour of its month, and the only one of its day.
+which no two amounts differ in sign: so a quarter-hour never passes its day, cached and written input never the input,
+and a meter never the amount. An adjustment is an amount in the first quarter-hour of its month, and the only one of its
+day.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from ledger.store.tables.rollups import Dimensions
 from ledger.values.calendar import QUARTER_US, Calendar
 from pricing.money import INT64_MAX, format_nano
 
-BOUNDING = ("input_tokens", "output_tokens", "storage_token_hours", "amount_nano")
+BOUNDING = ("input_tokens", "output_tokens", "storage_token_hours", "calls", "amount_nano")
 INT64_MIN = -(2**63)
 LISTED_DAYS = 400
 
-_OCCURRED_AT, _INPUT, _OUTPUT, _STORED = (
-    Facts._fields.index(name) for name in ("occurred_at", "input_tokens", "output_tokens", "storage_tokens")
+_OCCURRED_AT, _INPUT, _OUTPUT, _STORED, _CALLS = (
+    Facts._fields.index(name) for name in ("occurred_at", "input_tokens", "output_tokens", "storage_tokens", "calls")
 )
 _STANDING = f"""
     SELECT k0, k1, {", ".join(f"d.{name}" for name in BOUNDING)}
@@ -120,7 +121,8 @@ class Headroom:
         charge: Any = ChargeRow._make(charges)  # columns by name, and so is usage
         usage: Any = Facts._make(facts)
         signs = [SIGNS[name] for name in charge.charge_class]
-        counts = (usage.input_tokens, usage.output_tokens, token_hours(facts))
+        calls = [count or 0 for count in usage.calls]
+        counts = (usage.input_tokens, usage.output_tokens, token_hours(facts), calls)
         cells = map(Cell, dimensions_of(charges, facts, self._tags), map(self._calendar.day, usage.occurred_at))
         parts = zip(*(map(mul, signs, column) for column in counts), charge.amount_nano, strict=True)
         return list(zip(cells, parts, strict=True))
@@ -138,7 +140,8 @@ def _totals(facts: Sequence[Sequence[Any]], amounts_nano: Sequence[int]) -> Sums
     """Sums absolute values, in the order of BOUNDING."""
     stored = [row for row in facts if row[_STORED]]
     hours = token_hours(columns_of(stored)) if stored else ()
-    counts = (map(itemgetter(_INPUT), facts), map(itemgetter(_OUTPUT), facts), hours, map(abs, amounts_nano))
+    calls = filter(None, map(itemgetter(_CALLS), facts))
+    counts = (map(itemgetter(_INPUT), facts), map(itemgetter(_OUTPUT), facts), hours, calls, map(abs, amounts_nano))
     return tuple(map(sum, counts))
 
 

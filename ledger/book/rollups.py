@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Table, select
 
-from ledger.book.rows import AMOUNTS, TOKENS, ChargeRow, Columns, Facts
+from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, OPTIONAL_COUNTS, TOKENS, ChargeRow, Columns, Facts
 from ledger.store.bulk import append_rows, in_chunks, next_id, upsert
 from ledger.store.expressions import HALF_BITS, LOWER_HALF
 from ledger.store.tables import rollup_days, rollup_keys, rollup_quarters
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+_LATEST = "last_occurred_at"
+
+
 class Cells(NamedTuple):
     """Sums in columns: the cell's time, its key's place in `keys`, a column of measures, and the latest usage in it."""
 
@@ -32,10 +35,11 @@ class Cells(NamedTuple):
     sums: npt.NDArray[np.int64]
     last_occurred_at: npt.NDArray[np.int64]
 
-    def rows(self, key_ids: Sequence[int], times: Sequence[int | str]) -> list[tuple[Any, ...]]:
+    def rows(self, table: Table, key_ids: Sequence[int], times: Sequence[int | str]) -> list[tuple[Any, ...]]:
         """Returns rows of a roll-up table, `times` being as the table has them."""
-        keys = [key_ids[place] for place in self.key_place.tolist()]
-        return list(zip(times, keys, *self.sums.tolist(), self.last_occurred_at.tolist(), strict=True))
+        columns = [times, [key_ids[place] for place in self.key_place.tolist()], *self.sums.tolist()]
+        columns.insert(table.c.keys().index(_LATEST), self.last_occurred_at.tolist())
+        return list(zip(*columns, strict=True))
 
 
 def summed(
@@ -88,14 +92,17 @@ class RollUp:
         """Adds charges, given as columns; `facts` are the columns of each one's usage record."""
         cells = sum_by_quarter(charges, facts, self._tags, halves=self._halves)
         ids = self._ids(connection, cells.keys)
-        self._upsert(connection, self._quarters, cells.rows(ids, [time * QUARTER_US for time in cells.time.tolist()]))
+        quarters = [time * QUARTER_US for time in cells.time.tolist()]
+        self._upsert(connection, self._quarters, cells.rows(self._quarters, ids, quarters))
         days, by_day = self._sum_by_day(cells)
-        self._upsert(connection, self._days, by_day.rows(ids, [days[place] for place in by_day.time.tolist()]))
+        days_of_cells = [days[place] for place in by_day.time.tolist()]
+        self._upsert(connection, self._days, by_day.rows(self._days, ids, days_of_cells))
 
     @staticmethod
     def _upsert(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
-        time, key, *sums, latest = (column.name for column in table.c)
-        upsert(connection, table, (time, key), rows, sums=sums, latest=(latest,))
+        time, key, *others = (column.name for column in table.c)
+        others.remove(_LATEST)
+        upsert(connection, table, (time, key), rows, sums=others, latest=(_LATEST,))
 
     def _sum_by_day(self, cells: Cells) -> tuple[list[str], Cells]:
         """Sums the cells by day: their time is a place among the days, which come first."""
@@ -191,7 +198,16 @@ def _measures(charges: Columns, facts: Columns) -> list[npt.NDArray[Any]]:
         *(sign * np.array(column, dtype=np.int64) for column in facts[TOKENS]),
         sign * np.array(hours, dtype=object if wide else np.int64),
         *(np.array(column, dtype=np.int64) for column in charges[AMOUNTS]),
+        *(sign * _counted(column) for column in facts[OPTIONAL_COUNTS]),
+        *map(_counted, charges[OPTIONAL_AMOUNTS]),
     ]
+
+
+def _counted(column: Sequence[int | None]) -> npt.NDArray[np.int64]:
+    """Returns a column of numbers, 0 where there is none."""
+    import numpy as np
+
+    return np.array([number or 0 for number in column], dtype=np.int64)
 
 
 def _halves(measure: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from operator import attrgetter, neg
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final, Literal, NamedTuple
 
 from ledger.values.calendar import Calendar
+from pricing.charge import METERS
 from pricing.rate_entry import STANDARD_NAMES
+from pricing.usage import TokenUsage
 
 # An adjustment is of no usage: it comes in by command alone.
 RecordKind = Literal["request", "cache_storage", "adjustment"]
@@ -17,7 +19,8 @@ class Facts(NamedTuple):
     """A usage record ready to be stored: the columns of `usage_records` after id and batch_id, in their order.
 
     Times are microseconds since the epoch UTC; `tags` is a JSON object with sorted keys; `assumed` is 0 or 1.
-    `tool_calls` are calls whose fees are not booked, None where there are none.
+    `tool_calls` are calls whose fees are not booked, `calls` those that are; both, and tokens written to the cache, are
+    None where there are none.
     """
 
     kind: RecordKind
@@ -41,6 +44,9 @@ class Facts(NamedTuple):
     provider_amount_nano: int | None
     assumed: int
     tool_calls: int | None
+    cache_write_5m_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    calls: int | None = None
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -50,13 +56,15 @@ class Facts(NamedTuple):
 
 # Places of the token counts in `Facts`, input to reasoning.
 TOKENS = slice(Facts._fields.index("input_tokens"), Facts._fields.index("reasoning_tokens") + 1)
+# Places of the counts that few requests have, which are None without.
+OPTIONAL_COUNTS = slice(Facts._fields.index("cache_write_5m_tokens"), Facts._fields.index("calls") + 1)
 
 
 # Of a usage record that is of no request: what only a request has.
 NO_REQUEST: Final[Mapping[str, Any]] = {
     "status": "completed",
     **dict.fromkeys(Facts._fields[TOKENS], 0),
-    **dict.fromkeys(("service_tier", "provider_amount_nano", "tool_calls")),
+    **dict.fromkeys(("service_tier", "provider_amount_nano", "tool_calls", *Facts._fields[OPTIONAL_COUNTS])),
 }
 
 
@@ -67,12 +75,20 @@ def same_facts(known: Facts, new: Facts) -> bool:
         and known.occurred_at // 1_000_000 == new.occurred_at // 1_000_000
         and known.status == new.status
         and known[TOKENS] == new[TOKENS]
+        and known.cache_write_5m_tokens == new.cache_write_5m_tokens
+        and known.cache_write_1h_tokens == new.cache_write_1h_tokens
+        and (known.calls == new.calls or _calls(known) == _calls(new))
         and known.storage_tokens == new.storage_tokens
         and _second(known.storage_end) == _second(new.storage_end)
         and _agree(known.requested_model, new.requested_model)
         and _agree(known.reported_model, new.reported_model)
         and (new.service_tier in (None, "auto") or _service(known) == _service(new))
     )
+
+
+def _calls(facts: Facts) -> int:
+    """Returns all calls of tools, which a card may price by now that it didn't when they were recorded."""
+    return (facts.calls or 0) + (facts.tool_calls or 0)
 
 
 def _service(facts: Facts) -> str | None:
@@ -88,7 +104,10 @@ def _agree(one: str | None, other: str | None) -> bool:
 
 
 class ChargeRow(NamedTuple):
-    """A row of `charges`, in the table's order. Amounts are nano of `currency`; reversals carry negative ones."""
+    """A row of `charges`, in the table's order. Amounts are nano of `currency`; reversals carry negative ones.
+
+    Those after the whole are of meters that few requests have, None without.
+    """
 
     id: int
     batch_id: int
@@ -110,21 +129,41 @@ class ChargeRow(NamedTuple):
     output_nano: int
     cache_storage_nano: int
     amount_nano: int
+    cache_write_5m_nano: int | None = None
+    cache_write_1h_nano: int | None = None
+    call_nano: int | None = None
 
 
-# Places of the amounts in `ChargeRow`, of each meter and the whole.
+# Places of the amounts in `ChargeRow`: of the meters that every charge has and the whole, and of the others.
 AMOUNTS = slice(ChargeRow._fields.index("input_nano"), ChargeRow._fields.index("amount_nano") + 1)
+OPTIONAL_AMOUNTS = slice(AMOUNTS.stop, len(ChargeRow._fields))
 
 ADJUSTMENT: Final = "adjustment"
 
-# Nano by meter, in the order of METERS, of anything with a charge's amounts.
-nano_by_meter = attrgetter("input_nano", "cached_input_nano", "output_nano", "cache_storage_nano")
+_nano_by_meter = attrgetter(*(f"{meter}_nano" for meter in METERS))
+
+
+def nano_by_meter(charge: object) -> tuple[int, ...]:
+    """Returns nano by meter, in the order of METERS, of anything with a charge's amounts."""
+    return tuple(amount or 0 for amount in _nano_by_meter(charge))
 
 
 def negated(charge: ChargeRow) -> ChargeRow:
     """Returns the charge with its amounts negated."""
-    amounts_nano: Any = charge[AMOUNTS]
-    return ChargeRow._make((*charge[: AMOUNTS.start], *map(neg, amounts_nano)))
+    amounts_nano: Any = charge[AMOUNTS.start :]
+    negative = [None if amount is None else -amount for amount in amounts_nano]
+    return ChargeRow._make((*charge[: AMOUNTS.start], *negative))
+
+
+def without_nothing(row: Sequence[Any], start: int) -> Sequence[Any]:
+    """Returns a row without the columns at its end, from `start` on, that are None: what digests cover of it.
+
+    A row with nothing in columns that its table got later is digested as before it had them.
+    """
+    end = len(row)
+    while end > start and row[end - 1] is None:
+        end -= 1
+    return row[:end]
 
 
 # Columns of many charges or records, in the order of ChargeRow or Facts: what bulk work is done on.
@@ -146,6 +185,9 @@ class Rated(NamedTuple):
     output_nano: Sequence[int]
     cache_storage_nano: Sequence[int]
     amount_nano: Sequence[int]
+    cache_write_5m_nano: Sequence[int | None]
+    cache_write_1h_nano: Sequence[int | None]
+    call_nano: Sequence[int | None]
 
     def take(self, places: Sequence[int]) -> Rated:
         """Returns the records at these places alone."""
@@ -154,6 +196,33 @@ class Rated(NamedTuple):
     def row(self, place: int) -> dict[str, Any]:
         """Returns a record's price by the names of the charge's columns."""
         return {name: column[place] for name, column in zip(self._fields[1:], self[1:], strict=True)}
+
+
+# The counts that meters are made of.
+METERED = ("input_tokens", "cached_input_tokens", "output_tokens", *Facts._fields[OPTIONAL_COUNTS])
+_metered = attrgetter(*METERED)
+
+
+def all_counts(facts: Facts) -> tuple[int, ...]:
+    """Returns a request's counts in the order of TokenUsage, 0 where there are none."""
+    counts: Any = (*facts[TOKENS], *facts[OPTIONAL_COUNTS])  # type: ignore[misc]
+    return tuple(count or 0 for count in counts)
+
+
+def usage_of(facts: Facts) -> TokenUsage:
+    """Returns the counts of a request, to be priced."""
+    return TokenUsage(*all_counts(facts))
+
+
+def counts_by_meter(usage: object, stored: int) -> tuple[int, ...]:
+    """Returns tokens, or calls, by meter, of anything with a usage record's counts; `stored` is that of storage."""
+    return by_meter(_metered(usage), stored)
+
+
+def by_meter(counts: Iterable[int | None], stored: int) -> tuple[int, ...]:
+    """Puts METERED counts in the order of METERS: `input` is what is neither cached nor written to the cache."""
+    whole, cached, output, written_5m, written_1h, calls = (count or 0 for count in counts)
+    return whole - cached - written_5m - written_1h, cached, output, stored, written_5m, written_1h, calls
 
 
 def columns_of(rows: Sequence[Sequence[Any]]) -> Columns:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, Table, select
 
-from ledger.book.rows import ChargeRow, Columns, Facts
+from ledger.book.rows import OPTIONAL_AMOUNTS, ChargeRow, Columns, Facts, without_nothing
 from ledger.store.bulk import next_id
 from ledger.store.log import note_sealed
 from ledger.store.tables import batches, conversions
@@ -28,6 +28,11 @@ def amounts_text(columns: Columns) -> str:
         for currency, amount in zip(charge.currency, charge.amount_nano, strict=True):
             amounts[currency] = amounts.get(currency, 0) + amount
     return msgspec.json.encode(amounts, order="sorted").decode()
+
+
+def charge_to_seal(charge: Sequence[Any]) -> Sequence[Any]:
+    """Returns what digests cover of a charge."""
+    return without_nothing(charge, OPTIONAL_AMOUNTS.start)
 
 
 def sealed_conversions(connection: Connection) -> dict[int, tuple[Any, ...]]:
@@ -76,9 +81,8 @@ def batch_digest(
     """
     encode_lines = msgspec.json.Encoder().encode_lines
     digest = hashlib.sha256(encode_lines([[batch[column.name] for column in batches.c if column.name != "digest"]]))
-    # Calls of tools were not kept with the first records: a record without any is digested as it was then.
-    digest.update(encode_lines([row[:_TOOL_CALLS] if row[_TOOL_CALLS] is None else row for row in added]))
-    digest.update(encode_lines(rows))
+    digest.update(encode_lines([without_nothing(row, _TOOL_CALLS) for row in added]))
+    digest.update(encode_lines(list(map(charge_to_seal, rows))))
     pinned = {row[_CONVERSION] for row in rows} - {None}
     digest.update(encode_lines([known.get(number) for number in sorted(pinned)]))
     return digest.hexdigest()

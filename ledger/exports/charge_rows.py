@@ -28,6 +28,9 @@ class BookedCharge(ChargeWithUsage, frozen=True, gc=False):
     corrected_input_tokens: int | None
     corrected_cached_input_tokens: int | None
     corrected_output_tokens: int | None
+    corrected_cache_write_5m_tokens: int | None
+    corrected_cache_write_1h_tokens: int | None
+    corrected_calls: int | None
     corrected_storage_tokens: int | None
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from ledger.book.prices.pinned import charged_at_pico, read_rate_entries, read_usd_rates
-from ledger.book.rows import ADJUSTMENT, nano_by_meter
+from ledger.book.rows import ADJUSTMENT, METERED, by_meter, counts_by_meter, nano_by_meter
 from ledger.exports.charge_rows import BookedCharge, read_charges
 from ledger.exports.formats.columns import Column, Row
 from ledger.exports.formats.writer import ExportFile
@@ -27,10 +28,12 @@ from pricing.usage import clock_hours
 
 # Rates are printed for so many tokens, as rate cards and price lists state them; storage for as many and an hour.
 TOKENS_OF_RATE = 1_000_000
+CALL = "call"
 
-# `rate` is for 1M tokens (storage: and an hour). `usd` is what the rounded running total moved by, so that the column
-# adds up to the report's total. Tokens of a reversal are negative, as its amount is. The columns from posted_seq to
-# tags are those of the charge, the others of its line. `list_rate` differs from `rate` under a contract.
+# `rate` is for 1M tokens (storage: and an hour), or for a call. `usd` is what the rounded running total moved by, so
+# that the column adds up to the report's total. Tokens of a reversal are negative, as its amount is; those of calls are
+# calls. The columns from posted_seq to tags are those of the charge, the others of its line. `list_rate` differs from
+# `rate` under a contract.
 COLUMNS = (
     Column("line_id", "word"),
     Column("posted_seq", "serial"),
@@ -64,6 +67,8 @@ COLUMNS = (
     Column("list_rate", "decimal"),
 )
 
+
+_corrected_counts = attrgetter(*(f"corrected_{name}" for name in METERED))
 
 Price: TypeAlias = tuple[str | None, str | None, str | None, str | None]
 
@@ -119,14 +124,15 @@ class ChargeLines:
         return lines
 
     def _price(self, entry_id: int | None, tier_label: str, meter: str | None) -> Price:
-        """Looks up the rate for 1M tokens, the entry's key, its service tier and list rate; none for an adjustment."""
+        """Looks up the rate of a meter, the entry's key, its service tier and list rate; none for an adjustment."""
         price = self._prices.get((entry_id, tier_label, meter))
         if price is None:
             price = (None, None, None, None)
             if entry_id is not None and meter is not None:
                 entry = self._entries[entry_id]
+                units = 1 if meter == CALL else TOKENS_OF_RATE
                 rate, list_rate = (
-                    format_pico(charged_at_pico(each, tier_label, meter) * TOKENS_OF_RATE)
+                    format_pico(charged_at_pico(each, tier_label, meter) * units)
                     for each in (entry, entry.listed or entry)
                 )
                 price = (rate, entry.key, entry.service, list_rate)
@@ -159,30 +165,17 @@ def _meters(charge: BookedCharge) -> Iterator[tuple[str | None, int, int]]:
     if charge.charge_class == ADJUSTMENT:
         yield None, 0, charge.amount_nano
         return
-    tokens = _tokens(charge.input_tokens, charge.cached_input_tokens, charge.output_tokens, charge.storage_tokens)
+    tokens = counts_by_meter(charge, charge.storage_tokens or 0)
     for meter, count, amount_nano in zip(METERS, tokens, nano_by_meter(charge), strict=True):
         if count:
             yield meter, count, amount_nano
-
-
-def _tokens(
-    input_tokens: int | None, cached_tokens: int | None, output_tokens: int | None, storage_tokens: int | None
-) -> tuple[int, int, int, int]:
-    """Returns tokens by meter: the input meter is the uncached rest."""
-    cached = cached_tokens or 0
-    return ((input_tokens or 0) - cached, cached, output_tokens or 0, storage_tokens or 0)
 
 
 def _corrected_line(charge: BookedCharge, meter: str | None) -> str | None:
     """Names the line that this one reverses or replaces; None where the corrected charge had no tokens on the meter."""
     if meter is None:
         return None
-    tokens = _tokens(
-        charge.corrected_input_tokens,
-        charge.corrected_cached_input_tokens,
-        charge.corrected_output_tokens,
-        charge.corrected_storage_tokens,
-    )
+    tokens = by_meter(_corrected_counts(charge), charge.corrected_storage_tokens or 0)
     return f"{charge.corrects_id}-{meter}" if tokens[METERS.index(meter)] else None
 
 

@@ -11,7 +11,7 @@ from ledger.book.rows import Facts
 from ledger.config import UNASSIGNED, Config, ToolFees
 from ledger.errors import LedgerError
 from ledger.intake.fields.record import MAX_NAME, MAX_SOURCE, MAX_TAGS, RecordError, UsageRecord
-from ledger.intake.fields.record_fields import COUNTS
+from ledger.intake.fields.record_fields import COUNTS, FEW_HAVE
 from ledger.intake.fields.values import check_tag, check_text, read_text, read_tier
 from pricing.usage import TokenUsage
 
@@ -60,24 +60,18 @@ class Resolver:
         project, tags = self.labels(record, source)
         usage = record.usage or TokenUsage(0)
         stated = {name: getattr(record, name) for name in ALIKE} | {name: getattr(usage, name) for name in COUNTS}
+        stated |= {name: getattr(usage, name) or None for name in FEW_HAVE}
         served = self.options.service_tier if record.kind == "request" else None
         stated |= {"source": source, "provider": provider, "service_tier": record.service_tier or served}
         return Facts(
             **stated, generation=0, occurred_at=record.occurred_at_us, project=project, tags=tags,
-            storage_end=record.storage_end_us, assumed=0, tool_calls=self._unbooked_calls(record),
+            storage_end=record.storage_end_us, assumed=0, tool_calls=record.tool_calls or None,
         )  # fmt: skip
 
-    def _unbooked_calls(self, record: UsageRecord) -> int | None:
-        """Returns the calls of tools to count; RecordError unless their fees are left unbooked."""
-        if not record.tool_calls:
-            return None
-        if (self.options.tool_fees or self._config.ledger.tool_fees) != "unbooked":
-            raise RecordError(
-                "unpriced_tool_fees",
-                f"calls of tools are billed beside the tokens ({record.tool_calls} here), and no card prices them: "
-                "--tool-fees unbooked, or [ledger] tool_fees, books the tokens alone and counts the calls",
-            )
-        return record.tool_calls
+    @property
+    def leaves_fees_unbooked(self) -> bool:
+        """True where calls of tools that the card doesn't price are counted, and their fees not booked."""
+        return (self.options.tool_fees or self._config.ledger.tool_fees) == "unbooked"
 
     def labels(self, record: UsageRecord, source: str) -> tuple[str, str]:
         """Returns project and tags: as stated, else the project by the rules, else unassigned."""

@@ -17,18 +17,17 @@ from ledger.book.posting import Posted, Poster, Run
 from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.prices.rating import Rater
-from ledger.book.rows import Facts, Rated
+from ledger.book.rows import Facts, Rated, usage_of
 from ledger.book.trial import Trial
 from ledger.config import Config
 from ledger.intake.fields.record import Held, UsageRecord
-from ledger.intake.fields.record_fields import COUNTS, to_fields
+from ledger.intake.fields.record_fields import to_fields
 from ledger.intake.labels import ALIKE, Resolver, RunOptions
 from ledger.intake.portions.portion import LineFacts, Portion
 from ledger.intake.quarantine import line_of
 from ledger.store.database import Database
 from ledger.values.spend import Spend
 from pricing.money import INT64_MAX, NANO, divide_half_even
-from pricing.usage import TokenUsage
 
 OUTCOMES = ("accepted", "duplicate", "conflict", "rejected", "pending")
 
@@ -91,11 +90,31 @@ class Intake:
         self.tally.counts["pending"] += portion.pending
         self.tally.ignored.update(portion.ignored)
         self.tally.lost_amounts += portion.lost_amounts
+        self._price_calls(portion, self._rater)
         rated, errors = self._rater.rate([row.facts for row in portion.rows])
         if errors:
             self._leave_out(portion, {place: (error.reason, str(error)) for place, error in errors.items()})
         self._convert_figures(rated, portion)
         return rated
+
+    def _price_calls(self, portion: Portion, rater: Rater) -> None:
+        """Has calls of tools priced where the card prices them; else leaves their fees unbooked, or refuses them."""
+        reasons: dict[int, tuple[str, str]] = {}
+        for place in [place for place, row in enumerate(portion.rows) if row.facts.tool_calls]:
+            row = portion.rows[place]
+            count = row.facts.tool_calls or 0
+            if rater.prices_calls(row.facts):
+                priced = row.facts._replace(calls=(row.facts.calls or 0) + count, tool_calls=None)
+                portion.rows[place] = row._replace(facts=priced)
+            elif not self.resolver.leaves_fees_unbooked:
+                message = (
+                    f"calls of tools are billed beside the tokens ({count} here), and the card has no price for them: "
+                    "add its per_call with 'tollbook rates add FILE'; or --tool-fees unbooked, or [ledger] tool_fees, "
+                    "books the tokens alone and counts the calls"
+                )
+                reasons[place] = ("unpriced_tool_fees", message)
+        if reasons:
+            self._leave_out(portion, reasons)
 
     def _convert_figures(self, rated: Rated, portion: Portion) -> None:
         """Turns figures in USD into the card's currency, by the conversion that the charge is pinned to."""
@@ -163,7 +182,7 @@ def fields_of(facts: Facts, figure_usd: str | None = None) -> dict[str, object]:
         project=facts.project,
         tags=msgspec.json.decode(facts.tags),
         storage_end_us=facts.storage_end,
-        usage=TokenUsage(**{name: getattr(facts, name) for name in COUNTS}),
+        usage=usage_of(facts),
         tool_calls=facts.tool_calls or 0,
         provider_amount_usd=figure_usd,
         **{name: getattr(facts, name) for name in ALIKE},

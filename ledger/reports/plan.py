@@ -45,7 +45,7 @@ FIXED_COLUMNS = ("currency", "conversion_id", "rate_entry_id", "tier")
 
 
 class Sums(NamedTuple):
-    """Exact sums: tokens, and nano of the row's currency. Input tokens include cached ones."""
+    """Exact sums: tokens, and nano of the row's currency. Input tokens include cached ones and those written."""
 
     requests: int
     input_tokens: int
@@ -57,6 +57,9 @@ class Sums(NamedTuple):
     output_nano: int
     cache_storage_nano: int
     amount_nano: int
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    calls: int = 0
 
 
 @dataclass(slots=True)

@@ -94,6 +94,7 @@ def _rows(connection: Connection, plan: Plan, raw_rows: Iterable[Sequence[Any]])
     of = {name: place for place, name in enumerate(names)} | {"day": width - 1}
     fixed = itemgetter(*(of[name] for name in FIXED_COLUMNS if name in of))
     none: tuple[Any, ...] = (None, "") if plan.amounts_alone else ()
+    not_summed = [0] * Sums._fields.index("amount_nano") if plan.amounts_alone else []
     usd_rates = read_usd_rates(connection)
     services = _service_tiers(connection) if "service_tier" in plan.selection.dimensions else {}
     dimensions = [_reader(dimension, plan, of, services) for dimension in plan.selection.dimensions]
@@ -110,14 +111,9 @@ def _rows(connection: Connection, plan: Plan, raw_rows: Iterable[Sequence[Any]])
         last = max((moment for moment in (raw[-1], known and known[1]) if moment is not None), default=None)
         totals[key] = (sums, last)
     return [
-        SpendRow(dims, code, usd_rates[conversion_id], entry_id, label, _sums(sums), last)
+        SpendRow(dims, code, usd_rates[conversion_id], entry_id, label, Sums(*not_summed, *sums), last)
         for (dims, code, conversion_id, entry_id, label), (sums, last) in totals.items()
     ]
-
-
-def _sums(found: Sequence[int]) -> Sums:
-    """Fills up in front what was not summed."""
-    return Sums(*[0] * (len(Sums._fields) - len(found)), *found)
 
 
 Reader: TypeAlias = Callable[[Sequence[Any]], str | None]

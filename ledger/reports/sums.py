@@ -22,6 +22,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from ledger.book.rows import OPTIONAL_COUNTS, Facts
 from ledger.reports.plan import ADJUSTMENT, CORRECTION, PART, Changes, Plan
 from ledger.reports.selection import Selection, charge_instant, charges_in_period, period_parts
 from ledger.store.expressions import column_within, literal_int, microseconds, terms_of
@@ -32,6 +33,7 @@ from ledger.values.instants import MICROSECOND, to_microseconds
 DAY_US = 86_400 * 1_000_000
 # Local times of 1970 may lie before the epoch and division in SQL truncates towards zero: days count from far before.
 DAYS_BEFORE_EPOCH = 1_000_000
+OPTIONAL_MEASURES = Facts._fields[OPTIONAL_COUNTS]
 
 
 def narrowed(selection: Selection, project: ColumnElement[str], model: ColumnElement[str]) -> ColumnElement[bool]:
@@ -175,6 +177,8 @@ def _measure(name: str) -> ColumnElement[Any]:
     if name.endswith("_nano"):
         return charges.c[name]
     value: ColumnElement[Any] = literal_column("1") if name == "requests" else usage_records.c[name]
+    if name in OPTIONAL_MEASURES:
+        value = func.coalesce(value, literal_column("0"))
     counted = charges.c.charge_class != "adjustment"
     if name == "requests":
         counted = and_(counted, usage_records.c.kind == "request")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import ColumnElement, Connection, select
 
+from ledger.book.rows import OPTIONAL_COUNTS, TOKENS, Facts
 from ledger.reports.completeness import NotBooked
 from ledger.reports.selection import Selection
 from ledger.store.expressions import ROWS_AT_ONCE
@@ -24,7 +25,7 @@ from pricing.usage import TokenUsage
 
 # Its request is booked with other facts: whether more or less is due is undecided.
 CONFLICT = "conflict"
-COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
+COUNTS = Facts._fields[TOKENS] + Facts._fields[OPTIONAL_COUNTS]
 
 
 class _Line(NamedTuple):
@@ -143,4 +144,6 @@ def _price(line: _Line, fields: Mapping[str, Any], cards: Mapping[str, RateCard]
 def _charge(entry: RateEntry, fields: Mapping[str, Any], at: datetime) -> Charge:
     if fields.get("kind") == "cache_storage":
         return price_storage(entry, fields.get("tokens", 0), at, parse_iso(str(fields.get("end"))))
-    return price_entry(entry, TokenUsage(*(fields.get(name, 0) for name in COUNTS)))
+    counts = {name: fields.get(name, 0) for name in COUNTS}
+    counts["calls"] += fields.get("tool_calls", 0)
+    return price_entry(entry, TokenUsage(**counts))

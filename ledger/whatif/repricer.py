@@ -26,11 +26,14 @@ class Price(NamedTuple):
     output_nano: int
     cache_storage_nano: int
     amount_nano: int
+    cache_write_5m_nano: int | None
+    cache_write_1h_nano: int | None
+    call_nano: int | None
 
 
 # Their places in a charge and in what a rater gives, after the billed model.
-_OF_CHARGE = slice(ChargeRow._fields.index("rate_entry_id"), ChargeRow._fields.index("amount_nano") + 1)
-_OF_RATED = slice(Rated._fields.index("rate_entry_id"), Rated._fields.index("amount_nano") + 1)
+_OF_CHARGE = slice(ChargeRow._fields.index("rate_entry_id"), ChargeRow._fields.index("call_nano") + 1)
+_OF_RATED = slice(Rated._fields.index("rate_entry_id"), Rated._fields.index("call_nano") + 1)
 
 
 def booked_price(charge: ChargeRow) -> Price:
@@ -88,18 +91,33 @@ class Repricer:
     def _usage(self, charge: ChargeRow, facts: Facts) -> Facts:
         """Returns the usage as it is to be priced.
 
-        Of a prompt that is cut as much as before is read from cache, at most all; a service tier that it is booked at
-        is none to change.
+        A service tier that it is booked at is none to change.
         """
         changes = self._changes
         if facts.kind != "request" or charge.provider not in changes.providers:
             return facts
         cap, service = changes.cap_input, changes.service_tier
         if cap is not None and facts.input_tokens > cap:
-            facts = facts._replace(input_tokens=cap, cached_input_tokens=min(facts.cached_input_tokens, cap))
+            facts = _cut(facts, cap)
         if service is not None and service != self._services.get(charge.rate_entry_id or 0):
             facts = facts._replace(service_tier=service)
         return facts
+
+
+def _cut(facts: Facts, cap: int) -> Facts:
+    """Cuts a prompt: as much as before is read from cache, at most all, then as much written to it as is left."""
+    cached = min(facts.cached_input_tokens, cap)
+    written: list[int | None] = []
+    left = cap - cached
+    for count in (facts.cache_write_5m_tokens, facts.cache_write_1h_tokens):
+        written.append(min(count or 0, left) or None)
+        left -= written[-1] or 0
+    return facts._replace(
+        input_tokens=cap,
+        cached_input_tokens=cached,
+        cache_write_5m_tokens=written[0],
+        cache_write_1h_tokens=written[1],
+    )
 
 
 def _with(found: Price | PricingError, **kept: str | int | None) -> Price | PricingError:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.rollups import SIGNS
-from ledger.book.rows import TOKENS, ChargeRow, Facts
+from ledger.book.rows import ChargeRow, Facts, all_counts
 from ledger.reports.plan import CORRECTION, PART, Sums
 from ledger.reports.spend import SelectedSpend, SpendRow
 from ledger.whatif.changes import USD, Changes
@@ -82,7 +82,7 @@ class Sides:
     def move(self, charge: ChargeRow, facts: Facts, price: Price, usage: Facts) -> bool:
         """Moves a live charge from what is booked to what it would be; returns whether anything differs."""
         booked = booked_price(charge)
-        if price == booked and usage[TOKENS] == facts[TOKENS]:
+        if price == booked and all_counts(usage) == all_counts(facts):
             return False
         key, sums = self._key(charge, booked), _sums(1, facts, booked)
         other, new = self._key(charge, price), _sums(1, usage, price)
@@ -156,15 +156,19 @@ def _key_of(row: SpendRow) -> Key:
 
 def _sums(sign: int, facts: Facts, price: Price) -> Sums:
     """Returns usage at a price as the roll-ups count it; counts of a reversal are negative by `sign`."""
+    whole, cached, output, reasoning, written_5m, written_1h, calls = (sign * count for count in all_counts(facts))
     return Sums(
         sign * (facts.kind == "request"),
-        sign * facts.input_tokens,
-        sign * facts.cached_input_tokens,
-        sign * facts.output_tokens,
-        sign * facts.reasoning_tokens,
+        whole,
+        cached,
+        output,
+        reasoning,
         price.input_nano,
         price.cached_input_nano,
         price.output_nano,
         price.cache_storage_nano,
         price.amount_nano,
+        written_5m,
+        written_1h,
+        calls,
     )

@@ -21,6 +21,7 @@ from ledger.exports.charge_rows import BookedCharge
 from ledger.exports.charges import COLUMNS, ChargeLines, export_charges
 from ledger.exports.formats.writer import ExportFile, FileOptions, Format
 from ledger.exports.manifest import Exported
+from ledger.intake.fields.record_fields import FEW_HAVE
 from ledger.reports.report import ReportOptions, run_report
 from ledger.values.periods import ALL_TIME, Span, month_span
 from pricing.catalog import load_rate_cards
@@ -58,6 +59,8 @@ def line(**changes: Any) -> BookedCharge:
         requested_model=CODE, reported_model=None, tags="{}", input_tokens=1, cached_input_tokens=0, output_tokens=0,
         storage_tokens=None, storage_end_us=None, corrected_input_tokens=None, corrected_cached_input_tokens=None,
         corrected_output_tokens=None, corrected_storage_tokens=None,
+        **dict.fromkeys(("cache_write_5m_nano", "cache_write_1h_nano", "call_nano", *FEW_HAVE)),
+        **{f"corrected_{name}": None for name in FEW_HAVE},
     )  # fmt: skip
     return msgspec.structs.replace(charge, **changes)
 

@@ -90,7 +90,7 @@ def test_rows_from_before_calls_of_tools_were_counted_read_as_they_were_sealed(f
     before = rows(filled, "SELECT * FROM usage_records ORDER BY id")
     assert "run 'tollbook db upgrade'" in db_cli("verify").stderr
     db_cli("db", "upgrade").ok()
-    assert rows(filled, "SELECT * FROM usage_records ORDER BY id") == [(*row, None) for row in before]
+    assert rows(filled, "SELECT * FROM usage_records ORDER BY id") == [(*row, *[None] * 4) for row in before]
     db_cli("verify").ok()
     db_cli("ingest", "-", "--tool-fees", "unbooked", stdin=lines([record("t", requested_model=PRO, tool_calls=2)])).ok()
     db_cli("verify").ok()

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from ledger.audit.reconcile.results import Basis, Cause, Result
 from ledger.audit.reconcile.sides import Measure
 from ledger.book.prices.rating import STORAGE_TIER
-from ledger.book.rows import ChargeRow, Facts, nano_by_meter
+from ledger.book.rows import ChargeRow, Facts, nano_by_meter, usage_of
 from ledger.values.instants import from_microseconds
 from pricing.charge import price_entry
 from pricing.errors import PricingError
@@ -63,7 +63,7 @@ class Repricing:
         """Adds a charge to its key's sums; `reported` is the key's that it would be of by the model that answered."""
         number = charge.conversion_id
         repriced.as_billed[number] += charge.amount_nano
-        usage = TokenUsage(facts.input_tokens, facts.cached_input_tokens, facts.output_tokens)
+        usage = usage_of(facts)
         for cause in VARIANTS:
             amount_nano = self._with_variant(cause, charge, usage)
             repriced.by_variant[cause] = _plus(repriced.by_variant.get(cause, Counter()), number, amount_nano)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select, true
 from ledger.book.prices.pinned import conversion_of
 from ledger.errors import LedgerError
 from ledger.store.tables import card_versions, conversions
+from pricing.card_contracts import check_contracts
 from pricing.card_file import CardFile, parse_card
 from pricing.catalog import built_in_card_files, merge_cards
 from pricing.money import Conversion
@@ -30,7 +31,8 @@ def cards_in_force(
     """Merges each provider's card: built-in, the ledger's user files, conversions added by command, `files`.
 
     With `as_of` all of it as the ledger had it at that time, also under a release that ships other cards. With
-    `providers` theirs alone: a card of many models takes long to read.
+    `providers` theirs alone: a card of many models takes long to read. Contracts of `files` must fit; one of the
+    ledger's that doesn't, as a release may bring other prices, prices nothing.
     """
     versions = card_versions.c
     query = select(versions.id, versions.content).order_by(versions.origin, versions.id)
@@ -40,6 +42,8 @@ def cards_in_force(
     stored = [parse_card(content, f"card version {number}") for number, content in connection.execute(query)]
     known = [*(built_in_card_files() if as_of is None else ()), *stored, *files]
     cards = merge_cards([file for file in known if providers is None or file.provider in providers])
+    for provider in {file.provider for file in files}:
+        check_contracts(cards[provider])
     return {
         provider: _with_conversions(
             card, [*user_conversions(connection, provider, as_of), *_conversions_of(files, provider)]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import chain, groupby
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ledger.book.prices.pins import PinnedIds
-from ledger.book.rows import Columns, Facts, Rated, columns_of
+from ledger.book.rows import OPTIONAL_COUNTS, Columns, Facts, Rated, columns_of
 from ledger.values.instants import from_microseconds, to_microseconds
 from pricing.by_card import price_batch
 from pricing.charge import price_storage
@@ -18,10 +18,17 @@ from pricing.names import with_question
 from pricing.rate_card import RateCard
 from pricing.rate_entry import STANDARD_NAMES, format_instant
 
+if TYPE_CHECKING:
+    from pricing.money import Int64Array
+
 STORAGE_TIER = "none"
 OCCURRED_AT = Facts._fields.index("occurred_at")
 SERVICE_TIER = Facts._fields.index("service_tier")
 COUNTS = tuple(Facts._fields.index(name) for name in ("input_tokens", "cached_input_tokens", "output_tokens"))
+# The counts that few requests have, with the names of what they cost.
+OPTIONAL = dict(
+    zip(Facts._fields[OPTIONAL_COUNTS], ("cache_write_5m_nano", "cache_write_1h_nano", "call_nano"), strict=True)
+)
 
 
 # A record's place among those to be priced, itself, the model to bill, and whether another known one answered (1).
@@ -68,6 +75,15 @@ class Rater:
         knows = f"the card of {provider} knows {', '.join(sorted(card.models))}"
         raise UnknownModel(f"{named}: {with_question(question, knows)}. Add the model: tollbook rates add FILE")
 
+    def prices_calls(self, facts: Facts) -> bool:
+        """Tells whether the price of a request has one for calls."""
+        try:
+            model, _differs = self.billed_model(facts)
+            entry = self.card(facts.provider).entry_at(model, from_microseconds(facts.occurred_at), facts.service_tier)
+        except PricingError:
+            return False
+        return entry.call_pico is not None
+
     def rate(self, rows: Sequence[Facts]) -> tuple[Rated, dict[int, PricingError]]:
         """Prices records in order; those that can't be priced are left out and named by place in `rows`."""
         errors: dict[int, PricingError] = {}
@@ -91,6 +107,7 @@ class Rater:
         code_of = {name: code for code, name in enumerate(categories)}
         columns = columns_of(rows)
         at, *counts = (np.array(columns[place], dtype=np.int64) for place in (OCCURRED_AT, *COUNTS))
+        optional = _optional_counts(columns)
         batch = price_batch(
             card=card,
             model=ModelColumn(categories, np.array([code_of[name] for name in names], dtype=np.int64)),
@@ -99,6 +116,7 @@ class Rater:
             cached_input_tokens=counts[1],
             output_tokens=counts[2],
             service_tier=_service_tiers(columns),
+            **optional,
         )
         conversion_ids, unconverted = self._conversion_ids(card, columns[OCCURRED_AT])
         bad = unconverted | batch.errors
@@ -119,6 +137,7 @@ class Rater:
             output_nano=batch.output_nano.tolist(),
             cache_storage_nano=[0] * len(rows),
             amount_nano=batch.amount_nano.tolist(),
+            **{amount: _amounts_of(optional.get(name), getattr(batch, amount)) for name, amount in OPTIONAL.items()},
         )
         return rated.take([row for row in range(len(rows)) if row not in bad]) if bad else rated
 
@@ -156,9 +175,23 @@ class Rater:
             entry_id, conversion_id = self._pins.entry(entry), self._pins.conversion(card.provider, conversion)
             amount = charge.amount_nano
             priced.append(
-                (facts, card.currency, model, differs, entry_id, conversion_id, STORAGE_TIER, 0, 0, 0, amount, amount)
-            )
+                (facts, card.currency, model, differs, entry_id, conversion_id, STORAGE_TIER, 0, 0, 0, amount, amount,
+                 None, None, None)
+            )  # fmt: skip
         return Rated(*map(list, zip(*priced, strict=True))) if priced else _joined(())
+
+
+def _optional_counts(columns: Columns) -> dict[str, list[int]]:
+    """Returns those of OPTIONAL that any request has, by name."""
+    stated = dict(zip(OPTIONAL, columns[OPTIONAL_COUNTS], strict=True))
+    return {name: [count or 0 for count in column] for name, column in stated.items() if any(column)}
+
+
+def _amounts_of(counts: Sequence[int] | None, amounts_nano: Int64Array) -> list[int | None]:
+    """Returns what the counts cost, None where there are none."""
+    if counts is None:
+        return [None] * len(amounts_nano)
+    return [amount if count else None for count, amount in zip(counts, amounts_nano.tolist(), strict=True)]
 
 
 def _service_tiers(columns: Columns) -> list[str | None] | None:
@@ -166,7 +199,7 @@ def _service_tiers(columns: Columns) -> list[str | None] | None:
     stated = columns[SERVICE_TIER]
     if STANDARD_NAMES.issuperset(set(stated) - {None}):
         return None
-    counts = zip(*(columns[place] for place in COUNTS), strict=True)
+    counts = zip(*(columns[place] for place in COUNTS), *columns[OPTIONAL_COUNTS], strict=True)
     return [tier if any(tokens) else None for tier, tokens in zip(stated, counts, strict=True)]
 
 

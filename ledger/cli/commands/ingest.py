@@ -130,7 +130,7 @@ def ingest(
 ) -> None:
     """Record usage from FILEs (- is standard input), each request exactly once.
 
-    Takes Responses and Chat Completions objects, event streams, request/response envelopes, the ledger's own
+    Takes responses of OpenAI's, Anthropic's, Gemini's and Bedrock's APIs, event streams, envelopes, the ledger's own
     records (JSON Lines or CSV) and OTLP spans; .gz and .zst too. What can't be recorded goes to quarantine.
     """
     from ledger.intake.containers.source import open_sources

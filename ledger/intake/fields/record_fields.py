@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+from ledger.book.rows import OPTIONAL_COUNTS, Facts
 from ledger.intake.fields.record import MAX_SOURCE, PENDING_STATUSES, JsonObject, Pending, RecordError, UsageRecord
 from ledger.intake.fields.times import read_time, show_time
 from ledger.intake.fields.values import (
@@ -28,6 +29,8 @@ from pricing.money import format_nano
 from pricing.usage import TokenUsage
 
 COUNTS: Final = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
+# Those that few requests have: absent is 0, and 0 isn't written.
+FEW_HAVE: Final = Facts._fields[OPTIONAL_COUNTS]
 STORAGE_FIELDS: Final = ("tokens", "start", "end")
 # Each field with its reader, which takes the value and the field's name.
 READERS: Final[dict[str, Callable[[Any, str], Any]]] = {
@@ -48,6 +51,7 @@ READERS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "end": read_time,
     "provider_amount": read_amount,
     "tool_calls": read_count,
+    **dict.fromkeys(FEW_HAVE, read_count),
 }
 FIELDS: Final = tuple(READERS)
 # Read and written in the same words.
@@ -76,6 +80,7 @@ def to_fields(record: UsageRecord) -> dict[str, Any]:
         fields["end"] = None if end_us is None else iso_text(end_us)
     else:
         fields |= {name: getattr(record.usage, name, None) for name in COUNTS}
+        fields |= {name: getattr(record.usage, name, None) or None for name in FEW_HAVE}
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -121,18 +126,18 @@ def _read_request(obj: JsonObject, record: UsageRecord) -> None:
 
 
 def read_counts(obj: JsonObject, status: str) -> TokenUsage | None:
-    """The four counts; None where a request that didn't complete states none."""
+    """The counts; None where a request that didn't complete states none."""
     complete = status in ("completed", "incomplete")
-    if not complete and all(obj.get(name) is None for name in COUNTS):
+    if not complete and all(obj.get(name) is None for name in (*COUNTS, *FEW_HAVE)):
         return None
     for name in ("input_tokens", "output_tokens"):
         if complete and obj.get(name) is None:
             raise RecordError("missing_usage", f"{name} is missing: a {status} request has it, be it 0; add it")
-    return TokenUsage(**{name: _read(obj, name) for name in COUNTS})
+    return TokenUsage(**{name: _read(obj, name) for name in (*COUNTS, *FEW_HAVE)})
 
 
 def _read_storage(obj: JsonObject, record: UsageRecord) -> None:
-    for name in (*COUNTS, "tool_calls"):
+    for name in (*COUNTS, *FEW_HAVE, "tool_calls"):
         if _read(obj, name):
             message = f"{name} {described(obj[name])} belongs to kind request: cache storage has tokens; leave it out"
             raise RecordError("unexpected_field", message)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from ledger.intake.fields.record import JsonObject, Parsed, RecordError, Rejected
-from ledger.intake.fields.record_fields import COUNTS, read_fields
+from ledger.intake.fields.record_fields import COUNTS, FEW_HAVE, read_fields
 from pricing.errors import PricingError
 from pricing.usage import TokenUsage
 
@@ -59,7 +59,10 @@ def salvaged(readers: Mapping[str, Callable[[], object]]) -> dict[str, Any]:
 def salvaged_counts(read: Callable[[], TokenUsage | None]) -> dict[str, Any]:
     """The four counts of a usage that holds together, else nothing."""
     usage = salvaged({"usage": read}).get("usage")
-    return {} if usage is None else {name: getattr(usage, name) for name in COUNTS}
+    if usage is None:
+        return {}
+    few = {name: count for name in FEW_HAVE if (count := getattr(usage, name))}
+    return {name: getattr(usage, name) for name in COUNTS} | few
 
 
-_DECIDING = frozenset({"status", "tokens", *COUNTS})
+_DECIDING = frozenset({"status", "tokens", *COUNTS, *FEW_HAVE})

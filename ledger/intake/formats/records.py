@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from ledger.intake.fields.record import JsonObject, Parsed, RecordError, Rejected
-from ledger.intake.fields.record_fields import COUNTS, FIELDS, READERS, read_counts, read_fields
+from ledger.intake.fields.record_fields import COUNTS, FEW_HAVE, FIELDS, READERS, read_counts, read_fields
 from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.strict_json import decode_object
 from ledger.intake.fields.times import read_time
@@ -31,7 +31,7 @@ _NUMBERS, _TIMES = ({name for name, read in READERS.items() if read is wanted} f
 _SLUG = re.compile(r"[a-z_]{1,40}")
 _WHOLE = re.compile(r"-?[0-9]{1,4000}")
 _DECIMAL = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?")
-_KEPT_APART = (*COUNTS, "tool_calls")
+_KEPT_APART = (*COUNTS, *FEW_HAVE, "tool_calls")
 _WRITTEN_AS = {"occurred_at": iso_text, "start": iso_text, "end": iso_text, "provider_amount": format_nano}
 
 

@@ -108,7 +108,7 @@ class OrdinaryLines:
                     (
                         "request", source, response.id, 0, provider, int(response.created_at) * 1_000_000, None,
                         response.model, labels[0], response.status, response.service_tier or served, usage.input_tokens,
-                        cached, usage.output_tokens, reasoning, labels[1], None, None, None, 0, None,
+                        cached, usage.output_tokens, reasoning, labels[1], None, None, None, 0, None, None, None, None,
                     ),
                 )  # fmt: skip
         return facts

@@ -8,6 +8,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
+from ledger.book.rows import counts_by_meter
 from ledger.reports.spend import SpendRow
 from pricing.money import PICO_PER_NANO
 from pricing.rate_entry import STANDARD_SERVICE, RateEntry
@@ -15,8 +16,9 @@ from pricing.rate_entry import STANDARD_SERVICE, RateEntry
 # Parts of a USD so small that a pico of any currency is a whole number of them at every conversion in use.
 Units: TypeAlias = int
 Exact: TypeAlias = int | Fraction
-# Places of the meters of tokens; `input` is the uncached rest.
-METERS = INPUT, CACHED, OUTPUT = (0, 1, 2)
+# Places of the meters of requests: `input` is the rest that is neither cached nor written; OTHERS are of no input.
+METERS = INPUT, CACHED, OUTPUT, WRITTEN_5M, WRITTEN_1H, CALLS = range(6)
+INPUTS, OTHERS = (INPUT, CACHED, WRITTEN_5M, WRITTEN_1H), (OUTPUT, CALLS)
 # In place of a tier, where tiers can't be told apart.
 ANY_TIER = ""
 
@@ -29,30 +31,36 @@ class EntryRates(NamedTuple):
 
     currency: str
     age: tuple[datetime, bool, bool, str]
-    tiers: Mapping[str, tuple[int | None, int | None, int | None]]
+    tiers: Mapping[str, tuple[int | None, ...]]
     storage_pico: int | None
 
     @classmethod
     def of(cls, entry: RateEntry) -> EntryRates:
-        tiers = {tier.label: (tier.input_pico, tier.cached_input_pico, tier.output_pico) for tier in entry.tiers}
+        tiers: dict[str, tuple[int | None, ...]] = {
+            tier.label: (
+                tier.input_pico, tier.cached_input_pico, tier.output_pico, tier.cache_write_5m_pico,
+                tier.cache_write_1h_pico, entry.call_pico,
+            )
+            for tier in entry.tiers
+        }  # fmt: skip
         age = (entry.effective_from, entry.service == STANDARD_SERVICE, not entry.contract, entry.digest)
         return cls(entry.currency, age, tiers, entry.cache_storage_pico)
 
 
 class Tokens(NamedTuple):
-    """Tokens by meter, and what they are worth at the card's rates."""
+    """Tokens (and calls) by meter, and what they are worth at the card's rates."""
 
     counts: list[int]
     worth: list[Exact]
 
     @property
     def inputs(self) -> int:
-        """All input tokens, cached ones included."""
-        return self.counts[INPUT] + self.counts[CACHED]
+        """All input tokens, cached ones and those written to the cache included."""
+        return sum(self.counts[meter] for meter in INPUTS)
 
     @property
     def input_worth(self) -> Exact:
-        return self.worth[INPUT] + self.worth[CACHED]
+        return sum(self.worth[meter] for meter in INPUTS)
 
     def add(self, other: Tokens) -> None:
         for meter in METERS:
@@ -99,9 +107,10 @@ class CellUsage:
         """Adds a row that the entry priced; `tier` may be ANY_TIER."""
         sums = row.sums
         self.requests += sums.requests
-        counts = (sums.input_tokens - sums.cached_input_tokens, sums.cached_input_tokens, sums.output_tokens)
+        uncached, cached, output, _stored, *others = counts_by_meter(sums, 0)
+        counts = (uncached, cached, output, *others)
         if any(counts):
-            tokens = self.tokens.setdefault((tier, row.currency), [0, 0, 0, 0, 0, 0])
+            tokens = self.tokens.setdefault((tier, row.currency), [0] * (2 * len(METERS)))
             for meter, (count, rate_pico) in enumerate(zip(counts, entry.tiers[row.tier], strict=True)):
                 tokens[meter] += count
                 tokens[len(METERS) + meter] += count * (rate_pico or 0)

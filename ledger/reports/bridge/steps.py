@@ -14,8 +14,9 @@ from typing import TypeAlias
 from ledger.reports.bridge.cells import (
     CACHED,
     INPUT,
+    INPUTS,
     METERS,
-    OUTPUT,
+    OTHERS,
     CellUsage,
     Exact,
     Money,
@@ -106,32 +107,39 @@ class _Cell:
     def _shapes(self, at_old_rates: Exact) -> tuple[list[Exact], int]:
         """Values the later requests at earlier rates: as they were before, then of their own length, tiers and cache.
 
-        All are multiplied by the number returned last, which keeps them whole. Of input or output that the month
-        before had none of, the later month's is taken.
+        All are multiplied by the number returned last, which keeps them whole. Of input, output or calls that the month
+        before had none of, the later month's are taken.
         """
         before, after = _total(self.tiers_before), _total(self.tiers_after)
-        requests, outputs = self.before.requests, before.counts[OUTPUT]
+        requests, others = self.before.requests, [before.counts[meter] or 1 for meter in OTHERS]
         inputs_by_tier = {tier: tokens.inputs for tier, tokens in self.tiers_before.items() if tokens.inputs}
-        whole = lcm(requests, before.inputs or 1, outputs or 1, *inputs_by_tier.values())
+        whole = lcm(requests, before.inputs or 1, *others, *inputs_by_tier.values())
         input_tiered: Exact = 0
-        output_tiered: Exact = 0
+        others_tiered: list[Exact] = [0] * len(OTHERS)
         for tier, tokens in self.tiers_after.items():
-            output_tiered += whole * self._at_old_rates(tier, OUTPUT)
+            others_tiered = [
+                tiered + whole * self._at_old_rates(tier, meter)
+                for meter, tiered in zip(OTHERS, others_tiered, strict=True)
+            ]
             if tier in inputs_by_tier:
                 input_tiered += self.tiers_before[tier].input_worth * tokens.inputs * (whole // inputs_by_tier[tier])
             elif before.inputs:
                 worth = sum(
-                    before.counts[meter] * self._old_rate(tier, meter)
-                    for meter in (INPUT, CACHED)
-                    if before.counts[meter]
+                    before.counts[meter] * self._old_rate(tier, meter) for meter in INPUTS if before.counts[meter]
                 )
                 input_tiered += worth * tokens.inputs * (whole // before.inputs)
             else:
-                input_tiered += whole * self._at_old_rates(tier, INPUT, CACHED)
+                input_tiered += whole * self._at_old_rates(tier, *INPUTS)
         longer_input = before.input_worth * after.inputs * (whole // before.inputs) if before.inputs else input_tiered
-        longer_output = before.worth[OUTPUT] * after.counts[OUTPUT] * (whole // outputs) if outputs else output_tiered
+        longer_others = sum(
+            before.worth[meter] * after.counts[meter] * (whole // before.counts[meter])
+            if before.counts[meter]
+            else tiered
+            for meter, tiered in zip(OTHERS, others_tiered, strict=True)
+        )
         as_before = sum(before.worth) * self.after.requests * (whole // requests)
-        return [as_before, longer_input + longer_output, input_tiered + output_tiered, whole * at_old_rates], whole
+        tiered = input_tiered + sum(others_tiered)
+        return [as_before, longer_input + longer_others, tiered, whole * at_old_rates], whole
 
     def _at_old_rates(self, tier: str, *meters: int) -> Exact:
         """Returns the later tokens of a tier at earlier rates."""
@@ -141,7 +149,7 @@ class _Cell:
     def _old_rate(self, tier: str, meter: int) -> Exact:
         """Returns the earlier rate, on average, else on the card used last; the later one where that had none.
 
-        Cached tokens that have no rate in either month cost what others of their tier do.
+        Cached and written tokens that have no rate in either month cost what others of their tier do.
         """
         known = self.tiers_before.get(tier)
         if known is not None and known.counts[meter]:
@@ -153,7 +161,7 @@ class _Cell:
         later = self.tiers_after[tier]
         if later.counts[meter]:
             return ratio(later.worth[meter], later.counts[meter])
-        return self._old_rate(tier, INPUT if meter == CACHED else CACHED)
+        return self._old_rate(tier, CACHED if meter == INPUT else INPUT)
 
 
 def _total(tiers: Mapping[str, Tokens]) -> Tokens:

@@ -68,9 +68,15 @@ usage_records = Table(
         BigInt,
         comment="calls of tools that the gateway bills beside the tokens: counted, never priced; null for none",
     ),
+    Column("cache_write_5m_tokens", BigInt, comment="of the input, written to the cache for 5 minutes; null for none"),
+    Column("cache_write_1h_tokens", BigInt, comment="of the input, written to the cache for an hour; null for none"),
+    Column("calls", BigInt, comment="calls of tools that the card prices; null for none"),
     UniqueConstraint("request_id", "source", "kind", "generation", name="uq_usage_records_identity"),
     CheckConstraint(
-        "kind IN ('request', 'cache_storage') AND 0 <= cached_input_tokens AND cached_input_tokens <= input_tokens"
+        "kind IN ('request', 'cache_storage') AND 0 <= cached_input_tokens AND cached_input_tokens"
+        " + coalesce(cache_write_5m_tokens, 0) + coalesce(cache_write_1h_tokens, 0) <= input_tokens"
+        " AND 0 <= coalesce(cache_write_5m_tokens, 0) AND 0 <= coalesce(cache_write_1h_tokens, 0)"
+        " AND 0 <= coalesce(calls, 0)"
         " AND 0 <= reasoning_tokens AND reasoning_tokens <= output_tokens",
         name="facts",
     ),
@@ -78,7 +84,10 @@ usage_records = Table(
     comment="One request's counts and facts, append-only.",
 )
 
-_SUM_OF_METERS = "amount_nano = input_nano + cached_input_nano + output_nano + cache_storage_nano"
+_SUM_OF_METERS = (
+    "amount_nano = input_nano + cached_input_nano + output_nano + cache_storage_nano"
+    " + coalesce(cache_write_5m_nano, 0) + coalesce(cache_write_1h_nano, 0) + coalesce(call_nano, 0)"
+)
 
 charges = Table(
     "charges",
@@ -95,6 +104,8 @@ charges = Table(
     Column("conversion_id", BigInt, comment="null where the currency is USD"),
     Column("tier", Text, nullable=False, comment="its up_to, 'unbounded', or 'none' for storage"),
     *required(BigInt, "input_nano", "cached_input_nano", "output_nano", "cache_storage_nano", "amount_nano"),
+    # Null where the usage has none, as in every row from before there were any.
+    *optional(BigInt, "cache_write_5m_nano", "cache_write_1h_nano", "call_nano"),
     # One check, the ordinary class first: SQLite evaluates every check of every row.
     CheckConstraint(
         "CASE charge_class"

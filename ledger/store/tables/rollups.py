@@ -6,7 +6,7 @@ import hashlib
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Column, Table, Text, UniqueConstraint
+from sqlalchemy import Column, Table, Text, UniqueConstraint, text
 
 from ledger.store.tables.base import metadata
 from ledger.store.tables.columns import BigInt, UtcTime, required, row_id
@@ -49,8 +49,8 @@ rollup_keys = Table(
 )
 
 
-# What the roll-ups sum, in the order of their columns.
-MEASURES = (
+# What the roll-ups have summed since there are any, and since there are more meters; each in the order of its columns.
+_FIRST_MEASURES = (
     "requests",
     "input_tokens",
     "cached_input_tokens",
@@ -63,6 +63,19 @@ MEASURES = (
     "cache_storage_nano",
     "amount_nano",
 )
+_LATER_MEASURES = (
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "calls",
+    "cache_write_5m_nano",
+    "cache_write_1h_nano",
+    "call_nano",
+)
+MEASURES = (*_FIRST_MEASURES, *_LATER_MEASURES)
+
+
+def _later_measures() -> list[Column[int]]:
+    return [Column(name, BigInt, nullable=False, server_default=text("0")) for name in _LATER_MEASURES]
 
 
 rollup_days = Table(
@@ -70,13 +83,14 @@ rollup_days = Table(
     metadata,
     Column("day", Text, primary_key=True, comment="YYYY-MM-DD the usage occurred, in the ledger's zone"),
     Column("key_id", BigInt, primary_key=True, autoincrement=False),
-    *required(BigInt, *MEASURES),
+    *required(BigInt, *_FIRST_MEASURES),
     Column(
         "last_occurred_at",
         UtcTime,
         nullable=False,
         comment="latest usage ever counted here; a reversal doesn't lower it",
     ),
+    *_later_measures(),
     sqlite_strict=True,
     sqlite_with_rowid=False,
     comment="Sums of charges by key and day, kept in the transaction that posts them.",
@@ -87,8 +101,9 @@ rollup_quarters = Table(
     metadata,
     Column("quarter", UtcTime, primary_key=True, comment="start of the quarter-hour, UTC"),
     Column("key_id", BigInt, primary_key=True, autoincrement=False),
-    *required(BigInt, *MEASURES),
+    *required(BigInt, *_FIRST_MEASURES),
     Column("last_occurred_at", UtcTime, nullable=False),
+    *_later_measures(),
     sqlite_strict=True,
     sqlite_with_rowid=False,
     comment="The same sums by quarter-hour: every zone since 1980 starts its days on one.",

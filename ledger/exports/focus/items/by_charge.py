@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ledger.book.rows import ADJUSTMENT, nano_by_meter
+from ledger.book.rows import ADJUSTMENT, counts_by_meter, nano_by_meter
 from ledger.exports.focus.items.item import Item, usage_items
 from ledger.exports.focus.items.lookups import Books, tags_cell
 from ledger.exports.focus.items.of_wallets import day_after
@@ -38,16 +38,14 @@ def usage_day(charge: PostedCharge, books: Books) -> str:
     return books.calendar.day(charge.occurred_at_us)
 
 
-def quantities(charge: PostedCharge) -> tuple[int, int, int, int]:
-    """Returns tokens by meter, input being the uncached rest; token-hours of storage. Below 0 for a reversal."""
+def quantities(charge: PostedCharge) -> list[int]:
+    """Returns tokens or calls by meter, token-hours of storage. Below 0 for a reversal."""
     sign = -1 if charge.charge_class == "reversal" else 1
-    cached = charge.cached_input_tokens or 0
     token_hours = 0
     if charge.storage_tokens and charge.occurred_at_us is not None and charge.storage_end_us is not None:
         start, end = from_microseconds(charge.occurred_at_us), from_microseconds(charge.storage_end_us)
         token_hours = charge.storage_tokens * clock_hours(start, end)
-    tokens = ((charge.input_tokens or 0) - cached, cached, charge.output_tokens or 0, token_hours)
-    return (sign * tokens[0], sign * tokens[1], sign * tokens[2], sign * tokens[3])
+    return [sign * count for count in counts_by_meter(charge, token_hours)]
 
 
 def line_items(charges: Iterable[PostedCharge], books: Books) -> Iterator[Item]:

@@ -11,7 +11,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TypeAlias
 
-from ledger.book.rows import ADJUSTMENT, nano_by_meter
+from ledger.book.rows import ADJUSTMENT, counts_by_meter, nano_by_meter
 from ledger.exports.focus.items.by_charge import is_correction, quantities, usage_day, usage_item
 from ledger.exports.focus.items.item import Item, usage_items
 from ledger.exports.focus.items.lookups import Books, tags_cell
@@ -68,9 +68,7 @@ def add(cells: Day, cell: Cell, counts: Iterable[int]) -> None:
 
 
 def _counts(row: RolledUp) -> Counts:
-    uncached = row.input_tokens - row.cached_input_tokens
-    tokens = (uncached, row.cached_input_tokens, row.output_tokens, row.storage_token_hours)
-    return [*tokens, *nano_by_meter(row)]
+    return [*counts_by_meter(row, row.storage_token_hours), *nano_by_meter(row)]
 
 
 def _cell(row: RolledUp | PostedCharge, books: Books, day: str, *, corrects: bool) -> Cell:

@@ -32,10 +32,16 @@ class RolledUp(NamedTuple):
     cached_input_tokens: int
     output_tokens: int
     storage_token_hours: int
+    cache_write_5m_tokens: int
+    cache_write_1h_tokens: int
+    calls: int
     input_nano: int
     cached_input_nano: int
     output_nano: int
     cache_storage_nano: int
+    cache_write_5m_nano: int
+    cache_write_1h_nano: int
+    call_nano: int
 
 
 class PostedCharge(ChargeWithUsage, frozen=True, gc=False):

@@ -17,15 +17,22 @@ from pricing.rate_entry import STANDARD_SERVICE
 Cells: TypeAlias = dict[str, Cell]
 
 TOKENS = 1_000_000
-STORAGE = "cache_storage"
+STORAGE, CALL = "cache_storage", "call"
 METER_NAMES = {
     "input": "Input Tokens",
     "cached_input": "Cached Input Tokens",
     "output": "Output Tokens",
     STORAGE: "Cache Storage",
+    "cache_write_5m": "Cache Write Tokens (5m)",
+    "cache_write_1h": "Cache Write Tokens (1h)",
+    CALL: "Calls",
 }
-DIRECTIONS = {"input": "Input", "cached_input": "Input", "output": "Output"}
-CACHE_ACTIONS = {"cached_input": "Read"}
+DIRECTIONS = dict.fromkeys(("input", "cached_input", "cache_write_5m", "cache_write_1h"), "Input") | {
+    "output": "Output"
+}
+CACHE_ACTIONS = {"cached_input": "Read", "cache_write_5m": "Write", "cache_write_1h": "Write"}
+# Meters that aren't of tokens alone, by the unit that they are consumed and priced in; prompt tiers have none.
+UNITS = {STORAGE: "Token-Hours", CALL: "Calls"}
 USAGE_BASED = frozenset({"usage", "rounding"})
 WALLET_TEXTS: Mapping[ItemKind, str] = {
     "expired": "Prepaid credits that expired",
@@ -67,7 +74,7 @@ def _description(item: Item) -> str:
     if item.meter is None:
         return WALLET_TEXTS[item.kind]
     what = f"{METER_NAMES[item.meter]} of {item.model}"
-    if item.meter != STORAGE:
+    if item.meter not in UNITS:
         what += f", prompt tier {item.tier}"
     if _service(item) is not None:
         what += f", served as {_service(item)}"
@@ -95,7 +102,7 @@ def sku(item: Item) -> Cells:
         return cells
     sku_id = f"{item.provider}/{item.model}/{item.meter}"
     return cells | {
-        "ConsumedUnit": _consumed_unit(item.meter),
+        "ConsumedUnit": UNITS.get(item.meter, "Tokens"),
         "SkuId": sku_id,
         "SkuMeter": METER_NAMES[item.meter],
         "SkuPriceDetails": _price_details(item, item.meter),
@@ -108,7 +115,7 @@ def _price_details(item: Item, meter: str) -> str:
     details = {
         "x_CacheAction": CACHE_ACTIONS.get(meter),
         "x_ModelId": item.model,
-        "x_PromptTier": None if meter == STORAGE else item.tier,
+        "x_PromptTier": None if meter in UNITS else item.tier,
         "x_ServiceTier": _service(item),
         "x_TokenDirection": DIRECTIONS.get(meter),
     }
@@ -117,12 +124,8 @@ def _price_details(item: Item, meter: str) -> str:
 
 
 def tokens_priced(meter: str | None) -> int:
-    """Returns the tokens that a unit price is for; storage is by the token-hour, FOCUS has no unit of many."""
-    return 1 if meter == STORAGE else TOKENS
-
-
-def _consumed_unit(meter: str) -> str:
-    return "Token-Hours" if meter == STORAGE else "Tokens"
+    """Returns the tokens that a unit price is for; of storage a token-hour, FOCUS has no unit of many; or a call."""
+    return 1 if meter in UNITS else TOKENS
 
 
 def prices(item: Item) -> Cells:
@@ -133,7 +136,7 @@ def prices(item: Item) -> Cells:
         cells["x_ConversionRate"] = nano_text(item.per_usd_nano)
     if item.kind == "usage" and item.rate is not None and item.meter is not None:
         tokens = tokens_priced(item.meter)
-        unit = f"{tokens} Tokens" if tokens > 1 else _consumed_unit(item.meter)
+        unit = UNITS.get(item.meter, f"{tokens} Tokens")
         cells |= {"PricingCategory": "Standard", "PricingUnit": unit}
         return cells | _unit_prices(item.rate.list_pico * tokens, item.rate.pico * tokens, item.per_usd_nano)
     if item.kind in {"rounding", "adjustment"}:
