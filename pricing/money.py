@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 NANO = 10**9
 PICO = 10**12
 PICO_PER_NANO = PICO // NANO
+# Rates are printed for so many tokens, as rate cards and price lists state them; storage for as many and an hour.
+TOKENS_OF_RATE = 1_000_000
 INT64_MAX = 2**63 - 1
 
 SettlementMode: TypeAlias = Literal["ceil", "floor", "half_even", "half_up"]
@@ -90,6 +92,11 @@ def nano_decimal(amount_nano: int) -> Decimal:
 def format_pico(rate_pico: int) -> str:
     """Returns the rate as a plain exact decimal without padding zeros: 32_000_000 is "0.000032"."""
     return _format_units(rate_pico, 12)
+
+
+def format_rate(rate_pico: int, meter: str) -> str:
+    """Returns a meter's rate as it is printed, for 1M tokens or one call: 32_000_000 is "32", of call "0.000032"."""
+    return format_pico(rate_pico * (1 if meter == "call" else TOKENS_OF_RATE))
 
 
 def _format_units(units: int, places: int) -> str:

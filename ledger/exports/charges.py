@@ -22,13 +22,9 @@ from ledger.values.instants import from_microseconds, iso_text
 from ledger.values.periods import Span
 from ledger.values.spend import Spend
 from pricing.charge import METERS
-from pricing.money import NANO, RunningUsd, format_nano, format_pico
+from pricing.money import NANO, RunningUsd, format_nano, format_rate
 from pricing.rate_entry import RateEntry
 from pricing.usage import clock_hours
-
-# Rates are printed for so many tokens, as rate cards and price lists state them; storage for as many and an hour.
-TOKENS_OF_RATE = 1_000_000
-CALL = "call"
 
 # `rate` is for 1M tokens (storage: and an hour), or for a call. `usd` is what the rounded running total moved by, so
 # that the column adds up to the report's total. Tokens of a reversal are negative, as its amount is; those of calls are
@@ -130,9 +126,8 @@ class ChargeLines:
             price = (None, None, None, None)
             if entry_id is not None and meter is not None:
                 entry = self._entries[entry_id]
-                units = 1 if meter == CALL else TOKENS_OF_RATE
                 rate, list_rate = (
-                    format_pico(charged_at_pico(each, tier_label, meter) * units)
+                    format_rate(charged_at_pico(each, tier_label, meter), meter)
                     for each in (entry, entry.listed or entry)
                 )
                 price = (rate, entry.key, entry.service, list_rate)

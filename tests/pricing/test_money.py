@@ -20,6 +20,7 @@ from pricing.money import (
     divide_half_even,
     format_nano,
     format_pico,
+    format_rate,
     format_usd,
     parse_units,
     round_units,
@@ -113,6 +114,8 @@ def test_amounts_print_exactly_without_padding(amount_nano: int, text: str) -> N
 def test_rates_print_exactly_without_padding() -> None:
     assert format_pico(32 * PICO // 10**6) == "0.000032"
     assert format_pico(1) == "0.000000000001"
+    assert format_rate(32 * PICO // 10**6, "input") == format_rate(32 * PICO // 10**6, "cache_storage") == "32"
+    assert format_rate(32 * PICO // 10**6, "call") == "0.000032"
 
 
 @given(st.integers(-(10**30), 10**30))

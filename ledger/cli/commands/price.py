@@ -12,12 +12,11 @@ from ledger.cli.show.output import Output
 from ledger.cli.show.sheet import Column, Sheet, json_row
 from ledger.values.periods import parse_moment
 from pricing.by_card import price_usage
-from pricing.charge import Charge, ChargeLine
-from pricing.money import format_nano, format_pico
+from pricing.charge import Charge
+from pricing.money import format_nano, format_rate
 from pricing.rate_entry import STANDARD_SERVICE, format_instant
 from pricing.usage import TokenUsage
 
-TOKENS_OF_RATE = 1_000_000
 COLUMNS = (
     Column("meter"),
     Column("tokens", "count"),
@@ -74,15 +73,13 @@ def price(
     output.write(_sheet(charge, usage))
 
 
-def _rate(line: ChargeLine) -> str:
-    """Returns the rate for 1M tokens, or for a call."""
-    return format_pico(line.rate_pico * (1 if line.meter == "call" else TOKENS_OF_RATE))
-
-
 def _sheet(charge: Charge, usage: TokenUsage) -> Sheet:
     entry, tier, conversion = charge.entry, charge.tier, charge.conversion
     assert tier is not None
-    rows = [(line.meter, line.tokens, _rate(line), line.amount_nano, charge.currency) for line in charge.lines]
+    rows = [
+        (line.meter, line.tokens, format_rate(line.rate_pico, line.meter), line.amount_nano, charge.currency)
+        for line in charge.lines
+    ]
     usd = format_nano(charge.usd_nano)
     amount = format_nano(charge.amount_nano)
     document = {

@@ -18,7 +18,7 @@ from ledger.cli.show.sheet import Cell, Column, Sheet, columns
 from ledger.errors import LedgerError
 from ledger.values.periods import parse_length
 from ledger.values.words import counted
-from pricing.money import format_pico
+from pricing.money import PICO_PER_NANO, TOKENS_OF_RATE, format_pico
 from pricing.names import with_question
 from pricing.rate_entry import format_instant
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from pricing.money import Conversion
     from pricing.rate_card import ModelRates, RateCard
     from pricing.rate_entry import RateEntry
-
-PER_MILLION = 1_000_000
 
 
 @group("tollbook rates list --provider evolink", "tollbook rates add july-prices.toml")
@@ -113,7 +111,7 @@ def _entries(model: ModelRates) -> list[RateEntry]:
 
 def _tier_rows(entry: RateEntry) -> list[tuple[Cell, ...]]:
     def per_million(pico: int | None) -> int | None:
-        return None if pico is None else pico * PER_MILLION // 1_000
+        return None if pico is None else pico * TOKENS_OF_RATE // PICO_PER_NANO
 
     return [
         (
