@@ -10,8 +10,8 @@ from tomlkit.items import Array, InlineTable, Table
 
 from ledger.price_lists.prices import ListedModel, ListedPrice, PriceList
 from pricing.card_file import parse_card
-from pricing.money import format_nano
-from pricing.rate_entry import PromptTier
+from pricing.money import format_nano, format_pico
+from pricing.rate_entry import TIER_METERS, PromptTier
 
 _HEAD = (
     "Prices of {source}, in USD per 1M tokens: not the provider's own word, so that all are derived.",
@@ -41,8 +41,9 @@ def card_text(prices: PriceList, start: dt.date) -> str:
     document.add("model", models)
     text = tomlkit.dumps(document)
     card = parse_card(text, f"the card of {prices.provider}")
-    written = [[entry.tiers for entry in rates.entries] for rates in card.models.values()]
-    assert written == [[price.tiers for price in model.prices] for model in prices.models], "it reads back otherwise"
+    written = [[(entry.tiers, entry.call_pico) for entry in rates.entries] for rates in card.models.values()]
+    listed = [[(price.tiers, price.call_pico) for price in model.prices] for model in prices.models]
+    assert written == listed, "it reads back otherwise"
     return text
 
 
@@ -69,6 +70,8 @@ def _price(model: ListedModel, price: ListedPrice) -> Table:
     if model.checked_on is not None:
         table.add("checked_on", model.checked_on)
     table.add("derived", value=True)
+    if price.call_pico is not None:
+        table.add("per_call", tomlkit.string(format_pico(price.call_pico)).comment("a web search"))
     table.add("tiers", _array([_tier(tier) for tier in price.tiers]))
     return table
 
@@ -77,10 +80,10 @@ def _tier(tier: PromptTier) -> InlineTable:
     table = tomlkit.inline_table()
     if tier.up_to is not None:
         table.add("up_to", tomlkit.integer(f"{tier.up_to:_}"))
-    table.add("input", per_million(tier.input_pico))
-    if tier.cached_input_pico is not None:
-        table.add("cached_input", per_million(tier.cached_input_pico))
-    table.add("output", per_million(tier.output_pico))
+    for meter in TIER_METERS:
+        rate_pico = tier.rate_pico(meter)
+        if rate_pico is not None:
+            table.add(meter, per_million(rate_pico))
     return table
 
 

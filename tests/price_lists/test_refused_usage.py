@@ -25,7 +25,6 @@ PLAIN = {"input_tokens": 100, "output_tokens": 10, "total_tokens": 110}
         {"input_tokens_details": {"video_tokens": 5}},
         {"output_tokens_details": {"image_tokens": 5}},
         {"citation_tokens": 5},
-        {"service_tier": "flex"},
         {"speed": "fast"},
     ],
     ids=str,
@@ -33,6 +32,11 @@ PLAIN = {"input_tokens": 100, "output_tokens": 10, "total_tokens": 110}
 def test_usage_with_a_price_that_is_left_out_is_refused(more: dict[str, Any]) -> None:
     with pytest.raises((RecordError, PricingError)):
         UsageReader("input_tokens", "output_tokens").read(PLAIN | more, "completed")
+
+
+def test_a_service_tier_is_read_for_the_card_to_price_or_refuse() -> None:
+    read = UsageReader("input_tokens", "output_tokens").read(PLAIN | {"service_tier": "flex"}, "completed")
+    assert read.service_tier == "flex"
 
 
 def test_searches_are_calls_that_are_refused_or_counted() -> None:
