@@ -240,9 +240,11 @@ def _in_force(prices: Sequence[_Conditional], day: dt.date) -> _Prices:
 
 def _left_out_variants(model: _Model) -> set[str]:
     """Names the prices for requests of another kind; LeftOutError where usage doesn't say which it is of."""
-    left_out = set()
+    left_out: set[str] = set()
     for variant in model.price_variants or ():
-        if all(price is None or _REFUSED.fullmatch(name) for name, price in variant.prices.items()):
+        priced = {name for name, price in variant.prices.items() if price is not None and not _REFUSED.fullmatch(name)}
+        if priced <= {_SEARCHES}:
+            left_out |= priced
             continue
         refused = [
             f"{key} {value}" for key, value in variant.when.items() if value not in _PICKED_BY.get(key, (value,))
@@ -255,7 +257,14 @@ def _left_out_variants(model: _Model) -> set[str]:
 
 def _tiers(prices: Mapping[str, _Price], left_out: set[str]) -> tuple[PromptTier, ...]:
     given = {name: price for name, price in prices.items() if price is not None}
-    meters = {_METERS[name]: _steps(price) for name, price in given.items() if name in _METERS}
+    meters = {}
+    for name in _METERS.keys() & given.keys():
+        try:
+            meters[_METERS[name]] = _steps(given[name])
+        except LeftOutError:
+            if not name.startswith("cache_write"):
+                raise
+            left_out.add(name)
     for name, price in given.items():
         if name in _PARTS:
             if _steps(price) != meters.get(_PARTS[name]):
@@ -273,7 +282,7 @@ def _call_pico(prices: Mapping[str, _Price], left_out: set[str]) -> int | None:
     """Returns the price of a web search where no other call has one; else the prices of calls are left out."""
     calls = {name: price for name, price in prices.items() if price and _CALLS.fullmatch(name)}
     price = calls.get(_SEARCHES)
-    if len(calls) == 1 and isinstance(price, Decimal):
+    if len(calls) == 1 and isinstance(price, Decimal) and _SEARCHES not in left_out:
         return rate_pico(price, 1_000)
     left_out.update(calls)
     return None

@@ -25,6 +25,7 @@ from pricing import RateCard, TokenUsage, price_usage
 from pricing.card_file import parse_card
 from pricing.catalog import merge_cards
 from pricing.errors import MissingRate
+from pricing.rate_entry import PromptTier
 
 START = dt.date(2020, 1, 1)
 LATER = dt.datetime(2026, 7, 1, tzinfo=dt.UTC)
@@ -235,6 +236,15 @@ def test_a_call_has_a_price_where_it_is_that_of_a_web_search(
     assert (model.prices[0].call_pico, model.left_out) == (call_pico, left_out)
 
 
+def test_what_a_card_can_not_say_of_a_search_or_of_written_cache_leaves_the_rest() -> None:
+    fast = [{"when": {"search_type": "pro"}, "prices": {"web_searches_kcount": 22}}]
+    prices = {**PLAIN, "web_searches_kcount": 10, "cache_write_mtok": 0.1234567, "cache_write_1h_mtok": 2}
+    [model] = one_model(prices, price_variants=fast).models
+    assert model.left_out == ("cache_write_mtok", "web_searches_kcount")
+    [price] = model.prices
+    assert (price.call_pico, price.tiers) == (None, (PromptTier(None, 10**6, None, 2 * 10**6, None, None, 2 * 10**6),))
+
+
 def test_another_price_of_a_call_is_another_price() -> None:
     dated = [
         {"prices": {**PLAIN, "web_searches_kcount": 10}},
@@ -295,11 +305,6 @@ NIGHT = {"start_time": "16:30:00Z", "end_time": "00:30:00Z"}
         ({"input_mtok": {"base": 1, "tiers": [{"start": 0, "price": 2}]}, "output_mtok": 1}, {}, "a tier that begins"),
         ({**PLAIN, "cache_text_write_mtok": 3}, {}, "cache_text_write_mtok beside cache_write_5m"),
         (PLAIN, {"price_variants": [{"when": {"route": "eu"}, "prices": PLAIN}]}, "prices by route"),
-        (
-            PLAIN,
-            {"price_variants": [{"when": {"route": "eu"}, "prices": {"web_searches_kcount": 1}}]},
-            "prices by route",
-        ),
         (PLAIN, {"price_variants": [{"when": {"service_tier": "default"}, "prices": PLAIN}]}, "prices by service_tier"),
         (PLAIN, {"id": "m m"}, "an id with blanks"),
     ],
