@@ -119,14 +119,16 @@ class Ledger:
         requested_model: str | None = None,
         project: str | None = None,
         tags: Mapping[str, object] | None = None,
+        occurred_at: datetime | str | None = None,
         timeout: float | None = None,
     ) -> Recorded:
         """Books one response (an SDK object or a dict) at once; the same response again is a `duplicate`.
 
+        `occurred_at` comes before the response's own time; those of Anthropic, and most of Gemini's, state none.
         What can't be booked, whatever it is, goes to quarantine and the result says why. LedgerError is for the
         ledger itself: closed, or (DatabaseFailure) away or silent for `timeout` seconds (default: the ledger's).
         """
-        call = self._read([response], requested_model, project, tags)
+        call = self._read([response], requested_model, project, tags, occurred_at)
         return self._outbox.book(call, self._seconds(timeout))[0]
 
     def record_many(
@@ -136,12 +138,13 @@ class Ledger:
         requested_model: str | None = None,
         project: str | None = None,
         tags: Mapping[str, object] | None = None,
+        occurred_at: datetime | str | None = None,
         timeout: float | None = None,
     ) -> list[Recorded]:
         """Books responses in one transaction, all or none where the database fails; the results in their order."""
         if isinstance(responses, (Mapping, str, bytes)) or hasattr(responses, "model_dump"):
             raise LedgerError(f"record_many takes a list of responses: pass one {type(responses).__name__} to record")
-        call = self._read(list(responses), requested_model, project, tags)
+        call = self._read(list(responses), requested_model, project, tags, occurred_at)
         return self._outbox.book(call, self._seconds(timeout))
 
     async def arecord(
@@ -151,14 +154,17 @@ class Ledger:
         requested_model: str | None = None,
         project: str | None = None,
         tags: Mapping[str, object] | None = None,
+        occurred_at: datetime | str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - what it bounds isn't cancelled: it is spooled
     ) -> Recorded:
         """Books one response as `record` does, while the event loop goes on; where this is cancelled too."""
-        call = self._read([response], requested_model, project, tags)
+        call = self._read([response], requested_model, project, tags, occurred_at)
         [told] = await abook(self._outbox, call, self._seconds(timeout))
         return told
 
-    def _read(self, responses: Sequence[object], requested_model: object, project: object, tags: object) -> Call:
+    def _read(
+        self, responses: Sequence[object], requested_model: object, project: object, tags: object, occurred_at: object
+    ) -> Call:
         self._check_open()
         return read_call(
             responses,
@@ -167,6 +173,7 @@ class Ledger:
             requested_model=requested_model,
             project=project,
             tags=tags,
+            occurred_at=occurred_at,
         )
 
     def report(

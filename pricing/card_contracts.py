@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pricing.card_services import multiplied
 from pricing.card_tiers import read_tiers
 from pricing.card_values import Key, read_day, read_instant, read_source
 from pricing.contract import Contract
-from pricing.errors import shown
+from pricing.errors import RateCardError, shown
 from pricing.rate_card import ModelRates, RateCard
 from pricing.rate_entry import OPTIONAL_METERS, STANDARD_SERVICE, RateEntry, format_instant
 
 if TYPE_CHECKING:
     from pricing.card_shape import ContractShape
+
+# A list entry of one service tier, and the end of its days; None without one.
+Span: TypeAlias = tuple[RateEntry, dt.datetime | None]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -56,63 +59,82 @@ def read_contracts(contracts: Sequence[ContractShape], per_tokens: int | None, k
         )
 
 
-def under_contract(card: RateCard) -> RateCard:
-    """Returns the card with the prices of its contracts over those of the list."""
+def apply_contracts(card: RateCard) -> RateCard:
+    """Returns the card with the prices of its contracts over those of the list.
+
+    One that doesn't fit a list price, as a release may bring another, leaves what it covers without a price.
+    """
     if not card.contracts:
         return card
     models = {
         name: replace(rates, entries=tuple(_entries(rates, card.contracts))) for name, rates in card.models.items()
     }
-    agreed = replace(card, models=models)
-    used = {(entry.contract, entry.model) for entry in agreed.entries()}
+    return replace(card, models=models)
+
+
+def check_contracts(card: RateCard) -> None:
+    """Refuses contracts that don't fit a list price that they cover, and terms that cover none."""
+    spans = [span for rates in card.models.values() for span in _spans(rates)]
+    for entry, _end in spans:
+        for agreed in entry.contracts:
+            if agreed.misfit:
+                raise RateCardError(agreed.misfit)
     for contract in card.contracts:
+        place = Key(contract.file, contract.path)
         for index, model in enumerate(contract.models):
-            if (contract.name, model) not in used:
-                raise (
-                    _place(contract)
-                    .sub(f"models[{index}]")
-                    .refused(
-                        f"{shown(model)} has no price on these days, of these service tiers, on this card; correct it"
-                    )
-                )
-        if not contract.models and contract.name not in {name for name, _model in used}:
-            raise _place(contract).refused("is for no price of this card; correct its days and service tiers")
-    return agreed
+            if model not in card.models:
+                known = card.resolve(model)
+                what = "no model of this card" if known is None else f"another name of {known}; give that"
+                raise place.sub(f"models[{index}]").refused(f"{shown(model)} is {what}")
+        tiers = {tier: replace(contract, service_tiers=(tier,)) for tier in contract.service_tiers}
+        _refuse_unused(tiers, "service_tiers", spans, place)
+        _refuse_unused({model: replace(contract, models=(model,)) for model in contract.models}, "models", spans, place)
+        if not any(contract.covers(*span) for span in spans):
+            raise place.refused("is for no price of this card; correct its days and service tiers")
 
 
-def _place(contract: Contract) -> Key:
-    return Key(contract.file, contract.path)
+def _refuse_unused(only: Mapping[str, Contract], part: str, spans: Sequence[Span], key: Key) -> None:
+    """Refuses each name of a term whose part of it is for no price."""
+    for index, (name, contract) in enumerate(only.items()):
+        if not any(contract.covers(*span) for span in spans):
+            rule = f"{shown(name)} has no price on these days, of these service tiers, on this card; correct it"
+            raise key.sub(f"{part}[{index}]").refused(rule)
+
+
+def _spans(rates: ModelRates) -> Iterator[Span]:
+    """Yields a model's list entries by service tier, each with the end of its days."""
+    ends = [*(entry.effective_from for entry in rates.entries[1:]), None]
+    for entry, following in zip(rates.entries, ends, strict=True):
+        end = min((day for day in (entry.effective_to, following) if day is not None), default=None)
+        for served in (entry, *entry.services):
+            yield served, end
 
 
 def _entries(rates: ModelRates, contracts: Sequence[Contract]) -> Iterator[RateEntry]:
     """Yields a model's list entries with what contracts make of each, and of each of its service tiers."""
-    ends = [*(entry.effective_from for entry in rates.entries[1:]), None]
-    for entry, following in zip(rates.entries, ends, strict=True):
-        end = min((day for day in (entry.effective_to, following) if day is not None), default=None)
-        services = tuple(_with_contracts(each, contracts, end) for each in entry.services)
-        yield _with_contracts(replace(entry, services=services), contracts, end)
+    agreed = {id(served): _with_contracts(served, contracts, end) for served, end in _spans(rates)}
+    for entry in rates.entries:
+        yield replace(agreed[id(entry)], services=tuple(agreed[id(served)] for served in entry.services))
 
 
 def _with_contracts(entry: RateEntry, contracts: Sequence[Contract], end: dt.datetime | None) -> RateEntry:
     held = [contract for contract in contracts if contract.covers(entry, end)]
     for place, contract in enumerate(held):
         for other in held[:place]:
-            if contract.meets(other):
+            if contract.overlaps(other):
                 rule = f"is for {entry.model} ({entry.service}) on days of contract {other.name!r} too; end one of them"
-                raise _place(contract).refused(rule)
+                raise Key(contract.file, contract.path).refused(rule)
     return replace(entry, contracts=tuple(_agreed(entry, contract) for contract in held))
 
 
 def _agreed(entry: RateEntry, contract: Contract) -> RateEntry:
     """Returns what a contract makes of a list entry; without an end of either, as long as the list entry holds."""
     ends = [day for day in (entry.effective_to, contract.effective_to) if day is not None]
-    if contract.factor is not None:
-        if "cache_storage" in contract.meters and contract.factor.strip("0.") == "":
-            raise _place(contract).sub("factor").refused("0 for cache_storage; its list amount couldn't be told then")
-        agreed = multiplied(entry, contract.factor, contract.meters, _place(contract))
-    else:
-        _check_rows(entry, contract)
-        agreed = replace(entry, tiers=contract.tiers)
+    misfit = ""
+    try:
+        agreed = _worked_out(entry, contract)
+    except RateCardError as error:
+        agreed, misfit = entry, str(error)
     return replace(
         agreed,
         effective_from=max(entry.effective_from, contract.effective_from),
@@ -123,12 +145,24 @@ def _agreed(entry: RateEntry, contract: Contract) -> RateEntry:
         contract=contract.name,
         list_digest=entry.digest,
         listed=entry,
+        misfit=misfit,
     )
+
+
+def _worked_out(entry: RateEntry, contract: Contract) -> RateEntry:
+    """Returns the list entry with the contract's rates; RateCardError where they don't fit it."""
+    place = Key(contract.file, contract.path)
+    if contract.factor is None:
+        _check_rows(entry, contract)
+        return replace(entry, tiers=contract.tiers)
+    if "cache_storage" in contract.meters and contract.factor.strip("0.") == "":
+        raise place.sub("factor").refused("0 for cache_storage; its list amount couldn't be told then")
+    return multiplied(entry, contract.factor, contract.meters, place)
 
 
 def _check_rows(entry: RateEntry, contract: Contract) -> None:
     """Refuses rates of its own where a charge at them couldn't be told at list price."""
-    place, labels = _place(contract).sub("tiers"), [tier.label for tier in entry.tiers]
+    place, labels = Key(contract.file, contract.path).sub("tiers"), [tier.label for tier in entry.tiers]
     if [tier.label for tier in contract.tiers] != labels:
         raise place.refused(f"differ from those of {entry.key}; write a row for each of {', '.join(labels)}")
     for own, listed in zip(contract.tiers, entry.tiers, strict=True):

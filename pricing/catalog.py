@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from pricing.card_contracts import under_contract
+from pricing.card_contracts import apply_contracts, check_contracts
 from pricing.card_file import CardFile, parse_card
 from pricing.card_values import Key
 from pricing.contract import Contract
@@ -21,7 +21,10 @@ RATES_FOLDER = Path(__file__).parent / "rates"
 
 def load_rate_cards(*files: str | os.PathLike[str]) -> dict[str, RateCard]:
     """Returns the cards by provider: the built-in ones with these files added in order, later ones first in rank."""
-    return merge_cards([*built_in_card_files(), *(read_card_file(file) for file in files)])
+    cards = merge_cards([*built_in_card_files(), *(read_card_file(file) for file in files)])
+    for card in cards.values():
+        check_contracts(card)
+    return cards
 
 
 def shipped_card(provider: str) -> RateCard:
@@ -65,7 +68,7 @@ def merge_cards(files: Sequence[CardFile]) -> dict[str, RateCard]:
         cards[file.provider] = _added(cards.get(file.provider), file)
     for provider, card in cards.items():
         _refuse_gaps(card, [file for file in files if file.provider == provider])
-    return {provider: under_contract(card) for provider, card in cards.items()}
+    return {provider: apply_contracts(card) for provider, card in cards.items()}
 
 
 def _added(card: RateCard | None, file: CardFile) -> RateCard:

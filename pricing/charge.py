@@ -118,13 +118,11 @@ def price_entry(
         raise _over_input(entry, input_tokens)
     if entry.max_output_tokens is not None and output_tokens > entry.max_output_tokens:
         raise _over_output(entry, output_tokens)
-    amounts = [
-        _amount(entry, meter, tokens, rate_pico) if tokens else 0
-        for meter, tokens, rate_pico in _metered(entry, tier, usage)
-    ]
+    amounts = []
+    for meter, tokens, rate_pico in _metered(entry, tier, usage):
+        amounts.append(_amount(entry, meter, tokens, rate_pico) if tokens else 0)
     input_nano, cached_nano, output_nano, *others = amounts
-    amount_nano = sum(amounts)
-    return Charge(entry, tier, amount_nano, input_nano, cached_nano, output_nano, usage, 0, 0, 0, card, at, *others)
+    return Charge(entry, tier, sum(amounts), input_nano, cached_nano, output_nano, usage, 0, 0, 0, card, at, *others)
 
 
 def _metered(entry: RateEntry, tier: PromptTier, usage: TokenUsage) -> tuple[_Metered, ...]:

@@ -6,6 +6,8 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pricing.rate_entry import STANDARD_NAMES, STANDARD_SERVICE
+
 if TYPE_CHECKING:
     from pricing.rate_entry import PromptTier, RateEntry
 
@@ -33,14 +35,15 @@ class Contract:
 
     def covers(self, entry: RateEntry, end: dt.datetime | None) -> bool:
         """Tells whether it is for the model, the service tier and some of the days of a list entry, to `end`."""
+        names = STANDARD_NAMES if entry.service == STANDARD_SERVICE else frozenset(entry.service_names)
         return (
             (not self.models or entry.model in self.models)
-            and (not self.service_tiers or entry.service in self.service_tiers)
+            and (not self.service_tiers or not names.isdisjoint(self.service_tiers))
             and (end is None or self.effective_from < end)
             and (self.effective_to is None or entry.effective_from < self.effective_to)
         )
 
-    def meets(self, other: Contract) -> bool:
+    def overlaps(self, other: Contract) -> bool:
         """Tells whether both hold at some time."""
         return (other.effective_to is None or self.effective_from < other.effective_to) and (
             self.effective_to is None or other.effective_from < self.effective_to

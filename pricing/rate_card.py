@@ -32,8 +32,7 @@ class ModelRates:
     def entry_at(self, at: dt.datetime, service_tier: object = None) -> RateEntry | None:
         """Returns the price in effect at the aware time `at`, under contract where one holds; None where none is."""
         listed = self.list_entry_at(at)
-        served = listed and listed.find_service(service_tier)
-        return served and served.under_contract(at)
+        return listed and listed.find_price(service_tier, at)
 
     def list_entry_at(self, at: dt.datetime) -> RateEntry | None:
         """Returns the list entry in effect at the aware time `at`: the newest begun, unless it has ended."""
@@ -75,11 +74,6 @@ class RateCard:
             for entry in rates.entries:
                 yield from entry.variants
 
-    def prices_at(self, model: str, at: dt.datetime) -> tuple[RateEntry, ...]:
-        """Returns the prices that requests of a model at `at` may have, by service tier and under contract."""
-        entry = self.models[model].list_entry_at(at)
-        return () if entry is None else tuple(each.under_contract(at) for each in (entry, *entry.services))
-
     def resolve(self, name: str | None) -> str | None:
         """Returns the id of the model that `name` stands for; an exact id or alias beats the longest prefix."""
         rates = self.rates_of(name)
@@ -107,9 +101,7 @@ class RateCard:
         entry = rates.list_entry_at(at)
         if entry is None:
             raise self._undated(rates, at)
-        if service_tier is not None:
-            entry = entry.for_service(service_tier)
-        return entry.under_contract(at) if entry.contracts else entry
+        return entry if service_tier is None and not entry.contracts else entry.price_for(service_tier, at)
 
     def conversion_at(self, at: dt.datetime) -> Conversion | None:
         """Returns the conversion to USD in effect at `at`; None for a card in USD, which needs none."""

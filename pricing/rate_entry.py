@@ -69,8 +69,8 @@ class RateEntry:
 
     `services` are the prices of its other service tiers over the same days, each an entry of its own that says by
     `service_names` which `service_tier` it prices; the first of them is its `service`. `contracts` are the prices
-    agreed upon instead of it, again entries of their own, with the digest of the list's. `call_pico` is the price of
-    a call in pico of the currency.
+    agreed upon instead of it, again entries of their own, with the digest of the list's; `misfit` says why one of
+    these can't be worked out. `call_pico` is the price of a call in pico of the currency.
     """
 
     provider: str
@@ -93,25 +93,39 @@ class RateEntry:
     list_digest: str = ""
     listed: RateEntry | None = field(default=None, compare=False, repr=False)
     contracts: tuple[RateEntry, ...] = ()
+    misfit: str = ""
     call_pico: int | None = None
 
-    def for_service(self, service_tier: object) -> RateEntry:
-        """Returns the prices of a service tier, None, "auto" and "default" being the standard one's.
+    def price_for(self, service_tier: object, at: dt.datetime) -> RateEntry:
+        """Returns the prices of a service tier at `at`, a contract's where one holds; None is the standard tier.
 
-        UnpricedUsage where the entry gives it none.
+        UnpricedUsage where the entry gives it none, or a contract that doesn't fit the list holds.
         """
-        found = self.find_service(service_tier)
-        if found is None:
+        served = self._served_as(service_tier)
+        if served is None:
             others = "".join(f", {name!r}" for each in self.services for name in each.service_names)
             message = (
-                f"service_tier {shown_word(service_tier)} has no price on {self.key}, which prices the standard "
-                f"one{others}; add its [[model.price.service]] with: tollbook rates add FILE"
+                f"service_tier {shown_word(service_tier)} has no price on {self.key}, which prices the standard one"
+                f"{others}; add the entry again with its [[model.price.service]]: "
+                "tollbook rates add FILE --replace --reason R"
             )
             raise UnpricedUsage(message, reason="unpriced_service_tier")
+        found = served.under_contract(at)
+        if found.misfit:
+            message = (
+                f"contract {found.contract!r} doesn't fit the list price {served.key}: {found.misfit}; "
+                "add its terms again with: tollbook rates add FILE --replace --reason R"
+            )
+            raise UnpricedUsage(message, reason="unpriced_contract")
         return found
 
-    def find_service(self, service_tier: object) -> RateEntry | None:
-        """Returns the prices of a service tier, or None where the entry gives it none."""
+    def find_price(self, service_tier: object, at: dt.datetime) -> RateEntry | None:
+        """Returns what `price_for` does, or None where it raises."""
+        served = self._served_as(service_tier)
+        found = served and served.under_contract(at)
+        return None if found is None or found.misfit else found
+
+    def _served_as(self, service_tier: object) -> RateEntry | None:
         if service_tier is None or (isinstance(service_tier, str) and service_tier in STANDARD_NAMES):
             return self
         return next((each for each in self.services if service_tier in each.service_names), None)
@@ -125,9 +139,20 @@ class RateEntry:
 
     @property
     def variants(self) -> tuple[RateEntry, ...]:
-        """The entry itself, those of its other service tiers, and those of contracts over each."""
+        """The entry itself, those of its other service tiers, and those of contracts over each that fit it."""
         served = (self, *self.services)
-        return tuple(variant for each in served for variant in (each, *each.contracts))
+        agreed = ((each, *(entry for entry in each.contracts if not entry.misfit)) for each in served)
+        return tuple(variant for variants in agreed for variant in variants)
+
+    @property
+    def cuts(self) -> set[dt.datetime]:
+        """The times at which its prices begin or end, contracts' included."""
+        days = (
+            (each.effective_from, each.effective_to)
+            for served in (self, *self.services)
+            for each in (served, *served.contracts)
+        )
+        return {day for both in days for day in both if day is not None}
 
     def prices_as(self, other: RateEntry) -> bool:
         """Tells whether both price every request alike, apart from contracts."""
@@ -144,7 +169,10 @@ class RateEntry:
         """
         if self.max_input_tokens is not None and input_tokens > self.max_input_tokens:
             return None
-        return next((tier for tier in self.tiers if tier.holds_for(input_tokens, output_tokens)), None)
+        for tier in self.tiers:
+            if tier.holds_for(input_tokens, output_tokens):
+                return tier
+        return None
 
     @property
     def output_bounds(self) -> list[int]:

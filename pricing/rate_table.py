@@ -39,13 +39,12 @@ class DateTable:
     @classmethod
     def of(cls, card: RateCard, names: Sequence[object], service_tiers: Sequence[object] = (None,)) -> DateTable:
         """Returns the table of a card for these names and service tiers."""
-        models = list(card.models.values())
-        entries = tuple(card.entries())
-        index_of = {id(entry): index for index, entry in enumerate(entries)}
-        ends = {entry.effective_to for entry in entries if entry.effective_to is not None}
-        starts = sorted({entry.effective_from for entry in entries} | ends)
-        row_of_id = {rates.id: row for row, rates in enumerate(models)}
         resolved = [card.rates_of(name) for name in names]
+        models = list({rates.id: rates for rates in resolved if rates is not None}.values())
+        entries = tuple(each for rates in models for entry in rates.entries for each in entry.variants)
+        index_of = {id(entry): index for index, entry in enumerate(entries)}
+        starts = sorted({day for rates in models for entry in rates.entries for day in entry.cuts})
+        row_of_id = {rates.id: row for row, rates in enumerate(models)}
         row_of_name = [-1 if rates is None else row_of_id[rates.id] for rates in resolved]
         served = ([rates.entry_at(start, tier) for start in starts] for rates in models for tier in service_tiers)
         entry_of = [[-1, *(index_of.get(id(entry), -1) for entry in row), -1] for row in served]

@@ -95,6 +95,9 @@ card_options = options(
     click.option("--provider", metavar="P", help="Whose rate card. Default: [ledger] provider, else evolink."),
     rates_option,
 )
+service_tier_option = click.option(
+    "--service-tier", metavar="S", help="What requests are served as, such as batch. Default: default."
+)
 at_option = click.option(
     "--at", metavar="TIME", help="Prices in effect then: a date (UTC) or a date-time with offset. Default: now."
 )

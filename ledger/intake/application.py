@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,8 @@ from ledger.intake.fields.record import IGNORED, Held, Ignored, Item, Parsed, Re
 from ledger.intake.fields.record_fields import to_fields
 from ledger.intake.fields.refusals import sealed
 from ledger.intake.fields.values import read_tags, read_text
-from ledger.intake.formats import chat, responses
 from ledger.intake.formats.records import REFUSED
-from ledger.intake.formats.registry import recognise, unrecognised
+from ledger.intake.formats.registry import FORMATS, recognise, unrecognised
 from ledger.intake.labels import Resolver, RunOptions
 from ledger.intake.pipeline import Intake, fields_of
 from ledger.intake.portions.portion import portions, resolved
@@ -66,6 +66,7 @@ def read_call(
     requested_model: object,
     project: object,
     tags: object,
+    occurred_at: object = None,
 ) -> Call:
     """Reads responses; whatever can't be read is a `Rejected`. None raises an error."""
     options = RunOptions(provider, source)
@@ -75,7 +76,7 @@ def read_call(
         options = RunOptions(provider, source, named, _texts(tags))
     except RecordError as error:
         refusal = error
-    parsed = [_parse_any(response, requested_model) for response in responses]
+    parsed = [_parse_any(response, requested_model, occurred_at) for response in responses]
     items = [Item(line, raw, _unless_refused(found, refusal)) for line, (found, raw) in enumerate(parsed)]
     return Call(items, options)
 
@@ -172,13 +173,14 @@ def usage_record(
     requested_model: str | None = None,
     project: str | None = None,
     tags: Mapping[str, str] | None = None,
+    occurred_at: datetime | str | None = None,
 ) -> dict[str, Any]:
     """Returns a `records` line of a response: its ids, times, names and counts alone.
 
     Of metadata, `project` and the keys of `keep_tags` (tollbook.toml in the working directory) go in, as when the
     response itself is ingested. Raises LedgerError where the response has no usage to record, naming what is missing.
     """
-    parsed, _raw = _parse_any(response, requested_model)
+    parsed, _raw = _parse_any(response, requested_model, occurred_at)
     try:
         options = RunOptions(project=read_text(project, "project"), tags=_texts(tags))
     except RecordError as error:
@@ -205,10 +207,10 @@ def _texts(tags: object) -> Mapping[str, str]:
     return read_tags(pairs, "tags")
 
 
-def _parse_any(response: object, requested_model: object) -> tuple[Parsed, bytes]:
+def _parse_any(response: object, requested_model: object, occurred_at: object = None) -> tuple[Parsed, bytes]:
     """Parses a response; whatever can't be read is a `Rejected`."""
     try:
-        return _parse(response, requested_model)
+        return _parse(response, requested_model, occurred_at)
     except RecordError as error:
         return Rejected(error.reason, str(error)), _bytes_of(response)
     except Exception as error:  # noqa: BLE001 - whatever a foreign object does, the application goes on
@@ -216,17 +218,20 @@ def _parse_any(response: object, requested_model: object) -> tuple[Parsed, bytes
         return Rejected("unreadable", message), _bytes_of(response)
 
 
-def _parse(response: object, requested_model: object) -> tuple[Parsed, bytes]:
+def _parse(response: object, requested_model: object, occurred_at: object = None) -> tuple[Parsed, bytes]:
     """Reads an SDK object or dict; returns the result, and bytes to know it by."""
+    if isinstance(occurred_at, datetime):
+        occurred_at = occurred_at.isoformat()
     payload = dict(response) if isinstance(response, Mapping) else _dump(response)
     name = recognise(payload)
-    if name in ("responses", "chat"):
-        parsed = (chat if name == "chat" else responses).READER.parse(payload)
+    reader = None if name is None else FORMATS[name].reader
+    if reader is not None:
+        parsed = reader.parse(payload if occurred_at is None else payload | {reader.time_key: occurred_at})
     elif name is None and (named_kind(payload) is not None or carries_usage(payload)):
         error = unrecognised(payload)
         parsed = Rejected(error.reason, str(error))
     else:
-        message = f"a {type(response).__name__} isn't a Responses or Chat Completions object: pass the SDK's response"
+        message = f"a {type(response).__name__} isn't a response of a known API: pass the SDK's response"
         raise RecordError("unrecognised_format", message)
     if isinstance(parsed, UsageRecord) and requested_model is not None:
         parsed.requested_model = read_text(requested_model, "requested_model")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from operator import add
 from typing import NamedTuple, TypeAlias
 
+from ledger.book.prices.pinned import charged_at_pico
 from ledger.book.rows import counts_by_meter
 from ledger.reports.plan import Sums
 from ledger.reports.spend import SelectedSpend, SpendRow
@@ -110,17 +112,17 @@ class Price(NamedTuple):
     tier_label: str = ""
 
     def listed_pico(self, sums: Sums) -> int:
-        """Returns pico of the currency at list price, tokens x rates unrounded; without contract what was charged."""
+        """Returns pico of the currency at list price: what was charged, and tokens x what a contract took off."""
         entry, booked_pico = self.entry, sums.amount_nano * PICO_PER_NANO
         if entry is None or entry.listed is None:
             return booked_pico
-        tier = next((tier for tier in entry.listed.tiers if tier.label == self.tier_label), None)
-        if tier is None:  # storage, whose token-hours no row has: in proportion to what was charged
+        if self.tier_label not in {tier.label for tier in entry.tiers}:
+            # Storage, whose token-hours no row has: in proportion to what was charged.
             own_pico, list_pico = entry.cache_storage_pico, entry.listed.cache_storage_pico
             return divide_half_even(booked_pico * list_pico, own_pico) if own_pico and list_pico else booked_pico
-        counts = counts_by_meter(sums, 0)
-        rates_pico = (getattr(entry.listed if meter == "call" else tier, f"{meter}_pico", 0) for meter in METERS)
-        return sum(count * (rate_pico or 0) for count, rate_pico in zip(counts, rates_pico, strict=True))
+        counts = zip(METERS, counts_by_meter(sums, 0), strict=True)
+        of_list, own = (partial(charged_at_pico, each, self.tier_label) for each in (entry.listed, entry))
+        return booked_pico + sum(count * (of_list(meter) - own(meter)) for meter, count in counts if count)
 
 
 def price_of(entries: Mapping[int, RateEntry], entry_id: int | None, tier_label: str) -> Price:

@@ -88,12 +88,17 @@ class Changes:
     @property
     def are_none(self) -> bool:
         """True where nothing is to change: each request is priced again by its own price."""
-        return not self.need_rows and self.per_usd_nano is None
+        return not self.are_of_requests and self.per_usd_nano is None
+
+    @property
+    def are_of_requests(self) -> bool:
+        """True where prices of single requests change, and not only what they are converted by."""
+        return bool(self.models) or self.need_rows
 
     @property
     def need_rows(self) -> bool:
-        """True where sums don't do: prices are of single requests, whose lines are rounded each."""
-        return bool(self.models or self.carded) or (self.service_tier, self.cap_input) != (None, None)
+        """True where sums never do, as they don't tell what single requests would be priced at."""
+        return bool(self.carded) or (self.service_tier, self.cap_input) != (None, None)
 
 
 def understand(

@@ -54,7 +54,8 @@ class Unpriced:
 class WhatIf:
     """A month as booked and priced otherwise.
 
-    `read` counts the charges that were priced again, `changed` those of them that differ. `rows` are by project, model
+    `read` counts the charges that were priced one by one, none where sums did, and `changed` those of them that differ;
+    `requests_changed` are requests however they were priced. `rows` are by project, model
     and tier; what causes the change adds up to it. Corrections of closed months and adjustments are the same on both
     sides, nano-USD.
     """
@@ -64,6 +65,7 @@ class WhatIf:
     asked: Asked
     read: int
     changed: int
+    requests_changed: int
     rows: tuple[Moved, ...]
     by_cause: tuple[tuple[Cause, int], ...]
     before: Spend

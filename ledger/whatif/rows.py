@@ -42,7 +42,7 @@ class WhatIfRows(Sequence[WhatIfRow]):
     causes: Mapping[str, Decimal]
     total: WhatIfRow
     charges_priced: int
-    charges_changed: int
+    requests_changed: int
     unpriced_charges: int
     unpriced_usd: Decimal
     unpriced_message: str
@@ -70,7 +70,7 @@ def typed_rows(found: WhatIf) -> WhatIfRows:
         causes=MappingProxyType({cause: nano_decimal(nano) for cause, nano in found.by_cause}),
         total=_row("", "", found.before, found.after),
         charges_priced=found.read,
-        charges_changed=found.changed,
+        requests_changed=found.requests_changed,
         unpriced_charges=found.unpriced.charges,
         unpriced_usd=nano_decimal(found.unpriced.spend.usd_nano),
         unpriced_message=found.unpriced.message,

@@ -86,6 +86,10 @@ class Sides:
             return False
         key, sums = self._key(charge, booked), _sums(1, facts, booked)
         other, new = self._key(charge, price), _sums(1, usage, price)
+        return self.replace(key, sums, other, new)
+
+    def replace(self, key: Key, sums: Sums, other: Key, new: Sums) -> bool:
+        """Puts other sums in the place of some of a key's; returns whether anything differs."""
         if (key, sums) == (other, new):
             return False
         moved = key.model != other.model
@@ -94,6 +98,11 @@ class Sides:
         self.before.add(key._replace(mark=f"as {other.model}" if moved else "otherwise"), sums)
         self.after.add(other._replace(mark=f"was {key.model}" if moved else "otherwise"), new)
         return True
+
+    @property
+    def requests_changed(self) -> int:
+        """Counts the requests that were moved."""
+        return sum(sums.requests for key, sums in self.before.items() if key.mark)
 
     def convert(self, changes: Changes) -> None:
         """Converts what the usage would be by another conversion, where one is asked for."""

@@ -22,6 +22,7 @@ from ledger.reports.spend import SpendRow
 from ledger.store.database import Database
 from ledger.values.periods import Span, parse_month
 from ledger.values.spend import Spend
+from ledger.whatif.by_sums import BySums
 from ledger.whatif.changes import Asked, Changes, understand
 from ledger.whatif.repricer import Repricer
 from ledger.whatif.result import Dimension, Moved, Unpriced, WhatIf
@@ -62,7 +63,8 @@ def _run(snapshot: Snapshot, span: Span, asked: Asked, files: list[CardFile]) ->
     repriced = _Repriced(Sides(spend, pins), pins)
     sides = repriced.sides
     late = _call_late_corrections_usage(connection, month, sides, spend.rows)
-    if changes.need_rows or changes.are_none:
+    assert span.end is not None
+    if not _move_sums(sides, changes, BySums(changes, cards, entries, pins, span.end)):
         repricer = Repricer(changes, cards, entries, pins)
         for chunk in live_usage(connection, month, changes, late):
             repriced.add(repricer, chunk)
@@ -74,6 +76,7 @@ def _run(snapshot: Snapshot, span: Span, asked: Asked, files: list[CardFile]) ->
         asked=asked,
         read=repriced.read,
         changed=repriced.changed,
+        requests_changed=sides.requests_changed,
         rows=_rows(sides),
         by_cause=bridge_between(for_bridge(sides.before, prices), for_bridge(sides.after, prices)).by_cause,
         before=_spend(sides.before),
@@ -84,6 +87,24 @@ def _run(snapshot: Snapshot, span: Span, asked: Asked, files: list[CardFile]) ->
         not_booked=read_not_booked(connection, selection),
         notes=tuple(_notes(billed, used, changes, month)),
     )
+
+
+def _move_sums(sides: Sides, changes: Changes, by_sums: BySums) -> bool:
+    """Prices sums where they do for all that changes; returns whether they did."""
+    if changes.need_rows or changes.are_none:
+        return False
+    usage = [
+        (key, sums)
+        for key, sums in sides.before.items()
+        if key.part is None and (key.provider, key.model) in changes.models
+    ]
+    priced = [by_sums.price(key, sums) for key, sums in usage]
+    if None in priced:
+        return False
+    for (key, sums), found in zip(usage, priced, strict=True):
+        assert found is not None
+        sides.replace(key, sums, *found)
+    return True
 
 
 @dataclass(slots=True)

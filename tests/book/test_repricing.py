@@ -111,6 +111,17 @@ def test_a_conversion_that_is_corrected_and_put_back_leaves_nothing_to_reprice(d
     assert rows(db_url, "SELECT count(DISTINCT conversion_id) FROM charges") == [(1,)]
 
 
+def test_a_conversion_that_is_added_again_at_its_figure_is_none_other(db_cli: Cli, db_url: str) -> None:
+    db_cli("ingest", "-", stdin=usage("2026-03-10")).ok()
+    added = db_cli("rates", "conversion", "add", "--per-usd", "72", "--from", "2026-03-01").ok()
+    assert "posted charge" not in added.stderr
+    assert db_cli("reprice", "--since", "2026-03-01", "--json").ok().json["charges"] == 0
+    db_cli("rates", "conversion", "add", "--per-usd", "68", "--from", "2026-03-01", "--replace", "--reason", "x").ok()
+    assert db_cli("reprice", "--since", "2026-03-01", "--json").ok().json["charges"] == 1
+    db_cli("ingest", "-", stdin=usage("2026-03-11")).ok()
+    assert value(db_url, "SELECT count(DISTINCT conversion_id) FROM charges") == 2
+
+
 def test_closed_months_stay_and_the_difference_posts_in_the_open_one(book: Cli, db_url: str) -> None:
     book("close", "--through", MARCH).ok()
     before = book("report", "--month", MARCH, "--json").ok().stdout

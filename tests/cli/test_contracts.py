@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Cli
 from tests.helpers.focus import rows_of
-from tests.helpers.ledgers import tamper
+from tests.helpers.ledgers import execute, tamper
 from tests.helpers.sources import lines, record
 
 CARD = """\
@@ -110,6 +110,34 @@ def test_stored_tokens_and_corrections_are_at_list_price_too(ark: Cli) -> None:
     assert Decimal(listed) == LISTED + Decimal("0.0025") - Decimal("0.0001")
     assert Decimal(usd) == AGREED + Decimal("0.001875") - Decimal("0.0001")
     assert Decimal(saved) == Decimal(listed) - Decimal(usd)
+
+
+def test_what_rounding_adds_is_at_list_price_too(ark: Cli, tmp_path: Path) -> None:
+    settled = CARD.replace("2026-02-01", "2026-03-01") + '[settlement]\nquantum = "0.001"\nmode = "ceil"\n'
+    (tmp_path / "ark.toml").write_text(settled)
+    ark("rates", "add", "ark.toml").ok()
+    sign(ark)
+    ingest(ark, used("1", "2026-03-10"))
+    usd, listed, saved = (Decimal(figure) for figure in spend(ark))
+    # 1,800 + 400 + 1,500 millionths come to 2 + 1 + 2 thousandths; the contract took off 600 and 500 millionths.
+    assert (usd, saved) == (Decimal("0.005") / 8, LISTED - AGREED)
+    assert listed == usd + saved
+    focus = rows_of(ark("export", "focus", "--month", "2026-03").ok().stdout)
+    assert sum(Decimal(row["ListCost"]) for row in focus) == listed
+
+
+def test_a_ledger_whose_contract_no_longer_fits_goes_on(ark: Cli, tmp_path: Path, db_url: str) -> None:
+    sign(ark)
+    execute(db_url, "INSERT INTO card_versions SELECT 99, provider, origin, 'x', replace(content, '0.75', "
+            "'0.7500000000000001'), NULL, added_at FROM card_versions WHERE content LIKE '%acme%'")  # fmt: skip
+    ark("status").ok()
+    held = ark("ingest", "-", "--json", stdin=lines([used("1", "2026-03-10"), used("2", "2026-03-09")]))
+    assert (held.exit_code, held.json["accepted"]) == (3, 1)
+    assert held.json["rejections"][0]["reason"] == "unpriced_contract"
+    (tmp_path / "acme.toml").write_text(CONTRACT.replace("0.75", "0.5"))
+    ark("rates", "add", "acme.toml", "--replace", "--reason", "it fits").ok()
+    ark("quarantine", "retry").ok()
+    assert Decimal(spend(ark)[0]) == LISTED + Decimal("0.000325")
 
 
 def test_a_contract_signed_late_is_booked_by_reprice(ark: Cli) -> None:

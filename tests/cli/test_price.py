@@ -33,7 +33,8 @@ BOUNDS = (32_000, 128_000, 256_000)
 EDGES = [(31_999, 0), (32_000, 0), (32_001, 1), (127_999, 1), (128_000, 1), (128_001, 2), (256_000, 2)]
 KEYS = [
     "schema", "provider", "model", "card", "tier", "tier_output", "service_tier", "effective_from", "currency",
-    "input_tokens", "cached_input_tokens", "output_tokens", "lines", "amount", "usd",
+    "input_tokens", "cached_input_tokens", "output_tokens",
+    "cache_write_5m_tokens", "cache_write_1h_tokens", "calls", "lines", "amount", "usd",
 ]  # fmt: skip
 
 
@@ -242,3 +243,37 @@ def test_a_ledger_without_prices_of_its_own_prices_as_an_opened_one_does(
     monkeypatch.setattr("ledger.book.prices.peek.has_built_in_prices_alone", lambda _file: False)
     assert [cli(*options, *more).ok().stdout for more in ((), ("--rates", card))] == quick
     assert quick[0] != quick[1]
+
+
+WRITTEN = """\
+provider = "anthropic"
+currency = "USD"
+per_tokens = 1_000_000
+[[model]]
+id = "claude"
+[[model.price]]
+effective_from = 2026-01-01
+per_call = "0.01"
+tiers = [{ input = "3", cached_input = "0.3", output = "15", cache_write_5m = "3.75", cache_write_1h = "6" }]
+"""
+
+
+def test_written_tokens_and_calls_have_lines_of_their_own(cli: Cli, tmp_path: Path) -> None:
+    card = tmp_path / "claude.toml"
+    card.write_text(WRITTEN)
+    asked = ["price", "--model", "claude", "--provider", "anthropic", "--rates", card, "--input-tokens", 1_000]
+    parts = ["--cached-tokens", 100, "--cache-write-5m-tokens", 200, "--cache-write-1h-tokens", 300, "--calls", 2]
+    found = cli(*asked, *parts, "--json").ok().json
+    assert [tuple(line.values()) for line in found["lines"]] == [
+        ("input", 1_000 - 100 - 200 - 300, "3", "0.0012"),
+        ("cached_input", 100, "0.3", "0.00003"),
+        ("cache_write_5m", 200, "3.75", "0.00075"),
+        ("cache_write_1h", 300, "6", "0.0018"),
+        ("call", 2, "0.01", "0.02"),
+    ]
+    assert (found["cache_write_5m_tokens"], found["cache_write_1h_tokens"], found["calls"]) == (200, 300, 2)
+    assert found["amount"] == found["usd"] == "0.02378"
+    assert "rates for 1M tokens, or a call" in cli(*asked, *parts).ok().stdout
+    assert "or a call" not in cli(*asked).ok().stdout
+    refused = cli(*asked, "--cached-tokens", 801, *parts[2:])
+    assert (refused.exit_code, "written parts" in refused.stderr) == (2, True)

@@ -303,3 +303,19 @@ def test_a_conversion_in_force_needs_no_file_beside_the_ledger(db_cli: Cli, tmp_
     db_cli("ingest", "-", stdin=lines([response("r1", created_at="2026-03-02T00:00:00Z")])).ok()
     total = db_cli("report", "--json").ok().json["total"]
     assert (nano(total["credits"]), nano(total["usd"])) == (318 * 9_000, usd(318 * 9_000, 70))
+
+
+def test_written_and_call_prices_are_shown_where_there_are_any(db_cli: Cli, db_url: str, tmp_path: Path) -> None:
+    card = tmp_path / "claude.toml"
+    card.write_text(
+        'provider = "anthropic"\ncurrency = "USD"\nper_tokens = 1_000_000\n[[model]]\nid = "claude"\n'
+        '[[model.price]]\neffective_from = 2026-01-01\nper_call = "0.0000000001"\n'
+        'tiers = [{ input = "3", output = "15", cache_write_5m = "3.75" }]\n'
+    )
+    assert not {"5m", "1h", "call"} & set(db_cli("rates", "list").ok().stdout.split())
+    db_cli("rates", "add", card).ok()
+    [row] = db_cli("rates", "show", "claude", "--json").ok().json["rows"]
+    assert (row["cache_write_5m"], row["cache_write_1h"], row["per_call"]) == ("3.75", None, "0.0000000001")
+    shown = db_cli("rates", "show", "claude").ok().stdout.split()
+    assert {"5m", "call", "3.75", "0.0000000001"} <= set(shown)
+    assert "1h" not in shown

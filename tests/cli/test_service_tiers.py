@@ -176,3 +176,12 @@ def test_price_and_list_know_the_tier(ark: Cli) -> None:
         ("default", "1000", "4", "1"), ("default", "unbounded", "8", "2"),
         ("batch", "1000", "2", "1"), ("batch", "unbounded", "4", "2"),
     ]  # fmt: skip
+
+
+def test_estimates_are_at_the_tier_asked_for(ark: Cli, tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("a" + " a" * 999)
+    asked = ("estimate", "p.txt", "--provider", "ark", "--model", "seed", "--output-tokens", 100)
+    assert ark(*asked, "--json").ok().json["total"]["amount"] == "0.006"  # 1,000 x 4 + 100 x 20
+    assert ark(*asked, "--service-tier", "batch", "--json").ok().json["total"]["amount"] == "0.003"
+    refused = ark(*asked, "--service-tier", "flex")
+    assert (refused.exit_code, "'flex' has no price on ark/seed" in refused.stderr) == (2, True)

@@ -62,7 +62,7 @@ def assert_replayed(cli: Cli, month: str) -> dict[str, Any]:
         for side in ("before", "after"):
             sides = {name: (row[f"{side}_requests"], row[f"{side}_usd"]) for name, row in named(found, by).items()}
             assert sides == booked(cli, month, by)
-    assert (found["charges_changed"], causes(found), found["unpriced"]["charges"]) == (0, {}, 0)
+    assert (found["requests_changed"], causes(found), found["unpriced"]["charges"]) == (0, {}, 0)
     return found
 
 
@@ -116,7 +116,7 @@ def test_a_file_that_may_only_be_read_is_enough(cli: Cli, tmp_path: Path) -> Non
     def run() -> Outcome:
         return cli(*options)
 
-    assert as_reader(tmp_path, run).ok().json["charges_changed"] == 1
+    assert as_reader(tmp_path, run).ok().json["requests_changed"] == 1
     folder.chmod(0o755)
 
 
@@ -151,12 +151,12 @@ def test_a_month_of_batches_contracts_providers_and_currencies_is_replayed(db_cl
     db_cli("rates", "add", "contract.toml").ok()
     db_cli("reprice", "--since", "2026-03-01", "--until", "2026-04-01").ok()
     assert named(booked_by_list, "model")[PRO]["after_usd"] == booked(db_cli, MARCH, "model")[PRO][1]
-    assert booked_by_list["charges_changed"] == 2
+    assert booked_by_list["requests_changed"] == 2
     ingest(db_cli, use("d"), use("e", service_tier="bulk"), use("f", requested_model=LITE))
     ingest(db_cli, use("v"), options=("--provider", "volcengine", "--source", "v"))
     assert assert_replayed(db_cli, MARCH)["charges_priced"] == 7
     close(db_cli, MARCH)
-    assert assert_replayed(db_cli, MARCH)["charges_changed"] == 0
+    assert assert_replayed(db_cli, MARCH)["requests_changed"] == 0
     # What was served as standard is a batch under contract from its first day on.
     batches = ask(db_cli, "--service-tier", "batch", "--provider", "evolink")
     under_contract = (20_000 * 16 + 1_000 * 80) * 3 // 4 + 10_000 * 8
@@ -180,7 +180,7 @@ def test_another_model_is_priced_at_the_same_time_and_tier(db_cli: Cli) -> None:
     assert [row["after_requests"] for row in named(found, "model").values()] == [0, 3]
     # 2 x 0.696 credits at 72.
     assert (found["total"]["change_usd"], causes(found)) == ("-0.019333333", {"models": "-0.019333333"})
-    assert (found["charges_priced"], found["charges_changed"]) == (2, 2)
+    assert (found["charges_priced"], found["requests_changed"]) == (0, 2)  # sums do
     by_alias = ask(db_cli, "--model", "doubao-seed-2-0-pro-260215=doubao-seed-2-0-lite-260215")
     assert by_alias["rows"] == found["rows"]
 
@@ -248,7 +248,7 @@ def test_the_changes_of_storage_go_with_its_model(db_cli: Cli) -> None:
     # The new entry of lite prices no storage: the charge stays.
     assert found["unpriced"]["charges"] == 1
     assert "no cache_storage rate" in found["unpriced"]["message"]
-    assert (found["charges_changed"], found["total"]["change_usd"]) == (0, "0")
+    assert (found["requests_changed"], found["total"]["change_usd"]) == (0, "0")
     assert named(ask(db_cli, "--model", f"{CODE}={LITE}"), "model")[LITE]["after_amounts"] == {"CRD": "0.34"}
 
 
@@ -259,7 +259,7 @@ def test_what_the_other_model_cant_take_stays_and_is_named(db_cli: Cli) -> None:
     db_cli("rates", "add", "card.toml").ok()
     ingest(db_cli, use("a"), use("b", input_tokens=40_000, cached_input_tokens=0, output_tokens=0))
     found = ask(db_cli, "--model", f"{PRO}=tiny")
-    assert (found["charges_priced"], found["charges_changed"]) == (2, 1)
+    assert (found["charges_priced"], found["requests_changed"]) == (2, 1)
     # 40,000 x 48 millionths of a credit, at 72.
     assert (found["unpriced"]["charges"], found["unpriced"]["usd"]) == (1, "0.026666667")
     assert "40000 are over the 32000" in found["unpriced"]["message"]
@@ -284,14 +284,22 @@ def test_another_service_tier_is_priced_by_the_cards(db_cli: Cli) -> None:
         assert of_pro["before_amounts"] == {"CRD": f"{(standard + batch) / 10**6:g}"}
         assert of_pro["after_amounts"] == {"CRD": f"{2 * batch / 10**6:g}"}
         # Nothing prices lite so: it stays.
-        assert (found["charges_changed"], found["unpriced"]["charges"]) == (1, 1)
+        assert (found["requests_changed"], found["unpriced"]["charges"]) == (1, 1)
         assert "service_tier 'batch' has no price" in found["unpriced"]["message"]
         assert causes(found).keys() == {"price"}
     back = ask(db_cli, "--service-tier", "default")
     assert named(back, "model")[PRO]["after_amounts"] == {"CRD": f"{2 * standard / 10**6:g}"}
+    # What is booked as a batch stays as booked, whatever the card says since.
+    Path("dearer.toml").write_text(Path("batch.toml").read_text().replace("0.5", "0.75"))
+    db_cli("rates", "add", "dearer.toml", "--replace", "--reason", "the page says so").ok()
+    dearer = 20_000 * 24 + 10_000 * 8 + 1_000 * 120
+    for name in ("batch", "bulk"):
+        of_pro = named(ask(db_cli, "--service-tier", name), "model")[PRO]
+        assert of_pro["after_amounts"] == {"CRD": f"{(batch + dearer) / 10**6:g}"}
+    db_cli("rates", "add", "batch.toml", "--replace", "--reason", "it does not").ok()
     # One served in batch stays so where its model changes, and is left where the other one isn't sold so.
     moved = ask(db_cli, "--model", f"{PRO}={LITE}")
-    assert (moved["charges_changed"], moved["unpriced"]["charges"]) == (1, 1)
+    assert (moved["requests_changed"], moved["unpriced"]["charges"]) == (1, 1)
     both = ask(db_cli, "--model", f"{LITE}={PRO}", "--service-tier", "batch")
     assert named(both, "model")[PRO]["after_amounts"] == {"CRD": f"{3 * batch / 10**6:g}"}
 
@@ -323,7 +331,7 @@ def test_a_card_gives_what_repricing_by_it_gives(db_cli: Cli, db_url: str, start
     text = dearer_lite(start) + f'[[conversion]]\nper_usd = "68.5"\neffective_from = {start}\n'
     Path("card.toml").write_text(text + '[settlement]\nquantum = "0.01"\nmode = "ceil"\n')
     found = ask(db_cli, "--rates", "card.toml")
-    assert found["charges_changed"] > 0
+    assert found["requests_changed"] > 0
     replace = ("--replace", "--reason", "as if") if start == "2026-02-01" else ()
     db_cli("rates", "add", "card.toml", *replace).ok()
     assert named(ask(db_cli, "--rates", "card.toml"), "project") == named(found, "project")
@@ -334,7 +342,7 @@ def test_a_card_gives_what_repricing_by_it_gives(db_cli: Cli, db_url: str, start
     assert_replayed(db_cli, MARCH)
     # Now that the card is in force and booked, it changes nothing.
     again = ask(db_cli, "--rates", "card.toml")
-    assert (again["charges_changed"], again["total"]["change_usd"]) == (0, "0")
+    assert (again["requests_changed"], again["total"]["change_usd"]) == (0, "0")
 
 
 def test_corrections_of_closed_months_and_adjustments_stay_as_booked(db_cli: Cli) -> None:
@@ -343,8 +351,8 @@ def test_corrections_of_closed_months_and_adjustments_stay_as_booked(db_cli: Cli
     report = db_cli("report", "--json", "--month", MARCH).ok().json
     assert found["corrections_usd"] == report["corrections_usd"] != "0"
     assert found["adjustments_usd"] == report["adjustments_usd"] == "0"
-    # r1, r2, the late one and the storage; of February's, `f1` was voided and `f2` went to `chat`.
-    assert found["charges_changed"] == 4
+    # r1, r2 and the late one; of February's, `f1` was voided and `f2` went to `chat`.
+    assert found["requests_changed"] == 3
     chat = named(found, "project")["chat"]
     assert chat["before_usd"] == chat["after_usd"]
     shown = db_cli("whatif", "--month", MARCH, "--model", f"{CODE}={MINI}").ok().stdout
@@ -355,9 +363,9 @@ def test_one_provider_alone_can_be_changed(db_cli: Cli) -> None:
     ingest(db_cli, use("a"))
     ingest(db_cli, use("v"), options=("--provider", "volcengine", "--source", "v"))
     both = ask(db_cli, "--model", f"{PRO}={LITE}")
-    assert both["charges_changed"] == 2
+    assert both["requests_changed"] == 2
     one = ask(db_cli, "--model", f"{PRO}={LITE}", "--provider", "volcengine", "--per-usd", "7", "--cap-input", 1)
-    assert one["charges_changed"] == 1
+    assert one["requests_changed"] == 1
     assert named(one, "model")[PRO]["after_amounts"] == {"CRD": "0.864"}
     refused = db_cli("whatif", "--month", MARCH, "--per-usd", "70")
     assert (refused.exit_code, "amounts in CNY and CRD" in refused.stderr) == (2, True)
@@ -457,6 +465,6 @@ def test_a_program_gets_the_same_as_typed_rows(db_cli: Cli, db_url: str) -> None
     assert dict(found.causes) == {name: Decimal(row["change_usd"]) for name, row in named(shown, "cause").items()}
     assert {code: str(amount) for code, amount in found.total.after_amounts.items()} == shown["after_amounts"]
     assert str(found.corrections_usd) == shown["corrections_usd"]
-    assert (found.charges_priced, found.charges_changed) == (shown["charges_priced"], shown["charges_changed"])
+    assert (found.charges_priced, found.requests_changed) == (shown["charges_priced"], shown["requests_changed"])
     assert found[0] == found.rows[0]
     assert len(found[:2]) == 2

@@ -50,7 +50,8 @@ NAMES = (
     "reasoning_tokens", "audio_tokens", "cache_creation_input_tokens", "video_tokens", "zz_tokens", "bot_usage", "id",
     "created_at", "created", "model", "status", "service_tier", "object", "type", "request_id", "occurred_at", "zz",
     "input_tokens_details", "output_tokens_details", "web_search_requests", "response", "request", "metadata",
-    "custom_id",
+    "custom_id", "stop_reason", "usageMetadata", "promptTokenCount", "thoughtsTokenCount", "inputTokens", "stream",
+    "cacheWriteInputTokens", "createTime", "responseId", "modelId",
 )  # fmt: skip
 # Whatever stands at or below these may be kept: no secret is put there.
 KEPT = {
@@ -59,6 +60,7 @@ KEPT = {
     "spend_logs_metadata", "custom_llm_provider", "choices", "error", "gen_ai.response.id", "gen_ai.request.model",
     "gen_ai.response.model", "service.name", "user_api_key_alias", "user_api_key_team_alias", "resource",
     "user_api_key_user_id", "user_api_key_project_alias", "attributes", "call_type",
+    "responseId", "modelVersion", "modelId", "RequestId",
 }  # fmt: skip
 
 
@@ -97,7 +99,17 @@ def _odd_for(chance: random.Random, path: tuple[Any, ...], value: Any) -> Any:
         pool = [value + 1, value - 1, -value, float(value), str(value), [value], value * 10**6, {"n": value},
         value + 32_000,
                 f"@raw:{value}.0@", f"@raw:{value}e0@", f"@raw: {value}@", bool(value), value + 2**64]  # fmt: skip
-    elif key in ("created", "created_at", "occurred_at", "start", "end", "startTime", "startTimeUnixNano"):
+    elif key in (
+        "created",
+        "created_at",
+        "occurred_at",
+        "start",
+        "end",
+        "startTime",
+        "startTimeUnixNano",
+        "createTime",
+        "date",
+    ):
         pool = chance.choice([TIMES, SECRETS])
     elif "model" in key:
         pool = MODELS
@@ -149,7 +161,7 @@ def _change(chance: random.Random, owner: Any, path: tuple[Any, ...]) -> None:
 
 def harmless(chance: random.Random, obj: dict[str, Any]) -> None:
     """Adds what must change nothing: keys that no format reads, and counts of nothing in a usage."""
-    for path in [path for path in places(obj) if path[-1] in ("usage", "additional_usage_values")]:
+    for path in [path for path in places(obj) if path[-1] in ("usage", "additional_usage_values", "usageMetadata")]:
         usage = _owner(obj, path)[path[-1]]
         if isinstance(usage, dict) and chance.random() < 0.5:
             usage[chance.choice(["audio_tokens", "zz_tokens", "cache_creation_input_tokens"])] = chance.choice(

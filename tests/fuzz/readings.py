@@ -22,6 +22,7 @@ from tests.fuzz.oracle import (
     tier_is_priced,
     time_of,
 )
+from tests.fuzz.vendor_readings import HITS, read_anthropic, read_bedrock, read_gemini
 
 RECORD_FIELDS = {
     "provider", "source", "kind", "request_id", "occurred_at", "requested_model", "reported_model", "project", "status",
@@ -29,7 +30,6 @@ RECORD_FIELDS = {
     "start", "end", "provider_amount", "tool_calls",
 }  # fmt: skip
 TERMINAL = ("response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done")
-HITS = (True, "true", "True", "TRUE", "HIT", "hit", 1)
 
 
 def read_api(
@@ -224,6 +224,7 @@ def read_events(events: list[Mapping[str, Any]]) -> Iterator[Row]:
 
 
 READERS = {
+    "anthropic": read_anthropic, "gemini": read_gemini, "bedrock": read_bedrock,
     "responses": read_responses, "chat": read_chat, "envelope": read_envelope, "records": read_records,
     "litellm": read_litellm, "otel": read_otel,
 }  # fmt: skip

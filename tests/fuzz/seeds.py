@@ -12,6 +12,9 @@ from typing import Any
 
 from tests.fuzz.mutations import MARK, SECRETS
 from tests.helpers.sources import AT, chat, record, response
+from tests.intake.test_anthropic import MESSAGE, message
+from tests.intake.test_bedrock import METADATA, converse
+from tests.intake.test_gemini import generated
 from tests.intake.test_litellm import row as spend_row
 from tests.intake.test_otel import attributes, export, span
 from tests.intake.test_sse import chunk, delta, ended, started
@@ -115,6 +118,35 @@ def otel(chance: random.Random, name: str) -> dict[str, Any]:
     return export(span(named | asked, events=[{"attributes": attributes({"content": SAID})}]))
 
 
+def messages(chance: random.Random, name: str) -> dict[str, Any]:
+    tokens, cached, out, reasoning = _counts(chance)
+    counted = {"input_tokens": tokens - cached, "cache_read_input_tokens": cached, "output_tokens": out}
+    return message(
+        id=name, model=_reported(chance), occurred_at=AT, content=[{"type": "text", "text": SAID}],
+        usage=copy.deepcopy(MESSAGE["usage"]) | counted | {"output_tokens_details": {"thinking_tokens": reasoning}},
+    )  # fmt: skip
+
+
+def gemini(chance: random.Random, name: str) -> dict[str, Any]:
+    tokens, cached, out, reasoning = _counts(chance)
+    read_by_tools = chance.choice([0, (tokens - cached) // 2])
+    usage = {
+        "promptTokenCount": tokens - read_by_tools, "toolUsePromptTokenCount": read_by_tools,
+        "cachedContentTokenCount": cached, "candidatesTokenCount": out - reasoning, "thoughtsTokenCount": reasoning,
+        "totalTokenCount": tokens + out, "trafficType": "ON_DEMAND",
+    }  # fmt: skip
+    answer = {"content": {"parts": [{"text": SAID}]}, "finishReason": "STOP", "index": 0}
+    return generated(responseId=name, modelVersion=_reported(chance), candidates=[answer], usageMetadata=usage)
+
+
+def bedrock(chance: random.Random, name: str) -> dict[str, Any]:
+    tokens, cached, out, _reasoning = _counts(chance)
+    usage = {"inputTokens": tokens - cached, "cacheReadInputTokens": cached, "outputTokens": out}
+    said = {"message": {"role": "assistant", "content": [{"text": SAID}]}}
+    made = converse(modelId=_asked(chance), output=said, usage=usage | {"totalTokens": tokens + out})
+    return made | {"ResponseMetadata": METADATA | {"RequestId": name}}
+
+
 def responses_stream(chance: random.Random, name: str) -> list[Any]:
     whole = responses(chance, name)
     return [started(name), delta(SAID), ended(**whole | {"request_id": name, "kind": "completed"})]
@@ -132,6 +164,7 @@ def chat_stream(chance: random.Random, name: str) -> list[Any]:
 
 OBJECTS: dict[str, Callable[[random.Random, str], dict[str, Any]]] = {
     "responses": responses, "chat": chats, "envelope": envelopes, "records": records, "litellm": litellm, "otel": otel,
+    "anthropic": messages, "gemini": gemini, "bedrock": bedrock,
 }  # fmt: skip
 
 

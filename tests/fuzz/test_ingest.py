@@ -30,9 +30,13 @@ FORMATS: dict[str, tuple[str, Make]] = {
     "records": ("records", lines_file),
     "litellm": ("litellm", lines_file),
     "otel": ("otel", lines_file),
+    "anthropic": ("anthropic", lines_file),
+    "gemini": ("gemini", lines_file),
+    "bedrock": ("bedrock", lines_file),
     "responses array": ("responses", array_file),
     "chat array": ("chat", array_file),
     "envelope array": ("envelope", array_file),
+    "gemini array": ("gemini", array_file),
     "sse": ("sse", events_file),
     "records table": ("records", table_file),
 }

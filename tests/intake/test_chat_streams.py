@@ -185,8 +185,8 @@ def test_a_chunk_that_names_itself_as_something_else_is_none() -> None:
 
 
 def test_events_of_other_apis_that_carry_usage_are_told() -> None:
-    start = {"type": "message_start", "message": {"id": "m", "usage": {"input_tokens": 25, "output_tokens": 1}}}
-    end = {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 15}}
+    start = {"type": "message-start", "delta": {"id": "m"}, "usage": {"input_tokens": 25, "output_tokens": 1}}
+    end = {"type": "message-end", "delta": {"usage": {"tokens": {"output_tokens": 15}}}}
     assert told(read(sse(start, {"type": "ping"}, end))) == [
         (2, "ignored"),
         (8, "ignored"),

@@ -32,7 +32,7 @@ OTHERS = [
     "thread.message", "realtime.response", "response.compaction", "embedding", "video", "image_generation",
     "Chat.Completion", "x", "chat.completion.chunked",
 ]  # fmt: skip
-TYPES = ["message", "assistant", "GENERATION", "token_count", "event_msg", "ai", "result"]
+TYPES = ["messages", "assistant", "GENERATION", "token_count", "event_msg", "ai", "result"]
 
 
 @pytest.mark.parametrize("kind", OTHERS)
@@ -197,8 +197,8 @@ def test_the_tier_asked_for_counts_where_the_response_names_none() -> None:
     ("obj", "reason"),
     [
         (response(object="batch"), "unknown_object"),
-        ({"usageMetadata": {"promptTokenCount": 5}, "candidates": []}, "unrecognised_format"),
-        (response(type="message", object=...), "unknown_object"),
+        ({"usage_info": {"prompt_tokens": 5}, "generations": []}, "unrecognised_format"),
+        (response(type="messages", object=...), "unknown_object"),
         (response(usage={"input_tokens": 5, "output_tokens": 5, "x_tokens": 5}), "unknown_usage"),
         (response(usage={"input_tokens": 0, "output_tokens": 0}), "missing_usage"),
         (response(output=[{"type": "web_search_call"}]), "unpriced_tool_fees"),

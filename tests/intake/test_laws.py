@@ -27,6 +27,11 @@ from tests.helpers.sources import (
     record,
     response,
 )
+from tests.intake.test_anthropic import delta as message_delta
+from tests.intake.test_anthropic import message, stream
+from tests.intake.test_anthropic import start as message_start
+from tests.intake.test_bedrock import converse, streamed
+from tests.intake.test_gemini import generated, part
 from tests.intake.test_otel import export, span
 from tests.intake.test_sse import chunk, delta, ended, final, sse, started
 
@@ -50,6 +55,13 @@ SEEDS: list[dict[str, Any]] = [
     started(),
     chunk(finish="stop"),
     final(),
+    message(occurred_at="2026-02-19T07:37:54Z"),
+    message_start(),
+    message_delta(),
+    generated(),
+    part(),
+    converse(modelId="doubao-seed-2.0-pro"),
+    streamed(),
 ]
 ODD: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, False, 0, -1, 1, 5.5, 2**63, -(2**70), 1e300, "", "x", "5", "\0", "\x1b[m", "é" * 600, [], {}, [{}]]
@@ -192,6 +204,7 @@ FILES = [
     json.dumps(SEEDS, indent=2).encode(),
     json.dumps(response(), indent=2).encode() * 2,
     sse(started(), delta(), ended(), chunk(), final(), "[DONE]").encode(),
+    ("date: Wed, 04 Mar 2026 05:06:07 GMT\n\n" + sse(*stream(), part(), part(out=9, finish="STOP"))).encode(),
     b'request_id,occurred_at,input_tokens,output_tokens,tags,tag.a\na,5,1,2,"{""x"":""y""}",z\nb,5,1,2,,\n' * 3,
 ]
 

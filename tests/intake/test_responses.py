@@ -538,7 +538,8 @@ def test_objects_are_recognised_by_their_content(obj: dict[str, Any], name: str 
 
 
 def test_each_format_is_registered_under_its_name() -> None:
-    assert set(FORMATS) == {"responses", "chat", "sse", "envelope", "records", "otel", "litellm"}
+    vendors = {"anthropic", "gemini", "bedrock"}
+    assert set(FORMATS) == {"responses", "chat", "sse", "envelope", "records", "otel", "litellm"} | vendors
     assert all(found.name == name for name, found in FORMATS.items())
 
 

@@ -18,6 +18,9 @@ from pricing import TokenUsage
 from pricing.errors import InvalidUsage, described, is_name, shown_word
 from tests.conftest import Cli
 from tests.helpers.sources import chat, lines, record, response
+from tests.intake.test_anthropic import message
+from tests.intake.test_bedrock import converse
+from tests.intake.test_gemini import generated
 from tests.intake.test_litellm import as_csv, row
 from tests.intake.test_otel import export, span
 from tests.intake.test_sse import ended, final, sse, started
@@ -60,7 +63,25 @@ OF_SPANS = (
     "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens", "gen_ai.usage.cache_read.input_tokens",
     "gen_ai.usage.other", "llm.usage.total_tokens", f"gen_ai.usage.{KEY}", "gen_ai.response.service_tier",
 )  # fmt: skip
+OF_MESSAGES = (
+    "usage", "usage.input_tokens", "usage.cache_creation.ephemeral_5m_input_tokens", "usage.other", f"usage.{KEY}",
+    "usage.output_tokens_details", "usage.server_tool_use", "usage.service_tier", "usage.speed",
+    "usage.iterations", "usage.inference_geo", "occurred_at", "bot_usage",
+)  # fmt: skip
+OF_GEMINI = (
+    "usageMetadata", "usageMetadata.promptTokenCount", "usageMetadata.thoughtsTokenCount", "usageMetadata.other",
+    "usageMetadata.promptTokensDetails", "usageMetadata.serviceTier", "usageMetadata.trafficType", "createTime",
+)  # fmt: skip
+OF_CONVERSE = (
+    "usage", "usage.inputTokens", "usage.cacheDetails", "usage.other", "ResponseMetadata.HTTPHeaders.date",
+    "performanceConfig.latency", "serviceTier.type",
+)  # fmt: skip
 _numbers = itertools.count(1)
+
+
+def with_id(name: str) -> dict[str, Any]:
+    """A response of Bedrock's with this id."""
+    return put(converse(modelId="doubao-seed-2.0-pro"), "ResponseMetadata.RequestId", name)
 
 
 def put(obj: Mapping[str, Any], place: str, value: object) -> dict[str, Any]:
@@ -109,6 +130,9 @@ FILES: dict[str, Callable[[], str]] = {
     "sse of chat": lambda: "".join(
         sse(put(final(number()), "usage.prompt_tokens", value), "[DONE]") for value in SPELLINGS
     ),
+    "anthropic": lambda: lines(objects(lambda name: message(id=name, occurred_at="2026-03-01T00:00:00Z"), OF_MESSAGES)),
+    "gemini": lambda: lines(objects(lambda name: generated(responseId=name), OF_GEMINI)),
+    "bedrock": lambda: lines(objects(with_id, OF_CONVERSE)),
     "records": lambda: lines(objects(record, OF_RECORDS)),
     "records as CSV": records_csv,
     "litellm": lambda: lines(objects(lambda name: row(request_id=name), OF_LITELLM)),

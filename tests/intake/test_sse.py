@@ -11,7 +11,7 @@ from openai.types.responses import ResponseCompletedEvent
 
 from ledger.intake.containers import events as events_module
 from ledger.intake.fields.record import UsageRecord
-from ledger.intake.formats import chat_streams
+from ledger.intake.formats import captures, chat_streams
 from tests.helpers.sources import (
     AT,
     SECOND,
@@ -351,7 +351,7 @@ def test_a_text_without_events_is_of_no_format() -> None:
 
 
 def test_no_more_streams_are_held_open_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat_streams, "MAX_OPEN", 3)
+    monkeypatch.setattr(captures, "MAX_OPEN", 3)
     text = sse(*(started(str(n)) for n in range(5)), ended("4"))
     items = read(text)
     assert [word for _, word in told(items)] == ["no_terminal_event"] * 2 + ["4"] + ["no_terminal_event"] * 2

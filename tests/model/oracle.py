@@ -175,6 +175,8 @@ class Oracle(Book):
             assert row.record is not None
             usage = row.record.usage
             price = self.price(usage)
+            if price is not None and price.per_usd == row.price.per_usd:
+                price = price._replace(converted_from=row.price.converted_from)
             if since <= usage.at < until and model in (None, row.price.model) and price not in (None, row.price):
                 self.replace(number, price=price)
         self.seal("reprice", None)

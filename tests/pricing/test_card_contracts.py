@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pricing import TokenUsage, price_batch, price_usage
+from pricing import TokenUsage, UnpricedUsage, price_batch, price_usage
+from pricing.card_contracts import check_contracts
 from pricing.card_file import CardFile, parse_card
 from pricing.catalog import changed_entries, merge_cards
 from pricing.charge import price_storage
@@ -20,12 +21,13 @@ currency = "USD"
 per_tokens = 1_000_000
 [[model]]
 id = "m"
+aliases = ["em"]
 [[model.price]]
 effective_from = 2026-02-01
 cache_storage_per_hour = "0.2"
 tiers = [{ up_to = 100, input = "4", cached_input = "1", output = "20" }, { input = "8", output = "40" }]
 [[model.price.service]]
-names = ["batch"]
+names = ["batch", "bulk"]
 factor = "0.5"
 meters = ["input", "output"]
 [[model.price]]
@@ -110,6 +112,33 @@ def test_it_may_be_for_some_models_and_service_tiers() -> None:
     assert some.entry_at("m", at, "batch").contract == "acme"
 
 
+@pytest.mark.parametrize("name", ["batch", "bulk"])
+def test_each_name_of_a_service_tier_will_do(name: str) -> None:
+    some = card(TERMS + f'service_tiers = ["{name}"]\n')
+    check_contracts(some)
+    assert some.entry_at("m", day("2026-04-01"), "bulk").contract == "acme"
+    standard = card(TERMS + 'service_tiers = ["auto"]\n')
+    assert standard.entry_at("m", day("2026-04-01")).contract == "acme"
+
+
+def test_a_contract_that_a_list_price_no_longer_fits_leaves_what_it_covers_without_a_price() -> None:
+    odd = card(TERMS.replace("0.9", "0.9000000001"))
+    later = merge_cards([card_file(CARD), card_file(ARK + TERMS.replace("0.9", "0.000000000001"))])["ark"]
+    for agreed in (odd, later):
+        with pytest.raises(RateCardError):
+            check_contracts(agreed)
+        assert agreed.entry_at("m", day("2026-02-28")).contract == ""
+        assert agreed.models["m"].entry_at(day("2026-04-01")) is None
+        assert [entry.contract for entry in agreed.entries()] == [""] * 4
+        with pytest.raises(
+            UnpricedUsage, match=r"contract 'acme' doesn't fit the list price ark/m/2026-02-01"
+        ) as refused:
+            price_usage(TokenUsage(5), card=agreed, model="m", at=day("2026-04-01"))
+        assert refused.value.reason == "unpriced_contract"
+        rows = price_batch(card=agreed, model="m", at=[day("2026-04-01")], input_tokens=[5])
+        assert str(rows.errors[0]) == str(refused.value)
+
+
 def test_rates_of_its_own_are_for_the_standard_service_tier() -> None:
     at = day("2026-04-01")
     own = card(OWN)
@@ -173,23 +202,27 @@ def test_two_contracts_may_follow_one_another() -> None:
         (TERMS.replace('factor = "0.9"\n', ""), "contract[0]: has no rates, or two kinds"),
         (TERMS.replace('meters = ["input", "output"]\n', ""), "contract[0]: has no rates, or two kinds"),
         (OWN + 'factor = "1"\nmeters = ["input"]\n', "contract[0]: has no rates, or two kinds"),
-        (TERMS.replace("0.9", "0.00000001"), "contract[0].factor: '0.00000001' times a rate of 2000000"),
+        (TERMS.replace("0.9", "0.00000001"), "contract[0].factor: '0.00000001' times a rate of 4000000"),
         (TERMS.replace("0.9", "0.1"), "contract[0].factor: '0.1' makes input of tier 1 cheaper than cached input"),
         (OWN.replace("up_to = 100", "up_to = 99"), "contract[0].tiers: differ from those of ark/m/2026-02-01#"),
         (OWN.replace("effective_to = 2026-06-01\n", ""), "contract[0].tiers: differ from those of ark/m/2026-06-01#"),
         (OWN.replace('input = "7"', 'input = "7", cached_input = "1"'), "tiers: have a cached_input rate where"),
         (TERMS.replace("0.9", "0.0").replace('"output"', '"cache_storage"'), "contract[0].factor: 0 for cache_storage"),
-        (TERMS + 'models = ["m", "o"]\n', "contract[0].models[1]: 'o' has no price on these days"),
-        (TERMS + 'models = ["n"]\nservice_tiers = ["batch"]\n', "contract[0].models[0]: 'n' has no price"),
-        (TERMS + 'service_tiers = ["flex"]\n', "contract[0]: is for no price of this card"),
-        (TERMS + TERMS, "contract[1]: is for m (batch) on days of contract 'acme' too; end one of them"),
+        (TERMS + 'models = ["m", "o"]\n', "contract[0].models[1]: 'o' is no model of this card"),
+        (TERMS + 'models = ["n"]\nservice_tiers = ["batch"]\n', "contract[0].service_tiers[0]: 'batch' has no price"),
+        (TERMS + 'service_tiers = ["batch", "bacth"]\n', "contract[0].service_tiers[1]: 'bacth' has no price"),
+        (TERMS.replace("2026-03-01", "2025-03-01").replace("2026-09-01", "2026-01-01"), "contract[0]: is for no price"),
+        (TERMS + TERMS.replace("from = 2026-03", "from = 2025-03").replace("2026-09-01", "2026-01-01"),
+         "contract[1]: is for no price of this card"),
+        (TERMS + 'models = ["em"]\n', "contract[0].models[0]: 'em' is another name of m; give that"),
+        (TERMS + TERMS, "contract[1]: is for m (default) on days of contract 'acme' too; end one of them"),
         (TERMS + "checked_on = 5\n", "contract[0].checked_on: 5 isn't a date"),
         (TERMS + 'source_url = "\\u0007"\n', "contract[0].source_url"),
     ],
 )  # fmt: skip
 def test_what_is_no_contract_is_refused_at_its_place(text: str, words: str) -> None:
     with pytest.raises(RateCardError) as refused:
-        card(text)
+        check_contracts(card(text))
     assert str(refused.value).startswith("ark.toml: ")
     assert words in str(refused.value)
 
@@ -202,8 +235,7 @@ def test_rates_of_its_own_need_their_unit() -> None:
 def test_a_contract_over_no_list_price_has_none() -> None:
     early = card(TERMS.replace("2026-03-01", "2025-03-01"))
     assert early.models["m"].entry_at(day("2025-04-01")) is None
-    assert early.prices_at("m", day("2025-04-01")) == ()
-    assert [entry.contract for entry in early.prices_at("m", day("2026-02-01"))] == ["acme", "acme"]
+    assert early.entry_at("m", day("2026-02-01")).contract == "acme"
 
 
 def test_contracts_do_not_decide_whether_an_entry_is_another() -> None:

@@ -12,7 +12,15 @@ from pricing.errors import InvalidUsage, PricingError, UnpricedUsage, described,
 from pricing.usage import TokenUsage, check_total, check_unpriced_tokens, clock_hours, epoch_us
 
 MOST = 2**63 - 1
-FIELDS = ["input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens"]
+FIELDS = [
+    "input_tokens",
+    "cached_input_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "calls",
+]
 
 
 def at(text: str) -> dt.datetime:

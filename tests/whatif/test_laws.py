@@ -181,7 +181,8 @@ def test_one_change_has_its_own_causes_alone(empty_db_url: str, seed: int) -> No
     assert set(get_args(Cause)) > {"models", "exchange_rate", "prompt_length", "tier_mix", "cache"}
 
 
-def test_each_charge_of_a_corrected_chain_is_counted_once(empty_db_url: str) -> None:
+@pytest.mark.parametrize("cap_input", [None, 1_000_000], ids=["by sums", "by requests"])
+def test_each_charge_of_a_corrected_chain_is_counted_once(empty_db_url: str, cap_input: int | None) -> None:
     """Late usage corrected within the month is the month's usage; what corrects an earlier month's is not."""
     february, march = datetime(2026, 2, 5, tzinfo=UTC), datetime(2026, 3, 5, tzinfo=UTC)
     tokens: dict[str, Any] = {"input_tokens": 31_250, "model": PRO}
@@ -195,7 +196,7 @@ def test_each_charge_of_a_corrected_chain_is_counted_once(empty_db_url: str) -> 
         book.add(of.reversed(first, posted_month="2026-03"), moved, moved.reversed(second), again)
     book.post()
     each = round_usd(Fraction(31_250 * 32, 1_000_000 * 72))
-    found = run_whatif(book.database, "2026-03", Asked(models=((PRO, LITE),)), now=NOW)
+    found = run_whatif(book.database, "2026-03", Asked(models=((PRO, LITE),), cap_input=cap_input), now=NOW)
     projects = {
         moved.name: (moved.before.usd_nano, moved.after.usd_nano) for moved in found.rows if moved.by == "project"
     }
@@ -205,4 +206,4 @@ def test_each_charge_of_a_corrected_chain_is_counted_once(empty_db_url: str) -> 
         "search": (0, cheaper - each),
         "ide": (2 * each, each + cheaper),
     }
-    assert (found.changed, found.corrections_usd_nano) == (2, 0)
+    assert (found.requests_changed, found.corrections_usd_nano) == (2, 0)

@@ -79,7 +79,7 @@ def reprice(database: Database, selection: Selection, run: Run, *, dry_run: bool
         pins.pin(connection, cards.values(), adding=not dry_run)
         rater, first_open = Rater(cards, pins), first_open_month(connection)
         for chunk in live_chunks(connection, selection.condition(connection)):
-            corrections = _differing(chunk, rater, result)
+            corrections = _differing(chunk, rater, pins, result)
             result.add(corrections, first_open, pins)
             if corrections and not dry_run:
                 post_corrections(poster, connection, corrections)
@@ -87,15 +87,26 @@ def reprice(database: Database, selection: Selection, run: Run, *, dry_run: bool
     return result
 
 
-def _differing(chunk: Sequence[tuple[ChargeRow, Facts]], rater: Rater, result: Repriced) -> list[Correction]:
-    """Returns the charges whose price, conversion or model would be another today, each with the charge it would be."""
+def _differing(
+    chunk: Sequence[tuple[ChargeRow, Facts]], rater: Rater, pins: PinnedIds, result: Repriced
+) -> list[Correction]:
+    """Returns the charges whose price, conversion or model would be another today, each with the charge it would be.
+
+    A conversion that was added again at the same figure, as a check does, is none other.
+    """
     rated, errors = rater.rate([facts for _charge, facts in chunk])
     if errors and not result.unpriced:
         result.message = str(errors[min(errors)])
     result.unpriced += len(errors)
     priced = [pair for place, pair in enumerate(chunk) if place not in errors]
-    repriced = [(charge, facts, charge._replace(**rated.row(place))) for place, (charge, facts) in enumerate(priced)]
-    return [correction for correction in repriced if correction[0] != correction[2]]
+    corrections: list[Correction] = []
+    for place, (charge, facts) in enumerate(priced):
+        again = charge._replace(**rated.row(place))
+        if pins.per_usd_nano(again.conversion_id) == pins.per_usd_nano(charge.conversion_id):
+            again = again._replace(conversion_id=charge.conversion_id)
+        if again != charge:
+            corrections.append((charge, facts, again))
+    return corrections
 
 
 def undo_reprice(database: Database, batch: int, run: Run, *, dry_run: bool = False) -> Repriced:

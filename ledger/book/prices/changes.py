@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, or_, select
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from ledger.book.charges import is_live
 from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds, add_conversion, add_version
 from ledger.errors import LedgerError
 from ledger.store.expressions import column_within
-from ledger.store.tables import charges, usage_records
+from ledger.store.tables import charges, rollup_keys, usage_records
 from pricing.card_file import CardFile
 from pricing.catalog import changed_entries
 from pricing.money import Conversion, format_nano
-from pricing.rate_card import RateCard
+from pricing.rate_card import ModelRates, RateCard
+from pricing.rate_entry import STANDARD_NAMES, RateEntry
 
 
 def add_card(connection: Connection, file: CardFile, *, replace_with_reason: str | None) -> list[str]:
@@ -80,31 +84,49 @@ def add_user_conversion(
 
 
 def charges_priced_otherwise(connection: Connection, provider: str) -> int:
-    """Counts a provider's live charges at another entry or conversion than those in force now."""
+    """Counts a provider's live charges at another entry, or another figure of a conversion, than those in force now."""
     card = cards_in_force(connection)[provider]
     pins = PinnedIds()
     pins.pin(connection, [card], adding=False)
-    count = 0
     live = (
         select(func.count())
         .select_from(charges)
         .join(usage_records, charges.c.usage_record_id == usage_records.c.id)
         .where(charges.c.provider == provider, is_live())
     )
-    cuts = sorted(
-        {conversion.effective_from for conversion in card.conversions}
-        | {day for entry in card.entries() for day in (entry.effective_from, entry.effective_to) if day is not None}
-    )
-    for model in card.models.values():
-        for start, end in zip(cuts, [*cuts[1:], None], strict=True):
-            entries = [pins.entry(entry) for entry in card.prices_at(model.id, start)]
-            if not entries:
-                continue
-            conversion_id = pins.conversion(provider, card.conversion_at(start))
+    billed = select(rollup_keys.c.billed_model).where(rollup_keys.c.provider == provider).distinct()
+    count = 0
+    for model in connection.execute(billed).scalars():
+        rates = card.models.get(model)
+        for start, end, served, entry in () if rates is None else _prices(card, rates):
+            same = pins.same_conversions(pins.conversion(provider, card.conversion_at(start)))
             query = live.where(
-                charges.c.billed_model == model.id,
+                charges.c.billed_model == model,
                 column_within(usage_records.c.occurred_at, start, end),
-                or_(charges.c.rate_entry_id.not_in(entries), charges.c.conversion_id != conversion_id),
+                _served_as(served),
+                or_(charges.c.rate_entry_id != pins.entry(entry), charges.c.conversion_id.not_in(same)),
             )
             count += int(connection.execute(query).scalar_one())
     return count
+
+
+def _prices(
+    card: RateCard, rates: ModelRates
+) -> Iterator[tuple[datetime, datetime | None, tuple[str, ...], RateEntry]]:
+    """Yields a model's prices by span of time: its start and end, the names of the service tier, and the entry."""
+    cuts = {conversion.effective_from for conversion in card.conversions}
+    days = sorted(cuts.union(*(entry.cuts for entry in rates.entries)))
+    for start, end in zip(days, [*days[1:], None], strict=True):
+        listed = rates.list_entry_at(start)
+        for names in () if listed is None else ((), *(each.service_names for each in listed.services)):
+            entry = rates.entry_at(start, names[0] if names else None)
+            if entry is not None:
+                yield start, end, names, entry
+
+
+def _served_as(names: tuple[str, ...]) -> ColumnElement[bool]:
+    """Tells, in SQL, whether usage is priced at a service tier of these names; at the standard one for none."""
+    tier, kind = usage_records.c.service_tier, usage_records.c.kind
+    if not names:
+        return or_(kind == "cache_storage", tier.is_(None), tier.in_(STANDARD_NAMES))
+    return and_(kind == "request", tier.in_(names), usage_records.c.input_tokens + usage_records.c.output_tokens > 0)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select, true
 from ledger.book.prices.pinned import conversion_of
 from ledger.errors import LedgerError
 from ledger.store.tables import card_versions, conversions
+from pricing.card_contracts import check_contracts
 from pricing.card_file import CardFile, parse_card
 from pricing.catalog import built_in_card_files, merge_cards
 from pricing.money import Conversion
@@ -25,7 +26,8 @@ def cards_in_force(
 ) -> dict[str, RateCard]:
     """Merges each provider's card: built-in, the ledger's user files, conversions added by command, `files`.
 
-    With `as_of` all of it as the ledger had it at that time, also under a release that ships other cards.
+    With `as_of` all of it as the ledger had it at that time, also under a release that ships other cards. Contracts of
+    `files` must fit; one of the ledger's that doesn't, as a release may bring other prices, prices nothing.
     """
     versions = card_versions.c
     query = select(versions.id, versions.content).order_by(versions.origin, versions.id)
@@ -35,6 +37,8 @@ def cards_in_force(
     ]
     built_in = built_in_card_files() if as_of is None else ()
     cards = merge_cards([*built_in, *stored, *files])
+    for provider in {file.provider for file in files}:
+        check_contracts(cards[provider])
     return {
         provider: _with_conversions(
             card, [*user_conversions(connection, provider, as_of), *_conversions_of(files, provider)]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, select
 
 from ledger.errors import LedgerError
+from ledger.store.bulk import in_chunks
 from ledger.store.tables import conversions, rate_entries, rollup_keys
 from pricing.money import Conversion
 from pricing.rate_entry import RateEntry
@@ -26,12 +27,16 @@ def read_rate_entries(connection: Connection, ids: Collection[int] | None = None
 
     LedgerError where the list's is gone, as only tampering can make it.
     """
-    rows = connection.execute(select(rate_entries.c.id, rate_entries.c.digest, rate_entries.c.content)).all()
-    found = {row.id: RateEntry.from_content(row.content) for row in rows if ids is None or row.id in ids}
-    if any(entry.list_digest for entry in found.values()):
-        contents = {row.digest: row.content for row in rows}
-        found = {number: _with_list_price(entry, contents) for number, entry in found.items()}
-    return found
+    entries = rate_entries.c
+    query = select(entries.id, entries.content)
+    chosen = [query] if ids is None else [query.where(entries.id.in_(chunk)) for chunk in in_chunks(ids, 500)]
+    found = {number: RateEntry.from_content(content) for each in chosen for number, content in connection.execute(each)}
+    listed = {entry.list_digest for entry in found.values() if entry.list_digest}
+    contents: dict[str, str] = {}
+    for chunk in in_chunks(listed, 500):
+        rows = connection.execute(select(entries.digest, entries.content).where(entries.digest.in_(chunk)))
+        contents.update((digest, content) for digest, content in rows)
+    return {number: _with_list_price(entry, contents) for number, entry in found.items()}
 
 
 def _with_list_price(entry: RateEntry, contents: Mapping[str, str]) -> RateEntry:

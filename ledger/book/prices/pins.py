@@ -36,6 +36,11 @@ class PinnedIds:
         """Returns nano of the currency for 1 USD, by a conversion's row id."""
         return None if conversion_id is None else self._per_usd[conversion_id]
 
+    def same_conversions(self, conversion_id: int | None) -> list[int]:
+        """Returns the row ids of conversions at a conversion's figure, of any provider; none for none."""
+        figure = self.per_usd_nano(conversion_id)
+        return [number for number, per_usd_nano in self._per_usd.items() if per_usd_nano == figure]
+
     def pin(self, connection: Connection, cards: Iterable[RateCard], *, adding: bool = True) -> None:
         """Looks up the rows of the cards' entries and conversions, adding those the ledger doesn't hold yet.
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ledger.cli.app import COUNT, POSITIVE, App
-from ledger.cli.command import at_option, card_options, command
+from ledger.cli.command import at_option, card_options, command, service_tier_option
 from ledger.cli.estimating.inputs import SHARED, EstimateOptions
 from ledger.cli.show.report_files import Reporting, reporting_options
 from ledger.errors import LedgerError
@@ -31,6 +31,7 @@ from ledger.errors import LedgerError
 @click.option("--cached-prefix", metavar="FILE", help="Text that requests begin with and that is read from cache.")
 @click.option("--cached-tokens", metavar="N", type=COUNT, help="Input tokens of each request that are read from cache.")
 @click.option("--extra-input-tokens", metavar="N", type=COUNT, help="Input tokens of each request added at run time.")
+@service_tier_option
 @click.option("--image-tokens", metavar="N", type=COUNT, help="Input tokens of each image. Default: not counted.")
 @click.option("--output-tokens", metavar="N", type=COUNT, help="Expected output. Default: the mean of the ledger.")
 @click.option("--max-output-tokens", metavar="N", type=COUNT, help="The most output, for the high end of the price.")

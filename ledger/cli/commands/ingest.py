@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from ledger.store.database import Database
 
 
+NEW_LEDGER = (
+    "new ledger: its months are cut in {zone}, which is fixed once usage is booked. For another zone: remove this "
+    "ledger, then 'tollbook db init --timezone Asia/Shanghai' before the first ingest"
+)
+
+
 def parse_tags(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     """Reads `k=v` options as a mapping; one key twice is refused."""
     tags: dict[str, str] = {}
@@ -124,7 +130,7 @@ def ingest(
 ) -> None:
     """Record usage from FILEs (- is standard input), each request exactly once.
 
-    Takes Responses and Chat Completions objects, event streams, request/response envelopes, the ledger's own
+    Takes responses of OpenAI's, Anthropic's, Gemini's and Bedrock's APIs, event streams, envelopes, the ledger's own
     records (JSON Lines or CSV) and OTLP spans; .gz and .zst too. What can't be recorded goes to quarantine.
     """
     from ledger.intake.containers.source import open_sources
@@ -145,11 +151,7 @@ def ingest(
             database = app.open(create=True)
         check_provider(database, provider or section.provider)
         if database.is_new and not dry_run:
-            note(
-                f"new ledger: its months are cut in {database.zone_name}, which is fixed once usage is booked. For "
-                "another zone: remove this ledger, then 'tollbook db init --timezone Asia/Shanghai' "
-                "before the first ingest"
-            )
+            note(NEW_LEDGER.format(zone=database.zone_name))
         progress = _Progress()
         stack.callback(progress.clear)
         run = Ingest(

@@ -18,6 +18,7 @@ from ledger.cli.show.sheet import Cell, Column, Sheet, columns
 from ledger.errors import LedgerError
 from ledger.values.periods import parse_length
 from ledger.values.words import counted
+from pricing.money import format_pico
 from pricing.names import with_question
 from pricing.rate_entry import format_instant
 
@@ -84,6 +85,8 @@ _COLUMNS = (
     *columns("text", "tier", "currency"),
     *columns("money", "input", "cached_input", "output"),
     Column("cache_storage_per_hour", "money", 2),
+    *columns("money", "cache_write_5m", "cache_write_1h", priority=5),
+    Column("per_call", "decimal", 5),
     Column("derived", "flag", 1),
     Column("source_url", priority=4),
     Column("checked_on", priority=3),
@@ -91,10 +94,14 @@ _COLUMNS = (
 
 
 def _sheet(title: str, entries: Sequence[RateEntry], footnotes: Sequence[str] = ()) -> Sheet:
-    """Returns a row a tier; a narrow table leaves service tiers and contracts out only where there are none."""
+    """Returns a row a tier; a narrow table leaves out what few cards have only where there is none of it."""
+    tiers = [tier for entry in entries for tier in entry.tiers]
     there = {
         "service_tier": any(entry.service_names for entry in entries),
         "contract": any(e.contract for e in entries),
+        "cache_write_5m": any(tier.cache_write_5m_pico is not None for tier in tiers),
+        "cache_write_1h": any(tier.cache_write_1h_pico is not None for tier in tiers),
+        "per_call": any(entry.call_pico is not None for entry in entries),
     }
     shown = [replace(column, priority=0) if there.get(column.name) else column for column in _COLUMNS]
     return Sheet(title, shown, [row for entry in entries for row in _tier_rows(entry)], footnotes=footnotes)
@@ -121,6 +128,9 @@ def _tier_rows(entry: RateEntry) -> list[tuple[Cell, ...]]:
             per_million(tier.cached_input_pico),
             per_million(tier.output_pico),
             per_million(entry.cache_storage_pico),
+            per_million(tier.cache_write_5m_pico),
+            per_million(tier.cache_write_1h_pico),
+            None if entry.call_pico is None else format_pico(entry.call_pico),
             entry.derived,
             *_source(entry),
         )

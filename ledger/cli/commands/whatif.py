@@ -118,7 +118,7 @@ def _facts(found: WhatIf) -> dict[str, object]:
             "provider": asked.provider,
         },
         "charges_priced": found.read,
-        "charges_changed": found.changed,
+        "requests_changed": found.requests_changed,
         "unpriced": {
             "charges": unpriced.charges,
             "usd": format_nano(unpriced.spend.usd_nano),

@@ -37,6 +37,7 @@ class PromptOptions(SharedOptions):
     cached_tokens: int | None
     extra_input_tokens: int | None
     image_tokens: int | None
+    service_tier: str | None
     output_tokens: int | None
     max_output_tokens: int | None
     requests: int | None
@@ -131,9 +132,8 @@ class PromptEstimator:
         """
         asked.check()
         encoding, calibration = counting_of(asked.encoding, asked.calibration)
-        settings = Settings(
-            app.card(asked.provider, *asked.rates), asked.model or "", moment_of(asked.at), encoding, calibration
-        )
+        card = app.card(asked.provider, *asked.rates)
+        settings = Settings(card, asked.model or "", moment_of(asked.at), encoding, calibration, asked.service_tier)
         facts = RequestFacts(
             cached_prefix=None if asked.cached_prefix is None else read_text(asked.cached_prefix),
             cached_input_tokens=asked.cached_tokens,

@@ -23,17 +23,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Settings of counting and pricing: the card's entry of `model`, an id or alias, at `at`."""
+    """Settings of counting and pricing: the card's entry of `model`, an id or alias, at `at` and a service tier."""
 
     card: RateCard
     model: str
     at: datetime
     encoding: str
     calibration: Calibration | None = None
+    service_tier: str | None = None
 
     @property
     def entry(self) -> RateEntry:
-        return self.card.entry_at(self.model, self.at)
+        return self.card.entry_at(self.model, self.at, self.service_tier)
 
     @property
     def per_usd_nano(self) -> int | None:

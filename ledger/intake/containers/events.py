@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from ledger.intake.containers.lines import LineChunk
 from ledger.intake.fields.record import MAX_ITEM_BYTES, Item, JsonObject, RecordError, refused
 from ledger.intake.fields.strict_json import decode_object
+from ledger.intake.fields.times import from_http
 from ledger.intake.formats.registry import is_known
 from ledger.intake.formats.sse import StreamReader, is_sign_of_life
 
@@ -26,7 +27,8 @@ class EventReader:
     """Reads the lines of captured streams; `handle` takes each event's object.
 
     An event whose first line of data is a whole object ends there: captures often lose the blank lines. Data that isn't
-    an object, such as a heartbeat, is passed over. A line that is an object itself is taken for an event's data.
+    an object, such as a heartbeat, is passed over. A line that is an object itself is taken for an event's data. Of
+    headers, as `curl -i` writes them before a stream, the date is read.
     """
 
     def __init__(self, streams: StreamReader, handle: Handle) -> None:
@@ -66,6 +68,8 @@ class EventReader:
                 yield from self._streams.done()
             elif value:
                 yield from self._data(number, value, cut=cut)
+        elif field.lower() == b"date":
+            self._streams.set_date(from_http(value.decode(errors="replace").strip()))
         elif field in (b"", b"event"):
             # A blank line ends an event; a comment between two lines of data does no harm by ending it too.
             yield from self._dispatch()

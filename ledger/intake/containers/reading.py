@@ -84,7 +84,7 @@ class SourceReader:
             found = FORMATS[name]
         if found is not None and found.parts is not None:
             return [Item(number, part, parsed) for part, parsed in found.parts(obj, self._memories[found.name])]
-        if found is None or found.parse is None:
+        if found is None or found.parse is None or found.is_part(obj):
             return list(self._streams.feed(number, raw, obj))
         parsed = found.parse(obj)
         return [Item(number, raw, parsed if self._recognises else _hinted(parsed, obj, found))]

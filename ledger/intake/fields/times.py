@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from decimal import ROUND_DOWN, Context, Decimal
 
 from ledger.intake.fields.record import RecordError
@@ -44,6 +45,14 @@ def read_time(value: object, name: str) -> int:
         raise RecordError("missing_time", message)
     message = f"{name} {show_time(value)} isn't a time: give epoch seconds or ISO 8601 text with a zone"
     raise RecordError("invalid_time", message)
+
+
+def from_http(value: object) -> object:
+    """Returns the ISO text of an HTTP header's date, such as Thu, 19 Feb 2026 07:37:54 GMT; all else as it is."""
+    try:
+        return datetime.strptime(str(value), "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC).isoformat()
+    except ValueError:
+        return value
 
 
 def _read_number(seconds: float | Decimal, name: str) -> int:

@@ -57,7 +57,7 @@ class _Found:
         if known is None or not known.tokens:
             self.counts[meaning] = stated
         elif stated.tokens not in (0, known.tokens):
-            raise _mismatch(f"{self.shown(known)} and {self.shown(stated)} are one count")
+            raise count_mismatch(f"{self.shown(known)} and {self.shown(stated)} are one count")
 
     def add_calls(self, path: str, value: object) -> None:
         """Adds calls of a tool, by the object that states them."""
@@ -143,7 +143,7 @@ def one_tier(*stated: object) -> object:
     decided = [tier for tier in known if tier != "auto"] or known
     for other in decided[1:]:
         if other != decided[0]:
-            raise _mismatch(f"service_tier {shown_word(decided[0])} and {shown_word(other)} are of one request")
+            raise count_mismatch(f"service_tier {shown_word(decided[0])} and {shown_word(other)} are of one request")
     return decided[0] if decided else None
 
 
@@ -190,7 +190,7 @@ def _tokens(found: _Found) -> TokenUsage:
     uncached = found.count("uncached")
     if uncached and cached + uncached != input_tokens:
         missed = found.shown(found.counts["uncached"])
-        raise _mismatch(f"{missed} and {cached} cached tokens are not the {input_tokens} input tokens")
+        raise count_mismatch(f"{missed} and {cached} cached tokens are not the {input_tokens} input tokens")
     if not found.counts.keys() <= _WHOLES:
         _check_parts(found, ("input_text", "input_image"), input_tokens)
         _check_parts(found, ("cached_text", "cached_image"), cached)
@@ -213,7 +213,7 @@ def _input_and_cached(found: _Found) -> tuple[int, int]:
     if not stated.tokens:
         return input_tokens, cached
     if cached and cached != stated.tokens:
-        raise _mismatch(f"{found.shown(found.counts['cached'])} and {found.shown(stated)} are one count")
+        raise count_mismatch(f"{found.shown(found.counts['cached'])} and {found.shown(stated)} are one count")
     output_tokens, total = found.count("output"), found.count("total")
     if cached or found.input_is_prompt or total == input_tokens + output_tokens:
         return input_tokens, stated.tokens
@@ -230,7 +230,7 @@ def _check_parts(found: _Found, meanings: tuple[Count, ...], whole: int) -> None
     parts = [found.counts[meaning] for meaning in meanings if meaning in found.counts]
     if sum(part.tokens for part in parts) > whole:
         named = " and ".join(map(found.shown, parts))
-        raise _mismatch(f"{named} exceed the {whole} tokens that they are part of")
+        raise count_mismatch(f"{named} exceed the {whole} tokens that they are part of")
 
 
 def shown_name(prefix: str, path: str) -> str:
@@ -238,7 +238,7 @@ def shown_name(prefix: str, path: str) -> str:
     return prefix + (path if is_name(path) else f"(a name of {len(path)} characters)")
 
 
-def _mismatch(what: str) -> RecordError:
+def count_mismatch(what: str) -> RecordError:
     return RecordError("count_mismatch", f"{what}: which holds can't be known; correct the record")
 
 

@@ -23,4 +23,4 @@ def recognise(obj: JsonObject) -> bool:
     return "choices" in obj and "created" in obj
 
 
-FORMAT = Format("chat", recognise, READER.parse, objects=READER.objects)
+FORMAT = Format("chat", recognise, READER.parse, objects=READER.objects, reader=READER)

@@ -7,20 +7,16 @@ Chunks of one stream have one id; where each has its own, they are put together 
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from ledger.intake.fields.kinds import holds_counts, is_cached_answer, named_kind, objects_in, stated_usage
 from ledger.intake.fields.record import Item, JsonObject, Parsed, Rejected
-from ledger.intake.fields.refusals import sealed
 from ledger.intake.fields.usage_names import is_usage_name
-from ledger.intake.formats import chat
+from ledger.intake.formats import captures, chat
+from ledger.intake.formats.captures import endless, mark
 from ledger.intake.formats.chunks import begins, finishes, has_output, is_chunk, writes_on
-
-MAX_OPEN = 10_000
-"""Streams that may be open at once; the oldest one beyond has no end."""
 
 _MAX_CLOSED = 1_000
 _FACTS = ("id", "created", "model", "service_tier", "metadata")
@@ -172,7 +168,7 @@ class ChatStreams:
                 return
             stream = self._open[chunk_id] = _Stream(line, mark(raw), self._number, (chunk_id,))
         stream.take(self._number, line, raw, chunk)
-        if len(self._open) > MAX_OPEN:
+        if len(self._open) > captures.MAX_OPEN:
             yield self._end(self._open.popitem(last=False)[1])
 
     def done(self) -> Iterator[Item]:
@@ -214,18 +210,6 @@ class ChatStreams:
         usage = stream.zeros if stream.usage is None else stream.usage
         parsed = chat.READER.parse(stream.facts | {"usage": usage})
         return Item(*(stream.usage_at or (stream.line, stream.raw)), _advised(parsed))
-
-
-def endless(fields: JsonObject, advice: str = "") -> Rejected:
-    """Returns the refusal of a stream without end, with the fields that can be kept."""
-    message = "the stream has no terminal event, so its usage is unknown: capture it to its end, or book it from a log"
-    kept = sealed({key: fields[key] for key in fields if key != "status"})
-    return Rejected("no_terminal_event", message + advice, kept)
-
-
-def mark(raw: bytes) -> bytes:
-    """Returns the digest of a stream's first event, which isn't kept: it may hold a prompt."""
-    return b"sha256:" + hashlib.sha256(raw).hexdigest().encode()
 
 
 def _joined(streams: list[_Stream]) -> list[_Stream]:

@@ -1,9 +1,10 @@
 """Envelopes: {"request": …, "response": …, "project": …, "tags": …, "occurred_at": …}.
 
-The response may be of either API. Of the request only the model, metadata and service tier it asked for are read;
-`project`, `tags` and `occurred_at` come before what the response says. Other keys are passed over, except the word of
-a proxy that it answered from its own cache. Lines of a batch job's output are envelopes too, whose response is in
-`response.body` and was served as batch; those of requests that failed are no requests to book.
+The response may be of any API, or the list of the events of a stream of Anthropic's or Gemini's. Of the request only
+the model, metadata and service tier it asked for are read; `project`, `tags` and `occurred_at` come before what the
+response says. Other keys are passed over, except the word of a proxy that it answered from its own cache. Lines of a
+batch job's output are envelopes too, whose response was served as batch; those of requests that failed are no requests
+to book.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ledger.intake.fields.kinds import (
     holds_counts,
     is_cached_answer,
     named_kind,
+    objects_in,
     unknown_object,
     unpriced_batch,
 )
@@ -25,13 +27,20 @@ from ledger.intake.fields.refusals import guarded, salvaged
 from ledger.intake.fields.times import read_time
 from ledger.intake.fields.usage import unknown_usage
 from ledger.intake.fields.values import read_metadata, read_tags, read_text, read_tier
-from ledger.intake.formats import chat, responses
+from ledger.intake.formats import anthropic, bedrock, chat, gemini, responses
 from ledger.intake.formats.format import Format
 from ledger.intake.formats.payloads import PayloadReader
 from ledger.values.instants import iso_text
 from pricing.rate_entry import STANDARD_NAMES
 
 BATCH = "batch"
+
+_VENDORS = (
+    (anthropic.recognise, anthropic.READER),
+    (gemini.recognise, gemini.READER),
+    (bedrock.recognise, bedrock.READER),
+)
+_STREAMS = ((anthropic.is_event, anthropic.joined), (gemini.recognise, gemini.joined))
 
 
 def recognise(obj: JsonObject) -> bool:
@@ -65,14 +74,16 @@ def _read(obj: JsonObject) -> Parsed:
     if is_cached_answer(obj):
         return Ignored("cache_hit")
     of_batch = is_batch_line(obj)
-    response = _batch_answer(obj) if of_batch else _part(obj, "response")
+    response = _batch_answer(obj) if of_batch else _response(obj)
     if response is None:
         return Ignored()
     request = _part(obj, "request")
     project = read_text(obj.get("project"), "project")
     tags = read_tags(obj.get("tags"), "tags")
-    requested_model = read_text(request.get("model"), "request.model")
     reader = reader_of(response)
+    # Vertex and the Gemini API write a batch job's output so.
+    of_batch |= reader is gemini.READER and ("processed_time" in obj or ("key" in obj and "request" not in obj))
+    requested_model = _model(request, reader)
     dated = {}
     if obj.get("occurred_at") is not None:
         dated = {reader.time_key: iso_text(read_time(obj["occurred_at"], "occurred_at"))}
@@ -99,12 +110,22 @@ def _read(obj: JsonObject) -> Parsed:
 def _batch_answer(obj: JsonObject) -> JsonObject | None:
     """Returns the response in a line of a batch job's output; None where the request failed."""
     if "result" in obj:
-        raise unpriced_batch()
+        return _anthropic_answer(_part(obj, "result"))
     response = _part(obj, "response")
     body = _part(response, "body")
     code = response.get("status_code")
     failed = obj.get("error") or body.get("error") or (type(code) is int and code >= HTTPStatus.BAD_REQUEST)
     return None if failed and not holds_counts(body.get("usage")) else body
+
+
+def _anthropic_answer(result: JsonObject) -> JsonObject | None:
+    """Returns the message of a line of Anthropic's; None where the request failed, which costs nothing."""
+    if result.get("type") in ("errored", "canceled", "expired"):
+        return None
+    message = _part(result, "message")
+    if not anthropic.recognise(message):
+        raise unpriced_batch()
+    return message
 
 
 def _asked_tier(*owners: JsonObject) -> str | None:
@@ -114,12 +135,29 @@ def _asked_tier(*owners: JsonObject) -> str | None:
 
 def reader_of(response: JsonObject) -> PayloadReader:
     """Returns the reader of a response's API; without a sign, that of the Responses API."""
+    for recognises, reader in _VENDORS:
+        if recognises(response):
+            return reader
     kind = response.get("object")
     if isinstance(kind, str) and kind in chat.FORMAT.objects:
         return chat.READER
     if kind not in responses.FORMAT.objects and chat.recognise(response):
         return chat.READER
     return responses.READER
+
+
+def _model(request: JsonObject, reader: PayloadReader) -> str | None:
+    name = reader.model_key if request.get(reader.model_key) else "model"
+    return read_text(request.get(name), f"request.{name}")
+
+
+def _response(obj: JsonObject) -> JsonObject:
+    """Returns the response; one that the events of a stream make. RecordError where it is neither or has no end."""
+    events = objects_in(obj.get("response"))
+    for is_event, joined in _STREAMS:
+        if any(map(is_event, events)):
+            return joined(events)
+    return _part(obj, "response")
 
 
 def _part(obj: JsonObject, name: str) -> JsonObject:
@@ -133,16 +171,17 @@ def _part(obj: JsonObject, name: str) -> JsonObject:
 
 
 def _salvage(obj: JsonObject) -> dict[str, Any]:
-    request, response = (part if isinstance(part, dict) else {} for part in (obj.get("request"), obj.get("response")))
-    if is_batch_line(obj) and isinstance(response.get("body"), dict):
-        response = response["body"]
-    fields = reader_of(response).salvage(response)
+    request = obj["request"] if isinstance(obj.get("request"), dict) else {}
+    find = _batch_answer if is_batch_line(obj) else _response
+    response: JsonObject = salvaged({"response": lambda: find(obj)}).get("response", {})
+    reader = reader_of(response)
+    fields = reader.salvage(response)
     metadata = read_metadata(request.get("metadata"))
     asked = salvaged({"project": lambda: read_text(metadata.get("project"), "project")})
     own = salvaged(
         {
             "occurred_at": lambda: iso_text(read_time(obj.get("occurred_at"), "occurred_at")),
-            "requested_model": lambda: read_text(request.get("model"), "request.model"),
+            "requested_model": lambda: _model(request, reader),
             "project": lambda: read_text(obj.get("project"), "project"),
             "tags": lambda: read_tags(obj.get("tags"), "tags"),
         }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.intake.fields.record import JsonObject, Parsed
+from ledger.intake.formats.payloads import PayloadReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,9 @@ class Format:
     `objects` are the values of the key "object" that decide at once; `recognise` is asked where none does. `parse`
     reads one request and never raises. `parts` is for formats of which one object holds many items, each with the
     bytes that tell it from the others; it is given what `memory` makes for a source, to know one object by those before
-    it. A format with neither is of event streams. `table` is its form as CSV, where it has one.
+    it. A format with neither is of event streams. `is_part` tells of an object that it may be one of several that make
+    one request: it is kept until the others have come. `table` is its form as CSV, where it has one. `reader` is of a
+    format that is an API's own response.
     """
 
     name: str
@@ -38,4 +41,6 @@ class Format:
     objects: tuple[str, ...] = ()
     parts: Callable[[JsonObject, Any], Iterable[tuple[bytes, Parsed]]] | None = None
     memory: Callable[[], Any] = lambda: None
+    is_part: Callable[[JsonObject], bool] = lambda _obj: False
     table: Table | None = None
+    reader: PayloadReader | None = None

@@ -1,9 +1,10 @@
-"""Parts that Responses and Chat Completions objects share: id, time, model, usage."""
+"""Parts that the responses of all APIs share: id, time, model, usage."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ledger.intake.fields.kinds import (
     check_other_usage,
@@ -13,25 +14,57 @@ from ledger.intake.fields.kinds import (
     stated_usage,
     unknown_object,
 )
-from ledger.intake.fields.record import PENDING_STATUSES, Ignored, JsonObject, Parsed, Pending, UsageRecord
+from ledger.intake.fields.record import PENDING_STATUSES, Ignored, JsonObject, Parsed, Pending, RecordError, UsageRecord
 from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.times import read_time
-from ledger.intake.fields.usage import UsageReader, one_tier
+from ledger.intake.fields.usage import Reported, one_tier
 from ledger.intake.fields.values import NO_TAGS, read_figure, read_id, read_metadata, read_status, read_text, read_tier
 from ledger.values.instants import iso_text
+
+_SAY_WHEN = (
+    "give its time as occurred_at, such as 2026-02-19T07:37:54Z, beside it in an envelope (request, response, "
+    "occurred_at), in it, or to record()"
+)
+
+
+class ReadsUsage(Protocol):
+    """The usage of one API -> counts; RecordError or PricingError names what has no price."""
+
+    def read(self, usage: object, status: str) -> Reported: ...
+
+
+def _as_it_is(obj: JsonObject) -> JsonObject:
+    return obj
+
+
+def _passes(_obj: JsonObject) -> None:
+    pass
+
+
+def _calls_in_output(obj: JsonObject) -> int:
+    return count_billed_calls(obj.get("output"))
 
 
 @dataclass(frozen=True, slots=True)
 class PayloadReader:
     """Reads the objects of one API, which call themselves one of `objects`.
 
-    `has_status` is false where every object is a completed request.
+    `has_status` is false where every object is a completed request. `plain` gives an object the keys that are read here
+    (`id`, `model`, `usage` and so on), where its API has others, and `check` refuses one that isn't whole or isn't sold
+    at the card's rates. `calls` counts calls of tools beside the usage. `model_key` is the model's in a request.
+    `id_name` is what the API calls the id, and `undated` says of a response without a time why it has none.
     """
 
     objects: tuple[str, ...]
     time_key: str
-    usage: UsageReader
+    usage: ReadsUsage
     has_status: bool
+    plain: Callable[[JsonObject], JsonObject] = _as_it_is
+    check: Callable[[JsonObject], None] = _passes
+    calls: Callable[[JsonObject], int] = _calls_in_output
+    model_key: str = "model"
+    id_name: str = "id"
+    undated: str = ""
 
     def parse(self, obj: JsonObject) -> Parsed:
         """The one request an object states; never raises."""
@@ -39,20 +72,22 @@ class PayloadReader:
 
     def read(self, obj: JsonObject) -> UsageRecord | Pending | Ignored:
         """The one request an object states, or a `RecordError` or `PricingError`."""
+        obj = self.plain(obj)
         kind = named_kind(obj, self.objects)
         if kind is not None:
             raise unknown_object(kind)
         if is_cached_answer(obj):
             return Ignored("cache_hit")
+        self.check(obj)
         status = self._status(obj)
         if status in PENDING_STATUSES:
             return Pending(status)
-        request_id = read_id(obj.get("id"), "id")
-        occurred_at_us = read_time(obj.get(self.time_key), self.time_key)
+        request_id = read_id(obj.get("id"), self.id_name)
+        occurred_at_us = self._time(obj)
         check_other_usage(obj)
         usage = self.usage.read(stated_usage(obj), status)
         service_tier = one_tier(obj.get("service_tier"), usage.service_tier)
-        metadata, caching, output = obj.get("metadata"), obj.get("caching"), obj.get("output")
+        metadata, caching = obj.get("metadata"), obj.get("caching")
         cost_nano, lost = read_figure(usage.cost, "usage.cost")
         return UsageRecord(
             request_id,
@@ -64,16 +99,17 @@ class PayloadReader:
             response_metadata=read_metadata(metadata) if metadata else NO_TAGS,
             provider_amount_nano=cost_nano,
             lost_amount=lost,
-            tool_calls=max(usage.tool_calls, count_billed_calls(output)) if output else usage.tool_calls,
+            tool_calls=max(usage.tool_calls, self.calls(obj)),
             caching_expires_at=obj.get("expire_at") if _is_enabled(caching) else None,
         )
 
     def salvage(self, obj: JsonObject) -> dict[str, Any]:
         """Returns the fields of a refused object that can be kept; counts only if all are right."""
+        obj = self.plain(obj)
         fields = salvaged(
             {
-                "request_id": lambda: read_id(obj.get("id"), "id"),
-                "occurred_at": lambda: iso_text(read_time(obj.get(self.time_key), self.time_key)),
+                "request_id": lambda: read_id(obj.get("id"), self.id_name),
+                "occurred_at": lambda: iso_text(self._time(obj)),
                 "reported_model": lambda: read_text(obj.get("model"), "model"),
                 "project": lambda: read_text(read_metadata(obj.get("metadata")).get("project"), "project"),
                 "status": lambda: self._status(obj),
@@ -84,6 +120,12 @@ class PayloadReader:
             del fields["status"]
         status = fields.get("status", "completed")
         return fields | salvaged_counts(lambda: self.usage.read(stated_usage(obj), status).tokens)
+
+    def _time(self, obj: JsonObject) -> int:
+        value = obj.get(self.time_key)
+        if self.undated and value in (None, "", 0):
+            raise RecordError("missing_time", f"{self.undated}: {_SAY_WHEN}")
+        return read_time(value, self.time_key)
 
     def _status(self, obj: JsonObject) -> str:
         return read_status(obj.get("status"), "status") if self.has_status else "completed"

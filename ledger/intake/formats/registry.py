@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from ledger.intake.fields.kinds import AS_RECORDS, LIST, holds_counts, named_kind, unknown_object
 from ledger.intake.fields.record import JsonObject, RecordError
-from ledger.intake.formats import chat, envelope, litellm, otel, records, responses, sse
+from ledger.intake.formats import anthropic, bedrock, chat, envelope, gemini, litellm, otel, records, responses, sse
 from ledger.intake.formats.format import Format
 
 # In the order they are asked: an event and a spend log's row hold a response like an envelope, which may have the
-# ledger's own time.
+# ledger's own time, as may a vendor's response.
 FORMATS: Final[dict[str, Format]] = {
     found.name: found
     for found in (
@@ -18,6 +18,9 @@ FORMATS: Final[dict[str, Format]] = {
         sse.FORMAT,
         litellm.FORMAT,
         envelope.FORMAT,
+        anthropic.FORMAT,
+        gemini.FORMAT,
+        bedrock.FORMAT,
         responses.FORMAT,
         chat.FORMAT,
         records.FORMAT,

@@ -23,4 +23,4 @@ def recognise(obj: JsonObject) -> bool:
     return "created_at" in obj and ("status" in obj or "output" in obj)
 
 
-FORMAT = Format("responses", recognise, READER.parse, objects=READER.objects)
+FORMAT = Format("responses", recognise, READER.parse, objects=READER.objects, reader=READER)

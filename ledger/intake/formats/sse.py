@@ -1,7 +1,7 @@
-"""Captured event streams of either API, also interleaved: what each one's end says.
+"""Captured event streams of all APIs, most of them also interleaved: what each one's end says.
 
 A Responses stream ends with response.completed, .incomplete, .failed or .cancelled, which holds the whole response; a
-stream without an end is refused. Chunks of chat streams go to `chat_streams`.
+stream without an end is refused. Chunks of chat streams go to `chat_streams`, what vendors send to their own formats.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from ledger.intake.fields.kinds import named_kind
 from ledger.intake.fields.record import PENDING_STATUSES, Item, JsonObject, Parsed
-from ledger.intake.formats import chat, chat_streams, responses
-from ledger.intake.formats.chat_streams import ChatStreams, endless, mark
+from ledger.intake.formats import anthropic, captures, chat, gemini, responses
+from ledger.intake.formats.captures import endless, mark
+from ledger.intake.formats.chat_streams import ChatStreams
 from ledger.intake.formats.chunks import CHUNK, is_chunk
 from ledger.intake.formats.format import Format
 
@@ -43,12 +44,19 @@ class StreamReader:
     def __init__(self) -> None:
         self._responses: OrderedDict[str, _Open] = OrderedDict()
         self._chats = ChatStreams()
+        self._messages = anthropic.MessageStreams()
+        self._chunks = gemini.ChunkStreams()
         self._nameless: _Open | None = None
 
     @property
     def open_streams(self) -> int:
         """The number of streams that have begun and not ended."""
-        return len(self._responses) + self._chats.open_streams + (self._nameless is not None)
+        vendors = self._messages.open_streams + self._chunks.open_streams
+        return len(self._responses) + self._chats.open_streams + vendors + (self._nameless is not None)
+
+    def set_date(self, date: object) -> None:
+        """Takes a response's `Date` header, which is the time of the streams after it that state none."""
+        self._messages.date = self._chunks.date = date
 
     def is_chunk(self, obj: JsonObject, *, in_events: bool = False) -> bool:
         """Tells whether an object is a chat chunk; in an event stream, chat objects are too."""
@@ -62,6 +70,10 @@ class StreamReader:
         kind = event.get("type")
         if isinstance(kind, str) and kind.startswith("response."):
             yield from self._feed_response_event(line, raw, kind, event)
+        elif anthropic.is_event(event):
+            yield from self._messages.feed(line, raw, event)
+        elif gemini.recognise(event):
+            yield from self._chunks.feed(line, raw, event)
         elif self.is_chunk(event, in_events=True):
             yield from self._chats.feed(line, raw, event)
         elif kind == "error" or event.get("error"):
@@ -75,8 +87,10 @@ class StreamReader:
             yield from self._close_nameless()
 
     def finish(self) -> Iterator[Item]:
-        """Ends the capture: finished chat streams end here, all other open ones are refused."""
+        """Ends the capture: finished streams end here, all other open ones are refused."""
         yield from self._chats.finish()
+        yield from self._messages.finish()
+        yield from self._chunks.finish()
         while self._responses:
             yield _endless(self._responses.popitem(last=False)[1])
         yield from self._close_nameless()
@@ -94,7 +108,7 @@ class StreamReader:
             if response_id not in self._responses:
                 facts = {key: response.get(key) for key in ("id", "created_at", "model", "service_tier", "metadata")}
                 self._responses[response_id] = _Open(line, mark(raw), facts)
-            if len(self._responses) > chat_streams.MAX_OPEN:
+            if len(self._responses) > captures.MAX_OPEN:
                 yield _endless(self._responses.popitem(last=False)[1])
         else:
             # Deltas name no response: they belong to one that is open, or to one whose start was not captured.
@@ -129,7 +143,7 @@ def recognise(obj: JsonObject) -> bool:
     kind = obj.get("type")
     if isinstance(kind, str) and (kind.startswith("response.") or is_sign_of_life(obj)):
         return True
-    return (kind == "error" and "sequence_number" in obj) or is_chunk(obj)
+    return (kind == "error" and "sequence_number" in obj) or anthropic.is_event(obj) or is_chunk(obj)
 
 
 def is_sign_of_life(obj: JsonObject) -> bool:
