@@ -61,8 +61,8 @@ class Resolver:
         usage = record.usage or TokenUsage(0)
         stated = {name: getattr(record, name) for name in ALIKE} | {name: getattr(usage, name) for name in COUNTS}
         stated |= {name: getattr(usage, name) or None for name in FEW_HAVE}
-        stated |= {"source": source, "provider": provider}
-        stated["service_tier"] = record.service_tier or self.options.service_tier
+        served = self.options.service_tier if record.kind == "request" else None
+        stated |= {"source": source, "provider": provider, "service_tier": record.service_tier or served}
         return Facts(
             **stated, generation=0, occurred_at=record.occurred_at_us, project=project, tags=tags,
             storage_end=record.storage_end_us, assumed=0, tool_calls=record.tool_calls or None,

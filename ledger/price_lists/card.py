@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import tomlkit
 from tomlkit.items import Array, InlineTable, Table
 
+from ledger.errors import LedgerError
 from ledger.price_lists.prices import ListedModel, ListedPrice, PriceList
 from pricing.card_file import parse_card
+from pricing.errors import shown
 from pricing.money import format_nano
 from pricing.rate_entry import PromptTier
 
@@ -22,7 +24,10 @@ _HEAD = (
 
 
 def card_text(prices: PriceList, start: dt.date) -> str:
-    """Returns the card, read once as `rates add` will; RateCardError where it would be refused."""
+    """Returns the card, read once as `rates add` will; RateCardError where it would be refused.
+
+    LedgerError where it would be read with other prices than the list's.
+    """
     document = tomlkit.document()
     for line in _HEAD:
         document.add(tomlkit.comment(_one_line(line.format(source=prices.source, start=start))))
@@ -41,8 +46,13 @@ def card_text(prices: PriceList, start: dt.date) -> str:
     document.add("model", models)
     text = tomlkit.dumps(document)
     card = parse_card(text, f"the card of {prices.provider}")
-    written = [[entry.tiers for entry in rates.entries] for rates in card.models.values()]
-    assert written == [[price.tiers for price in model.prices] for model in prices.models], "it reads back otherwise"
+    for model in prices.models:
+        rates = card.models.get(model.id)
+        if rates is None or [entry.tiers for entry in rates.entries] != [price.tiers for price in model.prices]:
+            raise LedgerError(
+                f"the card of {prices.source} would be read with other prices of {shown(model.id)} than the list has: "
+                "take other models with --model"
+            )
     return text
 
 

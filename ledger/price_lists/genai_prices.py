@@ -53,7 +53,8 @@ _REFUSED: Final = re.compile(
     r"(input|output)_audio_mtok|input_video_mtok|output_citation_mtok|"
     r"(web|storage|social)_searches_kcount|code_executions_kcount"
 )
-# What a request may say that picks another price: usage with another value than these is refused.
+# What a request may say that picks another price: one with another value than these is refused, a service tier when it
+# is priced, others when they are read.
 _PICKED_BY: Final = {"service_tier": ("default", "auto"), "processing": (), "speed": ()}
 
 
@@ -198,10 +199,11 @@ def _listed(model: _Model, url: str | None, start: dt.date) -> ListedModel:
     prices = model.prices if isinstance(model.prices, list) else [_Conditional(model.prices)]
     if not prices:
         raise LeftOutError("no price of input tokens")
-    if any(each.constraint is not None and each.constraint.start_date is None for each in prices):
+    constraints = [each.constraint for each in prices if each.constraint is not None]
+    if any(each.start_date is None or each.start_time is not None for each in constraints):
         raise LeftOutError("prices by the hour of the day")
     left_out = _left_out_variants(model)
-    starts = {each.constraint.start_date for each in prices if each.constraint and each.constraint.start_date}
+    starts = {each.start_date for each in constraints if each.start_date}
     listed: list[ListedPrice] = []
     for day in sorted({start, *(each for each in starts if each > start)}):
         tiers = _tiers(_in_force(prices, day), left_out)

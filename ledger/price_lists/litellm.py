@@ -64,6 +64,7 @@ _REFUSED: Final = re.compile(
 _ENDPOINT: Final = re.compile(r"(regional|fedramp)_\w*multiplier\w*")
 # The same price in another unit, of Databricks.
 _SAME: Final = re.compile(r"(input|output)_dbu_cost_per_token")
+# Prices of other service tiers: the card has none of them, so a request at one is refused when it is priced.
 _SERVICE: Final = re.compile(r"(.+)_(batches|flex|balanced|priority|fast|ultrafast|decisions)")
 _ABOVE: Final = re.compile(r"(.+)_above_(\d{1,12})(k?)_tokens")
 _MOST_TOKENS = 10**15
@@ -283,10 +284,10 @@ def _note(name: str, value: object, provider: str, left_out: set[str]) -> None:
 
 
 def _is_free(value: object) -> bool:
-    """Tells whether no number in it is other than 0."""
-    if isinstance(value, dict):
-        return all(map(_is_free, value.values()))
-    return not isinstance(value, int | Decimal) or value == 0
+    """Tells whether it is null, false or 0, or holds these alone: a text or true may be a price."""
+    if isinstance(value, dict | list):
+        return all(map(_is_free, value.values() if isinstance(value, dict) else value))
+    return value is None or value == 0
 
 
 def _rate(value: object) -> int:

@@ -103,15 +103,18 @@ def conversion_notes_at(
 ) -> tuple[ConversionNote, ...]:
     """Reads what makes the conversions that providers have at these moments doubtful, and what that moves.
 
-    Card files take long to load: they are asked only where those that the ledger has recorded leave a doubt.
+    Card files take long to load: those of a provider are asked only where what the ledger has recorded leaves a doubt.
     """
     recorded = _recorded_conversions(snapshot)
-    if moments.keys() <= recorded.keys() and not any(_all_notes(snapshot, selection, recorded, moments)):
+    doubted = {note.provider for note in _all_notes(snapshot, selection, recorded, moments)}
+    doubted |= moments.keys() - recorded.keys()
+    if not doubted:
         return ()
     from ledger.book.prices.in_force import cards_in_force
 
-    in_force = {name: card.conversions for name, card in cards_in_force(snapshot.connection).items()}
-    return tuple(_all_notes(snapshot, selection, in_force, moments))
+    cards = cards_in_force(snapshot.connection, providers=doubted)
+    in_force = {name: card.conversions for name, card in cards.items()}
+    return tuple(_all_notes(snapshot, selection, in_force, {name: moments[name] for name in in_force}))
 
 
 def _recorded_conversions(snapshot: Snapshot) -> dict[str, Conversions]:

@@ -122,7 +122,7 @@ class Price(NamedTuple):
             return divide_half_even(booked_pico * list_pico, own_pico) if own_pico and list_pico else booked_pico
         counts = zip(METERS, counts_by_meter(sums, 0), strict=True)
         of_list, own = (partial(charged_at_pico, each, self.tier_label) for each in (entry.listed, entry))
-        return booked_pico + sum(count * (of_list(meter) - own(meter)) for meter, count in counts if count)
+        return booked_pico + sum(tokens * (of_list(meter) - own(meter)) for meter, tokens in counts if tokens)
 
 
 def price_of(entries: Mapping[int, RateEntry], entry_id: int | None, tier_label: str) -> Price:

@@ -140,10 +140,25 @@ def test_a_batch_result_that_tells_no_requests_apart_is_refused() -> None:
     line = {"custom_id": "c", "result": {"type": "succeeded", "message": {"usage": {"input_tokens": 5}}}}
     found = only_rejection(parse_object(line))
     assert (found.reason, found.message.startswith("batch")) == ("unpriced_service", True)
+    assert "make `records` lines of it with service_tier 'batch', request_id, occurred_at" in found.message
 
 
-def test_an_envelope_may_have_a_custom_id() -> None:
-    assert only_record(parse_object({"custom_id": "x", "request": {}, "response": response()})).request_id == "resp_1"
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"request": {}, "response": response("r")},
+        {"response": response("r")},
+        {"response": chat("r"), "error": None},
+        {"response": response("r") | {"status_code": 200}},
+        {"response": response("r") | {"status_code": 500}, "error": {"code": "late"}},
+    ],
+    ids=str,
+)
+def test_an_envelope_may_have_a_custom_id(line: dict[str, Any]) -> None:
+    for input_format in ("auto", "envelope"):
+        found = only_record(parse_object({"custom_id": "x", **line}, input_format))
+        tier = line["response"].get("service_tier")
+        assert (found.request_id, found.service_tier, found.usage is not None) == ("r", tier, True)
 
 
 @pytest.mark.parametrize("flag", [True, "true", "True", "HIT", 1])

@@ -91,6 +91,13 @@ def test_provider_and_source_default_from_option_to_configuration() -> None:
     assert resolved(RunOptions(source="option"), toml, source="record").source == "option"
 
 
+def test_the_option_gives_a_service_tier_to_requests_that_state_none() -> None:
+    batch = RunOptions(service_tier="batch")
+    assert resolved(batch).service_tier == "batch"
+    assert resolved(batch, service_tier="flex").service_tier == "flex"
+    assert resolved(batch, kind="cache_storage").service_tier is None
+
+
 # --- rules ----------------------------------------------------------------------------------------------------------
 
 

@@ -215,7 +215,14 @@ NIGHT = {"start_time": "16:30:00Z", "end_time": "00:30:00Z"}
     ("prices", "more", "reason"),
     [
         ([{"prices": PLAIN}, {"constraint": NIGHT, "prices": PLAIN}], {}, "prices by the hour of the day"),
+        (
+            [{"prices": PLAIN}, {"constraint": {**NIGHT, "start_date": "2026-03-01"}, "prices": PLAIN}],
+            {},
+            "prices by the hour of the day",
+        ),
         ({**PLAIN, "requests_kcount": 5}, {}, "requests_kcount"),
+        ({**PLAIN, "requests_kcount": "0.01"}, {}, "requests_kcount"),
+        ({**PLAIN, "requests_kcount": {"base": 0, "tiers": [{"start": 1, "price": 5}]}}, {}, "requests_kcount"),
         ({**PLAIN, "a_price_of_next_year": 5}, {}, "a_price_of_next_year"),
         ({**PLAIN, "input_image_mtok": 3}, {}, "input_image_mtok beside input"),
         ({**PLAIN, "output_reasoning_mtok": 3}, {}, "output_reasoning_mtok beside output"),

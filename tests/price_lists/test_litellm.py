@@ -86,7 +86,11 @@ PER_HOUR = {"windows": [{"hours_utc": "00:00-01:00"}], "input_cost_per_token": 1
         ({"output_cost_per_token": 1e-06}, "no price of input tokens"),
         ({**PLAIN, "input_cost_per_token": 2.0000000000000002e-07}, "a price not whole in 10^-12 USD per token"),
         ({**PLAIN, "input_cost_per_token": "1e-06"}, "a price that isn't a number"),
+        ({**PLAIN, "off_peak_pricing": [PER_HOUR]}, "prices by the hour of the day"),
+        ({**PLAIN, "off_peak_pricing": True}, "prices by the hour of the day"),
         ({**PLAIN, "input_cost_per_request": 0.005}, "input_cost_per_request"),
+        ({**PLAIN, "input_cost_per_request": "0.01"}, "input_cost_per_request"),
+        ({**PLAIN, "input_cost_per_request": [{"up_to": None, "price": "0.01"}]}, "input_cost_per_request"),
         ({"input_cost_per_token": 0, "output_cost_per_token": 0.0}, "a price of 0, which the map has too"),
         ({**PLAIN, "cost_per_second": 0.005}, "cost_per_second"),
         ({**PLAIN, "a_new_cost_per_thing": 0.005}, "a_new_cost_per_thing"),
@@ -123,7 +127,13 @@ def test_prices_of_usage_that_is_refused_are_left_out_by_name() -> None:
         "input_cost_per_token_above_200k_tokens_priority": 5e-06,
         "regional_processing_uplift_multiplier_eu": 1.1,
     }
-    free = {"input_cost_per_request": 0, "input_dbu_cost_per_token": 1e-05, "code_interpreter_cost_per_session": 0.0}
+    free = {
+        "input_cost_per_request": 0,
+        "input_dbu_cost_per_token": 1e-05,
+        "code_interpreter_cost_per_session": 0.0,
+        "off_peak_pricing": False,
+        "a_new_cost_per_thing": [{"low": None, "high": 0.0}],
+    }
     [model] = listed(**PLAIN, **refused, **free, max_input_tokens=1_000, source="https://acme.example/prices").models
     assert model.left_out == (
         "another endpoint's regional_processing_uplift_multiplier_eu",
@@ -154,6 +164,14 @@ def test_the_card_is_exact_text() -> None:
     text = card_text(listed(**PLAIN, cache_read_input_token_cost=7.25e-08), START)
     assert 'tiers = [{input = "1", cached_input = "0.0725", output = "2"}]' in text
     assert parse_card(text, "made.toml").models["m"].entries[0].derived
+
+
+def test_a_card_that_reads_back_otherwise_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ledger.price_lists.card.per_million", lambda _rate_pico: "3")
+    with pytest.raises(
+        LedgerError, match=r"^the card of map\.json would be read with other prices of 'm' than the list"
+    ):
+        card_text(listed(**PLAIN), START)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"m": 1}', '{"m": {"a": NaN}}', "\xff", '{"m":' * 100_000])

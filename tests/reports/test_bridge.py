@@ -7,6 +7,9 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any, get_args
 
+import pytest
+
+from ledger.reports.bridge.cells import CellUsage, EntryRates
 from ledger.reports.bridge.values import Cause
 from ledger.reports.plan import Sums
 from ledger.reports.spend import SelectedSpend, SpendRow
@@ -176,3 +179,22 @@ def test_an_empty_month_has_no_parts() -> None:
     found = explained(nothing, nothing)
     assert (found.before_nano, found.after_nano, found.by_project) == (0, 0, ())
     assert found.by_cause == tuple((cause, 0) for cause in CAUSES)
+
+
+@pytest.mark.parametrize(("service", "contract"), [("batch", ""), ("default", "acme"), ("batch", "acme")])
+def test_of_the_prices_of_one_day_the_standard_list_price_is_the_last_used(service: str, contract: str) -> None:
+    """Half of the requests are served as batch or under contract; digests of entries have any order."""
+    standard = ENTRIES[1]
+    [row, *_] = search(10, (PRO, FEBRUARY)).spend.rows
+    for rate in range(16_000, 16_008):
+        cheaper = replace(entry(PRO, Price(((rate, 0, 0), (rate, 0, 0)))), service=service, contract=contract)
+        for used in ([standard, cheaper], [cheaper, standard]):
+            cell = CellUsage()
+            for each in used:
+                cell.add(row, EntryRates.of(each), row.tier, 1)
+            assert cell.latest == EntryRates.of(standard)
+
+
+def test_a_later_price_of_another_service_tier_is_the_last_used() -> None:
+    batch = replace(ENTRIES[2], service="batch")
+    assert EntryRates.of(batch).age > EntryRates.of(ENTRIES[1]).age

@@ -12,6 +12,7 @@ import pytest
 import time_machine
 
 from ledger.reports.conversion_notes import Sold
+from pricing.card_file import CardFile, parse_card
 from pricing.money import INT64_MAX, NANO, Conversion
 from tests.conftest import Cli, Outcome
 from tests.helpers.ledgers import PRO, flat_card
@@ -289,3 +290,24 @@ def test_nothing_is_said_of_closed_months(book: Cli) -> None:
     # What is posted in an open month counts alone.
     use(book, ("2026-03-30", 10))
     assert differences(report_notes(book)) == [("68", "2026-03-20", "0.008169935")]
+
+
+def test_a_doubt_reads_the_card_files_of_its_provider_alone(
+    book: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card with hundreds of models takes longer to read than the report."""
+    card = flat_card("m", "2026-03-01", input=1, cached_input=1, output=1)
+    for text in (card, card.replace("evolink", "acme").replace("CRD", "USD")):
+        (tmp_path / "card.toml").write_text(text)
+        book("rates", "add", "card.toml").ok()
+    top_up(book, 680, "2026-03-20", paid="10usd").ok()
+    read: list[str] = []
+
+    def parsed(text: str, name: str) -> CardFile:
+        file = parse_card(text, name)
+        read.append(file.provider)
+        return file
+
+    monkeypatch.setattr("ledger.book.prices.in_force.parse_card", parsed)
+    assert differences(of_march(book)) == [("68", "2026-03-20", "0.008169935")]
+    assert read == ["evolink"]

@@ -5,7 +5,7 @@ Rows are only ever added. A charge points at the `rate_entries` and `conversions
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -22,21 +22,26 @@ from pricing.rate_card import RateCard
 
 
 def cards_in_force(
-    connection: Connection, files: Sequence[CardFile] = (), *, as_of: datetime | None = None
+    connection: Connection,
+    files: Sequence[CardFile] = (),
+    *,
+    as_of: datetime | None = None,
+    providers: Collection[str] | None = None,
 ) -> dict[str, RateCard]:
     """Merges each provider's card: built-in, the ledger's user files, conversions added by command, `files`.
 
-    With `as_of` all of it as the ledger had it at that time, also under a release that ships other cards. Contracts of
-    `files` must fit; one of the ledger's that doesn't, as a release may bring other prices, prices nothing.
+    With `as_of` all of it as the ledger had it at that time, also under a release that ships other cards. With
+    `providers` theirs alone: a card of many models takes long to read. Contracts of `files` must fit; one of the
+    ledger's that doesn't, as a release may bring other prices, prices nothing.
     """
     versions = card_versions.c
     query = select(versions.id, versions.content).order_by(versions.origin, versions.id)
-    kept = versions.origin == "user" if as_of is None else versions.added_at <= as_of
-    stored = [
-        parse_card(content, f"card version {number}") for number, content in connection.execute(query.where(kept))
-    ]
-    built_in = built_in_card_files() if as_of is None else ()
-    cards = merge_cards([*built_in, *stored, *files])
+    query = query.where(versions.origin == "user" if as_of is None else versions.added_at <= as_of)
+    if providers is not None:
+        query = query.where(versions.provider.in_(providers))
+    stored = [parse_card(content, f"card version {number}") for number, content in connection.execute(query)]
+    known = [*(built_in_card_files() if as_of is None else ()), *stored, *files]
+    cards = merge_cards([file for file in known if providers is None or file.provider in providers])
     for provider in {file.provider for file in files}:
         check_contracts(cards[provider])
     return {

@@ -17,10 +17,8 @@ LIST = "list"
 CACHE_HIT = "cache_hit"
 # Calls of tools, beside the usage as in it.
 TOOL_USAGE = "tool_usage"
-AS_RECORDS = (
-    "to book what another tool wrote, make `records` lines of it with "
-    f"{', '.join(('request_id', 'occurred_at', 'requested_model', *COUNTS))}"
-)
+_FIELDS = ", ".join(("request_id", "occurred_at", "requested_model", *COUNTS))
+AS_RECORDS = f"to book what another tool wrote, make `records` lines of it with {_FIELDS}"
 # Calls that the client runs, or that are billed by their tokens alone (OpenAI API reference, pricing of tools).
 _CALLS = ("_call", "web_search", "web_fetch", "server_tool_use")
 _UNBILLED_CALLS = frozenset(
@@ -62,8 +60,8 @@ def unknown_object(kind: str) -> RecordError:
 def unpriced_batch() -> RecordError:
     """Returns the refusal of what a batch job used, where its requests aren't told apart."""
     message = (
-        "batch: of this line of a batch job it can't be read which requests it is of: ingest the job's output file, "
-        "or book it by hand with service_tier 'batch'"
+        "batch: of this line of a batch job it can't be read which requests used what: ingest the job's output file "
+        f"where its lines have a response.body, else make `records` lines of it with service_tier 'batch', {_FIELDS}"
     )
     return RecordError("unpriced_service", message)
 

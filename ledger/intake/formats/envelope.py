@@ -4,7 +4,7 @@ The response may be of any API, or the list of the events of a stream of Anthrop
 the model, metadata and service tier it asked for are read; `project`, `tags` and `occurred_at` come before what the
 response says. Other keys are passed over, except the word of a proxy that it answered from its own cache. Lines of a
 batch job's output are envelopes too, whose response was served as batch; those of requests that failed are no requests
-to book.
+to book. A `custom_id` beside a response itself makes none of it.
 """
 
 from __future__ import annotations
@@ -52,14 +52,16 @@ def recognise(obj: JsonObject) -> bool:
 
 
 def is_batch_line(obj: JsonObject) -> bool:
-    """Tells whether a line is of a batch job's output or errors."""
+    """Tells whether a line is of a batch job's output: its answer is in `response.body`, or it has none."""
+    if "custom_id" not in obj:
+        return False
     response = obj.get("response")
-    answered = "response" in obj or "result" in obj or "error" in obj
-    return (
-        "custom_id" in obj
-        and answered
-        and ("request" not in obj or (isinstance(response, dict) and "body" in response))
-    )
+    if isinstance(response, dict):
+        if "body" in response:
+            return True
+        if "usage" in response or (response and "status_code" not in response):
+            return False
+    return "request" not in obj and not obj.keys().isdisjoint(("response", "result", "error"))
 
 
 def parse(obj: JsonObject) -> Parsed:

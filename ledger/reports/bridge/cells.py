@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 from ledger.book.rows import counts_by_meter
 from ledger.reports.spend import SpendRow
 from pricing.money import PICO_PER_NANO
-from pricing.rate_entry import RateEntry
+from pricing.rate_entry import STANDARD_SERVICE, RateEntry
 
 # Parts of a USD so small that a pico of any currency is a whole number of them at every conversion in use.
 Units: TypeAlias = int
@@ -24,10 +24,13 @@ ANY_TIER = ""
 
 
 class EntryRates(NamedTuple):
-    """A price entry, its rates in pico by meter at hand; of two entries `age` is greater for the later."""
+    """A price entry, its rates in pico by meter at hand.
+
+    Of two entries `age` is greater for the later; of one day for the standard service tier's, then for the list's.
+    """
 
     currency: str
-    age: tuple[datetime, str]
+    age: tuple[datetime, bool, bool, str]
     tiers: Mapping[str, tuple[int | None, ...]]
     storage_pico: int | None
 
@@ -40,7 +43,8 @@ class EntryRates(NamedTuple):
             )
             for tier in entry.tiers
         }  # fmt: skip
-        return cls(entry.currency, (entry.effective_from, entry.digest), tiers, entry.cache_storage_pico)
+        age = (entry.effective_from, entry.service == STANDARD_SERVICE, not entry.contract, entry.digest)
+        return cls(entry.currency, age, tiers, entry.cache_storage_pico)
 
 
 class Tokens(NamedTuple):
