@@ -71,6 +71,8 @@ def _card_file(card: CardShape, text: str, key: Key) -> CardFile:
     if card.currency == "USD" and card.conversion:
         raise key.sub("conversion").refused("a card in USD needs no conversion to USD; remove it")
     settlement = None if card.settlement is None else _settlement(card.settlement, key.sub("settlement"))
+    if settlement is not None and not any(model.price for model in card.model):
+        raise key.sub("settlement").refused("holds for the prices beside it; add [[model.price]] or remove it")
     models: dict[str, ModelRates] = {}
     for index, model in enumerate(card.model):
         place = key.sub(f"model[{index}]")

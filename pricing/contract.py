@@ -28,8 +28,8 @@ class Contract:
     factor: str | None
     meters: tuple[str, ...]
     tiers: tuple[PromptTier, ...]
-    source_url: str | None = None
-    checked_on: dt.date | None = None
+    source_url: str | None = field(default=None, compare=False)
+    checked_on: dt.date | None = field(default=None, compare=False)
     file: str = field(default="", compare=False)
     path: str = field(default="", compare=False)
 

@@ -116,7 +116,7 @@ class Resolver:
 
 def _check_options(options: RunOptions) -> None:
     """Refuses, with a LedgerError, options that no record could be kept with."""
-    limits = {"provider": MAX_NAME, "source": MAX_SOURCE, "project": MAX_NAME}
+    limits = {"provider": MAX_NAME, "source": MAX_SOURCE, "project": MAX_NAME, "service_tier": MAX_NAME}
     try:
         for name, limit in limits.items():
             value = getattr(options, name)

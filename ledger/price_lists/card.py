@@ -12,8 +12,8 @@ from ledger.errors import LedgerError
 from ledger.price_lists.prices import ListedModel, ListedPrice, PriceList
 from pricing.card_file import parse_card
 from pricing.errors import shown
-from pricing.money import format_nano
-from pricing.rate_entry import PromptTier
+from pricing.money import format_nano, format_pico
+from pricing.rate_entry import TIER_METERS, PromptTier
 
 _HEAD = (
     "Prices of {source}, in USD per 1M tokens: not the provider's own word, so that all are derived.",
@@ -48,7 +48,8 @@ def card_text(prices: PriceList, start: dt.date) -> str:
     card = parse_card(text, f"the card of {prices.provider}")
     for model in prices.models:
         rates = card.models.get(model.id)
-        if rates is None or [entry.tiers for entry in rates.entries] != [price.tiers for price in model.prices]:
+        listed = [(price.tiers, price.call_pico) for price in model.prices]
+        if rates is None or [(entry.tiers, entry.call_pico) for entry in rates.entries] != listed:
             raise LedgerError(
                 f"the card of {prices.source} would be read with other prices of {shown(model.id)} than the list has: "
                 "take other models with --model"
@@ -79,6 +80,8 @@ def _price(model: ListedModel, price: ListedPrice) -> Table:
     if model.checked_on is not None:
         table.add("checked_on", model.checked_on)
     table.add("derived", value=True)
+    if price.call_pico is not None:
+        table.add("per_call", tomlkit.string(format_pico(price.call_pico)).comment("a web search"))
     table.add("tiers", _array([_tier(tier) for tier in price.tiers]))
     return table
 
@@ -87,10 +90,10 @@ def _tier(tier: PromptTier) -> InlineTable:
     table = tomlkit.inline_table()
     if tier.up_to is not None:
         table.add("up_to", tomlkit.integer(f"{tier.up_to:_}"))
-    table.add("input", per_million(tier.input_pico))
-    if tier.cached_input_pico is not None:
-        table.add("cached_input", per_million(tier.cached_input_pico))
-    table.add("output", per_million(tier.output_pico))
+    for meter in TIER_METERS:
+        rate_pico = tier.rate_pico(meter)
+        if rate_pico is not None:
+            table.add(meter, per_million(rate_pico))
     return table
 
 

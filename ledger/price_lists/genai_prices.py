@@ -34,7 +34,13 @@ _TOKENS = 1_000_000
 
 # What each price is on a card. A name in no table is a price that usage may have and a card can't say: the model is
 # left out, unless it is 0.
-_METERS: Final[dict[str, Meter]] = {"input_mtok": "input", "cache_read_mtok": "cached_input", "output_mtok": "output"}
+_METERS: Final[dict[str, Meter]] = {
+    "input_mtok": "input",
+    "cache_read_mtok": "cached_input",
+    "output_mtok": "output",
+    "cache_write_mtok": "cache_write_5m",  # the default lifetime; a longer one has a price of its own
+    "cache_write_1h_mtok": "cache_write_1h",
+}
 # Tokens that are booked as a part of these meters: the model is left out where they have a price of their own.
 _PARTS: Final[dict[str, Meter]] = {
     "input_text_mtok": "input",
@@ -46,13 +52,23 @@ _PARTS: Final[dict[str, Meter]] = {
     "output_video_mtok": "output",
     "output_reasoning_mtok": "output",
     "output_text_reasoning_mtok": "output",
+    "cache_write_5m_mtok": "cache_write_5m",
+    "cache_text_write_mtok": "cache_write_5m",
+    "cache_text_write_5m_mtok": "cache_write_5m",
+    "cache_text_write_1h_mtok": "cache_write_1h",
+    "cache_image_write_mtok": "cache_write_5m",
+    "cache_image_write_5m_mtok": "cache_write_5m",
+    "cache_image_write_1h_mtok": "cache_write_1h",
 }
 # Usage that has these is refused by name when it is read.
 _REFUSED: Final = re.compile(
-    r"cache_write(_5m|_1h)?_mtok|cache_(text|audio|image|video)_write(_5m|_1h)?_mtok|cache_(audio|video)_read_mtok|"
+    r"cache_(audio|video)_(read|write(_5m|_1h)?)_mtok|"
     r"(input|output)_audio_mtok|input_video_mtok|output_citation_mtok|"
-    r"(web|storage|social)_searches_kcount|code_executions_kcount"
+    r"(storage|social)_searches_kcount|code_executions_kcount"
 )
+# Prices of 1,000 calls: usage says how many calls there were and not of which tool, so that a card has one of them.
+_CALLS: Final = re.compile(r"\w+_searches_kcount|code_executions_kcount")
+_SEARCHES: Final = "web_searches_kcount"
 # What a request may say that picks another price: one with another value than these is refused, a service tier when it
 # is priced, others when they are read.
 _PICKED_BY: Final = {"service_tier": ("default", "auto"), "processing": (), "speed": ()}
@@ -206,9 +222,10 @@ def _listed(model: _Model, url: str | None, start: dt.date) -> ListedModel:
     starts = {each.start_date for each in constraints if each.start_date}
     listed: list[ListedPrice] = []
     for day in sorted({start, *(each for each in starts if each > start)}):
-        tiers = _tiers(_in_force(prices, day), left_out)
-        if not listed or tiers != listed[-1].tiers:
-            listed.append(ListedPrice(day, tiers))
+        in_force = _in_force(prices, day)
+        price = ListedPrice(day, _tiers(in_force, left_out), _call_pico(in_force, left_out))
+        if not listed or price[1:] != listed[-1][1:]:
+            listed.append(price)
     return ListedModel(
         model.id,
         tuple(listed),
@@ -225,9 +242,11 @@ def _in_force(prices: Sequence[_Conditional], day: dt.date) -> _Prices:
 
 def _left_out_variants(model: _Model) -> set[str]:
     """Names the prices for requests of another kind; LeftOutError where usage doesn't say which it is of."""
-    left_out = set()
+    left_out: set[str] = set()
     for variant in model.price_variants or ():
-        if all(price is None or _REFUSED.fullmatch(name) for name, price in variant.prices.items()):
+        priced = {name for name, price in variant.prices.items() if price is not None and not _REFUSED.fullmatch(name)}
+        if priced <= {_SEARCHES}:
+            left_out |= priced
             continue
         refused = [
             f"{key} {value}" for key, value in variant.when.items() if value not in _PICKED_BY.get(key, (value,))
@@ -240,16 +259,35 @@ def _left_out_variants(model: _Model) -> set[str]:
 
 def _tiers(prices: Mapping[str, _Price], left_out: set[str]) -> tuple[PromptTier, ...]:
     given = {name: price for name, price in prices.items() if price is not None}
-    meters = {_METERS[name]: _steps(price) for name, price in given.items() if name in _METERS}
+    meters = {}
+    for name in _METERS.keys() & given.keys():
+        try:
+            meters[_METERS[name]] = _steps(given[name])
+        except LeftOutError:
+            if not name.startswith("cache_write"):
+                raise
+            left_out.add(name)
     for name, price in given.items():
         if name in _PARTS:
             if _steps(price) != meters.get(_PARTS[name]):
                 raise LeftOutError(f"{name} beside {_PARTS[name]}")
+        elif name in _METERS or name == _SEARCHES or price == 0:
+            continue
         elif _REFUSED.fullmatch(name):
             left_out.add(name)
-        elif name not in _METERS and price != 0:
+        else:
             raise LeftOutError(name)
     return tiers_of(meters, left_out)
+
+
+def _call_pico(prices: Mapping[str, _Price], left_out: set[str]) -> int | None:
+    """Returns the price of a web search where no other call has one; else the prices of calls are left out."""
+    calls = {name: price for name, price in prices.items() if price and _CALLS.fullmatch(name)}
+    price = calls.get(_SEARCHES)
+    if len(calls) == 1 and isinstance(price, Decimal) and _SEARCHES not in left_out:
+        return rate_pico(price, 1_000)
+    left_out.update(calls)
+    return None
 
 
 def _steps(price: Decimal | _Tiered) -> Steps:

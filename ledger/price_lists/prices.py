@@ -13,7 +13,8 @@ from typing import Literal, NamedTuple, TypeAlias
 from pricing.money import INT64_MAX, PICO
 from pricing.rate_entry import PromptTier
 
-Meter: TypeAlias = Literal["input", "cached_input", "output"]
+Meter: TypeAlias = Literal["input", "cached_input", "output", "cache_write_5m", "cache_write_1h"]
+_OPTIONAL: tuple[Meter, ...] = ("cached_input", "cache_write_5m", "cache_write_1h")
 # The note of a cached rate that a card would refuse.
 CACHED_ABOVE_INPUT = "cached input above the input price"
 # Before the name of a price that usage doesn't tell: the card is right for the provider's plain endpoint alone.
@@ -38,10 +39,11 @@ Steps: TypeAlias = tuple[Step, ...]
 
 
 class ListedPrice(NamedTuple):
-    """A model's rates from a day on, until its next price."""
+    """A model's rates from a day on, until its next price; `call_pico` is that of a web search, None without one."""
 
     effective_from: dt.date
     tiers: tuple[PromptTier, ...]
+    call_pico: int | None = None
 
 
 @dataclass(frozen=True)
@@ -112,11 +114,13 @@ def tiers_of(meters: Mapping[Meter, Steps], left_out: set[str]) -> tuple[PromptT
 
 def _tier(meters: Mapping[Meter, Steps], up_to: int | None, left_out: set[str]) -> PromptTier:
     input_pico, output_pico = _rate(meters["input"], up_to), _rate(meters["output"], up_to)
-    cached_pico = _rate(meters["cached_input"], up_to) if "cached_input" in meters else None
+    cached_pico, write_5m_pico, write_1h_pico = (
+        _rate(meters[meter], up_to) if meter in meters else None for meter in _OPTIONAL
+    )
     if cached_pico is not None and cached_pico > input_pico:
         left_out.add(CACHED_ABOVE_INPUT)
         cached_pico = None
-    return PromptTier(up_to, input_pico, cached_pico, output_pico)
+    return PromptTier(up_to, input_pico, cached_pico, output_pico, None, write_5m_pico, write_1h_pico)
 
 
 def _rate(steps: Iterable[Step], up_to: int | None) -> int:

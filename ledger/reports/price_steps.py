@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
 from ledger.book.prices.pinned import read_usd_rates
+from ledger.book.rows import OPTIONAL_COUNTS, Facts
 from ledger.reports.selection import Selection
 from ledger.reports.sums import narrowed
 from ledger.store.expressions import joined, literal_int, terms_of
@@ -55,7 +56,8 @@ def read_over_steps(
 ) -> Iterator[OverStep]:
     """Sums the requests just over a step, of a month's own usage and the selection's projects and models.
 
-    Of what was taken back in the month nothing is left. All charges of the ledger are looked at: roll-ups are much
+    Of what was taken back in the month nothing is left. Those that wrote to the cache or called tools are left out: a
+    shorter prompt doesn't say what it would have written. All charges of the ledger are looked at: roll-ups are much
     faster.
     """
     usage, halves = usage_records, connection.dialect.name == "sqlite"
@@ -75,6 +77,7 @@ def read_over_steps(
         select(*group, *(func.sum(term) for measure in measures for term in terms_of(measure, halves=halves)))
         .join_from(charges, usage, usage.c.id == charges.c.usage_record_id)
         .where(charges.c.posted_month == month, charges.c.occurred_month == month, just_over)
+        .where(*(usage.c[name].is_(None) for name in Facts._fields[OPTIONAL_COUNTS]))
         .where(narrowed(selection, charges.c.project, charges.c.billed_model))
         .group_by(*group)
     )

@@ -73,7 +73,9 @@ def _storage_nano(sums: Sums, booked: RateEntry, entry: RateEntry) -> tuple[int,
 
 def _request_nano(key: Key, sums: Sums, booked: RateEntry, entry: RateEntry) -> tuple[int, int, int, int] | None:
     tier = next((tier for tier in entry.tiers if tier.label == key.tier), None)
-    if tier is None or not _takes_all(booked, entry):
+    # Tokens written to the cache and calls are few: request by request does for them.
+    few = sums.cache_write_5m_tokens or sums.cache_write_1h_tokens or sums.calls
+    if tier is None or few or not _takes_all(booked, entry):
         return None
     input_nano, output_nano = _whole_nano(tier.input_pico), _whole_nano(tier.output_pico)
     cached_nano = _whole_nano(tier.cached_input_pico)

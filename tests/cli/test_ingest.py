@@ -285,6 +285,8 @@ def test_a_tolerance_that_is_none_is_refused(cli: Cli, tmp_path: Path, tolerated
         (["--source", "s" * 65], "at most 64 are kept"),
         (["--project", " "], "project ' ' is blank"),
         (["--source", ""], "source '' is blank"),
+        (["--service-tier", ""], "service_tier '' is blank"),
+        (["--service-tier", "two words"], "isn't a word such as 'default' or 'flex'"),
         (["--provider", "nobody"], "provider 'nobody' has no rate card"),
         (["--input-format", "xml"], "'xml' is not one of"),
     ],

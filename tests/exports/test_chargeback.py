@@ -211,7 +211,7 @@ def test_by_a_tag_it_is_the_tags_value(db_cli: Cli) -> None:
 def test_other_ways_are_refused(db_cli: Cli, options: list[str]) -> None:
     outcome = db_cli("export", "chargeback", "--month", MARCH, *options)
     assert (outcome.exit_code, outcome.stdout, outcome.stderr.count("Error")) == (2, "", 1)
-    assert outcome.stderr.endswith(", else project\n")
+    assert outcome.stderr.endswith(", else one of project, service_tier\n")
 
 
 @pytest.mark.parametrize("options", [[], ["--month", "2026-13"], ["--month", ""]], ids=str)

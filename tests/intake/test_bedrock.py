@@ -72,15 +72,7 @@ def test_a_prompt_routers_choice_is_the_model() -> None:
     [
         ({"totalTokens": 70}, "total_mismatch", "70"),  # as if cached tokens were inside of the input
         ({"totalTokens": 131}, "total_mismatch", "131"),
-        ({"cacheWriteInputTokens": 7, "totalTokens": 137}, "cache_write_tokens", "cache_write_tokens 7"),
-        (
-            {
-                "cacheWriteInputTokens": 7,
-                "cacheDetails": [{"ttl": "1h", "inputTokens": 3}, {"ttl": "5m", "inputTokens": 4}],
-            },
-            "cache_write_tokens",
-            "cache_write_tokens 7",
-        ),
+        ({"cacheWriteInputTokens": 7, "totalTokens": 130}, "total_mismatch", "137"),
         (
             {"cacheWriteInputTokens": 7, "cacheDetails": [{"ttl": "1h", "inputTokens": 3}]},
             "count_mismatch",
@@ -97,6 +89,23 @@ def test_what_no_card_prices_and_what_contradicts_is_refused(changes: dict[str, 
     for whole in (asked(used(**changes)), asked(streamed(usage=used(**changes)["usage"]))):
         found = only_rejection(parse_object(whole))
         assert (found.reason, said in found.message) == (reason, True), found.message
+
+
+@pytest.mark.parametrize(
+    ("details", "written"),
+    [
+        ({}, (7, 0)),  # 5 minutes are the default
+        ({"cacheDetails": [{"ttl": "1h", "inputTokens": 3}, {"ttl": "5m", "inputTokens": 4}]}, (4, 3)),
+        ({"cacheDetails": [{"ttl": "1h", "inputTokens": 7}]}, (0, 7)),
+    ],
+)
+def test_tokens_written_to_the_cache_are_beside_the_input(details: dict[str, Any], written: tuple[int, int]) -> None:
+    changes = {"cacheWriteInputTokens": 7, "totalTokens": 137} | details
+    for whole in (asked(used(**changes)), asked(streamed(usage=used(**changes)["usage"]))):
+        tokens = only_record(parse_object(whole)).usage
+        assert tokens is not None
+        assert (tokens.input_tokens, tokens.cached_input_tokens, tokens.output_tokens) == (40 + 60 + 7, 60, 30)
+        assert (tokens.cache_write_5m_tokens, tokens.cache_write_1h_tokens) == written
 
 
 def test_cached_tokens_may_be_said_twice() -> None:

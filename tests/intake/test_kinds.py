@@ -110,6 +110,14 @@ def test_lines_of_a_batch_jobs_output_were_served_as_batch(line: dict[str, Any])
         assert (found.service_tier, found.request_id, found.usage is not None) == ("batch", body["id"], True)
 
 
+def test_what_stands_beside_the_body_of_a_batch_line_is_no_other_request() -> None:
+    answer = {"status_code": 200, "body": chat(), "service_tier": "flex"}
+    assert only_record(parse_object({"custom_id": "c", "response": answer})).service_tier == "flex"
+    counted = answer | {"usage": {"prompt_tokens": 999}}
+    found = only_rejection(parse_object({"custom_id": "c", "response": counted}))
+    assert (found.reason, "beside the body" in found.message) == ("unknown_usage", True)
+
+
 def test_another_service_tier_that_a_batch_line_states_holds() -> None:
     line = {"custom_id": "c", "response": {"body": response(service_tier="flex")}}
     assert only_record(parse_object(line)).service_tier == "flex"

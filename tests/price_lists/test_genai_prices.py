@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import genai_prices
 import pytest
@@ -25,6 +25,7 @@ from pricing import RateCard, TokenUsage, price_usage
 from pricing.card_file import parse_card
 from pricing.catalog import merge_cards
 from pricing.errors import MissingRate
+from pricing.rate_entry import PromptTier
 
 START = dt.date(2020, 1, 1)
 LATER = dt.datetime(2026, 7, 1, tzinfo=dt.UTC)
@@ -43,17 +44,39 @@ def cards() -> list[tuple[PriceList, RateCard]]:
     return [(prices, card_of(prices)) for prices in lists]
 
 
-def cost(card: RateCard, model: str, at: dt.datetime, *counts: int) -> Decimal:
+class Counts(NamedTuple):
+    input: int
+    cached: int = 0
+    output: int = 0
+    written_5m: int = 0
+    written_1h: int = 0
+    searches: int = 0
+
+
+def peer_usage(counts: Counts) -> genai_prices.Usage:
+    """In the peer's usage all written tokens are told, and those for an hour again."""
+    parts = {"cache_read_tokens": counts.cached, "output_tokens": counts.output, "web_searches": counts.searches}
+    if counts.written_5m or counts.written_1h:
+        written = counts.written_5m + counts.written_1h
+        parts |= {"cache_write_tokens": written, "cache_write_1h_tokens": counts.written_1h}
+    return genai_prices.Usage(input_tokens=counts.input, **parts)
+
+
+def cost(card: RateCard, model: str, at: dt.datetime, counts: Counts) -> Decimal:
     """USD, exact, before a line is rounded to nano."""
-    charge = price_usage(TokenUsage(*counts), card=card, model=model, at=at)
+    whole, cached, output, *others = counts
+    charge = price_usage(TokenUsage(whole, cached, output, 0, *others), card=card, model=model, at=at)
     return Decimal(sum(line.tokens * line.rate_pico for line in charge.lines)).scaleb(-12)
 
 
-def grid(price: ListedPrice) -> Iterator[tuple[int, int, int]]:
-    """Input, cached and output tokens, on both sides of each bound."""
+def grid(price: ListedPrice) -> Iterator[Counts]:
+    """Counts on both sides of each bound: read from cache, written to it, both, and with searches."""
     bounds = [tier.up_to for tier in price.tiers if tier.up_to is not None]
     for tokens in sorted({0, 1, 999, *(bound + step for bound in bounds for step in (-1, 0, 1))}):
-        yield from ((tokens, cached, 777) for cached in {0, tokens // 3, tokens})
+        third = tokens // 3
+        yield from (Counts(tokens, cached, 777) for cached in {0, third, tokens})
+        yield from (Counts(tokens, 0, 777, tokens), Counts(tokens, 0, 777, 0, tokens))
+        yield from (Counts(tokens, third, 777, third, third), Counts(tokens, 0, 777, 0, 0, 3))
 
 
 def matched(name: str, provider: str) -> str | None:
@@ -80,22 +103,25 @@ def test_each_model_costs_what_calc_price_says_or_is_refused() -> None:
             counts["with tiers"] += any(len(price.tiers) > 1 for price in model.prices)
             for price in model.prices if name else ():
                 at = dt.datetime.combine(price.effective_from, dt.time(), dt.UTC)
-                for tokens, cached, output in grid(price):
-                    usage = genai_prices.Usage(input_tokens=tokens, cache_read_tokens=cached, output_tokens=output)
-                    said = genai_prices.calc_price(usage, name or "", provider_id=provider, genai_request_timestamp=at)
+                for used in grid(price):
+                    kind = next((each for each in Counts._fields[3:] if getattr(used, each)), "plain")
                     try:
-                        ours = cost(card, model.id, at, tokens, cached, output)
+                        ours = cost(card, model.id, at, used)
                     except MissingRate:
-                        assert cached
-                        counts["no cached rate"] += 1
+                        assert any(used[1:2] + used[3:])
+                        counts[f"no {kind} rate"] += 1
                         continue
-                    assert ours == said.total_price, (provider, model.id, at, tokens, cached, output)
-                    counts["equal"] += 1
+                    said = genai_prices.calc_price(
+                        peer_usage(used), name or "", provider_id=provider, genai_request_timestamp=at
+                    )
+                    assert ours == said.total_price, (provider, model.id, at, used)
+                    counts[f"{kind} equal"] += 1
         counts["left out"] += sum(map(len, prices.skipped.values()))
     assert counts["models"] >= 1_500, counts
     assert counts["with tiers"] >= 100, counts
     assert counts["models"] + counts["by no name"] + counts["left out"] == sum(len(each.models) for each in providers)
-    assert counts["equal"] > 2 * counts["no cached rate"], counts
+    assert counts["plain equal"] > 2 * counts["no plain rate"], counts
+    assert all(counts[f"{kind} equal"] >= 150 for kind in Counts._fields[3:]), counts
 
 
 def test_an_alias_means_what_calc_price_takes_it_for() -> None:
@@ -143,26 +169,29 @@ STEPS = st.builds(
 @settings(max_examples=200)
 @given(
     rates=st.fixed_dictionaries(
-        {"input_mtok": RATES | STEPS, "output_mtok": RATES | STEPS, "cache_read_mtok": RATES | STEPS}
+        dict.fromkeys(
+            ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok"), RATES | STEPS
+        )
     ),
     tokens=st.sampled_from([0, 1, 2, 5, 6, 31_999, 32_000, 32_001, 200_000, 200_001, 10**9]),
-    part=st.integers(0, 4),
+    parts=st.tuples(st.integers(0, 2), st.integers(0, 1), st.integers(0, 1)),
     output=st.integers(0, 10**9),
 )
-def test_joined_tiers_cost_what_each_meters_own_do(rates: dict[str, Any], tokens: int, part: int, output: int) -> None:
+def test_joined_tiers_cost_what_each_meters_own_do(
+    rates: dict[str, Any], tokens: int, parts: tuple[int, ...], output: int
+) -> None:
     def plain(price: Any) -> Any:
         if isinstance(price, Decimal):
             return float(price)
         return {"base": plain(price.base), "tiers": [{"start": t.start, "price": plain(t.price)} for t in price.tiers]}
 
-    cached = tokens * part // 4
+    counts = Counts(tokens, tokens * parts[0] // 4, output, *(tokens * part // 4 for part in parts[1:]))
     card = card_of(one_model({name: plain(price) for name, price in rates.items()}))
-    usage = genai_prices.Usage(input_tokens=tokens, cache_read_tokens=cached, output_tokens=output)
-    said = ModelPrice(**rates).calc_price(usage)["total_price"]
+    said = ModelPrice(**rates).calc_price(peer_usage(counts))["total_price"]
     try:
-        assert cost(card, "m", LATER, tokens, cached, output) == said
+        assert cost(card, "m", LATER, counts) == said
     except MissingRate:
-        assert cached  # its rate is above that of input there
+        assert counts.cached  # its rate is above that of input there
 
 
 def one_model(prices: Any, **more: Any) -> PriceList:
@@ -176,6 +205,53 @@ def test_a_cached_rate_above_the_input_rate_is_left_out_of_its_tier_alone() -> N
     [model] = one_model({"input_mtok": tiers, "cache_read_mtok": 2, "output_mtok": 8}).models
     assert [(tier.up_to, tier.cached_input_pico) for tier in model.prices[0].tiers] == [(100, 2_000_000), (None, None)]
     assert model.left_out == ("cached input above the input price",)
+
+
+def test_written_rates_and_the_price_of_a_search_are_written() -> None:
+    written = {"cache_write_mtok": 1.25, "cache_write_1h_mtok": 2, "web_searches_kcount": 10}
+    text = card_text(one_model({**PLAIN, **written}), START)
+    assert 'per_call = "0.01" # a web search\n' in text
+    assert '{input = "1", output = "2", cache_write_5m = "1.25", cache_write_1h = "2"}' in text
+
+
+@pytest.mark.parametrize(
+    ("prices", "call_pico", "left_out"),
+    [
+        ({"web_searches_kcount": 2.5}, 2_500_000_000, ()),
+        ({"web_searches_kcount": 10, "storage_searches_kcount": 0}, 10_000_000_000, ()),
+        ({"web_searches_kcount": 0}, None, ()),
+        ({"storage_searches_kcount": 2.5}, None, ("storage_searches_kcount",)),
+        (
+            {"web_searches_kcount": 10, "code_executions_kcount": 1},
+            None,
+            ("code_executions_kcount", "web_searches_kcount"),
+        ),
+        ({"web_searches_kcount": {"base": 1, "tiers": [{"start": 9, "price": 2}]}}, None, ("web_searches_kcount",)),
+    ],
+)
+def test_a_call_has_a_price_where_it_is_that_of_a_web_search(
+    prices: dict[str, Any], call_pico: int | None, left_out: tuple[str, ...]
+) -> None:
+    [model] = one_model({**PLAIN, **prices}).models
+    assert (model.prices[0].call_pico, model.left_out) == (call_pico, left_out)
+
+
+def test_what_a_card_can_not_say_of_a_search_or_of_written_cache_leaves_the_rest() -> None:
+    fast = [{"when": {"search_type": "pro"}, "prices": {"web_searches_kcount": 22}}]
+    prices = {**PLAIN, "web_searches_kcount": 10, "cache_write_mtok": 0.1234567, "cache_write_1h_mtok": 2}
+    [model] = one_model(prices, price_variants=fast).models
+    assert model.left_out == ("cache_write_mtok", "web_searches_kcount")
+    [price] = model.prices
+    assert (price.call_pico, price.tiers) == (None, (PromptTier(None, 10**6, None, 2 * 10**6, None, None, 2 * 10**6),))
+
+
+def test_another_price_of_a_call_is_another_price() -> None:
+    dated = [
+        {"prices": {**PLAIN, "web_searches_kcount": 10}},
+        {"constraint": {"start_date": "2026-03-01"}, "prices": {**PLAIN, "web_searches_kcount": 14}},
+    ]
+    [model] = one_model(dated).models
+    assert [price.call_pico for price in model.prices] == [10_000_000_000, 14_000_000_000]
 
 
 # --- dates ----------------------------------------------------------------------------------------------------------
@@ -234,6 +310,7 @@ NIGHT = {"start_time": "16:30:00Z", "end_time": "00:30:00Z"}
         ({"input_mtok": -1, "output_mtok": 1}, {}, "a price that isn't an amount of 0 or more"),
         ({"input_mtok": 1e30, "output_mtok": 1}, {}, "a price past the largest rate"),
         ({"input_mtok": {"base": 1, "tiers": [{"start": 0, "price": 2}]}, "output_mtok": 1}, {}, "a tier that begins"),
+        ({**PLAIN, "cache_text_write_mtok": 3}, {}, "cache_text_write_mtok beside cache_write_5m"),
         (PLAIN, {"price_variants": [{"when": {"route": "eu"}, "prices": PLAIN}]}, "prices by route"),
         (PLAIN, {"price_variants": [{"when": {"service_tier": "default"}, "prices": PLAIN}]}, "prices by service_tier"),
         (PLAIN, {"id": "m m"}, "an id with blanks"),
@@ -249,17 +326,23 @@ def test_a_model_that_would_be_booked_wrongly_is_left_out(prices: Any, more: dic
 
 
 def test_prices_of_usage_that_is_refused_are_left_out_by_name() -> None:
-    refused = {"cache_write_mtok": 1, "cache_write_1h_mtok": 2, "input_audio_mtok": 9, "web_searches_kcount": 10}
+    refused = {
+        "cache_audio_write_mtok": 1,
+        "input_audio_mtok": 9,
+        "web_searches_kcount": 9,
+        "storage_searches_kcount": 2,
+    }
     same = {"input_image_mtok": 1, "output_reasoning_mtok": 2, "requests_kcount": 0}
     variants = [
         {"when": {"processing": "batch"}, "prices": {"input_mtok": 0.5}},
         {"when": {"service_tier": "default"}, "prices": {}},
-        {"when": {"route": "eu"}, "prices": {"web_searches_kcount": 20}},
+        {"when": {"route": "eu"}, "prices": {"input_audio_mtok": 20}},
     ]
     [model] = one_model({**PLAIN, **refused, **same}, price_variants=variants).models
     assert model.left_out == tuple(sorted([*refused, "processing batch"]))
     text = card_text(one_model({**PLAIN, **refused}), START)
-    assert "# left out: cache_write_1h_mtok, cache_write_mtok, input_audio_mtok, web_searches_kcount\n" in text
+    said = "cache_audio_write_mtok, input_audio_mtok, storage_searches_kcount, web_searches_kcount"
+    assert f"# left out: {said}\n" in text
 
 
 # --- names ----------------------------------------------------------------------------------------------------------

@@ -74,6 +74,71 @@ def test_prices_by_length_become_tiers(entry: dict[str, Any], expected: Rows) ->
     assert rows_of(model) == expected
 
 
+LONGER, SHORT = RANGES
+WRITE, WRITE_1H = "cache_creation_input_token_cost", "cache_creation_input_token_cost_above_1hr"
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected", "left_out"),
+    [
+        ({WRITE: 1.25e-06, WRITE_1H: 2e-06}, [(1_250_000, 2_000_000)], ()),
+        ({WRITE: 1.25e-06, f"{WRITE}_above_12hr": 3e-06}, [(1_250_000, None)], (f"{WRITE}_above_12hr",)),
+        (
+            {
+                WRITE: 1e-06,
+                f"{WRITE}_above_200k_tokens": 2e-06,
+                WRITE_1H: 3e-06,
+                f"{WRITE_1H}_above_200k_tokens": 4e-06,
+            },
+            [(1_000_000, 3_000_000), (2_000_000, 4_000_000)],
+            (),
+        ),
+        # a price of long prompts alone says nothing of the others; 0 is there too where the map knows none
+        ({f"{WRITE}_above_200k_tokens": 2e-06}, [(None, None)], (WRITE,)),
+        ({WRITE: 0.0}, [(None, None)], ()),
+        ({WRITE: 1e-06, "tiered_pricing": [SHORT, LONGER]}, [(None, None), (None, None)], (WRITE,)),
+        (
+            {"tiered_pricing": [SHORT | {WRITE: 1e-06}, LONGER | {WRITE: 2e-06}]},
+            [(1_000_000, None), (2_000_000, None)],
+            (),
+        ),
+        ({"tiered_pricing": [SHORT | {WRITE: 2e-06}, LONGER]}, [(None, None), (None, None)], (WRITE,)),
+    ],
+    ids=str,
+)
+def test_written_rates_are_those_of_5_minutes_and_of_an_hour(
+    entry: dict[str, Any], expected: list[tuple[int | None, int | None]], left_out: tuple[str, ...]
+) -> None:
+    [model] = listed(**({} if "tiered_pricing" in entry else PLAIN), **entry).models
+    assert [(tier.cache_write_5m_pico, tier.cache_write_1h_pico) for tier in model.prices[0].tiers] == expected
+    assert model.left_out == left_out
+
+
+SEARCHES = "search_context_cost_per_query"
+
+
+@pytest.mark.parametrize(
+    ("entry", "call_pico", "left_out"),
+    [
+        ({SEARCHES: {"search_context_size_low": 0.01, "search_context_size_high": 0.01}}, 10_000_000_000, ()),
+        ({SEARCHES: {"search_context_size_low": 0.01, "search_context_size_high": 0.02}}, None, (SEARCHES,)),
+        ({SEARCHES: {"search_context_size_low": 0}}, None, ()),
+        ({SEARCHES: 0.01}, None, (SEARCHES,)),
+        (
+            {SEARCHES: {"search_context_size_low": 0.01}, "file_search_cost_per_1k_calls": 2.5},
+            None,
+            ("file_search_cost_per_1k_calls", SEARCHES),
+        ),
+    ],
+    ids=str,
+)
+def test_a_call_has_a_price_where_each_web_search_has_the_same(
+    entry: dict[str, Any], call_pico: int | None, left_out: tuple[str, ...]
+) -> None:
+    [model] = listed(**PLAIN, **entry).models
+    assert (model.prices[0].call_pico, model.left_out) == (call_pico, left_out)
+
+
 PER_HOUR = {"windows": [{"hours_utc": "00:00-01:00"}], "input_cost_per_token": 1e-07}
 
 
@@ -122,7 +187,6 @@ def test_prices_of_usage_that_is_refused_are_left_out_by_name() -> None:
     refused = {
         "cache_creation_input_token_cost_above_1hr_above_200k_tokens": 1e-06,
         "input_cost_per_audio_token": 1e-06,
-        "search_context_cost_per_query": {"search_context_size_low": 0.005},
         "input_cost_per_token_batches": 5e-07,
         "input_cost_per_token_above_200k_tokens_priority": 5e-06,
         "regional_processing_uplift_multiplier_eu": 1.1,
@@ -139,7 +203,6 @@ def test_prices_of_usage_that_is_refused_are_left_out_by_name() -> None:
         "another endpoint's regional_processing_uplift_multiplier_eu",
         "cache_creation_input_token_cost_above_1hr",
         "input_cost_per_audio_token",
-        "search_context_cost_per_query",
         "service tier batches",
         "service tier priority",
     )

@@ -179,6 +179,7 @@ def test_a_later_file_with_the_name_replaces_its_terms() -> None:
     current = card(TERMS)
     assert changed_entries(current, card_file(text)) == ["ark/contract/acme"]
     assert changed_entries(current, card_file(ARK + TERMS)) == []
+    assert changed_entries(current, card_file(ARK + TERMS + "checked_on = 2026-05-01\n")) == []
     assert changed_entries(card(), card_file(text)) == []
     merged = merge_cards([card_file(CARD + TERMS), card_file(text)])["ark"]
     assert merged.entry_at("m", day("2026-04-01")).tiers[0].input_pico == 3_200_000

@@ -147,6 +147,12 @@ def test_a_card_may_hold_aliases_alone() -> None:
     assert parse_card(text, "rates.toml").models["seed"].entries == ()
 
 
+def test_a_settlement_is_of_prices() -> None:
+    alone = 'provider = "p"\ncurrency = "USD"\n[settlement]\nquantum = "1"\nmode = "ceil"\n'
+    with pytest.raises(RateCardError, match=r"settlement: holds for the prices beside it; add \[\[model.price\]\]"):
+        parse_card(alone, "rates.toml")
+
+
 def test_a_settlement_says_quantum_mode_and_minimum() -> None:
     file = parse_card(changed('mode = "ceil"', 'mode = "half_up"\nminimum = "0.5"'), "rates.toml")
     assert file.settlement == Settlement(NANO // 10_000, "half_up", NANO // 2)

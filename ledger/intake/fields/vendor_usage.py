@@ -12,7 +12,7 @@ from ledger.intake.fields.record import RecordError
 from ledger.intake.fields.usage import Reported, count_mismatch, leaves, shown_name, unknown_usage
 from ledger.intake.fields.values import is_nothing, read_count
 from pricing.errors import described
-from pricing.usage import TokenUsage, check_unpriced_tokens
+from pricing.usage import TokenUsage
 
 Counts = Counter[str]
 """Counts by name, 0 for one that isn't stated."""
@@ -84,9 +84,9 @@ class VendorUsage:
 def tokens_of(
     *, uncached: int, cached: int, output: int, reasoning: int = 0, cache_write_5m: int = 0, cache_write_1h: int = 0
 ) -> TokenUsage:
-    """Adds up parts that are counted apart; `reasoning` is a part of the output. No card prices cache writes."""
-    check_unpriced_tokens(cache_write_tokens=cache_write_5m + cache_write_1h)
-    return TokenUsage(uncached + cached + cache_write_5m + cache_write_1h, cached, output, reasoning)
+    """Adds up parts that are counted apart; `reasoning` is a part of the output."""
+    whole = uncached + cached + cache_write_5m + cache_write_1h
+    return TokenUsage(whole, cached, output, reasoning, cache_write_5m, cache_write_1h)
 
 
 def cache_writes(counts: Counts, whole: str, five_minutes: str, one_hour: str) -> dict[str, int]:

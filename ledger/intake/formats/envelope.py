@@ -96,7 +96,8 @@ def _read(obj: JsonObject) -> Parsed:
     usage = obj.get("usage")
     if holds_counts(usage) and usage != response.get("usage"):
         raise unknown_usage("usage beside the response", usage)
-    service_tier = found.service_tier or _asked_tier(request, obj)
+    beside = _part(obj, "response") if of_batch and "result" not in obj else {}
+    service_tier = found.service_tier or _asked_tier(request, obj, beside)
     if of_batch and service_tier in (None, *STANDARD_NAMES):
         service_tier = BATCH
     return replace(
@@ -115,6 +116,9 @@ def _batch_answer(obj: JsonObject) -> JsonObject | None:
         return _anthropic_answer(_part(obj, "result"))
     response = _part(obj, "response")
     body = _part(response, "body")
+    beside = response.get("usage")
+    if holds_counts(beside) and beside != body.get("usage"):
+        raise unknown_usage("usage beside the body", beside)
     code = response.get("status_code")
     failed = obj.get("error") or body.get("error") or (type(code) is int and code >= HTTPStatus.BAD_REQUEST)
     return None if failed and not holds_counts(body.get("usage")) else body

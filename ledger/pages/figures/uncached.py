@@ -9,12 +9,14 @@ from datetime import timedelta
 from fractions import Fraction
 from typing import TypeAlias
 
+from ledger.book.rows import counts_by_meter
 from ledger.pages.figures.month_spend import MonthSpend, read_month_before, read_month_spend
 from ledger.pages.figures.values import Lever
 from ledger.reports.snapshot import Snapshot
 from ledger.reports.tally import saving_pico
 from ledger.values.calendar import day_start
 from ledger.values.spend import Convertible
+from pricing.charge import METERS
 from pricing.money import PICO_PER_NANO, round_usd
 
 # Of fewer requests a share says nothing, and a share no further below another one is as good.
@@ -23,12 +25,17 @@ LEAST_GAP = Fraction(1, 10)
 # The weeks of a month begin on these days, the last one goes up to its end.
 WEEKS = (1, 8, 15, 22)
 
+INPUT = METERS.index("input")
+
 Cell: TypeAlias = tuple[str, str]
 
 
 @dataclass(slots=True)
 class _Input:
-    """The input of a project and model; `uncached_pico` is what its uncached tokens cost more than cached ones."""
+    """The input of a project and model; `uncached_pico` is what its uncached tokens cost more than cached ones.
+
+    Tokens written to the cache are neither.
+    """
 
     requests: int = 0
     tokens: int = 0
@@ -100,5 +107,5 @@ def _inputs(month: MonthSpend) -> Mapping[Cell, _Input]:
         own.tokens += sums.input_tokens
         own.cached_tokens += sums.cached_input_tokens
         dearer_pico = saving_pico(month.spend.rate_entries, row.rate_entry_id, row.tier)
-        own.uncached_pico[row.per_usd_nano] += (sums.input_tokens - sums.cached_input_tokens) * dearer_pico
+        own.uncached_pico[row.per_usd_nano] += counts_by_meter(sums, 0)[INPUT] * dearer_pico
     return found
