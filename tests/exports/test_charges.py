@@ -35,7 +35,7 @@ NAMES = [column.name for column in COLUMNS]
 SPEC_COLUMNS = (
     "line_id, posted_seq, posted_month, occurred_month, occurred_at, source, request_id, kind, status, "
     "requested_model, reported_model, billed_model, model_differs, project, tags, meter, tokens, hours, tier, rate, "
-    "currency, amount, per_usd, usd, rate_entry, charge_class, corrects_line_id, batch"
+    "currency, amount, per_usd, usd, rate_entry, charge_class, corrects_line_id, batch, service_tier, list_rate"
 )
 
 
@@ -114,6 +114,8 @@ def test_one_line_for_each_meter_with_tokens(db_url: str) -> None:
         "charge_class": "charge",
         "corrects_line_id": "",
         "batch": "1",
+        "service_tier": "default",
+        "list_rate": "48",
     }
     shown = ("line_id", "meter", "tokens", "rate", "amount")
     assert tuple(cached[name] for name in shown) == ("1-cached_input", "cached_input", "10000", "6.4", "0.064")

@@ -25,7 +25,6 @@ from pricing.rate_entry import RateEntry
 from pricing.usage import TokenUsage
 
 CODE, PRO, LITE, MINI = (f"doubao-seed-2.0-{name}" for name in ("code", "pro", "lite", "mini"))
-MEASURES = [column.name for column in models.rollup_days.c][2:-1]
 QUARTER = timedelta(minutes=15)
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -253,5 +252,5 @@ def tags_json(tags: Mapping[str, str]) -> str:
 
 
 def _summed(all_: list[Priced]) -> dict[str, object]:
-    sums: dict[str, object] = {name: sum(one.measures[name] for one in all_) for name in MEASURES}
+    sums: dict[str, object] = {name: sum(one.measures.get(name, 0) for one in all_) for name in models.MEASURES}
     return sums | {"last_occurred_at": max(one.booked.at for one in all_)}
