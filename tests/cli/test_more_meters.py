@@ -220,6 +220,25 @@ def test_contracts_cover_calls_and_list_prices_count_written_tokens(claude: Cli,
     claude("verify").ok()
 
 
+def test_anthropics_own_usage_is_priced_whole(claude: Cli) -> None:
+    """Read, written and searched: 40 + 300 + 200 + 100 tokens in, 3 searches."""
+    counts = {
+        "input_tokens": 40,
+        "cache_read_input_tokens": 300,
+        "cache_creation_input_tokens": 300,
+        "cache_creation": {"ephemeral_5m_input_tokens": 200, "ephemeral_1h_input_tokens": 100},
+        "output_tokens": 50,
+        "server_tool_use": {"web_search_requests": 3},
+    }
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude", "stop_reason": "end_turn"}
+    line = {"request": {}, "response": message | {"usage": counts}, "occurred_at": f"{MARCH}-10T12:00:00Z"}
+    claude("ingest", "-", "--provider", "anthropic", stdin=lines([line])).ok()
+    expected = (40 * 4 + 300 * Decimal("0.4") + 200 * 5 + 100 * 8 + 50 * 20) / MILLION + 3 * Decimal("0.01")
+    assert usd(claude) == expected
+    assert claude("report", "--json").ok().json["total"]["input_tokens"] == 640
+    claude("verify").ok()
+
+
 def test_calls_of_tools_are_priced_where_the_card_prices_calls(claude: Cli) -> None:
     made = [used("a", input_tokens=10, tool_calls=2), used("b", model="plain", input_tokens=10, tool_calls=2)]
     outcome = claude("ingest", "-", "--json", stdin=lines(made))

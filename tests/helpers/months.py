@@ -125,4 +125,12 @@ ENTRIES: dict[int, RateEntry] = {
     4: replace(entry(PRO, Price()), provider="volcengine", currency="CNY"),
     5: replace(entry(LITE, Price(((1, 0, 7), (2, 1, 9)), storage=0)), currency="USD"),
     6: replace(entry(LITE, Price()), tiers=(PromptTier(32_000, 1_234, None, 5_678),), cache_storage_pico=None),
-}
+    7: replace(
+        entry(PRO, Price()), tiers=(PromptTier(32_000, 32_000, 6_400, 160_000, None, 40_000, 64_001),),
+        currency="USD", call_pico=10**10,
+    ),
+    8: replace(
+        entry(PRO, Price()), tiers=(PromptTier(32_000, 32_000, 6_400, 160_000, None, None, 70_001),),
+        currency="USD", call_pico=10**9, effective_from=datetime(2026, 3, 1, tzinfo=UTC),
+    ),
+}  # fmt: skip

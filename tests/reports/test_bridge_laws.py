@@ -169,12 +169,24 @@ def row(random: Random) -> SpendRow:
     tier = random.choice(priced.tiers)
     inputs, outputs = (random.choice([0, random.randint(1, most)]) for most in (10**6, 10**5))
     cached = 0 if tier.cached_input_pico is None else random.randint(0, inputs)
-    rates = tier.input_pico, tier.cached_input_pico or 0, tier.output_pico
-    # As lines rounded up to 10 nano each.
-    input_nano, cached_nano, output_nano = (
-        -(-count * rate // 10_000) * 10 for count, rate in zip((inputs - cached, cached, outputs), rates, strict=True)
+    written_5m = 0 if tier.cache_write_5m_pico is None else random.randint(0, inputs - cached)
+    written_1h = 0 if tier.cache_write_1h_pico is None else random.randint(0, inputs - cached - written_5m)
+    calls = 0 if priced.call_pico is None else random.choice([0, random.randint(1, 99)])
+    metered = (
+        (inputs - cached - written_5m - written_1h, tier.input_pico),
+        (cached, tier.cached_input_pico),
+        (outputs, tier.output_pico),
+        (written_5m, tier.cache_write_5m_pico),
+        (written_1h, tier.cache_write_1h_pico),
+        (calls, priced.call_pico),
     )
+    # As lines rounded up to 10 nano each.
+    input_nano, cached_nano, output_nano, *others = (-(-count * (rate or 0) // 10_000) * 10 for count, rate in metered)
     sums = charged(random.randint(1, 100), inputs, cached, outputs, (input_nano, cached_nano, output_nano))
+    sums = sums._replace(
+        amount_nano=sums.amount_nano + sum(others), cache_write_5m_tokens=written_5m,
+        cache_write_1h_tokens=written_1h, calls=calls,
+    )  # fmt: skip
     return SpendRow((*of, None), priced.currency, per_usd, number, tier.label, sums, None)
 
 
