@@ -113,7 +113,7 @@ def expected(book: Book, selection: Selection) -> dict[Any, Counter[str]]:
         key = (dimensions, priced.entry.currency, priced.booked.per_usd, priced.entry.key, priced.tier)
         total = sums.setdefault(key, Counter())
         for name in Sums._fields:
-            total[name] += priced.measures[name]
+            total[name] += priced.measures.get(name, 0)
     return sums
 
 
