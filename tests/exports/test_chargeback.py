@@ -335,7 +335,15 @@ AMOUNTS = st.tuples(
 @given(st.lists(AMOUNTS, max_size=20))
 def test_cents_add_up_whatever_is_owed(amounts: list[tuple[str, str, str, int | None, int]]) -> None:
     spend = [
-        SpendRow((name, class_, month), "CRD", per_usd, None, "none", Sums(0, 0, 0, 0, 0, 0, 0, 0, 0, nano), None)
+        SpendRow(
+            (name, class_, month),
+            "CRD",
+            per_usd,
+            None,
+            "none",
+            Sums(**dict.fromkeys(Sums._fields, 0) | {"amount_nano": nano}),
+            None,
+        )
         for name, class_, month, per_usd, nano in amounts
     ]
     found = Chargeback(MARCH, owed_by_name(spend, MARCH, None), None)

@@ -11,6 +11,7 @@ import pytest
 
 from pricing import AmountOverflow, InvalidUsage, MissingRate, TokenUsage, price_batch, price_usage
 from pricing.batch import BatchCharges
+from pricing.card_contracts import check_contracts
 from pricing.card_file import parse_card
 from pricing.catalog import merge_cards
 from pricing.charge import METERS, ChargeLine, price_entry
@@ -271,7 +272,7 @@ def test_each_new_rate_changes_the_digest(changed: dict[str, Any]) -> None:
 def test_what_is_no_rate_is_refused_at_its_place(old: str, new: str, words: str) -> None:
     assert TEXT.count(old) == 1
     with pytest.raises(RateCardError) as refused:
-        merge_cards([parse_card(TEXT.replace(old, new), "ark.toml")])
+        check_contracts(merge_cards([parse_card(TEXT.replace(old, new), "ark.toml")])["ark"])
     assert words in str(refused.value)
 
 
@@ -280,4 +281,4 @@ def test_a_contract_has_no_rate_that_its_list_lacks(meter: str) -> None:
     own = '[[contract]]\nname = "b"\neffective_from = 2026-03-01\nmodels = ["plain"]\n'
     own += f'tiers = [{{ input = "1", {meter} = "1", output = "1" }}]\n'
     with pytest.raises(RateCardError, match=rf"contract\[1\]\.tiers: have a {meter} rate where ark/plain/.* has none"):
-        merge_cards([parse_card(TEXT + own, "ark.toml")])
+        check_contracts(merge_cards([parse_card(TEXT + own, "ark.toml")])["ark"])
