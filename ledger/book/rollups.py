@@ -207,6 +207,8 @@ def _counted(column: Sequence[int | None]) -> npt.NDArray[np.int64]:
     """Returns a column of numbers, 0 where there is none."""
     import numpy as np
 
+    if not any(column):  # as nearly always
+        return np.zeros(len(column), dtype=np.int64)
     return np.array([number or 0 for number in column], dtype=np.int64)
 
 

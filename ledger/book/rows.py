@@ -155,17 +155,6 @@ def negated(charge: ChargeRow) -> ChargeRow:
     return ChargeRow._make((*charge[: AMOUNTS.start], *negative))
 
 
-def without_nothing(row: Sequence[Any], start: int) -> Sequence[Any]:
-    """Returns a row without the columns at its end, from `start` on, that are None: what digests cover of it.
-
-    A row with nothing in columns that its table got later is digested as before it had them.
-    """
-    end = len(row)
-    while end > start and row[end - 1] is None:
-        end -= 1
-    return row[:end]
-
-
 # Columns of many charges or records, in the order of ChargeRow or Facts: what bulk work is done on.
 Columns = Sequence[Sequence[Any]]
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from ledger.book.open_months import standing_closes
 from ledger.book.rows import ChargeRow
-from ledger.book.seals import charge_to_seal, read_sealed, sealed_conversions
+from ledger.book.seals import lines_to_seal, read_sealed, sealed_conversions
 from ledger.store.bulk import next_id
 from ledger.store.expressions import ROWS_AT_ONCE
 from ledger.store.tables import charges, closings
@@ -48,7 +48,7 @@ class RowsRead:
         with connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as result:
             for page in result.partitions():
                 rows = [ChargeRow(*row) for row in page]
-                self._digest.update(encode_lines(list(map(charge_to_seal, rows))))
+                self._digest.update(lines_to_seal(rows))
                 self._count += len(rows)
                 self._pinned.update(row.conversion_id for row in rows)
                 for row in rows:
