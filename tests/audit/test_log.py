@@ -96,7 +96,7 @@ def test_a_reader_may_have_any_name(db_cli: Cli) -> None:
 # --- what -----------------------------------------------------------------------------------------------------------
 
 
-PRICES = sum(len(rates.entries) for card in load_rate_cards().values() for rates in card.models.values())
+PRICES = sum(len(list(card.entries())) for card in load_rate_cards().values())
 FIRST_PRICES = (
     f"card of evolink (built-in); card of volcengine (built-in); {PRICES} prices; "
     "conversion CRD 72 from 2026-02-01; conversion CNY 7.2 from 2026-02-01"

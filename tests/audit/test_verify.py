@@ -55,7 +55,7 @@ SEALED = "it or its rows are no longer as they were sealed"
 UNCHAINED = "doesn't follow the digest of the batch before it"
 CELL = ", ".join(column.name for column in rollup_days.columns if column.name != "day")
 PRICED = ", ".join(list(charges.columns.keys())[5:])
-AMOUNT = f"is booked with ('32000', {88 * 32_000 + 1}, 0, {230 * 160_000}, 0), its facts and card entry give"
+AMOUNT = f"is booked with ('32000', {88 * 32_000 + 1}, 0, {230 * 160_000}, 0, 0, 0, 0), its facts and card entry give"
 TAMPERED: dict[str, tuple[list[str], list[str]]] = {
     "an amount and its sum": (
         ["UPDATE charges SET input_nano = input_nano + 1, amount_nano = amount_nano + 1 WHERE id = 1"],
@@ -75,7 +75,7 @@ TAMPERED: dict[str, tuple[list[str], list[str]]] = {
     ),
     "a storage amount": (
         ["UPDATE charges SET cache_storage_nano = 1, amount_nano = 1 WHERE id = 3"],
-        [f"batch 1: {SEALED}", "charge 3 (s1): is booked with ('none', 0, 0, 0, 1)"],
+        [f"batch 1: {SEALED}", "charge 3 (s1): is booked with ('none', 0, 0, 0, 1, 0, 0, 0)"],
     ),
     "tokens": (
         ["UPDATE usage_records SET output_tokens = 231 WHERE request_id = 'r1'"],
