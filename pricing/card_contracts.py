@@ -72,25 +72,32 @@ def apply_contracts(card: RateCard) -> RateCard:
     return replace(card, models=models)
 
 
-def check_contracts(card: RateCard) -> None:
-    """Refuses contracts that don't fit a list price that they cover, and terms that cover none."""
+def check_contracts(card: RateCard, before: RateCard | None = None) -> None:
+    """Refuses contracts that don't fit a list price that they cover, and terms that cover none; `before` had others."""
     spans = [span for rates in card.models.values() for span in _spans(rates)]
-    for entry, _end in spans:
-        for agreed in entry.contracts:
-            if agreed.misfit:
-                raise RateCardError(agreed.misfit)
+    known = set() if before is None else _misfits(before)
+    fresh = sorted(_misfits(card) - known)
+    if fresh:
+        raise RateCardError(fresh[0])
     for contract in card.contracts:
+        if before is not None and contract in before.contracts:
+            continue
         place = Key(contract.file, contract.path)
         for index, model in enumerate(contract.models):
             if model not in card.models:
-                known = card.resolve(model)
-                what = "no model of this card" if known is None else f"another name of {known}; give that"
+                name = card.resolve(model)
+                what = "no model of this card" if name is None else f"another name of {name}; give that"
                 raise place.sub(f"models[{index}]").refused(f"{shown(model)} is {what}")
         tiers = {tier: replace(contract, service_tiers=(tier,)) for tier in contract.service_tiers}
         _refuse_unused(tiers, "service_tiers", spans, place)
         _refuse_unused({model: replace(contract, models=(model,)) for model in contract.models}, "models", spans, place)
         if not any(contract.covers(*span) for span in spans):
             raise place.refused("is for no price of this card; correct its days and service tiers")
+
+
+def _misfits(card: RateCard) -> set[str]:
+    entries = (served for rates in card.models.values() for served, _end in _spans(rates))
+    return {agreed.misfit for entry in entries for agreed in entry.contracts if agreed.misfit}
 
 
 def _refuse_unused(only: Mapping[str, Contract], part: str, spans: Sequence[Span], key: Key) -> None:

@@ -60,12 +60,12 @@ class Resolver:
         project, tags = self.labels(record, source)
         usage = record.usage or TokenUsage(0)
         stated = {name: getattr(record, name) for name in ALIKE} | {name: getattr(usage, name) for name in COUNTS}
-        stated |= {name: getattr(usage, name) or None for name in FEW_HAVE}
+        stated |= {name: getattr(usage, name) or None for name in FEW_HAVE} | {"calls": record.priced_calls or None}
         served = self.options.service_tier if record.kind == "request" else None
         stated |= {"source": source, "provider": provider, "service_tier": record.service_tier or served}
         return Facts(
             **stated, generation=0, occurred_at=record.occurred_at_us, project=project, tags=tags,
-            storage_end=record.storage_end_us, assumed=0, tool_calls=record.tool_calls or None,
+            storage_end=record.storage_end_us, assumed=0, tool_calls=record.other_calls or None,
         )  # fmt: skip
 
     @property

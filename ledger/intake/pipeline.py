@@ -98,19 +98,20 @@ class Intake:
         return rated
 
     def _price_calls(self, portion: Portion, rater: Rater) -> None:
-        """Has calls of tools priced where the card prices them; else leaves their fees unbooked, or refuses them."""
+        """Has web searches priced where the card prices calls; leaves other fees unbooked, or refuses them."""
         reasons: dict[int, tuple[str, str]] = {}
-        for place in [place for place, row in enumerate(portion.rows) if row.facts.tool_calls]:
-            row = portion.rows[place]
-            count = row.facts.tool_calls or 0
-            if rater.prices_calls(row.facts):
-                priced = row.facts._replace(calls=(row.facts.calls or 0) + count, tool_calls=None)
-                portion.rows[place] = row._replace(facts=priced)
-            elif not self.resolver.leaves_fees_unbooked:
+        for place, row in enumerate(portion.rows):
+            calls, others = row.facts.calls or 0, row.facts.tool_calls or 0
+            if not calls and not others:
+                continue
+            if calls and not rater.prices_calls(row.facts):
+                calls, others = 0, calls + others
+            portion.rows[place] = row._replace(facts=row.facts._replace(calls=calls or None, tool_calls=others or None))
+            if others and not self.resolver.leaves_fees_unbooked:
                 message = (
-                    f"calls of tools are billed beside the tokens ({count} here), and the card has no price for them: "
-                    "add its per_call with 'tollbook rates add FILE'; or --tool-fees unbooked, or [ledger] tool_fees, "
-                    "books the tokens alone and counts the calls"
+                    f"calls of tools are billed beside the tokens ({others} here), and the card has no price for them: "
+                    "add its per_call, of web searches, with 'tollbook rates add FILE'; or --tool-fees unbooked, or "
+                    "[ledger] tool_fees, books the tokens alone and counts the calls"
                 )
                 reasons[place] = ("unpriced_tool_fees", message)
         if reasons:

@@ -66,6 +66,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    held = " OR ".join(f"{name} IS NOT NULL" for name in COUNTS)
+    if op.get_bind().exec_driver_sql(f"SELECT 1 FROM usage_records WHERE {held} LIMIT 1").first() is not None:
+        raise RuntimeError(
+            "usage with tokens written to the cache or calls is booked, which the schema before can't hold"
+        )
     for table, check in CHECKS.items():
         change_check(table, check, check.after, check.before)
     for table in ROLL_UPS:
@@ -85,6 +90,11 @@ def change_check(table: str, check: Check, before: str, after: str) -> None:
         op.execute(f"ALTER TABLE {table} DROP CONSTRAINT {check.name}, ADD CONSTRAINT {check.name} CHECK ({whole})")
         return
     # SQLite has no statement for it: sqlite.org/lang_altertable.html, "Making Other Kinds Of Table Schema Changes".
+    statement = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?"
+    (text,) = connection.exec_driver_sql(statement, (table,)).one()
+    if before not in text:
+        message = f"the check of {table} isn't the one that this ledger was made with: 'tollbook db check' says more"
+        raise RuntimeError(message)
     (version,) = connection.exec_driver_sql("PRAGMA schema_version").one()
     connection.exec_driver_sql("PRAGMA writable_schema = ON")
     try:

@@ -99,12 +99,14 @@ def charges_priced_otherwise(connection: Connection, provider: str) -> int:
     for model in connection.execute(billed).scalars():
         rates = card.models.get(model)
         for start, end, served, entry in () if rates is None else _prices(card, rates):
-            same = pins.same_conversions(pins.conversion(provider, card.conversion_at(start)))
+            conversion = pins.conversion(provider, card.conversion_at(start))
+            # Charges in USD have none, which is in no list and out of none.
+            other = [] if conversion is None else [charges.c.conversion_id.not_in(pins.same_conversions(conversion))]
             query = live.where(
                 charges.c.billed_model == model,
                 column_within(usage_records.c.occurred_at, start, end),
                 _served_as(served),
-                or_(charges.c.rate_entry_id != pins.entry(entry), charges.c.conversion_id.not_in(same)),
+                or_(charges.c.rate_entry_id != pins.entry(entry), *other),
             )
             count += int(connection.execute(query).scalar_one())
     return count
@@ -129,4 +131,5 @@ def _served_as(names: tuple[str, ...]) -> ColumnElement[bool]:
     tier, kind = usage_records.c.service_tier, usage_records.c.kind
     if not names:
         return or_(kind == "cache_storage", tier.is_(None), tier.in_(STANDARD_NAMES))
-    return and_(kind == "request", tier.in_(names), usage_records.c.input_tokens + usage_records.c.output_tokens > 0)
+    counts = [usage_records.c[name] for name in ("input_tokens", "output_tokens", "calls")]
+    return and_(kind == "request", tier.in_(names), or_(*(count > 0 for count in counts)))

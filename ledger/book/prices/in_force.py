@@ -42,8 +42,10 @@ def cards_in_force(
     stored = [parse_card(content, f"card version {number}") for number, content in connection.execute(query)]
     known = [*(built_in_card_files() if as_of is None else ()), *stored, *files]
     cards = merge_cards([file for file in known if providers is None or file.provider in providers])
-    for provider in {file.provider for file in files}:
-        check_contracts(cards[provider])
+    if files:
+        before = merge_cards(known[: -len(files)])
+        for provider in {file.provider for file in files}:
+            check_contracts(cards[provider], before.get(provider))
     return {
         provider: _with_conversions(
             card, [*user_conversions(connection, provider, as_of), *_conversions_of(files, provider)]

@@ -76,12 +76,12 @@ class Rater:
         raise UnknownModel(f"{named}: {with_question(question, knows)}. Add the model: tollbook rates add FILE")
 
     def prices_calls(self, facts: Facts) -> bool:
-        """Tells whether the price of a request has one for calls."""
+        """Tells whether the price of a request has one for calls; True where it has none, which rating tells."""
         try:
             model, _differs = self.billed_model(facts)
             entry = self.card(facts.provider).entry_at(model, from_microseconds(facts.occurred_at), facts.service_tier)
         except PricingError:
-            return False
+            return True
         return entry.call_pico is not None
 
     def rate(self, rows: Sequence[Facts]) -> tuple[Rated, dict[int, PricingError]]:

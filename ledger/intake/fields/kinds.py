@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.intake.fields.record import JsonObject, RecordError
 from ledger.intake.fields.record_fields import COUNTS
 from ledger.intake.fields.strict_json import decode
 from ledger.intake.fields.usage import shown_name, unknown_usage
-from ledger.intake.fields.usage_names import is_usage_name
+from ledger.intake.fields.usage_names import is_usage_name, is_web_search
 from pricing.errors import shown_word
 
 LIST = "list"
@@ -161,7 +161,20 @@ def _decoded(value: object) -> object:
         return value
 
 
-def count_billed_calls(output: object) -> int:
+class Calls(NamedTuple):
+    """Calls of tools that are billed apart from tokens, and the web searches among them."""
+
+    billed: int
+    searches: int
+
+
+def count_billed_calls(output: object) -> Calls:
     """Counts the calls in an output that the gateway runs, such as `web_search_call`."""
-    kinds = [item.get("type") for item in objects_in(output)]
-    return sum(isinstance(kind, str) and kind.endswith(_CALLS) and kind not in _UNBILLED_CALLS for kind in kinds)
+    billed = searches = 0
+    for item in objects_in(output):
+        kind, action = item.get("type"), item.get("action")
+        if isinstance(kind, str) and kind.endswith(_CALLS) and kind not in _UNBILLED_CALLS:
+            billed += 1
+            # Opening a page and finding in it are calls of the same name.
+            searches += is_web_search(kind) and (not isinstance(action, dict) or action.get("type") == "search")
+    return Calls(billed, searches)

@@ -67,8 +67,21 @@ class UsageRecord:
     """A gateway's own figure was there and can't be read: the record goes without it."""
     tool_calls: int = 0
     """Calls of tools that the gateway bills apart from the tokens."""
+    searches: int = 0
+    """Those of them that are web searches."""
     caching_expires_at: object = None
     """End of the storage that `caching.type = enabled` states, as it is written: --assume-cache-storage reads it."""
+
+    @property
+    def priced_calls(self) -> int:
+        """The calls that a card's price of a call is for: as stated, or billed ones that are all web searches."""
+        stated = 0 if self.usage is None else self.usage.calls
+        return stated + (self.tool_calls if self.searches == self.tool_calls else 0)
+
+    @property
+    def other_calls(self) -> int:
+        """The billed calls of which not all are web searches: no card says which of them costs what."""
+        return 0 if self.searches == self.tool_calls else self.tool_calls
 
 
 @dataclass(frozen=True, slots=True)

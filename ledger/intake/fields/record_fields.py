@@ -71,7 +71,7 @@ def to_fields(record: UsageRecord) -> dict[str, Any]:
         "occurred_at": iso_text(record.occurred_at_us),
         "tags": dict(record.tags) or None,
         "provider_amount": None if amount_nano is None else format_nano(amount_nano),
-        "tool_calls": record.tool_calls or None,
+        "tool_calls": record.other_calls or None,
     }
     if record.provider_amount_usd is not None:
         fields["provider_amount"] = f"{record.provider_amount_usd}usd"
@@ -81,6 +81,7 @@ def to_fields(record: UsageRecord) -> dict[str, Any]:
     else:
         fields |= {name: getattr(record.usage, name, None) for name in COUNTS}
         fields |= {name: getattr(record.usage, name, None) or None for name in FEW_HAVE}
+        fields["calls"] = record.priced_calls or None
     return {name: value for name, value in fields.items() if value is not None}
 
 

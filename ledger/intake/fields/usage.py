@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ledger.intake.fields.record import RecordError
-from ledger.intake.fields.usage_names import COUNT_MEANINGS, Count, meaning_of
+from ledger.intake.fields.usage_names import COUNT_MEANINGS, Count, is_web_search, meaning_of
 from ledger.intake.fields.values import is_nothing, read_count
 from pricing.errors import described, is_name, shown_word
 from pricing.money import INT64_MAX
@@ -24,12 +25,14 @@ _WHOLES = frozenset({"input", "output", "total", "cached", "reasoning"})
 class Reported(NamedTuple):
     """A usage as read: `tokens`, None where it reports none, and facts beside.
 
-    `tool_calls` are calls that are billed apart from tokens; `cost` is the gateway's own price, as it is written.
+    `tool_calls` are calls that are billed apart from tokens, `searches` those that are web searches; `cost` is the
+    gateway's own price, as it is written.
     """
 
     tokens: TokenUsage | None
     service_tier: object = None
     tool_calls: int = 0
+    searches: int = 0
     cost: object = None
 
 
@@ -49,7 +52,7 @@ class _Found:
     input_is_prompt: bool = False
     service_tiers: list[object] = field(default_factory=list)
     cost: object = None
-    calls: dict[str, int] = field(default_factory=dict)
+    calls: dict[str, Counter[str]] = field(default_factory=dict)
 
     def add_count(self, meaning: Count, stated: Stated) -> None:
         """Adds one name of a count; RecordError where another says otherwise. 0 says nothing."""
@@ -64,15 +67,17 @@ class _Found:
         if type(value) is not int or value < 0:
             raise unknown_usage(shown_name(self.prefix, path), value)
         statement = path.partition(".")[0]
-        self.calls[statement] = self.calls.get(statement, 0) + value
+        of_tools = self.calls.setdefault(statement, Counter())
+        of_tools["all"] += value
+        of_tools["searches"] += value if is_web_search(path) else 0
 
-    def count_calls(self) -> int:
-        """Sums the calls; `tool_usage_details` repeat those of `tool_usage`."""
-        calls: dict[str, int] = {}
-        for statement, count in self.calls.items():
+    def count_calls(self) -> tuple[int, int]:
+        """Sums the calls, and the web searches among them; `tool_usage_details` repeat those of `tool_usage`."""
+        calls: dict[str, tuple[int, int]] = {}
+        for statement, counts in self.calls.items():
             name = statement.removesuffix("_details")
-            calls[name] = max(count, calls.get(name, 0))
-        return sum(calls.values())
+            calls[name] = max((counts["all"], counts["searches"]), calls.get(name, (0, 0)))
+        return sum(count for count, _searches in calls.values()), sum(searches for _count, searches in calls.values())
 
     def shown(self, stated: Stated) -> str:
         """A count for a message, such as `usage.cached_tokens 40`."""
@@ -104,7 +109,7 @@ class UsageReader:
             if not is_nothing(value):
                 _note(found, path, value)
         tokens = self._tokens(found, status)
-        return Reported(tokens, one_tier(*found.service_tiers), found.count_calls(), found.cost)
+        return Reported(tokens, one_tier(*found.service_tiers), *found.count_calls(), found.cost)
 
     def _tokens(self, found: _Found, status: str) -> TokenUsage | None:
         has_tokens = any(stated.tokens for stated in found.counts.values())

@@ -77,6 +77,11 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORD = re.compile(r"[a-z0-9]+")
 
 
+def is_web_search(name: str) -> bool:
+    """Tells whether a tool, or a count of its calls, searches the web: `web_search_call`, `num_search_queries`."""
+    return "search" in name and "file" not in name
+
+
 @lru_cache(maxsize=4_096)
 def meaning_of(path: str) -> Meaning:
     """The meaning of a dotted name; `unknown` where it is in no list."""

@@ -10,9 +10,10 @@ from typing import Any
 
 from ledger.intake.fields.record import RecordError
 from ledger.intake.fields.usage import Reported, count_mismatch, leaves, shown_name, unknown_usage
+from ledger.intake.fields.usage_names import is_web_search
 from ledger.intake.fields.values import is_nothing, read_count
 from pricing.errors import described
-from pricing.usage import TokenUsage
+from pricing.usage import TokenUsage, check_unpriced_tokens
 
 Counts = Counter[str]
 """Counts by name, 0 for one that isn't stated."""
@@ -73,7 +74,9 @@ class VendorUsage:
             raise RecordError(
                 "missing_usage", f"{self.prefix.rstrip('.')} is zeros alone: that is no usage; correct it"
             )
-        return Reported(tokens, tier, sum(counts[name] for name in self.calls))
+        called = Counter({name: counts[name] for name in self.calls})
+        searches = sum(count for name, count in called.items() if is_web_search(name))
+        return Reported(tokens, tier, called.total(), searches)
 
     def _add(self, counts: Counts, name: str, path: str, value: object) -> None:
         count = read_count(value, shown_name(self.prefix, path))
@@ -90,13 +93,13 @@ def tokens_of(
 
 
 def cache_writes(counts: Counts, whole: str, five_minutes: str, one_hour: str) -> dict[str, int]:
-    """Returns cache writes by how long they last; RecordError where these are not the whole.
+    """Returns cache writes by how long they last; refused where these are not the whole, or nobody tells.
 
-    Without a breakdown it is 5 minutes, the default of both APIs that count writes.
+    Either lifetime has a price of its own: without a breakdown neither is known.
     """
     short, long = counts[five_minutes], counts[one_hour]
     if not short and not long:
-        short = counts[whole]
+        check_unpriced_tokens(cache_write_tokens=counts[whole])
     elif whole in counts and counts[whole] != short + long:
         stated = f"{short} for 5 minutes and {long} for an hour are not the {counts[whole]} tokens written to the cache"
         raise count_mismatch(stated)

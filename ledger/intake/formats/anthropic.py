@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.intake.fields.kinds import objects_in
+from ledger.intake.fields.kinds import Calls, objects_in
 from ledger.intake.fields.record import Item, JsonObject
 from ledger.intake.fields.usage import leaves
 from ledger.intake.fields.vendor_usage import Counts, VendorUsage, cache_writes, tokens_of
@@ -79,10 +79,10 @@ def _plain(obj: JsonObject) -> JsonObject:
     return obj | {"status": "in_progress" if is_open else "completed"}
 
 
-def _calls(obj: JsonObject) -> int:
+def _calls(obj: JsonObject) -> Calls:
     """Counts the tools that the server ran and bills."""
     called = [block.get("name") for block in objects_in(obj.get("content")) if block.get("type") == "server_tool_use"]
-    return sum(name not in _FREE_TOOLS for name in called)
+    return Calls(sum(name not in _FREE_TOOLS for name in called), called.count("web_search"))
 
 
 READER = PayloadReader(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ledger.intake.fields.kinds import holds_counts, objects_in
+from ledger.intake.fields.kinds import Calls, holds_counts, objects_in
 from ledger.intake.fields.record import JsonObject
 from ledger.intake.fields.times import from_http
 from ledger.intake.fields.usage import leaves, unknown_usage
@@ -88,13 +88,13 @@ def _object(obj: JsonObject, name: str) -> JsonObject:
     return found if isinstance(found, dict) else {}
 
 
-def _calls(obj: JsonObject) -> int:
+def _calls(obj: JsonObject) -> Calls:
     """Counts what Bedrock ran and bills apart: tools of its own, and a guardrail."""
     blocks = objects_in(_object(_object(obj, "output"), "message").get("content"))
     started = [_object(_object(event, "contentBlockStart"), "start") for event in objects_in(obj.get("stream"))]
     used = [_object(block, "toolUse").get("type") for block in (*blocks, *started)]
     tools = used.count("server_tool_use")
-    return tools + int(holds_counts(_object(_object(obj, "trace"), "guardrail")))
+    return Calls(tools + int(holds_counts(_object(_object(obj, "trace"), "guardrail"))), 0)
 
 
 READER = PayloadReader(

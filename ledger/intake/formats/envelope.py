@@ -34,6 +34,7 @@ from ledger.values.instants import iso_text
 from pricing.rate_entry import STANDARD_NAMES
 
 BATCH = "batch"
+_OF_GEMINIS_BATCH = {"key", "response", "status", "error"}
 
 _VENDORS = (
     (anthropic.recognise, anthropic.READER),
@@ -84,7 +85,9 @@ def _read(obj: JsonObject) -> Parsed:
     tags = read_tags(obj.get("tags"), "tags")
     reader = reader_of(response)
     # Vertex and the Gemini API write a batch job's output so.
-    of_batch |= reader is gemini.READER and ("processed_time" in obj or ("key" in obj and "request" not in obj))
+    of_batch |= reader is gemini.READER and (
+        "processed_time" in obj or ("key" in obj and obj.keys() <= _OF_GEMINIS_BATCH)
+    )
     requested_model = _model(request, reader)
     dated = {}
     if obj.get("occurred_at") is not None:
@@ -141,12 +144,12 @@ def _asked_tier(*owners: JsonObject) -> str | None:
 
 def reader_of(response: JsonObject) -> PayloadReader:
     """Returns the reader of a response's API; without a sign, that of the Responses API."""
-    for recognises, reader in _VENDORS:
-        if recognises(response):
-            return reader
     kind = response.get("object")
     if isinstance(kind, str) and kind in chat.FORMAT.objects:
         return chat.READER
+    for recognises, reader in _VENDORS:
+        if kind not in responses.FORMAT.objects and recognises(response):
+            return reader
     if kind not in responses.FORMAT.objects and chat.recognise(response):
         return chat.READER
     return responses.READER

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger.intake.fields.kinds import CACHE_HIT, holds_counts, objects_in
+from ledger.intake.fields.kinds import CACHE_HIT, Calls, holds_counts, objects_in
 from ledger.intake.fields.record import Item, JsonObject, RecordError
 from ledger.intake.fields.times import from_http
 from ledger.intake.fields.usage import count_mismatch, leaves
@@ -112,7 +112,7 @@ def _check(obj: JsonObject) -> None:
         raise captures.no_end(_WHOLE)
 
 
-def _calls(obj: JsonObject) -> int:
+def _calls(obj: JsonObject) -> Calls:
     """Counts the searches that grounded an answer: its queries, or one where it states none."""
     queries: set[str] = set()
     grounded = 0
@@ -122,7 +122,7 @@ def _calls(obj: JsonObject) -> int:
             grounded += 1
             asked = _get(grounding, "webSearchQueries")
             queries.update(query for query in asked or () if isinstance(query, str) and query)
-    return len(queries) or grounded
+    return Calls(len(queries) or grounded, 0)  # some models bill a request, others a query: no one price is for both
 
 
 READER = PayloadReader(

@@ -82,6 +82,7 @@ def _read(obj: JsonObject) -> Parsed:
         provider_amount_usd=spend,
         lost_amount=lost,
         tool_calls=usage.tool_calls,
+        searches=usage.searches,
     )
 
 

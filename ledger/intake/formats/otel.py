@@ -129,6 +129,7 @@ class _SpanReader:
             request_metadata=self._metadata,
             service_name=read_text(self._service_name, "service.name"),
             tool_calls=usage.tool_calls,
+            searches=usage.searches,
         )
 
     def salvage(self) -> dict[str, Any]:

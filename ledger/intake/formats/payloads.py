@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ledger.intake.fields.kinds import (
+    Calls,
     check_other_usage,
     count_billed_calls,
     is_cached_answer,
@@ -41,7 +42,7 @@ def _passes(_obj: JsonObject) -> None:
     pass
 
 
-def _calls_in_output(obj: JsonObject) -> int:
+def _calls_in_output(obj: JsonObject) -> Calls:
     return count_billed_calls(obj.get("output"))
 
 
@@ -61,7 +62,7 @@ class PayloadReader:
     has_status: bool
     plain: Callable[[JsonObject], JsonObject] = _as_it_is
     check: Callable[[JsonObject], None] = _passes
-    calls: Callable[[JsonObject], int] = _calls_in_output
+    calls: Callable[[JsonObject], Calls] = _calls_in_output
     model_key: str = "model"
     id_name: str = "id"
     undated: str = ""
@@ -89,6 +90,7 @@ class PayloadReader:
         service_tier = one_tier(obj.get("service_tier"), usage.service_tier)
         metadata, caching = obj.get("metadata"), obj.get("caching")
         cost_nano, lost = read_figure(usage.cost, "usage.cost")
+        calls = Calls(usage.tool_calls, usage.searches) if usage.tool_calls else self.calls(obj)
         return UsageRecord(
             request_id,
             occurred_at_us,
@@ -99,7 +101,8 @@ class PayloadReader:
             response_metadata=read_metadata(metadata) if metadata else NO_TAGS,
             provider_amount_nano=cost_nano,
             lost_amount=lost,
-            tool_calls=max(usage.tool_calls, self.calls(obj)),
+            tool_calls=calls.billed,
+            searches=calls.searches,
             caching_expires_at=obj.get("expire_at") if _is_enabled(caching) else None,
         )
 
