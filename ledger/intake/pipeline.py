@@ -90,7 +90,8 @@ class Intake:
         self.tally.counts["pending"] += portion.pending
         self.tally.ignored.update(portion.ignored)
         self.tally.lost_amounts += portion.lost_amounts
-        self._price_calls(portion, self._rater)
+        if portion.has_calls:
+            self._price_calls(portion, self._rater)
         rated, errors = self._rater.rate([row.facts for row in portion.rows])
         if errors:
             self._leave_out(portion, {place: (error.reason, str(error)) for place, error in errors.items()})

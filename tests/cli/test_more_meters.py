@@ -335,3 +335,13 @@ def test_a_held_ledger_is_upgraded_and_stays_as_it_was_sealed(db_cli: Cli, db_ur
     assert value(db_url, "SELECT sum(calls) FROM usage_records") == 6
     with pytest.raises(Exception, match=r"(?i)check constraint"):
         tamper(db_url, f"UPDATE charges SET amount_nano = amount_nano + 1 WHERE billed_model = '{CODE}'")
+
+
+@pytest.mark.parametrize("option", ["--strict", "--dry-run"])
+def test_strict_runs_and_trials_price_calls_too(claude: Cli, option: str) -> None:
+    made = lines([used("a", input_tokens=10, calls=2)])
+    found = claude("ingest", "-", option, "--json", stdin=made).ok().json
+    assert Decimal(found["usd"]) == 40 / MILLION + 2 * Decimal("0.01")
+    assert usd(claude) == (0 if option == "--dry-run" else Decimal(found["usd"]))
+    refused = claude("ingest", "-", option, "--json", stdin=lines([used("b", model="plain", calls=2)]))
+    assert refused.json["rejections"][0]["reason"] == "unpriced_tool_fees"

@@ -47,6 +47,8 @@ class Portion:
     """Things with counts that are no request to book, by reason."""
     lost_amounts: int = 0
     """Records without the gateway's own figure, since that can't be read."""
+    has_calls: bool = False
+    """Whether any row has calls of tools: nearly always none does."""
 
 
 def resolved(items: Sequence[Item], resolver: Resolver) -> Portion:
@@ -80,6 +82,7 @@ def _resolve(item: Item, record: UsageRecord, resolver: Resolver, portion: Porti
             return
     portion.rows.append(LineFacts(item.line, item.raw, facts, record.provider_amount_usd))
     portion.lost_amounts += record.lost_amount
+    portion.has_calls |= bool(facts.calls or facts.tool_calls)
     if storage is not None:
         portion.rows.append(LineFacts(item.line, item.raw, storage))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from io import RawIOBase
 
 import msgspec
@@ -30,7 +31,7 @@ class Staged:
     def append(self, name: str, portion: Portion) -> None:
         """Keeps the portion's rows and counts; LedgerError where there is no room for them."""
         rows = [row._replace(raw=None) for row in portion.rows]
-        kept = Portion(rows, [], 0, portion.pending, portion.ignored, portion.lost_amounts)
+        kept = replace(portion, rows=rows, held=[], rejected=0)
         data = _encode((name, kept))
         left = memoryview(len(data).to_bytes(_LENGTH_BYTES) + data)
         try:
