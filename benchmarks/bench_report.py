@@ -49,7 +49,9 @@ def fill(connection: Connection, requests: int) -> int:
         for key in keys:
             amounts = [rng.randrange(10**12) for _meter in range(3)]
             counts = (each, each * rng.randrange(100_000), each * 1_000, each * 500, each * 100, 0)
-            rows.append((f"{noon:%Y-%m-%d}", key[0], *counts, *amounts, 0, sum(amounts), to_microseconds(noon)))
+            rows.append(
+                (f"{noon:%Y-%m-%d}", key[0], *counts, *amounts, 0, sum(amounts), to_microseconds(noon), *[0] * 6)
+            )
     append_rows(connection, rollup_days, rows)
     return len(rows)
 
