@@ -107,8 +107,10 @@ class Intake:
                 continue
             if calls and not rater.prices_calls(row.facts):
                 calls, others = 0, calls + others
-            portion.rows[place] = row._replace(facts=row.facts._replace(calls=calls or None, tool_calls=others or None))
-            if others and not self.resolver.leaves_fees_unbooked:
+            if not others or self.resolver.leaves_fees_unbooked:
+                facts = row.facts._replace(calls=calls or None, tool_calls=others or None)
+                portion.rows[place] = row._replace(facts=facts)
+            else:
                 message = (
                     f"calls of tools are billed beside the tokens ({others} here), and the card has no price for them: "
                     "add its per_call, of web searches, with 'tollbook rates add FILE'; or --tool-fees unbooked, or "

@@ -122,6 +122,16 @@ def test_a_conversion_that_is_added_again_at_its_figure_is_none_other(db_cli: Cl
     assert value(db_url, "SELECT count(DISTINCT conversion_id) FROM charges") == 2
 
 
+def test_a_card_in_dollars_has_no_other_figures(db_cli: Cli, tmp_path: Path) -> None:
+    price = 'effective_from = 2026-02-01\ntiers = [{ input = "1", output = "2" }]\n'
+    head = 'provider = "usa"\ncurrency = "USD"\nper_tokens = 1_000_000\n'
+    (tmp_path / "usa.toml").write_text(f'{head}[[model]]\nid = "m"\n[[model.price]]\n{price}')
+    db_cli("rates", "add", "usa.toml").ok()
+    db_cli("ingest", "-", "--provider", "usa", stdin=usage("2026-03-10", requested_model="m")).ok()
+    (tmp_path / "usa.toml").write_text(f'{head}[[model]]\nid = "n"\n[[model.price]]\n{price}')
+    assert "posted charge" not in db_cli("rates", "add", "usa.toml").ok().stderr
+
+
 def test_closed_months_stay_and_the_difference_posts_in_the_open_one(book: Cli, db_url: str) -> None:
     book("close", "--through", MARCH).ok()
     before = book("report", "--month", MARCH, "--json").ok().stdout

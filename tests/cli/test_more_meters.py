@@ -96,7 +96,7 @@ def test_each_count_at_its_rate(claude: Cli, counts: dict[str, Any], expected: D
         ({"input_tokens": 10, "cache_write_1h_tokens": -1}, "negative_count", "cache_write_1h_tokens"),
         ({"calls": 2**63}, "count_out_of_range", "calls"),
         ({"input_tokens": 10, "model": "plain", "cache_write_5m_tokens": 3}, "missing_rate", "cache_write_5m"),
-        ({"input_tokens": 10, "model": "plain", "calls": 1}, "missing_rate", "1 call"),
+        ({"input_tokens": 10, "model": "plain", "calls": 1}, "unpriced_tool_fees", "1 here"),
     ],
 )
 def test_what_has_no_price_or_cant_be_is_refused(claude: Cli, changes: Any, reason: str, said: str) -> None:
@@ -240,7 +240,7 @@ def test_anthropics_own_usage_is_priced_whole(claude: Cli) -> None:
 
 
 def test_calls_of_tools_are_priced_where_the_card_prices_calls(claude: Cli) -> None:
-    made = [used("a", input_tokens=10, tool_calls=2), used("b", model="plain", input_tokens=10, tool_calls=2)]
+    made = [used("a", input_tokens=10, calls=2), used("b", model="plain", input_tokens=10, calls=2)]
     outcome = claude("ingest", "-", "--json", stdin=lines(made))
     assert (outcome.exit_code, outcome.json["accepted"]) == (3, 1)
     assert outcome.json["rejections"][0]["reason"] == "unpriced_tool_fees"
@@ -252,18 +252,46 @@ def test_calls_of_tools_are_priced_where_the_card_prices_calls(claude: Cli) -> N
     claude("verify").ok()
 
 
+@pytest.mark.parametrize(
+    ("usage", "content", "booked"),
+    [
+        ({"web_search_requests": 2}, [], 2),
+        ({"web_search_requests": 1, "code_execution_requests": 1}, [], None),
+        ({"web_search_requests": 2}, ["web_search", "bash_code_execution"], None),
+        ({}, ["web_search", "web_search"], 2),
+        ({"web_search_requests": 1}, ["web_search", "web_search", "web_search"], 1),  # of which the usage bills one
+        ({"web_fetch_requests": 3}, ["web_fetch"], 0),
+    ],
+    ids=str,
+)
+def test_web_searches_alone_are_the_calls_that_a_card_prices(
+    claude: Cli, usage: dict[str, int], content: list[str], booked: int | None
+) -> None:
+    blocks = [{"type": "server_tool_use", "name": name} for name in content]
+    counts = {"input_tokens": 40, "output_tokens": 50, "server_tool_use": usage}
+    message = {"id": "m", "type": "message", "role": "assistant", "model": "claude", "stop_reason": "end_turn",
+               "content": blocks, "usage": counts}  # fmt: skip
+    made = lines([{"request": {}, "response": message, "occurred_at": f"{MARCH}-10T12:00:00Z"}])
+    outcome = claude("ingest", "-", "--provider", "anthropic", "--json", stdin=made)
+    if booked is None:
+        assert outcome.json["rejections"][0]["reason"] == "unpriced_tool_fees"
+        claude("ingest", "-", "--provider", "anthropic", "--tool-fees", "unbooked", stdin=made).ok()
+    assert usd(claude) == (40 * 4 + 50 * 20) / MILLION + (booked or 0) * Decimal("0.01")
+    claude("verify").ok()
+
+
 def test_what_waited_for_a_price_a_call_is_booked_once_there_is_one(claude: Cli, tmp_path: Path) -> None:
     (tmp_path / "claude.toml").write_text(
         CARD.replace('tiers = [{ input = "4"', 'per_call = "1"\ntiers = [{ input = "4"')
     )
-    claude("ingest", "-", stdin=lines([used("b", model="plain", input_tokens=10, tool_calls=2)]))
+    claude("ingest", "-", stdin=lines([used("b", model="plain", input_tokens=10, calls=2)]))
     claude("rates", "add", "claude.toml", "--replace", "--reason", "a test").ok()
     claude("quarantine", "retry").ok()
     assert usd(claude) == 40 / MILLION + 2
 
 
 def test_calls_recorded_without_fees_are_no_conflict_once_the_card_prices_them(claude: Cli, tmp_path: Path) -> None:
-    made = lines([used("b", model="plain", input_tokens=10, tool_calls=2)])
+    made = lines([used("b", model="plain", input_tokens=10, calls=2)])
     claude("ingest", "-", "--tool-fees", "unbooked", stdin=made).ok()
     (tmp_path / "claude.toml").write_text(
         CARD.replace('tiers = [{ input = "4"', 'per_call = "1"\ntiers = [{ input = "4"')

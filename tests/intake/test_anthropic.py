@@ -54,8 +54,6 @@ def used(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("changes", "written"),
     [
-        # Without a lifetime it is 5 minutes.
-        ({"cache_creation_input_tokens": 7}, (7, 0)),
         ({"cache_creation_input_tokens": None, "cache_creation": {"ephemeral_5m_input_tokens": 7}}, (7, 0)),
         ({"cache_creation_input_tokens": 7, "cache_creation": {"ephemeral_1h_input_tokens": 7}}, (0, 7)),
         (
@@ -72,6 +70,11 @@ def test_tokens_written_to_the_cache_are_beside_the_input(changes: dict[str, Any
     assert counts(found) == (40 + 60 + 7, 60, 30, 20)
     assert found.usage is not None
     assert (found.usage.cache_write_5m_tokens, found.usage.cache_write_1h_tokens) == written
+
+
+def test_written_tokens_of_which_nobody_tells_how_long_they_stay_are_refused() -> None:
+    found = only_rejection(parse_object(used(cache_creation_input_tokens=7)))
+    assert (found.reason, "how long they stay" in found.message) == ("cache_write_tokens", True)
 
 
 def test_a_response_as_the_sdk_dumps_it() -> None:
@@ -139,7 +142,7 @@ def test_tools_that_the_server_bills_are_counted() -> None:
     for content, usage, calls in (
         ([block, fetched, own], MESSAGE["usage"], 1),
         ([block], stated, 2),
-        ([block, ran, ran], stated, 3),
+        ([block, ran, ran], stated, 4),
         ([fetched], MESSAGE["usage"], 0),
     ):
         assert only_record(parse_object(message(content=content, usage=usage, occurred_at=AT))).tool_calls == calls

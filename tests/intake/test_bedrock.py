@@ -72,7 +72,12 @@ def test_a_prompt_routers_choice_is_the_model() -> None:
     [
         ({"totalTokens": 70}, "total_mismatch", "70"),  # as if cached tokens were inside of the input
         ({"totalTokens": 131}, "total_mismatch", "131"),
-        ({"cacheWriteInputTokens": 7, "totalTokens": 130}, "total_mismatch", "137"),
+        ({"cacheWriteInputTokens": 7, "totalTokens": 137}, "cache_write_tokens", "how long they stay"),
+        (
+            {"cacheWriteInputTokens": 7, "cacheDetails": [{"ttl": "5m", "inputTokens": 7}], "totalTokens": 130},
+            "total_mismatch",
+            "137",
+        ),
         (
             {"cacheWriteInputTokens": 7, "cacheDetails": [{"ttl": "1h", "inputTokens": 3}]},
             "count_mismatch",
@@ -94,7 +99,6 @@ def test_what_no_card_prices_and_what_contradicts_is_refused(changes: dict[str, 
 @pytest.mark.parametrize(
     ("details", "written"),
     [
-        ({}, (7, 0)),  # 5 minutes are the default
         ({"cacheDetails": [{"ttl": "1h", "inputTokens": 3}, {"ttl": "5m", "inputTokens": 4}]}, (4, 3)),
         ({"cacheDetails": [{"ttl": "1h", "inputTokens": 7}]}, (0, 7)),
     ],

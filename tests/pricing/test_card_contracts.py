@@ -112,6 +112,18 @@ def test_it_may_be_for_some_models_and_service_tiers() -> None:
     assert some.entry_at("m", at, "batch").contract == "acme"
 
 
+def test_only_what_is_new_is_refused_of_contracts() -> None:
+    bad = TERMS.replace("0.9", "0.9000000001").replace("acme", "old")
+    before = card(bad + 'models = ["n"]\n')
+    after = card(bad + 'models = ["n"]\n', TERMS + 'models = ["m"]\n')
+    with pytest.raises(RateCardError):
+        check_contracts(before)
+    check_contracts(before, before)
+    check_contracts(after, before)
+    with pytest.raises(RateCardError, match="times a rate"):
+        check_contracts(card(bad + 'models = ["n", "m"]\n'), card(bad + 'models = ["n"]\n'))
+
+
 @pytest.mark.parametrize("name", ["batch", "bulk"])
 def test_each_name_of_a_service_tier_will_do(name: str) -> None:
     some = card(TERMS + f'service_tiers = ["{name}"]\n')
@@ -203,7 +215,7 @@ def test_two_contracts_may_follow_one_another() -> None:
         (TERMS.replace('factor = "0.9"\n', ""), "contract[0]: has no rates, or two kinds"),
         (TERMS.replace('meters = ["input", "output"]\n', ""), "contract[0]: has no rates, or two kinds"),
         (OWN + 'factor = "1"\nmeters = ["input"]\n', "contract[0]: has no rates, or two kinds"),
-        (TERMS.replace("0.9", "0.00000001"), "contract[0].factor: '0.00000001' times a rate of 4000000"),
+        (TERMS.replace("0.9", "0.00000001"), "contract[0].factor: '0.00000001' times a rate of 1000000"),
         (TERMS.replace("0.9", "0.1"), "contract[0].factor: '0.1' makes input of tier 1 cheaper than cached input"),
         (OWN.replace("up_to = 100", "up_to = 99"), "contract[0].tiers: differ from those of ark/m/2026-02-01#"),
         (OWN.replace("effective_to = 2026-06-01\n", ""), "contract[0].tiers: differ from those of ark/m/2026-06-01#"),

@@ -46,6 +46,12 @@ def _calls_in_output(obj: JsonObject) -> Calls:
     return count_billed_calls(obj.get("output"))
 
 
+def _calls_of(usage: Reported, shown: Calls) -> Calls:
+    """Joins the calls that a usage states and those that an answer shows; which searches are billed the usage says."""
+    searches = usage.searches if usage.tool_calls else shown.searches
+    return Calls(searches + max(usage.tool_calls - usage.searches, shown.billed - shown.searches), searches)
+
+
 @dataclass(frozen=True, slots=True)
 class PayloadReader:
     """Reads the objects of one API, which call themselves one of `objects`.
@@ -90,7 +96,7 @@ class PayloadReader:
         service_tier = one_tier(obj.get("service_tier"), usage.service_tier)
         metadata, caching = obj.get("metadata"), obj.get("caching")
         cost_nano, lost = read_figure(usage.cost, "usage.cost")
-        calls = Calls(usage.tool_calls, usage.searches) if usage.tool_calls else self.calls(obj)
+        calls = _calls_of(usage, self.calls(obj))
         return UsageRecord(
             request_id,
             occurred_at_us,
