@@ -30,6 +30,8 @@ MOST_DIFFERENCE: Final = Fraction(1, 100)
 MOST_DAYS: Final = 30
 # After every day YYYY-MM-DD.
 _NEVER: Final = "~"
+# The last day that every zone can name.
+_LAST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 # Conversions begin at its midnights.
 UTC_ZONE: Final = ZoneInfo("UTC")
 
@@ -90,7 +92,8 @@ def read_conversion_notes(
     given, in ISO text: so it changes with what is booked and not with the day of asking.
     """
     ends = {
-        provider: month_start(shift_month(month, 1), snapshot.zone) - MICROSECOND
+        # After year 9999 no month begins.
+        provider: _LAST if month >= "9999" else month_start(shift_month(month, 1), snapshot.zone) - MICROSECOND
         for provider, month in _last_months(snapshot, selection)
     }
     if data_through is not None:
