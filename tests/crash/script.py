@@ -152,8 +152,8 @@ READING = frozenset({
     "backup", "batches", "budget list", "budget report", "budget status", "calibrate", "comment github",
     "comment gitlab", "db check", "db current", "db roles", "demo", "diff", "estimate", "export chargeback",
     "export charges", "export focus", "log", "price", "project list", "quarantine export", "quarantine list",
-    "quarantine show", "rates conversion list", "rates list", "rates show", "reconcile", "report", "status", "verify",
-    "wallet balance", "wallet statement", "whatif", "workload init", "workload pull",
+    "quarantine show", "rates conversion list", "rates import", "rates list", "rates show", "reconcile", "report",
+    "status", "verify", "wallet balance", "wallet statement", "whatif", "workload init", "workload pull",
 })  # fmt: skip
 # Runs of these see a line once more, or send once more what a killed run had claimed.
 OF_RUNS: Mapping[str, set[str]] = {"quarantine": {"seen"}, "budget_deliveries": {"attempts", "changed_at"}}

@@ -119,7 +119,8 @@ def read_usage(named: list[tuple[str, object]], status: str) -> Counts | str | N
             continue
         if meaning is None:
             priced_tier = path.endswith("service_tier") and value in ("auto", "default")
-            if value in (0, 0.0) or path == "cost" or priced_tier:
+            is_time = path.endswith("createTime") and not isinstance(value, list)
+            if value in (0, 0.0) or path == "cost" or priced_tier or is_time:
                 continue
             return "refused"
         if not is_count(value):
