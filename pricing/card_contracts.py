@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pricing.card_services import multiplied
 from pricing.card_tiers import read_tiers
-from pricing.card_values import Key, read_day, read_instant, read_source
+from pricing.card_values import Key, read_day, read_period, read_source
 from pricing.contract import Contract
 from pricing.errors import RateCardError, shown
 from pricing.rate_card import ModelRates, RateCard
-from pricing.rate_entry import OPTIONAL_METERS, STANDARD_SERVICE, RateEntry, format_instant
+from pricing.rate_entry import OPTIONAL_METERS, STANDARD_SERVICE, RateEntry
 
 if TYPE_CHECKING:
     from pricing.card_shape import ContractShape
@@ -31,13 +31,7 @@ def read_contracts(contracts: Sequence[ContractShape], per_tokens: int | None, k
         place = key.sub(f"contract[{index}]")
         if _NAME.fullmatch(contract.name) is None:
             raise place.sub("name").refused(f"{shown(contract.name)} isn't a name: write a word such as 'acme-2026'")
-        start = read_instant(contract.effective_from, place.sub("effective_from"))
-        end = None
-        if contract.effective_to is not None:
-            end = read_instant(contract.effective_to, place.sub("effective_to"))
-            if end <= start:
-                rule = f"{format_instant(end)} is not after effective_from {format_instant(start)}; it is exclusive"
-                raise place.sub("effective_to").refused(rule)
+        start, end = read_period(contract.effective_from, contract.effective_to, place)
         own = contract.tiers is not None
         if own in (contract.factor is not None, contract.meters is not None):
             raise place.refused("has no rates, or two kinds; write either tiers, or factor and the meters it covers")

@@ -15,7 +15,16 @@ from pricing.card_contracts import read_contracts
 from pricing.card_services import read_services
 from pricing.card_shape import CardShape, ModelShape, PriceShape, SettlementShape
 from pricing.card_tiers import read_tiers
-from pricing.card_values import Key, read_call_rate, read_day, read_instant, read_rate, read_source, read_units
+from pricing.card_values import (
+    Key,
+    read_call_rate,
+    read_day,
+    read_instant,
+    read_period,
+    read_rate,
+    read_source,
+    read_units,
+)
 from pricing.contract import Contract
 from pricing.errors import RateCardError, retold, shown
 from pricing.money import (
@@ -153,12 +162,9 @@ def _refuse_unsorted(start: dt.datetime, latest: dt.datetime | None, key: Key) -
 
 
 def _refuse_overlap(entry: RateEntry, before: RateEntry | None, key: Key) -> None:
-    start, end = entry.effective_from, entry.effective_to
-    if end is not None and end <= start:
-        rule = f"{format_instant(end)} is not after effective_from {format_instant(start)}; it is exclusive"
-        raise key.sub("effective_to").refused(rule)
     if before is None:
         return
+    start = entry.effective_from
     _refuse_unsorted(start, before.effective_from, key)
     if before.effective_to is not None and start < before.effective_to:
         rule = f"{format_instant(start)} overlaps the entry before, which ends {format_instant(before.effective_to)}"
@@ -170,13 +176,14 @@ def _entry(card: CardShape, settlement: Settlement | None, model: ModelShape, pr
     if per_tokens is None:
         rule = "is missing; say how many tokens the rates are for, such as 1_000_000"
         raise Key(key.file, "per_tokens").refused(rule)
-    storage, per_call, end = price.cache_storage_per_hour, price.per_call, price.effective_to
+    storage, per_call = price.cache_storage_per_hour, price.per_call
+    start, end = read_period(price.effective_from, price.effective_to, key)
     entry = RateEntry(
         provider=card.provider,
         currency=card.currency,
         model=model.id,
-        effective_from=read_instant(price.effective_from, key.sub("effective_from")),
-        effective_to=None if end is None else read_instant(end, key.sub("effective_to")),
+        effective_from=start,
+        effective_to=end,
         tiers=tuple(read_tiers(price.tiers, per_tokens, key)),
         cache_storage_pico=None
         if storage is None

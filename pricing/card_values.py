@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pricing.errors import RateCardError, shown
 from pricing.money import INT64_MAX, PICO, parse_units
+from pricing.rate_entry import format_instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,18 @@ def read_instant(value: object, key: Key) -> dt.datetime:
     if isinstance(value, dt.date):
         return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
     raise key.refused(f"{shown(value)} isn't a date; write 2026-02-01 or 2026-02-01T00:00:00+08:00 without quotes")
+
+
+def read_period(start: object, end: object, key: Key) -> tuple[dt.datetime, dt.datetime | None]:
+    """Reads `effective_from` and `effective_to`, which is exclusive, after it, or None without end."""
+    first = read_instant(start, key.sub("effective_from"))
+    if end is None:
+        return first, None
+    last = read_instant(end, key.sub("effective_to"))
+    if last <= first:
+        rule = f"{format_instant(last)} is not after effective_from {format_instant(first)}; it is exclusive"
+        raise key.sub("effective_to").refused(rule)
+    return first, last
 
 
 def read_day(value: object, key: Key) -> dt.date | None:
