@@ -94,8 +94,8 @@ def check_unpriced_tokens(*, audio_tokens: int = 0, cache_write_tokens: int = 0)
     for kind, count in (("audio_tokens", audio_tokens), ("cache_write_tokens", cache_write_tokens)):
         check_count(kind, count)
         if count:
-            unknown = "of which nobody tells how long they stay" if kind == "cache_write_tokens" else "on any card"
-            message = f"{kind} {count} have no price, {unknown}: usage is priced whole or not at all; book it by hand"
+            why = "as nobody tells how long they stay" if kind == "cache_write_tokens" else "as no card knows one"
+            message = f"{kind} {count} have no price, {why}: usage is priced whole or not at all; book it by hand"
             raise UnpricedUsage(message, reason=kind)
 
 
