@@ -82,7 +82,7 @@ def charged_at_pico(entry: RateEntry, tier_label: str, meter: str) -> int:
     if meter == "call":
         rate_pico = entry.call_pico
     elif tier is not None:
-        rate_pico = getattr(tier, f"{meter}_pico")
+        rate_pico = tier.rate_pico(meter)
     if rate_pico is None:
         raise LedgerError(f"{entry.key} has no {meter} rate in tier {tier_label}: run 'tollbook verify'")
     return rate_pico
