@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from alembic import command
 
+from pricing.charge import METERS
 from tests.cli.test_whatif import ask, assert_replayed, causes
 from tests.conftest import Cli
 from tests.helpers.focus import rows_of, total
@@ -152,14 +153,7 @@ def test_a_month_from_ingest_to_close_and_exports(claude: Cli, tmp_path: Path) -
     claude("verify").ok()
     charges = claude("export", "charges", "--month", MARCH, "--json").ok().json["rows"]
     assert sum(Decimal(row["usd"]) for row in charges) == expected
-    assert {row["meter"] for row in charges} == {
-        "input",
-        "cached_input",
-        "output",
-        "cache_write_5m",
-        "cache_write_1h",
-        "call",
-    }
+    assert {row["meter"] for row in charges} == set(METERS) - {"cache_storage"}
     for row in charges:
         units = 1 if row["meter"] == "call" else 1_000_000
         assert Decimal(row["amount"]) == row["tokens"] * Decimal(row["rate"]) / units
