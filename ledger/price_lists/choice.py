@@ -1,4 +1,4 @@
-"""Which list is read, and which provider and models of it become a card."""
+"""The choice of a list, and of the provider and models of it that become a card."""
 
 from __future__ import annotations
 

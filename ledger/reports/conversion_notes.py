@@ -69,7 +69,7 @@ class Sold(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ConversionNote:
-    """What makes a provider's conversion doubtful: credits sold at another figure, or the age of its check.
+    """A reason to doubt a provider's conversion: credits sold at another figure, or the age of its check.
 
     `checked_on` is the last check of the conversion or of one that follows it; None is never. `moves_nano` are the
     nano-USD that the period's usage from the day of `sold` on costs more by its figure.

@@ -1,4 +1,4 @@
-"""What makes a conversion doubtful, in words and as JSON has it, with the command that mends it."""
+"""Notes of doubtful conversions, in words and as JSON has it, with the command that mends it."""
 
 from __future__ import annotations
 

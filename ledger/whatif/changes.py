@@ -1,4 +1,4 @@
-"""What to price otherwise: the changes as they are asked for, and as a ledger's cards and usage understand them."""
+"""The changes of a month priced otherwise as they are asked for, and as a ledger's cards and usage understand them."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from pricing.rate_entry import RateEntry
 
 
 class Price(NamedTuple):
-    """What a charge comes to: its columns that a price decides, in their order. Amounts are nano."""
+    """The price of a charge: its columns that a price decides, in their order. Amounts are nano."""
 
     billed_model: str
     rate_entry_id: int | None

@@ -1,4 +1,4 @@
-"""What a month would have cost beside what is booked, as figures."""
+"""The figures of a month priced otherwise, beside those that are booked."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ DIMENSIONS = ("project", "model", PART, "provider")
 
 
 class Key(NamedTuple):
-    """What sums are by. `booked_per_usd_nano` is the conversion that is pinned, `mark` is of what differs.
+    """The key that sums are by. `booked_per_usd_nano` is the conversion that is pinned, `mark` is of what differs.
 
     Requests that differ have a mark, so that a bridge compares them with themselves and not with averages.
     """

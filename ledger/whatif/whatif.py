@@ -109,7 +109,7 @@ def _move_sums(sides: Sides, changes: Changes, by_sums: BySums) -> bool:
 
 @dataclass(slots=True)
 class _Repriced:
-    """What was priced again so far."""
+    """The usage that was priced again so far."""
 
     sides: Sides
     pins: PinnedIds

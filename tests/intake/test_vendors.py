@@ -1,4 +1,4 @@
-"""What the formats of other vendors have in common: what is in their totals, who sold it, and what is refused."""
+"""The rules that formats of other vendors have in common: what is in their totals, who sold it, and what is refused."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ def test_the_provider_is_the_runs_and_its_card_is_ones_own(db_cli: Cli) -> None:
 
 
 class Dumped:
-    """What the SDKs' objects have in common."""
+    """The part that the SDKs' objects have in common."""
 
     def __init__(self, payload: dict[str, Any]) -> None:
         self._payload = payload

@@ -1,4 +1,4 @@
-"""What imported cards leave out as refused is refused: usage that has it is never booked at the other rates."""
+"""Prices that imported cards leave out as refused are refused: usage that has it is never booked at the other rates."""
 
 from __future__ import annotations
 

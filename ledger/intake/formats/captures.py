@@ -1,4 +1,4 @@
-"""What captured streams of all APIs share: the refusal of one without an end, and what one is known by."""
+"""The parts that captured streams of all APIs share: the refusal of one without an end, and what one is known by."""
 
 from __future__ import annotations
 

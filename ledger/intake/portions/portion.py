@@ -48,7 +48,7 @@ class Portion:
     lost_amounts: int = 0
     """Records without the gateway's own figure, since that can't be read."""
     has_calls: bool = False
-    """Whether any row has calls of tools: nearly always none does."""
+    """True where any row has calls of tools: nearly always none does."""
 
 
 def resolved(items: Sequence[Item], resolver: Resolver) -> Portion:

@@ -1,4 +1,4 @@
-"""What a bridge says: the way from one spend to another, by project and by cause. Money is nano USD."""
+"""The result of a bridge: the way from one spend to another, by project and by cause. Money is nano USD."""
 
 from __future__ import annotations
 
