@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from operator import add, itemgetter, mul
+from operator import add, mul
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
 from ledger.book.rollups import SIGNS, TagSubset, dimensions_of, token_hours
-from ledger.book.rows import ChargeRow, Columns, Facts, columns_of
+from ledger.book.rows import ChargeRow, Columns, Facts, plain
 from ledger.errors import LedgerError
 from ledger.store.bulk import rows_by_key
 from ledger.store.tables import rollup_days
@@ -28,9 +28,10 @@ BOUNDING = ("input_tokens", "output_tokens", "storage_token_hours", "calls", "am
 INT64_MIN = -(2**63)
 LISTED_DAYS = 400
 
-_OCCURRED_AT, _INPUT, _OUTPUT, _STORED, _CALLS = (
-    Facts._fields.index(name) for name in ("occurred_at", "input_tokens", "output_tokens", "storage_tokens", "calls")
+_OCCURRED_AT, _INPUT, _OUTPUT, _CALLS = map(
+    Facts._fields.index, ("occurred_at", "input_tokens", "output_tokens", "calls")
 )
+_AMOUNT = ChargeRow._fields.index("amount_nano")
 _STANDING = f"""
     SELECT k0, k1, {", ".join(f"d.{name}" for name in BOUNDING)}
     FROM {{keys}} JOIN rollup_keys k ON k.digest = k0 JOIN rollup_days d ON d.key_id = k.id AND d.day = k1
@@ -54,7 +55,7 @@ class Headroom:
         self._calendar = calendar
         self._tags = TagSubset(rollup_tags)
 
-    def is_ample(self, connection: Connection, facts: Sequence[Sequence[Any]], amounts_nano: Sequence[int]) -> bool:
+    def is_ample(self, connection: Connection, facts: Columns, amounts_nano: Sequence[int]) -> bool:
         """Tells whether all of it fits even into the fullest cell of its days, which is quickly seen."""
         room = [INT64_MAX - total for total in _totals(facts, amounts_nano)]
         if min(room) < 0:
@@ -63,9 +64,9 @@ class Headroom:
         query = select(rollup_days.c.day).where(self._on_days_of(facts), or_(*full)).limit(1)
         return connection.execute(query).first() is None
 
-    def _on_days_of(self, facts: Sequence[Sequence[Any]]) -> ColumnElement[bool]:
+    def _on_days_of(self, facts: Columns) -> ColumnElement[bool]:
         """Selects cells of the usage's days; where these are many, those between them too."""
-        quarters = {time // QUARTER_US for time in map(itemgetter(_OCCURRED_AT), facts)}
+        quarters = {time // QUARTER_US for time in plain(facts[_OCCURRED_AT])}
         days = sorted({self._calendar.day(quarter * QUARTER_US) for quarter in quarters})
         day = rollup_days.c.day
         return day.in_(days) if len(days) <= LISTED_DAYS else day.between(days[0], days[-1])
@@ -102,7 +103,7 @@ class Headroom:
 
     def check(self, connection: Connection, charges: Columns, facts: Columns) -> None:
         """Raises a LedgerError where a cell would end up past 64 bits; what it comes to on the way doesn't matter."""
-        if self.is_ample(connection, list(zip(*facts, strict=True)), ChargeRow._make(charges).amount_nano):  # type: ignore[arg-type]
+        if self.is_ample(connection, facts, plain(charges[_AMOUNT])):
             return
         parts = self._parts(charges, facts)
         sums = self._standing(connection, {cell for cell, _part in parts})
@@ -122,9 +123,9 @@ class Headroom:
         usage: Any = Facts._make(facts)
         signs = [SIGNS[name] for name in charge.charge_class]
         calls = [count or 0 for count in usage.calls]
-        counts = (usage.input_tokens, usage.output_tokens, token_hours(facts), calls)
-        cells = map(Cell, dimensions_of(charges, facts, self._tags), map(self._calendar.day, usage.occurred_at))
-        parts = zip(*(map(mul, signs, column) for column in counts), charge.amount_nano, strict=True)
+        counts = (plain(usage.input_tokens), plain(usage.output_tokens), token_hours(facts), calls)
+        cells = map(Cell, dimensions_of(charges, facts, self._tags), map(self._calendar.day, plain(usage.occurred_at)))
+        parts = zip(*(map(mul, signs, column) for column in counts), plain(charge.amount_nano), strict=True)
         return list(zip(cells, parts, strict=True))
 
     @staticmethod
@@ -136,12 +137,10 @@ class Headroom:
         return sums
 
 
-def _totals(facts: Sequence[Sequence[Any]], amounts_nano: Sequence[int]) -> Sums:
+def _totals(facts: Columns, amounts_nano: Sequence[int]) -> Sums:
     """Sums absolute values, in the order of BOUNDING."""
-    stored = [row for row in facts if row[_STORED]]
-    hours = token_hours(columns_of(stored)) if stored else ()
-    calls = filter(None, map(itemgetter(_CALLS), facts))
-    counts = (map(itemgetter(_INPUT), facts), map(itemgetter(_OUTPUT), facts), hours, calls, map(abs, amounts_nano))
+    calls = filter(None, facts[_CALLS])
+    counts = (plain(facts[_INPUT]), plain(facts[_OUTPUT]), token_hours(facts), calls, map(abs, amounts_nano))
     return tuple(map(sum, counts))
 
 

@@ -14,11 +14,12 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection, select
 
-from ledger.book.charges import Identity, Known, known_records
+from ledger.book.charges import Identity, known_records
 from ledger.book.headroom import Headroom
 from ledger.book.open_months import first_open_month, posted_month
-from ledger.book.rollups import RollUp
-from ledger.book.rows import Columns, Facts, Rated, columns_of, same_facts
+from ledger.book.records import Rated, Records, coded, recoded, spread
+from ledger.book.rollups import Alike, RollUp
+from ledger.book.rows import Columns, Facts, rows_of, same_facts
 from ledger.book.seals import amounts_text, batch_digest, sealed_conversions
 from ledger.errors import LedgerError
 from ledger.logs import logger_of
@@ -26,7 +27,7 @@ from ledger.store.bulk import append_new_rows, append_rows, next_id, upsert
 from ledger.store.database import Database
 from ledger.store.log import note_sealed
 from ledger.store.tables import batches, charges, sources, usage_records, wallet_moves
-from ledger.values.calendar import Calendar
+from ledger.values.calendar import QUARTER_US, Calendar
 from ledger.values.instants import to_microseconds
 
 LOG = logger_of("book")
@@ -48,11 +49,18 @@ class Run:
 
 @dataclass(slots=True)
 class Posted:
-    """The outcomes of rated records, by place, and the number of duplicates with another project or tags."""
+    """The outcome of rated records: `known` has those that were not accepted, by place.
 
-    outcomes: list[Outcome]
-    batch_id: int | None
+    `differing_labels` counts duplicates with another project or tags.
+    """
+
+    known: dict[int, Outcome] = field(default_factory=dict)
+    batch_id: int | None = None
     differing_labels: int = 0
+
+    def outcome(self, place: int) -> Outcome:
+        """Returns the outcome of one record."""
+        return self.known.get(place, "accepted")
 
 
 class Poster:
@@ -69,55 +77,62 @@ class Poster:
 
     def refusals(self, connection: Connection, rated: Rated) -> dict[int, str]:
         """Finds the records that the roll-ups have no room for, by place, each with why: nearly always none."""
-        if not rated.facts or self._headroom.is_ample(connection, rated.facts, rated.amount_nano):
+        facts = rated.records.columns()
+        if not len(rated) or self._headroom.is_ample(connection, facts, rated.amount_nano.tolist()):
             return {}
-        known = known_records(connection, list({facts.identity for facts in rated.facts}))
+        known = known_records(connection, list(set(rated.records.identities)))
         recorded = {identity for identity, record in known.items() if record.live_charge_id is not None}
-        facts = columns_of(rated.facts)
-        columns = self._charge_columns(connection, 0, range(len(rated.facts)), rated, facts)
-        return self._headroom.refusals(connection, columns, facts, recorded, sums={})
+        charged, _alike = self._charged(connection, rated)
+        return self._headroom.refusals(connection, charged, facts, recorded, sums={})
 
     def post_usage(self, connection: Connection, rated: Rated) -> Posted:
         """Records what is new, each identity once; says whether the rest repeats or contradicts what is booked.
 
         What `refusals` finds must not be among it.
         """
-        posted = Posted(["accepted"] * len(rated.facts), None)
-        identities = [(row.request_id, row.source, row.kind) for row in rated.facts]
+        posted = Posted()
+        identities = rated.records.identities
         first_of = dict(zip(reversed(identities), range(len(identities) - 1, -1, -1), strict=True))
-        if len(first_of) == len(identities):
-            self._post_first_ones(connection, rated, range(len(identities)), posted)
-            return posted
         places = sorted(first_of.values())
         standing = self._post_first_ones(connection, rated, places, posted)
-        for place, identity in enumerate(identities):
-            first = first_of[identity]
-            if first != place:
-                self._compare(posted, place, rated.facts[place], standing.get(identity, rated.facts[first]))
+        if len(places) < len(identities):
+            rows = rated.records.rows()
+            for place, identity in enumerate(identities):
+                first = first_of[identity]
+                if first != place:
+                    self._compare(posted, place, rows[place], standing.get(identity, rows[first]))
         return posted
 
     def _post_first_ones(
         self, connection: Connection, rated: Rated, places: Sequence[int], posted: Posted
     ) -> dict[Identity, Facts]:
         """Posts records of different identities; returns the facts recorded before, where any were."""
-        first_id = next_id(connection, usage_records)
-        batch_id = next_id(connection, batches)
-        facts = rated.facts if len(places) == len(rated.facts) else [rated.facts[place] for place in places]
-        ids = range(first_id, first_id + len(facts))
-        rows = [(number, batch_id, *row) for number, row in zip(ids, facts, strict=True)]
+        taken = rated if len(places) == len(rated) else rated.take(places)
+        first_id, batch_id = next_id(connection, usage_records), next_id(connection, batches)
+        ids = range(first_id, first_id + len(taken))
+        rows = _usage_rows(ids, batch_id, taken)
         inserted = append_new_rows(connection, usage_records, rows, fresh=self._fresh)
         self._fresh = inserted is None
         if inserted is None:
-            taken = rated if len(places) == len(rated.facts) else rated.take(places)
             self._post_charges(connection, batch_id, rows, taken)
             posted.batch_id = batch_id
             return {}
+        facts = taken.records.rows()
         missed = [row.identity for number, row in zip(ids, facts, strict=True) if number not in inserted]
         known = known_records(connection, missed)
-        charged = self._settle_known(rated, list(zip(ids, places, strict=True)), inserted, known, posted)
+        charged: list[int] = []
+        for place, (number, new) in enumerate(zip(ids, facts, strict=True)):
+            before = None if number in inserted else known[new.identity]
+            if before is not None and before.live_charge_id is not None:
+                self._compare(posted, places[place], new, before.facts)
+                continue
+            if before is not None:  # voided, and recorded again
+                taken.records.change("generation", place, before.facts.generation + 1)
+            charged.append(place)
         if charged:
-            taken = rated.take([place for _number, place in charged])
-            rows = [(number, batch_id, *row) for (number, _place), row in zip(charged, taken.facts, strict=True)]
+            numbers = [ids[place] for place in charged]
+            taken = taken.take(charged)
+            rows = _usage_rows(numbers, batch_id, taken)
             append_rows(connection, usage_records, [row for row in rows if row[0] not in inserted])
             self._post_charges(connection, batch_id, rows, taken)
             posted.batch_id = batch_id
@@ -127,62 +142,42 @@ class Poster:
         self, connection: Connection, batch_id: int, added: Sequence[Sequence[Any]], rated: Rated
     ) -> None:
         """Charges records that were just appended as `added`, and closes their batch."""
-        facts = columns_of(rated.facts)
-        usage: Any = Facts._make(facts)  # columns by name
-        columns = self._charge_columns(connection, batch_id, [row[0] for row in added], rated, facts)
-        self.seal(connection, batch_id, added, columns, facts, has_room=True)
-        note_sources(connection, usage.source, usage.occurred_at)
+        columns, alike = self._charged(connection, rated, batch_id, [row[0] for row in added])
+        self.seal(connection, batch_id, added, columns, rated.records.columns(), alike=alike)
+        note_sources(connection, rated.records)
 
-    def _charge_columns(
-        self, connection: Connection, batch_id: int, usage_ids: Sequence[int], rated: Rated, facts: Columns
-    ) -> Columns:
-        """Returns the charges of usage records, whose columns are `facts`."""
-        usage: Any = Facts._make(facts)  # columns by name
-        count = len(rated.facts)
-        first_id = next_id(connection, charges)
-        months = list(map(self.calendar.month, usage.occurred_at))
-        first_open = first_open_month(connection)
-        return (
+    def _charged(
+        self, connection: Connection, rated: Rated, batch_id: int = 0, usage_ids: Sequence[int] | None = None
+    ) -> tuple[Columns, Alike]:
+        """Returns the columns of the records' charges, and which of these are alike."""
+        import numpy as np
+
+        count, records = len(rated), rated.records
+        quarters, quarter = np.unique(records.number("occurred_at") // QUARTER_US, return_inverse=True)
+        months, month = coded(self.calendar.month(at * QUARTER_US) for at in quarters.tolist())
+        in_month = np.array(month, dtype=np.int64)[quarter]
+        first_id, first_open = next_id(connection, charges), first_open_month(connection)
+        columns = [
             range(first_id, first_id + count),
             [batch_id] * count,
-            usage_ids,
+            range(count) if usage_ids is None else usage_ids,
             ["charge"] * count,
             [None] * count,
-            months,
-            [posted_month(month, first_open) for month in months],
-            usage.project,
-            usage.provider,
-            *rated[1:],
-        )
-
-    def _settle_known(
-        self,
-        rated: Rated,
-        numbered: Sequence[tuple[int, int]],
-        inserted: set[int],
-        known: dict[Identity, Known],
-        posted: Posted,
-    ) -> list[tuple[int, int]]:
-        """Returns ids and places to charge: of new records, and of voided ones again; others are compared."""
-        charged: list[tuple[int, int]] = []
-        for number, place in numbered:
-            facts = rated.facts[place]
-            before = None if number in inserted else known[facts.identity]
-            if before is not None and before.live_charge_id is not None:
-                self._compare(posted, place, facts, before.facts)
-                continue
-            if before is not None:
-                rated.facts[place] = facts._replace(generation=before.facts.generation + 1)
-            charged.append((number, place))
-        return charged
+            spread(months, in_month),
+            spread([posted_month(name, first_open) for name in months], in_month),
+            records.values("project"),
+            records.values("provider"),
+            *rated.columns(),
+        ]
+        return columns, Alike(*recoded(records.number("label"), records.number("tags"), rated.term, in_month))
 
     @staticmethod
     def _compare(posted: Posted, place: int, facts: Facts, before: Facts) -> None:
         if same_facts(before, facts):
-            posted.outcomes[place] = "duplicate"
+            posted.known[place] = "duplicate"
             posted.differing_labels += (before.project, before.tags) != (facts.project, facts.tags)
         else:
-            posted.outcomes[place] = "conflict"
+            posted.known[place] = "conflict"
 
     def seal(
         self,
@@ -192,21 +187,21 @@ class Poster:
         columns: Columns,
         facts: Columns,
         *,
-        has_room: bool = False,
+        alike: Alike | None = None,
     ) -> None:
         """Appends charges, adds them to the roll-ups and closes the batch.
 
         `columns` are those of ChargeRow, `facts` those of each charge's usage record. `added` are the rows of
         `usage_records` that this batch appended, by id; none where it only corrects. LedgerError where a roll-up has
-        no room for the charges, which is looked up unless it is known that it has.
+        no room for the charges; of new ones, which say what is `alike` among them, `refusals` has seen to that.
         """
         if self._database.settings != self._settings:
             raise LedgerError("the ledger's zone or rolled-up tags were changed meanwhile: run the command again")
-        if not has_room:
+        if alike is None:
             self._headroom.check(connection, columns, facts)
-        rows = list(zip(*columns, strict=True))
+        rows = list(rows_of(columns))
         append_rows(connection, charges, rows)
-        self._roll_up.add(connection, columns, facts)
+        self._roll_up.add(connection, columns, facts, alike)
         newest = select(batches.c.sequence, batches.c.digest).order_by(batches.c.sequence.desc()).limit(1)
         last = connection.execute(newest).first()
         sequence, previous = (last.sequence + 1, last.digest) if last else (1, "")
@@ -255,13 +250,18 @@ def already_posted(connection: Connection, run: Run) -> int | None:
     return int(row.id)
 
 
-def note_sources(connection: Connection, names: Sequence[str], occurred_us: Sequence[int]) -> None:
+def _usage_rows(ids: Sequence[int], batch_id: int, rated: Rated) -> list[tuple[Any, ...]]:
+    """Returns rows of usage_records."""
+    return list(rows_of([ids, [batch_id] * len(ids), *rated.records.columns()]))
+
+
+def note_sources(connection: Connection, records: Records) -> None:
     """Remembers per source the latest usage, and now as its last ingest."""
     now = to_microseconds(datetime.now(UTC))
     latest: dict[str, int] = {}
-    for name, occurred in (
-        set(zip(names, occurred_us, strict=True)) if len(set(names)) > 1 else [(names[0], max(occurred_us))]
-    ):
-        latest[name] = max(occurred, latest.get(name, 0))
+    label = records.number("label")
+    for code in set(label.tolist()):
+        source, last = records.labels[code].source, int(records.number("occurred_at")[label == code].max())
+        latest[source] = max(last, latest.get(source, 0))
     rows = [(name, occurred, now) for name, occurred in latest.items()]
     upsert(connection, sources, ("source",), rows, latest=("last_occurred_at", "last_ingest_at"))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Table, select
 
-from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, OPTIONAL_COUNTS, TOKENS, ChargeRow, Columns, Facts
+from ledger.book.records import coded
+from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, OPTIONAL_COUNTS, TOKENS, ChargeRow, Columns, Facts, plain
 from ledger.store.bulk import append_rows, in_chunks, next_id, upsert
 from ledger.store.expressions import HALF_BITS, LOWER_HALF
 from ledger.store.tables import rollup_days, rollup_keys, rollup_quarters
@@ -64,6 +65,13 @@ def summed(
     )
 
 
+class Alike(NamedTuple):
+    """Charges of which those of one `code` have the same dimensions; `first` has the place of one of each code."""
+
+    first: list[int]
+    code: npt.NDArray[np.int64]
+
+
 class RollUp:
     """Adds charges to both roll-ups within a transaction, remembering the ids of keys from one to the next.
 
@@ -88,9 +96,9 @@ class RollUp:
         self._keeps_keys = keeps_keys
         self._key_ids: dict[Dimensions, int] = {}
 
-    def add(self, connection: Connection, charges: Columns, facts: Columns) -> None:
+    def add(self, connection: Connection, charges: Columns, facts: Columns, alike: Alike | None = None) -> None:
         """Adds charges, given as columns; `facts` are the columns of each one's usage record."""
-        cells = sum_by_quarter(charges, facts, self._tags, halves=self._halves)
+        cells = sum_by_quarter(charges, facts, self._tags, alike, halves=self._halves)
         ids = self._ids(connection, cells.keys)
         quarters = [time * QUARTER_US for time in cells.time.tolist()]
         self._upsert(connection, self._quarters, cells.rows(self._quarters, ids, quarters))
@@ -165,23 +173,28 @@ def dimensions_of(charges: Columns, facts: Columns, tags: TagSubset) -> Iterator
     return zip(*(by_name[name] for name in Dimensions._fields), strict=True)
 
 
-def sum_by_quarter(charges: Columns, facts: Columns, tags: TagSubset, *, halves: bool = False) -> Cells:
+def sum_by_quarter(
+    charges: Columns, facts: Columns, tags: TagSubset, alike: Alike | None = None, *, halves: bool = False
+) -> Cells:
     """Sums the charges by dimensions and quarter-hour: each measure whole, or as its upper and its lower half.
 
     Whole sums must fit into 64 bits, which `headroom` sees to before charges are posted; those of halves always do.
     """
     import numpy as np
 
-    places: dict[Any, int] = {}
-    keys = dimensions_of(charges, facts, tags)
-    key_place = np.array([places.setdefault(key, len(places)) for key in keys], dtype=np.int64)
+    if alike is None:
+        keys, codes = coded(dimensions_of(charges, facts, tags))
+        key_place = np.array(codes, dtype=np.int64)
+    else:
+        keys, codes = coded(dimensions_of(_taken(charges, alike.first), _taken(facts, alike.first), tags))
+        key_place = np.array(codes, dtype=np.int64)[alike.code]
     usage: Any = Facts._make(facts)  # columns by name
     occurred = np.array(usage.occurred_at, dtype=np.int64)
     measures = _measures(charges, facts)
     if halves:
         measures = [half for measure in measures for half in _halves(measure)]
     columns = np.array(measures, dtype=np.int64)
-    return summed([Dimensions(*key) for key in places], key_place, occurred // QUARTER_US, columns, occurred)
+    return summed([Dimensions(*key) for key in keys], key_place, occurred // QUARTER_US, columns, occurred)
 
 
 def _measures(charges: Columns, facts: Columns) -> list[npt.NDArray[Any]]:
@@ -201,6 +214,11 @@ def _measures(charges: Columns, facts: Columns) -> list[npt.NDArray[Any]]:
         *(sign * _counted(column) for column in facts[OPTIONAL_COUNTS]),
         *map(_counted, charges[OPTIONAL_AMOUNTS]),
     ]
+
+
+def _taken(columns: Columns, places: Sequence[int]) -> Columns:
+    """Returns the columns of the rows at these places."""
+    return [[column[place] for place in places] for column in columns]
 
 
 def _counted(column: Sequence[int | None]) -> npt.NDArray[np.int64]:
@@ -225,8 +243,9 @@ def token_hours(facts: Columns) -> list[int]:
     hours = [0] * len(usage.kind)
     if "cache_storage" not in usage.kind:
         return hours
+    starts = plain(usage.occurred_at)
     for place, kind in enumerate(usage.kind):
         if kind == "cache_storage":
-            start, end = from_microseconds(usage.occurred_at[place]), from_microseconds(usage.storage_end[place])
+            start, end = from_microseconds(starts[place]), from_microseconds(usage.storage_end[place])
             hours[place] = usage.storage_tokens[place] * clock_hours(start, end)
     return hours

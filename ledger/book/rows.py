@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final, Literal, NamedTuple
 
@@ -155,36 +155,9 @@ def negated(charge: ChargeRow) -> ChargeRow:
     return ChargeRow._make((*charge[: AMOUNTS.start], *negative))
 
 
-# Columns of many charges or records, in the order of ChargeRow or Facts: what bulk work is done on.
-Columns = Sequence[Sequence[Any]]
-
-
-class Rated(NamedTuple):
-    """Usage records priced: `facts` and, in step with them, what the rate card gives each, as columns."""
-
-    facts: list[Facts]
-    currency: Sequence[str]
-    billed_model: Sequence[str]
-    model_differs: Sequence[int]
-    rate_entry_id: Sequence[int]
-    conversion_id: Sequence[int | None]
-    tier: Sequence[str]
-    input_nano: Sequence[int]
-    cached_input_nano: Sequence[int]
-    output_nano: Sequence[int]
-    cache_storage_nano: Sequence[int]
-    amount_nano: Sequence[int]
-    cache_write_5m_nano: Sequence[int | None]
-    cache_write_1h_nano: Sequence[int | None]
-    call_nano: Sequence[int | None]
-
-    def take(self, places: Sequence[int]) -> Rated:
-        """Returns the records at these places alone."""
-        return Rated._make([column[place] for place in places] for column in self)
-
-    def row(self, place: int) -> dict[str, Any]:
-        """Returns a record's price by the names of the charge's columns."""
-        return {name: column[place] for name, column in zip(self._fields[1:], self[1:], strict=True)}
+# Columns of many charges or records, in the order of ChargeRow or Facts: what bulk work is done on. Numbers may be
+# arrays.
+Columns = Sequence[Any]
 
 
 # The counts that meters are made of.
@@ -217,6 +190,16 @@ def by_meter(counts: Iterable[int | None], stored: int) -> tuple[int, ...]:
 def columns_of(rows: Sequence[Sequence[Any]]) -> Columns:
     """Turns rows into columns."""
     return list(zip(*rows, strict=True))
+
+
+def rows_of(columns: Columns) -> Iterator[tuple[Any, ...]]:
+    """Turns columns into rows."""
+    return zip(*map(plain, columns), strict=True)
+
+
+def plain(column: Any) -> Sequence[Any]:  # noqa: ANN401 - a sequence, or an array of any type
+    """Returns a column of Python's own values, which an array doesn't have."""
+    return column.tolist() if hasattr(column, "tolist") else column  # type: ignore[no-any-return]
 
 
 def adjustment_facts(charge: ChargeRow, calendar: Calendar) -> Facts:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, Table, select
 
-from ledger.book.rows import ChargeRow, Columns
+from ledger.book.rows import ChargeRow, Columns, plain
 from ledger.store.bulk import next_id
 from ledger.store.log import note_sealed
 from ledger.store.tables import batches, conversions
@@ -27,7 +27,7 @@ def amounts_text(columns: Columns) -> str:
     amounts: dict[str, int] = {}
     if columns:
         charge: Any = ChargeRow._make(columns)  # columns by name
-        for currency, amount in zip(charge.currency, charge.amount_nano, strict=True):
+        for currency, amount in zip(charge.currency, plain(charge.amount_nano), strict=True):
             amounts[currency] = amounts.get(currency, 0) + amount
     return msgspec.json.encode(amounts, order="sorted").decode()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 from sqlalchemy import Column, Connection, MetaData, Table, Text
 from sqlalchemy.schema import CreateTable
@@ -11,7 +9,8 @@ from sqlalchemy.schema import CreateTable
 from ledger.book.charges import Identity, known_records
 from ledger.book.headroom import Cell, Sums
 from ledger.book.posting import Posted, Poster, Run
-from ledger.book.rows import Facts, Rated, columns_of
+from ledger.book.records import Rated, Records
+from ledger.book.rows import Facts
 from ledger.store.bulk import append_rows, rows_by_key
 from ledger.store.database import Database
 
@@ -42,17 +41,16 @@ class Trial(Poster):
 
     def refusals(self, connection: Connection, rated: Rated) -> dict[int, str]:
         """Finds the records that the roll-ups would have no room for, by place, each with why."""
-        if not rated.facts:
+        if not len(rated):
             return {}
-        self._before = self._recorded(connection, rated.facts)
-        facts = columns_of(rated.facts)
-        columns = self._charge_columns(connection, 0, range(len(rated.facts)), rated, facts)
-        return self._headroom.refusals(connection, columns, facts, self._before.keys(), self._sums)
+        self._before = self._recorded(connection, rated.records)
+        columns, _alike = self._charged(connection, rated)
+        return self._headroom.refusals(connection, columns, rated.records.columns(), self._before.keys(), self._sums)
 
-    def _recorded(self, connection: Connection, rows: Sequence[Facts]) -> dict[Identity, Facts]:
+    def _recorded(self, connection: Connection, records: Records) -> dict[Identity, Facts]:
         """Returns what stands of these identities: as recorded and not voided, else as tried before."""
         connection.execute(CreateTable(_tried, if_not_exists=True))
-        identities = list({facts.identity for facts in rows})
+        identities = list(set(records.identities))
         tried = rows_by_key(connection, _TRIED, identities)
         known = known_records(connection, identities).items()
         return {(request_id, source, kind): _decode(facts) for request_id, source, kind, facts in tried} | {
@@ -61,9 +59,9 @@ class Trial(Poster):
 
     def post_usage(self, connection: Connection, rated: Rated) -> Posted:
         """Remembers what is new, each identity once; says whether the rest repeats or contradicts what stands."""
-        posted = Posted(["accepted"] * len(rated.facts), None)
+        posted = Posted()
         new: dict[Identity, Facts] = {}
-        for place, facts in enumerate(rated.facts):
+        for place, facts in enumerate(rated.records.rows()):
             before = self._before.get(facts.identity) or new.setdefault(facts.identity, facts)
             if before is not facts:
                 self._compare(posted, place, facts, before)

@@ -96,12 +96,12 @@ def book_calls(
 def _book_call(connection: Connection, intake: Intake, call: Call, config: Config) -> list[Recorded]:
     portion = resolved(call.items, Resolver(call.options, config))
     rated = intake.rate(portion)
-    lines = [row.line for row in portion.rows]
-    amounts = dict(zip(lines, zip(rated.amount_nano, rated.currency, strict=True), strict=True))
+    money = zip(rated.amount_nano.tolist(), rated.of_terms("currency"), strict=True)
+    amounts = dict(zip(portion.lines, money, strict=True))
     posted = intake.post(connection, rated, portion)
     known_by = [replace(one, raw=_held_line(one, call.options)) for one in portion.held]
     hold(connection, FILE, known_by, call.options)
-    outcomes = dict(zip([row.line for row in portion.rows], posted.outcomes, strict=True))
+    outcomes = {line: posted.outcome(place) for place, line in enumerate(portion.lines)}
     held = {one.line: one for one in portion.held}
     return [_result(item, held.get(item.line), outcomes.get(item.line), amounts) for item in call.items]
 
@@ -112,9 +112,9 @@ def spooled(call: Call, config: Config, why: str) -> tuple[list[bytes], list[Rec
     What can't be read is a line with its reason and the digest of what it was. What isn't to be booked has none.
     """
     portion = resolved(call.items, Resolver(call.options, config))
-    lines = {row.line: _encoded(fields_of(row.facts, row.figure_usd)) for row in portion.rows}
+    lines = {row.line: _encoded(fields_of(row.facts, row.figure_usd)) for row in portion.rows()}
     lines |= {one.line: _held_line(one, call.options) for one in portion.held}
-    fates = {row.line: Recorded("spooled", message=why) for row in portion.rows}
+    fates = {line: Recorded("spooled", message=why) for line in portion.lines}
     fates |= {one.line: Recorded("spooled", reason=one.reason, message=one.message) for one in portion.held}
     results = [fates.get(item.line) or _result(item, None, None, {}) for item in call.items]
     return [lines[item.line] for item in call.items if item.line in lines], results
@@ -140,7 +140,7 @@ def book_lines(database: Database, config: Config, source: Source, *, wait: floa
     """Books the `records` lines of a spool, as `tollbook ingest` would; yields the number of each transaction's."""
     intake = Intake(database, config, RunOptions(), Run("record"))
     for portion in portions(source, "records", intake.resolver):
-        lines = len(portion.rows) + len(portion.held)
+        lines = len(portion.lines) + len(portion.held)
         with database.writing(wait=wait) as connection:
             intake.prepare(connection)
             intake.post(connection, intake.rate(portion), portion)

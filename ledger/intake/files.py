@@ -194,9 +194,9 @@ class Ingest:
 def _settled(open_lines: OpenLines, portion: Portion, posted: Posted) -> Iterator[tuple[int, str]]:
     """Finds the quarantine's entries of lines that are recorded now, each with its resolution."""
     if open_lines:
-        for row, outcome in zip(portion.rows, posted.outcomes, strict=True):
+        for place, row in enumerate(portion.rows()):
             known_by = line_of(row.facts, row.raw)
-            if known_by is not None and outcome != "conflict":
+            if known_by is not None and posted.outcome(place) != "conflict":
                 yield from open_lines.settled_by(row.facts, row.line, known_by)
 
 

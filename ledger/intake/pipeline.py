@@ -17,13 +17,14 @@ from ledger.book.posting import Posted, Poster, Run
 from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.prices.rating import Rater
-from ledger.book.rows import Facts, Rated, usage_of
+from ledger.book.records import Rated, recoded
+from ledger.book.rows import Facts, usage_of
 from ledger.book.trial import Trial
 from ledger.config import Config
 from ledger.intake.fields.record import Held, UsageRecord
 from ledger.intake.fields.record_fields import to_fields
 from ledger.intake.labels import ALIKE, Resolver, RunOptions
-from ledger.intake.portions.portion import LineFacts, Portion
+from ledger.intake.portions.portion import Portion
 from ledger.intake.quarantine import line_of
 from ledger.store.database import Database
 from ledger.values.spend import Spend
@@ -38,7 +39,8 @@ class RunCounts:
 
     `assumed` counts the storage records that --assume-cache-storage derives, which have no item. `spend` is
     the money of what was accepted, by project. `ignored` counts by reason what carries token counts and is no request
-    to book, outside of `read`; `lost_amounts` the records whose gateway's own figure can't be read.
+    to book, outside of `read`; `lost_amounts` the records whose gateway's own figure can't be read; `unknown_keys`
+    responses that were read slowly, by a key that others don't have.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -46,6 +48,7 @@ class RunCounts:
     spend: defaultdict[str, Spend] = field(default_factory=lambda: defaultdict(Spend))
     differing_labels: int = 0
     ignored: Counter[str] = field(default_factory=Counter)
+    unknown_keys: Counter[str] = field(default_factory=Counter)
     lost_amounts: int = 0
 
     @property
@@ -89,10 +92,11 @@ class Intake:
         self.tally.counts["rejected"] += portion.rejected
         self.tally.counts["pending"] += portion.pending
         self.tally.ignored.update(portion.ignored)
+        self.tally.unknown_keys.update(portion.unknown_keys)
         self.tally.lost_amounts += portion.lost_amounts
-        if portion.has_calls:
+        if portion.records.seldom.keys() & {"calls", "tool_calls"}:
             self._price_calls(portion, self._rater)
-        rated, errors = self._rater.rate([row.facts for row in portion.rows])
+        rated, errors = self._rater.rate(portion.records)
         if errors:
             self._leave_out(portion, {place: (error.reason, str(error)) for place, error in errors.items()})
         self._convert_figures(rated, portion)
@@ -101,20 +105,21 @@ class Intake:
     def _price_calls(self, portion: Portion, rater: Rater) -> None:
         """Has web searches priced where the card prices calls; leaves other fees unbooked, or refuses them."""
         reasons: dict[int, tuple[str, str]] = {}
-        for place, row in enumerate(portion.rows):
-            calls, others = row.facts.calls or 0, row.facts.tool_calls or 0
-            if not calls and not others:
-                continue
-            if calls and not rater.prices_calls(row.facts):
-                calls, others = 0, calls + others
-            if not others or self.resolver.leaves_fees_unbooked:
-                facts = row.facts._replace(calls=calls or None, tool_calls=others or None)
-                portion.rows[place] = row._replace(facts=facts)
+        records = portion.records
+        stated = zip(records.values("calls"), records.values("tool_calls"), strict=True)
+        for place, (calls, others) in enumerate([(calls or 0, others or 0) for calls, others in stated]):
+            priced, unpriced = calls, others
+            if calls and not rater.prices_calls(records.facts(place)):
+                priced, unpriced = 0, calls + others
+            if not unpriced or self.resolver.leaves_fees_unbooked:
+                if (priced, unpriced) != (calls, others):
+                    records.change("calls", place, priced or None)
+                    records.change("tool_calls", place, unpriced or None)
             else:
                 message = (
-                    f"calls of tools are billed beside the tokens ({others} here), and the card has no price for them: "
-                    "add its per_call, of web searches, with 'tollbook rates add FILE'; or --tool-fees unbooked, or "
-                    "[ledger] tool_fees, books the tokens alone and counts the calls"
+                    f"calls of tools are billed beside the tokens ({unpriced} here), and the card has no price for "
+                    "them: add its per_call, of web searches, with 'tollbook rates add FILE'; or --tool-fees unbooked, "
+                    "or [ledger] tool_fees, books the tokens alone and counts the calls"
                 )
                 reasons[place] = ("unpriced_tool_fees", message)
         if reasons:
@@ -122,13 +127,13 @@ class Intake:
 
     def _convert_figures(self, rated: Rated, portion: Portion) -> None:
         """Turns figures in USD into the card's currency, by the conversion that the charge is pinned to."""
-        for place in [place for place, row in enumerate(portion.rows) if row.figure_usd is not None]:
-            line, raw, facts, usd = portion.rows[place]
-            exact = Fraction(str(usd)) * (self._pins.per_usd_nano(rated.conversion_id[place]) or NANO)
+        for place, usd in portion.figures_usd.items():
+            conversion_id = rated.terms[rated.term[place]].conversion_id
+            exact = Fraction(str(usd)) * (self._pins.per_usd_nano(conversion_id) or NANO)
             nano = divide_half_even(exact.numerator, exact.denominator)
-            converted = facts._replace(provider_amount_nano=nano if abs(nano) <= INT64_MAX else None)
-            portion.rows[place] = LineFacts(line, raw, converted)
-            rated.facts[place] = converted
+            portion.records.change("provider_amount_nano", place, nano if abs(nano) <= INT64_MAX else None)
+        rated.records = portion.records
+        portion.figures_usd = {}
 
     def post(self, connection: Connection, rated: Rated, portion: Portion) -> Posted:
         """Posts what was rated; holds back what has no room in roll-ups or contradicts records, in order of lines."""
@@ -136,13 +141,16 @@ class Intake:
         if refusals:
             reasons = {place: ("sum_too_large", message) for place, message in refusals.items()}
             rated = rated.take(self._leave_out(portion, reasons))
-        posted = self.poster.post_usage(connection, rated) if rated.facts else Posted([], None)
-        outcomes = Counter(zip((facts.assumed for facts in rated.facts), posted.outcomes, strict=True))
-        for (assumed, outcome), count in outcomes.items():
-            (self.tally.assumed if assumed else self.tally.counts)[outcome] += count
-        for place, outcome in enumerate(posted.outcomes):
+        posted = self.poster.post_usage(connection, rated) if len(rated) else Posted()
+        assumed = rated.records.values("assumed")
+        outcomes = Counter((assumed[place], outcome) for place, outcome in posted.known.items())
+        for derived, read in Counter(assumed).items():
+            outcomes[derived, "accepted"] = read - sum(n for (which, _), n in outcomes.items() if which == derived)
+        for (derived, outcome), count in outcomes.items():
+            (self.tally.assumed if derived else self.tally.counts)[outcome] += count
+        for place, outcome in posted.known.items():
             if outcome == "conflict":
-                facts = rated.facts[place]
+                facts = rated.records.facts(place)
                 message = (
                     f"{facts.kind} {facts.request_id!r} of {facts.source} is recorded with other facts: "
                     "'tollbook quarantine show' has both"
@@ -157,25 +165,28 @@ class Intake:
         """Moves rows to `held`, by place with reason and message; returns the places left."""
         for place, (reason, message) in reasons.items():
             self._hold(portion, place, reason, message)
-        left = [place for place in range(len(portion.rows)) if place not in reasons]
-        portion.rows = [portion.rows[place] for place in left]
+        left = [place for place in range(len(portion.records)) if place not in reasons]
+        portion.keep(left)
         return left
 
     def _sum_up(self, rated: Rated, posted: Posted) -> None:
-        accepted = defaultdict[tuple[str, str, int | None], list[int]](list)
-        rows = zip(posted.outcomes, rated.facts, rated.currency, rated.conversion_id, rated.amount_nano, strict=True)
-        for outcome, facts, currency, conversion_id, amount in rows:
-            if outcome == "accepted":
-                accepted[facts.project, currency, conversion_id].append(amount)
-        for (project, currency, conversion_id), amounts in accepted.items():
-            per_usd_nano = self._pins.per_usd_nano(conversion_id)
-            self.tally.spend[project].add(currency, per_usd_nano, sum(amounts), len(amounts))
+        if posted.known:
+            rated = rated.take([place for place in range(len(rated)) if place not in posted.known])
+        first, alike = recoded(rated.records.number("label"), rated.term)
+        accepted: list[list[int]] = [[] for _ in first]
+        for code, amount in zip(alike.tolist(), rated.amount_nano.tolist(), strict=True):
+            accepted[code].append(amount)
+        for place, amounts in zip(first, accepted, strict=True):
+            terms, label = rated.terms[rated.term[place]], rated.records.labels[rated.records.number("label")[place]]
+            per_usd_nano = self._pins.per_usd_nano(terms.conversion_id)
+            self.tally.spend[label.project].add(terms.currency, per_usd_nano, sum(amounts), len(amounts))
 
     def _hold(self, portion: Portion, place: int, reason: str, message: str) -> None:
-        line, raw, facts, usd = portion.rows[place]
+        facts, usd = portion.records.facts(place), portion.figures_usd.get(place)
         if reason != "conflict":
             (self.tally.assumed if facts.assumed else self.tally.counts)["rejected"] += 1
-        held = Held(line, line_of(facts, raw), reason, message, fields_of(facts, usd), facts.source, complete=True)
+        raw = line_of(facts, portion.raw(place))
+        held = Held(portion.lines[place], raw, reason, message, fields_of(facts, usd), facts.source, complete=True)
         portion.held.append(held)
 
 

@@ -15,7 +15,8 @@ from ledger.book.charges import Known, known_records, posted_charges
 from ledger.book.corrections.reversing import reversal
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.posting import Poster, Run, note_sources
-from ledger.book.rows import Rated, columns_of
+from ledger.book.records import Rated
+from ledger.book.rows import columns_of
 from ledger.config import Config
 from ledger.errors import LedgerError
 from ledger.intake.fields.record import Item
@@ -73,8 +74,8 @@ def retry(database: Database, config: Config, numbers: Sequence[int] = ()) -> Re
 def _retry_together(connection: Connection, intake: Intake, rows: Sequence[Row[Any]], result: Retried) -> None:
     portion = _portion(intake, rows)
     posted = intake.post(connection, intake.rate(portion), portion)
-    for row, outcome in zip(portion.rows, posted.outcomes, strict=True):
-        number = row.line
+    for place, number in enumerate(portion.lines):
+        outcome = posted.outcome(place)
         if outcome != "conflict":
             settle(connection, number, "resolved", f"retried: {outcome}")
             (result.recorded if outcome == "accepted" else result.duplicate).append(number)
@@ -90,7 +91,9 @@ def _portion(intake: Intake, rows: Sequence[Row[Any]]) -> Portion:
     stated = {row.id: msgspec.json.decode(row.fields) for row in rows}
     assumed = {number for number, fields in stated.items() if fields.pop("assumed", False)}
     portion = resolved([Item(number, None, parse(fields)) for number, fields in stated.items()], intake.resolver)
-    portion.rows = [row._replace(facts=row.facts._replace(assumed=int(row.line in assumed))) for row in portion.rows]
+    portion.set_rows(
+        [one._replace(facts=one.facts._replace(assumed=int(one.line in assumed))) for one in portion.rows()]
+    )
     return portion
 
 
@@ -125,9 +128,9 @@ def accept(database: Database, config: Config, number: int, reason: str, *, new_
         intake.prepare(connection)
         portion = _portion(intake, [row])
         rated = intake.rate(portion)
-        if not rated.facts:
+        if not len(rated):
             raise LedgerError(f"the facts of quarantine entry {number} can't be priced: {portion.held[0].message}")
-        facts = rated.facts[0]
+        [facts] = rated.records.rows()
         known = known_records(connection, [facts.identity]).get(facts.identity)
         if known is None or known.live_charge_id is None:
             raise LedgerError(
@@ -148,7 +151,8 @@ def _replace(connection: Connection, poster: Poster, known: Known, rated: Rated,
     """
     number = known.live_charge_id or 0
     [(before, facts_before)] = posted_charges(connection, poster.calendar, number, number)
-    facts = rated.facts[0]._replace(generation=known.facts.generation + 1)
+    [facts] = rated.records.rows()
+    facts = facts._replace(generation=known.facts.generation + 1)
     project, differs = facts.project, (facts.project, facts.tags) != (before.project, known.facts.tags)
     if not new_labels:
         project = before.project
@@ -165,13 +169,13 @@ def _replace(connection: Connection, poster: Poster, known: Known, rated: Rated,
         posted_month=posted_month(month, first_open),
         project=project,
         provider=facts.provider,
-        **rated.row(0),
+        **rated.prices()[0],
     )
     added = [(usage_id, batch_id, *facts)]
     append_rows(connection, usage_records, added)
     rows = [reversal(before, charge_id, batch_id, first_open), replacement]
     poster.seal(connection, batch_id, added, columns_of(rows), columns_of([facts_before, facts]))
-    note_sources(connection, [facts.source], [facts.occurred_at])
+    note_sources(connection, rated.records)
     return project if differs and not new_labels else None
 
 

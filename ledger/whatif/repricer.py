@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.prices.rating import Rater
-from ledger.book.rows import ChargeRow, Facts, Rated
+from ledger.book.records import PRICED, Records
+from ledger.book.rows import ChargeRow, Facts, rows_of
 from ledger.whatif.changes import Changes
 from pricing.errors import PricingError
 from pricing.rate_card import ModelRates, RateCard
@@ -33,7 +34,7 @@ class Price(NamedTuple):
 
 # Their places in a charge and in what a rater gives, after the billed model.
 _OF_CHARGE = slice(ChargeRow._fields.index("rate_entry_id"), ChargeRow._fields.index("call_nano") + 1)
-_OF_RATED = slice(Rated._fields.index("rate_entry_id"), Rated._fields.index("call_nano") + 1)
+_OF_PRICED = [PRICED.index(name) for name in Price._fields]
 
 
 def booked_price(charge: ChargeRow) -> Price:
@@ -126,8 +127,8 @@ def _with(found: Price | PricingError, **kept: str | int | None) -> Price | Pric
 
 
 def _rated(rater: Rater, tasks: Sequence[Task]) -> Iterator[Outcome]:
-    rated, errors = rater.rate([usage for _charge, _facts, usage in tasks])
-    prices = map(Price, rated.billed_model, *rated[_OF_RATED])
+    rated, errors = rater.rate(Records.of([usage for _charge, _facts, usage in tasks]))
+    prices = map(Price._make, rows_of([rated.columns()[place] for place in _OF_PRICED]))
     for row, task in enumerate(tasks):
         yield *task, errors[row] if row in errors else next(prices)
 

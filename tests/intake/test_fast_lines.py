@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ledger.book.rows import Facts
 from ledger.config import Config, LedgerSection
+from ledger.intake.containers.lines import LineChunk
 from ledger.intake.fields.record import RecordError, UsageRecord
 from ledger.intake.labels import Resolver, RunOptions
 from ledger.intake.portions.fast_lines import OrdinaryLines
@@ -97,8 +98,21 @@ def resolver() -> Resolver:
 
 
 def short_way(line: bytes) -> Facts | None:
-    found = OrdinaryLines(resolver()).read([line])
-    return None if found is None else found[0]
+    found = OrdinaryLines(resolver()).read(LineChunk(1, line))
+    return found.records.facts(0) if found is not None and found.lines else None
+
+
+def read_together(lines: list[bytes]) -> list[Facts | None] | None:
+    """Each line's facts, None where it is left to the general way; None if hardly one is ordinary."""
+    found = OrdinaryLines(resolver()).read(LineChunk(1, b"\n".join([*lines, b""])))
+    if found is None:
+        return None
+    assert sorted(found.lines + [number for number, _line in found.others]) == [
+        number for number, line in enumerate(lines, 1) if line
+    ]
+    assert all(line == lines[number - 1] for number, line in found.others)
+    facts = dict(zip(found.lines, found.records.rows(), strict=True))
+    return [facts.get(number) for number in range(1, len(lines) + 1)]
 
 
 def general_way(line: bytes) -> Facts | str:
@@ -144,14 +158,14 @@ def ordinary_line(*more: tuple[str, str], **changes: str) -> bytes:
         ordinary_line(created_at="1771486674.0", service_tier='"auto"'),  # as the SDK writes it
         ordinary_line(metadata='{"project":"ü漢","team":1,"env":null,"other":{"deep":[1]}}'),
         ordinary_line(model='"doubao-seed-2-0-lite-260215"', metadata="{}"),
-        ordinary_line(("error", "{}"), ("x", '{"a":[1.5e3,"\\n"]}'), ("y", '"\\u4f60\\ud83d\\ude00"')),
+        ordinary_line(("error", "{}"), ("text", '{"a":[1.5e3,"\\n"]}'), ("user", '"\\u4f60\\ud83d\\ude00"')),
         *(
             ordinary_line(temperature=number)
             for number in ("1e400", "-1e400", "1" * 400, "1" * 5_000, f"-{'1' * 5_000}")
         ),
         ordinary_line(usage=USAGE.replace('"cached_tokens":8', "").replace('"reasoning_tokens":211', "")),
         json.dumps(response()).encode(),
-        json.dumps(response(), indent=None, ensure_ascii=False, separators=(" , ", " : ")).encode(),
+        json.dumps(response(), indent=None, ensure_ascii=False, separators=(" , ", ": ")).encode(),
     ],
 )
 def test_ordinary_lines_go_the_short_way(line: bytes) -> None:
@@ -204,7 +218,7 @@ def test_what_the_short_way_leaves_is_known_by_its_place() -> None:
     lines[3] = b""
     lines[5] = ordinary_line(("id", '"twice"'))
     lines[8] = b"{broken"
-    found = OrdinaryLines(resolver()).read(lines)
+    found = read_together(lines)
     assert found is not None
     assert [place for place, facts in enumerate(found) if facts is None] == [3, 5, 8]
     assert [repr(facts) for facts in found if facts is not None] == [
@@ -214,9 +228,9 @@ def test_what_the_short_way_leaves_is_known_by_its_place() -> None:
 
 def test_a_file_of_other_lines_is_not_tried_line_by_line() -> None:
     other = json.dumps({"request": {}, "response": response()}).encode()
-    assert OrdinaryLines(resolver()).read([other] * 100) is None
-    assert OrdinaryLines(resolver()).read([ordinary_line(), *[other] * 99]) is None
-    found = OrdinaryLines(resolver()).read([*[ordinary_line()] * 20, *[other] * 80])
+    assert read_together([other] * 100) is None
+    assert read_together([ordinary_line(), *[other] * 99]) is None
+    found = read_together([*[ordinary_line()] * 20, *[other] * 80])
     assert found is not None
     assert [facts is None for facts in found] == [False] * 20 + [True] * 80
 
@@ -228,7 +242,7 @@ def test_labels_are_resolved_by_model_and_metadata() -> None:
         for model in ("doubao-seed-2-0-lite-260215", "doubao-seed-2-0-code-260215")
         for metadata in ("{}", '{"team":"a"}', '{"project":"p"}', '{"team":"b"}', '{"team":"a"}', "{}")
     ]
-    found = OrdinaryLines(resolver()).read(lines)
+    found = read_together(lines)
     assert found is not None
     assert [repr(facts) for facts in found] == [repr(general_way(line)) for line in lines]
     assert {facts.project for facts in found if facts is not None} == {"by-rule", "unassigned", "p"}

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.book.rows import TOKENS, Facts
 from ledger.config import Config
 from ledger.intake.application import _parse
+from ledger.intake.containers.lines import LineChunk
 from ledger.intake.fields.record import Parsed, Rejected, UsageRecord
 from ledger.intake.fields.usage_names import COUNT_MEANINGS, meaning_of
 from ledger.intake.labels import Resolver, RunOptions
@@ -339,8 +341,7 @@ def test_the_short_way_leaves_other_names_to_the_general_one(container: str, nam
     for key, value in nested(container + name, ODD).items():
         usage[key] = usage[key] | value if isinstance(usage.get(key), dict) and isinstance(value, dict) else value
     line = json.dumps(response(usage=usage)).encode()
-    found = OrdinaryLines(Resolver(RunOptions(tool_fees="unbooked"), Config())).read([line])
-    facts = None if found is None else found[0]
-    if facts is not None:
+    found = OrdinaryLines(Resolver(RunOptions(tool_fees="unbooked"), Config())).read(LineChunk(1, line))
+    if found is not None and found.lines:
         general = only_record(parse_line(line))
-        assert facts[11:15] == counts(general)
+        assert [found.records.number(name).tolist() for name in Facts._fields[TOKENS]] == [[n] for n in counts(general)]

@@ -194,7 +194,7 @@ def test_what_waits_has_no_name_and_nothing_of_a_payload(
     def looked_at(self: Staged, name: str, portion: Portion) -> None:
         append(self, name, portion)
         self._file.seek(0)
-        appended.append((list(folder.iterdir()), self._file.read(), portion.rows[0].raw or b""))
+        appended.append((list(folder.iterdir()), self._file.read(), portion.rows()[0].raw or b""))
 
     monkeypatch.setattr(Staged, "append", looked_at)
     db_cli("ingest", "-", "--strict", stdin=responses(range(3))).ok()

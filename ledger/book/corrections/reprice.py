@@ -15,7 +15,8 @@ from ledger.book.posting import Poster, Run, already_posted
 from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.prices.rating import Rater
-from ledger.book.rows import ChargeRow, Facts, Rated, negated
+from ledger.book.records import PRICED, Records
+from ledger.book.rows import ChargeRow, Facts, negated
 from ledger.errors import LedgerError
 from ledger.store.database import Database
 from ledger.store.tables import batches, charges
@@ -94,14 +95,14 @@ def _differing(
 
     A conversion that was added again at the same figure, as a check does, is none other.
     """
-    rated, errors = rater.rate([facts for _charge, facts in chunk])
+    rated, errors = rater.rate(Records.of([facts for _charge, facts in chunk]))
     if errors and not result.unpriced:
         result.message = str(errors[min(errors)])
     result.unpriced += len(errors)
     priced = [pair for place, pair in enumerate(chunk) if place not in errors]
     corrections: list[Correction] = []
-    for place, (charge, facts) in enumerate(priced):
-        again = charge._replace(**rated.row(place))
+    for (charge, facts), price in zip(priced, rated.prices(), strict=True):
+        again = charge._replace(**price)
         if pins.per_usd_nano(again.conversion_id) == pins.per_usd_nano(charge.conversion_id):
             again = again._replace(conversion_id=charge.conversion_id)
         if again != charge:
@@ -171,4 +172,4 @@ def _bringing_back(connection: Connection, poster: Poster, first: int, last: int
 def _price_of(reversal: ChargeRow) -> dict[str, Any]:
     """Returns the price of the charge that a reversal took back."""
     row = negated(reversal)._asdict()
-    return {name: row[name] for name in Rated._fields[1:]}
+    return {name: row[name] for name in PRICED}

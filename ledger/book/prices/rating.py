@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from itertools import chain, groupby
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from ledger.book.prices.pins import PinnedIds
-from ledger.book.rows import OPTIONAL_COUNTS, Columns, Facts, Rated, columns_of
+from ledger.book.records import Label, Rated, Records, Terms, coded, recoded
+from ledger.book.rows import AMOUNTS, OPTIONAL_COUNTS, ChargeRow, Facts
 from ledger.values.instants import from_microseconds, to_microseconds
 from pricing.by_card import price_batch
 from pricing.charge import price_storage
@@ -22,17 +21,12 @@ if TYPE_CHECKING:
     from pricing.money import Int64Array
 
 STORAGE_TIER = "none"
-OCCURRED_AT = Facts._fields.index("occurred_at")
-SERVICE_TIER = Facts._fields.index("service_tier")
-COUNTS = tuple(Facts._fields.index(name) for name in ("input_tokens", "cached_input_tokens", "output_tokens"))
+COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens")
+_AMOUNT_NAMES = ChargeRow._fields[AMOUNTS]
 # The counts that few requests have, with the names of what they cost.
 OPTIONAL = dict(
     zip(Facts._fields[OPTIONAL_COUNTS], ("cache_write_5m_nano", "cache_write_1h_nano", "call_nano"), strict=True)
 )
-
-
-# A record's place among those to be priced, itself, the model to bill, and whether another known one answered (1).
-Named: TypeAlias = tuple[int, Facts, str, int]
 
 
 class Rater:
@@ -54,7 +48,7 @@ class Rater:
                 reason="unknown_provider",
             ) from None
 
-    def billed_model(self, facts: Facts) -> tuple[str, int]:
+    def billed_model(self, facts: Facts | Label) -> tuple[str, int]:
         """Returns the model to bill, the requested one if known, and whether another known one answered (1)."""
         key = (facts.provider, facts.requested_model, facts.reported_model)
         found = self._billed.get(key)
@@ -84,127 +78,129 @@ class Rater:
             return True
         return entry.call_pico is not None
 
-    def rate(self, rows: Sequence[Facts]) -> tuple[Rated, dict[int, PricingError]]:
-        """Prices records in order; those that can't be priced are left out and named by place in `rows`."""
-        errors: dict[int, PricingError] = {}
-        named: list[Named] = []
-        for place, facts in enumerate(rows):
-            try:
-                named.append((place, facts, *self.billed_model(facts)))
-            except PricingError as error:
-                errors[place] = error
-        parts: list[Rated] = []
-        for (kind, provider), run in groupby(named, key=lambda record: (record[1].kind, record[1].provider)):
-            rate = self._rate_requests if kind == "request" else self._rate_storage
-            parts.append(rate(self.card(provider), list(run), errors))
-        return _joined(parts), errors
-
-    def _rate_requests(self, card: RateCard, records: Sequence[Named], errors: dict[int, PricingError]) -> Rated:
+    def rate(self, records: Records) -> tuple[Rated, dict[int, PricingError]]:
+        """Prices records in order; those that can't be priced are left out and named by place in `records`."""
         import numpy as np
 
-        places, rows, names, differs = zip(*records, strict=True)
-        categories = sorted(set(names))
-        code_of = {name: code for code, name in enumerate(categories)}
-        columns = columns_of(rows)
-        at, *counts = (np.array(columns[place], dtype=np.int64) for place in (OCCURRED_AT, *COUNTS))
-        optional = _optional_counts(columns)
+        rated, errors = Rated.unpriced(records), dict[int, PricingError]()
+        label = records.number("label")
+        groups: dict[tuple[str, str], dict[int, tuple[str, int]]] = {}
+        for code in np.unique(label).tolist():
+            alike = records.labels[code]
+            try:
+                groups.setdefault((alike.kind, alike.provider), {})[code] = self.billed_model(alike)
+            except PricingError as error:
+                errors.update(dict.fromkeys(np.flatnonzero(label == code).tolist(), error))
+        for (kind, provider), billed in groups.items():
+            places = np.flatnonzero(np.isin(label, list(billed)))
+            if len(places):
+                rate = self._rate_requests if kind == "request" else self._rate_storage
+                rate(self.card(provider), places, billed, rated, errors)
+        return rated.take([place for place in range(len(records)) if place not in errors]) if errors else rated, errors
+
+    def _rate_requests(
+        self,
+        card: RateCard,
+        places: Int64Array,
+        billed: Mapping[int, tuple[str, int]],
+        rated: Rated,
+        errors: dict[int, PricingError],
+    ) -> None:
+        import numpy as np
+
+        records = rated.records if len(places) == len(rated.records) else rated.records.take(places.tolist())
+        label = records.number("label")
+        names, name = coded(model for model, _differs in billed.values())
+        name_of = np.full(len(records.labels), -1, dtype=np.int64)
+        name_of[list(billed)] = name
+        optional = {count: amount for count, amount in OPTIONAL.items() if count in records.seldom}
         batch = price_batch(
             card=card,
-            model=ModelColumn(categories, np.array([code_of[name] for name in names], dtype=np.int64)),
-            at=at,
-            input_tokens=counts[0],
-            cached_input_tokens=counts[1],
-            output_tokens=counts[2],
-            service_tier=_service_tiers(columns),
-            **optional,
+            model=ModelColumn(names, name_of[label]),
+            at=records.number("occurred_at"),
+            service_tier=_service_tiers(records),
+            **{count: records.number(count) for count in COUNTS},
+            **{count: [tokens or 0 for tokens in records.seldom[count]] for count in optional},
         )
-        conversion_ids, unconverted = self._conversion_ids(card, columns[OCCURRED_AT])
+        conversion, unconverted = _conversion_places(card, records.number("occurred_at"))
         bad = unconverted | batch.errors
-        errors.update((places[row], error) for row, error in bad.items())
-        entry_ids = [self._pins.entry(entry) for entry in batch.entries]
-        labels = [[tier.label for tier in entry.tiers] for entry in batch.entries]
-        entries = batch.entry_index.tolist()
-        rated = Rated(
-            facts=list(rows),
-            currency=[card.currency] * len(rows),
-            billed_model=names,
-            model_differs=differs,
-            rate_entry_id=[entry_ids[entry] for entry in entries],
-            conversion_id=conversion_ids,
-            tier=[labels[entry][tier] for entry, tier in zip(entries, batch.tier_index.tolist(), strict=True)],
-            input_nano=batch.input_nano.tolist(),
-            cached_input_nano=batch.cached_input_nano.tolist(),
-            output_nano=batch.output_nano.tolist(),
-            cache_storage_nano=[0] * len(rows),
-            amount_nano=batch.amount_nano.tolist(),
-            **{amount: _amounts_of(optional.get(name), getattr(batch, amount)) for name, amount in OPTIONAL.items()},
-        )
-        return rated.take([row for row in range(len(rows)) if row not in bad]) if bad else rated
-
-    def _conversion_ids(self, card: RateCard, at_us: Sequence[int]) -> tuple[list[int | None], dict[int, PricingError]]:
-        if not card.conversions:
-            return [None] * len(at_us), {}
-        starts = [to_microseconds(conversion.effective_from) for conversion in card.conversions]
-        ids = [self._pins.conversion(card.provider, conversion) for conversion in card.conversions]
-        if len(starts) == 1 and min(at_us) >= starts[0]:
-            return ids * len(at_us), {}
-        places = [bisect_right(starts, moment) - 1 for moment in at_us]
-        early: dict[int, PricingError] = {
-            row: NoConversionInEffect(
-                f"{format_instant(from_microseconds(at_us[row]))} is before the first conversion of {card.provider}, "
-                f"{card.conversions[0].effective_from:%Y-%m-%d}: add one from an earlier day"
+        errors.update((int(places[row]), error) for row, error in bad.items())
+        kept = np.delete(np.arange(len(records)), list(bad))
+        first, term = recoded(*(codes[kept] for codes in (label, batch.entry_index, batch.tier_index, conversion + 1)))
+        terms = []
+        for row in kept[first].tolist():
+            entry, at = (
+                batch.entries[batch.entry_index[row]],
+                card.conversions[conversion[row]] if card.conversions else None,
             )
-            for row, place in enumerate(places)
-            if place < 0
-        }
-        return [ids[place] for place in places], early
+            pinned = (self._pins.entry(entry), self._pins.conversion(card.provider, at))
+            terms.append(Terms(card.currency, *billed[label[row]], *pinned, entry.tiers[batch.tier_index[row]].label))
+        rated.set_terms(places[kept], terms, term)
+        for place, amount in enumerate(ChargeRow._fields[AMOUNTS]):
+            if amount != "cache_storage_nano":
+                rated.nano[place, places] = getattr(batch, amount)
+        for count, amount in optional.items():
+            amounts = zip(records.seldom[count], getattr(batch, amount).tolist(), strict=True)
+            rated.set_seldom(amount, places, [nano if tokens else None for tokens, nano in amounts])
 
-    def _rate_storage(self, card: RateCard, records: Sequence[Named], errors: dict[int, PricingError]) -> Rated:
-        priced: list[tuple[Any, ...]] = []
-        for place, facts, model, differs in records:
+    def _rate_storage(
+        self,
+        card: RateCard,
+        places: Int64Array,
+        billed: Mapping[int, tuple[str, int]],
+        rated: Rated,
+        errors: dict[int, PricingError],
+    ) -> None:
+        import numpy as np
+
+        label = rated.records.number("label")
+        priced: dict[int, Terms] = {}
+        for place, facts in zip(places.tolist(), rated.records.take(places.tolist()).rows(), strict=True):
             start = from_microseconds(facts.occurred_at)
+            model, differs = billed[label[place]]
             try:
                 entry = card.entry_at(model, start)
-                charge = price_storage(
-                    entry, facts.storage_tokens or 0, start, from_microseconds(facts.storage_end or 0)
-                )
+                end = from_microseconds(facts.storage_end or 0)
+                charge = price_storage(entry, facts.storage_tokens or 0, start, end)
                 conversion = card.conversion_at(start)
             except PricingError as error:
                 errors[place] = error
                 continue
             entry_id, conversion_id = self._pins.entry(entry), self._pins.conversion(card.provider, conversion)
-            amount = charge.amount_nano
-            priced.append(
-                (facts, card.currency, model, differs, entry_id, conversion_id, STORAGE_TIER, 0, 0, 0, amount, amount,
-                 None, None, None)
-            )  # fmt: skip
-        return Rated(*map(list, zip(*priced, strict=True))) if priced else _joined(())
+            priced[place] = Terms(card.currency, model, differs, entry_id, conversion_id, STORAGE_TIER)
+            rated.nano[-2:, place] = charge.amount_nano  # of storage, and the whole
+        terms, term = coded(priced.values())
+        rated.set_terms(np.array(list(priced), dtype=np.int64), terms, np.array(term, dtype=np.int64))
 
 
-def _optional_counts(columns: Columns) -> dict[str, list[int]]:
-    """Returns those of OPTIONAL that any request has, by name."""
-    stated = dict(zip(OPTIONAL, columns[OPTIONAL_COUNTS], strict=True))
-    return {name: [count or 0 for count in column] for name, column in stated.items() if any(column)}
+def _conversion_places(card: RateCard, at_us: Int64Array) -> tuple[Int64Array, dict[int, PricingError]]:
+    """Returns the place of each moment's conversion among the card's, and by row why there is none."""
+    import numpy as np
+
+    starts = np.array([to_microseconds(conversion.effective_from) for conversion in card.conversions], dtype=np.int64)
+    places = starts.searchsorted(at_us, side="right").astype(np.int64, copy=False) - 1
+    early = np.flatnonzero(places < 0).tolist() if card.conversions else ()
+    return places, {
+        row: NoConversionInEffect(
+            f"{format_instant(from_microseconds(int(at_us[row])))} is before the first conversion of {card.provider}, "
+            f"{card.conversions[0].effective_from:%Y-%m-%d}: add one from an earlier day"
+        )
+        for row in early
+    }
 
 
-def _amounts_of(counts: Sequence[int] | None, amounts_nano: Int64Array) -> list[int | None]:
-    """Returns what the counts cost, None where there are none."""
-    if counts is None:
-        return [None] * len(amounts_nano)
-    return [amount if count else None for count, amount in zip(counts, amounts_nano.tolist(), strict=True)]
-
-
-def _service_tiers(columns: Columns) -> list[str | None] | None:
+def _service_tiers(records: Records) -> ModelColumn | None:
     """Returns the service tier of each request, None where all are standard; without tokens it needs no price."""
-    stated = columns[SERVICE_TIER]
-    if STANDARD_NAMES.issuperset(set(stated) - {None}):
+    import numpy as np
+
+    label = records.number("label")
+    stated = {code: records.labels[code].service_tier for code in np.unique(label).tolist()}
+    if STANDARD_NAMES.issuperset(set(stated.values()) - {None}):
         return None
-    counts = zip(*(columns[place] for place in COUNTS), *columns[OPTIONAL_COUNTS], strict=True)
-    return [tier if any(tokens) else None for tier, tokens in zip(stated, counts, strict=True)]
-
-
-def _joined(parts: Sequence[Rated]) -> Rated:
-    """Puts the parts one after the other."""
-    if len(parts) == 1:
-        return parts[0]
-    return Rated._make(list(chain(*(part[place] for part in parts))) for place in range(len(Rated._fields)))
+    names, code = coded(tier for tier in stated.values() if tier is not None)
+    code_of = np.full(len(records.labels), -1, dtype=np.int64)
+    code_of[[place for place, tier in stated.items() if tier is not None]] = code
+    has_tokens = np.any([records.number(count) for count in COUNTS], axis=0)
+    for count in OPTIONAL:
+        has_tokens |= np.array([bool(tokens) for tokens in records.values(count)])
+    return ModelColumn(names, np.where(has_tokens, code_of[label], -1))

@@ -19,6 +19,7 @@ from ledger.errors import LedgerError
 from ledger.intake.fields.record import IGNORED
 from ledger.intake.formats.registry import AUTO, INPUT_FORMATS
 from ledger.values.words import counted
+from pricing.errors import shown_word
 from pricing.money import format_nano
 
 if TYPE_CHECKING:
@@ -257,6 +258,12 @@ def _tell(result: IngestResult, *, strict: bool) -> None:
     if result.tally.lost_amounts:
         records = counted(result.tally.lost_amounts, "record")
         note(f"booked without the gateway's own figure, which isn't a finite amount: {records}")
+    if result.tally.unknown_keys:
+        key, lines = result.tally.unknown_keys.most_common(1)[0]
+        if lines * 2 > result.tally.read >= 1_000:
+            note(
+                f"{lines:,} responses have a key {shown_word(key)} that isn't known: read right, but many times slower"
+            )
     for name in result.without_usage[:5]:
         note(f"{name}: holds no usage")
     for item in result.rejections[:5]:

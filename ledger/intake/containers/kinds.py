@@ -82,13 +82,14 @@ def binary_file(head: Head) -> Item:
 def readable_lines(pieces: Iterable[LineChunk | Item], input_format: str) -> Iterator[LineChunk | Item]:
     """Yields the lines; one rejection where the only chunk holds none of a known format."""
     all_pieces = iter(pieces)
-    filled = (piece for piece in all_pieces if isinstance(piece, Item) or any(piece.lines))
+    filled = (piece for piece in all_pieces if isinstance(piece, Item) or not piece.text.isspace())
     for first in islice(filled, 1):
         if isinstance(first, Item) or any(_is_readable(line, input_format) for line in first.lines if line):
             yield first
         else:
             following = list(islice(all_pieces, 1))
             yield from [first, *following] if following else [_unrecognised_file(first)]
+        del first  # so that it isn't held until the last
     yield from filled
 
 

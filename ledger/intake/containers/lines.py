@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from ledger.intake.fields.record import MAX_ITEM_BYTES, Item, Rejected
 
@@ -12,17 +13,26 @@ CHUNK_BYTES = 8 * 2**20
 CHUNK_LINES = 20_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LineChunk:
-    """Lines in a row without their ends (LF or CRLF); `lines[i]` is line `first_line + i`.
+    """Lines in a row as they are; `lines[i]` is line `first_line + i`.
 
-    Blank lines are there as b"" and are no items. `last_is_cut` says that the file ended without a line end after the
-    last one, which is then no sign of damage by itself.
+    `last_is_cut` says that the file ended without a line end after the last one, which is then no sign of damage by
+    itself.
     """
 
     first_line: int
-    lines: list[bytes]
+    text: bytes
     last_is_cut: bool = False
+
+    def __reduce__(self) -> tuple[type[LineChunk], tuple[int, bytes, bool]]:
+        return LineChunk, (self.first_line, self.text, self.last_is_cut)
+
+    @cached_property
+    def lines(self) -> list[bytes]:
+        """The lines without their ends (LF or CRLF). Blank lines are there as b"" and are no items."""
+        lines = list(map(_bare, self.text.split(b"\n")))
+        return lines if self.last_is_cut else lines[:-1]
 
 
 class TooLong:
@@ -54,40 +64,53 @@ class _Splitter:
 
     def __init__(self) -> None:
         self.next_line = 1
-        self.parts: list[bytes] = []
-        self.size = 0
-        self.tail = 0
-        """Bytes since the last line end, at the end of `parts`."""
+        self._whole: list[bytes] = []
+        self.whole_bytes = 0
+        """Bytes of the whole lines collected."""
+        self._tail: list[bytes] = []
+        self.tail_bytes = 0
+        """Bytes since the last line end."""
 
     def add(self, block: bytes) -> None:
-        self.parts.append(block)
-        self.size += len(block)
-        end = block.rfind(b"\n")
-        self.tail = self.tail + len(block) if end < 0 else len(block) - end - 1
+        end = block.rfind(b"\n") + 1
+        if end:
+            self._whole += [*self._tail, block[:end]]
+            self.whole_bytes += self.tail_bytes + end
+            self._tail, self.tail_bytes = [], 0
+        self._tail.append(block[end:])
+        self.tail_bytes += len(block) - end
 
-    def take(self, *, rest: bool = False) -> list[LineChunk]:
-        """The whole lines collected, and with `rest` also the one without an end."""
-        data = b"".join(self.parts)
-        cut = len(data) if rest else len(data) - self.tail
-        self.parts, self.size = [data[cut:]], len(data) - cut
-        if cut == 0:
-            return []
-        lines = data[:cut].split(b"\n")
-        last_is_cut = bool(lines[-1])
-        if not last_is_cut:
-            lines.pop()
-        if rest:
-            self.tail = 0
-        return self._chunks(lines, last_is_cut=last_is_cut)
+    def take(self) -> list[LineChunk]:
+        """Takes the whole lines collected."""
+        text = b"".join(self._whole)
+        self._whole, self.whole_bytes = [], 0
+        return list(map(self._chunk, _parts(text))) if text else []
 
-    def _chunks(self, lines: list[bytes], *, last_is_cut: bool) -> list[LineChunk]:
-        chunks = []
-        for start in range(0, len(lines), CHUNK_LINES):
-            part = [_bare(line) for line in lines[start : start + CHUNK_LINES]]
-            last = start + len(part) == len(lines)
-            chunks.append(LineChunk(self.next_line, part, last_is_cut=last_is_cut and last))
-            self.next_line += len(part)
-        return chunks
+    def take_tail(self) -> bytes:
+        """Takes the part of a line that has no end yet."""
+        tail = b"".join(self._tail)
+        self._tail, self.tail_bytes = [], 0
+        return tail
+
+    def take_rest(self) -> list[LineChunk]:
+        """Takes all, a last line without an end too."""
+        self._whole.append(self.take_tail())
+        return self.take()
+
+    def _chunk(self, text: bytes) -> LineChunk:
+        chunk = LineChunk(self.next_line, text, last_is_cut=not text.endswith(b"\n"))
+        self.next_line += text.count(b"\n") + chunk.last_is_cut
+        return chunk
+
+
+def _parts(text: bytes) -> list[bytes]:
+    """Cuts text at line ends into parts of CHUNK_LINES lines at most."""
+    if text.count(b"\n") < CHUNK_LINES:
+        return [text]
+    lines = [line + b"\n" for line in text.split(b"\n")]
+    lines[-1] = lines[-1][:-1]
+    parts = [b"".join(lines[start : start + CHUNK_LINES]) for start in range(0, len(lines), CHUNK_LINES)]
+    return list(filter(None, parts))
 
 
 def line_chunks(blocks: Iterable[bytes]) -> Iterator[LineChunk | Item]:
@@ -96,11 +119,10 @@ def line_chunks(blocks: Iterable[bytes]) -> Iterator[LineChunk | Item]:
     too_long: TooLong | None = None
     for block in blocks:
         rest = block
-        if too_long is None and splitter.tail + len(block.partition(b"\n")[0]) > MAX_ITEM_BYTES:
+        if too_long is None and splitter.tail_bytes + len(block.partition(b"\n")[0]) > MAX_ITEM_BYTES:
             yield from splitter.take()
             too_long = TooLong(splitter.next_line, "line")
-            too_long.add(splitter.parts[0])
-            splitter.parts, splitter.size, splitter.tail = [], 0, 0
+            too_long.add(splitter.take_tail())
         if too_long is not None:
             line, found, rest = block.partition(b"\n")
             too_long.add(line)
@@ -110,15 +132,14 @@ def line_chunks(blocks: Iterable[bytes]) -> Iterator[LineChunk | Item]:
             too_long = None
             splitter.next_line += 1
         splitter.add(rest)
-        if splitter.size - splitter.tail >= CHUNK_BYTES:
+        if splitter.whole_bytes >= CHUNK_BYTES:
             yield from splitter.take()
     if too_long is not None:
         yield too_long.item()
-    yield from splitter.take(rest=True)
+    yield from splitter.take_rest()
 
 
 def _bare(line: bytes) -> bytes:
     """The line without a carriage return at its end; b"" where it is blank."""
-    if line.endswith(b"\r"):
-        line = line[:-1]
-    return line if line.strip() else b""
+    line = line[:-1] if line.endswith(b"\r") else line
+    return b"" if line.isspace() else line

@@ -141,7 +141,7 @@ class SourceReader:
                 container == "lines" and unless_refused(decode_object, piece.lines[-1]) is None
             ):
                 self._partial = (piece.first_line + len(piece.lines) - 1, piece.lines[-1])
-                yield LineChunk(piece.first_line, piece.lines[:-1])
+                yield LineChunk(piece.first_line, piece.text[: piece.text.rfind(b"\n") + 1])
             else:
                 yield piece
 

@@ -52,7 +52,7 @@ def decode(raw: bytes, *, cut: bool = False) -> Any:  # noqa: ANN401 - any JSON
             return decode(raw.removeprefix(BOM_UTF8), cut=cut)
         return _decode_slowly(raw, cut=cut, error=error)
     _check_nesting(raw, value)
-    if raw.count(b'":') != encoded.count(b'":') or _unsure(raw):
+    if not has_same_keys(raw, encoded):
         return _decode_slowly(raw, cut=cut, error=None)
     return value
 
@@ -69,7 +69,12 @@ def decode_lines(lines: Sequence[bytes]) -> list[Any] | None:
         return None
     text = b"".join(lines)
     # Each line's first count is at least its second, so equal sums are equal counts line by line.
-    return None if text.count(b'":') != encoded.count(b'":') or _unsure(text) else values
+    return values if has_same_keys(text, encoded) else None
+
+
+def has_same_keys(raw: bytes, encoded: bytes) -> bool:
+    """Tells whether a text's value, encoded again, has all of its keys; may wrongly say no."""
+    return raw.count(b'":') == encoded.count(b'":') and not _unsure(raw)
 
 
 def is_prefix(raw: bytes) -> bool:

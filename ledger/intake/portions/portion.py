@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
+from ledger.book.records import Records, joined
 from ledger.book.rows import NO_REQUEST, Facts
 from ledger.intake.containers.lines import LineChunk
 from ledger.intake.containers.reading import SourceReader
@@ -17,7 +18,7 @@ from ledger.intake.fields.record_fields import to_fields
 from ledger.intake.fields.refusals import sealed
 from ledger.intake.fields.times import read_time
 from ledger.intake.labels import Resolver
-from ledger.intake.portions.fast_lines import OrdinaryLines
+from ledger.intake.portions.fast_lines import OrdinaryLines, unknown_keys
 
 if TYPE_CHECKING:
     from ledger.intake.containers.source import Source
@@ -37,54 +38,96 @@ class LineFacts(NamedTuple):
 
 @dataclass(slots=True)
 class Portion:
-    """Rows in order of lines, and what is held back so far."""
+    """Records in order of lines, and what is held back so far."""
 
-    rows: list[LineFacts] = field(default_factory=list)
+    records: Records = field(default_factory=lambda: Records.of(()))
+    lines: list[int] = field(default_factory=list)
+    """The line of each record."""
+    chunk: LineChunk | None = None
+    """The lines that records are known by, but for those in `raws`."""
+    raws: dict[int, bytes | None] = field(default_factory=dict)
+    figures_usd: dict[int, str] = field(default_factory=dict)
+    """Gateways' own figures in USD by place: see LineFacts."""
     held: list[Held] = field(default_factory=list)
     rejected: int = 0
     pending: int = 0
     ignored: dict[str, int] = field(default_factory=dict)
     """Things with counts that are no request to book, by reason."""
+    unknown_keys: Counter[str] = field(default_factory=Counter)
+    """Keys by which responses, nearly all of them, were left to the general way."""
     lost_amounts: int = 0
     """Records without the gateway's own figure, since that can't be read."""
-    has_calls: bool = False
-    """True where any row has calls of tools: nearly always none does."""
+
+    def set_rows(self, rows: Sequence[LineFacts]) -> None:
+        """Takes these rows in place of what records there are."""
+        self.records, self.chunk = Records.of([row.facts for row in rows]), None
+        self.lines = [row.line for row in rows]
+        self.raws = {place: row.raw for place, row in enumerate(rows)}
+        self.figures_usd = {place: row.figure_usd for place, row in enumerate(rows) if row.figure_usd is not None}
+
+    def rows(self) -> list[LineFacts]:
+        """Returns the records one by one, each with what it is known by."""
+        return [
+            LineFacts(self.lines[place], self.raw(place), facts, self.figures_usd.get(place))
+            for place, facts in enumerate(self.records.rows())
+        ]
+
+    def raw(self, place: int) -> bytes | None:
+        """Returns the bytes that a record is known by, before `line_of`."""
+        if place in self.raws or self.chunk is None:
+            return self.raws.get(place)
+        return self.chunk.lines[self.lines[place] - self.chunk.first_line]
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Leaves out all records but those at these places."""
+        self.records, self.lines = self.records.take(places), [self.lines[place] for place in places]
+        self.raws = {new: self.raws[old] for new, old in enumerate(places) if old in self.raws}
+        self.figures_usd = {new: self.figures_usd[old] for new, old in enumerate(places) if old in self.figures_usd}
+
+    def add_ordinary(self, records: Records, chunk: LineChunk, lines: list[int]) -> None:
+        """Adds records of ordinary lines of a chunk, each known by its line."""
+        if not self.lines:
+            self.records, self.lines, self.chunk = records, lines, chunk
+            return
+        both, of_lines = joined([self.records, records]), self.lines + lines
+        order = sorted(range(len(of_lines)), key=of_lines.__getitem__)
+        self.records, self.lines, self.chunk = both, of_lines, chunk
+        self.keep(order)
 
 
 def resolved(items: Sequence[Item], resolver: Resolver) -> Portion:
     """Returns the items' facts, derived storage among them, and what is held back."""
-    portion = Portion()
+    portion, rows = Portion(), list[LineFacts]()
     for item in items:
         parsed = item.parsed
         if isinstance(parsed, UsageRecord):
-            _resolve(item, parsed, resolver, portion)
+            rows += _resolve(item, parsed, resolver, portion)
         elif isinstance(parsed, Rejected):
             _refuse(item, parsed, resolver, portion)
         elif isinstance(parsed, Pending):
             portion.pending += 1
         elif parsed.reason:
             portion.ignored[parsed.reason] = portion.ignored.get(parsed.reason, 0) + 1
+    portion.set_rows(rows)
     return portion
 
 
-def _resolve(item: Item, record: UsageRecord, resolver: Resolver, portion: Portion) -> None:
+def _resolve(item: Item, record: UsageRecord, resolver: Resolver, portion: Portion) -> list[LineFacts]:
     try:
         facts = resolver.resolve(record)
     except RecordError as error:
         _refuse(item, Rejected(error.reason, str(error), to_fields(record)), resolver, portion)
-        return
+        return []
     storage: Facts | None = None
     if resolver.options.assume_cache_storage:
         try:
             storage = assumed_storage(facts, record.caching_expires_at)
         except RecordError as error:
             _refuse(item, Rejected(error.reason, str(error), sealed(to_fields(record))), resolver, portion)
-            return
-    portion.rows.append(LineFacts(item.line, item.raw, facts, record.provider_amount_usd))
+            return []
     portion.lost_amounts += record.lost_amount
-    portion.has_calls |= bool(facts.calls or facts.tool_calls)
-    if storage is not None:
-        portion.rows.append(LineFacts(item.line, item.raw, storage))
+    own = LineFacts(item.line, item.raw, facts, record.provider_amount_usd)
+    return [own] if storage is None else [own, LineFacts(item.line, item.raw, storage)]
 
 
 def _refuse(item: Item, rejected: Rejected, resolver: Resolver, portion: Portion) -> None:
@@ -139,17 +182,14 @@ def portions(source: Source, input_format: str, resolver: Resolver) -> Iterator[
 
 
 def _read_lines(chunk: LineChunk, reader: SourceReader, ordinary: OrdinaryLines | None, resolver: Resolver) -> Portion:
-    found = None if ordinary is None else ordinary.read(chunk.lines)
+    found = None if ordinary is None else ordinary.read(chunk)
     if found is None:
-        return resolved(list(reader.items(chunk)), resolver)
-    rows: list[LineFacts] = []
-    others: list[Item] = []
-    last = chunk.first_line + len(chunk.lines) - 1
-    for number, (line, facts) in enumerate(zip(chunk.lines, found, strict=True), chunk.first_line):
-        if facts is not None:
-            rows.append(LineFacts(number, line, facts))
-        elif line:
-            others += reader.line(number, line, cut=chunk.last_is_cut and number == last)
-    portion = resolved(others, resolver)
-    portion.rows = sorted(portion.rows + rows, key=attrgetter("line")) if others else rows
+        portion = resolved(list(reader.items(chunk)), resolver)
+        portion.unknown_keys = Counter() if ordinary is None else unknown_keys(chunk.lines)
+        return portion
+    last = chunk.first_line + len(chunk.lines) - 1 if chunk.last_is_cut else 0
+    portion = resolved(
+        [item for number, line in found.others for item in reader.line(number, line, cut=number == last)], resolver
+    )
+    portion.add_ordinary(found.records, chunk, found.lines)
     return portion

@@ -10,8 +10,6 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import msgspec
-
 from ledger.config import Config
 from ledger.errors import LedgerError
 from ledger.intake.containers.source import Source, open_source
@@ -20,9 +18,6 @@ from ledger.intake.portions.portion import Portion, portions, without_collector
 
 # Below that many bytes starting a process takes longer than it saves.
 WORTHWHILE_BYTES = 48 * 2**20
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Portion).decode
 
 
 def is_worthwhile(source: Source) -> bool:
@@ -39,10 +34,10 @@ def portions_ahead(source: Source, input_format: str, options: RunOptions, confi
     process.start()
     sending.close()
     try:
-        while data := receiving.recv_bytes():
-            if data[:1] == b"!":
-                raise LedgerError(data[1:].decode())
-            yield _decode(data)
+        while sent := receiving.recv():
+            if isinstance(sent, str):
+                raise LedgerError(sent)
+            yield sent
     except EOFError:
         raise LedgerError(f"{source.name}: the process that read it ended early: run the same command again") from None
     finally:
@@ -52,14 +47,14 @@ def portions_ahead(source: Source, input_format: str, options: RunOptions, confi
 
 
 def _read(connection: Connection, name: str, input_format: str, options: RunOptions, config: Config) -> None:
-    """Sends each portion, then nothing, or after a `!` an error's words: the second process."""
+    """Sends each portion, then nothing, or an error's words: the second process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the first process, which ends this one
     with suppress(BrokenPipeError):
         try:
             with without_collector(), open_source(name) as source:
                 for portion in portions(source, input_format, Resolver(options, config)):
-                    connection.send_bytes(_encode(portion))
+                    connection.send(portion)
         except OSError as error:
-            connection.send_bytes(f"!{name}: {error.strerror or error}".encode())
+            connection.send(f"{name}: {error.strerror or error}")
         else:
-            connection.send_bytes(b"")
+            connection.send(None)

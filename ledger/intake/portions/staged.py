@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from io import RawIOBase
+from typing import NamedTuple
 
 import msgspec
 
 from ledger.errors import LedgerError
-from ledger.intake.portions.portion import Portion
+from ledger.intake.portions.portion import LineFacts, Portion
 
 _LENGTH_BYTES = 8
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[str, Portion]).decode
+
+
+class _Kept(NamedTuple):
+    """What is kept of a portion, and the name of its file."""
+
+    name: str
+    rows: list[LineFacts]
+    pending: int
+    ignored: dict[str, int]
+    lost_amounts: int
+
+
+_decode = msgspec.msgpack.Decoder(_Kept).decode
 
 
 class Staged:
@@ -30,9 +42,8 @@ class Staged:
 
     def append(self, name: str, portion: Portion) -> None:
         """Keeps the portion's rows and counts; LedgerError where there is no room for them."""
-        rows = [row._replace(raw=None) for row in portion.rows]
-        kept = replace(portion, rows=rows, held=[], rejected=0)
-        data = _encode((name, kept))
+        rows = [row._replace(raw=None) for row in portion.rows()]
+        data = _encode(_Kept(name, rows, portion.pending, portion.ignored, portion.lost_amounts))
         left = memoryview(len(data).to_bytes(_LENGTH_BYTES) + data)
         try:
             while left:
@@ -46,4 +57,7 @@ class Staged:
     def __iter__(self) -> Iterator[tuple[str, Portion]]:
         self._file.seek(0)
         while length := self._file.read(_LENGTH_BYTES):
-            yield _decode(self._file.read(int.from_bytes(length)))
+            kept = _decode(self._file.read(int.from_bytes(length)))
+            portion = Portion(pending=kept.pending, ignored=kept.ignored, lost_amounts=kept.lost_amounts)
+            portion.set_rows(kept.rows)
+            yield kept.name, portion

@@ -1,0 +1,250 @@
+"""Usage records in columns, and what they cost: the form in which many of them go into the book.
+
+What many records have alike is there once, and each has its place: as a code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from ledger.book.rows import AMOUNTS, TOKENS, ChargeRow, Columns, Facts, columns_of, rows_of
+
+if TYPE_CHECKING:
+    from pricing.money import Int64Array
+
+T = TypeVar("T", bound=Hashable)
+
+
+class Label(NamedTuple):
+    """The facts that many records have alike, in the words of Facts."""
+
+    kind: Any
+    source: str
+    provider: str
+    requested_model: str | None
+    reported_model: str | None
+    project: str
+    status: str
+    service_tier: str | None
+
+
+# The rows of `Records.numbers`: codes of label and tags, and what each record has of its own.
+NUMBERS = ("label", "tags", "occurred_at", *Facts._fields[TOKENS])
+# What few records have, each with what the others have in its place.
+SELDOM: dict[str, int | None] = {
+    name: 0 if name in ("generation", "assumed") else None
+    for name in Facts._fields
+    if name not in (*Label._fields, *NUMBERS, "request_id")
+}
+
+
+@dataclass(slots=True)
+class Records:
+    """Usage records in columns. `numbers` has a row for each of NUMBERS; `seldom` a column where any record has one."""
+
+    labels: list[Label]
+    tags: list[str]
+    request_ids: list[str]
+    numbers: Int64Array
+    seldom: dict[str, list[int | None]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Sequence[Facts]) -> Records:
+        """Returns rows as columns."""
+        import numpy as np
+
+        columns = dict(zip(Facts._fields, columns_of(rows) if rows else [()] * len(Facts._fields), strict=True))
+        labels, label = coded(zip(*(columns[name] for name in Label._fields), strict=True))
+        tags, tag = coded(columns["tags"])
+        own = [columns[name] for name in NUMBERS[2:]]
+        seldom = {
+            name: list(columns[name])
+            for name, absent in SELDOM.items()
+            if any(value != absent for value in columns[name])
+        }
+        numbers = np.array([label, tag, *own], dtype=np.int64)
+        return cls([Label(*label) for label in labels], tags, list(columns["request_id"]), numbers, seldom)
+
+    def __len__(self) -> int:
+        return len(self.request_ids)
+
+    def number(self, name: str) -> Int64Array:
+        """Returns the column of one of NUMBERS."""
+        column: Int64Array = self.numbers[NUMBERS.index(name)]
+        return column
+
+    def values(self, name: str) -> list[Any]:
+        """Returns a column of Facts as a list."""
+        if name in Label._fields:
+            return spread([getattr(label, name) for label in self.labels], self.number("label"))
+        if name == "tags":
+            return spread(self.tags, self.number("tags"))
+        if name == "request_id":
+            return self.request_ids
+        if name in SELDOM:
+            return self.seldom.get(name) or [SELDOM[name]] * len(self)
+        return self.number(name).tolist()  # type: ignore[no-any-return]
+
+    def columns(self) -> Columns:
+        """Returns the columns of Facts: those of numbers that each record has as arrays, the others as lists."""
+        return [self.number(name) if name in NUMBERS[2:] else self.values(name) for name in Facts._fields]
+
+    def rows(self) -> list[Facts]:
+        """Returns the records one by one."""
+        return list(map(Facts._make, rows_of(self.columns())))
+
+    def facts(self, place: int) -> Facts:
+        """Returns one record."""
+        return self.take([place]).rows()[0]
+
+    @property
+    def identities(self) -> list[tuple[str, str, str]]:
+        """The identity of each: (request_id, source, kind)."""
+        return list(zip(self.request_ids, self.values("source"), self.values("kind"), strict=True))
+
+    def change(self, name: str, place: int, value: int | None) -> None:
+        """Changes what few records have."""
+        self.seldom.setdefault(name, [SELDOM[name]] * len(self))[place] = value
+
+    def take(self, places: Sequence[int]) -> Records:
+        """Returns the records at these places, in their order."""
+        ids = [self.request_ids[place] for place in places]
+        seldom = {name: [column[place] for place in places] for name, column in self.seldom.items()}
+        return replace(self, request_ids=ids, numbers=self.numbers[:, _index(places)], seldom=seldom)
+
+
+def joined(parts: Sequence[Records]) -> Records:
+    """Returns the records of all parts, one after the other."""
+    import numpy as np
+
+    numbers = np.hstack([part.numbers for part in parts])
+    start = 0
+    labels: list[Label] = []
+    tags: list[str] = []
+    for part in parts:
+        numbers[0, start : start + len(part)] += len(labels)
+        numbers[1, start : start + len(part)] += len(tags)
+        start += len(part)
+        labels += part.labels
+        tags += part.tags
+    seldom = {name: list(chain(*(part.values(name) for part in parts))) for part in parts for name in part.seldom}
+    return Records(labels, tags, list(chain(*(part.request_ids for part in parts))), numbers, seldom)
+
+
+class Terms(NamedTuple):
+    """The terms that many requests are priced by alike: the columns of a charge before its amounts."""
+
+    currency: str
+    billed_model: str
+    model_differs: int
+    rate_entry_id: int
+    conversion_id: int | None
+    tier: str
+
+
+PRICED = (*Terms._fields, *ChargeRow._fields[AMOUNTS.start :])
+"""The columns of a charge that a price fills."""
+
+
+@dataclass(slots=True)
+class Rated:
+    """Usage records priced: `term` is each one's place in `terms`; `nano` has a row for each column of AMOUNTS.
+
+    `seldom` has the amounts of meters that few requests have, where any has them.
+    """
+
+    records: Records
+    terms: list[Terms]
+    term: Int64Array
+    nano: Int64Array
+    seldom: dict[str, list[int | None]]
+
+    @classmethod
+    def unpriced(cls, records: Records) -> Rated:
+        """Returns records whose prices are still to be set."""
+        import numpy as np
+
+        nano = np.zeros((AMOUNTS.stop - AMOUNTS.start, len(records)), dtype=np.int64)
+        return cls(records, [], np.full(len(records), -1, dtype=np.int64), nano, {})
+
+    def set_terms(self, places: Int64Array, terms: Sequence[Terms], term: Int64Array) -> None:
+        """Sets the terms of the records at these places."""
+        self.term[places] = term + len(self.terms)
+        self.terms += terms
+
+    def set_seldom(self, name: str, places: Int64Array, nano: Sequence[int | None]) -> None:
+        """Sets the amounts of a meter that few requests have."""
+        column = self.seldom.setdefault(name, [None] * len(self))
+        for place, amount in zip(places.tolist(), nano, strict=True):
+            column[place] = amount
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def amount_nano(self) -> Int64Array:
+        """The whole amount of each."""
+        whole: Int64Array = self.nano[-1]
+        return whole
+
+    def of_terms(self, name: str) -> list[Any]:
+        """Returns a column of Terms as a list."""
+        return spread([getattr(terms, name) for terms in self.terms], self.term)
+
+    def columns(self) -> Columns:
+        """Returns the columns PRICED: amounts that each has as arrays, the others as lists."""
+        optional = ChargeRow._fields[AMOUNTS.stop :]
+        nothing = [None] * len(self)
+        return [
+            *map(self.of_terms, Terms._fields),
+            *self.nano,
+            *(self.seldom.get(name) or nothing for name in optional),
+        ]
+
+    def prices(self) -> list[dict[str, Any]]:
+        """Returns each one's price by the names of the charge's columns."""
+        return [dict(zip(PRICED, row, strict=True)) for row in rows_of(self.columns())]
+
+    def take(self, places: Sequence[int]) -> Rated:
+        """Returns the records at these places alone."""
+        index = _index(places)
+        seldom = {name: [column[place] for place in places] for name, column in self.seldom.items()}
+        return Rated(self.records.take(places), self.terms, self.term[index], self.nano[:, index], seldom)
+
+
+def coded(items: Iterable[T]) -> tuple[list[T], list[int]]:
+    """Returns the distinct items in order of first appearance, and the place of each item among them."""
+    places: dict[T, int] = {}
+    codes = [places.setdefault(item, len(places)) for item in items]
+    return list(places), codes
+
+
+def recoded(*codes: Int64Array) -> tuple[list[int], Int64Array]:
+    """Numbers the distinct combinations of codes from 0; returns where each comes first, and each row's number."""
+    import numpy as np
+
+    def paired(one: Int64Array, other: Int64Array) -> Int64Array:
+        combined = one * (int(other.max(initial=0)) + 1) + other
+        _distinct, small = np.unique(combined, return_inverse=True)  # so that products stay small
+        numbered: Int64Array = small.astype(np.int64, copy=False)
+        return numbered
+
+    _distinct, first, code = np.unique(reduce(paired, codes), return_index=True, return_inverse=True)
+    return first.tolist(), code.astype(np.int64, copy=False)
+
+
+def spread(values: Sequence[Any], codes: Int64Array) -> list[Any]:
+    """Returns the value of each code."""
+    if len(set(values)) == 1:
+        return [values[0]] * len(codes)
+    return list(map(values.__getitem__, codes.tolist()))
+
+
+def _index(places: Sequence[int]) -> Int64Array:
+    import numpy as np
+
+    return np.array(places, dtype=np.int64)
