@@ -14,7 +14,8 @@ from ledger.config import Config, LedgerSection
 from ledger.intake.containers.lines import LineChunk
 from ledger.intake.fields.record import RecordError, UsageRecord
 from ledger.intake.labels import Resolver, RunOptions
-from ledger.intake.portions.fast_lines import OrdinaryLines
+from ledger.intake.portions import fast_lines
+from ledger.intake.portions.fast_lines import OrdinaryLines, unknown_keys
 from ledger.values.project_rule import ProjectRule
 from tests.helpers.ledgers import responses
 from tests.helpers.sources import parse_line, response, usage
@@ -174,17 +175,44 @@ def test_ordinary_lines_go_the_short_way(line: bytes) -> None:
     assert repr(facts) == repr(general_way(line))
 
 
-DECIDING = [key for key, _value in ORDINARY if key != "temperature"]
-
-
-@pytest.mark.parametrize("key", DECIDING)
-def test_a_deciding_key_twice_is_left_to_the_general_way(key: str) -> None:
-    value = dict(ORDINARY)[key]
+@pytest.mark.parametrize("key", [*dict(ORDINARY), "error", "user"])
+def test_a_key_twice_is_left_to_the_general_way(key: str) -> None:
+    value = dict(ORDINARY, error="{}", user="null")[key]
     escaped = f"\\u{ord(key[0]):04x}{key[1:]}"
     for again in (key, escaped):
-        line = ordinary_line((again, value))
+        line = ordinary_line(*([] if key in dict(ORDINARY) else [(key, value)]), (again, value))
         assert short_way(line) is None
         assert general_way(line) == "duplicate_key"
+
+
+def test_a_longer_spelling_of_a_number_hides_no_key_that_came_twice() -> None:
+    """Encoded again, 1e9 is 9 characters longer, as many as the key that is dropped has."""
+    assert short_way(ordinary_line(("user", "1"), created_at="1e9")) is not None
+    assert short_way(ordinary_line(("user", "1"), ("user", "1"), created_at="1e9")) is None
+
+
+def test_an_unknown_key_is_left_to_the_general_way() -> None:
+    line = ordinary_line(("sparkle", "1"))
+    assert short_way(line) is None
+    assert isinstance(general_way(line), Facts)
+    other = json.dumps({"request": {}, "response": response()}).encode()
+    assert unknown_keys([line, ordinary_line(), line, other, b"", b"{broken"]) == {"sparkle": 2}
+
+
+@pytest.mark.parametrize("size", [1, 700, 5_000, 2**20])
+def test_pieces_of_any_size_say_the_same(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_lines, "_PIECE_BYTES", size)
+    lines = responses(range(40)).encode().splitlines()
+    lines[7] = ordinary_line(("sparkle", "1"))
+    lines[30] = lines[31] = b""
+    found = read_together(lines)
+    assert found is not None
+    assert [place for place, facts in enumerate(found) if facts is None] == [7, 30, 31]
+    assert [repr(facts) for facts in found if facts] == [repr(general_way(line)) for line in lines if facts_of(line)]
+
+
+def facts_of(line: bytes) -> bool:
+    return bool(line) and b"sparkle" not in line
 
 
 @pytest.mark.parametrize(

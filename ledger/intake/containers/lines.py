@@ -15,18 +15,23 @@ CHUNK_LINES = 20_000
 
 @dataclass(frozen=True)
 class LineChunk:
-    """Lines in a row as they are; `lines[i]` is line `first_line + i`.
-
-    `last_is_cut` says that the file ended without a line end after the last one, which is then no sign of damage by
-    itself.
-    """
+    """Lines in a row as they are; `lines[i]` is line `first_line + i`."""
 
     first_line: int
     text: bytes
-    last_is_cut: bool = False
 
-    def __reduce__(self) -> tuple[type[LineChunk], tuple[int, bytes, bool]]:
-        return LineChunk, (self.first_line, self.text, self.last_is_cut)
+    def __reduce__(self) -> tuple[type[LineChunk], tuple[int, bytes]]:
+        return LineChunk, (self.first_line, self.text)
+
+    @property
+    def last_is_cut(self) -> bool:
+        """Whether the file ended without a line end after the last line, which is no sign of damage by itself."""
+        return not self.text.endswith(b"\n")
+
+    @property
+    def count(self) -> int:
+        """The number of lines."""
+        return self.text.count(b"\n") + self.last_is_cut
 
     @cached_property
     def lines(self) -> list[bytes]:
@@ -98,8 +103,8 @@ class _Splitter:
         return self.take()
 
     def _chunk(self, text: bytes) -> LineChunk:
-        chunk = LineChunk(self.next_line, text, last_is_cut=not text.endswith(b"\n"))
-        self.next_line += text.count(b"\n") + chunk.last_is_cut
+        chunk = LineChunk(self.next_line, text)
+        self.next_line += chunk.count
         return chunk
 
 

@@ -141,7 +141,9 @@ class SourceReader:
                 container == "lines" and unless_refused(decode_object, piece.lines[-1]) is None
             ):
                 self._partial = (piece.first_line + len(piece.lines) - 1, piece.lines[-1])
-                yield LineChunk(piece.first_line, piece.text[: piece.text.rfind(b"\n") + 1])
+                whole = piece.text[: piece.text.rfind(b"\n") + 1]
+                if whole:
+                    yield LineChunk(piece.first_line, whole)
             else:
                 yield piece
 
