@@ -14,7 +14,7 @@ import click
 from benchmarks.cases import CASES
 from benchmarks.runs import CommandError
 from benchmarks.setting import Setting, UnavailableError
-from benchmarks.tables import document, figures_table, growth_table, runs_table
+from benchmarks.tables import document, figures_table, growth_table, machine, runs_table
 from benchmarks.turns import Result, run_case
 from ledger.values.words import counted
 
@@ -50,6 +50,7 @@ def main(
     chosen = [case for case in CASES.values() if (case.name in names or not names) and (case.grows or not grow)]
     if not chosen:
         raise click.UsageError("the work of these cases is not by a count of records: leave --grow out")
+    about = machine(postgres)  # a server that doesn't answer is found out now
     results: list[Result] = []
     left_out: dict[str, str] = {}
     failed = False
@@ -63,7 +64,7 @@ def main(
                 except (UnavailableError, CommandError, ImportError) as error:
                     left_out[case.name] = str(error)
                     failed |= isinstance(error, CommandError)
-    found = document(results, setting, turns, left_out)
+    found = document(about, results, turns, left_out)
     click.echo(json.dumps(found, indent=2) if as_json else as_text(results, found))
     sys.exit(failed)
 

@@ -1,7 +1,7 @@
 """Responses lines to measure with: `python -m benchmarks.responses_lines COUNT FILE [random]`, always the same.
 
 Four weeks in order of time, four models, 20 projects, all tiers, a fifth of the prompts partly cached; each line with
-the reasoning and message items, metadata and caching that a response has, of about 900 bytes. Ids are as the vendor
+the reasoning and message items, metadata and caching that a response has, of about 1,050 bytes. Ids are as the vendor
 makes them, `resp_02`, epoch milliseconds and hex digits, so that they come in order; random ones are the hard case.
 """
 

@@ -9,13 +9,12 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from benchmarks.setting import Setting
 from benchmarks.turns import Figure, Result, growth_exponent
 
 PACKAGES = ("tollbook", "msgspec", "numpy", "sqlalchemy", "genai-prices", "tiktoken", "duckdb", "psycopg")
 
 
-def machine(setting: Setting) -> dict[str, Any]:
+def machine(postgres: str | None) -> dict[str, Any]:
     """The cores, the system and the versions of all that takes part."""
     versions = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
     for package in PACKAGES:
@@ -23,10 +22,10 @@ def machine(setting: Setting) -> dict[str, Any]:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue  # its cases say so
-    if setting.postgres is not None:
+    if postgres is not None:
         import psycopg  # an extra
 
-        with psycopg.connect(setting.postgres) as connection:
+        with psycopg.connect(postgres) as connection:
             versions["postgresql"] = connection.info.parameter_status("server_version") or ""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {"cores": cores, "system": platform.platform(), "versions": versions}
@@ -125,7 +124,7 @@ def growth_table(found: Sequence[dict[str, Any]]) -> str:
     return markdown(("case", "side", *(f"{count:,}" for count in counts), "exponent"), rows, texts=2)
 
 
-def document(results: Sequence[Result], setting: Setting, turns: int, left_out: dict[str, str]) -> dict[str, Any]:
+def document(about: dict[str, Any], results: Sequence[Result], turns: int, left_out: dict[str, str]) -> dict[str, Any]:
     """All of it for programs, with every turn."""
     cases = [
         {
@@ -149,5 +148,5 @@ def document(results: Sequence[Result], setting: Setting, turns: int, left_out: 
         }
         for result in results
     ]
-    about = {"schema": 1, "turns": turns, **machine(setting)}
-    return {**about, "cases": cases, "growth": growth(results), "left_out": left_out}
+    measured = {"cases": cases, "growth": growth(results), "left_out": left_out}
+    return {"schema": 1, "turns": turns, **about, **measured}
