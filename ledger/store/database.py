@@ -31,9 +31,11 @@ from ledger.store.engines import (
     is_lock_wait,
     limit_waits,
     make_engine,
+    shown,
     unchanged,
 )
 from ledger.store.log import CHANGES, Changes, append_entry
+from ledger.store.revision import HEAD_REVISION
 from ledger.store.tables import ledger_settings
 from ledger.store.urls import masked
 
@@ -133,6 +135,7 @@ class Database:
     def writing(self, *, wait: float | None = None) -> Iterator[Connection]:
         """Opens a connection that holds the ledger's one write lock; commits at the end, rolls back on an exception.
 
+        DatabaseFailure where the ledger was upgraded since it was opened.
         It waits two minutes for the lock. A running application that can `wait` for so many seconds alone is given up
         by a server soon after: its statement, and its lock where the server hears nothing more of it.
         """
@@ -144,7 +147,10 @@ class Database:
                 given_up = () if wait is None else ("statement_timeout", "idle_in_transaction_session_timeout")
                 after = round(seconds * 1000) + _RELEASE_MILLISECONDS
                 limit_waits(connection, seconds, **dict.fromkeys(given_up, after))
-                connection.execute(select(ledger_settings).where(ledger_settings.c.name == "lock").with_for_update())
+                lock_writers_out(connection)
+            revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+            if (other := name_other_schema(str(revision), shown(self.engine))) is not None:
+                raise DatabaseFailure(other)
             self.settings = settings_in(connection)
             waited, locked = time.monotonic() - started, time.monotonic()
             level = logging.INFO if waited >= LONG_WAIT_SECONDS else logging.DEBUG
@@ -190,6 +196,26 @@ def _sever(connection: Connection) -> None:
     """Takes its driver's connection from one that is in use: what is run on it fails, and its end changes nothing."""
     forks.keep(connection._dbapi_connection)  # noqa: SLF001 - every public way closes the driver's connection
     connection._dbapi_connection = None  # noqa: SLF001
+
+
+def name_other_schema(revision: str, where: str) -> str | None:
+    """Says which command a ledger of another schema than this code's needs; None where it is this one."""
+    if revision < HEAD_REVISION:
+        return (
+            f"the ledger at {where} is of schema {revision}, this tollbook needs {HEAD_REVISION}: "
+            "run 'tollbook db upgrade'"
+        )
+    if revision > HEAD_REVISION:
+        return (
+            f"the ledger at {where} is of schema {revision}, newer than this tollbook's {HEAD_REVISION}: "
+            "run 'pip install --upgrade tollbook'"
+        )
+    return None
+
+
+def lock_writers_out(connection: Connection) -> None:
+    """Takes a PostgreSQL ledger's one write lock; on SQLite its transaction has it from the beginning."""
+    connection.execute(select(ledger_settings).where(ledger_settings.c.name == "lock").with_for_update())
 
 
 def settings_in(connection: Connection) -> dict[str, str]:

@@ -17,7 +17,7 @@ from ledger.errors import DatabaseFailure, LedgerError
 from ledger.logs import logger_of
 from ledger.store import forks
 from ledger.store.actor import default_actor
-from ledger.store.database import Database, settings_in, zone_named
+from ledger.store.database import Database, lock_writers_out, name_other_schema, settings_in, zone_named
 from ledger.store.engines import (
     LOCK_WAIT_SECONDS,
     WRITE,
@@ -69,16 +69,8 @@ def open_ledger(
 def _check_revision(revision: str | None, where: str) -> None:
     if revision is None:
         raise LedgerError(f"there is no ledger at {where}: ingest into it, or run 'tollbook db init'")
-    if revision < HEAD_REVISION:
-        raise LedgerError(
-            f"the ledger at {where} is of schema {revision}, this tollbook needs {HEAD_REVISION}: "
-            "run 'tollbook db upgrade'"
-        )
-    if revision > HEAD_REVISION:
-        raise LedgerError(
-            f"the ledger at {where} is of schema {revision}, newer than this tollbook's {HEAD_REVISION}: "
-            "run 'pip install --upgrade tollbook'"
-        )
+    if (other := name_other_schema(revision, where)) is not None:
+        raise LedgerError(other)
 
 
 def ledger_exists(url: str) -> bool:
@@ -205,6 +197,7 @@ def upgrade_database(url: str, actor: str | None = None) -> tuple[str, str]:
         assert before is not None
         if before < HEAD_REVISION:
             with _changing(engine) as connection:
+                lock_writers_out(connection)
                 migrate(connection, "head", actor)
             LOG.info("%(ledger)s: upgraded from schema %(before)s", {"ledger": shown(engine), "before": before})
     return before, HEAD_REVISION

@@ -16,9 +16,10 @@ from filelock import FileLock
 from ledger import Ledger
 from ledger.errors import DatabaseFailure, LedgerError
 from ledger.live.spool import Spool
+from ledger.store.revision import HEAD_REVISION
 from ledger.store.urls import parse_url
 from tests.conftest import Cli
-from tests.helpers.ledgers import finish, rows, start, value
+from tests.helpers.ledgers import execute, finish, rows, start, value
 from tests.helpers.sources import chat, response
 from tests.helpers.waits import lock_held
 
@@ -99,6 +100,22 @@ def test_what_is_not_to_be_booked_is_not_spooled(sqlite_url: str) -> None:
     assert (told[1].reason, told[2].reason) == (None, "unrecognised_format")
     assert "writing the ledger" in str(told[1].message) or "answered" in str(told[1].message)
     assert len(Path(SPOOL).read_text().splitlines()) == 2
+
+
+def test_an_upgrade_stops_no_application(db_url: str) -> None:
+    """The older program spools what the newer one books."""
+    older = Ledger(db_url, spool=SPOOL)
+    assert older.record(response("r1")).status == "accepted"
+    execute(db_url, "UPDATE alembic_version SET version_num = '9999'")
+    told = older.record(response("r2"))
+    assert (told.status, "newer than this tollbook's" in str(told.message)) == ("spooled", True)
+    assert not older.flush(timeout=5)
+    older.close()
+    execute(db_url, f"UPDATE alembic_version SET version_num = '{HEAD_REVISION}'")
+    with Ledger(db_url, spool=SPOOL) as newer:
+        assert newer.flush(timeout=60)
+    assert rows(db_url, "SELECT request_id FROM usage_records ORDER BY 1") == [("r1",), ("r2",)]
+    assert value(db_url, "SELECT count(*) FROM quarantine") == 0
 
 
 def test_a_torn_last_line_spoils_no_other(sqlite_url: str) -> None:

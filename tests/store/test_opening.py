@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.errors import LedgerError
+from ledger.errors import DatabaseFailure, LedgerError
 from ledger.store import opening
-from ledger.store.opening import create_database, ledger_exists, open_ledger
+from ledger.store.opening import create_database, ledger_exists, open_ledger, upgrade_database
 from ledger.store.revision import HEAD_REVISION
 from ledger.store.tables.columns import UtcTime
 from ledger.store.urls import parse_url
@@ -81,6 +81,27 @@ def test_a_ledger_ahead_of_the_code_is_left_alone(db_cli: Cli, db_url: str) -> N
         assert outcome.exit_code == 2
         assert f"9999, newer than this tollbook's {HEAD_REVISION}" in outcome.stderr
         assert "pip install --upgrade tollbook" in outcome.stderr
+
+
+def test_who_has_a_ledger_open_writes_no_more_once_another_upgraded_it(db_url: str) -> None:
+    database = open_ledger(db_url)
+    with database.writing():
+        pass
+    execute(db_url, "UPDATE alembic_version SET version_num = '9999'")
+    expected = f"of schema 9999, newer than this tollbook's {HEAD_REVISION}: run 'pip install --upgrade tollbook'"
+    with pytest.raises(DatabaseFailure, match=expected), database.writing():
+        pytest.fail("it writes by the rules of another schema")
+    execute(db_url, f"UPDATE alembic_version SET version_num = '{HEAD_REVISION}'")
+    with database.writing():
+        pass
+
+
+def test_an_upgrade_waits_for_who_is_writing(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "LOCK_WAIT_SECONDS", 0.2)
+    with open_ledger(postgres_url).writing():
+        execute(postgres_url, "UPDATE alembic_version SET version_num = '0001'")
+        with pytest.raises(DatabaseFailure, match="another program has been changing it for long"):
+            upgrade_database(postgres_url)
 
 
 def test_upgrade_of_a_ledger_at_head_changes_nothing(db_cli: Cli) -> None:

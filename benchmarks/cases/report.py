@@ -1,21 +1,22 @@
 """The report of a month by model and project, of 10 million requests and of 100 million, beside a bare sum in SQL.
 
-`python -m benchmarks.bench_report [RUNS]`: 200 projects, 4 models, 3 tiers, 31 days. Only roll-ups are written, as they
-would be by that much usage: their number of rows doesn't depend on it. The floor is one SUM over the same rows.
+200 projects, 4 models, 3 tiers, 31 days. Only roll-ups are written, as they would be by that much usage: their number
+of rows doesn't depend on it. The floor is one SUM over the same rows.
 """
 
 from __future__ import annotations
 
 import random
-import statistics
-import sys
-import tempfile
-import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from functools import partial
 
 from sqlalchemy import Connection, text
 
+from benchmarks.runs import timed
+from benchmarks.setting import Setting
+from benchmarks.turns import SECONDS, TIME, Case, Goal, Side, Trial
 from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds
 from ledger.reports.report import ReportOptions, run_report
@@ -32,10 +33,12 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS = 31
 PROJECTS = 200
 NOW = datetime(2026, 4, 2, tzinfo=UTC)
+SIZES = {10_000_000: "10M requests", 100_000_000: "100M requests"}
+MOST_SECONDS = 0.3
 
 
-def fill(connection: Connection, requests: int) -> int:
-    """Write a month's day cells; their number."""
+def fill(connection: Connection, requests: int) -> None:
+    """Writes a month's day cells."""
     card = cards_in_force(connection)["evolink"]
     pins = PinnedIds()
     pins.pin(connection, [card])
@@ -53,7 +56,6 @@ def fill(connection: Connection, requests: int) -> int:
                 (f"{noon:%Y-%m-%d}", key[0], *counts, *amounts, 0, sum(amounts), to_microseconds(noon), *[0] * 6)
             )
     append_rows(connection, rollup_days, rows)
-    return len(rows)
 
 
 def dimensions(card: RateCard, pins: PinnedIds) -> list[Dimensions]:
@@ -79,39 +81,38 @@ def dimensions(card: RateCard, pins: PinnedIds) -> list[Dimensions]:
     ]
 
 
-def seconds_of_report(database: Database) -> float:
-    """Wall seconds of the report in the process, from options to rows."""
-    started = time.perf_counter()
-    report = run_report(database, ReportOptions(("model", "project"), month=MONTH), now=NOW)
-    assert len(report.rows) == PROJECTS * 4
-    return time.perf_counter() - started
+def report(database: Database) -> None:
+    """The report in this process, from options to rows."""
+    found = run_report(database, ReportOptions(("model", "project"), month=MONTH), now=NOW)
+    assert len(found.rows) == PROJECTS * 4
 
 
-def seconds_of_floor(database: Database) -> float:
-    """Wall seconds of one sum over the same rows, by the database alone."""
-    started = time.perf_counter()
+def floor(database: Database) -> None:
+    """One sum over the same rows, by the database alone."""
     with database.reading() as connection:
         connection.execute(
             text("SELECT key_id, sum(requests), sum(amount_nano) FROM rollup_days GROUP BY key_id")
         ).all()
-    return time.perf_counter() - started
 
 
-def main() -> None:
-    """Both, in turn, for each size."""
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    for requests in (10_000_000, 100_000_000):
-        with tempfile.TemporaryDirectory() as folder:
-            database = open_ledger(str(Path(folder) / "bench.db"), create=True)
+@contextmanager
+def prepare(setting: Setting) -> Iterator[Trial]:
+    """Fills a ledger for each number of requests."""
+    sides: dict[str, Side] = {}
+    goals = []
+    with setting.room() as room, ExitStack() as opened:
+        for requests, title in SIZES.items():
+            database = open_ledger(str(room / f"{requests}.db"), create=True)
+            opened.callback(database.close)
             with database.writing() as connection:
-                cells = fill(connection, requests)
-            pairs = [(seconds_of_report(database), seconds_of_floor(database)) for _run in range(runs)]
-            report, floor = (statistics.median(column) for column in zip(*pairs, strict=True))
-            ratio = statistics.median(one / other for one, other in pairs)
-            print(f"{requests:,} requests, {cells:,} cells:", end=" ")
-            print(f"report {report:.3f} s, one sum {floor:.3f} s, ratio {ratio:.1f}")
-            database.engine.dispose()
+                fill(connection, requests)
+            sides[f"report, {title}"] = partial(timed, partial(report, database))
+            sides[f"one SUM, {title}"] = partial(timed, partial(floor, database))
+            goals += [
+                Goal(f"report, {title}", SECONDS, MOST_SECONDS),
+                Goal(f"report, {title}", TIME, peer=f"one SUM, {title}"),
+            ]
+        yield Trial(sides, goals)
 
 
-if __name__ == "__main__":
-    main()
+CASES = (Case("report", "the report of a month by model and project, 200 projects, in this process", prepare),)

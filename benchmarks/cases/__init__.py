@@ -1,0 +1,11 @@
+"""The cases in the order in which they run; a new one is a file here, with its CASES."""
+
+from __future__ import annotations
+
+from benchmarks.cases import commands, ingest, page, pricing, record, report, startup, tokens
+
+CASES = {
+    case.name: case
+    for room in (pricing, ingest, commands, record, report, page, startup, tokens)
+    for case in room.CASES
+}
