@@ -145,7 +145,9 @@ class Intake:
         assumed = rated.records.values("assumed")
         outcomes = Counter((assumed[place], outcome) for place, outcome in posted.known.items())
         for derived, read in Counter(assumed).items():
-            outcomes[derived, "accepted"] = read - sum(n for (which, _), n in outcomes.items() if which == derived)
+            accepted = read - sum(count for (which, _outcome), count in outcomes.items() if which == derived)
+            if accepted:
+                outcomes[derived, "accepted"] = accepted
         for (derived, outcome), count in outcomes.items():
             (self.tally.assumed if derived else self.tally.counts)[outcome] += count
         for place, outcome in posted.known.items():

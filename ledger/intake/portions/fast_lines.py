@@ -86,6 +86,7 @@ _SIGNS_OF_CALLS = (b'_call"', b"web_", b"server_tool", b"\\u00")
 _MEMORY = 10_000
 # What responses that are labelled alike have alike: model, metadata, service tier, status.
 _Kind = tuple[str, bytes, str | None, str]
+_NO_LABEL = Label("request", "", "", None, None, "", "", None)
 
 
 def unknown_keys(lines: Iterable[bytes]) -> Counter[str]:
@@ -138,7 +139,7 @@ class OrdinaryLines:
         import numpy as np
 
         labelled = [self._labels(*kind) for kind in columns.kinds]
-        labels, label = coded(found[0] if found else None for found in labelled)
+        labels, label = coded(found[0] if found else _NO_LABEL for found in labelled)
         tags, tag = coded(found[1] if found else "" for found in labelled)
         kind, at, whole, cached, output, reasoning, total = columns.numbers()
         refused = np.array([found is None for found in labelled], dtype=bool)
@@ -148,7 +149,7 @@ class OrdinaryLines:
         label_of, tag_of = np.array(label, dtype=np.int64), np.array(tag, dtype=np.int64)
         occurred_us = at.astype(np.int64, copy=False) * 1_000_000
         numbers = np.array([label_of[kind], tag_of[kind], occurred_us, whole, cached, output, reasoning])
-        records = Records(labels, tags, columns.ids, numbers)  # type: ignore[arg-type]  # labels of odd ones are None
+        records = Records(labels, tags, columns.ids, numbers)
         lines = columns.lines
         if not odd.any():
             return records, lines, []
