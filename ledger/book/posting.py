@@ -6,7 +6,7 @@ writers, and nothing is recorded in part.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection, select
 
-from ledger.book.charges import Identity, known_records
+from ledger.book.charges import Identity, Known, known_records
 from ledger.book.headroom import Headroom
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.records import Rated, Records, coded, recoded, spread
@@ -71,7 +71,7 @@ class Poster:
         self.calendar = Calendar(database.zone)
         self._roll_up = RollUp(self.calendar, database.rollup_tags)
         self._headroom = Headroom(self.calendar, database.rollup_tags)
-        self._fresh = True
+        self._expects_known = False
         self._database = database
         self._settings = database.settings
 
@@ -109,34 +109,37 @@ class Poster:
         """Posts records of different identities; returns the facts recorded before, where any were."""
         taken = rated if len(places) == len(rated) else rated.take(places)
         first_id, batch_id = next_id(connection, usage_records), next_id(connection, batches)
-        ids = range(first_id, first_id + len(taken))
+        ids: Sequence[int] = range(first_id, first_id + len(taken))
+        known: dict[Identity, Known] = {}
         rows = _usage_rows(ids, batch_id, taken)
-        inserted = append_new_rows(connection, usage_records, rows, fresh=self._fresh)
-        self._fresh = inserted is None
-        if inserted is None:
-            self._post_charges(connection, batch_id, rows, taken)
-            posted.batch_id = batch_id
-            return {}
-        facts = taken.records.rows()
-        missed = [row.identity for number, row in zip(ids, facts, strict=True) if number not in inserted]
-        known = known_records(connection, missed)
-        charged: list[int] = []
-        for place, (number, new) in enumerate(zip(ids, facts, strict=True)):
-            before = None if number in inserted else known[new.identity]
-            if before is not None and before.live_charge_id is not None:
-                self._compare(posted, places[place], new, before.facts)
-                continue
-            if before is not None:  # voided, and recorded again
-                taken.records.change("generation", place, before.facts.generation + 1)
-            charged.append(place)
-        if charged:
-            numbers = [ids[place] for place in charged]
-            taken = taken.take(charged)
-            rows = _usage_rows(numbers, batch_id, taken)
+        inserted = frozenset[int]() if self._expects_known else append_new_rows(connection, usage_records, rows)
+        if inserted is not None:
+            left = zip(ids, taken.records.identities, strict=True)
+            known = known_records(connection, [identity for number, identity in left if number not in inserted])
+            self._expects_known = bool(known)
+            charged = self._settle_known(places, taken.records, known, posted)
+            taken, ids = taken.take(charged), [ids[place] for place in charged]
+            rows = _usage_rows(ids, batch_id, taken)
             append_rows(connection, usage_records, [row for row in rows if row[0] not in inserted])
+        if rows:
             self._post_charges(connection, batch_id, rows, taken)
             posted.batch_id = batch_id
         return {identity: record.facts for identity, record in known.items() if record.live_charge_id is not None}
+
+    def _settle_known(
+        self, places: Sequence[int], records: Records, known: Mapping[Identity, Known], posted: Posted
+    ) -> list[int]:
+        """Compares records with what is booked; returns those to charge: new ones, and voided ones again."""
+        charged: list[int] = []
+        for place, facts in enumerate(records.rows()):
+            before = known.get(facts.identity)
+            if before is not None and before.live_charge_id is not None:
+                self._compare(posted, places[place], facts, before.facts)
+                continue
+            if before is not None:
+                records.change("generation", place, before.facts.generation + 1)
+            charged.append(place)
+        return charged
 
     def _post_charges(
         self, connection: Connection, batch_id: int, added: Sequence[Sequence[Any]], rated: Rated

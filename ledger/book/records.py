@@ -224,7 +224,7 @@ def coded(items: Iterable[T]) -> tuple[list[T], list[int]]:
 
 
 def recoded(*codes: Int64Array) -> tuple[list[int], Int64Array]:
-    """Numbers distinct combinations of codes, which begin at 0; returns where each comes first, and each row's number."""
+    """Numbers distinct combinations of codes, each from 0; returns where each comes first, and each row's number."""
     import numpy as np
 
     def paired(one: Int64Array, other: Int64Array) -> Int64Array:

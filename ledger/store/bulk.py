@@ -40,13 +40,10 @@ def append_rows(connection: Connection, table: Table, rows: Sequence[Sequence[An
         _copy(connection, table.name, rows)
 
 
-def append_new_rows(
-    connection: Connection, table: Table, rows: Sequence[Sequence[Any]], *, fresh: bool
-) -> set[int] | None:
-    """Inserts the rows whose identity is new; returns the ids inserted, or None where all were.
+def append_new_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> frozenset[int] | None:
+    """Inserts rows, whose ids come first and are above all of the table's; returns None where all identities were new.
 
-    Ids are the rows' first column, above all the table's. `fresh` says that known identities are not expected: on
-    PostgreSQL the rows are then copied straight into the table, and only if that fails by way of a temporary one.
+    Where one wasn't, returns the ids that were inserted: those of the new ones on SQLite, none on PostgreSQL.
     """
     if connection.dialect.name == "sqlite":
         # The table's own trigger passes over a known identity, whichever ON CONFLICT the statement names.
@@ -54,33 +51,17 @@ def append_new_rows(
         if inserted == len(rows):
             return None
         found = sqlite_connection(connection).execute(f"SELECT id FROM {table.name} WHERE id >= ?", (rows[0][0],))
-        return {number for (number,) in found}
-    return _append_new_on_postgresql(connection, table, rows, fresh=fresh)
-
-
-def _append_new_on_postgresql(
-    connection: Connection, table: Table, rows: Sequence[Sequence[Any]], *, fresh: bool
-) -> set[int] | None:
+        return frozenset(number for (number,) in found)
     import psycopg  # an extra
 
-    if fresh:
-        savepoint = connection.begin_nested()
-        try:
-            _copy(connection, table.name, rows)
-        except psycopg.errors.UniqueViolation:
-            savepoint.rollback()
-        else:
-            savepoint.commit()
-            return None
-    incoming = f"incoming_{table.name}"
-    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS {incoming} (LIKE {table.name}) ON COMMIT DROP")
-    connection.exec_driver_sql(f"TRUNCATE {incoming}")
-    _copy(connection, incoming, rows)
-    cursor = connection.exec_driver_sql(
-        f"INSERT INTO {table.name} SELECT * FROM {incoming} ORDER BY id ON CONFLICT DO NOTHING RETURNING id"
-    )
-    inserted = {int(number) for (number,) in cursor}
-    return None if len(inserted) == len(rows) else inserted
+    savepoint = connection.begin_nested()
+    try:
+        _copy(connection, table.name, rows)
+    except psycopg.errors.UniqueViolation:
+        savepoint.rollback()
+        return frozenset()
+    savepoint.commit()
+    return None
 
 
 def _copy(connection: Connection, name: str, rows: Iterable[Sequence[Any]]) -> None:
