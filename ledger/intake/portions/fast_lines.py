@@ -91,7 +91,7 @@ _NO_LABEL = Label("request", "", "", None, None, "", "", None)
 
 def unknown_keys(lines: Iterable[bytes]) -> Counter[str]:
     """Counts the keys of responses that no ordinary one has: they send a line the general way."""
-    found = filter(None, (unless_refused(decode_object, line) for line in lines))
+    found = filter(None, (unless_refused(decode_object, line) for line in lines if b'"response"' in line))
     responses = (obj for obj in found if obj.get("object") == "response")
     return Counter(key for obj in responses for key in obj.keys() - _Response.__struct_fields__)
 

@@ -187,9 +187,11 @@ def _read_lines(chunk: LineChunk, reader: SourceReader, ordinary: OrdinaryLines 
         portion = resolved(list(reader.items(chunk)), resolver)
         portion.unknown_keys = Counter() if ordinary is None else unknown_keys(chunk.lines)
         return portion
-    last = chunk.first_line + len(chunk.lines) - 1 if chunk.last_is_cut else 0
+    last = chunk.first_line + chunk.count - 1 if chunk.last_is_cut else 0
     portion = resolved(
         [item for number, line in found.others for item in reader.line(number, line, cut=number == last)], resolver
     )
+    if len(found.others) > len(found.lines):
+        portion.unknown_keys = unknown_keys(line for _number, line in found.others)
     portion.add_ordinary(found.records, chunk, found.lines)
     return portion
