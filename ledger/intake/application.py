@@ -28,6 +28,7 @@ from ledger.intake.pipeline import Intake, fields_of
 from ledger.intake.portions.portion import portions, resolved
 from ledger.intake.quarantine import hold
 from ledger.store.database import Database
+from ledger.store.log import memory_of
 from pricing.money import format_nano
 
 # The file that quarantine names for what came from an application.
@@ -56,6 +57,15 @@ class Call:
 
     items: Sequence[Item]
     options: RunOptions
+
+
+@dataclass(slots=True)
+class _Known:
+    """An intake, what it was made by, and for how many calls it serves: it remembers each name and tag that it saw."""
+
+    intake: Intake
+    config: Config
+    calls_left: int = 10_000
 
 
 def read_call(
@@ -88,9 +98,22 @@ def book_calls(
     if not any(call.items for call in calls):
         return [[] for _call in calls]
     with database.writing(wait=wait) as connection:
-        intake = Intake(database, config, calls[0].options, Run("record"))
-        intake.prepare(connection)
+        intake = _intake(connection, database, config)
         return [_book_call(connection, intake, call, config) for call in calls]
+
+
+def _intake(connection: Connection, database: Database, config: Config) -> Intake:
+    """Returns the last call's intake with its cards, for as long as they are in force; else another."""
+    memory = memory_of(connection)
+    known: _Known | None = memory.get(_Known)
+    if known is None or known.config is not config or not known.calls_left:
+        intake = Intake(database, config, RunOptions(), Run("record"))
+        intake.prepare(connection)
+        known = _Known(intake, config)
+        memory[_Known] = known
+    known.calls_left -= 1
+    known.intake.begin(Run("record"))
+    return known.intake
 
 
 def _book_call(connection: Connection, intake: Intake, call: Call, config: Config) -> list[Recorded]:
