@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -15,7 +16,7 @@ from ledger.errors import DatabaseFailure, LedgerError
 from ledger.intake.application import Call, Recorded, read_call
 from ledger.intake.labels import Resolver, RunOptions
 from ledger.live.awaited import abook
-from ledger.live.outbox import NOTHING, Outbox
+from ledger.live.outbox import EXIT_SECONDS, NOTHING, Outbox
 from ledger.live.spool import Spool
 from ledger.reports.report import ReportOptions, run_report
 from ledger.reports.rows import ReportRows, typed_rows
@@ -48,14 +49,19 @@ class Ledger:
         actor: str | None = None,
         timeout: float = 30,
         spool: str | Path | None = None,
+        buffer: float = 0,
     ) -> None:
         """Opens the ledger; `source` names the stream that response ids are unique in (default: the provider).
 
         `actor` is who books, for the log (default: TOLLBOOK_ACTOR, else the system's and the database's user). No call
         that books takes longer than `timeout` seconds. What isn't booked by then goes to the file `spool`, if one
         is named, and is booked from there later; a database that is away is no error then.
+
+        With `buffer`, the most seconds that a response waits for others to be booked with (True: 1), the calls that
+        book don't wait: their results are `buffered`. What waits is lost where the process is killed.
         """
         self._timeout = _seconds(timeout)
+        self._buffer = _seconds(float(buffer) if isinstance(buffer, bool) else buffer, "buffer")
         try:
             self._config = load_config(Path.cwd())
             section = self._config.ledger
@@ -74,6 +80,8 @@ class Ledger:
             self._outbox = Outbox(opened, self._config, kept)
             # Whoever lets go of a ledger lets go of its connection, without having to say so.
             weakref.finalize(self, self._outbox.stop).atexit = False
+            if self._buffer:
+                self._outbox.exit_seconds = max(self._timeout, EXIT_SECONDS)
             self._outbox.book(NOTHING, self._timeout)
         except DatabaseFailure:
             if spool is None:
@@ -96,11 +104,16 @@ class Ledger:
         return f"<Ledger {self._name}{', closed' if self._closed else ''}>"
 
     def close(self) -> None:
-        """Closes the ledger, once what is under way is done; it refuses all calls from then on."""
+        """Closes the ledger, once what is under way is done; it refuses all calls from then on.
+
+        DatabaseFailure where buffered responses can be neither booked nor spooled.
+        """
         self._closed = True
-        self._outbox.close(self._timeout)
-        if self._reports is not None:
-            self._reports.close()
+        try:
+            self._outbox.close(self._timeout)
+        finally:
+            if self._reports is not None:
+                self._reports.close()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -129,7 +142,7 @@ class Ledger:
         ledger itself: closed, or (DatabaseFailure) away or silent for `timeout` seconds (default: the ledger's).
         """
         call = self._read([response], requested_model, project, tags, occurred_at)
-        return self._outbox.book(call, self._seconds(timeout))[0]
+        return self._book(call, timeout)[0]
 
     def record_many(
         self,
@@ -145,7 +158,7 @@ class Ledger:
         if isinstance(responses, (Mapping, str, bytes)) or hasattr(responses, "model_dump"):
             raise LedgerError(f"record_many takes a list of responses: pass one {type(responses).__name__} to record")
         call = self._read(list(responses), requested_model, project, tags, occurred_at)
-        return self._outbox.book(call, self._seconds(timeout))
+        return self._book(call, timeout)
 
     async def arecord(
         self,
@@ -159,8 +172,18 @@ class Ledger:
     ) -> Recorded:
         """Books one response as `record` does, while the event loop goes on; where this is cancelled too."""
         call = self._read([response], requested_model, project, tags, occurred_at)
-        [told] = await abook(self._outbox, call, self._seconds(timeout))
+        if not self._buffer:
+            [told] = await abook(self._outbox, call, self._seconds(timeout))
+        elif self._outbox.has_room(len(call.items)):
+            [told] = self._book(call, timeout)
+        else:
+            [told] = await asyncio.to_thread(self._book, call, timeout)
         return told
+
+    def _book(self, call: Call, timeout: float | None) -> list[Recorded]:
+        if self._buffer:
+            return self._outbox.buffer(call, self._seconds(timeout), self._buffer)
+        return self._outbox.book(call, self._seconds(timeout))
 
     def _read(
         self, responses: Sequence[object], requested_model: object, project: object, tags: object, occurred_at: object
@@ -247,10 +270,10 @@ class Ledger:
             raise LedgerError(f"the ledger {self._name} is closed: open it again with Ledger(url)")
 
 
-def _seconds(timeout: object) -> float:
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 <= timeout <= MAX_TIMEOUT:
-        raise LedgerError(f"timeout {timeout!r} isn't a number of seconds up to a day: give one such as 30")
-    return timeout
+def _seconds(number: object, name: str = "timeout") -> float:
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number <= MAX_TIMEOUT:
+        raise LedgerError(f"{name} {number!r} isn't a number of seconds up to a day: give one such as 30")
+    return number
 
 
 def _texts(names: str | Sequence[str]) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""`Ledger.record`, a response a call, beside bare commits of one row each to a table on the same disk."""
+"""`Ledger.record`, a response a call, beside bare commits of one row each on the same disk, and with a buffer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from tollbook import Ledger
 
 OURS = "Ledger.record"
 BARE = "bare commits"
+BUFFERED = "Ledger(buffer=True).record"
 CALLS = 300
+BUFFERED_CALLS = 20_000
+LEAST_BUFFERED_PER_SECOND = 5_000
 LEAST_CALLS_PER_SECOND = 300
 LEAST_OF_BARE = 0.2
 INSERT = "INSERT INTO facts (facts) VALUES (?)"
@@ -49,4 +52,27 @@ def prepare(setting: Setting) -> Iterator[Trial]:
         yield Trial(sides, [Goal(OURS, SPEED, LEAST_OF_BARE, BARE), Goal(OURS, RATE, LEAST_CALLS_PER_SECOND)])
 
 
-CASES = (Case("record", "one response a call, each committed", prepare),)
+@contextmanager
+def prepare_buffered(setting: Setting) -> Iterator[Trial]:
+    """Opens a ledger with a buffer; a turn is over once all of its calls are committed."""
+    rng = random.Random(20260201)
+    responses = (json.loads(line(MONTH_START * 1000 + number, rng, "vendor")) for number in itertools.count())
+    with setting.room() as room, Ledger(str(room / "record.db"), buffer=True) as book:
+
+        def ours() -> Run:
+            some = list(itertools.islice(responses, BUFFERED_CALLS))
+
+            def book_all() -> None:
+                for response in some:
+                    book.record(response)
+                assert book.flush(600)
+
+            return timed(book_all, records=BUFFERED_CALLS)
+
+        yield Trial({BUFFERED: ours}, [Goal(BUFFERED, RATE, LEAST_BUFFERED_PER_SECOND)])
+
+
+CASES = (
+    Case("record", "one response a call, each committed", prepare),
+    Case("record-buffered", "one response a call, committed in groups", prepare_buffered),
+)

@@ -13,13 +13,13 @@ from collections.abc import Set as AbstractSet
 from operator import add, mul
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import Connection
 
 from ledger.book.rollups import SIGNS, TagSubset, dimensions_of, token_hours
 from ledger.book.rows import ChargeRow, Columns, Facts, plain
 from ledger.errors import LedgerError
 from ledger.store.bulk import rows_by_key
-from ledger.store.tables import rollup_days
+from ledger.store.driver import run
 from ledger.store.tables.rollups import Dimensions
 from ledger.values.calendar import QUARTER_US, Calendar
 from pricing.money import INT64_MAX, format_nano
@@ -36,6 +36,7 @@ _STANDING = f"""
     SELECT k0, k1, {", ".join(f"d.{name}" for name in BOUNDING)}
     FROM {{keys}} JOIN rollup_keys k ON k.digest = k0 JOIN rollup_days d ON d.key_id = k.id AND d.day = k1
 """
+_FULL = f"SELECT 1 FROM rollup_days WHERE NOT ({' AND '.join(f'{name} BETWEEN ? AND ?' for name in BOUNDING)})"
 
 
 class Cell(NamedTuple):
@@ -60,16 +61,13 @@ class Headroom:
         room = [INT64_MAX - total for total in _totals(facts, amounts_nano)]
         if min(room) < 0:
             return False
-        full = [~rollup_days.c[name].between(-most, most) for name, most in zip(BOUNDING, room, strict=True)]
-        query = select(rollup_days.c.day).where(self._on_days_of(facts), or_(*full)).limit(1)
-        return connection.execute(query).first() is None
-
-    def _on_days_of(self, facts: Columns) -> ColumnElement[bool]:
-        """Selects cells of the usage's days; where these are many, those between them too."""
+        bounds = [bound for most in room for bound in (-most, most)]
         quarters = {time // QUARTER_US for time in plain(facts[_OCCURRED_AT])}
         days = sorted({self._calendar.day(quarter * QUARTER_US) for quarter in quarters})
-        day = rollup_days.c.day
-        return day.in_(days) if len(days) <= LISTED_DAYS else day.between(days[0], days[-1])
+        on_days = f"IN ({', '.join('?' * len(days))})"
+        if len(days) > LISTED_DAYS:  # those between them too
+            days, on_days = [days[0], days[-1]], "BETWEEN ? AND ?"
+        return run(connection, f"{_FULL} AND day {on_days} LIMIT 1", [*bounds, *days]).fetchone() is None
 
     def refusals(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, Row, select
 
+from ledger.store.log import memory_of
 from ledger.store.tables import closings
 from ledger.values.calendar import shift_month
 
@@ -13,8 +14,12 @@ ALL_OPEN = ""
 
 def first_open_month(connection: Connection) -> str:
     """Returns the earliest month that takes charges, ALL_OPEN where none is closed; `posted_month` is by it."""
-    closed = last_closed(connection)
-    return ALL_OPEN if closed is None else shift_month(closed.month, 1)
+    memory = memory_of(connection)
+    first_open: str | None = memory.get(first_open_month)
+    if first_open is None:
+        closed = last_closed(connection)
+        first_open = memory[first_open_month] = ALL_OPEN if closed is None else shift_month(closed.month, 1)
+    return first_open
 
 
 def posted_month(occurred_month: str, first_open: str) -> str:

@@ -25,6 +25,7 @@ from ledger.errors import LedgerError
 from ledger.logs import logger_of
 from ledger.store.bulk import append_new_rows, append_rows, next_id, upsert
 from ledger.store.database import Database
+from ledger.store.driver import insert_row, run
 from ledger.store.log import note_sealed
 from ledger.store.tables import batches, charges, sources, usage_records, wallet_moves
 from ledger.values.calendar import QUARTER_US, Calendar
@@ -205,9 +206,8 @@ class Poster:
         rows = list(rows_of(columns))
         append_rows(connection, charges, rows)
         self._roll_up.add(connection, columns, facts, alike)
-        newest = select(batches.c.sequence, batches.c.digest).order_by(batches.c.sequence.desc()).limit(1)
-        last = connection.execute(newest).first()
-        sequence, previous = (last.sequence + 1, last.digest) if last else (1, "")
+        newest = "SELECT sequence + 1, digest FROM batches ORDER BY sequence DESC LIMIT 1"
+        sequence, previous = run(connection, newest).fetchone() or (1, "")
         if self.run.id is None:
             self.run.id = batch_id
         batch: dict[str, Any] = {
@@ -227,7 +227,7 @@ class Poster:
             "previous": previous,
         }
         digest = batch_digest(batch, added, rows, sealed_conversions(connection))
-        connection.execute(batches.insert().values(**batch, digest=digest))
+        insert_row(connection, batches, batch | {"digest": digest})
         note_sealed(connection, batches, batch_id, digest)
         LOG.info(
             "batch %(batch)d, %(kind)s: %(records)d usage records and %(charges)d charges to be committed",

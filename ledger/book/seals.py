@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Table, select
 
 from ledger.book.rows import ChargeRow, Columns, plain
 from ledger.store.bulk import next_id
-from ledger.store.log import note_sealed
+from ledger.store.log import memory_of, note_sealed
 from ledger.store.tables import batches, conversions
 
 _CONVERSION = ChargeRow._fields.index("conversion_id")
@@ -48,8 +48,12 @@ def lines_to_seal(rows: Sequence[Sequence[Any]]) -> bytes:
 
 def sealed_conversions(connection: Connection) -> dict[int, tuple[Any, ...]]:
     """Reads what a batch's digest covers of each conversion, by id: there are few."""
-    columns = (conversions.c.id, conversions.c.currency, conversions.c.per_usd_nano, conversions.c.effective_from)
-    return {row.id: tuple(row) for row in connection.execute(select(*columns))}
+    memory = memory_of(connection)
+    known: dict[int, tuple[Any, ...]] | None = memory.get(sealed_conversions)
+    if known is None:
+        columns = (conversions.c.id, conversions.c.currency, conversions.c.per_usd_nano, conversions.c.effective_from)
+        known = memory[sealed_conversions] = {row.id: tuple(row) for row in connection.execute(select(*columns))}
+    return known
 
 
 def row_digest(table: Table, row: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,10 @@ from ledger.intake.formats.records import REFUSED
 from ledger.intake.formats.registry import FORMATS, recognise, unrecognised
 from ledger.intake.labels import Resolver, RunOptions
 from ledger.intake.pipeline import Intake, fields_of
-from ledger.intake.portions.portion import portions, resolved
+from ledger.intake.portions.portion import LineFacts, Portion, portions, resolved
 from ledger.intake.quarantine import hold
 from ledger.store.database import Database
+from ledger.store.log import memory_of
 from pricing.money import format_nano
 
 # The file that quarantine names for what came from an application.
@@ -36,11 +38,12 @@ FILE = "(application)"
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The fate of one response: `status` is ignored, spooled or one of `OUTCOMES`.
+    """The fate of one response: `status` is buffered, ignored, spooled or one of `OUTCOMES`.
 
     `amount` is a plain decimal in `currency` where it was accepted; `reason` and `message` say why it was held back.
-    Ignored is an answer of a proxy's own cache: nothing was bought. Spooled is what will be booked from the spool;
-    `message` says why it wasn't at once, and `reason` why it will be held back, where that is known.
+    Ignored is an answer of a proxy's own cache: nothing was bought. Buffered is what is booked soon, spooled
+    what will be booked from the spool; `message` says why it wasn't at once, and `reason` why it will be held back,
+    where that is known.
     """
 
     status: str
@@ -56,6 +59,15 @@ class Call:
 
     items: Sequence[Item]
     options: RunOptions
+
+
+@dataclass(slots=True)
+class _Known:
+    """An intake, what it was made by, and for how many calls it serves: it remembers each name and tag that it saw."""
+
+    intake: Intake
+    config: Config
+    calls_left: int = 10_000
 
 
 def read_call(
@@ -77,8 +89,13 @@ def read_call(
     except RecordError as error:
         refusal = error
     parsed = [_parse_any(response, requested_model, occurred_at) for response in responses]
-    items = [Item(line, raw, _unless_refused(found, refusal)) for line, (found, raw) in enumerate(parsed)]
+    items = [Item(line, _digest(raw), _unless_refused(found, refusal)) for line, (found, raw) in enumerate(parsed)]
     return Call(items, options)
+
+
+def _digest(raw: bytes) -> bytes:
+    """Returns what is kept of a response's own bytes while it waits: they may be many."""
+    return hashlib.sha256(raw).hexdigest().encode()
 
 
 def book_calls(
@@ -88,29 +105,62 @@ def book_calls(
     if not any(call.items for call in calls):
         return [[] for _call in calls]
     with database.writing(wait=wait) as connection:
-        intake = Intake(database, config, calls[0].options, Run("record"))
+        intake = _intake(connection, database, config)
+        return _book_together(connection, intake, calls, config)
+
+
+def _intake(connection: Connection, database: Database, config: Config) -> Intake:
+    """Returns the last call's intake with its cards, for as long as they are in force; else another."""
+    memory = memory_of(connection)
+    known: _Known | None = memory.get(_Known)
+    if known is None or known.config is not config or not known.calls_left:
+        intake = Intake(database, config, RunOptions(), Run("record"))
         intake.prepare(connection)
-        return [_book_call(connection, intake, call, config) for call in calls]
+        known = _Known(intake, config)
+        memory[_Known] = known
+    known.calls_left -= 1
+    known.intake.begin(Run("record"))
+    return known.intake
 
 
-def _book_call(connection: Connection, intake: Intake, call: Call, config: Config) -> list[Recorded]:
-    portion = resolved(call.items, Resolver(call.options, config))
+def _book_together(
+    connection: Connection, intake: Intake, calls: Sequence[Call], config: Config
+) -> list[list[Recorded]]:
+    """Books calls as one portion, whose lines are numbered through; each call has labels of its own."""
+    portion, rows, options_of = Portion(), list[LineFacts](), list[RunOptions]()
+    numbered: list[list[Item]] = []
+    for call in calls:
+        items = [replace(item, line=line) for line, item in enumerate(call.items, len(options_of))]
+        numbered.append(items)
+        options_of += [call.options] * len(items)
+        part = resolved(items, Resolver(call.options, config))
+        rows += part.rows()
+        portion.held += part.held
+    portion.set_rows(rows)
     rated = intake.rate(portion)
     money = zip(rated.amount_nano.tolist(), rated.of_terms("currency"), strict=True)
     amounts = dict(zip(portion.lines, money, strict=True))
     posted = intake.post(connection, rated, portion)
-    known_by = [replace(one, raw=_held_line(one, call.options)) for one in portion.held]
-    hold(connection, FILE, known_by, call.options)
+    for options, held in groupby(portion.held, key=lambda one: options_of[one.line]):
+        hold(connection, FILE, [replace(one, raw=_held_line(one, options)) for one in held], options)
     outcomes = {line: posted.outcome(place) for place, line in enumerate(portion.lines)}
-    held = {one.line: one for one in portion.held}
-    return [_result(item, held.get(item.line), outcomes.get(item.line), amounts) for item in call.items]
+    held_at = {one.line: one for one in portion.held}
+    return [
+        [_result(item, held_at.get(item.line), outcomes.get(item.line), amounts) for item in items]
+        for items in numbered
+    ]
 
 
-def spooled(call: Call, config: Config, why: str) -> tuple[list[bytes], list[Recorded]]:
-    """Returns `records` lines, which book a call's responses as they would be now, and the fate of each response.
+def spooled(calls: Sequence[Call], config: Config, why: str) -> tuple[list[bytes], list[list[Recorded]]]:
+    """Returns `records` lines, which book calls' responses as they would be now, and the fate of each response.
 
     What can't be read is a line with its reason and the digest of what it was. What isn't to be booked has none.
     """
+    found = [_spooled(call, config, why) for call in calls]
+    return [line for lines, _told in found for line in lines], [told for _lines, told in found]
+
+
+def _spooled(call: Call, config: Config, why: str) -> tuple[list[bytes], list[Recorded]]:
     portion = resolved(call.items, Resolver(call.options, config))
     lines = {row.line: _encoded(fields_of(row.facts, row.figure_usd)) for row in portion.rows()}
     lines |= {one.line: _held_line(one, call.options) for one in portion.held}
@@ -128,8 +178,8 @@ def _held_line(held: Held, options: RunOptions) -> bytes:
     fields = {**held.fields, **{name: label for name, label in labels.items() if label}}
     if options.tags:
         fields["tags"] = {**fields.get("tags", {}), **options.tags}
-    digest = hashlib.sha256(held.raw or b"").hexdigest()
-    return _encoded(fields | {REFUSED: {"reason": held.reason, "message": held.message, "digest": digest}})
+    refused = {"reason": held.reason, "message": held.message, "digest": (held.raw or b"").decode()}
+    return _encoded(fields | {REFUSED: refused})
 
 
 def _encoded(fields: Mapping[str, Any]) -> bytes:

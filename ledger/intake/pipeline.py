@@ -86,6 +86,11 @@ class Intake:
         self._pins.pin(connection, in_force.values(), adding=not self._is_trial)
         self._rater = Rater(in_force, self._pins)
 
+    def begin(self, run: Run) -> None:
+        """Goes on with another run, whose cards and settings are the same."""
+        self.tally = RunCounts()
+        self.poster.run = run
+
     def rate(self, portion: Portion) -> Rated:
         """Prices what was read; the rest goes from `portion` to its `held`."""
         assert self._rater is not None, "prepare comes first"

@@ -31,12 +31,14 @@ def digest_of(source: str, raw: bytes) -> str:
 
 def hold(connection: Connection, file: str, held: Sequence[Held], options: RunOptions) -> None:
     """Adds what is new; counts known lines, which are open as read last, unless discarded."""
+    if not held:
+        return
     now = datetime.now(UTC)
     by_digest: dict[str, list[Held]] = {}
     for item in held:
         by_digest.setdefault(digest_of(item.source, _raw(file, item)), []).append(item)
     known = _known(connection, list(by_digest))
-    number = next_id(connection, quarantine) if held else 0
+    number = next_id(connection, quarantine)
     added: list[dict[str, Any]] = []
     counted: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ledger.config import Config
 from ledger.errors import DatabaseFailure, LedgerError
@@ -17,9 +17,9 @@ LOG = logger_of("live")
 SPOOL_SECONDS = 30
 
 
-def fill(spool: Spool, config: Config, call: Call, error: LedgerError) -> list[Recorded]:
-    """Spools a call that can't be booked for an error; DatabaseFailure where that can't be done either."""
-    lines, told = spooled(call, config, str(error))
+def fill(spool: Spool, config: Config, calls: Sequence[Call], error: LedgerError) -> list[list[Recorded]]:
+    """Spools calls that can't be booked for an error; DatabaseFailure where that can't be done either."""
+    lines, told = spooled(calls, config, str(error))
     try:
         spool.append(lines)
     except LedgerError as failure:

@@ -11,11 +11,16 @@ from ledger.intake.application import Call, Recorded
 
 @dataclass(eq=False, slots=True)
 class Entry:
-    """A call that waits; `until` is when its caller gives up, by time.monotonic()."""
+    """A call that waits, by time.monotonic(): from `due` on it wants to be booked, at `until` its caller gives up.
+
+    Nobody waits for one that is `buffered`: its timeout begins as it is taken to be booked.
+    """
 
     call: Call
     until: float
     timeout: float
+    due: float = 0.0
+    buffered: bool = False
     answer: Future[list[Recorded]] = field(default_factory=Future)
 
     @property

@@ -6,8 +6,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import islice, starmap
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Column, Connection, Select, Table, Text, func, select
+from sqlalchemy import Column, Connection, Select, Table, Text
 
+from ledger.store.driver import run
 from ledger.store.expressions import ROWS_AT_ONCE
 
 if TYPE_CHECKING:
@@ -146,4 +147,4 @@ def postgres_connection(connection: Connection) -> psycopg.Connection[Any]:
 
 def next_id(connection: Connection, table: Table) -> int:
     """Returns one more than the highest id; only the holder of the write lock may ask."""
-    return int(connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()) + 1
+    return int(run(connection, f"SELECT coalesce(max(id), 0) FROM {table.name}").fetchone()[0]) + 1

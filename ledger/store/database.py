@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Connection, Engine, RootTransaction, func, select, text
@@ -20,6 +20,7 @@ from ledger.errors import DatabaseFailure, LedgerError
 from ledger.logs import logger_of
 from ledger.store import forks
 from ledger.store.actor import default_actor
+from ledger.store.driver import run
 from ledger.store.engines import (
     LOCK_WAIT_SECONDS,
     WAIT,
@@ -34,7 +35,7 @@ from ledger.store.engines import (
     shown,
     unchanged,
 )
-from ledger.store.log import CHANGES, Changes, append_entry
+from ledger.store.log import CHANGES, Changes, Head, append_entry, only_booked_since
 from ledger.store.revision import HEAD_REVISION
 from ledger.store.tables import ledger_settings
 from ledger.store.urls import masked
@@ -46,8 +47,16 @@ LONG_WAIT_SECONDS = 0.1
 _RELEASE_MILLISECONDS = 2_000
 
 
+class _Kept(NamedTuple):
+    """What a writer leaves to the next: the log's last entry by then, the settings, and `memory_of` its transaction."""
+
+    head: Head
+    settings: dict[str, str]
+    memory: dict[Any, Any]
+
+
 class Database:
-    """An open ledger of the right revision. Its settings are read once, and again by each writer under the lock.
+    """An open ledger of the right revision. Its settings are read once, and by each writer as they are under the lock.
 
     `is_new` where opening made it, `has_written` once a writer's transaction was committed, whatever it changed.
     `actor` is who changes it, None for TOLLBOOK_ACTOR, else the operating system's and the database's user. Threads
@@ -60,6 +69,7 @@ class Database:
         self.has_written = False
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._settings: dict[str, str] | None = None
+        self._kept: _Kept | None = None
         self._in_use: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._adopt(engine)
         forks.follow(self)
@@ -78,6 +88,7 @@ class Database:
     def renew_after_fork(self) -> None:
         """Starts afresh in a child: an engine of its own, and no way to the parent's connections."""
         self._end.detach()
+        self._kept = None
         forks.keep(self.engine)
         for connection in list(self._in_use):
             _sever(connection)
@@ -141,37 +152,47 @@ class Database:
         """
         started = time.monotonic()
         seconds = LOCK_WAIT_SECONDS if wait is None else max(wait, 0.001)
-        with self._transaction({WRITE: True, WAIT: seconds}) as transaction:
+        changes = Changes()
+        with self._transaction({WRITE: True, WAIT: seconds}, changes) as transaction:
             connection = transaction.connection
             if not self.is_sqlite:
                 given_up = () if wait is None else ("statement_timeout", "idle_in_transaction_session_timeout")
                 after = round(seconds * 1000) + _RELEASE_MILLISECONDS
                 limit_waits(connection, seconds, **dict.fromkeys(given_up, after))
                 lock_writers_out(connection)
-            revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+            (revision,) = run(connection, "SELECT version_num FROM alembic_version").fetchone()
             if (other := name_other_schema(str(revision), shown(self.engine))) is not None:
                 raise DatabaseFailure(other)
-            self.settings = settings_in(connection)
+            self._recall(connection, changes)
             waited, locked = time.monotonic() - started, time.monotonic()
             level = logging.INFO if waited >= LONG_WAIT_SECONDS else logging.DEBUG
             LOG.log(level, "write lock after %(seconds).3f s", {"seconds": waited})
             actor = self.actor or default_actor(connection)
             yield connection
             is_kept = transaction.is_active
-            if is_kept:
-                append_entry(connection, actor)
+            head = append_entry(connection, actor) if is_kept else None
+        if head is not None:
+            self._kept = _Kept(head, self.settings, changes.memory)
         told = {"outcome": "committed" if is_kept else "rolled back", "seconds": time.monotonic() - locked}
         LOG.info("transaction %(outcome)s after %(seconds).3f s", told)
         self.has_written = self.has_written or is_kept
 
+    def _recall(self, connection: Connection, changes: Changes) -> None:
+        """Takes up what the last writer left where the log shows that it holds; else reads the settings."""
+        kept, self._kept = self._kept, None
+        if kept is not None and only_booked_since(connection, kept.head):
+            self.settings, changes.memory = kept.settings, kept.memory
+        else:
+            self.settings = settings_in(connection)
+
     @contextmanager
-    def _transaction(self, options: Mapping[str, Any]) -> Iterator[RootTransaction]:
+    def _transaction(self, options: Mapping[str, Any], changes: Changes | None = None) -> Iterator[RootTransaction]:
         """Begins a transaction on a connection with these options: the one place where connections are used."""
         process = os.getpid()
         with (
             forks.passing(is_sqlite=self.is_sqlite),
             _failures(process, self.engine.url),
-            connect(self.engine).execution_options(**options, **{CHANGES: Changes()}) as connection,
+            connect(self.engine).execution_options(**options, **{CHANGES: changes or Changes()}) as connection,
             connection.begin() as transaction,
             unchanged(connection),
         ):

@@ -22,6 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from ledger.errors import ChangedWhileRead, LedgerError
 from ledger.logs import logger_of
 from ledger.store import forks, sockets
+from ledger.store.driver import run
 from ledger.store.read_only import Way, find_way
 from ledger.store.urls import check_options, masked, without_secrets
 from ledger.store.urls import parse_url as parse_url  # noqa: PLC0414 - migrations import it from here
@@ -174,9 +175,9 @@ def _begin_sqlite(connection: Connection) -> None:
         raise LedgerError(f"{way.path} may only be read: {rule}")
     wait = connection.get_execution_options().get(WAIT, LOCK_WAIT_SECONDS)
     if wait != connection.info.get(WAIT, LOCK_WAIT_SECONDS):
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(wait * 1000)}")
+        run(connection, f"PRAGMA busy_timeout = {round(wait * 1000)}")
         connection.info[WAIT] = wait
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    run(connection, "BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def is_database_error(error: BaseException) -> bool:

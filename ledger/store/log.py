@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Table, TextClause, bindparam, select, text
 from ledger.errors import LedgerError
 from ledger.store.actor import tollbook_version
 from ledger.store.bulk import in_chunks, next_id
+from ledger.store.driver import insert_row, run
 from ledger.store.tables import ledger_settings, log_entries
 from ledger.values.instants import to_microseconds
 
@@ -50,6 +51,12 @@ COVERED = {
 # What quarantine keeps of a line, which changes where the line comes again; and the sum of no lines.
 HELD = "SELECT id, reason, message, request_id, occurred_at, fields, complete, options FROM quarantine"
 NOTHING_HELD = "0" * 64
+# The tables that booking usage adds to: where nothing else was added, prices, months and settings are as they were.
+_BOOKED = frozenset({"batches", "quarantine"})
+# Most entries of others that are looked through for what they changed.
+_MOST_ENTRIES = 100
+_LAST = "SELECT id, held, digest FROM log_entries ORDER BY id DESC LIMIT 1"
+_SINCE = f"SELECT id, held, digest, rows FROM log_entries WHERE id >= ? ORDER BY id LIMIT {_MOST_ENTRIES}"
 
 
 class Content(NamedTuple):
@@ -69,11 +76,19 @@ def read_content(rows: str, settled: str | None) -> Content:
         raise ValueError(str(error)) from error
 
 
+class Head(NamedTuple):
+    """The log's last entry, as far as the next one is made of it."""
+
+    id: int
+    held: str
+    digest: str
+
+
 class Changes:
     """The changes of a transaction so far: ids added by table, states of quarantine by id, and whether settings.
 
     `sealed` has ids and digests of the rows that a digest of their own covers, `held` is what the sum over quarantine
-    grew by.
+    grew by. `head` is the log's last entry, where it was read, and `memory` what `memory_of` says.
     """
 
     def __init__(self) -> None:
@@ -82,6 +97,8 @@ class Changes:
         self.states: dict[int, str] = {}
         self.settings = False
         self.held = 0
+        self.head: Head | None = None
+        self.memory: dict[Any, Any] = {}
 
 
 def _changes(connection: Connection) -> Changes:
@@ -89,10 +106,37 @@ def _changes(connection: Connection) -> Changes:
     return changes
 
 
+def memory_of(connection: Connection) -> dict[Any, Any]:
+    """Returns what was read in a transaction and holds until prices, months, settings or the like change.
+
+    A ledger's next writer gets it too, unless the log names such a change since, or the transaction came to nothing.
+    """
+    changes = connection.get_execution_options().get(CHANGES)
+    return changes.memory if isinstance(changes, Changes) else {}
+
+
+def only_booked_since(connection: Connection, seen: Head) -> bool:
+    """Tells, under the write lock, whether all entries after one that was the last only booked usage."""
+    entries = run(connection, _SINCE, (seen.id,)).fetchall()
+    if not entries or len(entries) == _MOST_ENTRIES or Head(*entries[0][:3]) != seen:
+        return False
+    _changes(connection).head = Head(*entries[-1][:3])
+    return all(_only_books(rows) for *_head, rows in entries[1:])
+
+
+def _only_books(rows: str) -> bool:
+    try:
+        return _BOOKED.issuperset(table for table, *_ids in read_content(rows, None).rows)
+    except ValueError:
+        return False
+
+
 def note_rows(connection: Connection, table: Table, first: int, last: int | None = None) -> None:
     """Notes rows appended under the ids from first to last; those of one table follow each other."""
-    added, name = _changes(connection).added, str(table.name)
-    added[name] = (added.get(name, (first, 0))[0], first if last is None else last)
+    changes, name = _changes(connection), str(table.name)
+    changes.added[name] = (changes.added.get(name, (first, 0))[0], first if last is None else last)
+    if name not in _BOOKED:
+        changes.memory.clear()
 
 
 def note_sealed(connection: Connection, table: Table, number: int, digest: str) -> None:
@@ -121,7 +165,9 @@ def noting_held(connection: Connection, numbers: Sequence[int]) -> Iterator[None
 
 def note_settings(connection: Connection) -> None:
     """Notes that settings of the ledger were stored."""
-    _changes(connection).settings = True
+    changes = _changes(connection)
+    changes.settings = True
+    changes.memory.clear()
 
 
 def append_row(connection: Connection, table: Table, **values: Any) -> int:
@@ -132,8 +178,11 @@ def append_row(connection: Connection, table: Table, **values: Any) -> int:
     return number
 
 
-def append_entry(connection: Connection, actor: str) -> None:
-    """Appends the entry of a transaction that is about to commit; none where nothing of the book was changed."""
+def append_entry(connection: Connection, actor: str) -> Head | None:
+    """Appends the entry of a transaction that is about to commit, unless nothing of the book was changed.
+
+    Returns the log's last entry then; None where it isn't known.
+    """
     changes = _changes(connection)
     covered: list[tuple[str, int, int, str]] = []
     for table, (first, last) in changes.added.items():
@@ -146,22 +195,26 @@ def append_entry(connection: Connection, actor: str) -> None:
         rows = [(row.name, row.value) for row in connection.execute(select(ledger_settings))]
         covered.append((SETTINGS, 0, 0, digest_of_settings(rows)))
     if not (covered or changes.states or changes.held):
-        return
-    columns = (log_entries.c.id, log_entries.c.held, log_entries.c.digest)
-    last_entry = connection.execute(select(*columns).order_by(log_entries.c.id.desc()).limit(1)).first()
-    last, held, previous = (0, NOTHING_HELD, "") if last_entry is None else last_entry
+        return changes.head
+    before = changes.head or _read_head(connection)
     entry = {
-        "id": last + 1,
-        "at": datetime.now(UTC),
+        "id": before.id + 1,
+        "at": to_microseconds(datetime.now(UTC)),
         "actor": actor,
         "version": tollbook_version(),
         "rows": msgspec.json.encode(covered).decode(),
         "settled": msgspec.json.encode(_ranges_by_state(changes.states)).decode() if changes.states else None,
-        "held": hex_of_held(_held(held) + changes.held) if changes.held else held,
-        "previous": previous,
+        "held": hex_of_held(_held(before.held) + changes.held) if changes.held else before.held,
+        "previous": before.digest,
     }
-    values = [to_microseconds(value) if isinstance(value, datetime) else value for value in entry.values()]
-    connection.execute(log_entries.insert().values(**entry, digest=digest_of_entry(values)))
+    digest = digest_of_entry(list(entry.values()))
+    insert_row(connection, log_entries, entry | {"digest": digest})
+    return Head(before.id + 1, str(entry["held"]), digest)
+
+
+def _read_head(connection: Connection) -> Head:
+    last = run(connection, _LAST).fetchone()
+    return Head(0, NOTHING_HELD, "") if last is None else Head(*last)
 
 
 def _ranges_by_state(states: dict[int, str]) -> dict[str, list[tuple[int, int]]]:

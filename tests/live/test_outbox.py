@@ -14,7 +14,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import DatabaseFailure, LedgerError
-from ledger.live import outbox
+from ledger.live import outbox, worker
 from ledger.store.engines import make_engine
 from ledger.store.urls import parse_url
 from tests.helpers.ledgers import execute, finish, rows, start, value
@@ -105,7 +105,7 @@ def test_counts_say_what_became_of_responses(sqlite_url: str) -> None:
 def test_a_spool_is_booked_by_the_worker_itself_once_the_database_answers(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(worker, "RETRY_SECONDS", 0.1)
     book = Ledger(sqlite_url, spool="spool.jsonl")
     with lock_held(sqlite_url):
         assert book.record(response("r1"), timeout=0).status == "spooled"

@@ -13,7 +13,7 @@ import pytest
 
 from ledger import Ledger, Recorded
 from ledger.errors import DatabaseFailure
-from ledger.live import outbox
+from ledger.live import worker
 from tests.helpers.ledgers import rows
 from tests.helpers.proxy import Proxy, proxy_of
 from tests.helpers.sources import response
@@ -62,7 +62,7 @@ def test_a_call_comes_back_in_its_time_and_can_be_repeated(proxy: Proxy, postgre
 def test_what_is_not_booked_in_time_is_spooled_and_booked_later_once(
     proxy: Proxy, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "RETRY_SECONDS", 600)  # so that `flush` alone tries it again
+    monkeypatch.setattr(worker, "RETRY_SECONDS", 600)  # so that `flush` alone tries it again
     book = Ledger(proxy.url(postgres_url), timeout=60, spool="spool.jsonl")
     assert book.record(response("r0")).status == "accepted"
     for number, moment in enumerate(MOMENTS.values(), 1):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from ledger.live import outbox
+from ledger.live import worker
 from tests.helpers.sources import response
 from tests.helpers.waits import lock_held, until
 
@@ -24,7 +24,7 @@ def test_the_log_tells_of_what_is_spooled_waits_and_is_booked(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(outbox, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(worker, "RETRY_SECONDS", 0.1)
     monkeypatch.setattr("ledger.live.drain.SPOOL_SECONDS", 1)
     caplog.set_level(logging.INFO, "tollbook")
     book = Ledger(sqlite_url, spool="spool.jsonl")

@@ -1,0 +1,26 @@
+"""Statements that the driver runs itself, inside SQLAlchemy's transaction: short ones take a tenth of the time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table
+
+from ledger.values.instants import to_microseconds
+
+
+def run(connection: Connection, statement: str, parameters: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - either driver's
+    """Runs a statement whose parameters are question marks; returns the driver's cursor."""
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name != "sqlite":
+        statement = statement.replace("?", "%s")
+    return driver.execute(statement, parameters)
+
+
+def insert_row(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
+    """Inserts a row that states each column; instants become what is stored."""
+    values = [row[column.name] for column in table.columns]
+    stored = [to_microseconds(value) if isinstance(value, datetime) else value for value in values]
+    run(connection, f"INSERT INTO {table.name} VALUES ({', '.join('?' * len(stored))})", stored)
