@@ -112,7 +112,8 @@ def live_chunks(connection: Connection, condition: ColumnElement[bool]) -> Itera
     after, end = 0, next_id(connection, charges)
     while True:
         query = _live_query(and_(condition, charges.c.id > after, charges.c.id < end))
-        chunk = [(ChargeRow(*row[:_WIDTH]), Facts(*row[_WIDTH:])) for row in connection.execute(query)]
+        rows = plain_rows(connection, query)
+        chunk = [(ChargeRow._make(row[:_WIDTH]), Facts._make(row[_WIDTH:])) for row in rows]
         if not chunk:
             return
         yield chunk

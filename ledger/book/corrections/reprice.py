@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -22,6 +23,10 @@ from ledger.store.tables import batches, charges
 from ledger.values.spend import Spend
 
 KIND = "reprice"
+
+# What a rate card gives a charge.
+_PRICE = Rated._fields[1:]
+_price = attrgetter(*_PRICE)
 
 
 class MovedKey(NamedTuple):
@@ -100,8 +105,10 @@ def _differing(
     result.unpriced += len(errors)
     priced = [pair for place, pair in enumerate(chunk) if place not in errors]
     corrections: list[Correction] = []
-    for place, (charge, facts) in enumerate(priced):
-        again = charge._replace(**rated.row(place))
+    for (charge, facts), price in zip(priced, zip(*rated[1:], strict=True), strict=True):
+        if price == _price(charge):
+            continue
+        again = charge._replace(**dict(zip(_PRICE, price, strict=True)))
         if pins.per_usd_nano(again.conversion_id) == pins.per_usd_nano(charge.conversion_id):
             again = again._replace(conversion_id=charge.conversion_id)
         if again != charge:
@@ -171,4 +178,4 @@ def _bringing_back(connection: Connection, poster: Poster, first: int, last: int
 def _price_of(reversal: ChargeRow) -> dict[str, Any]:
     """Returns the price of the charge that a reversal took back."""
     row = negated(reversal)._asdict()
-    return {name: row[name] for name in Rated._fields[1:]}
+    return {name: row[name] for name in _PRICE}
