@@ -100,8 +100,9 @@ def format_rate(rate_pico: int, meter: str) -> str:
 
 
 def _format_units(units: int, places: int) -> str:
-    whole, fraction = divmod(abs(units), 10**places)
-    digits = f"{whole}.{fraction:0{places}d}".rstrip("0").rstrip(".")
+    scale: int = 10**places
+    whole, fraction = divmod(abs(units), scale)
+    digits = f"{whole}.{str(scale + fraction)[1:].rstrip('0')}" if fraction else str(whole)
     return f"-{digits}" if units < 0 else digits
 
 

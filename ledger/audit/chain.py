@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
 from ledger.audit.verification import Verification
-from ledger.book.charges import facts_columns
-from ledger.book.rows import ChargeRow, columns_of
+from ledger.book.charges import PlainRow, Posted, facts_columns, plain_rows
 from ledger.book.seals import amounts_text, batch_digest, sealed_conversions
 from ledger.store.tables import batches, usage_records
 
@@ -37,7 +35,7 @@ def pages(connection: Connection) -> Iterator[list[Row[Any]]]:
             yield page
 
 
-def added_in(connection: Connection, page: Sequence[Row[Any]]) -> list[tuple[Any, ...]]:
+def added_in(connection: Connection, page: Sequence[Row[Any]]) -> list[PlainRow]:
     """Reads rows of usage_records that the page's batches added, as they were digested."""
     ranges = [batch for batch in page if batch.last_usage_record_id >= batch.first_usage_record_id]
     if not ranges:
@@ -46,7 +44,7 @@ def added_in(connection: Connection, page: Sequence[Row[Any]]) -> list[tuple[Any
     query = select(*columns).where(
         usage_records.c.id.between(ranges[0].first_usage_record_id, ranges[-1].last_usage_record_id)
     )
-    return [tuple(row) for row in connection.execute(query.order_by(usage_records.c.id))]
+    return plain_rows(connection, query.order_by(usage_records.c.id))
 
 
 class Chain:
@@ -60,27 +58,28 @@ class Chain:
     def check(
         self,
         page: Sequence[Row[Any]],
-        added: Sequence[tuple[Any, ...]],
-        posted: Sequence[ChargeRow],
+        added: Sequence[PlainRow],
+        posted: Posted,
         result: Verification,
     ) -> None:
+        usage_ids = [row[0] for row in added]
         for batch in page:
             result.checked["batches"] += 1
-            rows = _between(added, batch.first_usage_record_id, batch.last_usage_record_id)
-            charge_rows = _between(posted, batch.first_charge_id, batch.last_charge_id)
+            rows = added[_between(usage_ids, batch.first_usage_record_id, batch.last_usage_record_id)]
+            own = _between(posted.charge.id, batch.first_charge_id, batch.last_charge_id)
+            charge_rows = posted.charges[own]
             if batch.sequence != self._sequence + 1:
                 result.problem(
                     f"batch {batch.id}: sequence {batch.sequence} follows {self._sequence}: a batch is missing"
                 )
             if batch.previous != self._digest:
                 result.problem(f"batch {batch.id}: doesn't follow the digest of the batch before it")
-            if batch.amounts != amounts_text(columns_of(charge_rows)):
+            if batch.amounts != amounts_text([column[own] for column in posted.charge]):
                 result.problem(f"batch {batch.id}: its amounts aren't the sums of its charges")
             if batch_digest(batch._asdict(), rows, charge_rows, self._conversions) != batch.digest:
                 result.problem(f"batch {batch.id}: it or its rows are no longer as they were sealed")
             self._sequence, self._digest = batch.sequence, batch.digest
 
 
-def _between(rows: Sequence[Any], first: int, last: int) -> Sequence[Any]:
-    number = itemgetter(0)
-    return rows[bisect_left(rows, first, key=number) : bisect_right(rows, last, key=number)]
+def _between(ids: Sequence[int], first: int, last: int) -> slice:
+    return slice(bisect_left(ids, first), bisect_right(ids, last))

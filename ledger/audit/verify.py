@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from sqlalchemy import Connection, Table, func, select, text
 
-from ledger.audit.chain import PAGE_ROWS, Chain, added_in, pages
+from ledger.audit.chain import Chain, added_in, pages
+from ledger.audit.charge_checks import ChargeChecks
 from ledger.audit.log.rows import check_log
 from ledger.audit.sources import check_sources
 from ledger.audit.verification import LISTED_PROBLEMS, Head, Verification
-from ledger.book.charges import LIVE_CLASSES, is_undone, posted_charges
+from ledger.book.charges import LIVE_CLASSES, Posted, is_undone, posted_pages, read_posted
 from ledger.book.corrections.reversing import reversal
 from ledger.book.project_names import check_projects
 from ledger.book.rebuilt_rollups import RebuiltRollUps
-from ledger.book.rows import ChargeRow, Facts, nano_by_meter, usage_of
+from ledger.book.rows import ChargeRow
 from ledger.budgets.definitions import check_budgets
 from ledger.budgets.events import check_events
 from ledger.months.rows import check_closings
@@ -40,11 +41,11 @@ from ledger.store.tables import (
 )
 from ledger.store.tables.rollups import Dimensions
 from ledger.values.calendar import Calendar
-from ledger.values.instants import from_microseconds, to_microseconds
 from ledger.wallet.entries import check_wallets
-from pricing.charge import price_entry, price_storage
-from pricing.errors import PricingError
-from pricing.rate_entry import RateEntry
+
+_CLASS = ChargeRow._fields.index("charge_class")
+# Places of the facts in a row of usage_records.
+_FACTS = slice(2, None)
 
 
 def verify(database: Database, month: str | None = None, signed: Head | None = None) -> Verification:
@@ -88,12 +89,11 @@ def _check_book(connection: Connection, database: Database, month: str | None, r
     """Checks batches, charges and, by the sums of these, roll-ups."""
     calendar = Calendar(zone_named(settings_in(connection)["timezone"]))
     rebuilt = RebuiltRollUps(connection, calendar, database.rollup_tags)
-    rules = _Rules(connection, calendar, result)
+    checks = ChargeChecks(connection, calendar, result)
     for posted in _posted(connection, calendar, month, result):
-        for charge, facts in posted:
-            rules.check(charge, facts, result)
+        checks.check(posted, result)
         _check_reversals(connection, posted, result)
-        rebuilt.add(posted)
+        rebuilt.add(list(zip(posted.charges, posted.facts, strict=True)))
     if month is None:
         _check_counts(connection, result)
     for cell in rebuilt.too_large():
@@ -106,72 +106,18 @@ def _count_rows(connection: Connection, table: Table) -> int:
     return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
-def _posted(
-    connection: Connection, calendar: Calendar, month: str | None, result: Verification
-) -> Iterator[Sequence[tuple[ChargeRow, Facts]]]:
+def _posted(connection: Connection, calendar: Calendar, month: str | None, result: Verification) -> Iterator[Posted]:
     """Reads charges to check, in pages; of the whole ledger with their batches, which are checked on the way."""
     if month is not None:
-        yield from in_chunks(posted_charges(connection, calendar, month=month), PAGE_ROWS)
+        yield from posted_pages(connection, calendar, charges.c.posted_month == month)
         return
     chain = Chain(connection)
     for page in pages(connection):
-        posted = list(posted_charges(connection, calendar, page[0].first_charge_id, page[-1].last_charge_id))
-        chain.check(page, added_in(connection, page), [charge for charge, _facts in posted], result)
+        added = added_in(connection, page)
+        within = charges.c.id.between(page[0].first_charge_id, page[-1].last_charge_id)
+        posted = read_posted(connection, calendar, within, {row[0]: row[_FACTS] for row in added})
+        chain.check(page, added, posted, result)
         yield posted
-
-
-class _Rules:
-    """Prices every charge again by the entry it is pinned to."""
-
-    def __init__(self, connection: Connection, calendar: Calendar, result: Verification) -> None:
-        self._calendar = calendar
-        self._entries = _entries(connection, result)
-        self._entry_starts = {number: to_microseconds(entry.effective_from) for number, entry in self._entries.items()}
-        rows = connection.execute(select(conversions.c.id, conversions.c.currency, conversions.c.effective_from))
-        self._conversions = {row.id: (row.currency, to_microseconds(row.effective_from)) for row in rows}
-
-    def check(self, charge: ChargeRow, facts: Facts, result: Verification) -> None:
-        result.checked["charges"] += 1
-        name = f"charge {charge.id} ({facts.request_id or facts.kind})"
-        if charge.occurred_month != self._calendar.month(facts.occurred_at):
-            result.problem(f"{name}: occurred month {charge.occurred_month} isn't that of its time")
-        if charge.conversion_id is not None:
-            currency, start_us = self._conversions.get(charge.conversion_id, (None, 0))
-            if currency != charge.currency or start_us > facts.occurred_at:
-                result.problem(f"{name}: its conversion isn't one of {charge.currency} that had begun by then")
-        if charge.charge_class == "adjustment":
-            return
-        entry = self._entries.get(charge.rate_entry_id or 0)
-        if entry is None or entry.model != charge.billed_model or entry.currency != charge.currency:
-            result.problem(f"{name}: its rate entry isn't one of {charge.billed_model} in {charge.currency}")
-            return
-        if self._entry_starts[charge.rate_entry_id or 0] > facts.occurred_at:
-            result.problem(f"{name}: its rate entry {entry.key} had not begun by then")
-        if charge.charge_class == "reversal":
-            return
-        try:
-            expected = amounts_of(entry, facts)
-        except (PricingError, ArithmeticError, ValueError) as error:
-            result.problem(f"{name}: can't be priced again: {error}")
-            return
-        booked = (charge.tier, *nano_by_meter(charge))
-        if booked != expected:
-            result.problem(f"{name}: is booked with {booked}, its facts and card entry give {expected}")
-
-
-def _entries(connection: Connection, result: Verification) -> dict[int, RateEntry]:
-    """Reads card entries by their row's id; what can't be read is a problem, and one of each charge pinned to it."""
-    found: dict[int, RateEntry] = {}
-    for row in connection.execute(select(rate_entries.c.id, rate_entries.c.key, rate_entries.c.content)):
-        try:
-            found[row.id] = RateEntry.from_content(row.content)
-        except (ValueError, TypeError, LookupError) as error:
-            result.problem(f"rate entry {row.id} ({row.key}): its content can't be read: {error}")
-    digests = {entry.digest for entry in found.values()}
-    for number, entry in found.items():
-        if entry.list_digest and entry.list_digest not in digests:
-            result.problem(f"rate entry {number} ({entry.key}): the list price that it names isn't there")
-    return found
 
 
 def _check_contents(connection: Connection, table: Table, result: Verification) -> None:
@@ -190,19 +136,9 @@ def _check_keys(connection: Connection, result: Verification) -> None:
             result.problem(f"{rollup_keys.name} {number}: its dimensions are no longer those of its digest")
 
 
-def amounts_of(entry: RateEntry, facts: Facts) -> tuple[str | int, ...]:
-    """Prices a usage record under one card entry: its tier, and nano by meter."""
-    if facts.kind == "cache_storage":
-        start, end = from_microseconds(facts.occurred_at), from_microseconds(facts.storage_end or 0)
-        return "none", 0, 0, 0, price_storage(entry, facts.storage_tokens or 0, start, end).amount_nano, 0, 0, 0
-    charge = price_entry(entry, usage_of(facts))
-    assert charge.tier is not None
-    return charge.tier.label, *nano_by_meter(charge)
-
-
-def _check_reversals(connection: Connection, posted: Sequence[tuple[ChargeRow, Facts]], result: Verification) -> None:
+def _check_reversals(connection: Connection, posted: Posted, result: Verification) -> None:
     """Checks that a reversal negates the charge it names, and is of the same usage."""
-    for reversals in in_chunks((charge for charge, _facts in posted if charge.charge_class == "reversal"), 500):
+    for reversals in in_chunks((ChargeRow._make(row) for row in posted.charges if row[_CLASS] == "reversal"), 500):
         chunk = {charge.corrects_id: charge for charge in reversals}
         for row in connection.execute(select(charges).where(charges.c.id.in_(list(chunk)))):
             before = ChargeRow(*row)

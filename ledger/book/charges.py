@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, true, type_coerce, union_all
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, type_coerce, union_all
 
-from ledger.book.rows import ChargeRow, Facts, adjustment_facts
+from ledger.book.rows import ChargeRow, Facts, adjustment_facts, columns_of
 from ledger.store.bulk import in_chunks, next_id, rows_by_key
 from ledger.store.expressions import microseconds
 from ledger.store.tables import batches, charges, usage_records
@@ -19,6 +21,9 @@ from ledger.values.calendar import Calendar
 CHUNK = 8_000
 LIVE_CLASSES = ("charge", "replacement")
 _WIDTH = len(ChargeRow._fields)
+_USAGE_ID = ChargeRow._fields.index("usage_record_id")
+
+PlainRow: TypeAlias = tuple[Any, ...]
 
 
 def facts_columns() -> list[ColumnElement[Any]]:
@@ -29,38 +34,77 @@ def facts_columns() -> list[ColumnElement[Any]]:
     ]
 
 
-def posted_charges(
-    connection: Connection, calendar: Calendar, first: int = 1, last: int | None = None, *, month: str | None = None
-) -> Iterator[tuple[ChargeRow, Facts]]:
-    """Reads charges with their usage, or its stand-in, by id from `first` to `last`, in pages.
+@dataclass(frozen=True)
+class Posted:
+    """Charges by id and, in step with them, their usage or its stand-in: plain rows, as of ChargeRow and Facts."""
 
-    With `month`, those alone that are posted in it.
+    charges: list[Any]
+    facts: list[Any]
+
+    @cached_property
+    def charge(self) -> Any:  # noqa: ANN401 - of lists
+        """The columns of the charges, by name."""
+        return ChargeRow._make(columns_of(self.charges) or [()] * _WIDTH)
+
+    @cached_property
+    def usage(self) -> Any:  # noqa: ANN401 - of lists
+        """The columns of their usage, by name."""
+        return Facts._make(columns_of(self.facts) or [()] * len(Facts._fields))
+
+
+def plain_rows(connection: Connection, query: Select[Any]) -> list[PlainRow]:
+    """Reads all rows as the driver returns them."""
+    with connection.execute(query) as result:
+        assert result.cursor is not None
+        return list(result.cursor.fetchall())
+
+
+def read_posted(
+    connection: Connection,
+    calendar: Calendar,
+    condition: ColumnElement[bool],
+    known: Mapping[int, PlainRow] = MappingProxyType({}),
+    *,
+    limit: int | None = None,
+) -> Posted:
+    """Reads charges with their usage, or its stand-in, by id; `known` is usage that was read already, by id.
 
     A charge whose usage record is gone, as only tampering can make it, is left out: `verify` counts.
     """
-    after = first - 1
-    whole = or_(charges.c.usage_record_id.is_(None), usage_records.c.id.is_not(None))
-    within = and_(
-        true() if last is None else charges.c.id <= last, true() if month is None else charges.c.posted_month == month
+    query = (
+        select(charges)
+        .join_from(charges, usage_records, charges.c.usage_record_id == usage_records.c.id, isouter=True)
+        .where(condition, or_(charges.c.usage_record_id.is_(None), usage_records.c.id.is_not(None)))
+        .order_by(charges.c.id)
+        .limit(limit)
     )
-    while True:
-        query = (
-            select(*charges.c, *facts_columns())
-            .join_from(charges, usage_records, charges.c.usage_record_id == usage_records.c.id, isouter=True)
-            .where(charges.c.id > after, within, whole)
-            .order_by(charges.c.id)
-            .limit(CHUNK)
-        )
-        page = [_with_facts(row, calendar) for row in connection.execute(query)]
-        if not page:
-            return
-        yield from page
-        after = page[-1][0].id
+    rows = plain_rows(connection, query)
+    facts = dict(known)
+    for chunk in in_chunks({row[_USAGE_ID] for row in rows} - facts.keys() - {None}, 500):
+        usage = select(usage_records.c.id, *facts_columns()).where(usage_records.c.id.in_(chunk))
+        facts.update((row[0], row[1:]) for row in plain_rows(connection, usage))
+    found = [
+        adjustment_facts(ChargeRow._make(row), calendar) if row[_USAGE_ID] is None else facts[row[_USAGE_ID]]
+        for row in rows
+    ]
+    return Posted(rows, found)
 
 
-def _with_facts(row: Sequence[Any], calendar: Calendar) -> tuple[ChargeRow, Facts]:
-    charge = ChargeRow(*row[:_WIDTH])
-    return charge, adjustment_facts(charge, calendar) if charge.usage_record_id is None else Facts(*row[_WIDTH:])
+def posted_pages(connection: Connection, calendar: Calendar, condition: ColumnElement[bool]) -> Iterator[Posted]:
+    """Reads charges with their usage, or its stand-in, by id, in pages."""
+    after = 0
+    while (page := read_posted(connection, calendar, and_(condition, charges.c.id > after), limit=CHUNK)).charges:
+        yield page
+        after = page.charges[-1][0]
+
+
+def posted_charges(
+    connection: Connection, calendar: Calendar, first: int = 1, last: int | None = None
+) -> Iterator[tuple[ChargeRow, Facts]]:
+    """Reads charges with their usage, or its stand-in, by id from `first` to `last`, in pages."""
+    within = charges.c.id >= first if last is None else charges.c.id.between(first, last)
+    for page in posted_pages(connection, calendar, within):
+        yield from zip(map(ChargeRow._make, page.charges), map(Facts._make, page.facts), strict=True)
 
 
 def live_chunks(connection: Connection, condition: ColumnElement[bool]) -> Iterator[list[tuple[ChargeRow, Facts]]]:
@@ -68,7 +112,8 @@ def live_chunks(connection: Connection, condition: ColumnElement[bool]) -> Itera
     after, end = 0, next_id(connection, charges)
     while True:
         query = _live_query(and_(condition, charges.c.id > after, charges.c.id < end))
-        chunk = [(ChargeRow(*row[:_WIDTH]), Facts(*row[_WIDTH:])) for row in connection.execute(query)]
+        rows = plain_rows(connection, query)
+        chunk = [(ChargeRow._make(row[:_WIDTH]), Facts._make(row[_WIDTH:])) for row in rows]
         if not chunk:
             return
         yield chunk

@@ -205,9 +205,9 @@ class Rated:
             *(self.seldom.get(name) or nothing for name in optional),
         ]
 
-    def prices(self) -> list[dict[str, Any]]:
-        """Returns each one's price by the names of the charge's columns."""
-        return [dict(zip(PRICED, row, strict=True)) for row in rows_of(self.columns())]
+    def prices(self) -> list[tuple[Any, ...]]:
+        """Returns each one's price, in the order of PRICED."""
+        return list(rows_of(self.columns()))
 
     def take(self, places: Sequence[int]) -> Rated:
         """Returns the records at these places alone."""

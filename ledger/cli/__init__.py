@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -213,6 +214,7 @@ def cli(context: click.Context) -> None:
 
 def main() -> NoReturn:
     """Runs the command line."""
+    gc.set_threshold(100_000)  # rows make no cycles, and the collector looks at each
     if sys.stdout is None:  # what `>&-` makes of it: found out now, before anything is recorded
         click.echo("Error: standard output is closed: send it somewhere, such as to /dev/null", err=True)
         sys.exit(2)

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from ledger.book.prices.pinned import charged_at_pico, read_rate_entries, read_usd_rates
-from ledger.book.rows import ADJUSTMENT, METERED, by_meter, counts_by_meter, nano_by_meter
+from ledger.book.rows import ADJUSTMENT, METERED, by_meter, counts_by_meter
 from ledger.exports.charge_rows import BookedCharge, read_charges
 from ledger.exports.formats.columns import Column, Row
 from ledger.exports.formats.writer import ExportFile
@@ -64,6 +64,7 @@ COLUMNS = (
 )
 
 
+_amounts = attrgetter(*(f"{meter}_nano" for meter in METERS))
 _corrected_counts = attrgetter(*(f"corrected_{name}" for name in METERED))
 
 Price: TypeAlias = tuple[str | None, str | None, str | None, str | None]
@@ -161,9 +162,9 @@ def _meters(charge: BookedCharge) -> Iterator[tuple[str | None, int, int]]:
         yield None, 0, charge.amount_nano
         return
     tokens = counts_by_meter(charge, charge.storage_tokens or 0)
-    for meter, count, amount_nano in zip(METERS, tokens, nano_by_meter(charge), strict=True):
+    for meter, count, amount_nano in zip(METERS, tokens, _amounts(charge), strict=True):
         if count:
-            yield meter, count, amount_nano
+            yield meter, count, amount_nano or 0
 
 
 def _corrected_line(charge: BookedCharge, meter: str | None) -> str | None:

@@ -15,7 +15,7 @@ from ledger.book.charges import Known, known_records, posted_charges
 from ledger.book.corrections.reversing import reversal
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.posting import Poster, Run, note_sources
-from ledger.book.records import Rated
+from ledger.book.records import PRICED, Rated
 from ledger.book.rows import columns_of
 from ledger.config import Config
 from ledger.errors import LedgerError
@@ -169,7 +169,7 @@ def _replace(connection: Connection, poster: Poster, known: Known, rated: Rated,
         posted_month=posted_month(month, first_open),
         project=project,
         provider=facts.provider,
-        **rated.prices()[0],
+        **dict(zip(PRICED, rated.prices()[0], strict=True)),
     )
     added = [(usage_id, batch_id, *facts)]
     append_rows(connection, usage_records, added)

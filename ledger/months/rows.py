@@ -10,12 +10,15 @@ from dataclasses import dataclass
 import msgspec
 from sqlalchemy import Connection, func, select
 
+from ledger.book.charges import plain_rows
 from ledger.book.open_months import standing_closes
 from ledger.book.rows import ChargeRow
 from ledger.book.seals import lines_to_seal, read_sealed, sealed_conversions
 from ledger.store.bulk import next_id
 from ledger.store.expressions import ROWS_AT_ONCE
 from ledger.store.tables import charges, closings
+
+_CONVERSION, _CURRENCY, _AMOUNT = map(ChargeRow._fields.index, ("conversion_id", "currency", "amount_nano"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +45,21 @@ class RowsRead:
     def read(self, connection: Connection, last_charge_id: int | None = None) -> MonthRows:
         """Reads on, up to an id or to the end: sha256 over JSON lines, with what they pin."""
         last = next_id(connection, charges) - 1 if last_charge_id is None else last_charge_id
-        within = charges.c.id.between(self._last + 1, last)
-        query = select(charges).where(charges.c.posted_month == self._month, within).order_by(charges.c.id)
-        encode_lines = msgspec.json.Encoder().encode_lines
-        with connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as result:
-            for page in result.partitions():
-                rows = [ChargeRow(*row) for row in page]
-                self._digest.update(lines_to_seal(rows))
-                self._count += len(rows)
-                self._pinned.update(row.conversion_id for row in rows)
-                for row in rows:
-                    self._amounts[row.currency] += row.amount_nano
+        of_month = (charges.c.posted_month == self._month) & (charges.c.id <= last)
+        query = select(charges).where(of_month).order_by(charges.c.id).limit(ROWS_AT_ONCE)
+        while rows := plain_rows(connection, query.where(charges.c.id > self._last)):
+            self._digest.update(lines_to_seal(rows))
+            self._count += len(rows)
+            self._pinned.update(row[_CONVERSION] for row in rows)
+            for row in rows:
+                self._amounts[row[_CURRENCY]] += row[_AMOUNT]
+            self._last = rows[-1][0]
         self._last = last
         whole = self._digest.copy()
         known = sealed_conversions(connection)
-        whole.update(encode_lines([known.get(number) for number in sorted(filter(None, self._pinned))]))
+        whole.update(
+            msgspec.json.Encoder().encode_lines([known.get(number) for number in sorted(filter(None, self._pinned))])
+        )
         return MonthRows(self._count, dict(self._amounts), whole.hexdigest(), last)
 
 

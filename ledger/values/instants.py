@@ -39,7 +39,7 @@ def from_microseconds(microseconds: int) -> datetime:
 
 def iso_text(microseconds: int) -> str:
     """Returns ISO 8601 text in UTC: 0 is 1970-01-01T00:00:00Z; six fraction digits where there are any."""
-    return moment_text(EPOCH + timedelta(microseconds=microseconds))
+    return f"{(EPOCH + timedelta(microseconds=microseconds)).isoformat()[: -len('+00:00')]}Z"
 
 
 def moment_text(moment: datetime, timespec: str = "auto") -> str:

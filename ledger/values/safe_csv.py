@@ -15,6 +15,7 @@ _STARTS = "=+\\-@\u2212\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20"
 # What it may drop before that: blanks of any script, controls, marks without a width or of direction.
 _DROPPED = rf"\s\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2800\ufe00-\ufe0f{ZERO_WIDTH}"
 _FORMULA = re.compile(f"[{_DROPPED}]*[{_STARTS}]|[\t\r\n\x00]")
+_ENDS_CELL = {False: re.compile('[",\r\n]'), True: re.compile('[";\r\n]')}
 _SUSPECT = re.compile(f"^(?:{_FORMULA.pattern})|{UNSAFE.pattern}")
 
 
@@ -43,6 +44,13 @@ def without_controls(text: str) -> str:
 def decimal_comma(decimal: str) -> str:
     """Returns the plain decimal as a European Excel reads it: "-1234.5" is "-1234,5"."""
     return decimal.replace(".", ",")
+
+
+def quoted(text: str, *, excel: bool = False) -> str:
+    """Returns the text of a cell as `CsvWriter` writes it: within quotes where it holds what would end it."""
+    if _ENDS_CELL[excel].search(text) is None:
+        return text
+    return '"' + text.replace('"', '""') + '"'
 
 
 class CsvWriter:

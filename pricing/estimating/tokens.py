@@ -35,6 +35,8 @@ _DEFINITIONS = "tiktoken_ext.openai_public"
 
 # Characters of a text that one core counts at a time.
 _CHUNK = 1 << 18
+# Characters of short texts that are handed to a core at a time.
+_BATCH = 1 << 14
 # Both encodings end a piece at a line break that neither white space nor a slash follows, and none looks behind itself:
 # the parts of a text cut there have the tokens of the whole. Python's \s holds all that is white space to tiktoken.
 _CUT = re.compile(r"\n(?=[^\s/])")
@@ -117,16 +119,28 @@ def _measured(texts: Sequence[str], encoder: Encoding, measure: Callable[[list[i
     """Measures the tokens of each part of each text, and yields that with the text's number."""
     parts = [(index, part) for index, text in enumerate(texts) for part in _parts(text)]
 
-    def measured(part: tuple[int, str]) -> tuple[int, T]:
-        return part[0], measure(_encode(encoder, part[1]))
+    def measured(batch: Sequence[tuple[int, str]]) -> list[tuple[int, T]]:
+        return [(index, measure(_encode(encoder, part))) for index, part in batch]
 
-    if len(parts) == 1:
-        yield measured(parts[0])
+    batches = list(_batches(parts))
+    if len(batches) == 1:
+        yield from measured(parts)
         return
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the encoder lets other threads run
-        yield from pool.map(measured, parts)
+        for found in pool.map(measured, batches):
+            yield from found
+
+
+def _batches(parts: Sequence[tuple[int, str]]) -> Iterator[Sequence[tuple[int, str]]]:
+    """Yields the parts in batches of about _BATCH characters: to hand over a short text takes longer than to count."""
+    start = size = 0
+    for end, (_index, part) in enumerate(parts, 1):
+        size += len(part)
+        if size >= _BATCH or end == len(parts):
+            yield parts[start:end]
+            start, size = end, 0
 
 
 def _parts(text: str) -> Iterator[str]:

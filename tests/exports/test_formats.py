@@ -27,6 +27,7 @@ from ledger.exports.formats import workbook
 from ledger.exports.formats.columns import Column, Row
 from ledger.exports.formats.workbook import write_workbook
 from ledger.exports.formats.writer import ExportFile, FileOptions
+from ledger.values.safe_csv import CsvWriter, begins_formula, guard
 from tests.conftest import Cli
 from tests.helpers.ledgers import LITE, apply_projects
 from tests.helpers.sources import lines, record
@@ -123,6 +124,19 @@ def test_for_excel_there_are_a_byte_order_mark_semicolons_and_decimal_commas(boo
         [cell.replace(".", ",") if name in money else cell for name, cell in zip(plain[0], row, strict=True)]
         for row in plain
     ]
+
+
+@pytest.mark.parametrize("excel", [False, True])
+@given(st.lists(st.tuples(st.text(st.sampled_from('a",;\r\n =-\x1b')), st.integers() | st.none()), max_size=5))
+def test_rows_are_as_the_csv_module_writes_guarded_ones(excel: bool, cells: list[tuple[str, int | None]]) -> None:
+    out, plain = io.BytesIO(), CsvWriter(excel=excel)
+    columns = [Column("text", "text"), Column("word", "word"), Column("count", "count")]
+    made: list[Row] = [(text, text, number) for text, number in cells]
+    file = ExportFile(out, FileOptions(excel=excel))
+    file.write("charges", columns, made, title="", total=dict)
+    guarded = [(guard(text), text, number) for text, number in cells]
+    assert out.getvalue() == plain.encode([("text", "word", "count"), *guarded])
+    assert file.guarded_cells == sum(begins_formula(text) for text, _number in cells if text)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -23,6 +24,8 @@ from ledger.store.tables import batches, charges
 from ledger.values.spend import Spend
 
 KIND = "reprice"
+
+_price = attrgetter(*PRICED)
 
 
 class MovedKey(NamedTuple):
@@ -102,7 +105,9 @@ def _differing(
     priced = [pair for place, pair in enumerate(chunk) if place not in errors]
     corrections: list[Correction] = []
     for (charge, facts), price in zip(priced, rated.prices(), strict=True):
-        again = charge._replace(**price)
+        if price == _price(charge):
+            continue
+        again = charge._replace(**dict(zip(PRICED, price, strict=True)))
         if pins.per_usd_nano(again.conversion_id) == pins.per_usd_nano(charge.conversion_id):
             again = again._replace(conversion_id=charge.conversion_id)
         if again != charge:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from ledger.cli.app import App
@@ -61,7 +62,7 @@ class PromptOptions(SharedOptions):
             raise LedgerError(f"--max-output-tokens {most} is below --output-tokens {output}: it is the most output")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelInputs:
     """The settings of one model, and the facts of its requests."""
 
@@ -69,7 +70,7 @@ class ModelInputs:
     facts: RequestFacts
     output_basis: OutputBasis
 
-    @property
+    @cached_property
     def model(self) -> str:
         """The card's own name of the model."""
         return self.settings.entry.model
@@ -80,7 +81,7 @@ class ModelInputs:
         calibration = self.settings.calibration
         return None if calibration is None else calibration.summary(self.model)
 
-    @property
+    @cached_property
     def warnings(self) -> list[str]:
         """Warnings that hold for all prompts of the model alike."""
         return [NO_OUTPUT] * (self.output_basis == "none") + list(self.settings.counting_warnings())

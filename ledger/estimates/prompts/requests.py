@@ -152,8 +152,8 @@ def _prompt_of(name: str, value: object) -> Prompt:
     if isinstance(value, dict) and value and not is_body(body):
         wrong = "its input is an object" if isinstance(body, dict) and given_keys(body) else EXPECTED
         raise LedgerError(f"{name}: isn't a request body: {wrong}; {_TAKES_FIELDS}: {listed_names(field_names(value))}")
-    prompt = prompt_of_body(name, value)
-    return replace(prompt, warnings=(*prompt.warnings, *notes_of(name, value)))
+    prompt, notes = prompt_of_body(name, value), tuple(notes_of(name, value))
+    return replace(prompt, warnings=(*prompt.warnings, *notes)) if notes else prompt
 
 
 def _values(raw: bytes, path: str, *, of_rows: bool = False) -> Iterator[tuple[str, Any]]:

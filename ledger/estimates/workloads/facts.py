@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ledger.estimates.prompts.parts import IMAGE, Part
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pricing.estimating.calibration import Calibration
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """Settings of counting and pricing: the card's entry of `model`, an id or alias, at `at` and a service tier."""
 
@@ -32,11 +33,11 @@ class Settings:
     calibration: Calibration | None = None
     service_tier: str | None = None
 
-    @property
+    @cached_property
     def entry(self) -> RateEntry:
         return self.card.entry_at(self.model, self.at, self.service_tier)
 
-    @property
+    @cached_property
     def per_usd_nano(self) -> int | None:
         """The conversion, None for a card in USD."""
         conversion = self.card.conversion_at(self.at)
@@ -88,15 +89,15 @@ class RequestFacts:
     max_output_tokens: int | None = None
     image_tokens: int | None = None
 
-    def of(self, prompt: Prompt, top_output: int | None) -> RequestFacts:
-        """Returns the facts of this request: the output of all its answers, each within the limit that its body gives.
+    def of(self, choices: int, own_limit: int | None, top_output: int | None) -> RequestFacts:
+        """Returns the facts of a request: the output of all its answers, each within the limit that its body gives.
 
         Together they are at most `top_output`, what the card prices.
         """
-        output = self.output_tokens * prompt.choices
+        output = self.output_tokens * choices
         limits = [] if self.max_output_tokens is None else [self.max_output_tokens]
-        if prompt.max_output_tokens is not None:
-            limits.append(prompt.max_output_tokens * prompt.choices)
+        if own_limit is not None:
+            limits.append(own_limit * choices)
         if not limits:
             return replace(self, output_tokens=output)
         if top_output is not None:

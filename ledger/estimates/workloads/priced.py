@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 from ledger.errors import LedgerError
 from ledger.estimates.prompts.parts import IMAGE, KEY, Part, digest_of, names_of
@@ -54,31 +56,56 @@ def price_counted(
     prompts: Sequence[Prompt], counts: Sequence[PromptCount], *, settings: Settings, facts: RequestFacts
 ) -> list[EstimatedPrompt]:
     """Prices prompts whose `texts_of` have been counted, as `estimate_prompts` does."""
-    prefix = facts.prefix
+    # Many requests are alike in their counts: each is priced once.
+    priced, facts_of = cache(partial(_priced, settings)), cache(facts.of)
     estimated = []
     for prompt, count in zip(prompts, counts, strict=False):
-        own = facts.of(prompt, settings.entry.max_output_tokens)
-        warnings = [*prompt.warnings, *_warnings_of_model(prompt, settings), *_warnings_of_parts(own.uncounted(prompt))]
+        own = facts_of(prompt.choices, prompt.max_output_tokens, settings.entry.max_output_tokens)
+        uncounted = facts.uncounted(prompt)
+        warnings = [*prompt.warnings, *_warnings_of_model(prompt, settings), *_warnings_of_parts(uncounted)]
         image_tokens = (facts.image_tokens or 0) * sum(part.noun == IMAGE for part in prompt.parts)
         input_range = _plus(count.tokens, facts.extra_input_tokens + image_tokens)
-        cached = _exact(facts.cached_input_tokens or 0)
-        if facts.cached_share is not None:
-            cached = _share_of(input_range, facts.cached_share)
-        elif prefix is not None and _begins_with(prompt, prefix):
-            cached = counts[-1].tokens
-        elif prefix is not None:
-            warnings.append("does not begin with the text of the cached prefix: nothing of it is priced as cached")
-        if facts.cached_input_tokens is not None and cached.expected > input_range.expected:
-            raise LedgerError(
-                f"{prompt.name}: {cached.expected:,} cached input tokens are more than its {input_range.expected:,} "
-                "input tokens, which include the cached ones: give fewer"
-            )
-        estimate = _estimate_of(settings, own, input_range, cached, warnings)
-        entry = _entry_of(prompt, own, input_range, cached, warnings=warnings, estimate=estimate)
-        entry.schema_tokens, entry.image_tokens = count.schema_tokens, image_tokens
-        entry.uncorrected_tokens = count.uncorrected_tokens
-        estimated.append(EstimatedPrompt(entry, estimate))
+        cached = _cached_of(prompt, facts, input_range, counts[-1].tokens, warnings)
+        found = priced(own.output_tokens, own.max_output_tokens, input_range, cached)
+        entry = PromptEntry(
+            name=prompt.name,
+            input_tokens=input_range.expected,
+            input_tokens_low=input_range.low,
+            input_tokens_high=input_range.high,
+            cached_input_tokens=min(cached.expected, input_range.expected),
+            output_tokens=own.output_tokens,
+            max_output_tokens=own.max_output_tokens,
+            message_overhead_tokens=prompt.text.message_overhead_tokens,
+            schema_tokens=count.schema_tokens,
+            image_tokens=image_tokens,
+            uncorrected_tokens=count.uncorrected_tokens,
+            warnings=[*warnings, *found.warnings],
+            uncounted=names_of(uncounted) if uncounted else [],
+            uncounted_digest=digest_of(uncounted),
+            **found.figures,
+        )
+        estimated.append(EstimatedPrompt(entry, found.estimate))
     return estimated
+
+
+def _cached_of(
+    prompt: Prompt, facts: RequestFacts, input_range: TokenRange, prefix_tokens: TokenRange, warnings: list[str]
+) -> TokenRange:
+    """Returns the cached part of a prompt's input; adds to `warnings`."""
+    prefix = facts.prefix
+    cached = _exact(facts.cached_input_tokens or 0)
+    if facts.cached_share is not None:
+        cached = _share_of(input_range, facts.cached_share)
+    elif prefix is not None and _begins_with(prompt, prefix):
+        cached = prefix_tokens
+    elif prefix is not None:
+        warnings.append("does not begin with the text of the cached prefix: nothing of it is priced as cached")
+    if facts.cached_input_tokens is not None and cached.expected > input_range.expected:
+        raise LedgerError(
+            f"{prompt.name}: {cached.expected:,} cached input tokens are more than its {input_range.expected:,} "
+            "input tokens, which include the cached ones: give fewer"
+        )
+    return cached
 
 
 def _warnings_of_model(prompt: Prompt, settings: Settings) -> list[str]:
@@ -97,57 +124,40 @@ def _warnings_of_parts(uncounted: Sequence[Part]) -> list[str]:
     return [f"not counted, so that the price is at least this: {listed(names_of(uncounted))}; {hint}"]
 
 
-def _estimate_of(
-    settings: Settings, facts: RequestFacts, input_range: TokenRange, cached: TokenRange, warnings: list[str]
-) -> PromptEstimate | None:
-    """Returns the charges, None beyond what the card prices; adds to `warnings`."""
+class _Priced(NamedTuple):
+    """The charges of equal requests, None beyond what the card prices, with what a prompt's entry has of them."""
+
+    estimate: PromptEstimate | None
+    figures: Mapping[str, Any]
+    warnings: Sequence[str]
+
+
+def _priced(
+    settings: Settings, output_tokens: int, max_output_tokens: int | None, input_range: TokenRange, cached: TokenRange
+) -> _Priced:
     try:
         estimate = estimate_prompt(
             entry=settings.entry,
             per_usd_nano=settings.per_usd_nano,
             input_range=input_range,
             cached=cached,
-            output_tokens=facts.output_tokens,
-            max_output_tokens=facts.max_output_tokens,
+            output_tokens=output_tokens,
+            max_output_tokens=max_output_tokens,
         )
     except InvalidUsage as error:
         if error.reason != "input_over_limit":
             raise
-        warnings.append(str(error))
-        return None
-    warnings.extend(estimate.warnings)
-    return estimate
-
-
-def _entry_of(
-    prompt: Prompt,
-    facts: RequestFacts,
-    input_range: TokenRange,
-    cached: TokenRange,
-    *,
-    warnings: list[str],
-    estimate: PromptEstimate | None,
-) -> PromptEntry:
-    tier = None if estimate is None else estimate.expected.tier
-    return PromptEntry(
-        name=prompt.name,
-        input_tokens=input_range.expected,
-        input_tokens_low=input_range.low,
-        input_tokens_high=input_range.high,
-        cached_input_tokens=min(cached.expected, input_range.expected),
-        output_tokens=facts.output_tokens,
-        max_output_tokens=facts.max_output_tokens,
-        message_overhead_tokens=prompt.text.message_overhead_tokens,
-        tier=None if tier is None else tier.up_to,
-        tier_output=None if tier is None else tier.output_up_to,
-        amount=None if estimate is None else format_nano(estimate.expected.amount_nano),
-        usd=None if estimate is None else format_usd(estimate.usd),
-        usd_low=None if estimate is None else format_usd(estimate.usd_low),
-        usd_high=None if estimate is None else format_usd(estimate.usd_high),
-        warnings=warnings,
-        uncounted=names_of(facts.uncounted(prompt)),
-        uncounted_digest=digest_of(facts.uncounted(prompt)),
-    )
+        return _Priced(None, dict.fromkeys(("tier", "amount", "usd", "usd_low", "usd_high")), [str(error)])
+    tier = estimate.expected.tier
+    figures = {
+        "tier": tier and tier.up_to,
+        "tier_output": tier and tier.output_up_to,
+        "amount": format_nano(estimate.expected.amount_nano),
+        "usd": format_usd(estimate.usd),
+        "usd_low": format_usd(estimate.usd_low),
+        "usd_high": format_usd(estimate.usd_high),
+    }
+    return _Priced(estimate, figures, estimate.warnings)
 
 
 def _begins_with(prompt: Prompt, prefix: str) -> bool:

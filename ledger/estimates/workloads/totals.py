@@ -11,7 +11,7 @@ from ledger.errors import LedgerError
 from ledger.estimates.workloads.document import Total
 from ledger.values.amounts import Amount, unit_of
 from pricing.estimating.estimate import PromptEstimate
-from pricing.money import format_nano, format_usd, round_usd
+from pricing.money import format_nano, format_usd, round_usd, usd_fraction
 
 GateOn: TypeAlias = Literal["expected", "high"]
 
@@ -49,8 +49,14 @@ class Gate:
 
 def total_of(estimates: Sequence[PromptEstimate], times: Fraction | int) -> EstimateTotal:
     """Adds up the estimates, each `times` times."""
-    total = add_up((e.expected.amount_nano, e.high.amount_nano, e.usd, e.usd_low, e.usd_high) for e in estimates)
-    return EstimateTotal(*(times * figure for figure in total))
+    expected, low, high = (
+        [(getattr(estimate, end).amount_nano, estimate.per_usd_nano) for estimate in estimates]
+        for end in ("expected", "low", "high")
+    )
+    amounts = (sum(amount_nano for amount_nano, _per_usd in parts) for parts in (expected, high))
+    return EstimateTotal(
+        *(times * Fraction(figure) for figure in (*amounts, *map(usd_fraction, (expected, low, high))))
+    )
 
 
 def add_up(parts: Iterable[tuple[Fraction | int, ...]]) -> EstimateTotal:

@@ -11,8 +11,8 @@ from itertools import islice
 from typing import IO, Literal, TypeAlias
 
 from ledger.errors import LedgerError
-from ledger.exports.formats.columns import Cell, Column, Row
-from ledger.values.safe_csv import CsvWriter, begins_formula, decimal_comma, guard, without_controls
+from ledger.exports.formats.columns import Cell, Column, Kind, Row
+from ledger.values.safe_csv import CsvWriter, begins_formula, decimal_comma, guard, quoted, without_controls
 from ledger.values.safe_text import json_text, safe_json
 
 SCHEMA = 1
@@ -94,8 +94,8 @@ class ExportFile:
         writer = CsvWriter(excel=self.options.excel)
         self._put(writer.encode([[guard(column.name) for column in columns]]))
         ready = _CsvCells(columns, self.options)
-        while chunk := list(map(ready, islice(rows, ROWS_AT_ONCE))):
-            self._put(writer.encode(chunk))
+        while chunk := list(islice(rows, ROWS_AT_ONCE)):
+            self._put(ready.encode(chunk))
         self.guarded_cells += ready.guarded
 
     def _write_json(
@@ -118,37 +118,41 @@ def _places(columns: Sequence[Column], kind: str) -> list[int]:
 
 
 class _CsvCells:
-    """Makes rows fit for CSV, text guarded; `guarded` counts the cells that got an apostrophe."""
+    """Encodes rows by columns, text guarded; `guarded` counts the cells that got an apostrophe."""
 
     def __init__(self, columns: Sequence[Column], options: FileOptions) -> None:
         self.guarded = 0
-        self._decimals = _places(columns, "decimal") + _places(columns, "cents") if options.excel else []
-        self._texts, self._facts, self._flags = (_places(columns, kind) for kind in ("text", "facts", "flag"))
-        self._text = lru_cache(maxsize=10_000)(_raw_text if options.raw else _guarded_text)
+        self._kinds = [column.kind for column in columns]
+        self._options = options
 
-    def __call__(self, row: Row) -> list[Cell]:
-        cells: list[Cell] = list(row)
-        for place in self._texts:
-            if cells[place]:
-                cells[place], is_guarded = self._text(cells[place])
-                self.guarded += is_guarded
-        for place in self._facts:
-            if cells[place] is not None:
-                cells[place] = safe_json(str(cells[place]))
-        for place in self._decimals:
-            if cells[place] is not None:
-                cells[place] = decimal_comma(str(cells[place]))
-        for place in self._flags:
-            cells[place] = "true" if cells[place] else "false"
-        return cells
+    def encode(self, rows: Sequence[Row]) -> bytes:
+        """Returns the rows as bytes, each ended by CRLF."""
+        columns = map(self._cells, self._kinds, zip(*rows, strict=True))
+        lines = map((";" if self._options.excel else ",").join, zip(*columns, strict=True))
+        return "".join(f"{line}\r\n" for line in lines).encode()
 
+    def _cells(self, kind: Kind, values: Sequence[Cell]) -> Sequence[str]:
+        if kind in ("count", "serial", "time") or (kind in ("decimal", "cents") and not self._options.excel):
+            return ["" if value is None else str(value) for value in values]
+        distinct = set(values)
+        if kind == "text" and not self._options.raw:
+            formulas = {text for text in distinct if text and begins_formula(str(text))}
+            self.guarded += sum(value in formulas for value in values) if formulas else 0
+        # Most columns have few values: each is made fit once.
+        made = {value: self._cell(kind, value) for value in distinct}
+        return [made[value] for value in values]
 
-def _guarded_text(text: str) -> tuple[str, bool]:
-    return guard(text), begins_formula(text)
-
-
-def _raw_text(text: str) -> tuple[str, bool]:
-    return without_controls(text), False
+    def _cell(self, kind: Kind, value: Cell) -> str:
+        if kind == "flag":
+            return "true" if value else "false"
+        text = "" if value is None else str(value)
+        if kind == "text":
+            text = without_controls(text) if self._options.raw else guard(text)
+        elif kind == "facts":
+            text = safe_json(text)
+        elif kind in ("decimal", "cents"):
+            text = decimal_comma(text)
+        return quoted(text, excel=self._options.excel)
 
 
 def _with_objects(row: Row, facts: Sequence[int]) -> list[object]:
