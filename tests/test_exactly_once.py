@@ -260,7 +260,7 @@ def test_a_connection_dropped_between_transactions_is_made_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(
-        "ledger.cli.commands.ingest._Progress.__call__", lambda _self, _tally: drop_connections(postgres_url)
+        "ledger.cli.commands.ingest._Progress.__call__", lambda _self, _tally, _part: drop_connections(postgres_url)
     )
     assert cli("ingest", usage_file, "--db", postgres_url).exit_code == 3
     undisturbed(lambda *args: cli(*args, "--db", postgres_url))

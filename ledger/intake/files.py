@@ -70,7 +70,7 @@ class Ingest:
         input_format: str = "auto",
         strict: bool = False,
         dry_run: bool = False,
-        progress: Callable[[RunCounts], None] = lambda _tally: None,
+        progress: Callable[[RunCounts, float | None], None] = lambda _tally, _part: None,
     ) -> None:
         self._database = database
         self._config = config
@@ -158,7 +158,7 @@ class Ingest:
             for name, portion in staged:
                 intake.post(connection, intake.rate(portion), portion)
                 self._list(name, portion)
-                self._progress(intake.tally)
+                self._progress(intake.tally, None)
             for number, resolution in settled:
                 settle(connection, number, "resolved", resolution)
             self.result.committed = not self.result.not_recorded
@@ -167,18 +167,22 @@ class Ingest:
                 self._run.id = None
 
     def _read_all(self, files: Sequence[Source], take: Callable[[str, Portion], None]) -> None:
-        for file in files:
+        sizes = [file.size for file in files]
+        whole = sum(size for size in sizes if size) if None not in sizes else None
+        begun = 0
+        for file, size in zip(files, sizes, strict=True):
             LOG.info("%(file)s: reading", {"file": _plain(file.name)})
             before = self.result.tally.seen
             with file, without_collector():
                 for portion in self._read(file):
                     take(_plain(file.name), portion)
                     self._list(_plain(file.name), portion)
-                    self._progress(self.result.tally)
+                    self._progress(self.result.tally, (begun + portion.bytes_read) / whole if whole else None)
                     told = {"file": _plain(file.name), "read": self.result.tally.read}
                     LOG.debug("%(file)s: %(read)d items read so far", told)
             if self.result.tally.seen == before:
                 self.result.without_usage.append(_plain(file.name))
+            begun += size or 0
 
     def _read(self, file: Source) -> Iterator[Portion]:
         if is_worthwhile(file):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ledger.cli.commands.ingest import _Progress
 from ledger.intake.fields.record import IGNORED
+from ledger.intake.pipeline import RunCounts
 from tests.conftest import Cli
 from tests.helpers.ledgers import (
     LITE,
@@ -383,3 +387,18 @@ def test_a_new_ledger_says_once_in_which_zone_its_months_are_cut(cli: Cli, tmp_p
         "remove this ledger, then 'tollbook db init --timezone Asia/Shanghai' before the first ingest"
     )
     assert "new ledger" not in cli("ingest", "usage.jsonl").ok().stderr
+
+
+def test_progress_says_how_much_time_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    progress = _Progress()
+    progress._started -= 30
+    progress._last -= 30
+    tally = RunCounts(Counter(accepted=1_500, duplicate=3_000))
+    progress(tally, 0.25)
+    assert "4,500 read, 1,500 accepted, 150/s, 25%, 0:01:30 left" in capsys.readouterr().err
+    progress._last -= 30
+    progress(tally, None)
+    assert capsys.readouterr().err.endswith("150/s")

@@ -41,6 +41,7 @@ def test_the_other_process_reads_the_same(tmp_path: Path, input_format: str) -> 
     assert [told(portion) for portion in there] == [told(portion) for portion in here]
     assert sum(len(portion.lines) for portion in here) >= 60
     assert sum(portion.rejected for portion in here) >= 2
+    assert here[-1].bytes_read == there[-1].bytes_read == Path(path).stat().st_size
     assert input_format != "auto" or sum(portion.pending for portion in here) == 1
 
 

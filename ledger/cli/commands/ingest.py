@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -185,7 +186,7 @@ def check_provider(database: Database, provider: str) -> None:
 
 
 class _Progress:
-    """A count of records on standard error while a run lasts, on terminals only."""
+    """Records, their rate and the time left, on standard error while a run lasts, on terminals only."""
 
     def __init__(self) -> None:
         self._shown = sys.stderr.isatty()
@@ -196,14 +197,17 @@ class _Progress:
         if self._shown and self._last != self._started:
             click.echo("\r\x1b[K", nl=False, err=True)
 
-    def __call__(self, tally: RunCounts) -> None:
+    def __call__(self, tally: RunCounts, part: float | None) -> None:
+        """Shows how far a run is; `part` is the part of the input that was read, where that is known."""
         now = time.monotonic()
         if self._shown and now - self._last > 0.2:
             self._last = now
-            rate = tally.read / (now - self._started)
-            click.echo(
-                f"\r\x1b[K{tally.read:,} read, {tally.counts['accepted']:,} accepted, {rate:,.0f}/s", nl=False, err=True
-            )
+            passed = now - self._started
+            shown = f"{tally.read:,} read, {tally.counts['accepted']:,} accepted, {tally.read / passed:,.0f}/s"
+            if part:
+                left = timedelta(seconds=round(max(passed / part - passed, 0)))
+                shown += f", {part:.0%}, {left} left"
+            click.echo(f"\r\x1b[K{shown}", nl=False, err=True)
 
 
 def _sheet(result: IngestResult, *, dry_run: bool) -> Sheet:

@@ -32,6 +32,8 @@ class Source:
         self._stream = stream
         self.fault: tuple[str, str] | None = None
         """After reading: reason and message where compressed data ended early or is damaged."""
+        self.bytes_read = 0
+        """Bytes of the file that were read so far, before decompression."""
 
     def __enter__(self) -> Self:
         return self
@@ -51,7 +53,7 @@ class Source:
         """
         if self._stream is None:
             self._stream = _open(self.name)
-        raw = _raw_blocks(self._stream)
+        raw = self._counted(_raw_blocks(self._stream))
         head = _join_head(raw, 4)
         decompressed = self._decompressed(head, raw)
         first = _join_head(decompressed, 3).removeprefix(BOM_UTF8)
@@ -59,6 +61,17 @@ class Source:
             # zstd may turn a few bytes into many at once.
             for start in range(0, len(text), BLOCK):
                 yield text if len(text) <= BLOCK else text[start : start + BLOCK]
+
+    @property
+    def size(self) -> int | None:
+        """The bytes of a regular file; None of anything else."""
+        path = Path(self.name)
+        return path.stat().st_size if self.name != "-" and path.is_file() else None
+
+    def _counted(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        for block in blocks:
+            self.bytes_read += len(block)
+            yield block
 
     def _decompressed(self, head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
         blocks = chain(filter(None, [head]), rest)

@@ -57,6 +57,8 @@ class Portion:
     """Keys by which responses, nearly all of them, were left to the general way."""
     lost_amounts: int = 0
     """Records without the gateway's own figure, since that can't be read."""
+    bytes_read: int = 0
+    """Bytes of the source that were read by then."""
 
     def set_rows(self, rows: Sequence[LineFacts]) -> None:
         """Takes these rows in place of what records there are."""
@@ -165,6 +167,12 @@ def without_collector() -> Iterator[None]:
 
 def portions(source: Source, input_format: str, resolver: Resolver) -> Iterator[Portion]:
     """Yields all of a source, ordinary lines by the short way."""
+    for portion in _portions(source, input_format, resolver):
+        portion.bytes_read = source.bytes_read
+        yield portion
+
+
+def _portions(source: Source, input_format: str, resolver: Resolver) -> Iterator[Portion]:
     reader = SourceReader(source, input_format)
     short_way = input_format in ("auto", "responses") and not resolver.options.assume_cache_storage
     ordinary = OrdinaryLines(resolver) if short_way else None

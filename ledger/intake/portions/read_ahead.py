@@ -38,7 +38,7 @@ def portions_ahead(source: Source, input_format: str, options: RunOptions, confi
             if isinstance(sent, str):
                 raise LedgerError(sent)
             yield sent
-    except EOFError:
+    except (EOFError, OSError):  # nothing more came, or half of a portion
         raise LedgerError(f"{source.name}: the process that read it ended early: run the same command again") from None
     finally:
         receiving.close()
