@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -80,9 +81,10 @@ def postgres_floor(url: str) -> Callable[[], object]:
     return lambda: connection.execute(insert, (f"r{next(_NUMBERS)}", 1_000))
 
 
-def compare(name: str, url: str, floor: Callable[[], object], *, calls: int, runs: int) -> None:
+def compare(name: str, url: str, make_floor: Callable[[], Callable[[], object]], *, calls: int, runs: int) -> None:
     """Both in turn, and the ratio pair by pair."""
     with Ledger(url) as book:
+        floor = make_floor()
         for _ in range(20):
             book.record(response())
         pairs = [(per_second(floor, calls), per_second(lambda: book.record(response()), calls)) for _ in range(runs)]
@@ -132,12 +134,12 @@ def main() -> None:
         os.chdir(name)
         with sqlite_target(Path(name).absolute()) as target:
             url = f"sqlite:///{target}"
-            compare("SQLite", url, sqlite_floor(Path("floor.db")), calls=calls, runs=runs)
+            compare("SQLite", url, partial(sqlite_floor, Path("floor.db")), calls=calls, runs=runs)
             measure_buffer("SQLite", url, buffered)
         server = os.environ.get("TOLLBOOK_BENCH_POSTGRES")
         if server:
-            with postgres_target(server) as target, postgres_target(f"{server}") as other:
-                compare("PostgreSQL", target, postgres_floor(other), calls=calls, runs=runs)
+            with postgres_target(server) as target:
+                compare("PostgreSQL", target, partial(postgres_floor, target), calls=calls, runs=runs)
                 measure_buffer("PostgreSQL", target, buffered)
         os.chdir("/")
 
