@@ -45,12 +45,17 @@ def _system_user() -> str:
         import getpass
 
         return getpass.getuser()
+    return _user_named(os.getuid())
+
+
+@lru_cache(maxsize=8)
+def _user_named(number: int) -> str:
     import pwd
 
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
+        return pwd.getpwuid(number).pw_name
     except KeyError:
-        return f"uid {os.getuid()}"
+        return f"uid {number}"
 
 
 @lru_cache(maxsize=1)

@@ -81,7 +81,7 @@ def test_calls_are_booked_together_with_their_own_labels(db_url: str, db_cli: Cl
         assert book.record_many([response("r1"), None, response("r0")], project="ads") == [BUFFERED] * 3
         assert book.record(response("r0", created_at=AT + 1)) == BUFFERED  # a conflict
         assert book.record(response("r2"), project=7) == BUFFERED  # type: ignore[arg-type]
-        assert asyncio.run(book.arecord(response("r3", model="unheard-of"), project="search")) == BUFFERED
+        assert asyncio.run(book.arecord(response("r3", model="unheard-of"), project="maps")) == BUFFERED
         assert book.counts == {"waiting": 7}
         assert value(db_url, RECORDS) == 0
         assert book.flush()
@@ -93,7 +93,7 @@ def test_calls_are_booked_together_with_their_own_labels(db_url: str, db_cli: Cl
     held = {entry["reason"]: entry["id"] for entry in db_cli("quarantine", "list", "--json").ok().json["entries"]}
     assert len(held) == 4
     shown = db_cli("quarantine", "show", held["unknown_model"], "--json").ok().json
-    assert shown["options"]["project"] == "search"
+    assert shown["options"]["project"] == "maps"
     db_cli("verify").ok()
 
 
