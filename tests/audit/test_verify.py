@@ -77,6 +77,17 @@ TAMPERED: dict[str, tuple[list[str], list[str]]] = {
         ["UPDATE charges SET cache_storage_nano = 1, amount_nano = 1 WHERE id = 3"],
         [f"batch 1: {SEALED}", "charge 3 (s1): is booked with ('none', 0, 0, 0, 1, 0, 0, 0)"],
     ),
+    "the tier of storage without an amount": (
+        ["UPDATE charges SET tier = '32000', cache_storage_nano = 0, amount_nano = 0 WHERE id = 3"],
+        [f"batch 1: {SEALED}", "charge 3 (s1): is booked with ('32000', 0, 0, 0, 0, 0, 0, 0)"],
+    ),
+    "tokens past every tier, at no amount": (
+        [
+            "UPDATE usage_records SET input_tokens = 256001 WHERE request_id = 'r1'",
+            "UPDATE charges SET tier = '256000', input_nano = 0, output_nano = 0, amount_nano = 0 WHERE id = 1",
+        ],
+        [f"batch 1: {SEALED}", "charge 1 (r1): can't be priced again: input_tokens 256001 are over the 256000"],
+    ),
     "tokens": (
         ["UPDATE usage_records SET output_tokens = 231 WHERE request_id = 'r1'"],
         [f"batch 1: {SEALED}", "charge 1 (r1): is booked with", "charge 5 (r1): is booked with"],

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import lcm
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,7 @@ from ledger.audit.reconcile.sides import Grain, Measure, Sides
 from ledger.reports.conversion_notes import ConversionNote
 from ledger.values.periods import Span
 from ledger.values.spend import Convertible
-from pricing.money import usd_fraction
+from pricing.money import NANO, divide_half_even
 
 Status: TypeAlias = Literal["matched", "only_ledger", "only_provider", "differs"]
 Cause: TypeAlias = Literal[
@@ -72,9 +73,9 @@ class Result(NamedTuple):
         return self.provider_nano - self.ledger_nano
 
     @property
-    def difference_usd(self) -> Fraction:
-        """The difference in USD, exact."""
-        return usd_fraction([(self.difference_nano, self.per_usd_nano)])
+    def difference_usd_nano(self) -> int:
+        """The difference in nano-USD, rounded half-even once."""
+        return divide_half_even(self.difference_nano * NANO, self.per_usd_nano or NANO)
 
 
 @dataclass(slots=True)
@@ -159,8 +160,9 @@ class Reconciliation:
             self.rows.append(result)
 
     def sort(self) -> None:
-        """Puts the greatest differences first, equal ones in order of key."""
-        self.rows.sort(key=lambda row: (-abs(row.difference_usd), row.key))
+        """Puts the greatest differences in USD first, equal ones in order of key."""
+        common = lcm(*{row.per_usd_nano or NANO for row in self.rows})
+        self.rows.sort(key=lambda row: (-abs(row.difference_nano) * (common // (row.per_usd_nano or NANO)), row.key))
 
 
 class Explains(Protocol):
@@ -183,7 +185,7 @@ def collect(sides: Sides, measure: Measure, basis: Basis, explains: Explains, *,
     causes = explains.causes(differing)
     for key, result in differing.items():
         cause = causes.get(key, "")
-        found.add(result._replace(cause=cause), keep=keep_all or cause != "rounding")
+        found.add(result._replace(cause=cause) if cause else result, keep=keep_all or cause != "rounding")
     found.sort()
     return found
 

@@ -46,7 +46,7 @@ def reconcile_sheet(found: Reconciliation, limit: Amount, *, passed: bool | None
     rows: list[tuple[Cell, ...]] = [
         (
             row.status, row.key, row.model, row.ledger_requests, row.provider_requests, row.ledger_nano,
-            row.provider_nano, row.difference_nano, round_usd(row.difference_usd), row.cause,
+            row.provider_nano, row.difference_nano, row.difference_usd_nano, row.cause,
         )
         for row in found.rows
     ]  # fmt: skip
@@ -59,21 +59,25 @@ def reconcile_sheet(found: Reconciliation, limit: Amount, *, passed: bool | None
         for (status, cause), group in sorted(found.groups.items(), key=lambda item: STATUSES.index(item[0][0]))
     ]
     deviation_usd = format_usd(found.deviation_usd)
-    document: dict[str, object] = {
-        "provider": basis.provider,
-        "currency": basis.currency,
-        "period": basis.period.label,
-        "timezone": basis.zone.key,
-        "summary": [json_row(SUMMARY_COLUMNS, row) for row in summary],
-        "rows": [json_row(COLUMNS, row) for row in rows],
-        **{str(status): found.by_status[status] for status in STATUSES},
-        "total": {name: cell for name, cell in json_row(COLUMNS, total).items() if name not in LABELS}
-        | {"deviation_usd": deviation_usd},
-        "tolerance": limit.text,
-        "passed": passed,
-    }
-    if found.conversion_note is not None:
-        document["conversion_notes"] = conversion_documents([found.conversion_note])
+
+    def document() -> dict[str, object]:
+        made: dict[str, object] = {
+            "provider": basis.provider,
+            "currency": basis.currency,
+            "period": basis.period.label,
+            "timezone": basis.zone.key,
+            "summary": [json_row(SUMMARY_COLUMNS, row) for row in summary],
+            "rows": [json_row(COLUMNS, row) for row in rows],
+            **{str(status): found.by_status[status] for status in STATUSES},
+            "total": {name: cell for name, cell in json_row(COLUMNS, total).items() if name not in LABELS}
+            | {"deviation_usd": deviation_usd},
+            "tolerance": limit.text,
+            "passed": passed,
+        }
+        if found.conversion_note is not None:
+            made["conversion_notes"] = conversion_documents([found.conversion_note])
+        return made
+
     title = f"Reconciled with {basis.provider}, {basis.period.label}, in {unit_of(basis.currency)}"
     verdict = "nothing to compare"
     if passed is not None:

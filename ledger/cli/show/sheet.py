@@ -15,7 +15,7 @@ Cells are plain values by the kind of their column, None where there is nothing:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, takewhile
 from typing import Literal, TypeAlias
@@ -67,9 +67,9 @@ class Sheet:
     """A table that a command shows. `total` has a cell a column; text cells of it stay empty.
 
     `facts` are further keys of the JSON document, between title and rows; `document`, where it is given, is the JSON
-    document in their place. `footnotes` come under the table and in Markdown, `lead` above it: its answer in short.
-    `brief` are the rows that people are shown where there are too many; CSV and JSON have them all. `total_label` is
-    what people see the total called.
+    document in their place, or makes it, where that is large. `footnotes` come under the table and in Markdown, `lead`
+    above it: its answer in short. `brief` are the rows that people are shown where there are too many; CSV and JSON
+    have them all. `total_label` is what people see the total called.
     """
 
     title: str
@@ -77,7 +77,7 @@ class Sheet:
     rows: Sequence[Sequence[Cell]]
     total: Sequence[Cell] | None = None
     facts: Mapping[str, object] = field(default_factory=dict)
-    document: Mapping[str, object] | None = None
+    document: Mapping[str, object] | Callable[[], Mapping[str, object]] | None = None
     footnotes: Sequence[str] = ()
     lead: Sheet | None = None
     brief: Sequence[Sequence[Cell]] | None = None
@@ -151,6 +151,8 @@ def shown_cell(cell: Cell, kind: Kind, places: int | None = None) -> str:
 def to_json(sheet: Sheet, *, indent: int | None = None) -> str:
     """The sheet as one JSON document, ended by a line break."""
     document = sheet.document if sheet.document is not None else _document(sheet)
+    if callable(document):
+        document = document()
     return json_text({"schema": SCHEMA, **document}, indent=indent) + "\n"
 
 
