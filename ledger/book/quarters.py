@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Table, select
 
@@ -55,14 +56,15 @@ def add_quarters(connection: Connection, table: Table, cells: Cells, key_ids: Se
     if held:
         row_of = {name: place for place, name in enumerate(names)}
         before, counts = _unpacked(held)
-        row = np.r_[np.repeat([row_of[half_day, key_id] for half_day, key_id, *_packed in held], counts), row]
-        quarter = np.r_[before.time % QUARTERS, quarter]
+        rows_before = np.repeat([row_of[half_day, key_id] for half_day, key_id, *_packed in held], counts)
+        row = np.concatenate([rows_before, row])
+        quarter = np.concatenate([before.time % QUARTERS, quarter])
         cells = Cells(
             [],
             row,
             quarter,
-            np.hstack([before.sums, cells.sums]),
-            np.r_[before.last_occurred_at, cells.last_occurred_at],
+            np.concatenate([before.sums, cells.sums], axis=1),
+            np.concatenate([before.last_occurred_at, cells.last_occurred_at]),
         )
     _store(connection, table, _packed(names, summed([], quarter, row, cells.sums, cells.last_occurred_at)))
 
@@ -103,7 +105,9 @@ def read_quarters(
     with connection.execute(query, execution_options={"yield_per": _ROWS_AT_ONCE}) as result:
         for rows in result.partitions():
             cells, _counts = _unpacked(rows)
-            yield _within(cells, first, after)
+            cells = _within(cells, first, after)
+            if len(cells.time):
+                yield cells
 
 
 def _within(cells: Cells, first: int | None, after: int | None) -> Cells:
@@ -127,26 +131,27 @@ def _packed(names: Sequence[tuple[int, int]], cells: Cells) -> list[Packed]:
     """Packs cells in order of their rows, whose places among `names` are their times; the keys' are the quarters."""
     import numpy as np
 
-    starts = np.flatnonzero(np.r_[True, cells.time[1:] != cells.time[:-1]])
-    counts = np.diff(np.r_[starts, len(cells.time)])
+    counts = np.bincount(cells.time)
+    ends = counts.cumsum()
+    starts = ends - counts
     half_days, key_ids = zip(*names, strict=True)
     begin = np.repeat(half_days, counts) + cells.key_place * QUARTER_US
     used = [*np.flatnonzero(cells.sums.any(axis=1)).tolist(), _WIDTHS - 1]
-    numbers = np.vstack([cells.sums[used[:-1]], cells.last_occurred_at - begin])
+    numbers = np.concatenate([cells.sums[used[:-1]], [cells.last_occurred_at - begin]])
     written = numbers << 1
     written ^= numbers >> 63
-    bytes_from = np.array([1, *(1 << 8 * width for width in range(1, _MAX_BYTES))], dtype=np.uint64)
+    least, of_width = _bytes()
     widest = np.bitwise_or.reduceat(written.view(np.uint64), starts, axis=1)
     widths = np.zeros((len(names), _WIDTHS), np.uint8)
-    widths[:, used] = np.searchsorted(bytes_from, widest.T, side="right")
-    kept = _bytes_of_widths()[np.repeat(widths[:, used], counts, axis=0)].view(np.bool_)
+    widths[:, used] = np.searchsorted(least, widest.T, side="right")
+    kept = of_width[np.repeat(widths[:, used], counts, axis=0)].view(np.bool_)
     body = np.compress(kept.ravel(), np.ascontiguousarray(written.T, dtype="<i8").view(np.uint8).ravel()).tobytes()
     heads = widths.tobytes()
     quarters = np.bitwise_or.reduceat(np.int64(1) << cells.key_place, starts).tolist()
-    ends = np.cumsum(counts * widths.sum(axis=1, dtype=np.int64)).tolist()
+    offsets = (counts * widths.sum(axis=1, dtype=np.int64)).cumsum().tolist()
     packed = [
         heads[place * _WIDTHS : (place + 1) * _WIDTHS] + body[start:end]
-        for place, (start, end) in enumerate(pairwise([0, *ends]))
+        for place, (start, end) in enumerate(pairwise([0, *offsets]))
     ]
     return list(zip(half_days, key_ids, quarters, packed, strict=True))
 
@@ -168,7 +173,7 @@ def _unpacked(rows: Sequence[Packed]) -> tuple[Cells, npt.NDArray[np.int64]]:
             "'tollbook db rollups' sums them again"
         )
     used = np.flatnonzero(widths.any(axis=0))
-    kept = _bytes_of_widths()[np.repeat(widths[:, used], counts, axis=0)].view(np.bool_)
+    kept = _bytes().of_width[np.repeat(widths[:, used], counts, axis=0)].view(np.bool_)
     written = np.zeros(kept.shape, np.uint8)
     written.ravel()[np.flatnonzero(kept)] = np.frombuffer(b"".join([each[_WIDTHS:] for each in packed]), np.uint8)
     doubled = written.view("<u8")
@@ -179,8 +184,16 @@ def _unpacked(rows: Sequence[Packed]) -> tuple[Cells, npt.NDArray[np.int64]]:
     return Cells([], time, key_id, numbers[:-1], time * QUARTER_US + numbers[-1]), counts
 
 
-def _bytes_of_widths() -> npt.NDArray[np.uint64]:
-    """Returns, for each width, eight bytes of which as many are 1 as a number of this width has."""
+class _Bytes(NamedTuple):
+    """The least number of each width from 1, and of each from 0 eight bytes, those that are written being 1."""
+
+    least: npt.NDArray[np.uint64]
+    of_width: npt.NDArray[np.uint64]
+
+
+@cache
+def _bytes() -> _Bytes:
     import numpy as np
 
-    return np.tri(_MAX_BYTES + 1, _MAX_BYTES, -1, dtype=np.uint8).view(np.uint64)[:, 0]
+    least = np.array([1 << 8 * width for width in range(_MAX_BYTES)], dtype=np.uint64)
+    return _Bytes(least, np.tri(_MAX_BYTES + 1, _MAX_BYTES, -1, dtype=np.uint8).view(np.uint64)[:, 0])

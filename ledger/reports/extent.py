@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, select, true
 
+from ledger.book.cells import summed
 from ledger.book.quarters import read_quarters
 from ledger.reports.selection import Selection
 from ledger.reports.snapshot import Snapshot
@@ -18,6 +19,8 @@ from ledger.reports.sums import narrowed
 from ledger.store.tables import MEASURES, rollup_days, rollup_keys, rollup_quarters
 from ledger.values.calendar import QUARTER_US, day_start, month_start
 from ledger.values.instants import from_microseconds, parse_iso
+
+_REQUESTS = MEASURES.index("requests")
 
 
 def first_request(connection: Connection, selection: Selection, *, ledger_zone: ZoneInfo) -> datetime | None:
@@ -32,8 +35,9 @@ def first_request(connection: Connection, selection: Selection, *, ledger_zone: 
     start, end = (day_start(date.fromisoformat(day) + timedelta(days=more), ledger_zone) for more in (0, 1))
     requests: Counter[int] = Counter()
     for cells in read_quarters(connection, _of_selection(rollup_quarters, selection), start, end):
-        for quarter, count in zip(cells.time.tolist(), cells.sums[MEASURES.index("requests")].tolist(), strict=True):
-            requests[quarter] += count
+        # By time alone, as the keys have one place; requests don't come near 64 bits.
+        each = summed([], cells.key_place * 0, cells.time, cells.sums[[_REQUESTS]], cells.last_occurred_at)
+        requests.update(dict(zip(each.time.tolist(), each.sums[0].tolist(), strict=True)))
     first = min((quarter for quarter, count in requests.items() if count > 0), default=None)
     return start if first is None else from_microseconds(first * QUARTER_US)
 

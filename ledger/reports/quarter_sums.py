@@ -24,34 +24,43 @@ _CERTAIN = 2.0**62
 
 
 def sums_of_quarters(
-    plan: Plan, groups: Mapping[int, Sequence[Any]], parts: Iterable[Cells]
+    plan: Plan, groups: Mapping[int, tuple[Any, ...]], parts: Iterable[Cells]
 ) -> Iterator[Sequence[Any]]:
     """Yields rows of the group columns, the day where it is needed, the sums and the latest usage.
 
-    `groups` are each key's group columns, by its id. A key's day may come up in several parts.
+    `groups` are each key's group columns, by its id. A group's day may come up in several parts.
     """
+    import numpy as np
+
     measures = [MEASURES.index(name) for name in plan.measures]
+    ids = sorted(groups)
+    places: dict[tuple[Any, ...], int] = {}
+    group_of = np.array([places.setdefault(groups[number], len(places)) for number in ids])
+    names = list(places)
     for cells in parts:
-        if not len(cells.time):
-            continue
-        found = _summed_exactly(cells._replace(sums=cells.sums[measures]), _local_times(plan, cells.time))
+        group = group_of[np.searchsorted(ids, cells.key_place)]
+        found = _summed_exactly(group, _local_times(plan, cells.time), cells.sums[measures], cells.last_occurred_at)
         sums = found.sums.tolist()
         if plan.halves:
             sums = [half for column in sums for half in _halves(column)]
         day = [found.time.tolist()] if plan.needs_day else []
-        keys, latest = found.key_place.tolist(), found.last_occurred_at.tolist()
-        for key, *row in zip(keys, *day, *sums, latest, strict=True):
-            yield (*groups[key], *row)
+        columns = (found.key_place.tolist(), *day, *sums, found.last_occurred_at.tolist())
+        for place, *row in zip(*columns, strict=True):
+            yield (*names[place], *row)
 
 
-def _summed_exactly(cells: Cells, time: npt.NDArray[np.int64]) -> Cells:
-    """Sums by key and time, as Python's integers where the sums may pass 64 bits."""
+def _summed_exactly(
+    group: npt.NDArray[np.int64],
+    time: npt.NDArray[np.int64],
+    measures: npt.NDArray[Any],
+    occurred_at: npt.NDArray[np.int64],
+) -> Cells:
+    """Sums by group and time, as Python's integers where the sums may pass 64 bits."""
     import numpy as np
 
-    sums: Any = cells.sums
-    if np.abs(sums.astype(np.float64)).sum(axis=1).max() > _CERTAIN:
-        sums = sums.astype(object)
-    return summed([], cells.key_place, time, sums, cells.last_occurred_at)
+    if np.abs(measures.astype(np.float64)).sum(axis=1).max() > _CERTAIN:
+        measures = measures.astype(object)
+    return summed([], group, time, measures, occurred_at)
 
 
 def _halves(numbers: Sequence[int]) -> tuple[list[int], list[int]]:

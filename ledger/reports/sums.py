@@ -93,7 +93,7 @@ def sums_of_rollups(connection: Connection, plan: Plan) -> Iterator[Sequence[Any
             selects.append(_sums_by_key(plan, pieces.days, wanted))
         for start, end in pieces.quarters:
             of_keys = select(keys.c.id, *group).where(wanted.condition)
-            groups = {number: values for number, *values in connection.execute(of_keys)}
+            groups = {number: tuple(values) for number, *values in connection.execute(of_keys)}
             bounds = wanted.narrow(start, end, plan.ledger_zone)
             cells = read_quarters(connection, wanted.finds(rollup_quarters.c.key_id), *bounds)
             yield from sums_of_quarters(plan, groups, cells)

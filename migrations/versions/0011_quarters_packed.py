@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, groupby
+from operator import itemgetter, lshift
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -56,7 +57,7 @@ def upgrade() -> None:
                         " AND quarter < :end ORDER BY key_id, quarter")  # fmt: skip
     for first in first_of_half_days("quarter"):
         start = first // HALF_DAY * HALF_DAY
-        found = op.get_bind().execute(statement, {"start": start, "end": start + HALF_DAY}).all()
+        found = stream(statement, {"start": start, "end": start + HALF_DAY})
         of_key = groupby(found, itemgetter(0))
         insert("half_day, key_id, quarters, cells", [(start, key, *packed(start, cells)) for key, cells in of_key])
     op.drop_table(BEFORE)
@@ -77,8 +78,8 @@ def downgrade() -> None:
     )
     statement = sa.text(f"SELECT half_day, key_id, quarters, cells FROM {BEFORE} WHERE half_day = :start")
     for start in first_of_half_days("half_day"):
-        found = op.get_bind().execute(statement, {"start": start})
-        insert(f"key_id, quarter, {', '.join(NUMBERS)}", [cell for row in found for cell in unpacked(*row)])
+        found = stream(statement, {"start": start})
+        insert(f"key_id, quarter, {', '.join(NUMBERS)}", [cell for row in found for cell in unpacked(row)])
     op.drop_table(BEFORE)
 
 
@@ -100,6 +101,10 @@ def first_of_half_days(column: str) -> Iterator[int]:
         first = op.get_bind().execute(statement, {"start": first // HALF_DAY * HALF_DAY + HALF_DAY}).scalar()
 
 
+def stream(statement: sa.TextClause, times: Mapping[str, int]) -> Iterator[Sequence[Any]]:
+    yield from op.get_bind().execute(statement, times, execution_options={"yield_per": 5_000})
+
+
 def insert(columns: str, rows: Sequence[Sequence[object]]) -> None:
     names = columns.split(", ")
     values = ", ".join(f":{name}" for name in names)
@@ -114,12 +119,15 @@ def packed(start: int, cells: Iterator[Sequence[int]]) -> tuple[int, bytes]:
         quarters |= 1 << (quarter - start) // QUARTER
         written.append([2 * n if n >= 0 else -2 * n - 1 for n in (*measures, last - quarter)])
     widths = [(max(column).bit_length() + 7) // 8 for column in zip(*written, strict=True)]
-    body = (number.to_bytes(width, "little") for row in written for number, width in zip(row, widths, strict=True))
+    shifts = [8 * before for before in accumulate(widths, initial=0)]
+    whole = shifts.pop() // 8
+    body = (sum(map(lshift, row, shifts)).to_bytes(whole, "little") for row in written)
     return quarters, bytes(widths) + b"".join(body)
 
 
-def unpacked(start: int, key: int, quarters: int, cells: bytes) -> Iterator[tuple[int, ...]]:
+def unpacked(row: Sequence[Any]) -> Iterator[tuple[int, ...]]:
     """Yield the cells of a row: key, start of the quarter-hour, and its numbers."""
+    start, key, quarters, cells = row
     at = len(NUMBERS)
     widths = cells[:at]
     for place in range(48):
