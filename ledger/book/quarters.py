@@ -33,12 +33,13 @@ QUARTERS = 48
 HALF_DAY_US = QUARTERS * QUARTER_US
 _WIDTHS = len(MEASURES) + 1
 _MAX_BYTES = 8
-# Rows that are read at a time: their cells in columns take some ten megabytes.
-_ROWS_AT_ONCE = 500
+# Rows that are taken apart at a time: their cells in columns take ten megabytes.
+_ROWS_AT_ONCE = 1_000
 
 
 # A row of the roll-up: the start of its half day in microseconds, its key's id, its quarters and its cells.
 Packed: TypeAlias = tuple[int, int, int, bytes]
+_Name: TypeAlias = tuple[int, int]  # of a row: its half day and key
 
 
 def add_quarters(connection: Connection, table: Table, cells: Cells, key_ids: Sequence[int]) -> None:
@@ -51,7 +52,18 @@ def add_quarters(connection: Connection, table: Table, cells: Cells, key_ids: Se
     half_days, places = np.divmod(rows, len(key_ids))
     half_days = (half_days + first) * HALF_DAY_US
     names = list(zip(half_days.tolist(), [key_ids[place] for place in places.tolist()], strict=True))
-    quarter = cells.time % QUARTERS
+    for start in range(0, len(names), _ROWS_AT_ONCE):
+        own = (row >= start) & (row < start + _ROWS_AT_ONCE)
+        _add_to_rows(connection, table, names[start : start + _ROWS_AT_ONCE], row[own] - start, _only(cells, own))
+
+
+def _add_to_rows(
+    connection: Connection, table: Table, names: Sequence[_Name], row: npt.NDArray[np.int64], cells: Cells
+) -> None:
+    """Adds cells to the rows of these half days and keys; `row` are the rows' places."""
+    import numpy as np
+
+    quarter, sums, last = cells.time % QUARTERS, cells.sums, cells.last_occurred_at
     held = _held(connection, table, names)
     if held:
         row_of = {name: place for place, name in enumerate(names)}
@@ -59,17 +71,12 @@ def add_quarters(connection: Connection, table: Table, cells: Cells, key_ids: Se
         rows_before = np.repeat([row_of[half_day, key_id] for half_day, key_id, *_packed in held], counts)
         row = np.concatenate([rows_before, row])
         quarter = np.concatenate([before.time % QUARTERS, quarter])
-        cells = Cells(
-            [],
-            row,
-            quarter,
-            np.concatenate([before.sums, cells.sums], axis=1),
-            np.concatenate([before.last_occurred_at, cells.last_occurred_at]),
-        )
-    _store(connection, table, _packed(names, summed([], quarter, row, cells.sums, cells.last_occurred_at)))
+        sums = np.concatenate([before.sums, sums], axis=1)
+        last = np.concatenate([before.last_occurred_at, last])
+    _store(connection, table, _packed(names, summed([], quarter, row, sums, last)))
 
 
-def _held(connection: Connection, table: Table, names: Sequence[tuple[int, int]]) -> list[Packed]:
+def _held(connection: Connection, table: Table, names: Sequence[_Name]) -> list[Packed]:
     # CROSS JOIN: SQLite looks each row up, and doesn't begin with those that it holds.
     query = f"""
         SELECT held.* FROM {{keys}} CROSS JOIN {table.name} held
@@ -121,13 +128,17 @@ def _within(cells: Cells, first: int | None, after: int | None) -> Cells:
         kept &= time >= first
     if after is not None:
         kept &= time < after
+    return _only(cells, kept)
+
+
+def _only(cells: Cells, kept: npt.NDArray[np.bool_]) -> Cells:
     return Cells([], cells.time[kept], cells.key_place[kept], cells.sums[:, kept], cells.last_occurred_at[kept])
 
 
 # --- rows and their bytes -------------------------------------------------------------------------------------------
 
 
-def _packed(names: Sequence[tuple[int, int]], cells: Cells) -> list[Packed]:
+def _packed(names: Sequence[_Name], cells: Cells) -> list[Packed]:
     """Packs cells in order of their rows, whose places among `names` are their times; the keys' are the quarters."""
     import numpy as np
 
