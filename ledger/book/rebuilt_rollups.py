@@ -53,16 +53,15 @@ class RebuiltRollUps:
             self._roll_up.add(self._connection, columns_of(rows), columns_of(facts))
 
     def too_large(self) -> Iterator[TooLarge]:
-        """Yields cells whose sums don't fit into 64 bits."""
+        """Yields days whose sums don't fit into 64 bits; where a day's fit, its quarter-hours' do: see `headroom`."""
         uppers = [_upper(name) for name in MEASURES]
         outside = " OR ".join(f"{upper} NOT BETWEEN {-UPPER_MOST - 1} AND {UPPER_MOST}" for upper in uppers)
-        for name, table in self._tables.items():
-            time = next(iter(table.c)).name
-            query = text(f"SELECT {time}, key_id, {', '.join(uppers)} FROM {table.name} WHERE {outside}")
-            for at, key_id, *sums in self._connection.execute(query):
-                for measure, upper in zip(MEASURES, sums, strict=True):
-                    if not -UPPER_MOST - 1 <= upper <= UPPER_MOST:
-                        yield TooLarge(name, at, key_id, measure)
+        rebuilt = self._tables[rollup_days.name].name
+        query = text(f"SELECT day, key_id, {', '.join(uppers)} FROM {rebuilt} WHERE {outside}")
+        for day, key_id, *sums in self._connection.execute(query):
+            for measure, upper in zip(MEASURES, sums, strict=True):
+                if not -UPPER_MOST - 1 <= upper <= UPPER_MOST:
+                    yield TooLarge(rollup_days.name, day, key_id, measure)
 
     def cells(self, kept: Table) -> str:
         """Returns a SELECT of the roll-up's columns, in its order; of a cell that is `too_large`, its lower 64 bits."""

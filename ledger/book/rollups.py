@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Table, select
 
+from ledger.book.cells import LATEST, Cells, summed
+from ledger.book.quarters import add_quarters
 from ledger.book.records import coded
 from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, OPTIONAL_COUNTS, TOKENS, ChargeRow, Columns, Facts, plain
 from ledger.store.bulk import append_rows, in_chunks, next_id, upsert
@@ -22,49 +24,6 @@ from pricing.usage import clock_hours
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-
-
-_LATEST = "last_occurred_at"
-
-
-class Cells(NamedTuple):
-    """Sums in columns: the cell's time, its key's place in `keys`, a column of measures, and the latest usage in it."""
-
-    keys: list[Dimensions]
-    time: npt.NDArray[np.int64]
-    key_place: npt.NDArray[np.int64]
-    sums: npt.NDArray[np.int64]
-    last_occurred_at: npt.NDArray[np.int64]
-
-    def rows(self, table: Table, key_ids: Sequence[int], times: Sequence[int | str]) -> list[tuple[Any, ...]]:
-        """Returns rows of a roll-up table, `times` being as the table has them."""
-        columns = [times, [key_ids[place] for place in self.key_place.tolist()], *self.sums.tolist()]
-        columns.insert(table.c.keys().index(_LATEST), self.last_occurred_at.tolist())
-        return list(zip(*columns, strict=True))
-
-
-def summed(
-    keys: list[Dimensions],
-    key_place: npt.NDArray[np.int64],
-    time: npt.NDArray[np.int64],
-    measures: npt.NDArray[np.int64],
-    occurred_at: npt.NDArray[np.int64],
-) -> Cells:
-    """Sums columns of measures by time and key, in order of both."""
-    import numpy as np
-
-    if len(time) == 1:  # as of a call that is booked by itself
-        return Cells(keys, time, key_place, measures, occurred_at)
-    order = np.lexsort((key_place, time))
-    key_place, time = key_place[order], time[order]
-    starts = np.flatnonzero(np.r_[True, (key_place[1:] != key_place[:-1]) | (time[1:] != time[:-1])])
-    return Cells(
-        keys,
-        time[starts],
-        key_place[starts],
-        np.add.reduceat(measures[:, order], starts, axis=1),
-        np.maximum.reduceat(occurred_at[order], starts),
-    )
 
 
 class Alike(NamedTuple):
@@ -100,19 +59,17 @@ class RollUp:
 
     def add(self, connection: Connection, charges: Columns, facts: Columns, alike: Alike | None = None) -> None:
         """Adds charges, given as columns; `facts` are the columns of each one's usage record."""
-        cells = sum_by_quarter(charges, facts, self._tags, alike, halves=self._halves)
-        ids = self._ids(connection, cells.keys)
-        quarters = [time * QUARTER_US for time in cells.time.tolist()]
-        self._upsert(connection, self._quarters, cells.rows(self._quarters, ids, quarters))
-        days, by_day = self._sum_by_day(cells)
-        days_of_cells = [days[place] for place in by_day.time.tolist()]
-        self._upsert(connection, self._days, by_day.rows(self._days, ids, days_of_cells))
+        self.add_cells(connection, sum_by_quarter(charges, facts, self._tags, alike, halves=self._halves))
 
-    @staticmethod
-    def _upsert(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
-        time, key, *others = (column.name for column in table.c)
-        others.remove(_LATEST)
-        upsert(connection, table, (time, key), rows, sums=others, latest=(_LATEST,))
+    def add_cells(self, connection: Connection, cells: Cells) -> None:
+        """Adds sums by quarter-hour, whose measures are two columns each where this is with `halves`."""
+        ids = self._ids(connection, cells.keys)
+        add_quarters(connection, self._quarters, cells.whole() if self._halves else cells, ids)
+        days, by_day = self._sum_by_day(cells)
+        rows = by_day.rows(self._days, ids, [days[place] for place in by_day.time.tolist()])
+        day, key, *sums = self._days.c.keys()
+        sums.remove(LATEST)
+        upsert(connection, self._days, (day, key), rows, sums=sums, latest=(LATEST,))
 
     def _sum_by_day(self, cells: Cells) -> tuple[list[str], Cells]:
         """Sums the cells by day: their time is a place among the days, which come first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,14 +10,15 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BindParameter, Connection, bindparam, func, or_, select
+from sqlalchemy import BindParameter, Connection, bindparam, or_, select
 
 from ledger.book.open_months import standing_closes
+from ledger.book.quarters import HALF_DAY_US, QUARTERS, read_quarters
 from ledger.reports.selection import Selection
 from ledger.store.database import settings_in, zone_named
 from ledger.store.expressions import column_within, literal_int, microseconds
 from ledger.store.tables import quarantine, rollup_keys, rollup_quarters
-from ledger.values.calendar import QUARTER_US, month_start, shift_month
+from ledger.values.calendar import QUARTER, QUARTER_US, month_start, shift_month
 from ledger.values.instants import MICROSECOND, from_microseconds, to_microseconds
 from ledger.values.periods import quarter_end
 
@@ -200,10 +201,10 @@ def _last_usage(
         # Nearly always it is of the last day.
         quarters = _quarters(connection, keys, max(start, quarter_end(end - DAY)), end)
         if quarters or (quarters := _quarters(connection, keys, start, end)):
-            latest = select(func.max(rollup_quarters.c.last_occurred_at)).where(
-                rollup_quarters.c.quarter == quarters[-1], rollup_quarters.c.key_id.in_(keys)
-            )
-            return _Usage(source, quarters[-1], connection.execute(latest).scalar_one())
+            of_keys = rollup_quarters.c.key_id.in_(keys)
+            latest = read_quarters(connection, of_keys, quarters[-1], quarters[-1] + QUARTER)
+            last_us = max(moment for cells in latest for moment in cells.last_occurred_at.tolist())
+            return _Usage(source, quarters[-1], from_microseconds(last_us))
     return None
 
 
@@ -232,17 +233,29 @@ def _keys(connection: Connection, source: str, months: Sequence[str]) -> BindPar
 def _quarters(connection: Connection, keys: BindParameter[Any], start: datetime, end: datetime) -> list[datetime]:
     """Lists the quarter-hours with usage of the keys that begin in [start, end), both whole quarter-hours.
 
-    Each is looked up, which takes the same time for a source among many others as for one alone: key by key of few
-    keys, and of many in the rows that a quarter-hour has.
+    Each half day is looked up, which takes the same time for a source among many others as for one alone: key by key of
+    few keys, and of many in the rows that a half day has.
     """
-    first = select(literal_int(to_microseconds(start)).label("quarter"))
+    start_us, end_us = to_microseconds(start), to_microseconds(end)
+    first = select(literal_int(start_us // HALF_DAY_US * HALF_DAY_US).label("half_day"))
     times = first.cte("times", recursive=True)
-    after = times.c.quarter + literal_int(QUARTER_US)
-    times = times.union_all(select(after).where(after < literal_int(to_microseconds(end))))
-    # Plus 0, the database can't look the keys up one by one in each quarter-hour.
+    after = times.c.half_day + literal_int(HALF_DAY_US)
+    times = times.union_all(select(after).where(after < literal_int(end_us)))
+    # Plus 0, the database can't look the keys up one by one in each half day.
     key = rollup_quarters.c.key_id if len(keys.value or []) <= MOST_LOOKED_UP else rollup_quarters.c.key_id + 0
-    own = select(rollup_quarters.c.key_id).where(
-        microseconds(rollup_quarters.c.quarter) == times.c.quarter, key.in_(keys)
+    query = (
+        select(times.c.half_day, rollup_quarters.c.quarters)
+        .distinct()
+        .join_from(times, rollup_quarters, microseconds(rollup_quarters.c.half_day) == times.c.half_day)
+        .where(key.in_(keys))
     )
-    query = select(times.c.quarter).where(own.exists()).order_by(times.c.quarter)
-    return [from_microseconds(quarter) for quarter in connection.execute(query).scalars()]
+    used: Counter[int] = Counter()
+    for half_day, bits in connection.execute(query):
+        used[half_day] |= bits
+    quarters = (
+        half_day + place * QUARTER_US
+        for half_day, bits in sorted(used.items())
+        for place in range(QUARTERS)
+        if bits >> place & 1
+    )
+    return [from_microseconds(quarter) for quarter in quarters if start_us <= quarter < end_us]

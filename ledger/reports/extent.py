@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Column, Connection, Select, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, select, true
 
+from ledger.book.cells import summed
+from ledger.book.quarters import read_quarters
 from ledger.reports.selection import Selection
 from ledger.reports.snapshot import Snapshot
 from ledger.reports.spend import last_usage
 from ledger.reports.sums import narrowed
-from ledger.store.expressions import column_within
-from ledger.store.tables import rollup_days, rollup_keys, rollup_quarters
-from ledger.values.calendar import day_start, month_start
-from ledger.values.instants import parse_iso
+from ledger.store.tables import MEASURES, rollup_days, rollup_keys, rollup_quarters
+from ledger.values.calendar import QUARTER_US, day_start, month_start
+from ledger.values.instants import from_microseconds, parse_iso
+
+_REQUESTS = MEASURES.index("requests")
 
 
 def first_request(connection: Connection, selection: Selection, *, ledger_zone: ZoneInfo) -> datetime | None:
@@ -24,30 +28,39 @@ def first_request(connection: Connection, selection: Selection, *, ledger_zone: 
 
     None where there is none. Voided requests don't count.
     """
-    days = _with_requests(rollup_days, rollup_days.c.day, selection)
+    days = _days_with_requests(selection)
     day: str | None = connection.execute(days.order_by(rollup_days.c.day).limit(1)).scalar()
     if day is None:
         return None
     start, end = (day_start(date.fromisoformat(day) + timedelta(days=more), ledger_zone) for more in (0, 1))
-    quarter = rollup_quarters.c.quarter
-    quarters = _with_requests(rollup_quarters, quarter, selection).where(column_within(quarter, start, end))
-    found: datetime | None = connection.execute(quarters.order_by(quarter).limit(1)).scalar()
-    return found or start
+    requests: Counter[int] = Counter()
+    for cells in read_quarters(connection, _of_selection(rollup_quarters, selection), start, end):
+        # By time alone, as the keys have one place; requests don't come near 64 bits.
+        each = summed([], cells.key_place * 0, cells.time, cells.sums[[_REQUESTS]], cells.last_occurred_at)
+        requests.update(dict(zip(each.time.tolist(), each.sums[0].tolist(), strict=True)))
+    first = min((quarter for quarter, count in requests.items() if count > 0), default=None)
+    return start if first is None else from_microseconds(first * QUARTER_US)
 
 
 def latest_day(connection: Connection, selection: Selection, *, until: date) -> date | None:
     """Reads the latest day up to `until` with requests of the selection's projects and models."""
-    column = rollup_days.c.day
-    days = _with_requests(rollup_days, column, selection).where(column <= until.isoformat())
-    day: str | None = connection.execute(days.order_by(column.desc()).limit(1)).scalar()
+    days = _days_with_requests(selection).where(rollup_days.c.day <= until.isoformat())
+    day: str | None = connection.execute(days.order_by(rollup_days.c.day.desc()).limit(1)).scalar()
     return None if day is None else date.fromisoformat(day)
 
 
-def _with_requests(table: Table, time: Column[Any], selection: Selection) -> Select[tuple[Any]]:
-    """Selects a roll-up's times with requests of the selection's projects and models."""
+def _days_with_requests(selection: Selection) -> Select[tuple[Any]]:
+    day = rollup_days.c.day
+    statement = select(day).group_by(day).having(func.sum(rollup_days.c.requests) > 0)
+    return statement.where(_of_selection(rollup_days, selection))
+
+
+def _of_selection(table: Table, selection: Selection) -> ColumnElement[bool]:
+    """Makes the condition that a roll-up's key is of the selection's projects and models."""
+    if not selection.projects and not selection.models:
+        return true()
     keys = select(rollup_keys.c.id).where(narrowed(selection, rollup_keys.c.project, rollup_keys.c.billed_model))
-    statement = select(time).group_by(time).having(func.sum(table.c.requests) > 0)
-    return statement.where(table.c.key_id.in_(keys)) if selection.projects or selection.models else statement
+    return table.c.key_id.in_(keys)
 
 
 def read_data_through(snapshot: Snapshot, selection: Selection, own: str | None) -> str | None:

@@ -16,8 +16,9 @@ from sqlalchemy.exc import DBAPIError
 from ledger.book.prices.pinned import read_rate_entries, read_usd_rates
 from ledger.reports.dimensions import TAG_PREFIX
 from ledger.reports.plan import FIXED_COLUMNS, KEY_COLUMN, QUARTERS, Grain, Plan, Sums, make_plan
+from ledger.reports.quarter_sums import DAYS_BEFORE_EPOCH
 from ledger.reports.selection import Selection
-from ledger.reports.sums import DAYS_BEFORE_EPOCH, sums_of_charges, sums_of_rollups
+from ledger.reports.sums import sums_of_charges, sums_of_rollups
 from ledger.store.expressions import joined
 from ledger.values.calendar import month_start
 from ledger.values.instants import iso_text

@@ -22,17 +22,17 @@ from sqlalchemy import (
     union_all,
 )
 
+from ledger.book.quarters import read_quarters
 from ledger.book.rows import OPTIONAL_COUNTS, Facts
 from ledger.reports.plan import ADJUSTMENT, CORRECTION, PART, Changes, Plan
+from ledger.reports.quarter_sums import DAY_US, DAYS_BEFORE_EPOCH, sums_of_quarters
 from ledger.reports.selection import Selection, charge_instant, charges_in_period, period_parts
 from ledger.store.expressions import column_within, literal_int, microseconds, terms_of
 from ledger.store.tables import charges, rollup_days, rollup_keys, rollup_quarters, usage_records
-from ledger.values.calendar import QUARTER_US, day_start
+from ledger.values.calendar import QUARTER_US, day_start, month_start, shift_month
 from ledger.values.instants import MICROSECOND, to_microseconds
 
-DAY_US = 86_400 * 1_000_000
-# Local times of 1970 may lie before the epoch and division in SQL truncates towards zero: days count from far before.
-DAYS_BEFORE_EPOCH = 1_000_000
+LAST_MONTH = "9999-12"
 OPTIONAL_MEASURES = Facts._fields[OPTIONAL_COUNTS]
 
 
@@ -47,42 +47,70 @@ def narrowed(selection: Selection, project: ColumnElement[str], model: ColumnEle
 
 
 class KeyRange(NamedTuple):
-    """The keys that a query finds, and the first and last of them."""
+    """The keys that meet a condition: the first and last of them, and the months that their usage occurred in.
+
+    Keys are numbered as they first come up, so those of a month lie close together: their range keeps the database
+    from reading the roll-up of all months.
+    """
 
     first: int
     last: int
-    ids: Select[tuple[int]]
+    first_month: str
+    last_month: str
+    condition: ColumnElement[bool]
+
+    def finds(self, key_id: ColumnElement[int]) -> ColumnElement[bool]:
+        """Makes the condition that a column holds one of the keys."""
+        return and_(key_id.between(self.first, self.last), key_id.in_(select(rollup_keys.c.id).where(self.condition)))
+
+    def narrow(
+        self, start: datetime | None, end: datetime | None, zone: ZoneInfo
+    ) -> tuple[datetime | None, datetime | None]:
+        """Returns the bounds of a period, and of the months where it has none."""
+        if start is None:
+            start = month_start(self.first_month, zone)
+        if end is None and self.last_month < LAST_MONTH:
+            end = month_start(shift_month(self.last_month, 1), zone)
+        return start, end
 
 
 def sums_of_rollups(connection: Connection, plan: Plan) -> Iterator[Sequence[Any]]:
     """Rows of the group columns, the day where it is needed, the sums and the latest usage, from the roll-ups.
 
-    Summed by key first, in the order of the primary key, then by dimensions: half the time of one join on SQLite.
+    Several rows may be of the same groups and day. Days are summed by key first, in the order of the primary key, then
+    by dimensions: half the time of one join on SQLite.
     """
     selection, keys = plan.selection, rollup_keys
     filters = narrowed(selection, keys.c.project, keys.c.billed_model)
+    group = [_group_column(keys, name) for name in plan.group_names]
     selects = []
     for part in period_parts(selection, plan.ledger_zone, keys.c.posted_month, keys.c.occurred_month):
-        # Keys are numbered as they first come up, so those of a month lie close together: their range keeps the
-        # database from reading the roll-up of all months.
-        bounds = select(func.min(keys.c.id), func.max(keys.c.id)).where(part.months, filters)
-        first, last = connection.execute(bounds).one()
-        if first is None:
+        wanted = _key_range(connection, and_(part.months, filters))
+        if wanted is None:
             continue
-        wanted = KeyRange(first, last, select(keys.c.id).where(part.months, filters))
-        pieces = _pieces(plan) if part.timed else [(rollup_quarters if plan.by_local_day else rollup_days, true())]
-        selects += [_sums_by_key(plan, table, time, wanted) for table, time in pieces]
-    if not selects:
-        return
-    inner = (selects[0] if len(selects) == 1 else union_all(*selects)).subquery("sums")
-    group = [_group_column(keys, name) for name in plan.group_names] + ([inner.c.day] if plan.needs_day else [])
-    sums = [func.sum(column) for column in inner.c if column.name.startswith("sum_")]
-    outer = (
-        select(*group, *sums, func.max(inner.c.last))
-        .join_from(inner, keys, keys.c.id == inner.c.key_id)
-        .group_by(*group)
-    )
-    yield from connection.execute(outer)
+        pieces = _pieces(plan, timed=part.timed)
+        if pieces.days is not None:
+            selects.append(_sums_by_key(plan, pieces.days, wanted))
+        for start, end in pieces.quarters:
+            of_keys = select(keys.c.id, *group).where(wanted.condition)
+            groups = {number: tuple(values) for number, *values in connection.execute(of_keys)}
+            bounds = wanted.narrow(start, end, plan.ledger_zone)
+            cells = read_quarters(connection, wanted.finds(rollup_quarters.c.key_id), *bounds)
+            yield from sums_of_quarters(plan, groups, cells)
+    if selects:
+        inner = (selects[0] if len(selects) == 1 else union_all(*selects)).subquery("sums")
+        group += [inner.c.day] if plan.needs_day else []
+        sums = [func.sum(column) for column in inner.c if column.name.startswith("sum_")]
+        outer = select(*group, *sums, func.max(inner.c.last)).join_from(inner, keys, keys.c.id == inner.c.key_id)
+        yield from connection.execute(outer.group_by(*group))
+
+
+def _key_range(connection: Connection, condition: ColumnElement[bool]) -> KeyRange | None:
+    """Reads the range of the keys that meet a condition; None without any."""
+    keys = rollup_keys.c
+    bounds = (func.min(keys.id), func.max(keys.id), func.min(keys.occurred_month), func.max(keys.occurred_month))
+    row = connection.execute(select(*bounds).where(condition)).one()
+    return None if row[0] is None else KeyRange(*row, condition)
 
 
 def _group_column(table: Table, name: str) -> ColumnElement[Any]:
@@ -100,40 +128,41 @@ def _group_column(table: Table, name: str) -> ColumnElement[Any]:
     )
 
 
-def _sums_by_key(plan: Plan, table: Table, time: ColumnElement[bool], wanted: KeyRange) -> Select[Any]:
-    """Sums by key, and by time where rows are needed by it; a roll-up's own rows where these are by both already."""
-    by: list[ColumnElement[Any]] = [table.c.key_id]
-    if plan.by_local_day:
-        by.append(_local_time(plan, microseconds(table.c.quarter)).label("day"))
-    elif plan.needs_day:
-        by.append(table.c.day)
+def _sums_by_key(plan: Plan, time: ColumnElement[bool], wanted: KeyRange) -> Select[Any]:
+    """Sums days by key; where rows are needed by day, the roll-up's own rows, which are by both already."""
+    table = rollup_days
+    by: list[ColumnElement[Any]] = [table.c.key_id, table.c.day] if plan.needs_day else [table.c.key_id]
     terms = [term for name in plan.measures for term in terms_of(table.c[name], halves=plan.halves)]
     last = microseconds(table.c.last_occurred_at)
-    of_keys = and_(table.c.key_id.between(wanted.first, wanted.last), table.c.key_id.in_(wanted.ids))
-    is_summed = plan.by_quarter or (plan.needs_day and not plan.by_local_day)
-    if not is_summed:
+    if not plan.needs_day:
         terms, last = [func.sum(term) for term in terms], func.max(last)
     found = select(*by, *(term.label(f"sum_{number}") for number, term in enumerate(terms)), last.label("last"))
-    found = found.where(of_keys, time)
-    return found if is_summed else found.group_by(*by)
+    found = found.where(wanted.finds(table.c.key_id), time)
+    return found if plan.needs_day else found.group_by(*by)
 
 
-def _pieces(plan: Plan) -> list[tuple[Table, ColumnElement[bool]]]:
-    """Tables and conditions that tile the period: whole days of the ledger's zone, quarter-hours before and after them.
+class _Pieces(NamedTuple):
+    """The days to sum, by a condition, and bounds of the quarter-hours."""
 
-    Quarter-hours alone where days of another zone are asked for: they are twenty times as many rows.
+    days: ColumnElement[bool] | None
+    quarters: Sequence[tuple[datetime | None, datetime | None]] = ()
+
+
+def _pieces(plan: Plan, *, timed: bool) -> _Pieces:
+    """Tiles the period, or all time: with whole days of the ledger's zone, and quarter-hours before and after them.
+
+    With quarter-hours alone where days of another zone are asked for: they are twenty times as many cells.
     """
-    start, end = plan.selection.start, plan.selection.end
+    start, end = (plan.selection.start, plan.selection.end) if timed else (None, None)
     first, after = _day_at(start, plan.ledger_zone, up=True), _day_at(end, plan.ledger_zone)
     if plan.by_local_day or (first and after and first[0] >= after[0]):
-        return [(rollup_quarters, column_within(rollup_quarters.c.quarter, start, end))]
-    days = column_within(rollup_days.c.day, first and first[1], after and after[1])
-    pieces: list[tuple[Table, ColumnElement[bool]]] = [(rollup_days, days)]
+        return _Pieces(None, [(start, end)])
+    quarters = []
     if start and first and start != first[0]:
-        pieces.append((rollup_quarters, column_within(rollup_quarters.c.quarter, start, first[0])))
+        quarters.append((start, first[0]))
     if end and after and end != after[0]:
-        pieces.append((rollup_quarters, column_within(rollup_quarters.c.quarter, after[0], end)))
-    return pieces
+        quarters.append((after[0], end))
+    return _Pieces(column_within(rollup_days.c.day, first and first[1], after and after[1]), quarters)
 
 
 def _day_at(moment: datetime | None, zone: ZoneInfo, *, up: bool = False) -> tuple[datetime, str] | None:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, true
+from sqlalchemy import ColumnElement, Connection, and_, func, select, true
 
-from ledger.store.expressions import column_within, joined, microseconds, terms_of
-from ledger.store.tables import rollup_days, rollup_keys, rollup_quarters
-from ledger.values.instants import to_microseconds
+from ledger.book.quarters import read_quarters
+from ledger.store.expressions import joined, terms_of
+from ledger.store.tables import MEASURES, rollup_days, rollup_keys, rollup_quarters
 
 
 def wallet_day(occurred_day: str, posted_month: str) -> str:
@@ -31,20 +31,21 @@ def usage_by_day(
         return found
     days = rollup_days.c.day.between(f"{first_occurred}-01", f"{last_month}-31")
     by = (rollup_keys.c.posted_month, rollup_days.c.day)
-    for nano, posted_month, day in _sums(connection, rollup_days, and_(of_months, days), *by):
+    for nano, posted_month, day in _sums(connection, and_(of_months, days), *by):
         found[wallet_day(day, posted_month)] += nano
     return found
 
 
 def usage_after(connection: Connection, provider: str, currency: str, start: datetime, end: datetime) -> int:
     """Reads nano of usage that occurred in [start, end), quarter-hours of one month, and posts in that month."""
-    within = and_(
+    own = and_(
         _of(provider, currency),
         rollup_keys.c.charge_class != "adjustment",
         rollup_keys.c.posted_month == rollup_keys.c.occurred_month,
-        column_within(microseconds(rollup_quarters.c.quarter), to_microseconds(start), to_microseconds(end)),
     )
-    return sum(nano for (nano,) in _sums(connection, rollup_quarters, within))
+    keys = rollup_quarters.c.key_id.in_(select(rollup_keys.c.id).where(own))
+    amounts = (cells.sums[MEASURES.index("amount_nano")] for cells in read_quarters(connection, keys, start, end))
+    return sum(nano for amount in amounts for nano in amount.tolist())
 
 
 def usage_of_days(
@@ -60,22 +61,20 @@ def usage_of_days(
         true() if posted_through is None else rollup_keys.c.posted_month <= posted_through,
         rollup_days.c.day.between(first, last),
     )
-    return sum(nano for (nano,) in _sums(connection, rollup_days, within))
+    return sum(nano for (nano,) in _sums(connection, within))
 
 
 def _of(provider: str, currency: str) -> ColumnElement[bool]:
     return and_(rollup_keys.c.provider == provider, rollup_keys.c.currency == currency)
 
 
-def _sums(
-    connection: Connection, table: Table, condition: ColumnElement[bool], *by: ColumnElement[Any]
-) -> Iterator[tuple[Any, ...]]:
+def _sums(connection: Connection, condition: ColumnElement[bool], *by: ColumnElement[Any]) -> Iterator[tuple[Any, ...]]:
     """Reads a row for each value of `by`: the sum of its amounts, exact past 64 bits, and the value."""
     halves = connection.dialect.name == "sqlite"
-    sums = [func.sum(term) for term in terms_of(table.c.amount_nano, halves=halves)]
+    sums = [func.sum(term) for term in terms_of(rollup_days.c.amount_nano, halves=halves)]
     query = (
         select(*by, *sums)
-        .join_from(table, rollup_keys, rollup_keys.c.id == table.c.key_id)
+        .join_from(rollup_days, rollup_keys, rollup_keys.c.id == rollup_days.c.key_id)
         .where(condition)
         .group_by(*by)
     )

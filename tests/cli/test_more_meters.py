@@ -322,7 +322,7 @@ def test_the_database_refuses_amounts_that_dont_add_up(claude: Cli, db_url: str)
         "UPDATE usage_records SET cache_write_5m_tokens = 201, cached_input_tokens = 299",
         "UPDATE usage_records SET calls = 4",
         "UPDATE rollup_days SET cache_write_1h_tokens = 99",
-        "UPDATE rollup_quarters SET call_nano = 0",
+        "UPDATE rollup_quarters SET quarters = quarters * 2",
         "UPDATE charges SET call_nano = call_nano - 1, cache_write_5m_nano = cache_write_5m_nano + 1",
     ],
 )

@@ -18,11 +18,13 @@ from sqlalchemy import Connection
 from ledger.store import tables as models
 from ledger.store.database import Database
 from ledger.store.opening import create_database, open_ledger
+from ledger.values.instants import from_microseconds, to_microseconds
 from pricing.catalog import load_rate_cards
 from pricing.charge import price_entry, price_storage
 from pricing.rate_card import RateCard
 from pricing.rate_entry import RateEntry
 from pricing.usage import TokenUsage
+from tests.helpers.quarters import Cell, pack
 
 CODE, PRO, LITE, MINI = (f"doubao-seed-2.0-{name}" for name in ("code", "pro", "lite", "mini"))
 QUARTER = timedelta(minutes=15)
@@ -234,7 +236,12 @@ class Book:
         )
         connection.execute(
             models.rollup_quarters.insert(),
-            [{"key_id": key, "quarter": quarter, **_summed(all_)} for (key, quarter), all_ in quarters.items()],
+            [
+                {"half_day": from_microseconds(half_day), "key_id": key, "quarters": bits, "cells": packed}
+                for half_day, key, bits, packed in pack(
+                    {(to_microseconds(quarter), key): _cell(all_) for (key, quarter), all_ in quarters.items()}
+                )
+            ],
         )
 
     # --- the same, asked in plain loops -----------------------------------------------------------------------------
@@ -254,3 +261,8 @@ def tags_json(tags: Mapping[str, str]) -> str:
 def _summed(all_: list[Priced]) -> dict[str, object]:
     sums: dict[str, object] = {name: sum(one.measures.get(name, 0) for one in all_) for name in models.MEASURES}
     return sums | {"last_occurred_at": max(one.booked.at for one in all_)}
+
+
+def _cell(all_: list[Priced]) -> Cell:
+    sums = _summed(all_)
+    return Cell(tuple(sums[name] for name in models.MEASURES), to_microseconds(max(one.booked.at for one in all_)))  # type: ignore[misc]

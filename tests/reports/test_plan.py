@@ -17,7 +17,9 @@ from ledger.reports.selection import Basis, Selection
 from ledger.reports.snapshot import Snapshot
 from ledger.reports.spend import SelectedSpend, read_spend
 from ledger.store import tables as models
-from tests.helpers.book import CODE, LITE, MINI, PRO, QUARTER, Book, Booked, Priced
+from ledger.store.bulk import append_rows
+from tests.helpers.book import CODE, LITE, MINI, NOON, PRO, QUARTER, Book, Booked, Priced
+from tests.helpers.quarters import Cell, held_cells, pack
 
 SHANGHAI, NEW_YORK, UTC_ZONE = ZoneInfo("Asia/Shanghai"), ZoneInfo("America/New_York"), ZoneInfo("UTC")
 KATHMANDU, LORD_HOWE = ZoneInfo("Asia/Kathmandu"), ZoneInfo("Australia/Lord_Howe")
@@ -262,6 +264,29 @@ def test_sums_past_64_bits_are_exact(db_url: str) -> None:
         connection.execute(models.rollup_days.update().values(amount_nano=-most))
     (row,) = read(book, Selection(UTC_ZONE, dimensions=("model",))).rows
     assert row.sums.amount_nano == -3 * most
+
+
+@pytest.mark.parametrize("nano", [2**63 - 1, -(2**63 - 1), 2**61])
+def test_quarter_hours_and_days_add_up_past_64_bits(db_url: str, nano: int) -> None:
+    """Of another zone's day, and of a period with whole days and quarter-hours in it, which SQLite sums in halves."""
+    book = Book(db_url)
+    book.add(*(Booked(project=f"p{number}", input_tokens=1, at=NOON + number * QUARTER) for number in range(3)))
+    book.add(*(Booked(project=f"p{number}", input_tokens=1, at=NOON + timedelta(days=1)) for number in range(3)))
+    book.post()
+    cells = {
+        name: Cell(tuple(nano if measure == "amount_nano" else 0 for measure in models.MEASURES), cell.last_occurred_at)
+        for name, cell in held_cells(db_url).items()
+    }
+    with book.database.writing() as connection:
+        connection.execute(models.rollup_days.update().values(amount_nano=nano))
+        connection.execute(models.rollup_quarters.delete())
+        append_rows(connection, models.rollup_quarters, pack(cells))
+    found = read(book, Selection(SHANGHAI, dimensions=("day",))).rows
+    assert [row.sums.amount_nano for row in found] == [3 * nano, 3 * nano]
+    until = NOON + timedelta(days=1)
+    (row,) = read(book, Selection(UTC_ZONE, NOON - timedelta(days=1), until + QUARTER)).rows
+    assert row.sums.amount_nano == 6 * nano
+    assert row.last_occurred_at_us == until.timestamp() * 10**6
 
 
 def test_an_empty_ledger_has_no_rows(db_url: str) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Column, Table, Text, UniqueConstraint, text
+from sqlalchemy import Column, LargeBinary, Table, Text, UniqueConstraint, text
 
 from ledger.store.tables.base import metadata
 from ledger.store.tables.columns import BigInt, UtcTime, required, row_id
@@ -99,12 +99,10 @@ rollup_days = Table(
 rollup_quarters = Table(
     "rollup_quarters",
     metadata,
-    Column("quarter", UtcTime, primary_key=True, comment="start of the quarter-hour, UTC"),
+    Column("half_day", UtcTime, primary_key=True, comment="the midnight or noon, UTC, at which it begins"),
     Column("key_id", BigInt, primary_key=True, autoincrement=False),
-    *required(BigInt, *_FIRST_MEASURES),
-    Column("last_occurred_at", UtcTime, nullable=False),
-    *_later_measures(),
+    Column("quarters", BigInt, nullable=False, comment="bit n is set where the n-th quarter-hour has a cell"),
+    Column("cells", LargeBinary, nullable=False, comment="the cells packed: see ledger/book/quarters.py"),
     sqlite_strict=True,
-    sqlite_with_rowid=False,
-    comment="The same sums by quarter-hour: every zone since 1980 starts its days on one.",
+    comment="The same sums by quarter-hour, packed: every zone since 1980 starts its days on one.",
 )

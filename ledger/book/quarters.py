@@ -1,0 +1,210 @@
+"""Sums by quarter-hour, packed: a row holds the cells of one key in half a day, UTC.
+
+The row's `quarters` have bit n set where the n-th quarter-hour has a cell. Its `cells` begin with a byte for each of
+the measures and for the latest usage, in microseconds after the quarter-hour began: the bytes that such a number takes
+in this row. Then come the cells in order of time, each its numbers in that order, the lowest byte first; a number n is
+written as 2n, and as -2n - 1 where it is negative. A width is the least that holds the row's numbers, so that the same
+sums are the same bytes on every database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from sqlalchemy import ColumnElement, Connection, Table, select
+
+from ledger.book.cells import Cells, summed
+from ledger.errors import LedgerError
+from ledger.store.bulk import in_chunks, postgres_connection, rows_by_key, sqlite_connection
+from ledger.store.expressions import column_within, microseconds
+from ledger.store.tables import MEASURES, rollup_quarters
+from ledger.values.calendar import QUARTER_US
+from ledger.values.instants import to_microseconds
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+QUARTERS = 48
+HALF_DAY_US = QUARTERS * QUARTER_US
+_WIDTHS = len(MEASURES) + 1
+_MAX_BYTES = 8
+# Rows that are taken apart at a time: their cells in columns take ten megabytes.
+_ROWS_AT_ONCE = 1_000
+
+
+# A row of the roll-up: the start of its half day in microseconds, its key's id, its quarters and its cells.
+Packed: TypeAlias = tuple[int, int, int, bytes]
+_Name: TypeAlias = tuple[int, int]  # of a row: its half day and key
+
+
+def add_quarters(connection: Connection, table: Table, cells: Cells, key_ids: Sequence[int]) -> None:
+    """Adds sums by quarter-hour to the rows of their half days and keys, which are read and written whole."""
+    import numpy as np
+
+    half_day = cells.time // QUARTERS
+    first = int(half_day.min())
+    rows, row = np.unique((half_day - first) * len(key_ids) + cells.key_place, return_inverse=True)
+    half_days, places = np.divmod(rows, len(key_ids))
+    half_days = (half_days + first) * HALF_DAY_US
+    names = list(zip(half_days.tolist(), [key_ids[place] for place in places.tolist()], strict=True))
+    for start in range(0, len(names), _ROWS_AT_ONCE):
+        own = (row >= start) & (row < start + _ROWS_AT_ONCE)
+        _add_to_rows(connection, table, names[start : start + _ROWS_AT_ONCE], row[own] - start, _only(cells, own))
+
+
+def _add_to_rows(
+    connection: Connection, table: Table, names: Sequence[_Name], row: npt.NDArray[np.int64], cells: Cells
+) -> None:
+    """Adds cells to the rows of these half days and keys; `row` are the rows' places."""
+    import numpy as np
+
+    quarter, sums, last = cells.time % QUARTERS, cells.sums, cells.last_occurred_at
+    held = _held(connection, table, names)
+    if held:
+        row_of = {name: place for place, name in enumerate(names)}
+        before, counts = _unpacked(held)
+        rows_before = np.repeat([row_of[half_day, key_id] for half_day, key_id, *_packed in held], counts)
+        row = np.concatenate([rows_before, row])
+        quarter = np.concatenate([before.time % QUARTERS, quarter])
+        sums = np.concatenate([before.sums, sums], axis=1)
+        last = np.concatenate([before.last_occurred_at, last])
+    _store(connection, table, _packed(names, summed([], quarter, row, sums, last)))
+
+
+def _held(connection: Connection, table: Table, names: Sequence[_Name]) -> list[Packed]:
+    # CROSS JOIN: SQLite looks each row up, and doesn't begin with those that it holds.
+    query = f"""
+        SELECT held.* FROM {{keys}} CROSS JOIN {table.name} held
+        WHERE held.half_day = CAST(k0 AS BIGINT) AND held.key_id = CAST(k1 AS BIGINT)
+    """
+    texts = [(str(half_day), str(key_id)) for half_day, key_id in names]
+    return [(half_day, key_id, bits, cells) for half_day, key_id, bits, cells in rows_by_key(connection, query, texts)]
+
+
+def _store(connection: Connection, table: Table, rows: Sequence[Packed]) -> None:
+    conflict = "ON CONFLICT (half_day, key_id) DO UPDATE SET quarters = excluded.quarters, cells = excluded.cells"
+    if connection.dialect.name == "sqlite":
+        sqlite_connection(connection).executemany(f"INSERT INTO {table.name} VALUES (?, ?, ?, ?) {conflict}", rows)
+        return
+    columns = "unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bytea[])"
+    with postgres_connection(connection).cursor() as cursor:
+        for chunk in in_chunks(rows, 5_000):
+            arrays = [list(column) for column in zip(*chunk, strict=True)]
+            cursor.execute(f"INSERT INTO {table.name} SELECT * FROM {columns} {conflict}", arrays)
+
+
+def read_quarters(
+    connection: Connection, keys: ColumnElement[bool], start: datetime | None, end: datetime | None
+) -> Iterator[Cells]:
+    """Reads the cells of [start, end) whose rows meet a condition on `key_id`, some ten thousand at a time.
+
+    Their times are numbers of quarter-hours since 1970, and the place of a key is its id.
+    """
+    first, after = (None if moment is None else to_microseconds(moment) for moment in (start, end))
+    half_day = microseconds(rollup_quarters.c.half_day)
+    of_time = column_within(half_day, None if first is None else first // HALF_DAY_US * HALF_DAY_US, after)
+    query = select(half_day, *list(rollup_quarters.c)[1:]).where(keys, of_time)
+    with connection.execute(query, execution_options={"yield_per": _ROWS_AT_ONCE}) as result:
+        for rows in result.partitions():
+            cells, _counts = _unpacked(rows)
+            cells = _within(cells, first, after)
+            if len(cells.time):
+                yield cells
+
+
+def _within(cells: Cells, first: int | None, after: int | None) -> Cells:
+    import numpy as np
+
+    if first is None and after is None:
+        return cells
+    time = cells.time * QUARTER_US
+    kept = np.full(len(time), True)
+    if first is not None:
+        kept &= time >= first
+    if after is not None:
+        kept &= time < after
+    return _only(cells, kept)
+
+
+def _only(cells: Cells, kept: npt.NDArray[np.bool_]) -> Cells:
+    return Cells([], cells.time[kept], cells.key_place[kept], cells.sums[:, kept], cells.last_occurred_at[kept])
+
+
+# --- rows and their bytes -------------------------------------------------------------------------------------------
+
+
+def _packed(names: Sequence[_Name], cells: Cells) -> list[Packed]:
+    """Packs cells in order of their rows, whose places among `names` are their times; the keys' are the quarters."""
+    import numpy as np
+
+    counts = np.bincount(cells.time)
+    ends = counts.cumsum()
+    starts = ends - counts
+    half_days, key_ids = zip(*names, strict=True)
+    begin = np.repeat(half_days, counts) + cells.key_place * QUARTER_US
+    used = [*np.flatnonzero(cells.sums.any(axis=1)).tolist(), _WIDTHS - 1]
+    numbers = np.concatenate([cells.sums[used[:-1]], [cells.last_occurred_at - begin]])
+    written = numbers << 1
+    written ^= numbers >> 63
+    least, of_width = _bytes()
+    widest = np.bitwise_or.reduceat(written.view(np.uint64), starts, axis=1)
+    widths = np.zeros((len(names), _WIDTHS), np.uint8)
+    widths[:, used] = np.searchsorted(least, widest.T, side="right")
+    kept = of_width[np.repeat(widths[:, used], counts, axis=0)].view(np.bool_)
+    body = np.compress(kept.ravel(), np.ascontiguousarray(written.T, dtype="<i8").view(np.uint8).ravel()).tobytes()
+    heads = widths.tobytes()
+    quarters = np.bitwise_or.reduceat(np.int64(1) << cells.key_place, starts).tolist()
+    offsets = (counts * widths.sum(axis=1, dtype=np.int64)).cumsum().tolist()
+    packed = [
+        heads[place * _WIDTHS : (place + 1) * _WIDTHS] + body[start:end]
+        for place, (start, end) in enumerate(pairwise([0, *offsets]))
+    ]
+    return list(zip(half_days, key_ids, quarters, packed, strict=True))
+
+
+def _unpacked(rows: Sequence[Packed]) -> tuple[Cells, npt.NDArray[np.int64]]:
+    """Returns the cells of rows, their keys by id, and how many each row has."""
+    import numpy as np
+
+    half_days, key_ids, quarters, packed = zip(*rows, strict=True)
+    bits = np.unpackbits(np.array(quarters, dtype="<i8").view(np.uint8).reshape(-1, 8), axis=1, bitorder="little")
+    counts = bits.sum(axis=1, dtype=np.int64)
+    sizes = np.array([len(each) - _WIDTHS for each in packed])
+    widths = np.frombuffer(b"".join([each[:_WIDTHS] for each in packed]), np.uint8)
+    if len(widths) == _WIDTHS * len(rows):
+        widths = widths.reshape(-1, _WIDTHS)
+    if widths.ndim != 2 or widths.max() > _MAX_BYTES or (counts * widths.sum(axis=1, dtype=np.int64) != sizes).any():
+        raise LedgerError(
+            "rollup_quarters: rows can't be read: they were changed by another program; 'tollbook verify' names them, "
+            "'tollbook db rollups' sums them again"
+        )
+    used = np.flatnonzero(widths.any(axis=0))
+    kept = _bytes().of_width[np.repeat(widths[:, used], counts, axis=0)].view(np.bool_)
+    written = np.zeros(kept.shape, np.uint8)
+    written.ravel()[np.flatnonzero(kept)] = np.frombuffer(b"".join([each[_WIDTHS:] for each in packed]), np.uint8)
+    doubled = written.view("<u8")
+    numbers = np.zeros((_WIDTHS, len(doubled)), np.int64)
+    numbers[used] = ((doubled >> np.uint64(1)).view("<i8") ^ -(doubled & np.uint64(1)).view("<i8")).T
+    time = np.repeat(np.array(half_days, dtype=np.int64) // QUARTER_US, counts) + np.nonzero(bits)[1]
+    key_id = np.repeat(np.array(key_ids, dtype=np.int64), counts)
+    return Cells([], time, key_id, numbers[:-1], time * QUARTER_US + numbers[-1]), counts
+
+
+class _Bytes(NamedTuple):
+    """The least number of each width from 1, and of each from 0 eight bytes, those that are written being 1."""
+
+    least: npt.NDArray[np.uint64]
+    of_width: npt.NDArray[np.uint64]
+
+
+@cache
+def _bytes() -> _Bytes:
+    import numpy as np
+
+    least = np.array([1 << 8 * width for width in range(_MAX_BYTES)], dtype=np.uint64)
+    return _Bytes(least, np.tri(_MAX_BYTES + 1, _MAX_BYTES, -1, dtype=np.uint8).view(np.uint64)[:, 0])
