@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import BindParameter, Connection, bindparam, or_, select
 
 from ledger.book.open_months import standing_closes
-from ledger.book.quarters import HALF_DAY_US, QUARTERS, read_quarters
+from ledger.book.quarters import HALF_DAY_US, QUARTERS, latest_usage
 from ledger.reports.selection import Selection
 from ledger.store.database import settings_in, zone_named
 from ledger.store.expressions import column_within, literal_int, microseconds
 from ledger.store.tables import quarantine, rollup_keys, rollup_quarters
-from ledger.values.calendar import QUARTER, QUARTER_US, month_start, shift_month
+from ledger.values.calendar import QUARTER_US, month_start, shift_month
 from ledger.values.instants import MICROSECOND, from_microseconds, to_microseconds
 from ledger.values.periods import quarter_end
 
@@ -201,9 +201,8 @@ def _last_usage(
         # Nearly always it is of the last day.
         quarters = _quarters(connection, keys, max(start, quarter_end(end - DAY)), end)
         if quarters or (quarters := _quarters(connection, keys, start, end)):
-            of_keys = rollup_quarters.c.key_id.in_(keys)
-            latest = read_quarters(connection, of_keys, quarters[-1], quarters[-1] + QUARTER)
-            last_us = max(moment for cells in latest for moment in cells.last_occurred_at.tolist())
+            last_us = latest_usage(connection, rollup_quarters.c.key_id.in_(keys), quarters[-1])
+            assert last_us is not None
             return _Usage(source, quarters[-1], from_microseconds(last_us))
     return None
 
