@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate, takewhile
+from itertools import accumulate, islice, takewhile
 from typing import Literal, TypeAlias
 
 from ledger.values.markdown import markdown_text
@@ -34,6 +34,8 @@ SCHEMA = 1
 LEFT_ALIGNED = frozenset({"text", "flag", "facts"})
 SCALED = frozenset({"money", "usd", "percent"})
 NO_TEXT = "(none)"
+# Rows of CSV that are text and bytes at a time.
+_ROWS_AT_ONCE = 5_000
 _LEFT_OUT = "Not shown: {}; JSON and CSV have them."
 
 
@@ -174,7 +176,8 @@ def to_csv(sheet: Sheet, *, excel: bool = False) -> bytes:
         for row in sheet.rows
     )
     writer = CsvWriter(excel=excel)
-    return writer.encode([header]) + writer.encode(rows)
+    chunks = iter(lambda: list(islice(rows, _ROWS_AT_ONCE)), [])
+    return b"".join([writer.encode([header]), *map(writer.encode, chunks)])
 
 
 def _csv_cell(cell: Cell, kind: Kind, *, excel: bool) -> str:
