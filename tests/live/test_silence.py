@@ -17,6 +17,7 @@ from ledger.live import worker
 from tests.helpers.ledgers import rows
 from tests.helpers.proxy import Proxy, proxy_of
 from tests.helpers.sources import response
+from tests.helpers.waits import until
 
 # How long the calls of a few seconds may take on a machine under heavy load: not the minute that a ledger waits.
 MOST_SECONDS = 30
@@ -131,3 +132,33 @@ def test_a_server_lets_go_of_the_lock_of_a_client_it_no_longer_hears(proxy: Prox
         book.record(response("r1"), timeout=4)
     assert proxy.silenced.is_set()
     assert Ledger(postgres_url, timeout=60).record(response("r2")).status == "accepted"
+
+
+@pytest.mark.parametrize("moment", ["in the midst", "after the commit"])
+@pytest.mark.parametrize("by", ["a later call", "the end"])
+def test_what_is_buffered_is_spooled_by_a_later_call_or_the_end(
+    proxy: Proxy, postgres_url: str, moment: str, by: str
+) -> None:
+    book = Ledger(proxy.url(postgres_url), timeout=60, spool="spool.jsonl", buffer=1)
+    book.record(response("r0"))
+    assert book.flush()
+    MOMENTS[moment](proxy)
+    for name in ("r1", "r2"):
+        book.record(response(name), timeout=1 if by == "a later call" else 60)
+    until(proxy.silenced.is_set)
+    if by == "the end":
+        book._timeout = 1
+        book.close()
+    else:
+
+        def is_spooled() -> bool:
+            book.record(response("r3"), timeout=1)
+            return "spooled" in book.counts
+
+        until(is_spooled)
+    assert Path("spool.jsonl").exists()
+    proxy.answer()
+    again = Ledger(postgres_url, timeout=60, spool="spool.jsonl")
+    until(again.flush)  # the first one's worker may spool late what was spooled in its place
+    assert by == "the end" or book.flush()
+    assert recorded(postgres_url) == {"r0": 1, "r1": 1, "r2": 1} | ({} if by == "the end" else {"r3": 1})
