@@ -13,7 +13,8 @@ from typing import Self
 
 from ledger.config import database_url, load_config
 from ledger.errors import DatabaseFailure, LedgerError
-from ledger.intake.application import Call, Recorded, read_call
+from ledger.intake.application import Recorded
+from ledger.intake.calls import Call, read_call
 from ledger.intake.labels import Resolver, RunOptions
 from ledger.live.awaited import abook
 from ledger.live.outbox import EXIT_SECONDS, NOTHING, Outbox

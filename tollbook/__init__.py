@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ledger.errors import DatabaseFailure, LedgerError
-    from ledger.intake.application import Recorded, usage_record
+    from ledger.intake.application import Recorded
+    from ledger.intake.calls import usage_record
     from ledger.library import Ledger
     from pricing import Charge, TokenUsage, UnknownCard, load_rate_cards, price_batch, price_usage
     from pricing.errors import PricingError
@@ -46,7 +47,7 @@ _HOMES = {
     "Recorded": "ledger.intake.application",
     "count_tokens": "pricing.estimating.tokens",
     "estimate": "pricing.estimating.text",
-    "usage_record": "ledger.intake.application",
+    "usage_record": "ledger.intake.calls",
 }
 
 

@@ -7,7 +7,8 @@ from concurrent.futures import Future
 from functools import partial
 
 from ledger.errors import LedgerError
-from ledger.intake.application import Call, Recorded
+from ledger.intake.application import Recorded
+from ledger.intake.calls import Call
 from ledger.live.entry import Entry
 from ledger.live.outbox import GRACE_SECONDS, Outbox
 from ledger.logs import logger_of

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from ledger.config import Config
 from ledger.errors import DatabaseFailure, LedgerError
-from ledger.intake.application import Call, Recorded, book_lines, spooled
+from ledger.intake.application import Recorded, book_lines, spooled
+from ledger.intake.calls import Call
 from ledger.intake.containers.source import open_source
 from ledger.live.spool import Spool
 from ledger.logs import logger_of

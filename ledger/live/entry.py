@@ -6,7 +6,8 @@ import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from ledger.intake.application import Call, Recorded
+from ledger.intake.application import Recorded
+from ledger.intake.calls import Call
 
 
 @dataclass(eq=False, slots=True)

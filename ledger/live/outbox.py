@@ -18,7 +18,8 @@ from weakref import WeakSet
 
 from ledger.config import Config
 from ledger.errors import DatabaseFailure, LedgerError
-from ledger.intake.application import Call, Recorded
+from ledger.intake.application import Recorded
+from ledger.intake.calls import Call
 from ledger.intake.labels import RunOptions
 from ledger.live.entry import Entry
 from ledger.live.spool import Spool

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ledger.errors import LedgerError
-from ledger.intake.application import usage_record
+from ledger.intake.calls import usage_record
 from ledger.intake.fields.record import Ignored, UsageRecord
 from ledger.library import Ledger
 from ledger.store.opening import open_ledger

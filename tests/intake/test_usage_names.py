@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ledger.book.rows import TOKENS, Facts
 from ledger.config import Config
-from ledger.intake.application import _parse
+from ledger.intake.calls import _parse
 from ledger.intake.containers.lines import LineChunk
 from ledger.intake.fields.record import Parsed, Rejected, UsageRecord
 from ledger.intake.fields.usage_names import COUNT_MEANINGS, meaning_of

@@ -15,7 +15,8 @@ from ledger.book.settings import rebuild_rollups, set_timezone
 from ledger.config import Config
 from ledger.errors import DatabaseFailure
 from ledger.intake import pipeline
-from ledger.intake.application import book_calls, read_call
+from ledger.intake.application import book_calls
+from ledger.intake.calls import read_call
 from ledger.store.opening import open_ledger
 from pricing.card_file import parse_card
 from tests.conftest import Cli
