@@ -11,7 +11,7 @@ from functools import reduce
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from ledger.book.rows import AMOUNTS, TOKENS, ChargeRow, Columns, Facts, columns_of, rows_of
+from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, TOKENS, ChargeRow, Columns, Facts, columns_of, rows_of
 
 if TYPE_CHECKING:
     from pricing.money import Int64Array
@@ -197,13 +197,9 @@ class Rated:
 
     def columns(self) -> Columns:
         """Returns the columns PRICED: amounts that each has as arrays, the others as lists."""
-        optional = ChargeRow._fields[AMOUNTS.stop :]
         nothing = [None] * len(self)
-        return [
-            *map(self.of_terms, Terms._fields),
-            *self.nano,
-            *(self.seldom.get(name) or nothing for name in optional),
-        ]
+        optional = (self.seldom.get(name) or nothing for name in ChargeRow._fields[OPTIONAL_AMOUNTS])
+        return [*map(self.of_terms, Terms._fields), *self.nano, *optional]
 
     def prices(self) -> list[tuple[Any, ...]]:
         """Returns each one's price, in the order of PRICED."""

@@ -17,7 +17,7 @@ from ledger.book.posting import Posted, Poster, Run
 from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.prices.rating import Rater
-from ledger.book.records import Rated, recoded
+from ledger.book.records import Rated, Records, recoded
 from ledger.book.rows import Facts, usage_of
 from ledger.book.trial import Trial
 from ledger.config import Config
@@ -105,6 +105,7 @@ class Intake:
         if errors:
             self._leave_out(portion, {place: (error.reason, str(error)) for place, error in errors.items()})
         self._convert_figures(rated, portion)
+        rated.records = portion.records
         return rated
 
     def _price_calls(self, portion: Portion, rater: Rater) -> None:
@@ -137,7 +138,6 @@ class Intake:
             exact = Fraction(str(usd)) * (self._pins.per_usd_nano(conversion_id) or NANO)
             nano = divide_half_even(exact.numerator, exact.denominator)
             portion.records.change("provider_amount_nano", place, nano if abs(nano) <= INT64_MAX else None)
-        rated.records = portion.records
         portion.figures_usd = {}
 
     def post(self, connection: Connection, rated: Rated, portion: Portion) -> Posted:
@@ -147,14 +147,7 @@ class Intake:
             reasons = {place: ("sum_too_large", message) for place, message in refusals.items()}
             rated = rated.take(self._leave_out(portion, reasons))
         posted = self.poster.post_usage(connection, rated) if len(rated) else Posted()
-        assumed = rated.records.values("assumed")
-        outcomes = Counter((assumed[place], outcome) for place, outcome in posted.known.items())
-        for derived, read in Counter(assumed).items():
-            accepted = read - sum(count for (which, _outcome), count in outcomes.items() if which == derived)
-            if accepted:
-                outcomes[derived, "accepted"] = accepted
-        for (derived, outcome), count in outcomes.items():
-            (self.tally.assumed if derived else self.tally.counts)[outcome] += count
+        self._count(rated.records, posted)
         for place, outcome in posted.known.items():
             if outcome == "conflict":
                 facts = rated.records.facts(place)
@@ -167,6 +160,15 @@ class Intake:
         self._sum_up(rated, posted)
         self.tally.differing_labels += posted.differing_labels
         return posted
+
+    def _count(self, records: Records, posted: Posted) -> None:
+        assumed = records.values("assumed")
+        outcomes = Counter((derived, "accepted") for derived in assumed)
+        for place, outcome in posted.known.items():
+            outcomes[assumed[place], "accepted"] -= 1
+            outcomes[assumed[place], outcome] += 1
+        for (derived, fate), count in (+outcomes).items():
+            (self.tally.assumed if derived else self.tally.counts)[fate] += count
 
     def _leave_out(self, portion: Portion, reasons: Mapping[int, tuple[str, str]]) -> list[int]:
         """Moves rows to `held`, by place with reason and message; returns the places left."""

@@ -16,9 +16,10 @@ from ledger.intake.fields.record import RecordError, UsageRecord
 from ledger.intake.labels import Resolver, RunOptions
 from ledger.intake.portions import fast_lines
 from ledger.intake.portions.fast_lines import OrdinaryLines, unknown_keys
+from ledger.intake.portions.portion import portions
 from ledger.values.project_rule import ProjectRule
 from tests.helpers.ledgers import responses
-from tests.helpers.sources import parse_line, response, usage
+from tests.helpers.sources import parse_line, response, source, usage
 from tests.intake.test_kinds import OTHERS as OTHER_OBJECTS
 from tests.intake.test_kinds import TYPES
 from tests.intake.test_tool_fees import CALLS
@@ -189,6 +190,31 @@ def test_a_longer_spelling_of_a_number_hides_no_key_that_came_twice() -> None:
     """Encoded again, 1e9 is 9 characters longer, as many as the key that is dropped has."""
     assert short_way(ordinary_line(("user", "1"), created_at="1e9")) is not None
     assert short_way(ordinary_line(("user", "1"), ("user", "1"), created_at="1e9")) is None
+
+
+A, B, C = (ordinary_line(id=f'"{name}"') for name in "abc")
+WRONG = ordinary_line(usage=USAGE.replace("318", "319"))
+OVER_TWO = C.replace(b",", b",\n", 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        A + B + b"\n\n", A + WRONG + b"\n\n", A + B + b"\n\n" + C + b"\n", A + b"\n" + B + C + b"\n\n" + A,
+        A + b"\n" + OVER_TWO + B + b"\n" + A, OVER_TWO + b"\n" + A + B + b"\n", A + b" \r\n" + B + b"\r\n\r\n" + C + A,
+        A + b"\r\n" + B + b"\n" + C, b"\n" + A + b"\n\n" + B + C,
+    ],
+)  # fmt: skip
+def test_objects_that_share_a_line_and_lines_that_share_an_object_say_what_they_say_one_by_one(
+    text: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read() -> list[tuple[Any, ...]]:
+        found = portions(source(text), "responses", resolver())
+        return [(portion.rows(), portion.held, portion.rejected) for portion in found]
+
+    short = read()
+    monkeypatch.setattr(OrdinaryLines, "read", lambda _self, _chunk: None)
+    assert short == read()
 
 
 def test_an_unknown_key_is_left_to_the_general_way() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.records import Label, Rated, Records, Terms, coded, recoded
-from ledger.book.rows import AMOUNTS, OPTIONAL_COUNTS, ChargeRow, Facts
+from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, OPTIONAL_COUNTS, ChargeRow, Facts
 from ledger.values.instants import from_microseconds, to_microseconds
 from pricing.by_card import price_batch
 from pricing.charge import price_storage
@@ -22,11 +22,8 @@ if TYPE_CHECKING:
 
 STORAGE_TIER = "none"
 COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens")
-_AMOUNT_NAMES = ChargeRow._fields[AMOUNTS]
 # The counts that few requests have, with the names of what they cost.
-OPTIONAL = dict(
-    zip(Facts._fields[OPTIONAL_COUNTS], ("cache_write_5m_nano", "cache_write_1h_nano", "call_nano"), strict=True)
-)
+OPTIONAL = dict(zip(Facts._fields[OPTIONAL_COUNTS], ChargeRow._fields[OPTIONAL_AMOUNTS], strict=True))
 
 
 class Rater:
@@ -86,9 +83,9 @@ class Rater:
         label = records.number("label")
         groups: dict[tuple[str, str], dict[int, tuple[str, int]]] = {}
         for code in np.unique(label).tolist():
-            alike = records.labels[code]
+            stated = records.labels[code]
             try:
-                groups.setdefault((alike.kind, alike.provider), {})[code] = self.billed_model(alike)
+                groups.setdefault((stated.kind, stated.provider), {})[code] = self.billed_model(stated)
             except PricingError as error:
                 errors.update(dict.fromkeys(np.flatnonzero(label == code).tolist(), error))
         for (kind, provider), billed in groups.items():
@@ -129,11 +126,9 @@ class Rater:
         first, term = recoded(*(codes[kept] for codes in (label, batch.entry_index, batch.tier_index, conversion + 1)))
         terms = []
         for row in kept[first].tolist():
-            entry, at = (
-                batch.entries[batch.entry_index[row]],
-                card.conversions[conversion[row]] if card.conversions else None,
-            )
-            pinned = (self._pins.entry(entry), self._pins.conversion(card.provider, at))
+            entry = batch.entries[batch.entry_index[row]]
+            in_effect = card.conversions[conversion[row]] if card.conversions else None
+            pinned = (self._pins.entry(entry), self._pins.conversion(card.provider, in_effect))
             terms.append(Terms(card.currency, *billed[label[row]], *pinned, entry.tiers[batch.tier_index[row]].label))
         rated.set_terms(places[kept], terms, term)
         for place, amount in enumerate(ChargeRow._fields[AMOUNTS]):

@@ -145,6 +145,6 @@ def line_chunks(blocks: Iterable[bytes]) -> Iterator[LineChunk | Item]:
 
 
 def _bare(line: bytes) -> bytes:
-    """The line without a carriage return at its end; b"" where it is blank."""
+    """Returns the line without a carriage return at its end; b"" where it is blank."""
     line = line[:-1] if line.endswith(b"\r") else line
     return b"" if line.isspace() else line

@@ -228,7 +228,14 @@ def _pieces(text: bytes) -> Iterator[bytes]:
 
 
 def _decode(text: bytes, count: int) -> list[Any] | None:
-    """Returns the responses of so many lines; None where one isn't ordinary, or may have a key twice."""
+    """Returns the responses of so many lines; None where one isn't ordinary, or may have a key twice.
+
+    What is decoded may go on over a line's end, and two objects may share a line. No object has a line's end between
+    braces like these, so where all line ends are such ones and there are as many objects as lines, each line has one.
+    """
+    ends = text.count(b"}\n{")
+    if ends != count - 1 and ends + text.count(b"}\r\n{") != count - 1:
+        return None
     try:
         if not text.isascii():
             text.decode()  # msgspec passes over text that it doesn't keep without looking at its encoding

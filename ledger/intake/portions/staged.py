@@ -25,6 +25,7 @@ class _Kept(NamedTuple):
     pending: int
     ignored: dict[str, int]
     lost_amounts: int
+    unknown_keys: dict[str, int]
 
 
 _decode = msgspec.msgpack.Decoder(_Kept).decode
@@ -43,7 +44,8 @@ class Staged:
     def append(self, name: str, portion: Portion) -> None:
         """Keeps the portion's rows and counts; LedgerError where there is no room for them."""
         rows = [row._replace(raw=None) for row in portion.rows()]
-        data = _encode(_Kept(name, rows, portion.pending, portion.ignored, portion.lost_amounts))
+        counts = (portion.pending, portion.ignored, portion.lost_amounts, dict(portion.unknown_keys))
+        data = _encode(_Kept(name, rows, *counts))
         left = memoryview(len(data).to_bytes(_LENGTH_BYTES) + data)
         try:
             while left:
@@ -59,5 +61,6 @@ class Staged:
         while length := self._file.read(_LENGTH_BYTES):
             kept = _decode(self._file.read(int.from_bytes(length)))
             portion = Portion(pending=kept.pending, ignored=kept.ignored, lost_amounts=kept.lost_amounts)
+            portion.unknown_keys.update(kept.unknown_keys)
             portion.set_rows(kept.rows)
             yield kept.name, portion
