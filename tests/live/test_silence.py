@@ -134,7 +134,7 @@ def test_a_server_lets_go_of_the_lock_of_a_client_it_no_longer_hears(proxy: Prox
     assert Ledger(postgres_url, timeout=60).record(response("r2")).status == "accepted"
 
 
-@pytest.mark.parametrize("moment", ["in the midst", "after the commit"])
+@pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
 @pytest.mark.parametrize("by", ["a later call", "the end"])
 def test_what_is_buffered_is_spooled_by_a_later_call_or_the_end(
     proxy: Proxy, postgres_url: str, moment: str, by: str
