@@ -144,7 +144,7 @@ def test_what_is_buffered_is_spooled_by_a_later_call_or_the_end(
     assert book.flush()
     MOMENTS[moment](proxy)
     for name in ("r1", "r2"):
-        book.record(response(name), timeout=1 if by == "a later call" else 60)
+        book.record(response(name), timeout=1 if by == "a later call" else 5)
     until(proxy.silenced.is_set)
     if by == "the end":
         book._timeout = 1
@@ -159,6 +159,6 @@ def test_what_is_buffered_is_spooled_by_a_later_call_or_the_end(
     assert Path("spool.jsonl").exists()
     proxy.answer()
     again = Ledger(postgres_url, timeout=60, spool="spool.jsonl")
-    until(again.flush)  # the first one's worker may spool late what was spooled in its place
+    until(again.flush)  # once the server lets go of the first one's lock; its worker may spool late
     assert by == "the end" or book.flush()
     assert recorded(postgres_url) == {"r0": 1, "r1": 1, "r2": 1} | ({} if by == "the end" else {"r3": 1})
