@@ -35,7 +35,7 @@ class Label(NamedTuple):
 # The rows of `Records.numbers`: codes of label and tags, and what each record has of its own.
 NUMBERS = ("label", "tags", "occurred_at", *Facts._fields[TOKENS])
 # What few records have, each with what the others have in its place.
-SELDOM: dict[str, int | None] = {
+OPTIONAL: dict[str, int | None] = {
     name: 0 if name in ("generation", "assumed") else None
     for name in Facts._fields
     if name not in (*Label._fields, *NUMBERS, "request_id")
@@ -44,13 +44,13 @@ SELDOM: dict[str, int | None] = {
 
 @dataclass(slots=True)
 class Records:
-    """Usage records in columns. `numbers` has a row for each of NUMBERS; `seldom` a column where any record has one."""
+    """Usage records in columns: `numbers` has a row for each of NUMBERS, `optional` a column where any has one."""
 
     labels: list[Label]
     tags: list[str]
     request_ids: list[str]
     numbers: Int64Array
-    seldom: dict[str, list[int | None]] = field(default_factory=dict)
+    optional: dict[str, list[int | None]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rows: Sequence[Facts]) -> Records:
@@ -61,13 +61,13 @@ class Records:
         labels, label = coded(zip(*(columns[name] for name in Label._fields), strict=True))
         tags, tag = coded(columns["tags"])
         own = [columns[name] for name in NUMBERS[2:]]
-        seldom = {
+        optional = {
             name: list(columns[name])
-            for name, absent in SELDOM.items()
+            for name, absent in OPTIONAL.items()
             if any(value != absent for value in columns[name])
         }
         numbers = np.array([label, tag, *own], dtype=np.int64)
-        return cls([Label(*label) for label in labels], tags, list(columns["request_id"]), numbers, seldom)
+        return cls([Label(*label) for label in labels], tags, list(columns["request_id"]), numbers, optional)
 
     def __len__(self) -> int:
         return len(self.request_ids)
@@ -85,8 +85,8 @@ class Records:
             return spread(self.tags, self.number("tags"))
         if name == "request_id":
             return self.request_ids
-        if name in SELDOM:
-            return self.seldom.get(name) or [SELDOM[name]] * len(self)
+        if name in OPTIONAL:
+            return self.optional.get(name) or [OPTIONAL[name]] * len(self)
         return self.number(name).tolist()  # type: ignore[no-any-return]
 
     def columns(self) -> Columns:
@@ -108,13 +108,13 @@ class Records:
 
     def change(self, name: str, place: int, value: int | None) -> None:
         """Changes what few records have."""
-        self.seldom.setdefault(name, [SELDOM[name]] * len(self))[place] = value
+        self.optional.setdefault(name, [OPTIONAL[name]] * len(self))[place] = value
 
     def take(self, places: Sequence[int]) -> Records:
         """Returns the records at these places, in their order."""
         ids = [self.request_ids[place] for place in places]
-        seldom = {name: [column[place] for place in places] for name, column in self.seldom.items()}
-        return replace(self, request_ids=ids, numbers=self.numbers[:, _index(places)], seldom=seldom)
+        optional = {name: [column[place] for place in places] for name, column in self.optional.items()}
+        return replace(self, request_ids=ids, numbers=self.numbers[:, _index(places)], optional=optional)
 
 
 def joined(parts: Sequence[Records]) -> Records:
@@ -131,8 +131,8 @@ def joined(parts: Sequence[Records]) -> Records:
         start += len(part)
         labels += part.labels
         tags += part.tags
-    seldom = {name: list(chain(*(part.values(name) for part in parts))) for part in parts for name in part.seldom}
-    return Records(labels, tags, list(chain(*(part.request_ids for part in parts))), numbers, seldom)
+    optional = {name: list(chain(*(part.values(name) for part in parts))) for part in parts for name in part.optional}
+    return Records(labels, tags, list(chain(*(part.request_ids for part in parts))), numbers, optional)
 
 
 class Terms(NamedTuple):
@@ -154,14 +154,14 @@ PRICED = (*Terms._fields, *ChargeRow._fields[AMOUNTS.start :])
 class Rated:
     """Usage records priced: `term` is each one's place in `terms`; `nano` has a row for each column of AMOUNTS.
 
-    `seldom` has the amounts of meters that few requests have, where any has them.
+    `optional` has the amounts of meters that few requests have, where any has them.
     """
 
     records: Records
     terms: list[Terms]
     term: Int64Array
     nano: Int64Array
-    seldom: dict[str, list[int | None]]
+    optional: dict[str, list[int | None]]
 
     @classmethod
     def unpriced(cls, records: Records) -> Rated:
@@ -176,9 +176,9 @@ class Rated:
         self.term[places] = term + len(self.terms)
         self.terms += terms
 
-    def set_seldom(self, name: str, places: Int64Array, nano: Sequence[int | None]) -> None:
+    def set_optional(self, name: str, places: Int64Array, nano: Sequence[int | None]) -> None:
         """Sets the amounts of a meter that few requests have."""
-        column = self.seldom.setdefault(name, [None] * len(self))
+        column = self.optional.setdefault(name, [None] * len(self))
         for place, amount in zip(places.tolist(), nano, strict=True):
             column[place] = amount
 
@@ -198,7 +198,7 @@ class Rated:
     def columns(self) -> Columns:
         """Returns the columns PRICED: amounts that each has as arrays, the others as lists."""
         nothing = [None] * len(self)
-        optional = (self.seldom.get(name) or nothing for name in ChargeRow._fields[OPTIONAL_AMOUNTS])
+        optional = (self.optional.get(name) or nothing for name in ChargeRow._fields[OPTIONAL_AMOUNTS])
         return [*map(self.of_terms, Terms._fields), *self.nano, *optional]
 
     def prices(self) -> list[tuple[Any, ...]]:
@@ -208,8 +208,8 @@ class Rated:
     def take(self, places: Sequence[int]) -> Rated:
         """Returns the records at these places alone."""
         index = _index(places)
-        seldom = {name: [column[place] for place in places] for name, column in self.seldom.items()}
-        return Rated(self.records.take(places), self.terms, self.term[index], self.nano[:, index], seldom)
+        optional = {name: [column[place] for place in places] for name, column in self.optional.items()}
+        return Rated(self.records.take(places), self.terms, self.term[index], self.nano[:, index], optional)
 
 
 def coded(items: Iterable[T]) -> tuple[list[T], list[int]]:

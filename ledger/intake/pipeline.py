@@ -99,7 +99,7 @@ class Intake:
         self.tally.ignored.update(portion.ignored)
         self.tally.unknown_keys.update(portion.unknown_keys)
         self.tally.lost_amounts += portion.lost_amounts
-        if portion.records.seldom.keys() & {"calls", "tool_calls"}:
+        if portion.records.optional.keys() & {"calls", "tool_calls"}:
             self._price_calls(portion, self._rater)
         rated, errors = self._rater.rate(portion.records)
         if errors:

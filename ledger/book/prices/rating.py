@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 STORAGE_TIER = "none"
 COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens")
 # The counts that few requests have, with the names of what they cost.
-OPTIONAL = dict(zip(Facts._fields[OPTIONAL_COUNTS], ChargeRow._fields[OPTIONAL_AMOUNTS], strict=True))
+AMOUNT_OF = dict(zip(Facts._fields[OPTIONAL_COUNTS], ChargeRow._fields[OPTIONAL_AMOUNTS], strict=True))
 
 
 class Rater:
@@ -110,14 +110,14 @@ class Rater:
         names, name = coded(model for model, _differs in billed.values())
         name_of = np.full(len(records.labels), -1, dtype=np.int64)
         name_of[list(billed)] = name
-        optional = {count: amount for count, amount in OPTIONAL.items() if count in records.seldom}
+        optional = {count: amount for count, amount in AMOUNT_OF.items() if count in records.optional}
         batch = price_batch(
             card=card,
             model=ModelColumn(names, name_of[label]),
             at=records.number("occurred_at"),
             service_tier=_service_tiers(records),
             **{count: records.number(count) for count in COUNTS},
-            **{count: [tokens or 0 for tokens in records.seldom[count]] for count in optional},
+            **{count: [tokens or 0 for tokens in records.optional[count]] for count in optional},
         )
         conversion, unconverted = _conversion_places(card, records.number("occurred_at"))
         bad = unconverted | batch.errors
@@ -135,8 +135,8 @@ class Rater:
             if amount != "cache_storage_nano":
                 rated.nano[place, places] = getattr(batch, amount)
         for count, amount in optional.items():
-            amounts = zip(records.seldom[count], getattr(batch, amount).tolist(), strict=True)
-            rated.set_seldom(amount, places, [nano if tokens else None for tokens, nano in amounts])
+            amounts = zip(records.optional[count], getattr(batch, amount).tolist(), strict=True)
+            rated.set_optional(amount, places, [nano if tokens else None for tokens, nano in amounts])
 
     def _rate_storage(
         self,
@@ -196,6 +196,6 @@ def _service_tiers(records: Records) -> ModelColumn | None:
     code_of = np.full(len(records.labels), -1, dtype=np.int64)
     code_of[[place for place, tier in stated.items() if tier is not None]] = code
     has_tokens = np.any([records.number(count) for count in COUNTS], axis=0)
-    for count in OPTIONAL:
+    for count in AMOUNT_OF:
         has_tokens |= np.array([bool(tokens) for tokens in records.values(count)])
     return ModelColumn(names, np.where(has_tokens, code_of[label], -1))
