@@ -118,24 +118,24 @@ def price_entry(
         raise _over_input(entry, input_tokens)
     if entry.max_output_tokens is not None and output_tokens > entry.max_output_tokens:
         raise _over_output(entry, output_tokens)
-    amounts = []
-    for meter, tokens, rate_pico in _metered(entry, tier, usage):
-        amounts.append(_amount(entry, meter, tokens, rate_pico) if tokens else 0)
-    input_nano, cached_nano, output_nano, *others = amounts
-    return Charge(entry, tier, sum(amounts), input_nano, cached_nano, output_nano, usage, 0, 0, 0, card, at, *others)
+    # One by one: a loop over the meters takes a third longer.
+    input_nano = _amount(entry, "input", usage.uncached_input_tokens, tier.input_pico)
+    cached_nano = _amount(entry, "cached_input", usage.cached_input_tokens, tier.cached_input_pico)
+    output_nano = _amount(entry, "output", output_tokens, tier.output_pico)
+    amount_nano = input_nano + cached_nano + output_nano
+    if not (usage.cache_write_5m_tokens or usage.cache_write_1h_tokens or usage.calls):
+        return Charge(entry, tier, amount_nano, input_nano, cached_nano, output_nano, usage, 0, 0, 0, card, at)
+    others = [_amount(entry, *metered) for metered in _metered(entry, tier, usage)[3:]]
+    amount_nano += sum(others)
+    return Charge(entry, tier, amount_nano, input_nano, cached_nano, output_nano, usage, 0, 0, 0, card, at, *others)
 
 
 def _metered(entry: RateEntry, tier: PromptTier, usage: TokenUsage) -> tuple[_Metered, ...]:
-    """Returns the meters of a request in the order of METERS, the last three only where one of them has any."""
-    usual = (
+    """Returns the meters of a request, in the order of METERS."""
+    return (
         ("input", usage.uncached_input_tokens, tier.input_pico),
         ("cached_input", usage.cached_input_tokens, tier.cached_input_pico),
         ("output", usage.output_tokens, tier.output_pico),
-    )
-    if not (usage.cache_write_5m_tokens or usage.cache_write_1h_tokens or usage.calls):
-        return usual
-    return (
-        *usual,
         ("cache_write_5m", usage.cache_write_5m_tokens, tier.cache_write_5m_pico),
         ("cache_write_1h", usage.cache_write_1h_tokens, tier.cache_write_1h_pico),
         ("call", usage.calls, entry.call_pico),
@@ -146,12 +146,14 @@ def price_storage(entry: RateEntry, tokens: int, start: dt.datetime, end: dt.dat
     """Prices cached tokens stored over [start, end), by UTC clock hours touched; `entry` is that of `start`."""
     check_count("stored tokens", tokens)
     hours = clock_hours(start, end)
-    amount_nano = _amount(entry, "cache_storage", tokens, entry.cache_storage_pico, hours) if tokens else 0
+    amount_nano = _amount(entry, "cache_storage", tokens, entry.cache_storage_pico, hours)
     return Charge(entry, None, amount_nano, cache_storage_nano=amount_nano, stored_tokens=tokens, hours=hours)
 
 
 def _amount(entry: RateEntry, meter: str, tokens: int, rate_pico: int | None, hours: int = 1) -> int:
-    """Returns nano of a line, rounded once: by the card's settlement, else half to even."""
+    """Returns nano of a line, rounded once: by the card's settlement, else half to even; 0 without tokens."""
+    if not tokens:
+        return 0
     if rate_pico is None:
         raise _missing(entry, meter, tokens)
     amount_pico = tokens * rate_pico * hours
