@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, select
 
 from ledger.audit.verification import Verification
 from ledger.book.charges import Posted
+from ledger.book.records import coded
 from ledger.book.rows import ADJUSTMENT, OPTIONAL_COUNTS, Facts, nano_by_meter, usage_of
 from ledger.store.tables import conversions, rate_entries
 from ledger.values.calendar import QUARTER_US, Calendar
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pricing.money import Int64Array
-
-T = TypeVar("T", bound=Hashable)
 
 # A charge's place in its page, and what is wrong with it.
 Found: TypeAlias = Iterator[tuple[int, str]]
@@ -71,15 +70,15 @@ class ChargeChecks:
 
     def _find_months(self, posted: Posted, at_us: Int64Array) -> Found:
         quarters = (at_us // QUARTER_US).tolist()
-        months, codes = _coded(zip(posted.charge.occurred_month, quarters, strict=True))
+        months, codes = coded(zip(posted.charge.occurred_month, quarters, strict=True))
         wrong = _int64(month != self._calendar.month(quarter * QUARTER_US) for month, quarter in months)
-        for place in _places(wrong[codes] > 0):
+        for place in _places(wrong[_int64(codes)] > 0):
             yield place, f"occurred month {posted.charge.occurred_month[place]} isn't that of its time"
 
     def _find_conversions(self, posted: Posted, at_us: Int64Array) -> Found:
-        pins, codes = _coded(zip(posted.charge.conversion_id, posted.charge.currency, strict=True))
+        pins, codes = coded(zip(posted.charge.conversion_id, posted.charge.currency, strict=True))
         starts_us = _int64(self._conversion_start_us(*pin) for pin in pins)
-        for place in _places(starts_us[codes] > at_us):
+        for place in _places(starts_us[_int64(codes)] > at_us):
             yield place, f"its conversion isn't one of {posted.charge.currency[place]} that had begun by then"
 
     def _conversion_start_us(self, number: int | None, currency: str) -> int:
@@ -98,8 +97,8 @@ class ChargeChecks:
             charge.currency,
             strict=True,
         )
-        distinct, codes = _coded(keys)
-        pins = [_Pin(*key) for key in distinct]
+        distinct, numbers = coded(keys)
+        pins, codes = [_Pin(*key) for key in distinct], _int64(numbers)
         entries = [self._entry(pin) for pin in pins]
         starts_us = _int64(map(_start_us, pins, entries))
         for place in _places(starts_us[codes] > at_us):
@@ -176,13 +175,6 @@ def _differ(posted: Posted, entries: Sequence[RateEntry | None], codes: Int64Arr
 
 def _amounts(charge: Any) -> Iterator[Sequence[int | None]]:  # noqa: ANN401 - columns by name
     return (getattr(charge, f"{meter}_nano") for meter in METERS)
-
-
-def _coded(keys: Iterable[T]) -> tuple[list[T], Int64Array]:
-    """Returns the distinct keys, and by row a place among them."""
-    places: dict[T, int] = {}
-    codes = _int64(places.setdefault(key, len(places)) for key in keys)
-    return list(places), codes
 
 
 def _places(chosen: npt.NDArray[np.bool_]) -> list[int]:
