@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from ledger.audit.verification import Verification
-from ledger.book.charges import PlainRow, Posted, facts_columns, plain_rows
+from ledger.book.charges import PlainRow, PostedCharges, facts_columns, plain_rows
 from ledger.book.seals import amounts_text, batch_digest, sealed_conversions
 from ledger.store.tables import batches, usage_records
 
@@ -59,7 +59,7 @@ class Chain:
         self,
         page: Sequence[Row[Any]],
         added: Sequence[PlainRow],
-        posted: Posted,
+        posted: PostedCharges,
         result: Verification,
     ) -> None:
         usage_ids = [row[0] for row in added]

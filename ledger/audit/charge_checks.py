@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from sqlalchemy import Connection, select
 
 from ledger.audit.verification import Verification
-from ledger.book.charges import Posted
+from ledger.book.charges import PostedCharges
 from ledger.book.records import coded
 from ledger.book.rows import ADJUSTMENT, OPTIONAL_COUNTS, Facts, nano_by_meter, usage_of
 from ledger.store.tables import conversions, rate_entries
@@ -55,7 +55,7 @@ class ChargeChecks:
         rows = connection.execute(select(conversions.c.id, conversions.c.currency, conversions.c.effective_from))
         self._conversions = {row.id: (row.currency, to_microseconds(row.effective_from)) for row in rows}
 
-    def check(self, posted: Posted, result: Verification) -> None:
+    def check(self, posted: PostedCharges, result: Verification) -> None:
         """Tells the problems of each charge, in order."""
         result.checked["charges"] += len(posted.charges)
         at_us = _int64(posted.usage.occurred_at)
@@ -68,14 +68,14 @@ class ChargeChecks:
             name = posted.usage.request_id[place] or posted.usage.kind[place]
             result.problem(f"charge {posted.charge.id[place]} ({name}): {problem}")
 
-    def _find_months(self, posted: Posted, at_us: Int64Array) -> Found:
+    def _find_months(self, posted: PostedCharges, at_us: Int64Array) -> Found:
         quarters = (at_us // QUARTER_US).tolist()
         months, codes = coded(zip(posted.charge.occurred_month, quarters, strict=True))
         wrong = _int64(month != self._calendar.month(quarter * QUARTER_US) for month, quarter in months)
         for place in _places(wrong[_int64(codes)] > 0):
             yield place, f"occurred month {posted.charge.occurred_month[place]} isn't that of its time"
 
-    def _find_conversions(self, posted: Posted, at_us: Int64Array) -> Found:
+    def _find_conversions(self, posted: PostedCharges, at_us: Int64Array) -> Found:
         pins, codes = coded(zip(posted.charge.conversion_id, posted.charge.currency, strict=True))
         starts_us = _int64(self._conversion_start_us(*pin) for pin in pins)
         for place in _places(starts_us[_int64(codes)] > at_us):
@@ -87,7 +87,7 @@ class ChargeChecks:
         named, start_us = self._conversions.get(number, (None, 0))
         return start_us if named == currency else _NEVER_US
 
-    def _find_entries(self, posted: Posted, at_us: Int64Array) -> Found:
+    def _find_entries(self, posted: PostedCharges, at_us: Int64Array) -> Found:
         charge = posted.charge
         keys = zip(
             charge.charge_class,
@@ -137,7 +137,9 @@ def _start_us(pin: _Pin, entry: RateEntry | None) -> int:
     return _NEVER_US if entry is None else to_microseconds(entry.effective_from)
 
 
-def _find_prices(posted: Posted, pins: Sequence[_Pin], entries: Sequence[RateEntry | None], codes: Int64Array) -> Found:
+def _find_prices(
+    posted: PostedCharges, pins: Sequence[_Pin], entries: Sequence[RateEntry | None], codes: Int64Array
+) -> Found:
     """Finds charges booked otherwise than priced: those that differ by columns are priced by themselves."""
     priced = [
         None if pin.charge_class in (ADJUSTMENT, "reversal") else entry
@@ -152,7 +154,7 @@ def _find_prices(posted: Posted, pins: Sequence[_Pin], entries: Sequence[RateEnt
             yield place, problem
 
 
-def _differ(posted: Posted, entries: Sequence[RateEntry | None], codes: Int64Array) -> npt.NDArray[np.bool_]:
+def _differ(posted: PostedCharges, entries: Sequence[RateEntry | None], codes: Int64Array) -> npt.NDArray[np.bool_]:
     """Tells by row whether it isn't booked as columns of requests are priced; what has no entry never is."""
     import numpy as np
 

@@ -12,7 +12,7 @@ from ledger.audit.charge_checks import ChargeChecks
 from ledger.audit.log.rows import check_log
 from ledger.audit.sources import check_sources
 from ledger.audit.verification import LISTED_PROBLEMS, Head, Verification
-from ledger.book.charges import LIVE_CLASSES, Posted, is_undone, posted_pages, read_posted
+from ledger.book.charges import LIVE_CLASSES, PostedCharges, is_undone, posted_pages, read_posted
 from ledger.book.corrections.reversing import reversal
 from ledger.book.project_names import check_projects
 from ledger.book.rebuilt_rollups import RebuiltRollUps
@@ -106,7 +106,9 @@ def _count_rows(connection: Connection, table: Table) -> int:
     return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
-def _posted(connection: Connection, calendar: Calendar, month: str | None, result: Verification) -> Iterator[Posted]:
+def _posted(
+    connection: Connection, calendar: Calendar, month: str | None, result: Verification
+) -> Iterator[PostedCharges]:
     """Reads charges to check, in pages; of the whole ledger with their batches, which are checked on the way."""
     if month is not None:
         yield from posted_pages(connection, calendar, charges.c.posted_month == month)
@@ -136,7 +138,7 @@ def _check_keys(connection: Connection, result: Verification) -> None:
             result.problem(f"{rollup_keys.name} {number}: its dimensions are no longer those of its digest")
 
 
-def _check_reversals(connection: Connection, posted: Posted, result: Verification) -> None:
+def _check_reversals(connection: Connection, posted: PostedCharges, result: Verification) -> None:
     """Checks that a reversal negates the charge it names, and is of the same usage."""
     for reversals in in_chunks((ChargeRow._make(row) for row in posted.charges if row[_CLASS] == "reversal"), 500):
         chunk = {charge.corrects_id: charge for charge in reversals}

@@ -35,7 +35,7 @@ def facts_columns() -> list[ColumnElement[Any]]:
 
 
 @dataclass(frozen=True)
-class Posted:
+class PostedCharges:
     """Charges by id and, in step with them, their usage or its stand-in: plain rows, as of ChargeRow and Facts."""
 
     charges: list[Any]
@@ -66,7 +66,7 @@ def read_posted(
     known: Mapping[int, PlainRow] = MappingProxyType({}),
     *,
     limit: int | None = None,
-) -> Posted:
+) -> PostedCharges:
     """Reads charges with their usage, or its stand-in, by id; `known` is usage that was read already, by id.
 
     A charge whose usage record is gone, as only tampering can make it, is left out: `verify` counts.
@@ -87,10 +87,10 @@ def read_posted(
         adjustment_facts(ChargeRow._make(row), calendar) if row[_USAGE_ID] is None else facts[row[_USAGE_ID]]
         for row in rows
     ]
-    return Posted(rows, found)
+    return PostedCharges(rows, found)
 
 
-def posted_pages(connection: Connection, calendar: Calendar, condition: ColumnElement[bool]) -> Iterator[Posted]:
+def posted_pages(connection: Connection, calendar: Calendar, condition: ColumnElement[bool]) -> Iterator[PostedCharges]:
     """Reads charges with their usage, or its stand-in, by id, in pages."""
     after = 0
     while (page := read_posted(connection, calendar, and_(condition, charges.c.id > after), limit=CHUNK)).charges:
