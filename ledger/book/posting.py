@@ -260,11 +260,11 @@ def _usage_rows(ids: Sequence[int], batch_id: int, rated: Rated) -> list[tuple[A
 
 def note_sources(connection: Connection, records: Records) -> None:
     """Remembers per source the latest usage, and now as its last ingest."""
+    import numpy as np
+
     now = to_microseconds(datetime.now(UTC))
-    latest: dict[str, int] = {}
-    label = records.number("label")
-    for code in set(label.tolist()):
-        source, last = records.labels[code].source, int(records.number("occurred_at")[label == code].max())
-        latest[source] = max(last, latest.get(source, 0))
-    rows = [(name, occurred, now) for name, occurred in latest.items()]
+    names, source_of = coded(label.source for label in records.labels)
+    source = np.array(source_of, dtype=np.int64)[records.number("label")]
+    latest = {code: int(records.number("occurred_at")[source == code].max()) for code in np.unique(source).tolist()}
+    rows = [(names[code], occurred, now) for code, occurred in latest.items()]
     upsert(connection, sources, ("source",), rows, latest=("last_occurred_at", "last_ingest_at"))
