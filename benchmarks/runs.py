@@ -20,7 +20,7 @@ class CommandError(Exception):
 
 
 class Run(NamedTuple):
-    """What one run took. The peak is of a command's largest process, the size that of its database."""
+    """The time, memory and size of one run. The peak is of a command's largest process, the size that of its database."""
 
     seconds: float
     cpu_seconds: float

@@ -1,4 +1,4 @@
-"""What cases are run in: a folder, a count of records, a PostgreSQL server, and the files and databases they share."""
+"""The setting of cases: a folder, a count of records, a PostgreSQL server, and the files and databases they share."""
 
 from __future__ import annotations
 

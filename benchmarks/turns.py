@@ -66,7 +66,7 @@ class Figure(NamedTuple):
 
     @property
     def is_met(self) -> bool | None:
-        """Whether the median is within the bound; None where there is none."""
+        """True where the median is within the bound; None where there is none."""
         if self.goal.bound is None:
             return None
         return self.median <= self.goal.bound if self.goal.measure.less_is_better else self.median >= self.goal.bound

@@ -126,8 +126,8 @@ def joined(parts: Sequence[Records]) -> Records:
     labels: list[Label] = []
     tags: list[str] = []
     for part in parts:
-        numbers[0, start : start + len(part)] += len(labels)
-        numbers[1, start : start + len(part)] += len(tags)
+        numbers[NUMBERS.index("label"), start : start + len(part)] += len(labels)
+        numbers[NUMBERS.index("tags"), start : start + len(part)] += len(tags)
         start += len(part)
         labels += part.labels
         tags += part.tags

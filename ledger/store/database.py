@@ -48,7 +48,7 @@ _RELEASE_MILLISECONDS = 2_000
 
 
 class _Kept(NamedTuple):
-    """What a writer leaves to the next: the log's last entry by then, the settings, and `memory_of` its transaction."""
+    """The state that a writer leaves to the next: the log's last entry by then, the settings, and `memory_of` its transaction."""
 
     head: Head
     settings: dict[str, str]

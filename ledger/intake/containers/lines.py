@@ -25,7 +25,7 @@ class LineChunk:
 
     @property
     def last_is_cut(self) -> bool:
-        """Whether the file ended without a line end after the last line, which is no sign of damage by itself."""
+        """True where the file ended without a line end after the last line, which is no sign of damage by itself."""
         return not self.text.endswith(b"\n")
 
     @property

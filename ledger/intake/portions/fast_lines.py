@@ -173,7 +173,7 @@ class OrdinaryLines:
 
 
 class _Columns:
-    """What is read of ordinary lines so far, in columns."""
+    """Columns of the ordinary lines read so far."""
 
     def __init__(self) -> None:
         self.lines: list[int] = []

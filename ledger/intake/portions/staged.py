@@ -18,7 +18,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class _Kept(NamedTuple):
-    """What is kept of a portion, and the name of its file."""
+    """The part of a portion that is kept, and the name of its file."""
 
     name: str
     rows: list[LineFacts]
