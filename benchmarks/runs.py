@@ -20,7 +20,7 @@ class CommandError(Exception):
 
 
 class Run(NamedTuple):
-    """The time, memory and size of one run. The peak is of a command's largest process, the size that of its database."""
+    """Time, memory and size of one run. The peak is of a command's largest process, the size that of its database."""
 
     seconds: float
     cpu_seconds: float

@@ -48,7 +48,7 @@ _RELEASE_MILLISECONDS = 2_000
 
 
 class _Kept(NamedTuple):
-    """The state that a writer leaves to the next: the log's last entry by then, the settings, and `memory_of` its transaction."""
+    """The state left to the next writer: the log's last entry, the settings, and `memory_of` the transaction."""
 
     head: Head
     settings: dict[str, str]
