@@ -14,7 +14,8 @@ from tests.helpers.sources import response
 def test_a_key_of_most_responses_that_is_not_known_is_told(cli: Cli, known: int, unknown: int, is_told: bool) -> None:
     made = [response(f"a{number}") for number in range(known)]
     made += [response(f"b{number}", sparkle=1) for number in range(unknown)]
-    for option in ("--dry-run", "--strict"):
-        result = cli("ingest", "-", option, stdin="".join(json.dumps(each) + "\n" for each in made))
-        assert f"{known + unknown:,} accepted" in result.stderr
+    stdin = "".join(json.dumps(each) + "\n" for each in made)
+    for options, outcome in ((["--dry-run"], "accepted"), (["--strict"], "accepted"), ([], "duplicate")):
+        result = cli("ingest", "-", *options, stdin=stdin)
+        assert f"{known + unknown:,} {outcome}" in result.stderr
         assert ("'sparkle' that isn't known" in result.stderr) is is_told
