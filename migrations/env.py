@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from alembic import context
 from sqlalchemy import Connection
@@ -12,7 +13,14 @@ from ledger.store.tables import indexes, metadata
 
 def run(connection: Connection) -> None:
     assert indexes.INDEXES  # in the metadata since they are imported
-    context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=False)
+    dialect = connection.dialect.name
+
+    def belongs(item: Any, *_said: object) -> bool:  # noqa: ANN401 - of the schema
+        return bool(item.info.get("only_on", dialect) == dialect)
+
+    context.configure(
+        connection=connection, target_metadata=metadata, include_object=belongs, transaction_per_migration=False
+    )
     with context.begin_transaction():
         context.run_migrations()
 

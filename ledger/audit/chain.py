@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
 from ledger.audit.verification import Verification
-from ledger.book.charges import PlainRow, PostedCharges, facts_columns, plain_rows
+from ledger.book.charges import PlainRow, PostedCharges, as_sealed, facts_columns, plain_rows, recorded_ids
+from ledger.book.rows import ChargeRow
 from ledger.book.seals import amounts_text, batch_digest, sealed_conversions
-from ledger.store.tables import batches, usage_records
+from ledger.store.tables import batches, booked_usage, usage_records
 
 PAGE_ROWS = 8_000
+_CLASS = ChargeRow._fields.index("charge_class")
 
 
 def pages(connection: Connection) -> Iterator[list[Row[Any]]]:
@@ -35,39 +38,46 @@ def pages(connection: Connection) -> Iterator[list[Row[Any]]]:
             yield page
 
 
-def added_in(connection: Connection, page: Sequence[Row[Any]]) -> list[PlainRow]:
-    """Reads rows of usage_records that the page's batches added, as they were digested."""
-    ranges = [batch for batch in page if batch.last_usage_record_id >= batch.first_usage_record_id]
-    if not ranges:
-        return []
+def _added_in(
+    connection: Connection, page: Sequence[Row[Any]], posted: PostedCharges
+) -> tuple[list[int], list[PlainRow]]:
+    """Returns the records that the page's batches added: their ids, and their rows as they were digested."""
+    charged = [
+        (charge[0], charge[1], *facts)
+        for charge, facts in zip(posted.charges, posted.facts, strict=True)
+        if charge[_CLASS] == "charge"
+    ]
     columns = [usage_records.c.id, usage_records.c.batch_id, *facts_columns()]
-    query = select(*columns).where(
-        usage_records.c.id.between(ranges[0].first_usage_record_id, ranges[-1].last_usage_record_id)
+    uncharged = (
+        select(*columns)
+        .join_from(usage_records, booked_usage, booked_usage.c.id == usage_records.c.id)
+        .where(booked_usage.c.id.between(page[0].first_charge_id, page[-1].last_charge_id))
+        .where(booked_usage.c.input_nano.is_(None))
     )
-    return plain_rows(connection, query.order_by(usage_records.c.id))
+    rows = sorted([*charged, *plain_rows(connection, uncharged)], key=itemgetter(0))
+    ids = [row[0] for row in rows]
+    before = recorded_ids(connection, ids)
+    return ids, [(before.get(row[0], row[0]), *row[1:]) for row in rows] if before else rows
 
 
 class Chain:
     """Checks each batch: its digest covers its rows and the digest before it; sequence has no gap."""
 
     def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._conversions = sealed_conversions(connection)
         self._sequence = 0
         self._digest = ""
 
-    def check(
-        self,
-        page: Sequence[Row[Any]],
-        added: Sequence[PlainRow],
-        posted: PostedCharges,
-        result: Verification,
-    ) -> None:
-        usage_ids = [row[0] for row in added]
+    def check(self, page: Sequence[Row[Any]], posted: PostedCharges, result: Verification) -> None:
+        """Tells what is wrong with the batches of a page."""
+        usage_ids, added = _added_in(self._connection, page, posted)
+        sealed = as_sealed(self._connection, posted.charges)
         for batch in page:
             result.checked["batches"] += 1
-            rows = added[_between(usage_ids, batch.first_usage_record_id, batch.last_usage_record_id)]
+            rows = added[_between(usage_ids, batch.first_charge_id, batch.last_charge_id)]
             own = _between(posted.charge.id, batch.first_charge_id, batch.last_charge_id)
-            charge_rows = posted.charges[own]
+            charge_rows = sealed[own]
             if batch.sequence != self._sequence + 1:
                 result.problem(
                     f"batch {batch.id}: sequence {batch.sequence} follows {self._sequence}: a batch is missing"

@@ -57,6 +57,8 @@ class ChargeChecks:
 
     def check(self, posted: PostedCharges, result: Verification) -> None:
         """Tells the problems of each charge, in order."""
+        if not posted.charges:
+            return
         result.checked["charges"] += len(posted.charges)
         at_us = _int64(posted.usage.occurred_at)
         found = [

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 
-from sqlalchemy import Connection, Table, func, select, text
+from sqlalchemy import Connection, Table, func, or_, select, text
 
-from ledger.audit.chain import Chain, added_in, pages
+from ledger.audit.chain import Chain, pages
 from ledger.audit.charge_checks import ChargeChecks
 from ledger.audit.log.rows import check_log
 from ledger.audit.sources import check_sources
@@ -23,6 +23,8 @@ from ledger.months.rows import check_closings
 from ledger.store.bulk import in_chunks
 from ledger.store.database import Database, settings_in, zone_named
 from ledger.store.tables import (
+    booked_corrections,
+    booked_usage,
     budget_events,
     budgets,
     card_versions,
@@ -31,21 +33,23 @@ from ledger.store.tables import (
     conversions,
     projects,
     rate_entries,
+    record_keys,
     rollup_days,
     rollup_keys,
     rollup_quarters,
     sources,
+    streams,
     usage_records,
     wallet_entries,
     wallet_moves,
 )
+from ledger.store.tables.keys import RecordKey
 from ledger.store.tables.rollups import Dimensions
 from ledger.values.calendar import Calendar
 from ledger.wallet.entries import check_wallets
 
+STORED = (booked_usage, booked_corrections, record_keys, streams)
 _CLASS = ChargeRow._fields.index("charge_class")
-# Places of the facts in a row of usage_records.
-_FACTS = slice(2, None)
 
 
 def verify(database: Database, month: str | None = None, signed: Head | None = None) -> Verification:
@@ -65,8 +69,11 @@ def verify(database: Database, month: str | None = None, signed: Head | None = N
         for table in (card_versions, rate_entries):
             with result.checking(connection, table.name):
                 _check_contents(connection, table, result)
-        with result.checking(connection, rollup_keys.name):
-            _check_keys(connection, result)
+        for table, key in ((rollup_keys, Dimensions), (record_keys, RecordKey)):
+            with result.checking(connection, table.name):
+                _check_keys(connection, table, key, result)
+        with result.checking(connection, ", ".join(table.name for table in STORED)):
+            _check_stored(connection, result)
         checks: tuple[tuple[str, Callable[[], Iterator[str]]], ...] = (
             (closings.name, lambda: check_closings(connection, month)),
             ("wallets", lambda: check_wallets(connection, month)),
@@ -115,10 +122,9 @@ def _posted(
         return
     chain = Chain(connection)
     for page in pages(connection):
-        added = added_in(connection, page)
         within = charges.c.id.between(page[0].first_charge_id, page[-1].last_charge_id)
-        posted = read_posted(connection, calendar, within, {row[0]: row[_FACTS] for row in added})
-        chain.check(page, added, posted, result)
+        posted = read_posted(connection, calendar, within)
+        chain.check(page, posted, result)
         yield posted
 
 
@@ -130,12 +136,28 @@ def _check_contents(connection: Connection, table: Table, result: Verification) 
             result.problem(f"{table.name} {row.id}: its content is no longer that of its digest")
 
 
-def _check_keys(connection: Connection, result: Verification) -> None:
-    """Checks that keys of roll-ups still have the dimensions that they were digested with."""
-    for number, digest, *key in connection.execute(select(rollup_keys)):
-        result.checked[rollup_keys.name] += 1
-        if Dimensions(*key).digest != digest:
-            result.problem(f"{rollup_keys.name} {number}: its dimensions are no longer those of its digest")
+def _check_keys(connection: Connection, table: Table, key: type[Dimensions | RecordKey], result: Verification) -> None:
+    """Checks that keys still have the dimensions that they were digested with."""
+    for number, digest, *values in connection.execute(select(table)):
+        result.checked[table.name] += 1
+        if key._make(values).digest != digest:
+            result.problem(f"{table.name} {number}: its dimensions are no longer those of its digest")
+
+
+def _check_stored(connection: Connection, result: Verification) -> None:
+    """Checks what the views rest on: each record has its key and stream, and no charge has the number of another."""
+    usage = booked_usage.c
+    without = (
+        select(usage.id)
+        .join_from(booked_usage, record_keys, record_keys.c.id == usage.key_id, isouter=True)
+        .join(streams, streams.c.id == usage.stream_id, isouter=True)
+        .where(or_(record_keys.c.id.is_(None), streams.c.id.is_(None)))
+    )
+    for number in connection.execute(without.limit(LISTED_PROBLEMS)).scalars():
+        result.problem(f"usage record {number}: the key or the stream that it names is missing")
+    twice = select(usage.id).join(booked_corrections, booked_corrections.c.id == usage.id)
+    for number in connection.execute(twice.where(usage.input_nano.is_not(None)).limit(LISTED_PROBLEMS)).scalars():
+        result.problem(f"charge {number}: its number is there twice")
 
 
 def _check_reversals(connection: Connection, posted: PostedCharges, result: Verification) -> None:

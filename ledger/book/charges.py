@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import msgspec
@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, typ
 from ledger.book.rows import ChargeRow, Facts, adjustment_facts, columns_of
 from ledger.store.bulk import in_chunks, next_id, rows_by_key
 from ledger.store.expressions import microseconds
-from ledger.store.tables import batches, charges, usage_records
+from ledger.store.tables import batches, booked_corrections, booked_usage, charges, usage_records
 from ledger.store.tables.columns import BigInt
 from ledger.values.calendar import Calendar
 
@@ -59,57 +59,48 @@ def plain_rows(connection: Connection, query: Select[Any]) -> list[PlainRow]:
         return list(result.cursor.fetchall())
 
 
-def read_posted(
-    connection: Connection,
-    calendar: Calendar,
-    condition: ColumnElement[bool],
-    known: Mapping[int, PlainRow] = MappingProxyType({}),
-    *,
-    limit: int | None = None,
-) -> PostedCharges:
-    """Reads charges with their usage, or its stand-in, by id; `known` is usage that was read already, by id.
+def read_posted(connection: Connection, calendar: Calendar, condition: ColumnElement[bool]) -> PostedCharges:
+    """Reads charges with their usage, or its stand-in, by id.
 
     A charge whose usage record is gone, as only tampering can make it, is left out: `verify` counts.
     """
-    query = (
-        select(charges)
-        .join_from(charges, usage_records, charges.c.usage_record_id == usage_records.c.id, isouter=True)
-        .where(condition, or_(charges.c.usage_record_id.is_(None), usage_records.c.id.is_not(None)))
+    # Not by one outer join: SQLite would make a table of all usage records for it.
+    with_usage = (
+        select(*(column.label(f"c{place}") for place, column in enumerate((*charges.c, *facts_columns()))))
+        .join_from(charges, usage_records, charges.c.usage_record_id == usage_records.c.id)
+        .where(condition)
         .order_by(charges.c.id)
-        .limit(limit)
     )
-    rows = plain_rows(connection, query)
-    facts = dict(known)
-    for chunk in in_chunks({row[_USAGE_ID] for row in rows} - facts.keys() - {None}, 500):
-        usage = select(usage_records.c.id, *facts_columns()).where(usage_records.c.id.in_(chunk))
-        facts.update((row[0], row[1:]) for row in plain_rows(connection, usage))
-    found = [
-        adjustment_facts(ChargeRow._make(row), calendar) if row[_USAGE_ID] is None else facts[row[_USAGE_ID]]
-        for row in rows
-    ]
-    return PostedCharges(rows, found)
+    rows = plain_rows(connection, with_usage)
+    found = [(row[:_WIDTH], row[_WIDTH:]) for row in rows]
+    adjustments = plain_rows(connection, select(charges).where(condition, charges.c.usage_record_id.is_(None)))
+    if adjustments:
+        found += [(row, adjustment_facts(ChargeRow._make(row), calendar)) for row in adjustments]
+        found.sort(key=itemgetter(0))
+    return PostedCharges([charge for charge, _facts in found], [facts for _charge, facts in found])
 
 
 def posted_pages(connection: Connection, calendar: Calendar, condition: ColumnElement[bool]) -> Iterator[PostedCharges]:
     """Reads charges with their usage, or its stand-in, by id, in pages."""
-    after = 0
-    while (page := read_posted(connection, calendar, and_(condition, charges.c.id > after), limit=CHUNK)).charges:
-        yield page
-        after = page.charges[-1][0]
+    for first in range(1, next_charge_id(connection), CHUNK):
+        page = read_posted(connection, calendar, and_(condition, charges.c.id.between(first, first + CHUNK - 1)))
+        if page.charges:
+            yield page
 
 
 def posted_charges(
     connection: Connection, calendar: Calendar, first: int = 1, last: int | None = None
 ) -> Iterator[tuple[ChargeRow, Facts]]:
     """Reads charges with their usage, or its stand-in, by id from `first` to `last`, in pages."""
-    within = charges.c.id >= first if last is None else charges.c.id.between(first, last)
-    for page in posted_pages(connection, calendar, within):
+    end = next_charge_id(connection) if last is None else last + 1
+    for start in range(first, end, CHUNK):
+        page = read_posted(connection, calendar, charges.c.id.between(start, min(start + CHUNK, end) - 1))
         yield from zip(map(ChargeRow._make, page.charges), map(Facts._make, page.facts), strict=True)
 
 
 def live_chunks(connection: Connection, condition: ColumnElement[bool]) -> Iterator[list[tuple[ChargeRow, Facts]]]:
     """Reads charges live when this began, with their usage, by id, in chunks; the condition is over both."""
-    after, end = 0, next_id(connection, charges)
+    after, end = 0, next_charge_id(connection)
     while True:
         query = _live_query(and_(condition, charges.c.id > after, charges.c.id < end))
         rows = plain_rows(connection, query)
@@ -122,15 +113,12 @@ def live_chunks(connection: Connection, condition: ColumnElement[bool]) -> Itera
 
 def is_undone(charge_id: ColumnElement[int] = charges.c.id) -> ColumnElement[bool]:
     """Tells, in SQL, whether a reversal has taken the charge of this id back."""
-    undoing = charges.alias("undoing")
+    undoing = booked_corrections.alias("undoing")
     return select(undoing.c.id).where(undoing.c.corrects_id == charge_id, undoing.c.charge_class == "reversal").exists()
 
 
 def is_live(*classes: str) -> ColumnElement[bool]:
-    """Tells, in SQL, whether the charge counts: it is of usage, and no reversal has undone it.
-
-    Each class has a partial index by usage, which SQLite takes for `=` alone, never for `IN`: ask for one at a time.
-    """
+    """Tells, in SQL, whether the charge counts: it is of usage, and no reversal has undone it."""
     of_usage = or_(*(charges.c.charge_class == charge_class for charge_class in classes or LIVE_CLASSES))
     return and_(of_usage, ~is_undone())
 
@@ -218,6 +206,32 @@ def charge_column(name: str) -> ColumnElement[Any]:
     return microseconds(column) if name.endswith("_us") else column
 
 
+def as_sealed(connection: Connection, rows: Sequence[PlainRow]) -> Sequence[PlainRow]:
+    """Returns rows of charges as digests cover them: with the number that a record had before it was its charge's."""
+    before = recorded_ids(connection, {row[_USAGE_ID] for row in rows} - {None})
+    if not before:
+        return rows
+    after = _USAGE_ID + 1
+    return [(*row[:_USAGE_ID], before.get(row[_USAGE_ID], row[_USAGE_ID]), *row[after:]) for row in rows]
+
+
+def recorded_ids(connection: Connection, ids: Collection[int]) -> dict[int, int]:
+    """Returns the numbers that records had before those of their charges, by these, where they had others."""
+    of_record = booked_usage.c
+    query = select(of_record.id, of_record.recorded_id).where(of_record.recorded_id.is_not(None))
+    if ids and max(ids) - min(ids) < 2 * len(ids):  # as those of a page's first charges
+        return dict(plain_rows(connection, query.where(of_record.id.between(min(ids), max(ids)))))
+    found: dict[int, int] = {}
+    for chunk in in_chunks(ids, 500):
+        found.update(plain_rows(connection, query.where(of_record.id.in_(chunk))))
+    return found
+
+
+def next_charge_id(connection: Connection) -> int:
+    """Returns one more than the highest id of a charge; only the holder of the write lock may ask."""
+    return max(next_id(connection, booked_usage), next_id(connection, booked_corrections))
+
+
 Identity = tuple[str, str, str]
 
 
@@ -257,11 +271,12 @@ def live_charges(connection: Connection, usage_record_ids: Sequence[int]) -> dic
     """Returns, by usage record id, the id of its charge or replacement that no reversal has undone, if any."""
     found: dict[int, int] = {}
     for chunk in in_chunks(usage_record_ids, 500):
-        for charge_class in LIVE_CLASSES:
-            rows = connection.execute(
-                select(charges.c.usage_record_id, charges.c.id).where(
-                    charges.c.usage_record_id.in_(chunk), is_live(charge_class)
-                )
-            )
-            found.update((usage, charge) for usage, charge in rows)
+        first, other = booked_usage.c, booked_corrections.c
+        for query in (
+            select(first.id, first.id).where(first.input_nano.is_not(None), first.id.in_(chunk), ~is_undone(first.id)),
+            select(other.usage_record_id, other.id).where(
+                other.charge_class == "replacement", other.usage_record_id.in_(chunk), ~is_undone(other.id)
+            ),
+        ):
+            found.update(plain_rows(connection, query))
     return found

@@ -14,7 +14,8 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection, select
 
-from ledger.book.charges import Identity, Known, known_records
+from ledger.book.booked import Months, append_charged
+from ledger.book.charges import Identity, Known, as_sealed, known_records, next_charge_id
 from ledger.book.headroom import Headroom
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.records import Rated, Records, coded, recoded, spread
@@ -23,11 +24,11 @@ from ledger.book.rows import Columns, Facts, rows_of, same_facts
 from ledger.book.seals import amounts_text, batch_digest, sealed_conversions
 from ledger.errors import LedgerError
 from ledger.logs import logger_of
-from ledger.store.bulk import append_new_rows, append_rows, next_id, upsert
+from ledger.store.bulk import append_rows, next_id, upsert
 from ledger.store.database import Database
 from ledger.store.driver import insert_row, run
 from ledger.store.log import note_sealed
-from ledger.store.tables import batches, charges, sources, usage_records, wallet_moves
+from ledger.store.tables import batches, booked_corrections, sources, wallet_moves
 from ledger.values.calendar import QUARTER_US, Calendar
 from ledger.values.instants import to_microseconds
 
@@ -83,8 +84,7 @@ class Poster:
             return {}
         known = known_records(connection, list(set(rated.records.identities)))
         recorded = {identity for identity, record in known.items() if record.live_charge_id is not None}
-        charged, _alike = self._charged(connection, rated)
-        return self._headroom.refusals(connection, charged, facts, recorded, sums={})
+        return self._headroom.refusals(connection, self.charged(connection, rated), facts, recorded, sums={})
 
     def post_usage(self, connection: Connection, rated: Rated) -> Posted:
         """Records what is new, each identity once; says whether the rest repeats or contradicts what is booked.
@@ -109,22 +109,13 @@ class Poster:
     ) -> dict[Identity, Facts]:
         """Posts records of different identities; returns the facts recorded before, where any were."""
         taken = rated if len(places) == len(rated) else rated.take(places)
-        first_id, batch_id = next_id(connection, usage_records), next_id(connection, batches)
-        ids: Sequence[int] = range(first_id, first_id + len(taken))
         known: dict[Identity, Known] = {}
-        rows = _usage_rows(ids, batch_id, taken)
-        inserted = frozenset[int]() if self._expects_known else append_new_rows(connection, usage_records, rows)
-        if inserted is not None:
-            left = zip(ids, taken.records.identities, strict=True)
-            known = known_records(connection, [identity for number, identity in left if number not in inserted])
+        if self._expects_known or not self._post_new(connection, taken, posted):
+            known = known_records(connection, taken.records.identities)
             self._expects_known = bool(known)
             charged = self._settle_known(places, taken.records, known, posted)
-            taken, ids = taken.take(charged), [ids[place] for place in charged]
-            rows = _usage_rows(ids, batch_id, taken)
-            append_rows(connection, usage_records, [row for row in rows if row[0] not in inserted])
-        if rows:
-            self._post_charges(connection, batch_id, rows, taken)
-            posted.batch_id = batch_id
+            if charged and not self._post_new(connection, taken.take(charged), posted):
+                raise LedgerError("identities that were looked up as new are known: 'tollbook db check' says more")
         return {identity: record.facts for identity, record in known.items() if record.live_charge_id is not None}
 
     def _settle_known(
@@ -142,38 +133,34 @@ class Poster:
             charged.append(place)
         return charged
 
-    def _post_charges(
-        self, connection: Connection, batch_id: int, added: Sequence[Sequence[Any]], rated: Rated
-    ) -> None:
-        """Charges records that were just appended as `added`, and closes their batch."""
-        columns, alike = self._charged(connection, rated, batch_id, [row[0] for row in added])
-        self.seal(connection, batch_id, added, columns, rated.records.columns(), alike=alike)
+    def _post_new(self, connection: Connection, rated: Rated, posted: Posted) -> bool:
+        """Records and charges what is new; returns False, and does nothing, where any of it is known."""
+        batch_id, first_id = next_id(connection, batches), next_charge_id(connection)
+        ids = range(first_id, first_id + len(rated))
+        months = self._months(connection, rated.records)
+        if not append_charged(connection, batch_id, ids, rated, months):
+            return False
+        columns, alike = _charged(rated, months, batch_id, ids)
+        facts = rated.records.columns()
+        self.seal(
+            connection, batch_id, list(rows_of([ids, [batch_id] * len(ids), *facts])), columns, facts, alike=alike
+        )
         note_sources(connection, rated.records)
+        posted.batch_id = batch_id
+        return True
 
-    def _charged(
-        self, connection: Connection, rated: Rated, batch_id: int = 0, usage_ids: Sequence[int] | None = None
-    ) -> tuple[Columns, Alike]:
-        """Returns the columns of the records' charges, and which of these are alike."""
+    def _months(self, connection: Connection, records: Records) -> Months:
         import numpy as np
 
-        count, records = len(rated), rated.records
         quarters, quarter = np.unique(records.number("occurred_at") // QUARTER_US, return_inverse=True)
-        months, month = coded(self.calendar.month(at * QUARTER_US) for at in quarters.tolist())
-        in_month = np.array(month, dtype=np.int64)[quarter]
-        first_id, first_open = next_id(connection, charges), first_open_month(connection)
-        columns = [
-            range(first_id, first_id + count),
-            [batch_id] * count,
-            range(count) if usage_ids is None else usage_ids,
-            ["charge"] * count,
-            [None] * count,
-            spread(months, in_month),
-            spread([posted_month(name, first_open) for name in months], in_month),
-            records.values("project"),
-            records.values("provider"),
-            *rated.columns(),
-        ]
-        return columns, Alike(*recoded(records.number("label"), records.number("tags"), rated.term, in_month))
+        occurred, month = coded(self.calendar.month(at * QUARTER_US) for at in quarters.tolist())
+        first_open = first_open_month(connection)
+        in_books = [posted_month(name, first_open) for name in occurred]
+        return Months(occurred, in_books, np.array(month, dtype=np.int64)[quarter])
+
+    def charged(self, connection: Connection, rated: Rated) -> Columns:
+        """Returns the columns of the charges that the records would have, all but their ids."""
+        return _charged(rated, self._months(connection, rated.records), 0, range(len(rated)))[0]
 
     @staticmethod
     def _compare(posted: Posted, place: int, facts: Facts, before: Facts) -> None:
@@ -193,18 +180,19 @@ class Poster:
         *,
         alike: Alike | None = None,
     ) -> None:
-        """Appends charges, adds them to the roll-ups and closes the batch.
+        """Adds charges to the roll-ups and closes their batch; appends those that are no first ones of new records.
 
         `columns` are those of ChargeRow, `facts` those of each charge's usage record. `added` are the rows of
-        `usage_records` that this batch appended, by id; none where it only corrects. LedgerError where a roll-up has
-        no room for the charges; of new ones, which say what is `alike` among them, `refusals` has seen to that.
+        `usage_records` that this batch appended, by id; none where it only corrects. First charges say what is `alike`
+        among them. LedgerError where a roll-up has no room for the others; of first ones, `refusals` has seen to that.
         """
         if self._database.settings != self._settings:
             raise LedgerError("the ledger's zone or rolled-up tags were changed meanwhile: run the command again")
+        rows: Sequence[tuple[Any, ...]] = list(rows_of(columns))
         if alike is None:
             self._headroom.check(connection, columns, facts)
-        rows = list(rows_of(columns))
-        append_rows(connection, charges, rows)
+            append_rows(connection, booked_corrections, rows)
+            rows = as_sealed(connection, rows)
         self._roll_up.add(connection, columns, facts, alike)
         newest = "SELECT sequence + 1, digest FROM batches ORDER BY sequence DESC LIMIT 1"
         sequence, previous = run(connection, newest).fetchone() or (1, "")
@@ -253,9 +241,22 @@ def already_posted(connection: Connection, run: Run) -> int | None:
     return int(row.id)
 
 
-def _usage_rows(ids: Sequence[int], batch_id: int, rated: Rated) -> list[tuple[Any, ...]]:
-    """Returns rows of usage_records."""
-    return list(rows_of([ids, [batch_id] * len(ids), *rated.records.columns()]))
+def _charged(rated: Rated, months: Months, batch_id: int, ids: Sequence[int]) -> tuple[Columns, Alike]:
+    """Returns the columns of the records' first charges, and which of these are alike."""
+    count, records = len(rated), rated.records
+    columns = [
+        ids,
+        [batch_id] * count,
+        ids,
+        ["charge"] * count,
+        [None] * count,
+        spread(months.occurred, months.code),
+        spread(months.posted, months.code),
+        records.values("project"),
+        records.values("provider"),
+        *rated.columns(),
+    ]
+    return columns, Alike(*recoded(records.number("label"), records.number("tags"), rated.term, months.code))
 
 
 def note_sources(connection: Connection, records: Records) -> None:

@@ -185,11 +185,15 @@ class Rated:
     def __len__(self) -> int:
         return len(self.records)
 
+    def amount(self, name: str) -> Int64Array:
+        """Returns the column of one of the amounts that every charge has."""
+        column: Int64Array = self.nano[ChargeRow._fields[AMOUNTS].index(name)]
+        return column
+
     @property
     def amount_nano(self) -> Int64Array:
         """The whole amount of each."""
-        whole: Int64Array = self.nano[-1]
-        return whole
+        return self.amount("amount_nano")
 
     def of_terms(self, name: str) -> list[Any]:
         """Returns a column of Terms as a list."""

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table
 
 from ledger.book.cells import LATEST, Cells, summed
+from ledger.book.key_ids import KeyIds
 from ledger.book.quarters import add_quarters
 from ledger.book.records import coded
 from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, OPTIONAL_COUNTS, TOKENS, ChargeRow, Columns, Facts, plain
-from ledger.store.bulk import append_rows, in_chunks, next_id, upsert
+from ledger.store.bulk import upsert
 from ledger.store.expressions import HALF_BITS, LOWER_HALF
 from ledger.store.tables import rollup_days, rollup_keys, rollup_quarters
 from ledger.store.tables.rollups import Dimensions
@@ -37,8 +38,7 @@ class RollUp:
     """Adds charges to both roll-ups within a transaction, remembering the ids of keys from one to the next.
 
     `tables` are the roll-ups by day and by quarter-hour. With `halves`, others that have two columns for each measure:
-    see `rebuilt`. Without `keeps_keys` new keys get ids below 0, which no row has, and aren't stored, so that
-    whoever may only read can add.
+    see `rebuilt`. Without `keeps_keys` new keys aren't stored, so that whoever may only read can add: see KeyIds.
     """
 
     def __init__(
@@ -54,8 +54,7 @@ class RollUp:
         self._tags = TagSubset(rollup_tags)
         self._days, self._quarters = tables
         self._halves = halves
-        self._keeps_keys = keeps_keys
-        self._key_ids: dict[Dimensions, int] = {}
+        self._key_ids = KeyIds(rollup_keys, keeps=keeps_keys)
 
     def add(self, connection: Connection, charges: Columns, facts: Columns, alike: Alike | None = None) -> None:
         """Adds charges, given as columns; `facts` are the columns of each one's usage record."""
@@ -63,7 +62,7 @@ class RollUp:
 
     def add_cells(self, connection: Connection, cells: Cells) -> None:
         """Adds sums by quarter-hour, whose measures are two columns each where this is with `halves`."""
-        ids = self._ids(connection, cells.keys)
+        ids = self._key_ids.of(connection, cells.keys)
         add_quarters(connection, self._quarters, cells.whole() if self._halves else cells, ids)
         days, by_day = self._sum_by_day(cells)
         rows = by_day.rows(self._days, ids, [days[place] for place in by_day.time.tolist()])
@@ -83,24 +82,6 @@ class RollUp:
         return days, summed(
             cells.keys, cells.key_place, day_places[place_of_quarter], cells.sums, cells.last_occurred_at
         )
-
-    def _ids(self, connection: Connection, keys: Sequence[Dimensions]) -> list[int]:
-        unknown = [key for key in keys if key not in self._key_ids]
-        for chunk in in_chunks(unknown, 500):
-            by_digest = {key.digest: key for key in chunk}
-            rows = connection.execute(
-                select(rollup_keys.c.digest, rollup_keys.c.id).where(rollup_keys.c.digest.in_(list(by_digest)))
-            )
-            for digest, number in rows:
-                self._key_ids[by_digest.pop(digest)] = number
-            if self._keeps_keys:
-                new = list(enumerate(by_digest.items(), next_id(connection, rollup_keys)))
-                append_rows(connection, rollup_keys, [(number, digest, *key) for number, (digest, key) in new])
-                self._key_ids.update({key: number for number, (_digest, key) in new})
-            else:
-                below = -1 - len(self._key_ids)
-                self._key_ids.update({key: below - place for place, key in enumerate(by_digest.values())})
-        return [self._key_ids[key] for key in keys]
 
 
 class TagSubset:

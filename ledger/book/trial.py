@@ -44,7 +44,7 @@ class Trial(Poster):
         if not len(rated):
             return {}
         self._before = self._recorded(connection, rated.records)
-        columns, _alike = self._charged(connection, rated)
+        columns = self.charged(connection, rated)
         return self._headroom.refusals(connection, columns, rated.records.columns(), self._before.keys(), self._sums)
 
     def _recorded(self, connection: Connection, records: Records) -> dict[Identity, Facts]:

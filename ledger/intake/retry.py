@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, update
 
-from ledger.book.charges import Known, known_records, posted_charges
+from ledger.book.booked import append_uncharged
+from ledger.book.charges import Known, known_records, next_charge_id, posted_charges
 from ledger.book.corrections.reversing import reversal
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.posting import Poster, Run, note_sources
@@ -25,10 +26,10 @@ from ledger.intake.labels import RunOptions
 from ledger.intake.pipeline import Intake, fields_of
 from ledger.intake.portions.portion import Portion, resolved
 from ledger.intake.quarantine import entries, get_entry, settle
-from ledger.store.bulk import append_rows, next_id
+from ledger.store.bulk import next_id
 from ledger.store.database import Database
 from ledger.store.log import noting_held
-from ledger.store.tables import batches, charges, quarantine, usage_records
+from ledger.store.tables import batches, quarantine
 
 CONFLICT = "conflict"
 
@@ -157,10 +158,11 @@ def _replace(connection: Connection, poster: Poster, known: Known, rated: Rated,
     if not new_labels:
         project = before.project
         facts = facts._replace(project=known.facts.project, tags=known.facts.tags)
-    batch_id, usage_id, charge_id = (next_id(connection, table) for table in (batches, usage_records, charges))
+    batch_id, charge_id = next_id(connection, batches), next_charge_id(connection)
+    usage_id = charge_id + 1  # that of its first charge, as ever
     month, first_open = poster.calendar.month(facts.occurred_at), first_open_month(connection)
     replacement = before._replace(
-        id=charge_id + 1,
+        id=usage_id,
         batch_id=batch_id,
         usage_record_id=usage_id,
         charge_class="replacement",
@@ -171,9 +173,9 @@ def _replace(connection: Connection, poster: Poster, known: Known, rated: Rated,
         provider=facts.provider,
         **dict(zip(PRICED, rated.prices()[0], strict=True)),
     )
-    added = [(usage_id, batch_id, *facts)]
-    append_rows(connection, usage_records, added)
+    append_uncharged(connection, batch_id, usage_id, facts)
     rows = [reversal(before, charge_id, batch_id, first_open), replacement]
+    added = [(usage_id, batch_id, *facts)]
     poster.seal(connection, batch_id, added, columns_of(rows), columns_of([facts_before, facts]))
     note_sources(connection, rated.records)
     return project if differs and not new_labels else None

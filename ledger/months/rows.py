@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import msgspec
 from sqlalchemy import Connection, func, select
 
-from ledger.book.charges import plain_rows
+from ledger.book.charges import as_sealed, next_charge_id, plain_rows
 from ledger.book.open_months import standing_closes
 from ledger.book.rows import ChargeRow
 from ledger.book.seals import lines_to_seal, read_sealed, sealed_conversions
-from ledger.store.bulk import next_id
 from ledger.store.expressions import ROWS_AT_ONCE
 from ledger.store.tables import charges, closings
 
@@ -44,16 +43,16 @@ class RowsRead:
 
     def read(self, connection: Connection, last_charge_id: int | None = None) -> MonthRows:
         """Reads on, up to an id or to the end: sha256 over JSON lines, with what they pin."""
-        last = next_id(connection, charges) - 1 if last_charge_id is None else last_charge_id
-        of_month = (charges.c.posted_month == self._month) & (charges.c.id <= last)
-        query = select(charges).where(of_month).order_by(charges.c.id).limit(ROWS_AT_ONCE)
-        while rows := plain_rows(connection, query.where(charges.c.id > self._last)):
-            self._digest.update(lines_to_seal(rows))
+        last = next_charge_id(connection) - 1 if last_charge_id is None else last_charge_id
+        query = select(charges).where(charges.c.posted_month == self._month).order_by(charges.c.id)
+        for first in range(self._last + 1, last + 1, ROWS_AT_ONCE):
+            within = charges.c.id.between(first, min(first + ROWS_AT_ONCE - 1, last))
+            rows = plain_rows(connection, query.where(within))
+            self._digest.update(lines_to_seal(as_sealed(connection, rows)))
             self._count += len(rows)
             self._pinned.update(row[_CONVERSION] for row in rows)
             for row in rows:
                 self._amounts[row[_CURRENCY]] += row[_AMOUNT]
-            self._last = rows[-1][0]
         self._last = last
         whole = self._digest.copy()
         known = sealed_conversions(connection)

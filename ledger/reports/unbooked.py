@@ -38,13 +38,10 @@ def read_unbooked_calls(connection: Connection, selection: Selection, ledger_zon
 
 def charges_of_calls() -> Iterator[tuple[Select[()], int]]:
     """Yields `charges` joined with their usage, and the sign: those of records by their index, and what undid them."""
-    usage, undone = usage_records, charges.alias("undone")
+    usage = usage_records
     # Materialised, so that SQLite begins with these few rather than with all charges.
     stated = select(usage.c.id).where(usage.c.tool_calls.is_not(None)).cte("stated").prefix_with("MATERIALIZED")
     begin = select().select_from(stated)
-    for charge_class in ("charge", "replacement"):
-        own = (charges.c.usage_record_id == stated.c.id) & (charges.c.charge_class == charge_class)
-        yield begin.join(charges, own).join(usage, usage.c.id == stated.c.id), 1
-        reversed_one = (undone.c.usage_record_id == stated.c.id) & (undone.c.charge_class == charge_class)
-        reversal = (charges.c.corrects_id == undone.c.id) & (charges.c.charge_class == "reversal")
-        yield begin.join(undone, reversed_one).join(charges, reversal).join(usage, usage.c.id == stated.c.id), -1
+    for is_class, sign in ((charges.c.charge_class != "reversal", 1), (charges.c.charge_class == "reversal", -1)):
+        of_record = charges.c.usage_record_id == stated.c.id
+        yield begin.join(charges, of_record & is_class).join(usage, usage.c.id == stated.c.id), sign

@@ -41,32 +41,35 @@ def append_rows(connection: Connection, table: Table, rows: Sequence[Sequence[An
         _copy(connection, table.name, rows)
 
 
-def append_new_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> frozenset[int] | None:
-    """Inserts rows, whose ids come first and are above all of the table's; returns None where all identities were new.
+def append_new_rows(
+    connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> bool:
+    """Inserts rows of these columns where all their identities are new; returns False, and inserts none, if not."""
+    savepoint = connection.begin_nested()
+    if _insert_new(connection, table.name, columns, rows):
+        savepoint.commit()
+        return True
+    savepoint.rollback()
+    return False
 
-    Where one wasn't, returns the ids that were inserted: those of the new ones on SQLite, none on PostgreSQL.
-    """
+
+def _insert_new(connection: Connection, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bool:
+    target = f"{name} ({', '.join(columns)})"
     if connection.dialect.name == "sqlite":
+        statement = f"INSERT INTO {target} VALUES ({', '.join('?' * len(columns))})"
         # The table's own trigger passes over a known identity, whichever ON CONFLICT the statement names.
-        inserted = sqlite_connection(connection).executemany(_insert(table), rows).rowcount
-        if inserted == len(rows):
-            return None
-        found = sqlite_connection(connection).execute(f"SELECT id FROM {table.name} WHERE id >= ?", (rows[0][0],))
-        return frozenset(number for (number,) in found)
+        return sqlite_connection(connection).executemany(statement, rows).rowcount == len(rows)
     import psycopg  # an extra
 
-    savepoint = connection.begin_nested()
     try:
-        _copy(connection, table.name, rows)
+        _copy(connection, target, rows)
     except psycopg.errors.UniqueViolation:
-        savepoint.rollback()
-        return frozenset()
-    savepoint.commit()
-    return None
+        return False
+    return True
 
 
-def _copy(connection: Connection, name: str, rows: Iterable[Sequence[Any]]) -> None:
-    with postgres_connection(connection).cursor() as cursor, cursor.copy(f"COPY {name} FROM STDIN") as copy:
+def _copy(connection: Connection, target: str, rows: Iterable[Sequence[Any]]) -> None:
+    with postgres_connection(connection).cursor() as cursor, cursor.copy(f"COPY {target} FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
 

@@ -210,11 +210,17 @@ def migrations_folder() -> Path:
 
 
 def migrate(connection: Connection, revision: str, actor: str | None = None) -> None:
-    """Runs the migrations up to a revision inside the connection's transaction; the log names `actor`."""
+    """Runs the migrations up to a revision inside the connection's transaction; the log names `actor`.
+
+    LedgerError where one says that it can't take over what is booked.
+    """
     from alembic import command  # slow to import, needed by creation and upgrades alone
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     config.attributes.update(connection=connection, actor=actor)
-    command.upgrade(config, revision)
+    try:
+        command.upgrade(config, revision)
+    except RuntimeError as error:
+        raise LedgerError(f"nothing was upgraded: {error}") from error

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from ledger.errors import LedgerError
 from ledger.store.database import Database
 from ledger.store.schema.postgresql import find_place
-from ledger.store.tables import CHANGED, metadata
+from ledger.store.tables import CHANGED, VIEWS, metadata
 
 MAX_NAME_BYTES = 63
 # The one column of the settings that writers change; the right to it is also the right to the row they queue on.
@@ -44,6 +44,7 @@ def _statements(database: str, place: str, names: list[str]) -> Iterator[str]:
     writer, reader = map(identifier, names)
     both = f"{writer}, {reader}"
     every = sorted(metadata.tables)
+    read = _tables(place, [*every, *VIEWS, "alembic_version"])
     yield "-- Run this as the ledger's owner, and again after each 'tollbook db upgrade'."
     yield "-- How the roles log in is yours to say: \\password NAME, or pg_hba.conf."
     yield "BEGIN;"
@@ -51,8 +52,8 @@ def _statements(database: str, place: str, names: list[str]) -> Iterator[str]:
     yield f"REVOKE CREATE ON SCHEMA {place} FROM PUBLIC, {both};"
     yield f"GRANT USAGE ON SCHEMA {place} TO {both};"
     yield f"GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {both};"
-    yield f"REVOKE ALL ON {_tables(place, [*every, 'alembic_version'])} FROM {both};"
-    yield f"GRANT SELECT ON {_tables(place, [*every, 'alembic_version'])} TO {both};"
+    yield f"REVOKE ALL ON {read} FROM {both};"
+    yield f"GRANT SELECT ON {read} TO {both};"
     yield f"GRANT INSERT ON {_tables(place, [table for table in every if table != _SETTINGS])} TO {writer};"
     yield "-- All that a writer may change. It may delete nothing."
     yield f"GRANT UPDATE ON {_tables(place, [table for table in CHANGED if table != _SETTINGS])} TO {writer};"

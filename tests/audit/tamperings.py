@@ -179,7 +179,10 @@ TAMPERED: dict[str, tuple[Statements, str]] = {
     "a setting inserted": (["INSERT INTO ledger_settings VALUES ('x', 'y')"], "ledger_settings"),
     "the last batch deleted": ([f"DELETE FROM batches WHERE {last('batches')}"], "batches 4: missing"),
     "the last batch deleted with its charge": (
-        ["DELETE FROM charges WHERE charge_class = 'adjustment'", f"DELETE FROM batches WHERE {last('batches')}"],
+        [
+            "DELETE FROM booked_corrections WHERE charge_class = 'adjustment'",
+            f"DELETE FROM batches WHERE {last('batches')}",
+        ],
         "batches 4: missing",
     ),
     "the last log entry deleted": ([f"DELETE FROM log_entries WHERE {last('log_entries')}"], "batches 4: in no"),

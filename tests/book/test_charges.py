@@ -19,5 +19,6 @@ def test_live_charges_are_looked_up_by_index(sqlite_url: str) -> None:
 
     with engine.connect() as connection:
         assert live_charges(connection, [1, 2, 3]) == {}
-    assert len([plan for plan in plans if "_usage_record_id (usage_record_id=?)" in plan]) == 2
-    assert not [plan for plan in plans if plan.startswith("SCAN charges")]
+    assert [plan for plan in plans if "ix_booked_corrections_usage_record_id (usage_record_id=?)" in plan]
+    assert plans
+    assert not [plan for plan in plans if plan.startswith("SCAN")]

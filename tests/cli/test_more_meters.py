@@ -306,6 +306,7 @@ def test_more_calls_than_a_day_of_a_roll_up_holds_are_refused(claude: Cli, tmp_p
 
 def test_the_database_refuses_amounts_that_dont_add_up(claude: Cli, db_url: str) -> None:
     claude("ingest", "-", stdin=lines([used("a", **WHOLE)])).ok()
+    claude("reassign", "--id", "a", "--project", "project-10", "--to", "search").ok()
     for table, change in (
         ("charges", "call_nano = call_nano + 1"),
         ("charges", "cache_write_5m_nano = NULL"),
@@ -353,6 +354,7 @@ def test_a_held_ledger_is_upgraded_and_stays_as_it_was_sealed(db_cli: Cli, db_ur
     db_cli("rates", "add", "claude.toml").ok()
     fill(db_cli)
     db_cli("ingest", "-", stdin=responses(range(20, 30))).ok()
+    db_cli("reassign", "--project", "project-0", "--to", "search").ok()
     db_cli("verify").ok()
     assert value(db_url, "SELECT sum(calls) FROM usage_records") == 6
     with pytest.raises(Exception, match=r"(?i)check constraint"):

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from ledger.store import tables as models
 from ledger.store.database import Database
+from ledger.store.driver import run
 from ledger.store.opening import create_database, open_ledger
 from ledger.values.instants import from_microseconds, to_microseconds
 from pricing.catalog import load_rate_cards
@@ -25,6 +26,7 @@ from pricing.rate_card import RateCard
 from pricing.rate_entry import RateEntry
 from pricing.usage import TokenUsage
 from tests.helpers.quarters import Cell, pack
+from tests.helpers.stored import store
 
 CODE, PRO, LITE, MINI = (f"doubao-seed-2.0-{name}" for name in ("code", "pro", "lite", "mini"))
 QUARTER = timedelta(minutes=15)
@@ -152,8 +154,8 @@ class Book:
                     amounts="{}", digest="1", previous="",
                 )
             )  # fmt: skip
-            connection.execute(models.usage_records.insert(), [self._usage_row(one) for one in self.priced])
-            connection.execute(models.charges.insert(), [self._charge_row(one) for one in self.priced])
+            for one in self.priced:
+                store(lambda text, values: run(connection, text, values), self._usage_row(one), self._charge_row(one))
             self._roll_up(connection)
         return self
 
@@ -185,13 +187,14 @@ class Book:
         return {
             "id": priced.number, "batch_id": 1, "kind": booked.kind, "source": booked.source,
             "request_id": booked.request_id or f"r{priced.number}", "generation": priced.number,
-            "provider": booked.provider, "occurred_at": booked.at, "requested_model": booked.requested_model,
-            "reported_model": booked.reported_model, "project": booked.project, "status": booked.status,
+            "provider": booked.provider, "occurred_at": to_microseconds(booked.at),
+            "requested_model": booked.requested_model, "reported_model": booked.reported_model,
+            "project": booked.project, "status": booked.status,
             "service_tier": None, "input_tokens": booked.input_tokens,
             "cached_input_tokens": booked.cached_input_tokens, "output_tokens": booked.output_tokens,
             "reasoning_tokens": booked.reasoning_tokens, "tags": tags_json(booked.tags),
             "storage_tokens": booked.storage_tokens if booked.storage is not None else None,
-            "storage_end": None if booked.storage is None else booked.at + booked.storage,
+            "storage_end": None if booked.storage is None else to_microseconds(booked.at + booked.storage),
             "provider_amount_nano": None, "assumed": 0,
         }  # fmt: skip
 

@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 
 from tests.conftest import Cli, Outcome, command_environment
 from tests.helpers.sources import AT, lines, response, usage
+from tests.helpers.stored import change
 
 CODE, PRO, LITE, MINI = (f"doubao-seed-2.0-{name}" for name in ("code", "pro", "lite", "mini"))
 REPORTED = {name: f"{name.replace('.', '-')}-260215" for name in (CODE, PRO, LITE, MINI)}
@@ -136,18 +137,20 @@ def execute(url: str, *statements: str) -> None:
 
 
 def tamper(url: str, *statements: str) -> None:
-    """Change rows as somebody with all rights could who takes the guards away and puts them back."""
+    """Change rows, the views' too, as somebody with all rights could who takes the guards away and puts them back."""
     with connected(url) as connection:
         if url.startswith("sqlite"):
             guards = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
             for name, _sql in guards:
                 connection.execute(f"DROP TRIGGER {name}")
-            for statement in [*statements, *(sql for _name, sql in guards)]:
-                connection.execute(statement)
+            for statement in statements:
+                change(connection.execute, statement)
+            for _name, sql in guards:
+                connection.execute(sql)
         else:
             connection.execute("SET session_replication_role = replica")
             for statement in statements:
-                connection.execute(statement)
+                change(lambda text, values: connection.execute(text.replace("?", "%s"), values or None), statement)
 
 
 def lock_is_free(url: str) -> bool:

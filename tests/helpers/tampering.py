@@ -33,34 +33,40 @@ def _tampering(block: str) -> Tampering:
 # What is done and named alike on both databases.
 ON_BOTH = tamperings("""
 unique index dropped
-  DROP INDEX uq_charges_usage_record_id
-  => index uq_charges_usage_record_id … is missing
+  DROP INDEX uq_booked_corrections_corrects_id
+  => index uq_booked_corrections_corrects_id … is missing
 
 unique index of fewer rows
-  DROP INDEX uq_charges_corrects_id;
-  CREATE UNIQUE INDEX uq_charges_corrects_id ON charges (corrects_id, charge_class) WHERE corrects_id
+  DROP INDEX uq_booked_corrections_corrects_id;
+  CREATE UNIQUE INDEX uq_booked_corrections_corrects_id ON booked_corrections (corrects_id, charge_class) WHERE
+    corrects_id
     > 9
-  => index uq_charges_corrects_id … > 9
+  => index uq_booked_corrections_corrects_id … > 9
 
 plain index dropped
   DROP INDEX ix_quarantine_state
   => index ix_quarantine_state … is missing
 
 unique index added
-  CREATE UNIQUE INDEX once ON charges (project)
-  => index once of table charges isn't
+  CREATE UNIQUE INDEX once ON booked_corrections (project)
+  => index once of table booked_corrections isn't
+
+view of fewer rows
+  DROP VIEW charges;
+  CREATE VIEW charges AS SELECT * FROM booked_corrections
+  => table charges should be a view … booked_usage … and is a view … booked_corrections
 
 column dropped
-  ALTER TABLE charges DROP COLUMN tier
-  => column tier of table charges is missing
+  ALTER TABLE quarantine DROP COLUMN message
+  => column message of table quarantine is missing
 
 column renamed
-  ALTER TABLE charges RENAME COLUMN tier TO step
-  => column step of table charges isn't the ledger's
+  ALTER TABLE booked_corrections RENAME COLUMN tier TO step
+  => column step of table booked_corrections isn't the ledger's
 
 column added
-  ALTER TABLE charges ADD COLUMN note text
-  => column note of table charges isn't the ledger's
+  ALTER TABLE booked_corrections ADD COLUMN note text
+  => column note of table booked_corrections isn't the ledger's
 
 column made anew
   ALTER TABLE quarantine DROP COLUMN resolution;

@@ -197,7 +197,7 @@ def test_no_report_looks_through_all_charges_for_calls(cli: Cli, sqlite_url: str
             text = query.add_columns(charges.c.id).compile(connection, compile_kwargs={"literal_binds": True})
             plan = [str(row[3]) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
             scans = [step for step in plan if step.startswith("SCAN")]
-            assert [step for step in scans if "ix_usage_records_tool_calls" not in step and "stated" not in step] == []
+            assert [step for step in scans if "ix_booked_usage_tool_calls" not in step and "stated" not in step] == []
 
 
 def test_a_record_without_calls_is_digested_as_before_they_were_counted() -> None:

@@ -267,7 +267,7 @@ def test_without_a_spool_it_is_kept_and_tried_again(
 
 
 def test_the_error_of_one_keeps_it_alone(sqlite_url: str, impatient: None) -> None:
-    poison = "CREATE TRIGGER poison BEFORE INSERT ON usage_records WHEN NEW.request_id = 'r1'"
+    poison = "CREATE TRIGGER poison BEFORE INSERT ON booked_usage WHEN NEW.request_id = 'r1'"
     with Ledger(sqlite_url, buffer=3600) as book:
         execute(sqlite_url, f"{poison} BEGIN SELECT RAISE(ABORT, 'poison'); END")
         for number in range(3):

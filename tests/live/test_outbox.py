@@ -67,7 +67,7 @@ def test_memory_is_bounded_and_what_has_no_room_is_refused_or_spooled(
 def test_the_error_of_one_is_not_the_others(sqlite_url: str) -> None:
     execute(
         sqlite_url,
-        "CREATE TRIGGER poison BEFORE INSERT ON usage_records WHEN NEW.request_id = 'r1'"
+        "CREATE TRIGGER poison BEFORE INSERT ON booked_usage WHEN NEW.request_id = 'r1'"
         " BEGIN SELECT RAISE(ABORT, 'poison'); END",
     )
     book = Ledger(sqlite_url)

@@ -33,7 +33,7 @@ def proxy(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 MOMENTS: dict[str, Callable[[Proxy], None]] = {
     "between two calls": Proxy.silence,
     "at the lock": lambda proxy: proxy.silence_at(b"FOR UPDATE", passes=True),
-    "in the midst": lambda proxy: proxy.silence_at(b"usage_records", passes=False),
+    "in the midst": lambda proxy: proxy.silence_at(b"booked_usage", passes=False),
     "before the commit": lambda proxy: proxy.silence_at(b"COMMIT", passes=False),
     "after the commit": lambda proxy: proxy.silence_at(b"COMMIT", passes=True),
 }
@@ -127,7 +127,7 @@ def test_a_server_lets_go_of_the_lock_of_a_client_it_no_longer_hears(proxy: Prox
     """Its connection is open still, inside a transaction that would hold up every writer."""
     book = Ledger(proxy.url(postgres_url), timeout=60)
     book.record(response("r0"))
-    proxy.silence_at(b"usage_records", passes=False)
+    proxy.silence_at(b"booked_usage", passes=False)
     with pytest.raises(DatabaseFailure):
         book.record(response("r1"), timeout=4)
     assert proxy.silenced.is_set()

@@ -132,7 +132,7 @@ def test_who_may_only_read_a_ledger_can_copy_it(cli: Cli, tmp_path: Path) -> Non
 
 def test_a_copy_that_is_not_sound_is_not_kept(cli: Cli, ledger: Path) -> None:
     close_connections()
-    page = value(url_of(ledger), "SELECT rootpage FROM sqlite_master WHERE name = 'charges'")
+    page = value(url_of(ledger), "SELECT rootpage FROM sqlite_master WHERE name = 'booked_usage'")
     size = value(url_of(ledger), "PRAGMA page_size")
     with ledger.open("r+b") as file:
         file.seek((page - 1) * size)

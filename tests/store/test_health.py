@@ -45,7 +45,7 @@ def test_what_others_have_in_the_database_is_left_alone(db_cli: Cli, db_url: str
         "CREATE TABLE theirs (id INTEGER PRIMARY KEY, request_id TEXT UNIQUE, name TEXT CHECK (name <> ''))",
         "CREATE UNIQUE INDEX theirs_name ON theirs (name)",
         "CREATE VIEW spend AS SELECT project, sum(amount_nano) AS nano FROM charges GROUP BY project",
-        "CREATE INDEX ix_charges_project ON charges (project) WHERE project <> 'unassigned'",
+        "CREATE INDEX ix_booked_corrections_project ON booked_corrections (project) WHERE project <> 'unassigned'",
     ]
     if db_url.startswith("postgresql"):
         statements += [
@@ -69,20 +69,20 @@ def test_a_ledger_in_a_schema_of_its_own_is_sound(cli: Cli, empty_postgres_url: 
     cli("ingest", "-", "--db", url, stdin=responses(range(3))).ok()
     assert value(empty_postgres_url, 'SELECT count(*) FROM "The Books".charges') == 3
     assert "sound" in cli("db", "check", "--db", url).ok().stderr
-    execute(empty_postgres_url, 'ALTER TABLE "The Books".charges DISABLE TRIGGER charges_append_only')
-    assert_named(cli, url, "trigger charges_append_only of table charges … disabled")
+    execute(empty_postgres_url, 'ALTER TABLE "The Books".booked_usage DISABLE TRIGGER booked_usage_append_only')
+    assert_named(cli, url, "trigger booked_usage_append_only of table booked_usage … disabled")
 
 
 def test_statements_that_sqlite_rewrote_are_sound(cli: Cli, sqlite_url: str) -> None:
     execute(
         sqlite_url,
-        "ALTER TABLE charges RENAME TO other",
-        "ALTER TABLE other RENAME TO charges",
-        "ALTER TABLE charges RENAME COLUMN tier TO other",
-        "ALTER TABLE charges RENAME COLUMN other TO tier",
+        "ALTER TABLE booked_corrections RENAME TO other",
+        "ALTER TABLE other RENAME TO booked_corrections",
+        "ALTER TABLE booked_corrections RENAME COLUMN tier TO other",
+        "ALTER TABLE booked_corrections RENAME COLUMN other TO tier",
     )
-    assert value(sqlite_url, "SELECT sql FROM sqlite_master WHERE name = 'charges'").startswith(
-        'CREATE TABLE "charges"'
+    assert value(sqlite_url, "SELECT sql FROM sqlite_master WHERE name = 'booked_corrections'").startswith(
+        'CREATE TABLE "booked_corrections"'
     )
     assert "sound" in cli("db", "check", "--db", sqlite_url).ok().stderr
 
@@ -112,7 +112,7 @@ def test_a_damaged_index_is_named_on_sqlite(cli: Cli, sqlite_url: str) -> None:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute(
             "UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master WHERE name = 'ix_batches_run_id')"
-            " WHERE name = 'uq_charges_usage_record_id'"
+            " WHERE name = 'uq_booked_corrections_corrects_id'"
         )
     assert_named(cli, sqlite_url, "integrity: ")
 

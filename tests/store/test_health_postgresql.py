@@ -11,16 +11,16 @@ from tests.helpers.tampering import ON_BOTH, Tampering, assert_named, tamperings
 # What is done on this database alone, by which statements, and words of the problem that is named.
 TAMPERINGS = tamperings("""
 guard dropped
-  DROP TRIGGER charges_append_only ON charges
-  => trigger charges_append_only of table charges is missing
+  DROP TRIGGER booked_corrections_append_only ON booked_corrections
+  => trigger booked_corrections_append_only of table booked_corrections is missing
 
 guard disabled
-  ALTER TABLE charges DISABLE TRIGGER charges_append_only
-  => trigger charges_append_only of table charges is disabled
+  ALTER TABLE booked_corrections DISABLE TRIGGER booked_corrections_append_only
+  => trigger booked_corrections_append_only of table booked_corrections is disabled
 
 guard for replicas alone
-  ALTER TABLE charges ENABLE REPLICA TRIGGER charges_append_only
-  => trigger charges_append_only of table charges is disabled
+  ALTER TABLE booked_corrections ENABLE REPLICA TRIGGER booked_corrections_append_only
+  => trigger booked_corrections_append_only of table booked_corrections is disabled
 
 all triggers disabled
   ALTER TABLE wallet_entries DISABLE TRIGGER ALL
@@ -29,27 +29,30 @@ all triggers disabled
 guard renamed and replaced
   CREATE FUNCTION harmless() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN coalesce(NEW, OLD);
     END';
-  ALTER TRIGGER charges_append_only ON charges RENAME TO kept;
-  CREATE TRIGGER charges_append_only BEFORE UPDATE OR DELETE ON charges FOR EACH ROW EXECUTE FUNCTION
+  ALTER TRIGGER booked_corrections_append_only ON booked_corrections RENAME TO kept;
+  CREATE TRIGGER booked_corrections_append_only BEFORE UPDATE OR DELETE ON booked_corrections FOR EACH ROW EXECUTE
+    FUNCTION
     harmless();
-  ALTER TABLE charges DISABLE TRIGGER kept
-  => trigger charges_append_only of table charges should be … harmless
+  ALTER TABLE booked_corrections DISABLE TRIGGER kept
+  => trigger booked_corrections_append_only of table booked_corrections should be … harmless
 
 guard for one column
-  DROP TRIGGER charges_append_only ON charges;
-  CREATE TRIGGER charges_append_only BEFORE UPDATE OF tier OR DELETE ON charges FOR EACH ROW EXECUTE
+  DROP TRIGGER booked_corrections_append_only ON booked_corrections;
+  CREATE TRIGGER booked_corrections_append_only BEFORE UPDATE OF tier OR DELETE ON booked_corrections FOR EACH ROW
+    EXECUTE
     FUNCTION refuse_change()
   => UPDATE OF tier
 
 guard under a condition
-  DROP TRIGGER charges_append_only ON charges;
-  CREATE TRIGGER charges_append_only BEFORE UPDATE OR DELETE ON charges FOR EACH ROW WHEN (false)
+  DROP TRIGGER booked_corrections_append_only ON booked_corrections;
+  CREATE TRIGGER booked_corrections_append_only BEFORE UPDATE OR DELETE ON booked_corrections FOR EACH ROW WHEN (false)
     EXECUTE FUNCTION refuse_change()
   => WHEN … false
 
 guard after the change
-  DROP TRIGGER charges_append_only ON charges;
-  CREATE TRIGGER charges_append_only AFTER UPDATE OR DELETE ON charges FOR EACH ROW EXECUTE FUNCTION
+  DROP TRIGGER booked_corrections_append_only ON booked_corrections;
+  CREATE TRIGGER booked_corrections_append_only AFTER UPDATE OR DELETE ON booked_corrections FOR EACH ROW EXECUTE
+    FUNCTION
     refuse_change()
   => AFTER
 
@@ -61,8 +64,9 @@ guard of another schema's function
   CREATE SCHEMA other;
   CREATE FUNCTION other.refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN
     coalesce(NEW, OLD); END';
-  DROP TRIGGER charges_append_only ON charges;
-  CREATE TRIGGER charges_append_only BEFORE UPDATE OR DELETE ON charges FOR EACH ROW EXECUTE FUNCTION
+  DROP TRIGGER booked_corrections_append_only ON booked_corrections;
+  CREATE TRIGGER booked_corrections_append_only BEFORE UPDATE OR DELETE ON booked_corrections FOR EACH ROW EXECUTE
+    FUNCTION
     other.refuse_change()
   => other.refuse_change
 
@@ -93,33 +97,34 @@ function renamed
 trigger added
   CREATE FUNCTION harmless() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN coalesce(NEW, OLD);
     END';
-  CREATE TRIGGER zz BEFORE INSERT ON charges FOR EACH ROW EXECUTE FUNCTION harmless()
-  => trigger zz of table charges isn't the ledger's
+  CREATE TRIGGER zz BEFORE INSERT ON booked_corrections FOR EACH ROW EXECUTE FUNCTION harmless()
+  => trigger zz of table booked_corrections isn't the ledger's
 
 rule that drops rows
-  CREATE RULE gone AS ON INSERT TO charges DO INSTEAD NOTHING
-  => rule gone of table charges
+  CREATE RULE gone AS ON INSERT TO booked_corrections DO INSTEAD NOTHING
+  => rule gone of table booked_corrections
 
 row security
-  ALTER TABLE charges ENABLE ROW LEVEL SECURITY
-  => table charges is under row security
+  ALTER TABLE booked_corrections ENABLE ROW LEVEL SECURITY
+  => table booked_corrections is under row security
 
 rows of a child
-  CREATE TABLE more () INHERITS (charges)
-  => child more of table charges
+  CREATE TABLE more () INHERITS (booked_corrections)
+  => child more of table booked_corrections
 
 lost at a crash
-  ALTER TABLE charges SET UNLOGGED
-  => table charges is UNLOGGED
+  ALTER TABLE booked_corrections SET UNLOGGED
+  => table booked_corrections is UNLOGGED
 
 unique index weakened
-  DROP INDEX uq_charges_usage_record_id;
-  CREATE INDEX uq_charges_usage_record_id ON charges (usage_record_id) WHERE charge_class = 'charge'
-  => index uq_charges_usage_record_id of table charges … and is CREATE INDEX
+  DROP INDEX uq_booked_corrections_corrects_id;
+  CREATE INDEX uq_booked_corrections_corrects_id ON booked_corrections (corrects_id, charge_class) WHERE
+    corrects_id IS NOT NULL
+  => index uq_booked_corrections_corrects_id of table booked_corrections … and is CREATE INDEX
 
 unique constraint dropped
-  ALTER TABLE usage_records DROP CONSTRAINT uq_usage_records_identity
-  => constraint uq_usage_records_identity
+  ALTER TABLE booked_usage DROP CONSTRAINT uq_booked_usage_identity
+  => constraint uq_booked_usage_identity
 
 unique constraint wider
   ALTER TABLE batches DROP CONSTRAINT uq_batches_sequence, ADD CONSTRAINT uq_batches_sequence UNIQUE
@@ -132,8 +137,8 @@ unique constraint checked late
   => DEFERRABLE
 
 primary key dropped
-  ALTER TABLE charges DROP CONSTRAINT pk_charges
-  => constraint pk_charges
+  ALTER TABLE booked_corrections DROP CONSTRAINT pk_booked_corrections
+  => constraint pk_booked_corrections
 
 check dropped
   ALTER TABLE conversions DROP CONSTRAINT ck_conversions_ck_conversions_origin
@@ -150,8 +155,8 @@ check not of old rows
   => NOT VALID
 
 check added
-  ALTER TABLE charges ADD CONSTRAINT none CHECK (amount_nano < 9)
-  => constraint none of table charges isn't
+  ALTER TABLE booked_corrections ADD CONSTRAINT none CHECK (amount_nano < 9)
+  => constraint none of table booked_corrections isn't
 
 foreign key dropped
   ALTER TABLE rate_entries DROP CONSTRAINT fk_rate_entries_card_version_id
@@ -163,23 +168,23 @@ foreign key that deletes
   => ON DELETE CASCADE
 
 type changed
-  ALTER TABLE charges ALTER amount_nano TYPE numeric
-  => column amount_nano of table charges … and is numeric
+  ALTER TABLE wallet_moves ALTER credits_nano TYPE numeric
+  => column credits_nano of table wallet_moves … and is numeric
 
 null allowed
-  ALTER TABLE charges ALTER project DROP NOT NULL
-  => column project of table charges should be text NOT NULL, and is text
+  ALTER TABLE booked_corrections ALTER project DROP NOT NULL
+  => column project of table booked_corrections should be text NOT NULL, and is text
 
 null refused
   ALTER TABLE closings ALTER settings SET NOT NULL
   => column settings of table closings … and is text NOT NULL
 
 default given
-  ALTER TABLE charges ALTER amount_nano SET DEFAULT 0
+  ALTER TABLE booked_corrections ALTER amount_nano SET DEFAULT 0
   => column amount_nano … DEFAULT 0
 
 collation changed
-  ALTER TABLE usage_records ALTER request_id TYPE text COLLATE "C"
+  ALTER TABLE projects ALTER project TYPE text COLLATE "C"
   => COLLATE "C"
 
 view as large as a table
@@ -189,8 +194,8 @@ view as large as a table
 
 table hidden
   CREATE SCHEMA postgres;
-  CREATE TABLE postgres.charges (LIKE charges)
-  => table charges is taken from schema postgres
+  CREATE TABLE postgres.booked_corrections (LIKE booked_corrections)
+  => table booked_corrections is taken from schema postgres
 """)
 
 

@@ -11,46 +11,48 @@ from tests.helpers.tampering import ON_BOTH, Tampering, assert_named, tamperings
 # What is done on this database alone, by which statements, and words of the problem that is named.
 TAMPERINGS = tamperings("""
 guard dropped
-  DROP TRIGGER charges_no_update
-  => trigger charges_no_update of table charges is missing
+  DROP TRIGGER booked_corrections_no_update
+  => trigger booked_corrections_no_update of table booked_corrections is missing
 
 guard emptied
-  DROP TRIGGER charges_no_update;
-  CREATE TRIGGER charges_no_update BEFORE UPDATE ON charges BEGIN SELECT 1; END
-  => trigger charges_no_update of table charges should be … select 1 ; end
+  DROP TRIGGER booked_corrections_no_update;
+  CREATE TRIGGER booked_corrections_no_update BEFORE UPDATE ON booked_corrections BEGIN SELECT 1; END
+  => trigger booked_corrections_no_update of table booked_corrections should be … select 1 ; end
 
 guard commented out
-  DROP TRIGGER charges_no_update;
-  CREATE TRIGGER charges_no_update BEFORE UPDATE ON charges BEGIN SELECT 1; /* SELECT RAISE(ABORT,
-    'charges is append-only: post a correction'); */ END
-  => trigger charges_no_update
+  DROP TRIGGER booked_corrections_no_update;
+  CREATE TRIGGER booked_corrections_no_update BEFORE UPDATE ON booked_corrections BEGIN SELECT 1; /* SELECT RAISE(ABORT,
+    'booked_corrections is append-only: post a correction'); */ END
+  => trigger booked_corrections_no_update
 
 guard of another table
-  DROP TRIGGER charges_no_update;
-  CREATE TRIGGER charges_no_update BEFORE UPDATE ON sources BEGIN SELECT RAISE(ABORT, 'charges is
+  DROP TRIGGER booked_corrections_no_update;
+  CREATE TRIGGER booked_corrections_no_update BEFORE UPDATE ON sources BEGIN SELECT RAISE(ABORT, 'booked_corrections is
     append-only: post a correction'); END
-  => trigger charges_no_update of table charges is missing
+  => trigger booked_corrections_no_update of table booked_corrections is missing
 
 guard under a condition
-  DROP TRIGGER charges_no_update;
-  CREATE TRIGGER charges_no_update BEFORE UPDATE ON charges WHEN 0 BEGIN SELECT RAISE(ABORT, 'charges
+  DROP TRIGGER booked_corrections_no_update;
+  CREATE TRIGGER booked_corrections_no_update BEFORE UPDATE ON booked_corrections WHEN 0 BEGIN SELECT RAISE(ABORT,
+    'booked_corrections
     is append-only: post a correction'); END
   => when 0 begin
 
 guard that ignores
-  DROP TRIGGER charges_no_delete;
-  CREATE TRIGGER charges_no_delete BEFORE DELETE ON charges BEGIN SELECT RAISE(IGNORE); END
-  => trigger charges_no_delete
+  DROP TRIGGER booked_corrections_no_delete;
+  CREATE TRIGGER booked_corrections_no_delete BEFORE DELETE ON booked_corrections BEGIN SELECT RAISE(IGNORE); END
+  => trigger booked_corrections_no_delete
 
 guard renamed
-  DROP TRIGGER charges_no_update;
-  CREATE TRIGGER other BEFORE UPDATE ON charges BEGIN SELECT RAISE(ABORT, 'charges is append-only:
+  DROP TRIGGER booked_corrections_no_update;
+  CREATE TRIGGER other BEFORE UPDATE ON booked_corrections BEGIN SELECT RAISE(ABORT, 'booked_corrections is append-only:
     post a correction'); END
-  => trigger charges_no_update of table charges is missing
+  => trigger booked_corrections_no_update of table booked_corrections is missing
 
 other words in a text
-  DROP TRIGGER charges_no_update;
-  CREATE TRIGGER charges_no_update BEFORE UPDATE ON charges BEGIN SELECT RAISE(ABORT, 'charges is
+  DROP TRIGGER booked_corrections_no_update;
+  CREATE TRIGGER booked_corrections_no_update BEFORE UPDATE ON booked_corrections BEGIN SELECT RAISE(ABORT,
+    'booked_corrections is
     Append-only: post a correction'); END
   => Append-only
 
@@ -59,15 +61,15 @@ trigger added
   => trigger zz of table sources isn't the ledger's
 
 unique index weakened
-  DROP INDEX uq_charges_usage_record_id;
-  CREATE INDEX uq_charges_usage_record_id ON charges (usage_record_id) WHERE charge_class = 'charge'
-  => index uq_charges_usage_record_id of table charges … and is create index
+  DROP INDEX uq_booked_corrections_corrects_id;
+  CREATE INDEX uq_booked_corrections_corrects_id ON booked_corrections (corrects_id, charge_class) WHERE
+    corrects_id IS NOT NULL
+  => index uq_booked_corrections_corrects_id of table booked_corrections … and is create index
 
-unique index of a text in other case
-  DROP INDEX uq_charges_usage_record_id;
-  CREATE UNIQUE INDEX uq_charges_usage_record_id ON charges (usage_record_id) WHERE charge_class =
-    'Charge'
-  => index uq_charges_usage_record_id … 'Charge'
+index of a text in other case
+  DROP INDEX uq_batches_reference;
+  CREATE UNIQUE INDEX uq_batches_reference ON batches (reference) WHERE reference IS NOT 'X'
+  => index uq_batches_reference … 'X'
 
 table that is virtual
   DROP TABLE sources;
@@ -100,25 +102,25 @@ check dropped
 type changed
   PRAGMA writable_schema = ON;
   UPDATE sqlite_master SET sql = replace(sql, 'amount_nano INTEGER NOT NULL', 'amount_nano ANY NOT NULL')
-    WHERE name = 'charges'
+    WHERE name = 'booked_corrections'
   => column amount_nano … and is any not null
 
 null allowed
   PRAGMA writable_schema = ON;
   UPDATE sqlite_master SET sql = replace(sql, 'project TEXT NOT NULL', 'project TEXT')
-    WHERE name = 'charges'
-  => column project of table charges should be text not null, and is text
+    WHERE name = 'booked_corrections'
+  => column project of table booked_corrections should be text not null, and is text
 
 default given
   PRAGMA writable_schema = ON;
   UPDATE sqlite_master SET sql = replace(sql, 'amount_nano INTEGER NOT NULL', 'amount_nano INTEGER DEFAULT 0 NOT NULL')
-    WHERE name = 'charges'
+    WHERE name = 'booked_corrections'
   => column amount_nano … default 0
 
 collation given
   PRAGMA writable_schema = ON;
   UPDATE sqlite_master SET sql = replace(sql, 'request_id TEXT', 'request_id TEXT COLLATE NOCASE')
-    WHERE name = 'usage_records'
+    WHERE name = 'booked_usage'
   => column request_id … nocase
 
 foreign key dropped
@@ -136,14 +138,14 @@ foreign key that deletes
 conflict settled by replacing
   PRAGMA writable_schema = ON;
   UPDATE sqlite_master SET sql = replace(sql, 'PRIMARY KEY (id)', 'PRIMARY KEY (id) ON CONFLICT REPLACE')
-    WHERE name = 'charges'
-  => constraint pk_charges … replace
+    WHERE name = 'booked_corrections'
+  => constraint pk_booked_corrections … replace
 
 types not held
   PRAGMA writable_schema = ON;
   UPDATE sqlite_master SET sql = replace(sql, ' STRICT', '')
-    WHERE name = 'charges'
-  => table charges should be a table strict, and is a table
+    WHERE name = 'booked_corrections'
+  => table booked_corrections should be a table strict, and is a table
 """)
 
 

@@ -204,10 +204,21 @@ def fill(cli: Cli, url: str) -> None:
 
 def test_no_row_of_sqlite_can_be_replaced_by_what_else_identifies_it(cli: Cli, sqlite_url: str) -> None:
     fill(cli, sqlite_url)
-    classes = [("charges", f"charge_class = '{name}'") for name in ("charge", "reversal", "replacement")]
+    classes = [("booked_corrections", f"charge_class = '{name}'") for name in ("reversal", "replacement")]
     for table, condition in [
         *classes,
-        *((name, "true") for name in ("rate_entries", "batches", "closings", "wallet_moves", "budget_events")),
+        *(
+            (name, "true")
+            for name in (
+                "record_keys",
+                "streams",
+                "rate_entries",
+                "batches",
+                "closings",
+                "wallet_moves",
+                "budget_events",
+            )
+        ),
     ]:
         listed = ", ".join(metadata.tables[table].columns.keys()[1:])
         copy = f"SELECT (SELECT max(id) FROM {table}) + 1, {listed} FROM {table} WHERE {condition} LIMIT 1"
@@ -218,16 +229,16 @@ def test_no_row_of_sqlite_can_be_replaced_by_what_else_identifies_it(cli: Cli, s
 def test_a_known_request_stays_as_it_is_whatever_an_insert_asks_for(cli: Cli, sqlite_url: str) -> None:
     fill(cli, sqlite_url)
     before = rows(sqlite_url, "SELECT * FROM usage_records ORDER BY id")
-    names = ", ".join({*metadata.tables["usage_records"].columns.keys()} - {"id", "input_tokens"})
-    copy = f"SELECT 1000 + id, 5000, {names} FROM usage_records WHERE true"
+    names = ", ".join({*metadata.tables["booked_usage"].columns.keys()} - {"id", "input_tokens"})
+    copy = f"SELECT 1000 + id, 5000, {names} FROM booked_usage WHERE true"
     with connected(sqlite_url) as connection:
         for verb, conflict in (
             ("INSERT", ""),
             ("INSERT OR REPLACE", ""),
             ("REPLACE", ""),
-            ("INSERT", "ON CONFLICT (request_id, source, kind, generation) DO UPDATE SET input_tokens = 5000"),
+            ("INSERT", "ON CONFLICT (request_id, stream_id, generation) DO UPDATE SET input_tokens = 5000"),
         ):
-            connection.execute(f"{verb} INTO usage_records (id, input_tokens, {names}) {copy} {conflict}")
+            connection.execute(f"{verb} INTO booked_usage (id, input_tokens, {names}) {copy} {conflict}")
     assert rows(sqlite_url, "SELECT * FROM usage_records ORDER BY id") == before
 
 
@@ -243,9 +254,10 @@ def test_no_row_of_postgresql_can_be_replaced_or_truncated(cli: Cli, postgres_ur
 def test_no_row_of_postgresql_can_be_upserted_by_what_else_identifies_it(cli: Cli, postgres_url: str) -> None:
     fill(cli, postgres_url)
     for table, key in (
-        ("usage_records", "(request_id, source, kind, generation)"),
-        ("charges", "(usage_record_id) WHERE charge_class = 'charge'"),
-        ("charges", "(corrects_id, charge_class) WHERE corrects_id IS NOT NULL"),
+        ("booked_usage", "(request_id, stream_id, generation)"),
+        ("booked_corrections", "(corrects_id, charge_class) WHERE corrects_id IS NOT NULL"),
+        ("record_keys", "(digest)"),
+        ("streams", "(source, kind)"),
         ("rate_entries", "(digest)"),
         ("batches", "(sequence)"),
         ("closings", "(month, number, action)"),
@@ -255,7 +267,7 @@ def test_no_row_of_postgresql_can_be_upserted_by_what_else_identifies_it(cli: Cl
     ):
         listed = ", ".join(metadata.tables[table].columns.keys()[1:])
         only = "WHERE corrects_id IS NOT NULL" if "corrects_id" in key else "WHERE true"
-        copies = f"SELECT 1000 + id, {listed} FROM {table} {only if 'corrects' in key or table != 'charges' else ''}"
+        copies = f"SELECT 1000 + id, {listed} FROM {table} {only}"
         upsert = f"INSERT INTO {table} (id, {listed}) {copies} ON CONFLICT {key} DO UPDATE SET id = excluded.id"
         refused(postgres_url, table, upsert)
 

@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 
 from ledger import Ledger
 from ledger.store.roles import identifier
-from ledger.store.tables import ADDED_TO, APPEND_ONLY, CHANGED, metadata
+from ledger.store.tables import ADDED_TO, APPEND_ONLY, CHANGED, VIEWS, metadata
 from tests.conftest import OWNERS_COMMANDS, Cli, PostgresServer
 from tests.helpers.ledgers import connected, execute, responses, rows, tamper
 from tests.helpers.sources import response
@@ -23,15 +23,15 @@ from tests.store.test_migrations import alembic
 FORBIDDEN = "permission denied|must be owner"
 # What nobody but the owner may, as SQL.
 OWNERS = (
-    "ALTER TABLE charges DISABLE TRIGGER charges_append_only",
-    "ALTER TABLE charges DISABLE TRIGGER ALL",
-    "ALTER TABLE charges ADD COLUMN note text",
-    "ALTER TABLE charges OWNER TO CURRENT_USER",
-    "DROP TRIGGER charges_append_only ON charges",
-    "DROP TABLE charges",
-    "DROP INDEX uq_charges_usage_record_id",
-    "CREATE RULE none AS ON INSERT TO charges DO INSTEAD NOTHING",
-    "CREATE TRIGGER none BEFORE INSERT ON charges FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+    "ALTER TABLE booked_corrections DISABLE TRIGGER booked_corrections_append_only",
+    "ALTER TABLE booked_corrections DISABLE TRIGGER ALL",
+    "ALTER TABLE booked_corrections ADD COLUMN note text",
+    "ALTER TABLE booked_corrections OWNER TO CURRENT_USER",
+    "DROP TRIGGER booked_corrections_append_only ON booked_corrections",
+    "DROP TABLE booked_corrections",
+    "DROP INDEX uq_booked_corrections_corrects_id",
+    "CREATE RULE none AS ON INSERT TO booked_corrections DO INSTEAD NOTHING",
+    "CREATE TRIGGER none BEFORE INSERT ON booked_corrections FOR EACH ROW EXECUTE FUNCTION refuse_change()",
     "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
     "DROP FUNCTION refuse_change() CASCADE",
     "CREATE TABLE public.mine (id integer)",
@@ -98,7 +98,8 @@ def test_rights_are_those_and_no_others(postgres_server: PostgresServer, postgre
         f" AND grantee IN ('PUBLIC', '{postgres_server.writer}', '{postgres_server.reader}') GROUP BY 1, 2",
     )
     tables = [*metadata.tables, "alembic_version"]
-    expected = {(postgres_server.reader, table): "SELECT" for table in tables}
+    expected = {(role, view): "SELECT" for role in (postgres_server.reader, postgres_server.writer) for view in VIEWS}
+    expected |= {(postgres_server.reader, table): "SELECT" for table in tables}
     expected |= {(postgres_server.writer, table): "INSERT SELECT" for table in tables}
     expected |= {(postgres_server.writer, table): "INSERT SELECT UPDATE" for table in CHANGED}
     expected |= {(postgres_server.writer, table): "SELECT" for table in ("ledger_settings", "alembic_version")}
@@ -233,7 +234,9 @@ def test_wider_rights_that_a_role_had_are_taken_away(
     postgres_server.grant_roles(empty_postgres_url)
     for role in (postgres_server.writer, postgres_server.reader):
         url = as_(role, empty_postgres_url)
-        assert_forbidden(url, "DELETE FROM charges", "UPDATE ledger_settings SET name = ''", "CREATE TABLE mine ()")
+        assert_forbidden(
+            url, "DELETE FROM booked_usage", "UPDATE ledger_settings SET name = ''", "CREATE TABLE mine ()"
+        )
 
 
 @pytest.mark.parametrize("name", ["", "a\nb", "ü" * 32, "x" * 64])

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
+from ledger.book.charges import next_charge_id
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.posting import Poster, Run, already_posted
 from ledger.book.prices.in_force import cards_in_force
@@ -45,7 +46,7 @@ def adjust(database: Database, run: Run, *, project: str, amount: Amount, month:
         start_us = poster.calendar.month_start_us(month)
         conversion_id = None if amount.currency == "USD" else _conversion(connection, provider, amount, start_us)
         row = ChargeRow(
-            id=next_id(connection, charges),
+            id=next_charge_id(connection),
             batch_id=batch_id,
             usage_record_id=None,
             charge_class=ADJUSTMENT,

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
-from ledger.book.charges import live_chunks
+from ledger.book.charges import live_chunks, next_charge_id
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.posting import Poster, Run
 from ledger.book.rows import ChargeRow, Facts, columns_of, negated
@@ -53,8 +53,8 @@ class Selection:
         """Returns the selection over usage_records and charges."""
         terms = [column_within(usage_records.c.occurred_at, self.since, self.until)]
         if self.batch is not None:
-            first, last = usage_range(connection, self.batch)
-            terms.append(usage_records.c.id.between(first, last))
+            first, last = charge_range(connection, self.batch)
+            terms.append(usage_records.c.id.between(first, last))  # which are those of their first charges
             # Other writers' batches may lie in between.
             of_run = select(batches.c.id).where(batches.c.run_id == self.batch)
             terms.append(usage_records.c.batch_id.in_(of_run))
@@ -69,13 +69,13 @@ class Selection:
         return and_(*terms)
 
 
-def usage_range(connection: Connection, run_id: int) -> tuple[int, int]:
-    """Returns the first and last id of the usage records that a run added; LedgerError where it added none."""
+def charge_range(connection: Connection, run_id: int) -> tuple[int, int]:
+    """Returns the first and last id of the charges of a run that added usage; LedgerError where it added none."""
     row = connection.execute(
         select(
             func.min(batches.c.kind),
-            func.min(batches.c.first_usage_record_id),
-            func.max(batches.c.last_usage_record_id),
+            func.min(batches.c.first_charge_id),
+            func.max(batches.c.last_charge_id),
         ).where(batches.c.run_id == run_id)
     ).one()
     kind, first, last = row
@@ -130,7 +130,7 @@ def _correct(
 def post_corrections(poster: Poster, connection: Connection, corrections: Sequence[Correction]) -> None:
     """Posts a reversal of each charge and its replacement, if any, as one batch."""
     batch_id = next_id(connection, batches)
-    number = next_id(connection, charges)
+    number = next_charge_id(connection)
     first_open = first_open_month(connection)
     rows: list[ChargeRow] = []
     facts_of_rows: list[Facts] = []

@@ -21,7 +21,8 @@ _TABLES = "WITH tables AS (SELECT * FROM pg_class WHERE relnamespace = CAST(:sch
 _QUERIES = {
     "table": """
         SELECT relname, relname, concat_ws(' ',
-            CASE relkind WHEN 'r' THEN 'a table' WHEN 'p' THEN 'a partitioned table' WHEN 'v' THEN 'a view'
+            CASE relkind WHEN 'r' THEN 'a table' WHEN 'p' THEN 'a partitioned table'
+                WHEN 'v' THEN 'a view ' || pg_get_viewdef(oid)
                 WHEN 'm' THEN 'a materialized view' WHEN 'f' THEN 'a foreign table' END,
             CASE WHEN relpersistence = 'u' THEN '(UNLOGGED: a crash empties it)' END,
             CASE WHEN relrowsecurity THEN '(under row security)' END)

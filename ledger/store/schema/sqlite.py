@@ -28,7 +28,7 @@ def read_schema(connection: Connection) -> Schema:
         if kind == "table":
             schema |= _table(name.lower(), words(statement))
         elif kind == "view":
-            schema[Part("table", name.lower(), name.lower())] = "a view"
+            schema[Part("table", name.lower(), name.lower())] = " ".join(["a view", *words(statement)[3:]])
         else:
             schema[Part(kind, table.lower(), name.lower())] = " ".join(words(statement))
     return schema

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from ledger.store.tables.base import metadata
-from ledger.store.tables.book import batches, charges, closings, ledger_settings, usage_records
+from ledger.store.tables.book import batches, booked_corrections, booked_usage, closings, ledger_settings
 from ledger.store.tables.budget_events import budget_deliveries, budget_events
 from ledger.store.tables.budgets import budgets
+from ledger.store.tables.keys import record_keys, streams
 from ledger.store.tables.log import log_entries
 from ledger.store.tables.prices import card_versions, conversions, rate_entries
 from ledger.store.tables.projects import projects
 from ledger.store.tables.quarantine import quarantine, sources
 from ledger.store.tables.rollups import MEASURES, rollup_days, rollup_keys, rollup_quarters
+from ledger.store.tables.views import charges, usage_records
 from ledger.store.tables.wallet import wallet_entries, wallet_moves
 
 __all__ = [
@@ -18,7 +20,10 @@ __all__ = [
     "APPEND_ONLY",
     "CHANGED",
     "MEASURES",
+    "VIEWS",
     "batches",
+    "booked_corrections",
+    "booked_usage",
     "budget_deliveries",
     "budget_events",
     "budgets",
@@ -32,19 +37,26 @@ __all__ = [
     "projects",
     "quarantine",
     "rate_entries",
+    "record_keys",
     "rollup_days",
     "rollup_keys",
     "rollup_quarters",
     "sources",
+    "streams",
     "usage_records",
     "wallet_entries",
     "wallet_moves",
 ]
 
+# What queries read in place of `booked_usage` and `booked_corrections`.
+VIEWS = (usage_records.name, charges.name)
+
 # No row of these is ever changed: triggers refuse it.
 APPEND_ONLY = (
-    "usage_records",
-    "charges",
+    "booked_usage",
+    "booked_corrections",
+    "record_keys",
+    "streams",
     "conversions",
     "card_versions",
     "rate_entries",

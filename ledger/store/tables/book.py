@@ -1,4 +1,4 @@
-"""The book: settings, batches, usage records, charges, and the months that were closed."""
+"""The book: settings, batches, usage with its first charges, corrections, and the months that were closed."""
 
 from __future__ import annotations
 
@@ -40,40 +40,43 @@ batches = Table(
     comment="One row a transaction that posted, append-only, chained by digest.",
 )
 
-usage_records = Table(
-    "usage_records",
+booked_usage = Table(
+    "booked_usage",
     metadata,
-    row_id(),
+    row_id(comment="of its first charge: the order of posting"),
     Column("batch_id", BigInt, nullable=False),
-    *required(Text, "kind", "source", "request_id"),
+    *required(BigInt, "key_id", "stream_id"),
+    Column("request_id", Text, nullable=False),
     Column(
         "generation", BigInt, nullable=False, comment="0; counted up where an id is recorded again after void or accept"
     ),
-    Column("provider", Text, nullable=False),
     Column("occurred_at", UtcTime, nullable=False),
-    *optional(Text, "requested_model", "reported_model"),
-    *required(Text, "project", "status"),
-    Column("service_tier", Text),
     Column("input_tokens", BigInt, nullable=False, comment="cached ones included"),
     Column("cached_input_tokens", BigInt, nullable=False),
     Column("output_tokens", BigInt, nullable=False, comment="reasoning ones included"),
     Column("reasoning_tokens", BigInt, nullable=False),
-    Column("tags", Text, nullable=False, comment="JSON object, keys sorted"),
+    Column("input_nano", BigInt, comment="null, as all amounts, where the first charge is one of `booked_corrections`"),
+    *optional(BigInt, "cached_input_nano", "output_nano"),
+    Column("tags", Text, comment="JSON object, keys sorted; null for none"),
+    # What few records have.
+    Column("cache_storage_nano", BigInt, comment="of storage; null, as whatever follows, for none"),
     Column("storage_tokens", BigInt),
     Column("storage_end", UtcTime),
     Column("provider_amount_nano", BigInt, comment="the gateway's own figure in the card's currency: never priced"),
-    Column("assumed", Flag, nullable=False, comment="derived by --assume-cache-storage, not reported"),
+    Column("assumed", Flag, comment="1 where derived by --assume-cache-storage, not reported"),
     Column(
-        "tool_calls",
-        BigInt,
-        comment="calls of tools that the gateway bills beside the tokens: counted, never priced; null for none",
+        "tool_calls", BigInt, comment="calls of tools that the gateway bills beside the tokens: counted, never priced"
     ),
-    Column("cache_write_5m_tokens", BigInt, comment="of the input, written to the cache for 5 minutes; null for none"),
-    Column("cache_write_1h_tokens", BigInt, comment="of the input, written to the cache for an hour; null for none"),
-    Column("calls", BigInt, comment="calls of tools that the card prices; null for none"),
-    UniqueConstraint("request_id", "source", "kind", "generation", name="uq_usage_records_identity"),
+    Column("cache_write_5m_tokens", BigInt, comment="of the input, written to the cache for 5 minutes"),
+    Column("cache_write_1h_tokens", BigInt, comment="of the input, written to the cache for an hour"),
+    Column("calls", BigInt, comment="calls of tools that the card prices"),
+    *optional(BigInt, "cache_write_5m_nano", "cache_write_1h_nano", "call_nano"),
+    Column(
+        "recorded_id", BigInt, comment="the record's own number, in digests, where it was booked before both shared one"
+    ),
+    UniqueConstraint("request_id", "stream_id", "generation", name="uq_booked_usage_identity"),
     CheckConstraint(
-        "kind IN ('request', 'cache_storage') AND 0 <= cached_input_tokens AND cached_input_tokens"
+        "0 <= cached_input_tokens AND cached_input_tokens"
         " + coalesce(cache_write_5m_tokens, 0) + coalesce(cache_write_1h_tokens, 0) <= input_tokens"
         " AND 0 <= coalesce(cache_write_5m_tokens, 0) AND 0 <= coalesce(cache_write_1h_tokens, 0)"
         " AND 0 <= coalesce(calls, 0)"
@@ -81,7 +84,7 @@ usage_records = Table(
         name="facts",
     ),
     sqlite_strict=True,
-    comment="One request's counts and facts, append-only.",
+    comment="One request's counts and facts with its first charge, append-only.",
 )
 
 _SUM_OF_METERS = (
@@ -89,10 +92,10 @@ _SUM_OF_METERS = (
     " + coalesce(cache_write_5m_nano, 0) + coalesce(cache_write_1h_nano, 0) + coalesce(call_nano, 0)"
 )
 
-charges = Table(
-    "charges",
+booked_corrections = Table(
+    "booked_corrections",
     metadata,
-    row_id(comment="posted_seq: order of posting"),
+    row_id(comment="in one sequence with the ids of `booked_usage`"),
     Column("batch_id", BigInt, nullable=False),
     Column("usage_record_id", BigInt, comment="null for adjustments"),
     Column("charge_class", Text, nullable=False),
@@ -106,18 +109,17 @@ charges = Table(
     *required(BigInt, "input_nano", "cached_input_nano", "output_nano", "cache_storage_nano", "amount_nano"),
     # Null where the usage has none, as in every row from before there were any.
     *optional(BigInt, "cache_write_5m_nano", "cache_write_1h_nano", "call_nano"),
-    # One check, the ordinary class first: SQLite evaluates every check of every row.
     CheckConstraint(
         "CASE charge_class"
-        f" WHEN 'charge' THEN corrects_id IS NULL AND usage_record_id IS NOT NULL AND {_SUM_OF_METERS}"
         f" WHEN 'replacement' THEN corrects_id IS NOT NULL AND usage_record_id IS NOT NULL AND {_SUM_OF_METERS}"
         f" WHEN 'reversal' THEN corrects_id IS NOT NULL"
         " WHEN 'adjustment' THEN corrects_id IS NULL"
         " ELSE 1 = 0 END",
         name="charge_class",
     ),
+    Index("ix_booked_corrections_usage_record_id", "usage_record_id"),
     sqlite_strict=True,
-    comment="Usage records priced, append-only; a reversal carries negative amounts and counts as -1 request.",
+    comment="Reversals, replacements and adjustments, append-only; a reversal carries negative amounts.",
 )
 
 closings = Table(

@@ -8,26 +8,25 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Index, text
 
-from ledger.store.tables.book import batches, charges, usage_records
+from ledger.store.tables.book import batches, booked_corrections, booked_usage
 
 
 def _partial(name: str, *columns: Column[object], where: str, unique: bool = False) -> Index:
     return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
+# SQLite has no index so small, and rows are met in order of time nearly always.
+ONLY_ON_POSTGRESQL = {"only_on": "postgresql"}
+
 INDEXES = (
     _partial("uq_batches_reference", batches.c.reference, where="reference IS NOT NULL", unique=True),
-    _partial("ix_usage_records_tool_calls", usage_records.c.tool_calls, where="tool_calls IS NOT NULL"),
-    _partial("uq_charges_usage_record_id", charges.c.usage_record_id, where="charge_class = 'charge'", unique=True),
-    _partial("ix_charges_replacement_usage_record_id", charges.c.usage_record_id, where="charge_class = 'replacement'"),
+    _partial("ix_booked_usage_tool_calls", booked_usage.c.tool_calls, where="tool_calls IS NOT NULL"),
     _partial(
-        "uq_charges_corrects_id",
-        charges.c.corrects_id,
-        charges.c.charge_class,
+        "uq_booked_corrections_corrects_id",
+        booked_corrections.c.corrects_id,
+        booked_corrections.c.charge_class,
         where="corrects_id IS NOT NULL",
         unique=True,
     ),
-    Index("ix_usage_records_occurred_at", usage_records.c.occurred_at, postgresql_using="brin").ddl_if(
-        dialect="postgresql"
-    ),
+    Index("ix_booked_usage_occurred_at", booked_usage.c.occurred_at, postgresql_using="brin", info=ONLY_ON_POSTGRESQL),
 )

@@ -1,0 +1,102 @@
+"""Rows of `booked_usage`: usage records, each with its first charge, as they are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import Connection
+
+from ledger.book.key_ids import KeyIds, StreamIds
+from ledger.book.records import Label, Rated, recoded, spread
+from ledger.book.rows import TOKENS, Facts, plain, rows_of
+from ledger.store.bulk import append_new_rows, append_rows
+from ledger.store.log import memory_of
+from ledger.store.tables import booked_usage, record_keys
+from ledger.store.tables.keys import RecordKey
+
+if TYPE_CHECKING:
+    from pricing.money import Int64Array
+
+_LABELS = RecordKey._fields[: RecordKey._fields.index("occurred_month")]
+# Amounts of meters that every first charge has.
+_OWN = ("input_nano", "cached_input_nano", "output_nano")
+
+
+class Months(NamedTuple):
+    """The months of records: in which each distinct one `occurred` and is `posted`, and each record's place of them."""
+
+    occurred: list[str]
+    posted: list[str]
+    code: Int64Array
+
+
+def append_charged(connection: Connection, batch_id: int, ids: Sequence[int], rated: Rated, months: Months) -> bool:
+    """Appends records that are charged; returns False, and appends none, where the identity of any is known.
+
+    Their keys and streams are appended where they are new.
+    """
+    import numpy as np
+
+    records = rated.records
+    first, code = recoded(records.number("label"), rated.term, months.code)
+    labels, terms = records.number("label")[first].tolist(), rated.term[first].tolist()
+    keys = [
+        RecordKey._make(
+            (*_label_part(records.labels[label]), months.occurred[month], months.posted[month], *rated.terms[term])
+        )
+        for label, term, month in zip(labels, terms, months.code[first].tolist(), strict=True)
+    ]
+    key_ids = np.array(_key_ids(connection, keys), dtype=np.int64)
+    stream_ids = _stream_ids(connection, ((label.source, label.kind) for label in records.labels))
+    columns: dict[str, Any] = {
+        "id": ids,
+        "batch_id": [batch_id] * len(ids),
+        "key_id": key_ids[code],
+        "stream_id": spread(stream_ids, records.number("label")),
+        "request_id": records.request_ids,
+        "generation": records.values("generation"),
+        "tags": spread([None if tags == "{}" else tags for tags in records.tags], records.number("tags")),
+        **{name: rated.amount(name) for name in _OWN},
+        **{name: records.number(name) for name in ("occurred_at", *Facts._fields[TOKENS])},
+        **{name: column for name, column in records.optional.items() if name not in ("generation", "assumed")},
+        **rated.optional,
+    }
+    for name, column in (
+        ("cache_storage_nano", plain(rated.amount("cache_storage_nano"))),
+        ("assumed", records.optional.get("assumed", ())),
+    ):
+        if any(column):
+            columns[name] = [value or None for value in column]
+    # A column that no row has a value in is left out: naming it would cost half of what the others do.
+    return append_new_rows(connection, booked_usage, list(columns), list(rows_of(list(columns.values()))))
+
+
+def append_uncharged(connection: Connection, batch_id: int, number: int, facts: Facts) -> None:
+    """Appends a record whose first charge, of the id `number`, is a replacement."""
+    label = Label(*(getattr(facts, name) for name in Label._fields))
+    [key_id] = _key_ids(connection, [RecordKey(*_label_part(label))])
+    [stream_id] = _stream_ids(connection, [(facts.source, facts.kind)])
+    stated: dict[str, Any] = facts._asdict() | {
+        "id": number,
+        "batch_id": batch_id,
+        "key_id": key_id,
+        "stream_id": stream_id,
+        "tags": None if facts.tags == "{}" else facts.tags,
+        "assumed": facts.assumed or None,
+    }
+    append_rows(connection, booked_usage, [[stated.get(column.name) for column in booked_usage.columns]])
+
+
+def _label_part(label: Label) -> list[Any]:
+    return [getattr(label, name) for name in _LABELS]
+
+
+def _key_ids(connection: Connection, keys: Sequence[RecordKey]) -> list[int]:
+    known: KeyIds = memory_of(connection).setdefault(record_keys.name, KeyIds(record_keys))
+    return known.of(connection, keys)
+
+
+def _stream_ids(connection: Connection, streams: Iterable[tuple[str, str]]) -> list[int]:
+    known: StreamIds = memory_of(connection).setdefault(StreamIds, StreamIds())
+    return known.of(connection, streams)
