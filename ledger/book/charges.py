@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, typ
 
 from ledger.book.rows import ChargeRow, Facts, adjustment_facts, columns_of
 from ledger.store.bulk import in_chunks, next_id, rows_by_key
+from ledger.store.driver import run
 from ledger.store.expressions import microseconds
 from ledger.store.tables import batches, booked_corrections, booked_usage, charges, usage_records
 from ledger.store.tables.columns import BigInt
@@ -82,8 +83,8 @@ def read_posted(connection: Connection, calendar: Calendar, condition: ColumnEle
 
 def posted_pages(connection: Connection, calendar: Calendar, condition: ColumnElement[bool]) -> Iterator[PostedCharges]:
     """Reads charges with their usage, or its stand-in, by id, in pages."""
-    for first in range(1, next_charge_id(connection), CHUNK):
-        page = read_posted(connection, calendar, and_(condition, charges.c.id.between(first, first + CHUNK - 1)))
+    for first, last in id_ranges(connection, 1, next_charge_id(connection) - 1, CHUNK):
+        page = read_posted(connection, calendar, and_(condition, charges.c.id.between(first, last)))
         if page.charges:
             yield page
 
@@ -93,8 +94,8 @@ def posted_charges(
 ) -> Iterator[tuple[ChargeRow, Facts]]:
     """Reads charges with their usage, or its stand-in, by id from `first` to `last`, in pages."""
     end = next_charge_id(connection) if last is None else last + 1
-    for start in range(first, end, CHUNK):
-        page = read_posted(connection, calendar, charges.c.id.between(start, min(start + CHUNK, end) - 1))
+    for start, stop in id_ranges(connection, first, end - 1, CHUNK):
+        page = read_posted(connection, calendar, charges.c.id.between(start, stop))
         yield from zip(map(ChargeRow._make, page.charges), map(Facts._make, page.facts), strict=True)
 
 
@@ -225,6 +226,21 @@ def recorded_ids(connection: Connection, ids: Collection[int]) -> dict[int, int]
     for chunk in in_chunks(ids, 500):
         found.update(plain_rows(connection, query.where(of_record.id.in_(chunk))))
     return found
+
+
+def id_ranges(connection: Connection, first: int, last: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yields ranges of at most `size` ids that hold charges between two, however far apart these are."""
+    queries = [
+        f"SELECT min(id) FROM {table.name} WHERE id BETWEEN ? AND ?" for table in (booked_usage, booked_corrections)
+    ]
+    while first <= last:
+        found = [run(connection, query, (first, last)).fetchone()[0] for query in queries]
+        start = min((number for number in found if number is not None), default=None)
+        if start is None:
+            return
+        stop = min(start + size - 1, last)
+        yield start, stop
+        first = stop + 1
 
 
 def next_charge_id(connection: Connection) -> int:

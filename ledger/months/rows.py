@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 from sqlalchemy import Connection, func, select
 
-from ledger.book.charges import as_sealed, next_charge_id, plain_rows
+from ledger.book.charges import as_sealed, id_ranges, next_charge_id, plain_rows
 from ledger.book.open_months import standing_closes
 from ledger.book.rows import ChargeRow
 from ledger.book.seals import lines_to_seal, read_sealed, sealed_conversions
@@ -45,9 +45,8 @@ class RowsRead:
         """Reads on, up to an id or to the end: sha256 over JSON lines, with what they pin."""
         last = next_charge_id(connection) - 1 if last_charge_id is None else last_charge_id
         query = select(charges).where(charges.c.posted_month == self._month).order_by(charges.c.id)
-        for first in range(self._last + 1, last + 1, ROWS_AT_ONCE):
-            within = charges.c.id.between(first, min(first + ROWS_AT_ONCE - 1, last))
-            rows = plain_rows(connection, query.where(within))
+        for start, stop in id_ranges(connection, self._last + 1, last, ROWS_AT_ONCE):
+            rows = plain_rows(connection, query.where(charges.c.id.between(start, stop)))
             self._digest.update(lines_to_seal(as_sealed(connection, rows)))
             self._count += len(rows)
             self._pinned.update(row[_CONVERSION] for row in rows)
