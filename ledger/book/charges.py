@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Any, TypeAlias
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, type_coerce, union_all
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, type_coerce
 
 from ledger.book.rows import ChargeRow, Facts, adjustment_facts, columns_of
 from ledger.store.bulk import in_chunks, next_id, rows_by_key
@@ -66,19 +66,22 @@ def read_posted(connection: Connection, calendar: Calendar, condition: ColumnEle
     A charge whose usage record is gone, as only tampering can make it, is left out: `verify` counts.
     """
     # Not by one outer join: SQLite would make a table of all usage records for it.
-    with_usage = (
-        select(*(column.label(f"c{place}") for place, column in enumerate((*charges.c, *facts_columns()))))
-        .join_from(charges, usage_records, charges.c.usage_record_id == usage_records.c.id)
-        .where(condition)
-        .order_by(charges.c.id)
-    )
-    rows = plain_rows(connection, with_usage)
-    found = [(row[:_WIDTH], row[_WIDTH:]) for row in rows]
+    found = [(row[:_WIDTH], row[_WIDTH:]) for row in plain_rows(connection, select_with_usage(condition))]
     adjustments = plain_rows(connection, select(charges).where(condition, charges.c.usage_record_id.is_(None)))
     if adjustments:
         found += [(row, adjustment_facts(ChargeRow._make(row), calendar)) for row in adjustments]
         found.sort(key=itemgetter(0))
     return PostedCharges([charge for charge, _facts in found], [facts for _charge, facts in found])
+
+
+def select_with_usage(condition: ColumnElement[bool]) -> Select[Any]:
+    """Selects charges of usage by id: the columns of ChargeRow, then those of Facts; the condition is over both."""
+    return (
+        select(*(column.label(f"c{place}") for place, column in enumerate((*charges.c, *facts_columns()))))
+        .join_from(charges, usage_records, charges.c.usage_record_id == usage_records.c.id)
+        .where(condition)
+        .order_by(charges.c.id)
+    )
 
 
 def posted_pages(connection: Connection, calendar: Calendar, condition: ColumnElement[bool]) -> Iterator[PostedCharges]:
@@ -93,8 +96,8 @@ def posted_charges(
     connection: Connection, calendar: Calendar, first: int = 1, last: int | None = None
 ) -> Iterator[tuple[ChargeRow, Facts]]:
     """Reads charges with their usage, or its stand-in, by id from `first` to `last`, in pages."""
-    end = next_charge_id(connection) if last is None else last + 1
-    for start, stop in id_ranges(connection, first, end - 1, CHUNK):
+    last = next_charge_id(connection) - 1 if last is None else last
+    for start, stop in id_ranges(connection, first, last, CHUNK):
         page = read_posted(connection, calendar, charges.c.id.between(start, stop))
         yield from zip(map(ChargeRow._make, page.charges), map(Facts._make, page.facts), strict=True)
 
@@ -103,8 +106,8 @@ def live_chunks(connection: Connection, condition: ColumnElement[bool]) -> Itera
     """Reads charges live when this began, with their usage, by id, in chunks; the condition is over both."""
     after, end = 0, next_charge_id(connection)
     while True:
-        query = _live_query(and_(condition, charges.c.id > after, charges.c.id < end))
-        rows = plain_rows(connection, query)
+        within = and_(is_live(), condition, charges.c.id > after, charges.c.id < end)
+        rows = plain_rows(connection, select_with_usage(within).limit(CHUNK))
         chunk = [(ChargeRow._make(row[:_WIDTH]), Facts._make(row[_WIDTH:])) for row in rows]
         if not chunk:
             return
@@ -118,23 +121,10 @@ def is_undone(charge_id: ColumnElement[int] = charges.c.id) -> ColumnElement[boo
     return select(undoing.c.id).where(undoing.c.corrects_id == charge_id, undoing.c.charge_class == "reversal").exists()
 
 
-def is_live(*classes: str) -> ColumnElement[bool]:
+def is_live() -> ColumnElement[bool]:
     """Tells, in SQL, whether the charge counts: it is of usage, and no reversal has undone it."""
-    of_usage = or_(*(charges.c.charge_class == charge_class for charge_class in classes or LIVE_CLASSES))
+    of_usage = or_(*(charges.c.charge_class == charge_class for charge_class in LIVE_CLASSES))
     return and_(of_usage, ~is_undone())
-
-
-def _live_query(condition: ColumnElement[bool]) -> Select[Any]:
-    """Charges and replacements that no reversal undid: one arm a class, each has a partial index on its usage."""
-    columns = (*charges.c, *facts_columns())
-    arms = [
-        select(*(column.label(f"c{place}") for place, column in enumerate(columns)))
-        .join_from(usage_records, charges, charges.c.usage_record_id == usage_records.c.id)
-        .where(is_live(charge_class), condition)
-        for charge_class in LIVE_CLASSES
-    ]
-    both = union_all(*arms).subquery()
-    return select(both).order_by(both.c.c0).limit(CHUNK)
 
 
 corrected = charges.alias("corrected")

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
 
-from ledger.book.charges import LIVE_CLASSES, corrected, facts_columns
+from ledger.book.charges import LIVE_CLASSES, corrected, select_with_usage
 from ledger.book.rows import ChargeRow, Facts
 from ledger.store.bulk import in_chunks
 from ledger.store.expressions import ROWS_AT_ONCE
@@ -39,7 +39,7 @@ def late_corrections(connection: Connection, month: str) -> set[int]:
 def charges_of(connection: Connection, numbers: Collection[int]) -> Iterator[list[Posted]]:
     """Reads charges with their usage by their ids, in chunks."""
     for chunk in in_chunks(sorted(numbers), 500):
-        yield [_posted(row) for row in connection.execute(_query(charges.c.id.in_(chunk)))]
+        yield [_posted(row) for row in connection.execute(select_with_usage(charges.c.id.in_(chunk)))]
 
 
 def live_usage(connection: Connection, month: str, changes: Changes, late: Collection[int]) -> Iterator[list[Posted]]:
@@ -58,7 +58,7 @@ def live_usage(connection: Connection, month: str, changes: Changes, late: Colle
         .exists()
     )
     of_usage = or_(*(charges.c.charge_class == charge_class for charge_class in LIVE_CLASSES))
-    query = _query(and_(charges.c.posted_month == month, of_usage, ~is_undone, _concerned(changes)))
+    query = select_with_usage(and_(charges.c.posted_month == month, of_usage, ~is_undone, _concerned(changes)))
     with connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}) as result:
         for page in result.partitions():
             yield [posted for posted in map(_posted, page) if _is_of_month(posted[0], late)]
@@ -67,16 +67,6 @@ def live_usage(connection: Connection, month: str, changes: Changes, late: Colle
 def _is_of_month(charge: ChargeRow, late: Collection[int]) -> bool:
     """Tells whether a live charge is no correction of an earlier month."""
     return charge.charge_class == "charge" or charge.occurred_month == charge.posted_month or charge.id in late
-
-
-def _query(condition: ColumnElement[bool]) -> Select[Any]:
-    columns = (*charges.c, *facts_columns())
-    return (
-        select(*(column.label(f"c{place}") for place, column in enumerate(columns)))
-        .join_from(charges, usage_records, charges.c.usage_record_id == usage_records.c.id)
-        .where(condition)
-        .order_by(charges.c.id)
-    )
 
 
 def _posted(row: Row[Any] | Sequence[Any]) -> Posted:
