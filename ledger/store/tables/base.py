@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
 from sqlalchemy import MetaData
 
 metadata = MetaData(
@@ -13,3 +17,8 @@ metadata = MetaData(
         "ck": "ck_%(table_name)s_%(constraint_name)s",
     }
 )
+
+
+def digest_of(values: Sequence[object]) -> str:
+    """Computes sha256 over values as a JSON array: what a combination that is stored once is found by."""
+    return hashlib.sha256(msgspec.json.encode(values)).hexdigest()

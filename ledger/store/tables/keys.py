@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
 
-import msgspec
 from sqlalchemy import CheckConstraint, Column, Table, Text, UniqueConstraint
 
-from ledger.store.tables.base import metadata
+from ledger.store.tables.base import digest_of, metadata
 from ledger.store.tables.columns import BigInt, Flag, optional, required, row_id
 
 streams = Table(
@@ -46,7 +44,7 @@ class RecordKey(NamedTuple):
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
+        return digest_of(self)
 
 
 record_keys = Table(

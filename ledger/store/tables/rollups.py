@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
 
-import msgspec
 from sqlalchemy import Column, LargeBinary, Table, Text, UniqueConstraint, text
 
-from ledger.store.tables.base import metadata
+from ledger.store.tables.base import digest_of, metadata
 from ledger.store.tables.columns import BigInt, UtcTime, required, row_id
 
 
@@ -32,7 +30,7 @@ class Dimensions(NamedTuple):
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
+        return digest_of(self)
 
 
 _ROW_IDS = ("rate_entry_id", "conversion_id")

@@ -12,7 +12,7 @@ usage_records = Table(
     "usage_records",
     _metadata,
     row_id(comment="of its first charge"),
-    Column("batch_id", BigInt),
+    *required(BigInt, "batch_id"),
     *required(Text, "kind", "source", "request_id"),
     *required(BigInt, "generation"),
     *required(Text, "provider"),
