@@ -104,17 +104,29 @@ class Outbox(Worker):
         return DatabaseFailure(f"{self.waiting} responses wait already, and no more can")
 
     def flush(self, timeout: float) -> bool:
-        """Books what waits, here and in the spool; returns whether nothing is left within so many seconds."""
+        """Books what waits, here and in the spool; returns whether nothing is left within so many seconds.
+
+        Where another program is booking the spool, what that leaves is booked too.
+        """
         until = time.monotonic() + timeout
+        while not self._is_flushed(until):
+            if self._spool is None or not self._spool.is_let_go(max(0.0, until - time.monotonic())):
+                return self._is_nothing_left()  # the other may just have ended
+        return True
+
+    def _is_flushed(self, until: float) -> bool:
         with self._changed:
             self._retry_at = self._again_at = 0.0
         try:
-            self.book(NOTHING, timeout)
+            self.book(NOTHING, max(0.0, until - time.monotonic()))
         except DatabaseFailure:
             return False
         with self._changed:
             self._changed.wait_for(self._is_at_rest, max(0.0, until - time.monotonic()))
-            return not (self._kept or self._is_ready() or self._has_spooled())
+            return self._is_nothing_left()
+
+    def _is_nothing_left(self) -> bool:
+        return not (self._kept or self._is_ready() or self._has_spooled())
 
     def close(self, timeout: float) -> None:
         """Ends once what waits is booked, or after so many seconds; from then on all calls are refused.

@@ -108,6 +108,19 @@ class Spool:
         finally:
             lock.release()
 
+    def is_let_go(self, seconds: float) -> bool:
+        """Tells whether another program was booking what is spooled, and ended that within so many seconds."""
+        try:
+            with self._lock("claimed.lock", 0):
+                return False
+        except TimeoutError:
+            pass
+        try:
+            with self._lock("claimed.lock", seconds):
+                return True
+        except TimeoutError:
+            return False
+
     def _claim(self) -> None:
         with self._alone():
             if not self.path.exists():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +20,8 @@ from ledger.live.spool import Spool
 from ledger.store.revision import HEAD_REVISION
 from ledger.store.urls import parse_url
 from tests.conftest import Cli
-from tests.helpers.ledgers import execute, finish, rows, start, value
-from tests.helpers.sources import chat, response
+from tests.helpers.ledgers import PRO, execute, finish, rows, start, value
+from tests.helpers.sources import chat, lines, record, response
 from tests.helpers.waits import lock_held
 
 CANARY = "canary-4711"
@@ -125,7 +126,7 @@ def test_a_torn_last_line_spoils_no_other(sqlite_url: str) -> None:
         Path(SPOOL).write_text(torn)
         with away(book):
             assert book.record(response(f"r{number}"), timeout=0).status == "spooled"
-        with Path(SPOOL).open("a") as file:
+        with Spool(Path(SPOOL))._alone(), Path(SPOOL).open("a") as file:  # as who writes it has it
             file.write(torn)
         assert book.flush(timeout=60)
     assert rows(sqlite_url, "SELECT request_id FROM usage_records ORDER BY 1") == [("r0",), ("r1",)]
@@ -208,6 +209,32 @@ def test_a_claimed_file_of_an_ended_program_is_booked_first(sqlite_url: str) -> 
     assert Ledger(sqlite_url, spool=SPOOL).flush(timeout=60)
     assert rows(sqlite_url, "SELECT request_id FROM usage_records ORDER BY 1") == [("r1",), ("r2",)]
     assert sorted(str(path) for path in Path().glob(f"{SPOOL}*")) == [f"{SPOOL}.claimed.lock", f"{SPOOL}.lock"]
+
+
+def test_flush_waits_for_another_program_that_books_the_spool(sqlite_url: str) -> None:
+    Spool(Path(SPOOL)).append([lines([record("r1", requested_model=PRO)]).encode().rstrip()])
+    other, is_claimed = Spool(Path(SPOOL)), threading.Event()
+
+    def fail() -> None:
+        with suppress(KeyError), other.claimed():
+            is_claimed.set()
+            time.sleep(0.5)
+            raise KeyError
+
+    with ThreadPoolExecutor(1) as pool:
+        failing = pool.submit(fail)
+        assert is_claimed.wait(10)
+        assert Ledger(sqlite_url, spool=SPOOL).flush(timeout=60)
+        failing.result()
+    assert rows(sqlite_url, "SELECT request_id FROM usage_records") == [("r1",)]
+
+
+def test_flush_ends_in_time_where_another_program_keeps_the_spool(sqlite_url: str) -> None:
+    spool = Spool(Path(SPOOL))
+    spool.append([lines([record("r1", requested_model=PRO)]).encode().rstrip()])
+    with suppress(KeyError), spool.claimed():
+        assert not Ledger(sqlite_url, spool=SPOOL).flush(timeout=1)
+        raise KeyError
 
 
 def test_a_file_is_booked_by_one_program_at_a_time_and_stays_where_that_fails(tmp_path: Path) -> None:
