@@ -125,7 +125,7 @@ def test_copies_of_postgresql_made_during_an_ingest_are_sound_once_restored(
         copies = back_up_again_and_again(tmp_path, postgres_url, copy)
         assert_restored(cli, postgres_url, copies)
         with pytest.raises(psycopg.Error, match="append-only"):  # the guards are back too
-            execute(copies[-1], "DELETE FROM charges")
+            execute(copies[-1], "DELETE FROM booked_usage")
     finally:
         close_connections()
         for name in made:
