@@ -225,7 +225,7 @@ def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ledger.intake.containers.lines.CHUNK_LINES", 10)
 
 
-@pytest.mark.parametrize("at", ["upsert", "append_charged", "batch_digest", "note_sources"])
+@pytest.mark.parametrize("at", ["upsert", "append_charged", "usage_digest", "note_sources"])
 def test_a_connection_dropped_inside_a_transaction_ends_in_one_line_and_a_second_run_completes(
     cli: Cli, postgres_url: str, usage_file: Path, undisturbed: Callable[[Cli], None], small_portions: None,
     monkeypatch: pytest.MonkeyPatch, at: str,

@@ -3,61 +3,99 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
 from ledger.audit.verification import Verification
-from ledger.book.charges import PlainRow, PostedCharges, as_sealed, facts_columns, plain_rows, recorded_ids
-from ledger.book.rows import ChargeRow
-from ledger.book.seals import amounts_text, batch_digest, sealed_conversions
-from ledger.store.tables import batches, booked_usage, usage_records
+from ledger.book.booked_pages import BookedPage, Named, read_booked
+from ledger.book.charges import PlainRow, PostedCharges, as_sealed, read_posted
+from ledger.book.redaction import KIND as REDACT
+from ledger.book.redaction import rows_of_redaction
+from ledger.book.sealed_rows import added_in
+from ledger.book.seals import (
+    amounts_by_currency,
+    amounts_text,
+    batch_digest,
+    sealed_conversions,
+    texts_digest,
+    usage_digest,
+)
+from ledger.store.tables import batches, booked_corrections, charges, text_seals
+from ledger.values.calendar import Calendar
 
 PAGE_ROWS = 8_000
-_CLASS = ChargeRow._fields.index("charge_class")
 
 
-def pages(connection: Connection) -> Iterator[list[Row[Any]]]:
-    """Reads batches in sequence, in lists that hold about PAGE_ROWS charges."""
+@dataclass(frozen=True)
+class Page:
+    """Batches in sequence, each with the seals of its texts in order, and what they posted.
+
+    Usage that was sealed by columns is in `booked`; `posted` has corrections, and usage of before with its charges.
+    """
+
+    batches: list[Row[Any]]
+    seals: dict[int, list[Row[Any]]]
+    posted: PostedCharges
+    booked: BookedPage | None
+
+    @property
+    def ids(self) -> tuple[int, int]:
+        """The first and the last id of a charge."""
+        return self.batches[0].first_charge_id, self.batches[-1].last_charge_id
+
+
+def pages(connection: Connection, calendar: Calendar) -> Iterator[Page]:
+    """Reads batches in sequence, those sealed alike in pages of about PAGE_ROWS charges."""
+    named = Named(connection)
     after = 0
     while found := connection.execute(
         select(batches).where(batches.c.sequence > after).order_by(batches.c.sequence).limit(2_000)
     ).all():
         after = found[-1].sequence
-        page: list[Row[Any]] = []
-        size = 0
-        for batch in found:
-            page.append(batch)
-            size += batch.last_charge_id - batch.first_charge_id + 1
-            if size >= PAGE_ROWS:
-                yield page
-                page, size = [], 0
-        if page:
+        seals: dict[int, list[Row[Any]]] = defaultdict(list)
+        of_found = text_seals.c.batch_id.in_(batch.id for batch in found)
+        for seal in connection.execute(select(text_seals).where(of_found).order_by(text_seals.c.id)):
+            seals[seal.batch_id].append(seal)
+        by_columns = [_is_by_columns(seals.get(batch.id, ())) for batch in found]
+        for form, alike in groupby(zip(by_columns, found, strict=True), itemgetter(0)):
+            for page in _pages([batch for _form, batch in alike]):
+                ids = page[0].first_charge_id, page[-1].last_charge_id
+                yield Page(page, seals, *_read(connection, calendar, named, ids, by_columns=form))
+
+
+def _pages(found: Sequence[Row[Any]]) -> Iterator[list[Row[Any]]]:
+    page: list[Row[Any]] = []
+    size = 0
+    for batch in found:
+        page.append(batch)
+        size += batch.last_charge_id - batch.first_charge_id + 1
+        if size >= PAGE_ROWS:
             yield page
+            page, size = [], 0
+    if page:
+        yield page
 
 
-def _added_in(
-    connection: Connection, page: Sequence[Row[Any]], posted: PostedCharges
-) -> tuple[list[int], list[PlainRow]]:
-    """Returns the records that the page's batches added: their ids, and their rows as they were digested."""
-    charged = [
-        (charge[0], charge[1], *facts)
-        for charge, facts in zip(posted.charges, posted.facts, strict=True)
-        if charge[_CLASS] == "charge"
-    ]
-    columns = [usage_records.c.id, usage_records.c.batch_id, *facts_columns()]
-    uncharged = (
-        select(*columns)
-        .join_from(usage_records, booked_usage, booked_usage.c.id == usage_records.c.id)
-        .where(booked_usage.c.id.between(page[0].first_charge_id, page[-1].last_charge_id))
-        .where(booked_usage.c.input_nano.is_(None))
-    )
-    rows = sorted([*charged, *plain_rows(connection, uncharged)], key=itemgetter(0))
-    ids = [row[0] for row in rows]
-    before = recorded_ids(connection, ids)
-    return ids, [(before.get(row[0], row[0]), *row[1:]) for row in rows] if before else rows
+def _is_by_columns(seals: Sequence[Row[Any]]) -> bool:
+    return bool(seals) and seals[0].sealed_by == seals[0].batch_id
+
+
+def _read(
+    connection: Connection, calendar: Calendar, named: Named, ids: tuple[int, int], *, by_columns: bool
+) -> tuple[PostedCharges, BookedPage | None]:
+    within = charges.c.id.between(*ids)
+    if not by_columns:
+        return read_posted(connection, calendar, within), None
+    corrections = select(booked_corrections.c.id).where(booked_corrections.c.id.between(*ids))
+    if not connection.execute(corrections.limit(1)).first():
+        return PostedCharges([], []), read_booked(connection, named, *ids)
+    return read_posted(connection, calendar, charges.c.id.in_(corrections)), read_booked(connection, named, *ids)
 
 
 class Chain:
@@ -69,26 +107,43 @@ class Chain:
         self._sequence = 0
         self._digest = ""
 
-    def check(self, page: Sequence[Row[Any]], posted: PostedCharges, result: Verification) -> None:
+    def check(self, page: Page, result: Verification) -> None:
         """Tells what is wrong with the batches of a page."""
-        usage_ids, added = _added_in(self._connection, page, posted)
-        sealed = as_sealed(self._connection, posted.charges)
-        for batch in page:
+        usage_ids, added = added_in(self._connection, *page.ids, page.posted) if page.booked is None else ([], [])
+        sealed = as_sealed(self._connection, page.posted.charges)
+        for batch in page.batches:
             result.checked["batches"] += 1
-            rows = added[_between(usage_ids, batch.first_charge_id, batch.last_charge_id)]
-            own = _between(posted.charge.id, batch.first_charge_id, batch.last_charge_id)
-            charge_rows = sealed[own]
             if batch.sequence != self._sequence + 1:
                 result.problem(
                     f"batch {batch.id}: sequence {batch.sequence} follows {self._sequence}: a batch is missing"
                 )
             if batch.previous != self._digest:
                 result.problem(f"batch {batch.id}: doesn't follow the digest of the batch before it")
-            if batch.amounts != amounts_text([column[own] for column in posted.charge]):
+            ids = batch.first_charge_id, batch.last_charge_id
+            own = _between(page.posted.charge.id, *ids)
+            amounts = amounts_by_currency(page.posted.charge.currency[own], page.posted.charge.amount_nano[own])
+            if page.booked is not None:
+                amounts.update(page.booked.amounts(*ids))
+            if batch.amounts != amounts_text(amounts):
                 result.problem(f"batch {batch.id}: its amounts aren't the sums of its charges")
-            if batch_digest(batch._asdict(), rows, charge_rows, self._conversions) != batch.digest:
+            if not self._stands(page, batch, added[_between(usage_ids, *ids)], sealed[own]):
                 result.problem(f"batch {batch.id}: it or its rows are no longer as they were sealed")
             self._sequence, self._digest = batch.sequence, batch.digest
+
+    def _stands(self, page: Page, batch: Row[Any], added: Sequence[PlainRow], corrections: Sequence[PlainRow]) -> bool:
+        """Tells whether a batch and its rows are as they were sealed, its texts as they were sealed last."""
+        seals, known = page.seals.get(batch.id, []), self._conversions
+        if page.booked is None:
+            if batch.kind == REDACT:
+                added = rows_of_redaction(self._connection, batch.id)
+            digest: str = seals[-1].rows_digest if seals else batch.digest
+            return batch_digest(batch._asdict(), added, corrections, known) == digest
+        usage = page.booked.between(batch.first_charge_id, batch.last_charge_id)
+        first, last = seals[0], seals[-1]
+        if last.salt is None or texts_digest(last.salt, usage.texts) != last.digest:
+            return False
+        sealed: str = batch.digest
+        return usage_digest(batch._asdict(), usage, first.digest, corrections, known) == sealed
 
 
 def _between(ids: Sequence[int], first: int, last: int) -> slice:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import count
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, select
 
 from ledger.audit.verification import Verification
+from ledger.book.booked_pages import BookedPage
 from ledger.book.charges import PostedCharges
-from ledger.book.records import coded
+from ledger.book.records import coded, recoded
 from ledger.book.rows import ADJUSTMENT, OPTIONAL_COUNTS, Facts, nano_by_meter, usage_of
 from ledger.store.tables import conversions, rate_entries
 from ledger.values.calendar import QUARTER_US, Calendar
@@ -36,14 +38,58 @@ _ALWAYS_US, _NEVER_US = -(2**63), INT64_MAX
 _COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens", *Facts._fields[OPTIONAL_COUNTS])
 
 
-class _Pin(NamedTuple):
-    """The price entry that charges name: of a class, for usage of a kind, for a model in a currency."""
+class _Terms(NamedTuple):
+    """What many charges have alike: class and kind, months, conversion, and the price entry that they name."""
 
     charge_class: str
     kind: str
-    entry_id: int | None
-    model: str
+    occurred_month: str
+    conversion_id: int | None
+    rate_entry_id: int | None
+    billed_model: str
     currency: str
+    tier: str
+
+
+@dataclass(frozen=True)
+class CheckedCharges:
+    """Charges in columns: `terms` of each `code`, numbers by name, and the facts of a record by its place."""
+
+    ids: Sequence[int]
+    request_ids: Sequence[str]
+    terms: list[_Terms]
+    code: Int64Array
+    number: Callable[[str], Int64Array]
+    facts: Callable[[int], Facts]
+
+    @classmethod
+    def booked(cls, page: BookedPage) -> CheckedCharges:
+        """Returns first charges as they are stored."""
+        labels, code = page.labels
+        terms = [
+            _Terms("charge", stream.kind, *(getattr(key, name) for name in _Terms._fields[2:]))
+            for key, stream in labels
+        ]
+        return cls(page.columns["id"], page.columns["request_id"], terms, code, page.number, page.facts)
+
+    @classmethod
+    def posted(cls, posted: PostedCharges) -> CheckedCharges:
+        """Returns charges of any class."""
+        charge, usage = posted.charge, posted.usage
+        columns = usage._asdict() | charge._asdict()
+        terms, code = coded(zip(*(columns[name] for name in _Terms._fields), strict=True))
+
+        def number(name: str) -> Int64Array:
+            return _int64(value or 0 for value in columns[name])
+
+        return cls(
+            charge.id,
+            usage.request_id,
+            [_Terms(*term) for term in terms],
+            _int64(code),
+            number,
+            lambda place: Facts._make(posted.facts[place]),
+        )
 
 
 class ChargeChecks:
@@ -55,33 +101,40 @@ class ChargeChecks:
         rows = connection.execute(select(conversions.c.id, conversions.c.currency, conversions.c.effective_from))
         self._conversions = {row.id: (row.currency, to_microseconds(row.effective_from)) for row in rows}
 
-    def check(self, posted: PostedCharges, result: Verification) -> None:
+    def check(self, charges: CheckedCharges, result: Verification) -> None:
         """Tells the problems of each charge, in order."""
-        if not posted.charges:
+        if not charges.ids:
             return
-        result.checked["charges"] += len(posted.charges)
-        at_us = _int64(posted.usage.occurred_at)
+        result.checked["charges"] += len(charges.ids)
+        at_us = charges.number("occurred_at")
         found = [
-            *self._find_months(posted, at_us),
-            *self._find_conversions(posted, at_us),
-            *self._find_entries(posted, at_us),
+            *self._find_months(charges, at_us),
+            *self._find_conversions(charges, at_us),
+            *self._find_entries(charges, at_us),
         ]
         for place, problem in sorted(found, key=itemgetter(0)):
-            name = posted.usage.request_id[place] or posted.usage.kind[place]
-            result.problem(f"charge {posted.charge.id[place]} ({name}): {problem}")
+            name = charges.request_ids[place] or charges.terms[charges.code[place]].kind
+            result.problem(f"charge {charges.ids[place]} ({name}): {problem}")
 
-    def _find_months(self, posted: PostedCharges, at_us: Int64Array) -> Found:
-        quarters = (at_us // QUARTER_US).tolist()
-        months, codes = coded(zip(posted.charge.occurred_month, quarters, strict=True))
-        wrong = _int64(month != self._calendar.month(quarter * QUARTER_US) for month, quarter in months)
-        for place in _places(wrong[_int64(codes)] > 0):
-            yield place, f"occurred month {posted.charge.occurred_month[place]} isn't that of its time"
+    def _find_months(self, charges: CheckedCharges, at_us: Int64Array) -> Found:
+        import numpy as np
 
-    def _find_conversions(self, posted: PostedCharges, at_us: Int64Array) -> Found:
-        pins, codes = coded(zip(posted.charge.conversion_id, posted.charge.currency, strict=True))
-        starts_us = _int64(self._conversion_start_us(*pin) for pin in pins)
-        for place in _places(starts_us[_int64(codes)] > at_us):
-            yield place, f"its conversion isn't one of {posted.charge.currency[place]} that had begun by then"
+        quarters, quarter = np.unique(at_us // QUARTER_US, return_inverse=True)
+        months, month = coded(
+            [
+                *(self._calendar.month(start * QUARTER_US) for start in quarters.tolist()),
+                *(terms.occurred_month for terms in charges.terms),
+            ]
+        )
+        of_time, of_terms = np.split(_int64(month), [len(quarters)])
+        for place in _places(of_time[quarter] != of_terms[charges.code]):
+            yield place, f"occurred month {months[of_terms[charges.code[place]]]} isn't that of its time"
+
+    def _find_conversions(self, charges: CheckedCharges, at_us: Int64Array) -> Found:
+        starts_us = _int64(self._conversion_start_us(terms.conversion_id, terms.currency) for terms in charges.terms)
+        for place in _places(starts_us[charges.code] > at_us):
+            currency = charges.terms[charges.code[place]].currency
+            yield place, f"its conversion isn't one of {currency} that had begun by then"
 
     def _conversion_start_us(self, number: int | None, currency: str) -> int:
         if number is None:
@@ -89,32 +142,22 @@ class ChargeChecks:
         named, start_us = self._conversions.get(number, (None, 0))
         return start_us if named == currency else _NEVER_US
 
-    def _find_entries(self, posted: PostedCharges, at_us: Int64Array) -> Found:
-        charge = posted.charge
-        keys = zip(
-            charge.charge_class,
-            posted.usage.kind,
-            charge.rate_entry_id,
-            charge.billed_model,
-            charge.currency,
-            strict=True,
-        )
-        distinct, numbers = coded(keys)
-        pins, codes = [_Pin(*key) for key in distinct], _int64(numbers)
-        entries = [self._entry(pin) for pin in pins]
-        starts_us = _int64(map(_start_us, pins, entries))
-        for place in _places(starts_us[codes] > at_us):
-            pin, entry = pins[codes[place]], entries[codes[place]]
+    def _find_entries(self, charges: CheckedCharges, at_us: Int64Array) -> Found:
+        entries = [self._entry(terms) for terms in charges.terms]
+        starts_us = _int64(map(_start_us, charges.terms, entries))
+        for place in _places(starts_us[charges.code] > at_us):
+            terms, entry = charges.terms[charges.code[place]], entries[charges.code[place]]
             if entry is None:
-                yield place, f"its rate entry isn't one of {pin.model} in {pin.currency}"
+                yield place, f"its rate entry isn't one of {terms.billed_model} in {terms.currency}"
             else:
                 yield place, f"its rate entry {entry.key} had not begun by then"
-        yield from _find_prices(posted, pins, entries, codes)
+        yield from _find_prices(charges, entries)
 
-    def _entry(self, pin: _Pin) -> RateEntry | None:
+    def _entry(self, terms: _Terms) -> RateEntry | None:
         """Returns the entry that is named, None where it isn't of that model and currency."""
-        entry = self._entries.get(pin.entry_id or 0)
-        return entry if entry is not None and (entry.model, entry.currency) == (pin.model, pin.currency) else None
+        entry = self._entries.get(terms.rate_entry_id or 0)
+        named = terms.billed_model, terms.currency
+        return entry if entry is not None and (entry.model, entry.currency) == named else None
 
 
 def _read_entries(connection: Connection, result: Verification) -> dict[int, RateEntry]:
@@ -132,53 +175,50 @@ def _read_entries(connection: Connection, result: Verification) -> dict[int, Rat
     return found
 
 
-def _start_us(pin: _Pin, entry: RateEntry | None) -> int:
+def _start_us(terms: _Terms, entry: RateEntry | None) -> int:
     """Returns when charges may name the entry from."""
-    if pin.charge_class == ADJUSTMENT:
+    if terms.charge_class == ADJUSTMENT:
         return _ALWAYS_US
     return _NEVER_US if entry is None else to_microseconds(entry.effective_from)
 
 
-def _find_prices(
-    posted: PostedCharges, pins: Sequence[_Pin], entries: Sequence[RateEntry | None], codes: Int64Array
-) -> Found:
+def _find_prices(charges: CheckedCharges, entries: Sequence[RateEntry | None]) -> Found:
     """Finds charges booked otherwise than priced: those that differ by columns are priced by themselves."""
     priced = [
-        None if pin.charge_class in (ADJUSTMENT, "reversal") else entry
-        for pin, entry in zip(pins, entries, strict=True)
+        None if terms.charge_class in (ADJUSTMENT, "reversal") else entry
+        for terms, entry in zip(charges.terms, entries, strict=True)
     ]
-    requests = [None if pin.kind == STORAGE else entry for pin, entry in zip(pins, priced, strict=True)]
-    for place in _places(_differ(posted, requests, codes)):
-        entry = priced[codes[place]]
-        booked = posted.charge.tier[place], *(amounts[place] or 0 for amounts in _amounts(posted.charge))
-        problem = entry and _price_problem(entry, Facts._make(posted.facts[place]), booked)
+    requests = [None if terms.kind == STORAGE else entry for terms, entry in zip(charges.terms, priced, strict=True)]
+    amounts = [charges.number(f"{meter}_nano") for meter in METERS]
+    for place in _places(_differ(charges, requests, amounts)):
+        code = charges.code[place]
+        entry = priced[code]
+        booked = charges.terms[code].tier, *(int(of_meter[place]) for of_meter in amounts)
+        problem = entry and _price_problem(entry, charges.facts(place), booked)
         if problem:
             yield place, problem
 
 
-def _differ(posted: PostedCharges, entries: Sequence[RateEntry | None], codes: Int64Array) -> npt.NDArray[np.bool_]:
+def _differ(
+    charges: CheckedCharges, entries: Sequence[RateEntry | None], amounts: Sequence[Int64Array]
+) -> npt.NDArray[np.bool_]:
     """Tells by row whether it isn't booked as columns of requests are priced; what has no entry never is."""
-    import numpy as np
-
     numbers = count()
     index = _int64(-1 if entry is None else next(numbers) for entry in entries)
-    counts = {name: _numbers(getattr(posted.usage, name)) for name in _COUNTS}
+    counts = {name: charges.number(name) for name in _COUNTS}
     found = [entry for entry in entries if entry is not None]
-    batch = price_columns(tuple(found), index[codes].__getitem__, count_columns(**counts))
+    batch = price_columns(tuple(found), index[charges.code].__getitem__, count_columns(**counts))
     labels = [*([*(tier.label for tier in entry.tiers), None] for entry in found), [None]]
-    places = zip(batch.entry_index.tolist(), batch.tier_index.tolist(), strict=True)
-    tiers = np.array([labels[entry][tier] for entry, tier in places], object)
-    reasoning = _numbers(posted.usage.reasoning_tokens)
-    differ: npt.NDArray[np.bool_] = (
-        (np.array(posted.charge.tier, object) != tiers) | (reasoning < 0) | (reasoning > counts["output_tokens"])
+    first, codes = recoded(charges.code, batch.entry_index + 1, batch.tier_index + 1)
+    tiers = (
+        (charges.terms[charges.code[place]].tier, batch.entry_index[place], batch.tier_index[place]) for place in first
     )
-    for meter, amounts in zip(METERS, _amounts(posted.charge), strict=True):
-        differ |= _numbers(amounts) != getattr(batch, f"{meter}_nano", 0)
+    other_tier = _int64(tier != labels[entry][place] for tier, entry, place in tiers)
+    reasoning = charges.number("reasoning_tokens")
+    differ: npt.NDArray[np.bool_] = (other_tier[codes] > 0) | (reasoning < 0) | (reasoning > counts["output_tokens"])
+    for meter, of_meter in zip(METERS, amounts, strict=True):
+        differ |= of_meter != getattr(batch, f"{meter}_nano", 0)
     return differ
-
-
-def _amounts(charge: Any) -> Iterator[Sequence[int | None]]:  # noqa: ANN401 - columns by name
-    return (getattr(charge, f"{meter}_nano") for meter in METERS)
 
 
 def _places(chosen: npt.NDArray[np.bool_]) -> list[int]:
@@ -192,13 +232,6 @@ def _int64(numbers: Iterable[int]) -> Int64Array:
     import numpy as np
 
     return np.array(list(numbers), np.int64)
-
-
-def _numbers(column: Sequence[int | None]) -> npt.NDArray[Any]:
-    """Returns a column of numbers, 0 where there is none."""
-    import numpy as np
-
-    return np.array([number or 0 for number in column] if None in column else column)
 
 
 def _price_problem(entry: RateEntry, facts: Facts, booked: tuple[str | int, ...]) -> str | None:

@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import Connection, Table, func, or_, select, text
 
 from ledger.audit.chain import Chain, pages
-from ledger.audit.charge_checks import ChargeChecks
+from ledger.audit.charge_checks import ChargeChecks, CheckedCharges
 from ledger.audit.log.rows import check_log
 from ledger.audit.sources import check_sources
 from ledger.audit.verification import LISTED_PROBLEMS, Head, Verification
-from ledger.book.charges import LIVE_CLASSES, PostedCharges, is_undone, posted_pages, read_posted
+from ledger.book.booked_pages import BookedPage
+from ledger.book.charges import LIVE_CLASSES, PostedCharges, is_undone, posted_pages
 from ledger.book.corrections.reversing import reversal
 from ledger.book.project_names import check_projects
 from ledger.book.rebuilt_rollups import RebuiltRollUps
+from ledger.book.redaction import KIND as REDACT
 from ledger.book.rows import ChargeRow
 from ledger.budgets.definitions import check_budgets
 from ledger.budgets.events import check_events
@@ -23,6 +25,7 @@ from ledger.months.rows import check_closings
 from ledger.store.bulk import in_chunks
 from ledger.store.database import Database, settings_in, zone_named
 from ledger.store.tables import (
+    batches,
     booked_corrections,
     booked_usage,
     budget_events,
@@ -39,6 +42,7 @@ from ledger.store.tables import (
     rollup_quarters,
     sources,
     streams,
+    text_seals,
     usage_records,
     wallet_entries,
     wallet_moves,
@@ -97,10 +101,13 @@ def _check_book(connection: Connection, database: Database, month: str | None, r
     calendar = Calendar(zone_named(settings_in(connection)["timezone"]))
     rebuilt = RebuiltRollUps(connection, calendar, database.rollup_tags)
     checks = ChargeChecks(connection, calendar, result)
-    for posted in _posted(connection, calendar, month, result):
-        checks.check(posted, result)
+    for posted, booked in _posted(connection, calendar, month, result):
+        checks.check(CheckedCharges.posted(posted), result)
         _check_reversals(connection, posted, result)
-        rebuilt.add(list(zip(posted.charges, posted.facts, strict=True)))
+        rebuilt.add(posted.charge, posted.usage)
+        if booked:
+            checks.check(CheckedCharges.booked(booked), result)
+            rebuilt.add(*booked.charges())
     if month is None:
         _check_counts(connection, result)
     for cell in rebuilt.too_large():
@@ -115,17 +122,16 @@ def _count_rows(connection: Connection, table: Table) -> int:
 
 def _posted(
     connection: Connection, calendar: Calendar, month: str | None, result: Verification
-) -> Iterator[PostedCharges]:
+) -> Iterator[tuple[PostedCharges, BookedPage | None]]:
     """Reads charges to check, in pages; of the whole ledger with their batches, which are checked on the way."""
     if month is not None:
-        yield from posted_pages(connection, calendar, charges.c.posted_month == month)
+        for posted in posted_pages(connection, calendar, charges.c.posted_month == month):
+            yield posted, None
         return
     chain = Chain(connection)
-    for page in pages(connection):
-        within = charges.c.id.between(page[0].first_charge_id, page[-1].last_charge_id)
-        posted = read_posted(connection, calendar, within)
-        chain.check(page, posted, result)
-        yield posted
+    for page in pages(connection, calendar):
+        chain.check(page, result)
+        yield page.posted, page.booked and page.booked.charged
 
 
 def _check_contents(connection: Connection, table: Table, result: Verification) -> None:
@@ -145,7 +151,7 @@ def _check_keys(connection: Connection, table: Table, key: type[Dimensions | Rec
 
 
 def _check_stored(connection: Connection, result: Verification) -> None:
-    """Checks what the views rest on: each record has its key and stream, and no charge has the number of another."""
+    """Checks keys, streams, seals and numbers: what is named is there, what seals again redacts, none is twice."""
     usage = booked_usage.c
     without = (
         select(usage.id)
@@ -155,6 +161,10 @@ def _check_stored(connection: Connection, result: Verification) -> None:
     )
     for number in connection.execute(without.limit(LISTED_PROBLEMS)).scalars():
         result.problem(f"usage record {number}: the key or the stream that it names is missing")
+    redacted = select(batches.c.id).where(batches.c.kind == REDACT)
+    strays = text_seals.c.sealed_by != text_seals.c.batch_id, text_seals.c.sealed_by.not_in(redacted)
+    for number in connection.execute(select(text_seals.c.batch_id).where(*strays).limit(LISTED_PROBLEMS)).scalars():
+        result.problem(f"batch {number}: its request ids and tags are sealed by a batch that redacts nothing")
     twice = select(usage.id).join(booked_corrections, booked_corrections.c.id == usage.id)
     for number in connection.execute(twice.where(usage.input_nano.is_not(None)).limit(LISTED_PROBLEMS)).scalars():
         result.problem(f"charge {number}: its number is there twice")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from ledger.book.key_ids import KeyIds, StreamIds
 from ledger.book.records import Label, Rated, recoded, spread
 from ledger.book.rows import TOKENS, Facts, plain, rows_of
+from ledger.book.seals import StoredUsage
 from ledger.store.bulk import append_new_rows, append_rows
 from ledger.store.log import memory_of
 from ledger.store.tables import booked_usage, record_keys
@@ -31,8 +32,10 @@ class Months(NamedTuple):
     code: Int64Array
 
 
-def append_charged(connection: Connection, batch_id: int, ids: Sequence[int], rated: Rated, months: Months) -> bool:
-    """Appends records that are charged; returns False, and appends none, where the identity of any is known.
+def append_charged(
+    connection: Connection, batch_id: int, ids: Sequence[int], rated: Rated, months: Months
+) -> StoredUsage | None:
+    """Appends records that are charged; returns None, and appends none, where the identity of any is known.
 
     Their keys and streams are appended where they are new.
     """
@@ -47,12 +50,13 @@ def append_charged(connection: Connection, batch_id: int, ids: Sequence[int], ra
         )
         for label, term, month in zip(labels, terms, months.code[first].tolist(), strict=True)
     ]
-    key_ids = np.array(_key_ids(connection, keys), dtype=np.int64)
-    stream_ids = _stream_ids(connection, ((label.source, label.kind) for label in records.labels))
+    key_ids = _key_ids(connection, keys)
+    streams = [(label.source, label.kind) for label in records.labels]
+    stream_ids = _stream_ids(connection, streams)
     columns: dict[str, Any] = {
         "id": ids,
         "batch_id": [batch_id] * len(ids),
-        "key_id": key_ids[code],
+        "key_id": np.array(key_ids, dtype=np.int64)[code],
         "stream_id": spread(stream_ids, records.number("label")),
         "request_id": records.request_ids,
         "generation": records.values("generation"),
@@ -69,14 +73,16 @@ def append_charged(connection: Connection, batch_id: int, ids: Sequence[int], ra
         if any(column):
             columns[name] = [value or None for value in column]
     # A column that no row has a value in is left out: naming it would cost half of what the others do.
-    return append_new_rows(connection, booked_usage, list(columns), list(rows_of(list(columns.values()))))
+    if not append_new_rows(connection, booked_usage, list(columns), list(rows_of(list(columns.values())))):
+        return None
+    return _stored(columns, key_ids, keys, stream_ids, streams)
 
 
-def append_uncharged(connection: Connection, batch_id: int, number: int, facts: Facts) -> None:
+def append_uncharged(connection: Connection, batch_id: int, number: int, facts: Facts) -> StoredUsage:
     """Appends a record whose first charge, of the id `number`, is a replacement."""
     label = Label(*(getattr(facts, name) for name in Label._fields))
-    [key_id] = _key_ids(connection, [RecordKey(*_label_part(label))])
-    [stream_id] = _stream_ids(connection, [(facts.source, facts.kind)])
+    key, stream = RecordKey(*_label_part(label)), (facts.source, facts.kind)
+    [key_id], [stream_id] = _key_ids(connection, [key]), _stream_ids(connection, [stream])
     stated: dict[str, Any] = facts._asdict() | {
         "id": number,
         "batch_id": batch_id,
@@ -85,7 +91,20 @@ def append_uncharged(connection: Connection, batch_id: int, number: int, facts: 
         "tags": None if facts.tags == "{}" else facts.tags,
         "assumed": facts.assumed or None,
     }
-    append_rows(connection, booked_usage, [[stated.get(column.name) for column in booked_usage.columns]])
+    row = {column.name: stated.get(column.name) for column in booked_usage.columns}
+    append_rows(connection, booked_usage, [list(row.values())])
+    return _stored({name: [value] for name, value in row.items()}, [key_id], [key], [stream_id], [stream])
+
+
+def _stored(
+    columns: Mapping[str, Any],
+    key_ids: Sequence[int],
+    keys: Sequence[RecordKey],
+    stream_ids: Sequence[int],
+    streams: Sequence[tuple[str, str]],
+) -> StoredUsage:
+    sealed = [(key.digest, key.conversion_id) for key in keys]
+    return StoredUsage(columns, dict(zip(key_ids, sealed, strict=True)), dict(zip(stream_ids, streams, strict=True)))
 
 
 def _label_part(label: Label) -> list[Any]:

@@ -6,7 +6,7 @@ writers, and nothing is recorded in part.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -20,8 +20,16 @@ from ledger.book.headroom import Headroom
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.records import Rated, Records, coded, recoded, spread
 from ledger.book.rollups import Alike, RollUp
-from ledger.book.rows import Columns, Facts, rows_of, same_facts
-from ledger.book.seals import amounts_text, batch_digest, sealed_conversions
+from ledger.book.rows import ChargeRow, Columns, Facts, plain, rows_of, same_facts
+from ledger.book.seals import (
+    StoredUsage,
+    amounts_by_currency,
+    amounts_text,
+    append_text_seal,
+    batch_digest,
+    sealed_conversions,
+    usage_digest,
+)
 from ledger.errors import LedgerError
 from ledger.logs import logger_of
 from ledger.store.bulk import append_rows, next_id, upsert
@@ -35,7 +43,7 @@ from ledger.values.instants import to_microseconds
 LOG = logger_of("book")
 
 Outcome = Literal["accepted", "duplicate", "conflict"]
-BatchKind = Literal["ingest", "record", "retry", "accept", "void", "reassign", "reprice", "adjust"]
+BatchKind = Literal["ingest", "record", "retry", "accept", "void", "reassign", "reprice", "adjust", "redact"]
 
 
 @dataclass(slots=True)
@@ -75,7 +83,7 @@ class Poster:
         self._headroom = Headroom(self.calendar, database.rollup_tags)
         self._expects_known = False
         self._database = database
-        self._settings = database.settings
+        self.settings = database.settings
 
     def refusals(self, connection: Connection, rated: Rated) -> dict[int, str]:
         """Finds the records that the roll-ups have no room for, by place, each with why: nearly always none."""
@@ -138,13 +146,11 @@ class Poster:
         batch_id, first_id = next_id(connection, batches), next_charge_id(connection)
         ids = range(first_id, first_id + len(rated))
         months = self._months(connection, rated.records)
-        if not append_charged(connection, batch_id, ids, rated, months):
+        usage = append_charged(connection, batch_id, ids, rated, months)
+        if usage is None:
             return False
         columns, alike = _charged(rated, months, batch_id, ids)
-        facts = rated.records.columns()
-        self.seal(
-            connection, batch_id, list(rows_of([ids, [batch_id] * len(ids), *facts])), columns, facts, alike=alike
-        )
+        self.seal(connection, batch_id, usage, columns, rated.records.columns(), alike=alike)
         note_sources(connection, rated.records)
         posted.batch_id = batch_id
         return True
@@ -174,7 +180,7 @@ class Poster:
         self,
         connection: Connection,
         batch_id: int,
-        added: Sequence[Sequence[Any]],
+        usage: StoredUsage | None,
         columns: Columns,
         facts: Columns,
         *,
@@ -182,18 +188,42 @@ class Poster:
     ) -> None:
         """Adds charges to the roll-ups and closes their batch; appends those that are no first ones of new records.
 
-        `columns` are those of ChargeRow, `facts` those of each charge's usage record. `added` are the rows of
-        `usage_records` that this batch appended, by id; none where it only corrects. First charges say what is `alike`
-        among them. LedgerError where a roll-up has no room for the others; of first ones, `refusals` has seen to that.
+        `columns` are those of ChargeRow, `facts` those of each charge's usage record. `usage` is what this batch
+        appended; None where it only corrects. First charges say what is `alike` among them. LedgerError where a
+        roll-up has no room for the others; of first ones, `refusals` has seen to that.
         """
-        if self._database.settings != self._settings:
+        if self._database.settings != self.settings:
             raise LedgerError("the ledger's zone or rolled-up tags were changed meanwhile: run the command again")
-        rows: Sequence[tuple[Any, ...]] = list(rows_of(columns))
+        rows: Sequence[tuple[Any, ...]] = ()
         if alike is None:
+            rows = list(rows_of(columns))
             self._headroom.check(connection, columns, facts)
             append_rows(connection, booked_corrections, rows)
             rows = as_sealed(connection, rows)
         self._roll_up.add(connection, columns, facts, alike)
+        charge: Any = ChargeRow._make(columns)  # columns by name
+        known = sealed_conversions(connection)
+
+        def digest_of(batch: Mapping[str, Any]) -> str:
+            if usage is None:
+                return batch_digest(batch, (), rows, known)
+            return usage_digest(batch, usage, append_text_seal(connection, batch_id, batch_id, usage), rows, known)
+
+        usage_ids = () if usage is None else usage.columns["id"]
+        amounts = amounts_by_currency(charge.currency, plain(charge.amount_nano))
+        self.append_batch(connection, batch_id, usage_ids, charge.id, amounts_nano=amounts, digest_of=digest_of)
+
+    def append_batch(
+        self,
+        connection: Connection,
+        batch_id: int,
+        usage_ids: Sequence[int],
+        charge_ids: Sequence[int],
+        *,
+        amounts_nano: Mapping[str, int],
+        digest_of: Callable[[Mapping[str, Any]], str],
+    ) -> None:
+        """Appends the row of a batch under the digest that is worked out of it, after the batch before."""
         newest = "SELECT sequence + 1, digest FROM batches ORDER BY sequence DESC LIMIT 1"
         sequence, previous = run(connection, newest).fetchone() or (1, "")
         if self.run.id is None:
@@ -207,19 +237,19 @@ class Poster:
             "reference": self.run.reference if self.run.id == batch_id else None,  # once a run: it is unique
             "options": msgspec.json.encode(self.run.options).decode(),
             "posted_at": datetime.now(UTC),
-            "first_usage_record_id": added[0][0] if added else 1,
-            "last_usage_record_id": added[-1][0] if added else 0,
-            "first_charge_id": rows[0][0],
-            "last_charge_id": rows[-1][0],
-            "amounts": amounts_text(columns),
+            "first_usage_record_id": usage_ids[0] if usage_ids else 1,
+            "last_usage_record_id": usage_ids[-1] if usage_ids else 0,
+            "first_charge_id": charge_ids[0] if charge_ids else next_charge_id(connection),
+            "last_charge_id": charge_ids[-1] if charge_ids else next_charge_id(connection) - 1,
+            "amounts": amounts_text(amounts_nano),
             "previous": previous,
         }
-        digest = batch_digest(batch, added, rows, sealed_conversions(connection))
+        digest = digest_of(batch)
         insert_row(connection, batches, batch | {"digest": digest})
         note_sealed(connection, batches, batch_id, digest)
         LOG.info(
             "batch %(batch)d, %(kind)s: %(records)d usage records and %(charges)d charges to be committed",
-            {"batch": batch_id, "kind": self.run.kind, "records": len(added), "charges": len(rows)},
+            {"batch": batch_id, "kind": self.run.kind, "records": len(usage_ids), "charges": len(charge_ids)},
         )
 
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Column, Connection, MetaData, Table, text
 
-from ledger.book.rollups import RollUp
-from ledger.book.rows import ChargeRow, Facts, columns_of
+from ledger.book.rollups import Alike, RollUp
+from ledger.book.rows import Columns
 from ledger.store.expressions import HALF_BITS, LOWER_HALF
 from ledger.store.tables import MEASURES, rollup_days, rollup_quarters
 from ledger.store.tables.columns import BigInt
@@ -46,11 +46,10 @@ class RebuiltRollUps:
         days, quarters = self._tables.values()
         self._roll_up = RollUp(calendar, rollup_tags, (days, quarters), halves=True, keeps_keys=keeps_keys)
 
-    def add(self, posted: Sequence[tuple[ChargeRow, Facts]]) -> None:
-        """Adds charges, each with its usage."""
-        if posted:
-            rows, facts = zip(*posted, strict=True)
-            self._roll_up.add(self._connection, columns_of(rows), columns_of(facts))
+    def add(self, charges: Columns, facts: Columns, alike: Alike | None = None) -> None:
+        """Adds charges, given as columns; `facts` are the columns of each one's usage record."""
+        if charges and charges[0]:
+            self._roll_up.add(self._connection, charges, facts, alike)
 
     def too_large(self) -> Iterator[TooLarge]:
         """Yields days whose sums don't fit into 64 bits; where a day's fit, its quarter-hours' do: see `headroom`."""

@@ -244,6 +244,20 @@ def spread(values: Sequence[Any], codes: Int64Array) -> list[Any]:
     return list(map(values.__getitem__, codes.tolist()))
 
 
+class Spread(Sequence[Any]):
+    """The value of each code, looked up where it is asked for."""
+
+    def __init__(self, values: Sequence[Any], codes: Int64Array) -> None:
+        self._values = values
+        self._codes = codes
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def __getitem__(self, place: Any) -> Any:  # noqa: ANN401 - as a sequence's
+        return self._values[self._codes[place]]
+
+
 def _index(places: Sequence[int]) -> Int64Array:
     import numpy as np
 

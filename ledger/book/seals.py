@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Row, Table, select
 
-from ledger.book.rows import ChargeRow, Columns, plain
-from ledger.store.bulk import next_id
+from ledger.book.rows import ChargeRow, plain
+from ledger.store.bulk import append_rows, next_id
 from ledger.store.log import memory_of, note_sealed
-from ledger.store.tables import batches, conversions
+from ledger.store.tables import batches, booked_usage, conversions, text_seals
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 _CONVERSION = ChargeRow._fields.index("conversion_id")
 # At most so many columns of usage_records or charges came after their first rows; those before them are never null.
 _LATER_COLUMNS = 4
 _NOTHING = b",null]\n"
+# What of a usage record may be redacted, and what is digested as 64 bits: all else.
+TEXTS = ("request_id", "tags")
+_NUMBERS = tuple(column.name for column in booked_usage.c if column.name not in TEXTS)
 # Columns that another table got after its first rows.
 LATER = frozenset({"settings"})
 
 
-def amounts_text(columns: Columns) -> str:
-    """Sums nano of charges by currency, as the JSON that a batch has."""
-    amounts: dict[str, int] = {}
-    if columns:
-        charge: Any = ChargeRow._make(columns)  # columns by name
-        for currency, amount in zip(charge.currency, plain(charge.amount_nano), strict=True):
-            amounts[currency] = amounts.get(currency, 0) + amount
+def amounts_by_currency(currencies: Sequence[str], amounts_nano: Iterable[int]) -> Counter[str]:
+    """Sums nano of charges by currency."""
+    found: Counter[str] = Counter()
+    for currency, amount in zip(currencies, amounts_nano, strict=True):
+        found[currency] += amount
+    return found
+
+
+def amounts_text(amounts: Mapping[str, int]) -> str:
+    """Returns sums by currency as the JSON that a batch has."""
     return msgspec.json.encode(amounts, order="sorted").decode()
 
 
@@ -84,6 +95,42 @@ def read_sealed(connection: Connection, table: Table) -> Iterator[tuple[Row[Any]
         previous = row.digest
 
 
+class StoredUsage(NamedTuple):
+    """Rows of `booked_usage` as they are stored, in columns by name, with the keys and streams that they name, by id.
+
+    Columns in which no row has a value may be left out. Of a key there are its digest and the id of its conversion.
+    """
+
+    columns: Mapping[str, Any]
+    keys: Mapping[int, tuple[str, int | None]]
+    streams: Mapping[int, tuple[str, str]]
+
+    def __len__(self) -> int:
+        return len(self.columns["id"])
+
+    def distinct(self, name: str) -> list[int]:
+        """Returns the different numbers of a column, in order."""
+        return sorted(set(plain(self.columns.get(name, ()))))
+
+    @property
+    def texts(self) -> tuple[Sequence[str], Sequence[str | None]]:
+        """The request ids and the tags."""
+        return self.columns.get("request_id", ()), self.columns.get("tags") or [None] * len(self)
+
+
+def texts_digest(salt: str, texts: tuple[Sequence[str], Sequence[str | None]]) -> str:
+    """Computes sha256 over request ids and tags, with a salt without which nobody can try what they were."""
+    return hashlib.sha256(msgspec.json.encode((salt, *texts))).hexdigest()
+
+
+def append_text_seal(connection: Connection, batch_id: int, sealed_by: int, usage: StoredUsage) -> str:
+    """Seals the texts of a batch's usage under a new salt; returns the digest."""
+    salt = secrets.token_hex(16)
+    digest = texts_digest(salt, usage.texts)
+    append_rows(connection, text_seals, [(next_id(connection, text_seals), batch_id, sealed_by, digest, salt, None)])
+    return digest
+
+
 def batch_digest(
     batch: Mapping[str, Any],
     added: Sequence[Sequence[Any]],
@@ -92,12 +139,64 @@ def batch_digest(
 ) -> str:
     """Computes sha256 over JSON arrays, a line each: the batch with the digest before it, then its rows.
 
-    These are those of usage_records, those of charges, and the conversions that the charges pin.
+    These are those of usage_records, those of charges, and the conversions that the charges pin. So are batches sealed
+    that add no usage; those that do were until they had `text_seals`.
     """
-    encode_lines = msgspec.json.Encoder().encode_lines
-    digest = hashlib.sha256(encode_lines([[batch[column.name] for column in batches.c if column.name != "digest"]]))
+    digest = _begun(batch)
     digest.update(lines_to_seal(added))
     digest.update(lines_to_seal(rows))
-    pinned = {row[_CONVERSION] for row in rows} - {None}
-    digest.update(encode_lines([known.get(number) for number in sorted(pinned)]))
+    digest.update(_conversions_to_seal((row[_CONVERSION] for row in rows), known))
     return digest.hexdigest()
+
+
+def usage_digest(
+    batch: Mapping[str, Any],
+    usage: StoredUsage,
+    texts: str,
+    rows: Sequence[Sequence[Any]],
+    known: Mapping[int, tuple[Any, ...]],
+) -> str:
+    """Computes sha256 over a batch with the digest before it, the usage that it added, and its rows of corrections.
+
+    Usage is digested by columns: the numbers, then what they name and the digest of the texts, as JSON arrays.
+    """
+    digest = _begun(batch)
+    digest.update(_numbers_to_seal(usage))
+    keys = [
+        (number, *usage.keys.get(number, (None, None)))
+        for number in sorted(set(plain(usage.columns.get("key_id", ()))))
+    ]
+    streams = [(number, usage.streams.get(number)) for number in sorted(set(plain(usage.columns.get("stream_id", ()))))]
+    digest.update(msgspec.json.encode((keys, streams, texts)))
+    digest.update(lines_to_seal(rows))
+    pinned = [conversion for _number, _digest, conversion in keys]
+    digest.update(_conversions_to_seal([*pinned, *(row[_CONVERSION] for row in rows)], known))
+    return digest.hexdigest()
+
+
+def _begun(batch: Mapping[str, Any]) -> _Hash:
+    covered = [batch[column.name] for column in batches.c if column.name != "digest"]
+    return hashlib.sha256(msgspec.json.Encoder().encode_lines([covered]))
+
+
+def _conversions_to_seal(pinned: Iterable[int | None], known: Mapping[int, tuple[Any, ...]]) -> bytes:
+    numbers = sorted({number for number in pinned if number is not None})
+    return msgspec.json.Encoder().encode_lines([known.get(number) for number in numbers])
+
+
+def _numbers_to_seal(usage: StoredUsage) -> bytes:
+    """Encodes each column that any row has a value in: its name, a bit a row that has none, 64 bits a row."""
+    import numpy as np
+
+    found: list[bytes] = []
+    for name in _NUMBERS:
+        column, absent = usage.columns.get(name), b""
+        if column is None:
+            continue
+        if isinstance(column, (list, tuple)) and None in column:
+            if column.count(None) == len(column):
+                continue
+            absent = np.packbits([number is None for number in column]).tobytes()
+            column = [number or 0 for number in column]
+        found += [name.encode(), b" ", absent, b" ", np.asarray(column, "<i8").tobytes()]
+    return b"".join(found)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, delete, select, text, update
+from sqlalchemy import Connection, delete, select, text, true, update
 
-from ledger.book.charges import posted_charges
+from ledger.book.charges import posted_pages
 from ledger.book.rebuilt_rollups import RebuiltRollUps, TooLarge
 from ledger.errors import LedgerError
-from ledger.store.bulk import in_chunks
 from ledger.store.database import Database, zone_named
 from ledger.store.log import note_settings
 from ledger.store.opening import joined_tags
@@ -26,15 +25,21 @@ def set_timezone(database: Database, timezone: str) -> None:
                 f"the ledger's zone is {database.zone_name} and charges are posted by it: it stays; "
                 "reports take --timezone"
             )
-        _set(database, connection, "timezone", timezone)
+        store_settings(database, connection, {"timezone": timezone})
 
 
-def _set(database: Database, connection: Connection, name: str, value: str) -> None:
-    if database.settings[name] == value:
-        return
-    connection.execute(update(ledger_settings).where(ledger_settings.c.name == name).values(value=value))
-    note_settings(connection)
-    database.settings = database.settings | {name: value}
+def store_settings(database: Database, connection: Connection, values: Mapping[str, str]) -> None:
+    """Stores settings, where they differ from those that are."""
+    known = database.settings
+    changed = {name: value for name, value in values.items() if known.get(name) != value}
+    for name, value in changed.items():
+        if name in known:
+            connection.execute(update(ledger_settings).where(ledger_settings.c.name == name).values(value=value))
+        else:
+            connection.execute(ledger_settings.insert().values(name=name, value=value))
+    if changed:
+        note_settings(connection)
+        database.settings = known | changed
 
 
 def rebuild_rollups(database: Database, tags: Sequence[str]) -> None:
@@ -44,20 +49,24 @@ def rebuild_rollups(database: Database, tags: Sequence[str]) -> None:
     """
     names = joined_tags(tags)
     with database.writing() as connection:
-        # Writers that run meanwhile remember ids of keys; they notice where the tags change, and stop.
-        keys = [] if names == database.settings["rollup_tags"] else [rollup_keys]
-        for table in (rollup_days, rollup_quarters, *keys):
-            connection.execute(delete(table))
-        calendar = Calendar(database.zone)
-        rebuilt = RebuiltRollUps(connection, calendar, tags, keeps_keys=True)
-        for chunk in in_chunks(posted_charges(connection, calendar), 20_000):
-            rebuilt.add(chunk)
-        for cell in rebuilt.too_large():
-            raise LedgerError(_no_room(connection, cell, names, database.settings["rollup_tags"]))
-        for table in (rollup_days, rollup_quarters):
-            connection.execute(text(f"INSERT INTO {table.name} {rebuilt.cells(table)}"))
-        rebuilt.drop()
-        _set(database, connection, "rollup_tags", names)
+        sum_again(database, connection, tags, keeps_keys=names == database.settings["rollup_tags"])
+        store_settings(database, connection, {"rollup_tags": names})
+
+
+def sum_again(database: Database, connection: Connection, tags: Sequence[str], *, keeps_keys: bool) -> None:
+    """Sums every charge again by these tags; LedgerError where a sum passes 64 bits."""
+    # Writers that run meanwhile remember ids of keys; they notice where settings change, and stop.
+    for table in (rollup_days, rollup_quarters, *([] if keeps_keys else [rollup_keys])):
+        connection.execute(delete(table))
+    calendar = Calendar(database.zone)
+    rebuilt = RebuiltRollUps(connection, calendar, tags, keeps_keys=True)
+    for page in posted_pages(connection, calendar, true()):
+        rebuilt.add(page.charge, page.usage)
+    for cell in rebuilt.too_large():
+        raise LedgerError(_no_room(connection, cell, joined_tags(tags), database.settings["rollup_tags"]))
+    for table in (rollup_days, rollup_quarters):
+        connection.execute(text(f"INSERT INTO {table.name} {rebuilt.cells(table)}"))
+    rebuilt.drop()
 
 
 def _no_room(connection: Connection, cell: TooLarge, tags: str, standing: str) -> str:

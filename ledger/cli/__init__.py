@@ -44,6 +44,7 @@ SECTIONS = {
         "reassign": ("corrections", "Move usage from one project to another."),
         "reprice": ("reprice", "Price usage again by the cards and conversions as they are now."),
         "adjust": ("adjust", "Book a credit note or a surcharge."),
+        "redact": ("redact", "Make request ids and tags unreadable, money and digests untouched."),
         "close": ("close", "Close a month: its books don't change any more."),
         "reopen": ("close", "Open the last closed month again."),
     },

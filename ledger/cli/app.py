@@ -47,6 +47,16 @@ def check_text(option: str, text: str) -> None:
         raise LedgerError(f"{option} {text[:40]!r}: give 1 to {MAX_NAME} characters")
 
 
+def parse_tag(text: str) -> tuple[str, str]:
+    """Reads a `--tag` as a key and a value."""
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        from pricing.errors import shown
+
+        raise LedgerError(f"--tag {shown(text)} isn't a tag: give KEY=VALUE, such as team=search")
+    return key, value
+
+
 def parse_usd(option: str, text: str) -> Amount:
     """Reads an amount of USD, such as 12.50usd; refuses other currencies."""
     from ledger.values.amounts import parse_amount, unit_of

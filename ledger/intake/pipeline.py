@@ -18,6 +18,7 @@ from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.prices.rating import Rater
 from ledger.book.records import Rated, Records, recoded
+from ledger.book.redaction import known_ids
 from ledger.book.rows import Facts, usage_of
 from ledger.book.trial import Trial
 from ledger.config import Config
@@ -142,6 +143,8 @@ class Intake:
 
     def post(self, connection: Connection, rated: Rated, portion: Portion) -> Posted:
         """Posts what was rated; holds back what has no room in roll-ups or contradicts records, in order of lines."""
+        records = rated.records
+        records.request_ids = known_ids(connection, self.poster.settings, records.request_ids)
         refusals = self.poster.refusals(connection, rated)
         if refusals:
             reasons = {place: ("sum_too_large", message) for place, message in refusals.items()}

@@ -173,10 +173,9 @@ def _replace(connection: Connection, poster: Poster, known: Known, rated: Rated,
         provider=facts.provider,
         **dict(zip(PRICED, rated.prices()[0], strict=True)),
     )
-    append_uncharged(connection, batch_id, usage_id, facts)
+    usage = append_uncharged(connection, batch_id, usage_id, facts)
     rows = [reversal(before, charge_id, batch_id, first_open), replacement]
-    added = [(usage_id, batch_id, *facts)]
-    poster.seal(connection, batch_id, added, columns_of(rows), columns_of([facts_before, facts]))
+    poster.seal(connection, batch_id, usage, columns_of(rows), columns_of([facts_before, facts]))
     note_sources(connection, rated.records)
     return project if differs and not new_labels else None
 

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-HEAD_REVISION = "0012"
+HEAD_REVISION = "0013"

@@ -378,6 +378,7 @@ def guard_on_sqlite(table: str) -> None:
 
 
 def downgrade() -> None:
+    op.execute("DROP TABLE IF EXISTS text_seals")  # which 0013 leaves
     op.drop_table("rate_entries")
     op.drop_index("ix_usage_records_occurred_at", table_name="usage_records", postgresql_using="brin")
     op.drop_table("usage_records")

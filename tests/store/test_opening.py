@@ -291,7 +291,7 @@ def test_a_writer_notices_that_the_rolled_up_tags_changed_meanwhile(db_url: str,
     poster = Poster(database, Run("ingest"))
     db_cli("db", "rollups", "--tag", "team").ok()
     with database.writing() as connection, pytest.raises(LedgerError, match="were changed meanwhile"):
-        poster.seal(connection, 1, (), [[1]], [[1]])
+        poster.seal(connection, 1, None, [[1]], [[1]])
     assert database.rollup_tags == ("team",)
 
 

@@ -44,8 +44,9 @@ def _because(words: str, reason: str | None) -> str:
 
 
 def _batch(row: Row[Any]) -> str:
-    count = counted(row.last_charge_id - row.first_charge_id + 1, "charge")
-    return _because(f"{row.kind}: batch {row.id}, {count}", row.reason)
+    count = row.last_charge_id - row.first_charge_id + 1
+    words = f", {counted(count, 'charge')}" if count else ""  # none where texts were redacted
+    return _because(f"{row.kind}: batch {row.id}{words}", row.reason)
 
 
 def _closing(row: Row[Any]) -> str:

@@ -68,7 +68,7 @@ def adjust(database: Database, run: Run, *, project: str, amount: Amount, month:
             amount_nano=amount.nano,
         )
         facts = adjustment_facts(row, poster.calendar)
-        poster.seal(connection, batch_id, (), columns_of([row]), columns_of([facts]))
+        poster.seal(connection, batch_id, None, columns_of([row]), columns_of([facts]))
         return Adjusted(batch_id, in_books, repeated=False)
 
 

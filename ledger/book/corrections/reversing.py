@@ -148,7 +148,7 @@ def post_corrections(poster: Poster, connection: Connection, corrections: Sequen
                 )
             )
             facts_of_rows.append(facts)
-    poster.seal(connection, batch_id, (), columns_of(rows), columns_of(facts_of_rows))
+    poster.seal(connection, batch_id, None, columns_of(rows), columns_of(facts_of_rows))
 
 
 def reversal(charge: ChargeRow, number: int, batch_id: int, first_open: str) -> ChargeRow:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ledger.cli.app import App, decide_exit
+from ledger.cli.app import App, decide_exit, parse_tag
 from ledger.cli.command import command, group
 from ledger.cli.commands.budget_notify import notify
 from ledger.cli.commands.budget_report import month_page
@@ -105,7 +105,7 @@ def set_(
         period=parse_period(period, "--period"),
         projects=projects,
         models=models,
-        tags=tuple(_tag(text) for text in tags),
+        tags=tuple(map(parse_tag, tags)),
         start=None if start is None else parse_day(start, "--from"),
         alerts=parse_percents(alert, "--alert"),
         alert_forecast=parse_percents(alert_forecast, "--alert-forecast"),
@@ -121,15 +121,6 @@ def set_(
         then = "it ends" if part.budget is None else "another version holds from then on"
         note(f"it holds until {part.start}: {then}, see 'tollbook budget list'")
     _note_unknown(database, [wanted])
-
-
-def _tag(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not key or not equals:
-        from pricing.errors import shown
-
-        raise LedgerError(f"--tag {shown(text)} isn't a tag: give KEY=VALUE, such as team=search")
-    return key, value
 
 
 def _note_start(change: BudgetChange) -> None:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from ledger.store.tables.base import metadata
-from ledger.store.tables.book import batches, booked_corrections, booked_usage, closings, ledger_settings
+from ledger.store.tables.book import (
+    batches,
+    booked_corrections,
+    booked_usage,
+    closings,
+    ledger_settings,
+    text_seals,
+)
 from ledger.store.tables.budget_events import budget_deliveries, budget_events
 from ledger.store.tables.budgets import budgets
 from ledger.store.tables.keys import record_keys, streams
@@ -43,6 +50,7 @@ __all__ = [
     "rollup_quarters",
     "sources",
     "streams",
+    "text_seals",
     "usage_records",
     "wallet_entries",
     "wallet_moves",
@@ -51,9 +59,10 @@ __all__ = [
 # What queries read in place of `booked_usage` and `booked_corrections`.
 VIEWS = (usage_records.name, charges.name)
 
-# No row of these is ever changed: triggers refuse it.
+# No row of these is ever changed, but for texts that are redacted: triggers refuse it.
 APPEND_ONLY = (
     "booked_usage",
+    "text_seals",
     "booked_corrections",
     "record_keys",
     "streams",

@@ -87,6 +87,21 @@ booked_usage = Table(
     comment="One request's counts and facts with its first charge, append-only.",
 )
 
+text_seals = Table(
+    "text_seals",
+    metadata,
+    row_id(),
+    Column("batch_id", BigInt, nullable=False, comment="the batch whose request ids and tags are sealed"),
+    Column("sealed_by", BigInt, nullable=False, comment="itself, or the batch that redacted some of them"),
+    Column("digest", Text, comment="sha256 over salt and texts; null where the batch's own digest covers texts"),
+    Column("salt", Text, comment="goes when the texts are redacted: nobody can try what they were"),
+    Column("rows_digest", Text, comment="sha256 over the batch as redacted, where the batch's own digest covers texts"),
+    UniqueConstraint("batch_id", "sealed_by"),
+    CheckConstraint("(digest IS NULL) <> (rows_digest IS NULL)", name="digest"),
+    sqlite_strict=True,
+    comment="What holds the texts of each batch; the last one by id holds them as they are.",
+)
+
 _SUM_OF_METERS = (
     "amount_nano = input_nano + cached_input_nano + output_nano + cache_storage_nano"
     " + coalesce(cache_write_5m_nano, 0) + coalesce(cache_write_1h_nano, 0) + coalesce(call_nano, 0)"

@@ -1,0 +1,212 @@
+"""Request ids and values of tags made unreadable, in a batch that says how many and why; money and digests stay.
+
+What stands in a text's place is a digest of it by a key of the ledger: the same text becomes the same word, so that a
+request that comes again is known, and nobody who lacks the ledger can try what a word was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
+
+from ledger.book.booked_pages import Named, read_booked
+from ledger.book.charges import PlainRow, as_sealed, plain_rows, read_posted
+from ledger.book.open_months import standing_closes
+from ledger.book.posting import Poster, Run
+from ledger.book.sealed_rows import added_in
+from ledger.book.seals import append_text_seal, batch_digest, sealed_conversions
+from ledger.book.settings import store_settings, sum_again
+from ledger.errors import LedgerError
+from ledger.store.bulk import append_rows, in_chunks, next_id, rows_by_key
+from ledger.store.database import Database
+from ledger.store.log import noting_held
+from ledger.store.tables import batches, booked_usage, charges, quarantine, text_seals
+from ledger.values.calendar import Calendar
+
+KIND: Final = "redact"
+# Settings: the key of words, and the last batch that redacted.
+KEY, LAST = "redaction_key", "last_redaction"
+_ROWS = 8_000
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The texts to redact: request ids, and pairs of a tag's key and its value."""
+
+    request_ids: frozenset[str]
+    tags: frozenset[tuple[str, str]]
+
+    def within(self, request_id: ColumnElement[Any], text: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Returns a condition of what may hold one: `text` is a column of JSON."""
+        parts = [msgspec.json.encode({key: value}).decode()[1:-1] for key, value in self.tags]
+        return or_(request_id.in_(self.request_ids), *(text.contains(part, autoescape=True) for part in parts))
+
+    def redact_tags(self, tags: Mapping[str, str], key: str) -> dict[str, str]:
+        """Returns the tags with words in place of their values."""
+        return {
+            name: _word(key, f"{name}={value}") if (name, value) in self.tags else value for name, value in tags.items()
+        }
+
+
+@dataclass(slots=True)
+class Redacted:
+    """What a redaction reaches: usage records, the batches that hold them, their closed months, quarantined lines.
+
+    `batch_id` is its own batch, None where nothing was found or it is a trial.
+    """
+
+    batch_id: int | None = None
+    by_id: int = 0
+    by_tag: int = 0
+    batches: set[int] = field(default_factory=set)
+    closed_months: list[str] = field(default_factory=list)
+    quarantined: int = 0
+
+
+def _word(key: str, text: str) -> str:
+    return f"redacted:{hashlib.blake2b(text.encode(), key=bytes.fromhex(key), digest_size=16).hexdigest()}"
+
+
+def known_ids(connection: Connection, settings: Mapping[str, str], request_ids: list[str]) -> list[str]:
+    """Returns the ids, and in place of one that is redacted in the ledger what stands for it there."""
+    key = settings.get(KEY)
+    if key is None:
+        return request_ids
+    words = [_word(key, request_id) for request_id in request_ids]
+    query = "SELECT DISTINCT k0 FROM {keys} JOIN booked_usage u ON u.request_id = k0"
+    redacted = {word for (word,) in rows_by_key(connection, query, [(word,) for word in words])}
+    return [word if word in redacted else text for word, text in zip(words, request_ids, strict=True)]
+
+
+def redact(database: Database, texts: Texts, run: Run, *, rollups: bool = False, dry_run: bool = False) -> Redacted:
+    """Redacts texts in usage records and quarantine; LedgerError for a rolled-up tag without `rollups`."""
+    rolled_up = sorted({key for key, _value in texts.tags} & set(database.rollup_tags))
+    if rolled_up and not rollups:
+        raise LedgerError(
+            f"tag {rolled_up[0]!r} is rolled up, and reports by it would lose its value: --rollups sums all charges "
+            "again by what stands for it then"
+        )
+    with database.reading() if dry_run else database.writing() as connection:
+        result = Redacted()
+        key = database.settings.get(KEY) or secrets.token_hex(32)
+        poster, batch_id = Poster(database, run), next_id(connection, batches)
+        for rows in _found(connection, texts):
+            changes = [_change(row.id, row.request_id, row.tags, texts, key) for row in rows]
+            result.by_id += sum(row.request_id in texts.request_ids for row in rows)
+            result.by_tag += sum(change["own_tags"] != row.tags for row, change in zip(rows, changes, strict=True))
+            result.batches.update(row.batch_id for row in rows)
+            if not dry_run:
+                changed = update(booked_usage).where(booked_usage.c.id == bindparam("row"))
+                own: dict[str, Any] = {"request_id": bindparam("own_id"), "tags": bindparam("own_tags")}
+                connection.execute(changed.values(own), changes)
+        result.closed_months = _closed_months(connection, result.batches)
+        result.quarantined = _redact_quarantine(connection, texts, key, dry_run=dry_run)
+        if dry_run or not (result.batches or result.quarantined):
+            return result
+        _seal_again(connection, Calendar(database.zone), sorted(result.batches), batch_id)
+        sealed = rows_of_redaction(connection, batch_id)
+        poster.append_batch(
+            connection,
+            batch_id,
+            (),
+            (),
+            amounts_nano={},
+            digest_of=lambda batch: batch_digest(batch, sealed, (), {}),
+        )
+        store_settings(database, connection, {KEY: key, LAST: str(batch_id)})
+        if rolled_up:
+            sum_again(database, connection, database.rollup_tags, keeps_keys=False)
+        result.batch_id = batch_id
+    return result
+
+
+def _found(connection: Connection, texts: Texts) -> Iterator[Sequence[Any]]:
+    """Reads usage that holds any of the texts, by id, some thousand rows at a time."""
+    usage, after = booked_usage.c, 0
+    query = select(usage.id, usage.batch_id, usage.request_id, usage.tags).order_by(usage.id).limit(_ROWS)
+    within = texts.within(usage.request_id, usage.tags)
+    while rows := connection.execute(query.where(within, usage.id > after)).all():
+        found = [row for row in rows if row.request_id in texts.request_ids or _has_tag(row.tags, texts)]
+        if found:
+            yield found
+        after = rows[-1].id
+
+
+def _has_tag(tags: str | None, texts: Texts) -> bool:
+    return tags is not None and not texts.tags.isdisjoint(msgspec.json.decode(tags).items())
+
+
+def _change(number: int, request_id: str, tags: str | None, texts: Texts, key: str) -> dict[str, Any]:
+    if request_id in texts.request_ids:
+        request_id = _word(key, request_id)
+    if tags is not None:
+        tags = msgspec.json.encode(texts.redact_tags(msgspec.json.decode(tags), key), order="sorted").decode()
+    return {"row": number, "own_id": request_id, "own_tags": tags}
+
+
+def _closed_months(connection: Connection, of_batches: Collection[int]) -> list[str]:
+    """Returns the closed months in whose books usage of these batches is."""
+    closed = {row.month for row in standing_closes(connection)}
+    months: set[str] = set()
+    for chunk in in_chunks(of_batches if closed else (), 500):
+        own = select(charges.c.posted_month).distinct().where(charges.c.batch_id.in_(chunk))
+        months.update(connection.execute(own).scalars())
+    return sorted(closed & months)
+
+
+def _redact_quarantine(connection: Connection, texts: Texts, key: str, *, dry_run: bool) -> int:
+    """Redacts what is kept of quarantined lines; returns how many hold any of the texts."""
+    held = quarantine.c
+    rows = connection.execute(
+        select(held.id, held.request_id, held.fields, held.message).where(texts.within(held.request_id, held.fields))
+    ).all()
+    changes: list[dict[str, Any]] = []
+    for row in rows:
+        fields = msgspec.json.decode(row.fields)
+        request_id, message = row.request_id, row.message
+        if request_id in texts.request_ids:
+            request_id = fields["request_id"] = _word(key, row.request_id)
+            message = message.replace(row.request_id, request_id)
+        if isinstance(fields.get("tags"), dict):
+            fields["tags"] = texts.redact_tags(fields["tags"], key)
+        own = {"own_id": request_id, "own_fields": msgspec.json.encode(fields).decode(), "own_message": message}
+        if own["own_fields"] != row.fields or message != row.message:
+            changes.append({"row": row.id, **own})
+    if changes and not dry_run:
+        change = update(quarantine).where(held.id == bindparam("row"))
+        names = {"request_id": "own_id", "fields": "own_fields", "message": "own_message"}
+        with noting_held(connection, [change["row"] for change in changes]):
+            connection.execute(change.values({name: bindparam(own) for name, own in names.items()}), changes)
+    return len(changes)
+
+
+def _seal_again(connection: Connection, calendar: Calendar, of_batches: Sequence[int], sealed_by: int) -> None:
+    """Seals the texts of batches as they are now; nobody can try what they were by a seal from before."""
+    named = Named(connection)
+    for number in of_batches:
+        batch = connection.execute(select(batches).where(batches.c.id == number)).one()
+        seals = select(text_seals.c.id).where(text_seals.c.batch_id == number, text_seals.c.sealed_by == number)
+        ids = batch.first_charge_id, batch.last_charge_id
+        if connection.execute(seals).first() is not None:
+            before = update(text_seals).where(text_seals.c.batch_id == number, text_seals.c.salt.is_not(None))
+            connection.execute(before.values(salt=None))
+            append_text_seal(connection, number, sealed_by, read_booked(connection, named, *ids).between(*ids))
+            continue
+        posted = read_posted(connection, calendar, charges.c.id.between(*ids))
+        _ids, added = added_in(connection, *ids, posted)
+        rows = as_sealed(connection, posted.charges)
+        digest = batch_digest(batch._asdict(), added, rows, sealed_conversions(connection))
+        append_rows(connection, text_seals, [(next_id(connection, text_seals), number, sealed_by, None, None, digest)])
+
+
+def rows_of_redaction(connection: Connection, batch_id: int) -> list[PlainRow]:
+    """Reads what the digest of a batch that redacts covers: the new seals of other batches' texts."""
+    seals = text_seals.c
+    query = select(seals.id, seals.batch_id, seals.sealed_by, seals.digest, seals.rows_digest)
+    return plain_rows(connection, query.where(seals.sealed_by == batch_id).order_by(seals.id))
