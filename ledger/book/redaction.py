@@ -27,11 +27,10 @@ from ledger.store.bulk import append_rows, in_chunks, next_id, rows_by_key
 from ledger.store.database import Database
 from ledger.store.log import noting_held
 from ledger.store.tables import batches, booked_usage, charges, quarantine, text_seals
+from ledger.store.tables.book import LAST_REDACTION, REDACTION_KEY
 from ledger.values.calendar import Calendar
 
 KIND: Final = "redact"
-# Settings: the key of words, and the last batch that redacted.
-KEY, LAST = "redaction_key", "last_redaction"
 _ROWS = 8_000
 
 
@@ -75,7 +74,7 @@ def _word(key: str, text: str) -> str:
 
 def known_ids(connection: Connection, settings: Mapping[str, str], request_ids: list[str]) -> list[str]:
     """Returns the ids, and in place of one that is redacted in the ledger what stands for it there."""
-    key = settings.get(KEY)
+    key = settings.get(REDACTION_KEY)
     if key is None:
         return request_ids
     words = [_word(key, request_id) for request_id in request_ids]
@@ -94,7 +93,7 @@ def redact(database: Database, texts: Texts, run: Run, *, rollups: bool = False,
         )
     with database.reading() if dry_run else database.writing() as connection:
         result = Redacted()
-        key = database.settings.get(KEY) or secrets.token_hex(32)
+        key = database.settings.get(REDACTION_KEY) or secrets.token_hex(32)
         poster, batch_id = Poster(database, run), next_id(connection, batches)
         for rows in _found(connection, texts):
             changes = [_change(row.id, row.request_id, row.tags, texts, key) for row in rows]
@@ -119,7 +118,7 @@ def redact(database: Database, texts: Texts, run: Run, *, rollups: bool = False,
             amounts_nano={},
             digest_of=lambda batch: batch_digest(batch, sealed, (), {}),
         )
-        store_settings(database, connection, {KEY: key, LAST: str(batch_id)})
+        store_settings(database, connection, {REDACTION_KEY: key, LAST_REDACTION: str(batch_id)})
         if rolled_up:
             sum_again(database, connection, database.rollup_tags, keeps_keys=False)
         result.batch_id = batch_id

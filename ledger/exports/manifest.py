@@ -38,6 +38,7 @@ def manifest(file_name: str | None, file: ExportFile, exported: Exported) -> byt
         "month": exported.version.month,
         "closed": exported.version.closed,
         "export_version": exported.version.export_version,
+        "last_redaction": exported.version.last_redaction,
         "guarded_cells": file.guarded_cells,
     }
     return (json_text(document, indent=2) + "\n").encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,17 @@ def test_the_text_is_gone_and_all_else_stays(book: Cli, db_url: str) -> None:
     [word] = {row["tags"].split('"user":"')[1].split('"')[0] for row in after if "redacted" in row["tags"]}
     assert word.startswith("redacted:")
     assert len(word) == len("redacted:") + 32
+
+
+def test_manifests_name_the_last_redaction(book: Cli, tmp_path: Path) -> None:
+    file, beside = tmp_path / "charges.csv", tmp_path / "charges.csv.manifest.json"
+    told = []
+    for redacting in (False, True):
+        if redacting:
+            told.append(redacted(book, "--id", "a1", "--yes")["batch"])
+        book("export", "charges", "--month", "2026-02", "-o", str(file), "--manifest").ok()
+        told.append(json.loads(beside.read_text())["last_redaction"])
+    assert told == [None, 3, 3]
 
 
 def test_a_redacted_request_is_known_when_it_comes_again(book: Cli, db_url: str) -> None:

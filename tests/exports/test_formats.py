@@ -426,6 +426,7 @@ def test_the_manifest_says_what_the_file_is(book: Cli, export: list[str], file_f
         "month": MARCH,
         "closed": None,
         "export_version": 1,
+        "last_redaction": None,
         "guarded_cells": (4 if export[1] == "charges" else 2) if file_format == "csv" else 0,
     }
 

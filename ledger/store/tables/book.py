@@ -16,6 +16,9 @@ ledger_settings = Table(
     comment="Facts of the whole ledger: timezone, rollup_tags, created_at. Its row `lock` is what writers queue on.",
 )
 
+# Settings of a ledger in which texts were redacted: the key of what stands for them, and the batch that did it last.
+REDACTION_KEY, LAST_REDACTION = "redaction_key", "last_redaction"
+
 batches = Table(
     "batches",
     metadata,
