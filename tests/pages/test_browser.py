@@ -20,6 +20,7 @@ BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 AXE = os.environ.get("TOLLBOOK_TEST_AXE", "")
 REQUIRED = bool(os.environ.get("TOLLBOOK_TEST_BROWSER_REQUIRED"))
 SCREEN, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+PAPER = {"width": 703, "height": 1_046}  # A4 less the page's own margins, at 96 dots an inch: 186 mm and 277 mm
 EXAMPLES = (ROOT / "examples/api-reference-response.json", *sorted((ROOT / "examples/usage").iterdir()))
 MONTH = "2026-03"
 NASTY = (
@@ -31,6 +32,14 @@ NASTY = (
     "x" * 200,
     "long name " * 20,
 )
+
+# Of cells with a note: the pixels between it and the figure, and the lines that it takes.
+GAPS = """cells => cells.map(cell => {
+  const [figure, note] = [...cell.children].map(it => [...it.getClientRects()])
+  const apart = [figure[0].left - note[0].right, note[0].left - figure[0].right]
+  const height = parseFloat(getComputedStyle(cell.querySelector("small")).lineHeight)
+  return {between: Math.max(...apart), lines: Math.max(note.length, Math.round(note[0].height / height))}
+})"""
 
 OpenPage = Callable[..., Page]
 
@@ -163,12 +172,25 @@ def test_the_chart_has_words_and_a_table_of_its_days(examples_page: Path, open_p
 def test_the_first_printed_page_holds_all_before_the_details(
     which: str, open_page: OpenPage, request: pytest.FixtureRequest
 ) -> None:
-    """A4 less the page's own margins, at 96 dots an inch: 186 mm and 277 mm."""
-    page = open_page(request.getfixturevalue(which), viewport={"width": 703, "height": 1_046})
+    page = open_page(request.getfixturevalue(which), viewport=PAPER)
     page.emulate_media(media="print")
     box = page.locator(".first").bounding_box()
     assert box is not None
-    assert box["y"] + box["height"] <= 1_046
+    assert box["y"] + box["height"] <= PAPER["height"]
+
+
+@pytest.mark.parametrize("which", ["examples_page", "nasty_page"])
+def test_printed_movements_keep_their_zero_line_and_figures_apart(
+    which: str, open_page: OpenPage, request: pytest.FixtureRequest
+) -> None:
+    """Browsers print no backgrounds that they aren't told to; a change stands beside what it went from and to."""
+    page = open_page(request.getfixturevalue(which), viewport=PAPER)
+    page.emulate_media(media="print")
+    zero_line = page.locator("#why .move b").first
+    assert zero_line.evaluate("it => getComputedStyle(it).printColorAdjust") == "exact"
+    gaps = page.locator("#why .number:has(small)").evaluate_all(GAPS)
+    assert gaps
+    assert all(gap["between"] >= 4 and gap["lines"] == 1 for gap in gaps), gaps
 
 
 def test_names_stay_text(nasty_page: Path, open_page: OpenPage) -> None:
