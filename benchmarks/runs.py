@@ -39,8 +39,13 @@ def timed(call: Callable[[], object], *, records: int = 0, calls: int = 1) -> Ru
 
 
 def alone(command: Sequence[str], folder: Path, *, records: int = 0, also: Mapping[str, str] | None = None) -> Run:
-    """Runs a command in a folder, without the tollbook settings of this shell; CommandError where it fails."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TOLLBOOK_")}
+    """Runs a command in a folder, without the tollbook settings of this shell; CommandError where it fails.
+
+    Modules are kept compiled, as they are once a package is installed, whatever this shell says.
+    """
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("TOLLBOOK_", "PYTHONDONT"))
+    }
     done = subprocess.run(
         [sys.executable, "-I", "-S", RUN_ALONE, *command],
         cwd=folder,

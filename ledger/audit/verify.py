@@ -13,7 +13,7 @@ from ledger.audit.log.rows import check_log
 from ledger.audit.sources import check_sources
 from ledger.audit.verification import LISTED_PROBLEMS, Head, Verification
 from ledger.book.booked_pages import BookedPage
-from ledger.book.charges import LIVE_CLASSES, PostedCharges, is_undone, posted_pages
+from ledger.book.charges import PostedCharges, is_undone, posted_pages
 from ledger.book.corrections.reversing import reversal
 from ledger.book.project_names import check_projects
 from ledger.book.rebuilt_rollups import RebuiltRollUps
@@ -195,13 +195,10 @@ def _check_replacements(connection: Connection, result: Verification) -> None:
 
 def _check_counts(connection: Connection, result: Verification) -> None:
     """Checks that no row is outside the batches, and that every usage record has its charge."""
-    uncharged = (
-        ~select(charges.c.id)
-        .where(charges.c.usage_record_id == usage_records.c.id, charges.c.charge_class == charge_class)
-        .exists()
-        for charge_class in LIVE_CLASSES
-    )
-    for number in connection.execute(select(usage_records.c.id).where(*uncharged).limit(LISTED_PROBLEMS)).scalars():
+    other = booked_corrections.c
+    replaced = select(other.id).where(other.usage_record_id == booked_usage.c.id, other.charge_class == "replacement")
+    uncharged = select(booked_usage.c.id).where(booked_usage.c.input_nano.is_(None), ~replaced.exists())
+    for number in connection.execute(uncharged.limit(LISTED_PROBLEMS)).scalars():
         result.problem(f"usage record {number}: has no charge")
     result.checked[usage_records.name] = _count_rows(connection, usage_records)
     count = _count_rows(connection, charges)

@@ -19,6 +19,8 @@ from ledger.store.tables import batches, booked_usage, conversions, text_seals
 if TYPE_CHECKING:
     from hashlib import _Hash
 
+    from pricing.money import Int64Array
+
 _CONVERSION = ChargeRow._fields.index("conversion_id")
 # At most so many columns of usage_records or charges came after their first rows; those before them are never null.
 _LATER_COLUMNS = 4
@@ -108,10 +110,6 @@ class StoredUsage(NamedTuple):
     def __len__(self) -> int:
         return len(self.columns["id"])
 
-    def distinct(self, name: str) -> list[int]:
-        """Returns the different numbers of a column, in order."""
-        return sorted(set(plain(self.columns.get(name, ()))))
-
     @property
     def texts(self) -> tuple[Sequence[str], Sequence[str | None]]:
         """The request ids and the tags."""
@@ -160,18 +158,30 @@ def usage_digest(
 
     Usage is digested by columns: the numbers, then what they name and the digest of the texts, as JSON arrays.
     """
+    columns = dict(usage.columns)
+    keys, columns["key_id"] = _named(columns.get("key_id", ()), {number: key[:1] for number, key in usage.keys.items()})
+    streams, columns["stream_id"] = _named(columns.get("stream_id", ()), usage.streams)
     digest = _begun(batch)
-    digest.update(_numbers_to_seal(usage))
-    keys = [
-        (number, *usage.keys.get(number, (None, None)))
-        for number in sorted(set(plain(usage.columns.get("key_id", ()))))
-    ]
-    streams = [(number, usage.streams.get(number)) for number in sorted(set(plain(usage.columns.get("stream_id", ()))))]
+    digest.update(_numbers_to_seal(columns))
     digest.update(msgspec.json.encode((keys, streams, texts)))
     digest.update(lines_to_seal(rows))
-    pinned = [conversion for _number, _digest, conversion in keys]
+    used = (usage.keys.get(number) for number in set(plain(usage.columns.get("key_id", ()))))
+    pinned = [key[1] for key in used if key is not None]
     digest.update(_conversions_to_seal([*pinned, *(row[_CONVERSION] for row in rows)], known))
     return digest.hexdigest()
+
+
+def _named(
+    numbers: Any,  # noqa: ANN401 - a column
+    names: Mapping[int, tuple[str, ...]],
+) -> tuple[list[tuple[str, ...]], Int64Array]:
+    """Returns what numbers name, in order, and each one's place there: rows keep it whatever numbers they get."""
+    import numpy as np
+
+    distinct, place = np.unique(np.asarray(numbers, np.int64), return_inverse=True)
+    found = [names.get(number, ()) for number in distinct.tolist()]
+    order = sorted(range(len(found)), key=found.__getitem__)
+    return [found[number] for number in order], np.argsort(order).astype(np.int64)[place]
 
 
 def _begun(batch: Mapping[str, Any]) -> _Hash:
@@ -184,13 +194,13 @@ def _conversions_to_seal(pinned: Iterable[int | None], known: Mapping[int, tuple
     return msgspec.json.Encoder().encode_lines([known.get(number) for number in numbers])
 
 
-def _numbers_to_seal(usage: StoredUsage) -> bytes:
+def _numbers_to_seal(columns: Mapping[str, Any]) -> bytes:
     """Encodes each column that any row has a value in: its name, a bit a row that has none, 64 bits a row."""
     import numpy as np
 
     found: list[bytes] = []
     for name in _NUMBERS:
-        column, absent = usage.columns.get(name), b""
+        column, absent = columns.get(name), b""
         if column is None:
             continue
         if isinstance(column, (list, tuple)) and None in column:

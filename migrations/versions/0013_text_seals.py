@@ -21,10 +21,12 @@ FIXED = (
     *("cache_write_1h_tokens", "calls", "cache_write_5m_nano", "cache_write_1h_nano", "call_nano", "recorded_id"),
 )
 TEXTS = "request_id, tags"
+OTHER_ID, OTHER_TAGS = "NEW.request_id <> OLD.request_id", "coalesce(NEW.tags, '') <> coalesce(OLD.tags, '')"
 REDACTED = (
-    "(NEW.request_id = OLD.request_id OR NEW.request_id LIKE 'redacted:%')"
-    " AND (coalesce(NEW.tags, '') = coalesce(OLD.tags, '') OR NEW.tags LIKE '%\"redacted:%')"
+    f"({OTHER_ID} OR {OTHER_TAGS}) AND (NOT {OTHER_ID} OR NEW.request_id LIKE 'redacted:%')"
+    f" AND (NOT {OTHER_TAGS} OR NEW.tags LIKE '%\"redacted:%')"
 )
+SALT_GOES = "OLD.salt IS NOT NULL AND NEW.salt IS NULL"
 
 
 def upgrade() -> None:
@@ -65,11 +67,11 @@ def make_table() -> None:
     fixed = "id, batch_id, sealed_by, digest, rows_digest"
     if op.get_bind().dialect.name == "postgresql":
         refuse(TABLE, f"UPDATE OF {fixed} OR DELETE", "append_only")
-        refuse(TABLE, "UPDATE OF salt", "salt_goes", " WHEN (NEW.salt IS NOT NULL)")
+        refuse(TABLE, "UPDATE OF salt", "salt_goes", f" WHEN (NOT ({SALT_GOES}))")
         refuse(TABLE, "TRUNCATE", "no_truncate", each="STATEMENT")
     else:
         refuse(TABLE, f"UPDATE OF {fixed}", "no_update")
-        refuse(TABLE, "UPDATE OF salt", "salt_goes", " WHEN NEW.salt IS NOT NULL")
+        refuse(TABLE, "UPDATE OF salt", "salt_goes", f" WHEN NOT ({SALT_GOES})")
         refuse(TABLE, "DELETE", "no_delete")
         there = f"SELECT 1 FROM {TABLE} WHERE id = NEW.id OR (batch_id = NEW.batch_id AND sealed_by = NEW.sealed_by)"
         refuse(TABLE, "INSERT", "no_replace", f" WHEN EXISTS ({there})")
