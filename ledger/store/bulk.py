@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from itertools import islice, starmap
+from itertools import chain, islice, starmap
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Column, Connection, Select, Table, Text
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import psycopg
 
 T = TypeVar("T")
+# Of at most 28 columns each: SQLite takes 32,766 values at once.
+_ROWS_A_STATEMENT = 200
 
 
 def in_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -56,9 +58,8 @@ def append_new_rows(
 def _insert_new(connection: Connection, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bool:
     target = f"{name} ({', '.join(columns)})"
     if connection.dialect.name == "sqlite":
-        statement = f"INSERT INTO {target} VALUES ({', '.join('?' * len(columns))})"
         # The table's own trigger passes over a known identity, whichever ON CONFLICT the statement names.
-        return sqlite_connection(connection).executemany(statement, rows).rowcount == len(rows)
+        return _insert_together(sqlite_connection(connection), target, rows) == len(rows)
     import psycopg  # an extra
 
     try:
@@ -66,6 +67,20 @@ def _insert_new(connection: Connection, name: str, columns: Sequence[str], rows:
     except psycopg.errors.UniqueViolation:
         return False
     return True
+
+
+def _insert_together(driver: sqlite3.Connection, target: str, rows: Iterable[Sequence[Any]]) -> int:
+    """Inserts many rows by each statement; returns how many were inserted.
+
+    SQLite copies the pages that a statement with a trigger is about to change, once more for a savepoint around it:
+    row by row that would take longer than the rows do.
+    """
+    inserted = 0
+    for part in in_chunks(rows, _ROWS_A_STATEMENT):
+        one = f"({', '.join('?' * len(part[0]))})"
+        values = list(chain.from_iterable(part))
+        inserted += driver.execute(f"INSERT INTO {target} VALUES {', '.join([one] * len(part))}", values).rowcount
+    return inserted
 
 
 def _copy(connection: Connection, target: str, rows: Iterable[Sequence[Any]]) -> None:
