@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
+from ledger.errors import LedgerError
 from ledger.intake.fields.record import MAX_ITEM_BYTES, Item, Rejected
 
-CHUNK_BYTES = 8 * 2**20
+CHUNK_BYTES = 12 * 2**20
 CHUNK_LINES = 20_000
 
 
@@ -19,9 +22,11 @@ class LineChunk:
 
     first_line: int
     text: bytes
+    start: int = 0
+    """The bytes of the source's text before it."""
 
-    def __reduce__(self) -> tuple[type[LineChunk], tuple[int, bytes]]:
-        return LineChunk, (self.first_line, self.text)
+    def __reduce__(self) -> tuple[type[LineChunk], tuple[int, bytes, int]]:
+        return LineChunk, (self.first_line, self.text, self.start)
 
     @property
     def last_is_cut(self) -> bool:
@@ -40,6 +45,32 @@ class LineChunk:
         return lines if self.last_is_cut else lines[:-1]
 
 
+@dataclass(frozen=True)
+class FileLines:
+    """The lines of a chunk, read again from their file where one is asked for."""
+
+    name: str
+    first_line: int
+    start: int
+    length: int
+    checksum: int
+
+    @classmethod
+    def of(cls, chunk: LineChunk, name: str, text_start: int) -> FileLines:
+        """Returns the lines of a chunk of a file, whose text begins after so many bytes."""
+        return cls(name, chunk.first_line, text_start + chunk.start, len(chunk.text), zlib.crc32(chunk.text))
+
+    @cached_property
+    def lines(self) -> list[bytes]:
+        """The lines as those of LineChunk; LedgerError where the file has others by now."""
+        with Path(self.name).open("rb") as file:
+            file.seek(self.start)
+            text = file.read(self.length)
+        if zlib.crc32(text) != self.checksum:
+            raise LedgerError(f"{self.name}: its lines from {self.first_line} on were changed since they were read")
+        return LineChunk(self.first_line, text).lines
+
+
 class TooLong:
     """The digest and length of something too long to be held, as it passes by."""
 
@@ -47,18 +78,18 @@ class TooLong:
         self._line = line
         self._what = what
         self._digest = hashlib.sha256()
-        self._length = 0
+        self.length = 0
 
     def add(self, data: bytes) -> None:
         """Passes on the next bytes of it."""
         self._digest.update(data)
-        self._length += len(data)
+        self.length += len(data)
 
     def item(self) -> Item:
         """The rejection, once all of it has passed."""
-        mark = f"sha256:{self._digest.hexdigest()} length:{self._length}".encode()
+        mark = f"sha256:{self._digest.hexdigest()} length:{self.length}".encode()
         message = (
-            f"the {self._what} has {self._length} bytes: at most {MAX_ITEM_BYTES} are read; "
+            f"the {self._what} has {self.length} bytes: at most {MAX_ITEM_BYTES} are read; "
             "leave prompts and outputs out of what you log"
         )
         return Item(self._line, mark, Rejected("line_too_long", message))
@@ -69,6 +100,7 @@ class _Splitter:
 
     def __init__(self) -> None:
         self.next_line = 1
+        self._next_byte = 0
         self._whole: list[bytes] = []
         self.whole_bytes = 0
         """Bytes of the whole lines collected."""
@@ -103,9 +135,15 @@ class _Splitter:
         return self.take()
 
     def _chunk(self, text: bytes) -> LineChunk:
-        chunk = LineChunk(self.next_line, text)
+        chunk = LineChunk(self.next_line, text, self._next_byte)
         self.next_line += chunk.count
+        self._next_byte += len(text)
         return chunk
+
+    def pass_over(self, line: TooLong) -> None:
+        """Goes on after a line that isn't held, and its end."""
+        self.next_line += 1
+        self._next_byte += line.length + 1
 
 
 def _parts(text: bytes) -> list[bytes]:
@@ -119,7 +157,7 @@ def _parts(text: bytes) -> list[bytes]:
 
 
 def line_chunks(blocks: Iterable[bytes]) -> Iterator[LineChunk | Item]:
-    """Yields chunks of about 8 MiB and 20,000 lines at most; a longer line is one alone."""
+    """Yields chunks of about 12 MiB and 20,000 lines at most; a longer line is one alone."""
     splitter = _Splitter()
     too_long: TooLong | None = None
     for block in blocks:
@@ -134,8 +172,8 @@ def line_chunks(blocks: Iterable[bytes]) -> Iterator[LineChunk | Item]:
             if not found:
                 continue
             yield too_long.item()
+            splitter.pass_over(too_long)
             too_long = None
-            splitter.next_line += 1
         splitter.add(rest)
         if splitter.whole_bytes >= CHUNK_BYTES:
             yield from splitter.take()

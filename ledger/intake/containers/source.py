@@ -34,6 +34,8 @@ class Source:
         """After reading: reason and message where compressed data ended early or is damaged."""
         self.bytes_read = 0
         """Bytes of the file that were read so far, before decompression."""
+        self.text_start: int | None = None
+        """Bytes of the file before its text; None until it is read, and where it is compressed."""
 
     def __enter__(self) -> Self:
         return self
@@ -56,7 +58,10 @@ class Source:
         raw = self._counted(_raw_blocks(self._stream))
         head = _join_head(raw, 4)
         decompressed = self._decompressed(head, raw)
-        first = _join_head(decompressed, 3).removeprefix(BOM_UTF8)
+        marked = _join_head(decompressed, len(BOM_UTF8))
+        first = marked.removeprefix(BOM_UTF8)
+        if self.text_start is not None:
+            self.text_start = len(marked) - len(first)
         for text in chain(filter(None, [first]), decompressed):
             # zstd may turn a few bytes into many at once.
             for start in range(0, len(text), BLOCK):
@@ -80,6 +85,7 @@ class Source:
         elif head.startswith(_ZSTD_MAGIC) or _is_skippable(head):
             yield from self._unzstd(blocks)
         else:
+            self.text_start = 0
             yield from blocks
 
     def _gunzip(self, blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.book.records import Records, joined
 from ledger.book.rows import NO_REQUEST, Facts
-from ledger.intake.containers.lines import LineChunk
+from ledger.intake.containers.lines import FileLines, LineChunk
 from ledger.intake.containers.reading import SourceReader
 from ledger.intake.fields.record import Held, Item, Pending, RecordError, Rejected, UsageRecord
 from ledger.intake.fields.record_fields import to_fields
@@ -43,7 +43,7 @@ class Portion:
     records: Records = field(default_factory=lambda: Records.of(()))
     lines: list[int] = field(default_factory=list)
     """The line of each record."""
-    chunk: LineChunk | None = None
+    chunk: LineChunk | FileLines | None = None
     """The lines that records are known by, but for those in `raws`."""
     raws: dict[int, bytes | None] = field(default_factory=dict)
     figures_usd: dict[int, str] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ledger.config import Config
 from ledger.errors import LedgerError
+from ledger.intake.containers.lines import FileLines, LineChunk
 from ledger.intake.containers.source import Source, open_source
 from ledger.intake.labels import Resolver, RunOptions
 from ledger.intake.portions.portion import Portion, portions, without_collector
@@ -53,6 +54,8 @@ def _read(connection: Connection, name: str, input_format: str, options: RunOpti
         try:
             with without_collector(), open_source(name) as source:
                 for portion in portions(source, input_format, Resolver(options, config)):
+                    if isinstance(portion.chunk, LineChunk) and source.text_start is not None:
+                        portion.chunk = FileLines.of(portion.chunk, name, source.text_start)
                     connection.send(portion)
         except OSError as error:
             connection.send(f"{name}: {error.strerror or error}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from io import RawIOBase
 from typing import NamedTuple
 
@@ -43,7 +44,7 @@ class Staged:
 
     def append(self, name: str, portion: Portion) -> None:
         """Keeps the portion's rows and counts; LedgerError where there is no room for them."""
-        rows = [row._replace(raw=None) for row in portion.rows()]
+        rows = replace(portion, chunk=None, raws={}).rows()
         counts = (portion.pending, portion.ignored, portion.lost_amounts, dict(portion.unknown_keys))
         data = _encode(_Kept(name, rows, *counts))
         left = memoryview(len(data).to_bytes(_LENGTH_BYTES) + data)
