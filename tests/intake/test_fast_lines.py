@@ -267,6 +267,19 @@ def test_bytes_that_are_no_text_are_left_to_the_general_way() -> None:
             assert short_way(damaged) is None, damaged
 
 
+LONG = ("user", f'"{"x" * fast_lines._LONG_TEXT}"')
+
+
+@pytest.mark.parametrize("kind", ["web_search_call", "function_call", "web_search", "web_fetch", "server_tool_use"])
+def test_a_call_is_found_anywhere_in_a_long_text(kind: str) -> None:
+    for written in (kind, f"\\u{ord(kind[0]):04x}{kind[1:]}"):
+        for place in range(4):
+            line = ordinary_line(LONG, temperature=f"1{'0' * place}", output=f'[{{"type":"{written}"}}]')
+            assert (short_way(line) is None) == (written != "function_call")
+            assert fast_lines._may_have_calls(line)
+    assert not fast_lines._may_have_calls(ordinary_line(LONG))
+
+
 def test_what_the_short_way_leaves_is_known_by_its_place() -> None:
     lines = responses(range(12)).encode().splitlines()
     lines[3] = b""

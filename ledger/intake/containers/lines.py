@@ -33,7 +33,7 @@ class LineChunk:
         """True where the file ended without a line end after the last line, which is no sign of damage by itself."""
         return not self.text.endswith(b"\n")
 
-    @property
+    @cached_property
     def count(self) -> int:
         """The number of lines."""
         return self.text.count(b"\n") + self.last_is_cut
@@ -119,9 +119,13 @@ class _Splitter:
 
     def take(self) -> list[LineChunk]:
         """Takes the whole lines collected."""
-        text = b"".join(self._whole)
+        chunk = LineChunk(self.next_line, b"".join(self._whole), self._next_byte)
         self._whole, self.whole_bytes = [], 0
-        return list(map(self._chunk, _parts(text))) if text else []
+        if not chunk.text:
+            return []
+        self.next_line += chunk.count
+        self._next_byte += len(chunk.text)
+        return _parts(chunk)
 
     def take_tail(self) -> bytes:
         """Takes the part of a line that has no end yet."""
@@ -134,26 +138,24 @@ class _Splitter:
         self._whole.append(self.take_tail())
         return self.take()
 
-    def _chunk(self, text: bytes) -> LineChunk:
-        chunk = LineChunk(self.next_line, text, self._next_byte)
-        self.next_line += chunk.count
-        self._next_byte += len(text)
-        return chunk
-
     def pass_over(self, line: TooLong) -> None:
         """Goes on after a line that isn't held, and its end."""
         self.next_line += 1
         self._next_byte += line.length + 1
 
 
-def _parts(text: bytes) -> list[bytes]:
-    """Cuts text at line ends into parts of CHUNK_LINES lines at most."""
-    if text.count(b"\n") < CHUNK_LINES:
-        return [text]
-    lines = [line + b"\n" for line in text.split(b"\n")]
+def _parts(chunk: LineChunk) -> list[LineChunk]:
+    """Cuts a chunk at line ends into chunks of CHUNK_LINES lines at most."""
+    if chunk.count <= CHUNK_LINES:
+        return [chunk]
+    lines = [line + b"\n" for line in chunk.text.split(b"\n")]
     lines[-1] = lines[-1][:-1]
-    parts = [b"".join(lines[start : start + CHUNK_LINES]) for start in range(0, len(lines), CHUNK_LINES)]
-    return list(filter(None, parts))
+    parts, start = [], chunk.start
+    for first in range(0, chunk.count, CHUNK_LINES):
+        text = b"".join(lines[first : first + CHUNK_LINES])
+        parts.append(LineChunk(chunk.first_line + first, text, start))
+        start += len(text)
+    return parts
 
 
 def line_chunks(blocks: Iterable[bytes]) -> Iterator[LineChunk | Item]:

@@ -7,6 +7,7 @@ refuses it by name. A line that goes this way comes out with the facts that the 
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -26,6 +27,8 @@ from ledger.intake.labels import MAX_OCCURRED_US, Resolver
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from pricing.money import Int64Array
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 LAST_SECOND = MAX_OCCURRED_US // 1_000_000
@@ -83,6 +86,9 @@ _PIECE_BYTES = 2**19
 # Where an item of the output may be a call that is billed apart: its type ends so, except a function's; or is escaped.
 _BILLED_CALL = re.compile(rb'(?<!"function)_call"|web_search"|web_fetch"|server_tool_use"|\\u00[4-7]')
 _SIGNS_OF_CALLS = (b'_call"', b"web_", b"server_tool", b"\\u00")
+# Four bytes of each sign, which are looked for in long texts first.
+_FOUR_BYTES = [int.from_bytes(four, sys.byteorder) for four in (b'all"', b"web_", b"ver_", b"\\u00")]
+_LONG_TEXT = 2**14
 _MEMORY = 10_000
 # What responses that are labelled alike have alike: model, metadata, service tier, status.
 _Kind = tuple[str, bytes, str | None, str]
@@ -113,12 +119,15 @@ class OrdinaryLines:
 
     def read(self, chunk: LineChunk) -> Ordinary | None:
         """Reads lines; None if hardly one of the first is ordinary."""
+        import numpy as np
+
         columns = _Columns()
         others: list[int] = []
         first = chunk.first_line
         for text in _pieces(chunk.text):
-            numbers = range(first, first + text.count(b"\n") + (not text.endswith(b"\n")))
-            responses = _decode(text, len(numbers))
+            ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
+            numbers = range(first, first + len(ends) + (not text.endswith(b"\n")))
+            responses = _decode(text, len(numbers)) if _has_objects_alone(text, ends[: len(numbers) - 1]) else None
             if responses is not None:
                 columns.add(responses, numbers)
             else:
@@ -227,15 +236,22 @@ def _pieces(text: bytes) -> Iterator[bytes]:
         start = end
 
 
-def _decode(text: bytes, count: int) -> list[Any] | None:
-    """Returns the responses of so many lines; None where one isn't ordinary, or may have a key twice.
+def _has_objects_alone(text: bytes, ends: Int64Array) -> bool:
+    """Tells whether the ends of all lines but the last stand between braces.
 
     What is decoded may go on over a line's end, and two objects may share a line. No object has a line's end between
-    braces like these, so where all line ends are such ones and there are as many objects as lines, each line has one.
+    braces like these, so where all are such ones and there are as many objects as lines, each line has one.
     """
-    ends = text.count(b"}\n{")
-    if ends != count - 1 and ends + text.count(b"}\r\n{") != count - 1:
-        return None
+    import numpy as np
+
+    data = np.frombuffer(text, np.uint8)
+    before = ends - 1
+    before -= data[before] == ord("\r")
+    return bool((data[before] == ord("}")).all() and (data[ends + 1] == ord("{")).all())
+
+
+def _decode(text: bytes, count: int) -> list[Any] | None:
+    """Returns the responses of so many lines; None where one isn't ordinary, or may have a key twice."""
     try:
         if not text.isascii():
             text.decode()  # msgspec passes over text that it doesn't keep without looking at its encoding
@@ -250,8 +266,19 @@ def _decode(text: bytes, count: int) -> list[Any] | None:
     is_sure = is_same and not any(type(each.created_at) is float for each in responses)
     if not is_sure and not has_same_keys(text.replace(b"\n", b""), again):
         return None
-    if any(sign in text for sign in _SIGNS_OF_CALLS):
+    if _may_have_calls(text):
         outputs = (bytes(each.output) for each in responses if each.output is not UNSET)
         if any(map(_BILLED_CALL.search, outputs)):
             return None
     return responses
+
+
+def _may_have_calls(text: bytes) -> bool:
+    """Tells whether a sign of calls is in the text; four bytes are compared far faster than each sign is searched."""
+    import numpy as np
+
+    if len(text) > _LONG_TEXT:
+        fours = [np.frombuffer(text, np.uint32, (len(text) - start) // 4, start) for start in range(4)]
+        if not any((four == sign).any() for sign in _FOUR_BYTES for four in fours):
+            return False
+    return any(sign in text for sign in _SIGNS_OF_CALLS)
