@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from operator import add, mul
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -24,13 +24,13 @@ from ledger.store.tables.rollups import Dimensions
 from ledger.values.calendar import QUARTER_US, Calendar
 from pricing.money import INT64_MAX, format_nano
 
+if TYPE_CHECKING:
+    from pricing.money import Int64Array
+
 BOUNDING = ("input_tokens", "output_tokens", "storage_token_hours", "calls", "amount_nano")
 INT64_MIN = -(2**63)
 LISTED_DAYS = 400
 
-_OCCURRED_AT, _INPUT, _OUTPUT, _CALLS = map(
-    Facts._fields.index, ("occurred_at", "input_tokens", "output_tokens", "calls")
-)
 _AMOUNT = ChargeRow._fields.index("amount_nano")
 _STANDING = f"""
     SELECT k0, k1, {", ".join(f"d.{name}" for name in BOUNDING)}
@@ -56,14 +56,19 @@ class Headroom:
         self._calendar = calendar
         self._tags = TagSubset(rollup_tags)
 
-    def is_ample(self, connection: Connection, facts: Columns, amounts_nano: Sequence[int]) -> bool:
-        """Tells whether all of it fits even into the fullest cell of its days, which is quickly seen."""
-        room = [INT64_MAX - total for total in _totals(facts, amounts_nano)]
+    def is_ample(self, connection: Connection, occurred_at: Sequence[int] | Int64Array, parts: Sequence[Any]) -> bool:
+        """Tells whether the largest part, as often as there are parts, fits even into the fullest cell of their days.
+
+        That is quickly seen, and nearly always so. `parts` are columns in the order of BOUNDING.
+        """
+        import numpy as np
+
+        room = [INT64_MAX - _largest(column) * len(column) for column in parts]
         if min(room) < 0:
             return False
         bounds = [bound for most in room for bound in (-most, most)]
-        quarters = {time // QUARTER_US for time in plain(facts[_OCCURRED_AT])}
-        days = sorted({self._calendar.day(quarter * QUARTER_US) for quarter in quarters})
+        quarters = np.unique(np.asarray(occurred_at) // QUARTER_US)
+        days = sorted({self._calendar.day(quarter * QUARTER_US) for quarter in quarters.tolist()})
         on_days = f"IN ({', '.join('?' * len(days))})"
         if len(days) > LISTED_DAYS:  # those between them too
             days, on_days = [days[0], days[-1]], "BETWEEN ? AND ?"
@@ -101,11 +106,13 @@ class Headroom:
 
     def check(self, connection: Connection, charges: Columns, facts: Columns) -> None:
         """Raises a LedgerError where a cell would end up past 64 bits; what it comes to on the way doesn't matter."""
-        if self.is_ample(connection, facts, plain(charges[_AMOUNT])):
+        usage: Any = Facts._make(facts)  # columns by name
+        parts = (usage.input_tokens, usage.output_tokens, token_hours(facts), usage.calls, charges[_AMOUNT])
+        if self.is_ample(connection, usage.occurred_at, parts):
             return
-        parts = self._parts(charges, facts)
-        sums = self._standing(connection, {cell for cell, _part in parts})
-        for cell, part in parts:
+        added = self._parts(charges, facts)
+        sums = self._standing(connection, {cell for cell, _part in added})
+        for cell, part in added:
             sums[cell] = tuple(map(add, sums[cell], part))
         for cell, total in sums.items():
             passed = _passed(cell, total)
@@ -135,11 +142,11 @@ class Headroom:
         return sums
 
 
-def _totals(facts: Columns, amounts_nano: Sequence[int]) -> Sums:
-    """Sums absolute values, in the order of BOUNDING."""
-    calls = filter(None, facts[_CALLS])
-    counts = (plain(facts[_INPUT]), plain(facts[_OUTPUT]), token_hours(facts), calls, map(abs, amounts_nano))
-    return tuple(map(sum, counts))
+def _largest(column: Sequence[int | None] | Int64Array) -> int:
+    """Returns the largest absolute value."""
+    if isinstance(column, Sequence):
+        return max(map(abs, filter(None, column)), default=0)
+    return max(int(column.max()), -int(column.min()))
 
 
 def _passed(cell: Cell, total: Sums) -> str | None:

@@ -19,7 +19,7 @@ from ledger.book.charges import Identity, Known, as_sealed, known_records, next_
 from ledger.book.headroom import Headroom
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.records import Rated, Records, coded, recoded, spread
-from ledger.book.rollups import Alike, RollUp
+from ledger.book.rollups import Alike, RollUp, token_hours
 from ledger.book.rows import ChargeRow, Columns, Facts, plain, rows_of, same_facts
 from ledger.book.seals import (
     StoredUsage,
@@ -87,12 +87,16 @@ class Poster:
 
     def refusals(self, connection: Connection, rated: Rated) -> dict[int, str]:
         """Finds the records that the roll-ups have no room for, by place, each with why: nearly always none."""
-        facts = rated.records.columns()
-        if not len(rated) or self._headroom.is_ample(connection, facts, rated.amount_nano.tolist()):
+        records = rated.records
+        hours = token_hours(records.columns()) if "storage_tokens" in records.optional else []
+        counts = (records.number("input_tokens"), records.number("output_tokens"), hours)
+        parts = (*counts, records.optional.get("calls", []), rated.amount_nano)
+        if not len(rated) or self._headroom.is_ample(connection, records.number("occurred_at"), parts):
             return {}
-        known = known_records(connection, list(set(rated.records.identities)))
+        known = known_records(connection, list(set(records.identities)))
         recorded = {identity for identity, record in known.items() if record.live_charge_id is not None}
-        return self._headroom.refusals(connection, self.charged(connection, rated), facts, recorded, sums={})
+        charges = self.charged(connection, rated)
+        return self._headroom.refusals(connection, charges, records.columns(), recorded, sums={})
 
     def post_usage(self, connection: Connection, rated: Rated) -> Posted:
         """Records what is new, each identity once; says whether the rest repeats or contradicts what is booked.
@@ -100,16 +104,17 @@ class Poster:
         What `refusals` finds must not be among it.
         """
         posted = Posted()
+        if len(set(rated.records.request_ids)) == len(rated):  # as nearly always
+            self._post_first_ones(connection, rated, range(len(rated)), posted)
+            return posted
         identities = rated.records.identities
         first_of = dict(zip(reversed(identities), range(len(identities) - 1, -1, -1), strict=True))
-        places = sorted(first_of.values())
-        standing = self._post_first_ones(connection, rated, places, posted)
-        if len(places) < len(identities):
-            rows = rated.records.rows()
-            for place, identity in enumerate(identities):
-                first = first_of[identity]
-                if first != place:
-                    self._compare(posted, place, rows[place], standing.get(identity, rows[first]))
+        standing = self._post_first_ones(connection, rated, sorted(first_of.values()), posted)
+        rows = rated.records.rows()
+        for place, identity in enumerate(identities):
+            first = first_of[identity]
+            if first != place:
+                self._compare(posted, place, rows[place], standing.get(identity, rows[first]))
         return posted
 
     def _post_first_ones(

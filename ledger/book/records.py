@@ -12,6 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, TOKENS, ChargeRow, Columns, Facts, columns_of, rows_of
+from ledger.store.expressions import HALF_BITS, LOWER_HALF
 
 if TYPE_CHECKING:
     from pricing.money import Int64Array
@@ -235,6 +236,18 @@ def recoded(*codes: Int64Array) -> tuple[list[int], Int64Array]:
 
     _distinct, first, code = np.unique(reduce(paired, codes), return_index=True, return_inverse=True)
     return first.tolist(), code.astype(np.int64, copy=False)
+
+
+def sum_by_code(amounts: Int64Array, codes: Int64Array) -> list[tuple[int, int]]:
+    """Returns the sum of the amounts of each code, which may pass 64 bits, and their number."""
+    import numpy as np
+
+    counts = np.bincount(codes)
+    upper, lower = np.zeros((2, len(counts)), dtype=np.int64)
+    np.add.at(upper, codes, amounts >> HALF_BITS)
+    np.add.at(lower, codes, amounts & LOWER_HALF)
+    sums = ((one << HALF_BITS) + other for one, other in zip(upper.tolist(), lower.tolist(), strict=True))
+    return list(zip(sums, counts.tolist(), strict=True))
 
 
 def spread(values: Sequence[Any], codes: Int64Array) -> list[Any]:

@@ -17,7 +17,7 @@ from ledger.book.posting import Posted, Poster, Run
 from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.prices.rating import Rater
-from ledger.book.records import Rated, Records, recoded
+from ledger.book.records import Rated, Records, recoded, sum_by_code
 from ledger.book.redaction import known_ids
 from ledger.book.rows import Facts, usage_of
 from ledger.book.trial import Trial
@@ -166,7 +166,7 @@ class Intake:
 
     def _count(self, records: Records, posted: Posted) -> None:
         assumed = records.values("assumed")
-        outcomes = Counter((derived, "accepted") for derived in assumed)
+        outcomes = Counter({(1, "accepted"): sum(assumed), (0, "accepted"): len(assumed) - sum(assumed)})
         for place, outcome in posted.known.items():
             outcomes[assumed[place], "accepted"] -= 1
             outcomes[assumed[place], outcome] += 1
@@ -185,13 +185,10 @@ class Intake:
         if posted.known:
             rated = rated.take([place for place in range(len(rated)) if place not in posted.known])
         first, alike = recoded(rated.records.number("label"), rated.term)
-        accepted: list[list[int]] = [[] for _ in first]
-        for code, amount in zip(alike.tolist(), rated.amount_nano.tolist(), strict=True):
-            accepted[code].append(amount)
-        for place, amounts in zip(first, accepted, strict=True):
+        for place, (amount, count) in zip(first, sum_by_code(rated.amount_nano, alike), strict=True):
             terms, label = rated.terms[rated.term[place]], rated.records.labels[rated.records.number("label")[place]]
             per_usd_nano = self._pins.per_usd_nano(terms.conversion_id)
-            self.tally.spend[label.project].add(terms.currency, per_usd_nano, sum(amounts), len(amounts))
+            self.tally.spend[label.project].add(terms.currency, per_usd_nano, amount, count)
 
     def _hold(self, portion: Portion, place: int, reason: str, message: str) -> None:
         facts, usd = portion.records.facts(place), portion.figures_usd.get(place)

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.book.records import Records, coded, joined, recoded, spread
+from ledger.book.records import Records, coded, joined, recoded, spread, sum_by_code
 from ledger.book.rows import Facts, columns_of, plain
 
 FEW = st.sampled_from(["a", "b"])
@@ -82,3 +82,10 @@ def test_codes_name_items_in_order_of_first_appearance(items: list[int]) -> None
     distinct, codes = coded(items)
     assert distinct == list(dict.fromkeys(items))
     assert spread(distinct, np.array(codes, dtype=np.int64)) == items
+
+
+@given(parts=st.lists(st.tuples(st.integers(0, 3), st.integers(-(2**63), 2**63 - 1)), max_size=30))
+def test_sums_by_code_are_exact_past_64_bits(parts: list[tuple[int, int]]) -> None:
+    codes, amounts = np.array(parts, dtype=np.int64).reshape(-1, 2).T
+    of_code = [[amount for code, amount in parts if code == place] for place in range(max(codes, default=-1) + 1)]
+    assert sum_by_code(amounts, codes) == [(sum(amounts), len(amounts)) for amounts in of_code]
