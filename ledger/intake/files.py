@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from ledger.intake.containers.source import Source
 from ledger.intake.labels import Resolver, RunOptions
 from ledger.intake.pipeline import Intake, RunCounts
 from ledger.intake.portions.portion import Portion, portions, without_collector
-from ledger.intake.portions.read_ahead import is_worthwhile, portions_ahead
+from ledger.intake.portions.read_ahead import PortionsAhead, is_worthwhile
 from ledger.intake.portions.staged import Staged
 from ledger.intake.quarantine import CUT, ENDLESS, OpenLines, hold, line_of, settle
 from ledger.logs import logger_of
@@ -82,10 +82,15 @@ class Ingest:
         self._resolver = Resolver(options, config)
         self._run = Run("ingest", {})
         self._recorded = 0
+        self._begun: PortionsAhead | None = None
         self.result = IngestResult(RunCounts())
 
-    def run(self, files: Sequence[Source]) -> IngestResult:
-        """Reads the files and records what is new; a LedgerError says how far it came."""
+    def run(self, files: Sequence[Source], begun: PortionsAhead | None = None) -> IngestResult:
+        """Reads the files and records what is new; a LedgerError says how far it came.
+
+        `begun` are portions of the first file, where `begin_reading` has begun to read it.
+        """
+        self._begun = begun
         started = time.perf_counter()
         self._run.options = {"files": [_plain(file.name) for file in files]}
         try:
@@ -173,8 +178,8 @@ class Ingest:
         for file, size in zip(files, sizes, strict=True):
             LOG.info("%(file)s: reading", {"file": _plain(file.name)})
             before = self.result.tally.seen
-            with file, without_collector():
-                for portion in self._read(file):
+            with file, without_collector(), closing(self._read(file)) as found:
+                for portion in found:
                     take(_plain(file.name), portion)
                     self._list(_plain(file.name), portion)
                     self._progress(self.result.tally, (begun + portion.bytes_read) / whole if whole else None)
@@ -184,15 +189,20 @@ class Ingest:
                 self.result.without_usage.append(_plain(file.name))
             begun += size or 0
 
-    def _read(self, file: Source) -> Iterator[Portion]:
-        if is_worthwhile(file):
-            return portions_ahead(file, self._input_format, self._options, self._config)
-        return portions(file, self._input_format, self._resolver)
+    def _read(self, file: Source) -> PortionsAhead | Generator[Portion]:
+        begun, self._begun = self._begun, None
+        begun = begun or begin_reading(file, self._input_format, self._options, self._config)
+        return begun or portions(file, self._input_format, self._resolver)
 
     def _list(self, file: str, portion: Portion) -> None:
         """Lists what was held back of the portion, as far as there is room."""
         held = portion.held[: LISTED_REJECTIONS - len(self.result.rejections)]
         self.result.rejections += [Rejection(file, item.line, item.reason, item.message) for item in held]
+
+
+def begin_reading(file: Source, input_format: str, options: RunOptions, config: Config) -> PortionsAhead | None:
+    """Has a large file read by a second process from now on, while a ledger is opened; None where it isn't large."""
+    return PortionsAhead(file, input_format, options, config) if is_worthwhile(file) else None
 
 
 def _settled(open_lines: OpenLines, portion: Portion, posted: Posted) -> Iterator[tuple[int, str]]:

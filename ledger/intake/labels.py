@@ -38,7 +38,7 @@ class Resolver:
     """Turns records into facts by a run's options and the configuration's rules."""
 
     def __init__(self, options: RunOptions, config: Config) -> None:
-        _check_options(options)
+        check_options(options)
         self.options = options
         self._config = config
         self._keep = set(config.ledger.keep_tags)
@@ -114,7 +114,7 @@ class Resolver:
         return next((rule.project for rule in self._config.project_rules if rule.matches(values)), None)
 
 
-def _check_options(options: RunOptions) -> None:
+def check_options(options: RunOptions) -> None:
     """Refuses, with a LedgerError, options that no record could be kept with."""
     limits = {"provider": MAX_NAME, "source": MAX_SOURCE, "project": MAX_NAME, "service_tier": MAX_NAME}
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import multiprocessing
 import pickle
 from codecs import BOM_UTF8
 from collections.abc import Callable
@@ -43,7 +44,7 @@ def test_the_other_process_reads_the_same(tmp_path: Path, input_format: str) -> 
     with open_source(path) as source:
         here = list(portions(source, input_format, Resolver(OPTIONS, Config())))
     with open_source(path) as source:
-        there = list(ahead.portions_ahead(source, input_format, OPTIONS, Config()))
+        there = list(ahead.PortionsAhead(source, input_format, OPTIONS, Config()))
     assert [told(portion) for portion in there] == [told(portion) for portion in here]
     assert sum(len(portion.lines) for portion in here) >= 60
     assert sum(portion.rejected for portion in here) >= 2
@@ -56,15 +57,28 @@ def test_what_the_system_refuses_to_the_other_process_is_told(tmp_path: Path) ->
     source = open_source(str(path))
     path.unlink()
     with source, pytest.raises(LedgerError, match="No such file"):
-        list(ahead.portions_ahead(source, "auto", OPTIONS, Config()))
+        list(ahead.PortionsAhead(source, "auto", OPTIONS, Config()))
 
 
 def test_a_reader_that_is_no_longer_wanted_ends(tmp_path: Path) -> None:
     with open_source(str(usage_file(tmp_path))) as source:
-        found = ahead.portions_ahead(source, "auto", OPTIONS, Config())
+        found = ahead.PortionsAhead(source, "auto", OPTIONS, Config())
         first = next(found)
-        found.close()  # type: ignore[attr-defined]  # it is a generator
+        found.close()
     assert first.lines
+    assert not multiprocessing.active_children()
+
+
+def test_nothing_is_read_on_where_the_ledger_cant_be_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    monkeypatch.setattr(ahead, "WORTHWHILE_BYTES", 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    started = Mock(wraps=ahead.PortionsAhead)
+    monkeypatch.setattr("ledger.intake.files.PortionsAhead", started)
+    assert cli("ingest", "--db", str(tmp_path), str(usage_file(tmp_path))).exit_code == 2
+    assert started.call_count == 1
+    assert not multiprocessing.active_children()
 
 
 def test_only_large_plain_files_are_worth_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +96,7 @@ def test_a_line_of_json_survives_the_way_between_processes(tmp_path: Path) -> No
     path = tmp_path / "one.jsonl"
     path.write_text(json.dumps(response("資源-1", metadata={"team": "搜索"}), ensure_ascii=False) + "\n")
     with open_source(str(path)) as source:
-        [portion] = ahead.portions_ahead(source, "auto", OPTIONS, Config())
+        [portion] = ahead.PortionsAhead(source, "auto", OPTIONS, Config())
     assert portion.rows()[0].facts.request_id == "資源-1"
     assert json.loads(portion.rows()[0].facts.tags) == {"env": "prod", "team": "搜索"}
 

@@ -136,8 +136,8 @@ def ingest(
     records (JSON Lines or CSV) and OTLP spans; .gz and .zst too. What can't be recorded goes to quarantine.
     """
     from ledger.intake.containers.source import open_sources
-    from ledger.intake.files import Ingest, ledger_for_dry_run
-    from ledger.intake.labels import RunOptions
+    from ledger.intake.files import Ingest, begin_reading, ledger_for_dry_run
+    from ledger.intake.labels import RunOptions, check_options
 
     if strict and dry_run:
         raise LedgerError("--strict and --dry-run contradict each other: give one of them")
@@ -145,6 +145,10 @@ def ingest(
     section = app.config.ledger
     with ExitStack() as stack:
         opened = [stack.enter_context(file) for file in open_sources(files)]
+        check_options(options)
+        begun = begin_reading(opened[0], input_format, options, app.config)
+        if begun is not None:
+            stack.callback(begun.close)
         if dry_run:
             database = stack.enter_context(
                 ledger_for_dry_run(app.db_url, timezone=section.timezone, rollup_tags=section.rollup_tags)
@@ -159,7 +163,7 @@ def ingest(
         run = Ingest(
             database, app.config, options, input_format=input_format, strict=strict, dry_run=dry_run, progress=progress
         )
-        result = run.run(opened)
+        result = run.run(opened, begun)
         failed = result.not_recorded > 0 and not tolerated(result.not_recorded, result.tally.read)
         if strict:
             failed = bool(result.not_recorded or result.without_usage)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -165,7 +165,7 @@ def without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def portions(source: Source, input_format: str, resolver: Resolver) -> Iterator[Portion]:
+def portions(source: Source, input_format: str, resolver: Resolver) -> Generator[Portion]:
     """Yields all of a source, ordinary lines by the short way."""
     for portion in _portions(source, input_format, resolver):
         portion.bytes_read = source.bytes_read

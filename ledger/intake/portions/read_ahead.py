@@ -27,24 +27,36 @@ def is_worthwhile(source: Source) -> bool:
     return (os.cpu_count() or 1) > 1 and path.is_file() and path.stat().st_size >= WORTHWHILE_BYTES
 
 
-def portions_ahead(source: Source, input_format: str, options: RunOptions, config: Config) -> Iterator[Portion]:
-    """Yields what `portions` does, read by a second process; LedgerError where that fails."""
-    context = multiprocessing.get_context("spawn")
-    receiving, sending = context.Pipe(duplex=False)
-    process = context.Process(target=_read, args=(sending, source.name, input_format, options, config), daemon=True)
-    process.start()
-    sending.close()
-    try:
-        while sent := receiving.recv():
-            if isinstance(sent, str):
-                raise LedgerError(sent)
-            yield sent
-    except (EOFError, OSError):  # nothing more came, or half of a portion
-        raise LedgerError(f"{source.name}: the process that read it ended early: run the same command again") from None
-    finally:
-        receiving.close()
-        process.terminate()
-        process.join()
+class PortionsAhead(Iterator[Portion]):
+    """What `portions` yields, read by a second process from now on; LedgerError where that fails."""
+
+    def __init__(self, source: Source, input_format: str, options: RunOptions, config: Config) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._name = source.name
+        self._receiving, sending = context.Pipe(duplex=False)
+        reading = (sending, source.name, input_format, options, config)
+        self._process = context.Process(target=_read, args=reading, daemon=True)
+        self._process.start()
+        sending.close()
+        import numpy as np  # noqa: F401 - what is received has arrays; meanwhile the process starts
+
+    def __next__(self) -> Portion:
+        try:
+            sent = self._receiving.recv()
+        except (EOFError, OSError):  # nothing more came, or half of a portion
+            said = f"{self._name}: the process that read it ended early: run the same command again"
+            raise LedgerError(said) from None
+        if isinstance(sent, str):
+            raise LedgerError(sent)
+        if sent is None:
+            raise StopIteration
+        return sent  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Ends the process, whatever it has still to read."""
+        self._receiving.close()
+        self._process.terminate()
+        self._process.join()
 
 
 def _read(connection: Connection, name: str, input_format: str, options: RunOptions, config: Config) -> None:
