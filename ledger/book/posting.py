@@ -109,7 +109,8 @@ class Poster:
             return posted
         identities = rated.records.identities
         first_of = dict(zip(reversed(identities), range(len(identities) - 1, -1, -1), strict=True))
-        standing = self._post_first_ones(connection, rated, sorted(first_of.values()), posted)
+        known = self._post_first_ones(connection, rated, sorted(first_of.values()), posted)
+        standing = {identity: record.facts for identity, record in known.items() if record.live_charge_id is not None}
         rows = rated.records.rows()
         for place, identity in enumerate(identities):
             first = first_of[identity]
@@ -119,8 +120,8 @@ class Poster:
 
     def _post_first_ones(
         self, connection: Connection, rated: Rated, places: Sequence[int], posted: Posted
-    ) -> dict[Identity, Facts]:
-        """Posts records of different identities; returns the facts recorded before, where any were."""
+    ) -> dict[Identity, Known]:
+        """Posts records of different identities; returns what is known of them, where any is."""
         taken = rated if len(places) == len(rated) else rated.take(places)
         known: dict[Identity, Known] = {}
         if self._expects_known or not self._post_new(connection, taken, posted):
@@ -129,7 +130,7 @@ class Poster:
             charged = self._settle_known(places, taken.records, known, posted)
             if charged and not self._post_new(connection, taken.take(charged), posted):
                 raise LedgerError("identities that were looked up as new are known: 'tollbook db check' says more")
-        return {identity: record.facts for identity, record in known.items() if record.live_charge_id is not None}
+        return known
 
     def _settle_known(
         self, places: Sequence[int], records: Records, known: Mapping[Identity, Known], posted: Posted
@@ -175,7 +176,7 @@ class Poster:
 
     @staticmethod
     def _compare(posted: Posted, place: int, facts: Facts, before: Facts) -> None:
-        if same_facts(before, facts):
+        if before == facts or same_facts(before, facts):  # nearly always equal, which is seen at once
             posted.known[place] = "duplicate"
             posted.differing_labels += (before.project, before.tags) != (facts.project, facts.tags)
         else:
