@@ -16,7 +16,7 @@ from ledger.book.posting import Posted, Run
 from ledger.config import Config
 from ledger.errors import LedgerError
 from ledger.intake.containers.source import Source
-from ledger.intake.labels import Resolver, RunOptions
+from ledger.intake.labels import Resolver, RunOptions, check_options
 from ledger.intake.pipeline import Intake, RunCounts
 from ledger.intake.portions.portion import Portion, portions, without_collector
 from ledger.intake.portions.read_ahead import PortionsAhead, is_worthwhile
@@ -201,7 +201,11 @@ class Ingest:
 
 
 def begin_reading(file: Source, input_format: str, options: RunOptions, config: Config) -> PortionsAhead | None:
-    """Has a large file read by a second process from now on, while a ledger is opened; None where it isn't large."""
+    """Has a large file read by a second process from now on, while a ledger is opened; None where it isn't large.
+
+    LedgerError where no record could be kept with the options.
+    """
+    check_options(options)
     return PortionsAhead(file, input_format, options, config) if is_worthwhile(file) else None
 
 

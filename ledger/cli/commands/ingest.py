@@ -137,7 +137,7 @@ def ingest(
     """
     from ledger.intake.containers.source import open_sources
     from ledger.intake.files import Ingest, begin_reading, ledger_for_dry_run
-    from ledger.intake.labels import RunOptions, check_options
+    from ledger.intake.labels import RunOptions
 
     if strict and dry_run:
         raise LedgerError("--strict and --dry-run contradict each other: give one of them")
@@ -145,7 +145,6 @@ def ingest(
     section = app.config.ledger
     with ExitStack() as stack:
         opened = [stack.enter_context(file) for file in open_sources(files)]
-        check_options(options)
         begun = begin_reading(opened[0], input_format, options, app.config)
         if begun is not None:
             stack.callback(begun.close)
