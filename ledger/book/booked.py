@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from ledger.book.key_ids import KeyIds, StreamIds
 from ledger.book.records import Label, Rated, recoded, spread
-from ledger.book.rows import TOKENS, Facts, plain, rows_of
+from ledger.book.rows import TOKENS, Facts, plain
 from ledger.book.seals import StoredUsage
 from ledger.store.bulk import append_new_rows, append_rows
 from ledger.store.log import memory_of
@@ -60,7 +60,6 @@ def append_charged(
         "stream_id": spread(stream_ids, records.number("label")),
         "request_id": records.request_ids,
         "generation": records.values("generation"),
-        "tags": spread([None if tags == "{}" else tags for tags in records.tags], records.number("tags")),
         **{name: rated.amount(name) for name in _OWN},
         **{name: records.number(name) for name in ("occurred_at", *Facts._fields[TOKENS])},
         **{name: column for name, column in records.optional.items() if name not in ("generation", "assumed")},
@@ -72,8 +71,11 @@ def append_charged(
     ):
         if any(column):
             columns[name] = [value or None for value in column]
+    tags = [None if tags == "{}" else tags for tags in records.tags]
+    if any(tags):
+        columns["tags"] = spread(tags, records.number("tags"))
     # A column that no row has a value in is left out: naming it would cost half of what the others do.
-    if not append_new_rows(connection, booked_usage, list(columns), list(rows_of(list(columns.values())))):
+    if not append_new_rows(connection, booked_usage, columns):
         return None
     return _stored(columns, key_ids, keys, stream_ids, streams)
 

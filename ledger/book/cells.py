@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Table
 
+from ledger.store.binary import Values
 from ledger.store.expressions import HALF_BITS
 from ledger.store.tables.rollups import Dimensions
 
@@ -27,11 +28,11 @@ class Cells(NamedTuple):
     sums: npt.NDArray[np.int64]
     last_occurred_at: npt.NDArray[np.int64]
 
-    def rows(self, table: Table, key_ids: Sequence[int], times: Sequence[int | str]) -> list[tuple[Any, ...]]:
-        """Returns rows of a roll-up table, `times` being as the table has them."""
-        columns = [times, [key_ids[place] for place in self.key_place.tolist()], *self.sums.tolist()]
-        columns.insert(table.c.keys().index(LATEST), self.last_occurred_at.tolist())
-        return list(zip(*columns, strict=True))
+    def columns(self, table: Table, key_ids: Sequence[int], times: Sequence[int | str]) -> list[Values]:
+        """Returns the columns of a roll-up table, `times` being as the table has them."""
+        columns: list[Values] = [times, [key_ids[place] for place in self.key_place.tolist()], *self.sums]
+        columns.insert(table.c.keys().index(LATEST), self.last_occurred_at)
+        return columns
 
     def whole(self) -> Cells:
         """Joins measures that are two columns each, their halves: of sums past 64 bits the lower 64."""

@@ -303,5 +303,5 @@ def note_sources(connection: Connection, records: Records) -> None:
     names, source_of = coded(label.source for label in records.labels)
     source = np.array(source_of, dtype=np.int64)[records.number("label")]
     latest = {code: int(records.number("occurred_at")[source == code].max()) for code in np.unique(source).tolist()}
-    rows = [(names[code], occurred, now) for code, occurred in latest.items()]
-    upsert(connection, sources, ("source",), rows, latest=("last_occurred_at", "last_ingest_at"))
+    columns = [[names[code] for code in latest], list(latest.values()), [now] * len(latest)]
+    upsert(connection, sources, ("source",), columns, latest=("last_occurred_at", "last_ingest_at"))

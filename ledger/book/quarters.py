@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Connection, Table, select
 
 from ledger.book.cells import Cells, summed
 from ledger.errors import LedgerError
-from ledger.store.bulk import in_chunks, postgres_connection, rows_by_key, sqlite_connection
+from ledger.store.bulk import rows_by_key, upsert
 from ledger.store.expressions import column_within, microseconds
 from ledger.store.tables import MEASURES, rollup_quarters
 from ledger.values.calendar import QUARTER_US
@@ -73,7 +73,8 @@ def _add_to_rows(
         quarter = np.concatenate([before.time % QUARTERS, quarter])
         sums = np.concatenate([before.sums, sums], axis=1)
         last = np.concatenate([before.last_occurred_at, last])
-    _store(connection, table, _packed(names, summed([], quarter, row, sums, last)))
+    columns = list(zip(*_packed(names, summed([], quarter, row, sums, last)), strict=True))
+    upsert(connection, table, ("half_day", "key_id"), columns, replaced=("quarters", "cells"))
 
 
 def _held(connection: Connection, table: Table, names: Sequence[_Name]) -> list[Packed]:
@@ -84,18 +85,6 @@ def _held(connection: Connection, table: Table, names: Sequence[_Name]) -> list[
     """
     texts = [(str(half_day), str(key_id)) for half_day, key_id in names]
     return [(half_day, key_id, bits, cells) for half_day, key_id, bits, cells in rows_by_key(connection, query, texts)]
-
-
-def _store(connection: Connection, table: Table, rows: Sequence[Packed]) -> None:
-    conflict = "ON CONFLICT (half_day, key_id) DO UPDATE SET quarters = excluded.quarters, cells = excluded.cells"
-    if connection.dialect.name == "sqlite":
-        sqlite_connection(connection).executemany(f"INSERT INTO {table.name} VALUES (?, ?, ?, ?) {conflict}", rows)
-        return
-    columns = "unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bytea[])"
-    with postgres_connection(connection).cursor() as cursor:
-        for chunk in in_chunks(rows, 5_000):
-            arrays = [list(column) for column in zip(*chunk, strict=True)]
-            cursor.execute(f"INSERT INTO {table.name} SELECT * FROM {columns} {conflict}", arrays)
 
 
 def read_quarters(

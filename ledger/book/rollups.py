@@ -65,10 +65,10 @@ class RollUp:
         ids = self._key_ids.of(connection, cells.keys)
         add_quarters(connection, self._quarters, cells.whole() if self._halves else cells, ids)
         days, by_day = self._sum_by_day(cells)
-        rows = by_day.rows(self._days, ids, [days[place] for place in by_day.time.tolist()])
+        columns = by_day.columns(self._days, ids, [days[place] for place in by_day.time.tolist()])
         day, key, *sums = self._days.c.keys()
         sums.remove(LATEST)
-        upsert(connection, self._days, (day, key), rows, sums=sums, latest=(LATEST,))
+        upsert(connection, self._days, (day, key), columns, sums=sums, latest=(LATEST,))
 
     def _sum_by_day(self, cells: Cells) -> tuple[list[str], Cells]:
         """Sums the cells by day: their time is a place among the days, which come first."""

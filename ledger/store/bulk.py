@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain, islice, starmap
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Column, Connection, Select, Table, Text
+from sqlalchemy import Connection, Dialect, Select, Table
 
+from ledger.store.binary import Values, array_cursor, array_of, copy_pieces
 from ledger.store.driver import run
 from ledger.store.expressions import ROWS_AT_ONCE
 
@@ -39,31 +41,31 @@ def append_rows(connection: Connection, table: Table, rows: Sequence[Sequence[An
     """Inserts rows given in the table's column order; any conflict is an error."""
     if connection.dialect.name == "sqlite":
         sqlite_connection(connection).executemany(_insert(table), rows)
-    else:
-        _copy(connection, table.name, rows)
+    elif rows:
+        _copy(connection, table, dict(zip(table.c.keys(), zip(*rows, strict=True), strict=True)))
 
 
-def append_new_rows(
-    connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
-) -> bool:
-    """Inserts rows of these columns where all their identities are new; returns False, and inserts none, if not."""
+def append_new_rows(connection: Connection, table: Table, columns: Mapping[str, Values]) -> bool:
+    """Inserts rows, given as columns, where all their identities are new; returns False, and inserts none, if not."""
+    if connection.dialect.name != "sqlite" and _rows_in(columns) == 1:  # as of a call that is booked by itself
+        return _insert_arrays(connection, table, columns, "ON CONFLICT DO NOTHING") == 1
     savepoint = connection.begin_nested()
-    if _insert_new(connection, table.name, columns, rows):
+    if _insert_new(connection, table, columns):
         savepoint.commit()
         return True
     savepoint.rollback()
     return False
 
 
-def _insert_new(connection: Connection, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bool:
-    target = f"{name} ({', '.join(columns)})"
+def _insert_new(connection: Connection, table: Table, columns: Mapping[str, Values]) -> bool:
     if connection.dialect.name == "sqlite":
+        target = f"{table.name} ({', '.join(columns)})"
         # The table's own trigger passes over a known identity, whichever ON CONFLICT the statement names.
-        return _insert_together(sqlite_connection(connection), target, rows) == len(rows)
+        return _insert_together(sqlite_connection(connection), target, _rows_of(columns)) == _rows_in(columns)
     import psycopg  # an extra
 
     try:
-        _copy(connection, target, rows)
+        _copy(connection, table, columns)
     except psycopg.errors.UniqueViolation:
         return False
     return True
@@ -83,42 +85,69 @@ def _insert_together(driver: sqlite3.Connection, target: str, rows: Iterable[Seq
     return inserted
 
 
-def _copy(connection: Connection, target: str, rows: Iterable[Sequence[Any]]) -> None:
-    with postgres_connection(connection).cursor() as cursor, cursor.copy(f"COPY {target} FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
-
-
 def upsert(
     connection: Connection,
     table: Table,
     key: Sequence[str],
-    rows: Sequence[Sequence[Any]],
+    columns: Sequence[Values],
     *,
     sums: Sequence[str] = (),
     latest: Sequence[str] = (),
+    replaced: Sequence[str] = (),
 ) -> None:
-    """Inserts rows, or changes the row of the same `key`: `sums` are added to, `latest` keep the greater value."""
+    """Inserts rows, given as the table's columns in their order, or changes the row of the same `key`.
+
+    `sums` are added to, `latest` keep the greater value, `replaced` become the new one.
+    """
     greater = "max" if connection.dialect.name == "sqlite" else "greatest"
     name = table.name
     changes = [f"{column} = {name}.{column} + excluded.{column}" for column in sums]
     changes += [f"{column} = {greater}({name}.{column}, excluded.{column})" for column in latest]
+    changes += [f"{column} = excluded.{column}" for column in replaced]
     conflict = f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {', '.join(changes)}"
+    by_name = dict(zip(table.c.keys(), columns, strict=True))
     if connection.dialect.name == "sqlite":
-        sqlite_connection(connection).executemany(f"{_insert(table)} {conflict}", rows)
-        return
-    types = [column.type.compile(connection.dialect) for column in table.columns]
-    arrays = ", ".join(f"%s::{kind}[]" for kind in types)
-    statement = f"INSERT INTO {name} SELECT * FROM unnest({arrays}) {conflict}"
-    with postgres_connection(connection).cursor() as cursor:
-        for chunk in in_chunks(rows, 20_000):
-            values = zip(table.columns, zip(*chunk, strict=True), strict=True)
-            cursor.execute(statement, [_array(column, items) for column, items in values])
+        sqlite_connection(connection).executemany(f"{_insert(table)} {conflict}", _rows_of(by_name))
+    else:
+        _insert_arrays(connection, table, by_name, conflict)
 
 
-def _array(column: Column[Any], items: Sequence[Any]) -> str | list[Any]:
-    """Returns a column as psycopg takes an array: integers as a literal, built far faster than a list."""
-    return list(items) if isinstance(column.type, Text) else "{" + ",".join(map(str, items)) + "}"
+# --- PostgreSQL's ways ----------------------------------------------------------------------------------------------
+
+
+def _copy(connection: Connection, table: Table, columns: Mapping[str, Values]) -> None:
+    kinds = _kinds(connection.dialect, table)
+    statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
+    with postgres_connection(connection).cursor() as cursor, cursor.copy(statement) as copy:
+        for piece in copy_pieces([kinds[name] for name in columns], list(columns.values())):
+            copy.write(piece)
+
+
+def _insert_arrays(connection: Connection, table: Table, columns: Mapping[str, Values], conflict: str) -> int:
+    """Inserts rows by one statement that takes each column as an array: no temporary table, to which not all may add.
+
+    Returns how many there were.
+    """
+    kinds = _kinds(connection.dialect, table)
+    arrays = ", ".join(f"%b::{kinds[name]}[]" for name in columns)
+    statement = f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) {conflict}"
+    with array_cursor(postgres_connection(connection)) as cursor:
+        cursor.execute(statement, [array_of(kinds[name], column) for name, column in columns.items()])
+        return cursor.rowcount
+
+
+@lru_cache(maxsize=64)
+def _kinds(dialect: Dialect, table: Table) -> Mapping[str, str]:
+    return {column.name: column.type.compile(dialect) for column in table.columns}
+
+
+def _rows_of(columns: Mapping[str, Values]) -> Iterator[tuple[Any, ...]]:
+    plain = (column.tolist() if hasattr(column, "tolist") else column for column in columns.values())
+    return zip(*plain, strict=True)
+
+
+def _rows_in(columns: Mapping[str, Values]) -> int:
+    return len(next(iter(columns.values())))
 
 
 def rows_by_key(connection: Connection, query: str, keys: Sequence[Sequence[str]]) -> Iterator[Sequence[Any]]:
@@ -137,12 +166,12 @@ def rows_by_key(connection: Connection, query: str, keys: Sequence[Sequence[str]
                 query.format(keys=f"(SELECT {columns} FROM json_each(?))"), (parameter,)
             )
         else:
-            arrays = ", ".join(["%s::text[]"] * width)
+            arrays = ", ".join(["%b::text[]"] * width)
             names = ", ".join(f"k{place}" for place in range(width))
-            with postgres_connection(connection).cursor() as cursor:
+            with array_cursor(postgres_connection(connection)) as cursor:
                 cursor.execute(
                     query.format(keys=f"unnest({arrays}) AS key({names})"),
-                    [list(column) for column in zip(*chunk, strict=True)],
+                    [array_of("TEXT", column) for column in zip(*chunk, strict=True)],
                 )
                 yield from cursor
 
