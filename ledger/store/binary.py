@@ -28,6 +28,9 @@ _TYPES: Mapping[str, tuple[int, str | None, Callable[[Any], bytes]]] = {
 }
 _COPY_HEAD, COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 _SLICE = 2_500
+# Below that many values preparing blocks of them takes longer than it saves.
+_FEW = 16
+_NULL = (-1).to_bytes(4, signed=True)
 
 
 def copy_pieces(kinds: Sequence[str], columns: Sequence[Values]) -> Iterator[bytes]:
@@ -45,8 +48,15 @@ class Array(bytes):
 def array_of(kind: str, column: Values) -> Array:
     """Returns a column as an array."""
     has_null = not hasattr(column, "dtype") and None in column
-    head = struct.pack(">iiIii", 1, has_null, _TYPES[kind][0], len(column), 1)
+    number, _fixed, encode = _TYPES[kind]
+    head = struct.pack(">iiIii", 1, has_null, number, len(column), 1)
+    if len(column) < _FEW:
+        return Array(head + b"".join([_NULL if value is None else _value(encode(value)) for value in column]))
     return Array(head + _joined([*_fields(kind, column)], len(column)))
+
+
+def _value(encoded: bytes) -> bytes:
+    return len(encoded).to_bytes(4) + encoded
 
 
 def array_cursor(connection: psycopg.Connection[Any]) -> psycopg.Cursor[Any]:
