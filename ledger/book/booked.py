@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from ledger.book.key_ids import KeyIds, StreamIds
+from ledger.book.key_ids import StreamIds, key_ids_of
 from ledger.book.records import Label, Rated, recoded, spread
 from ledger.book.rows import TOKENS, Facts, plain
 from ledger.book.seals import StoredUsage
@@ -50,7 +50,7 @@ def append_charged(
         )
         for label, term, month in zip(labels, terms, months.code[first].tolist(), strict=True)
     ]
-    key_ids = _key_ids(connection, keys)
+    key_ids = key_ids_of(connection, record_keys).of(connection, keys)
     streams = [(label.source, label.kind) for label in records.labels]
     stream_ids = _stream_ids(connection, streams)
     columns: dict[str, Any] = {
@@ -84,7 +84,8 @@ def append_uncharged(connection: Connection, batch_id: int, number: int, facts: 
     """Appends a record whose first charge, of the id `number`, is a replacement."""
     label = Label(*(getattr(facts, name) for name in Label._fields))
     key, stream = RecordKey(*_label_part(label)), (facts.source, facts.kind)
-    [key_id], [stream_id] = _key_ids(connection, [key]), _stream_ids(connection, [stream])
+    [key_id] = key_ids_of(connection, record_keys).of(connection, [key])
+    [stream_id] = _stream_ids(connection, [stream])
     stated: dict[str, Any] = facts._asdict() | {
         "id": number,
         "batch_id": batch_id,
@@ -111,11 +112,6 @@ def _stored(
 
 def _label_part(label: Label) -> list[Any]:
     return [getattr(label, name) for name in _LABELS]
-
-
-def _key_ids(connection: Connection, keys: Sequence[RecordKey]) -> list[int]:
-    known: KeyIds = memory_of(connection).setdefault(record_keys.name, KeyIds(record_keys))
-    return known.of(connection, keys)
 
 
 def _stream_ids(connection: Connection, streams: Iterable[tuple[str, str]]) -> list[int]:

@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, type_coerce
 
 from ledger.book.rows import ChargeRow, Facts, adjustment_facts, columns_of
-from ledger.store.bulk import in_chunks, next_id, rows_by_key
+from ledger.store.bulk import in_chunks, next_ids, rows_by_key
 from ledger.store.driver import run
 from ledger.store.expressions import microseconds
 from ledger.store.tables import batches, booked_corrections, booked_usage, charges, usage_records
@@ -235,7 +235,7 @@ def id_ranges(connection: Connection, first: int, last: int, size: int) -> Itera
 
 def next_charge_id(connection: Connection) -> int:
     """Returns one more than the highest id of a charge; only the holder of the write lock may ask."""
-    return max(next_id(connection, booked_usage), next_id(connection, booked_corrections))
+    return max(next_ids(connection, booked_usage, booked_corrections))
 
 
 Identity = tuple[str, str, str]

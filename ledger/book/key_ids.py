@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Table, select
 
-from ledger.store.bulk import append_rows, in_chunks, next_id
+from ledger.store.bulk import append_rows, in_chunks, next_id, rows_by_key
+from ledger.store.log import memory_of
 from ledger.store.tables import streams
 
 
@@ -37,9 +38,8 @@ class KeyIds:
         unknown = [key for key in keys if key not in self._known]
         for chunk in in_chunks(unknown, 500):
             by_digest = {key.digest: key for key in chunk}
-            columns = self._table.c
-            rows = connection.execute(select(columns.digest, columns.id).where(columns.digest.in_(list(by_digest))))
-            for digest, number in rows:
+            query = f"SELECT digest, id FROM {{keys}} JOIN {self._table.name} ON digest = k0"
+            for digest, number in rows_by_key(connection, query, [(digest,) for digest in by_digest]):
                 self._known[by_digest.pop(digest)] = number
             if self._keeps:
                 new = list(enumerate(by_digest.items(), next_id(connection, self._table)))
@@ -49,6 +49,12 @@ class KeyIds:
                 below = -1 - len(self._known)
                 self._known.update({key: below - place for place, key in enumerate(by_digest.values())})
         return [self._known[key] for key in keys]
+
+
+def key_ids_of(connection: Connection, table: Table) -> KeyIds:
+    """Returns the ids of a table's combinations as the ledger's writers remember them."""
+    known: KeyIds = memory_of(connection).setdefault(table.name, KeyIds(table))
+    return known
 
 
 class StreamIds:

@@ -15,7 +15,7 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from ledger.book.booked import Months, append_charged
-from ledger.book.charges import Identity, Known, as_sealed, known_records, next_charge_id
+from ledger.book.charges import Identity, Known, as_sealed, known_records
 from ledger.book.headroom import Headroom
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.records import Rated, Records, coded, recoded, spread
@@ -32,11 +32,11 @@ from ledger.book.seals import (
 )
 from ledger.errors import LedgerError
 from ledger.logs import logger_of
-from ledger.store.bulk import append_rows, next_id, upsert
+from ledger.store.bulk import append_rows, next_ids, upsert
 from ledger.store.database import Database
 from ledger.store.driver import insert_row, run
 from ledger.store.log import note_sealed
-from ledger.store.tables import batches, booked_corrections, sources, wallet_moves
+from ledger.store.tables import batches, booked_corrections, booked_usage, sources, wallet_moves
 from ledger.values.calendar import QUARTER_US, Calendar
 from ledger.values.instants import to_microseconds
 
@@ -149,7 +149,8 @@ class Poster:
 
     def _post_new(self, connection: Connection, rated: Rated, posted: Posted) -> bool:
         """Records and charges what is new; returns False, and does nothing, where any of it is known."""
-        batch_id, first_id = next_id(connection, batches), next_charge_id(connection)
+        batch_id, *charge_ids = next_ids(connection, batches, booked_usage, booked_corrections)
+        first_id = max(charge_ids)
         ids = range(first_id, first_id + len(rated))
         months = self._months(connection, rated.records)
         usage = append_charged(connection, batch_id, ids, rated, months)

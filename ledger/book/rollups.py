@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection, Table
 
 from ledger.book.cells import LATEST, Cells, summed
-from ledger.book.key_ids import KeyIds
+from ledger.book.key_ids import KeyIds, key_ids_of
 from ledger.book.quarters import add_quarters
 from ledger.book.records import coded
 from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, OPTIONAL_COUNTS, TOKENS, ChargeRow, Columns, Facts, plain
@@ -35,7 +35,7 @@ class Alike(NamedTuple):
 
 
 class RollUp:
-    """Adds charges to both roll-ups within a transaction, remembering the ids of keys from one to the next.
+    """Adds charges to both roll-ups within a transaction.
 
     `tables` are the roll-ups by day and by quarter-hour. With `halves`, others that have two columns for each measure:
     see `rebuilt`. Without `keeps_keys` new keys aren't stored, so that whoever may only read can add: see KeyIds.
@@ -54,7 +54,7 @@ class RollUp:
         self._tags = TagSubset(rollup_tags)
         self._days, self._quarters = tables
         self._halves = halves
-        self._key_ids = KeyIds(rollup_keys, keeps=keeps_keys)
+        self._unkept = None if keeps_keys else KeyIds(rollup_keys, keeps=False)
 
     def add(self, connection: Connection, charges: Columns, facts: Columns, alike: Alike | None = None) -> None:
         """Adds charges, given as columns; `facts` are the columns of each one's usage record."""
@@ -62,7 +62,7 @@ class RollUp:
 
     def add_cells(self, connection: Connection, cells: Cells) -> None:
         """Adds sums by quarter-hour, whose measures are two columns each where this is with `halves`."""
-        ids = self._key_ids.of(connection, cells.keys)
+        ids = (self._unkept or key_ids_of(connection, rollup_keys)).of(connection, cells.keys)
         add_quarters(connection, self._quarters, cells.whole() if self._halves else cells, ids)
         days, by_day = self._sum_by_day(cells)
         columns = by_day.columns(self._days, ids, [days[place] for place in by_day.time.tolist()])

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # Of at most 28 columns each: SQLite takes 32,766 values at once.
 _ROWS_A_STATEMENT = 200
+# Most rows that go into PostgreSQL by one statement, which takes one way to the server and back where COPY takes two.
+_FEW_ROWS = 500
 
 
 def in_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -42,7 +44,8 @@ def append_rows(connection: Connection, table: Table, rows: Sequence[Sequence[An
     if connection.dialect.name == "sqlite":
         sqlite_connection(connection).executemany(_insert(table), rows)
     elif rows:
-        _copy(connection, table, dict(zip(table.c.keys(), zip(*rows, strict=True), strict=True)))
+        append = _copy if len(rows) > _FEW_ROWS else _insert_arrays
+        append(connection, table, dict(zip(table.c.keys(), zip(*rows, strict=True), strict=True)))
 
 
 def append_new_rows(connection: Connection, table: Table, columns: Mapping[str, Values]) -> bool:
@@ -123,10 +126,10 @@ def _copy(connection: Connection, table: Table, columns: Mapping[str, Values]) -
             copy.write(piece)
 
 
-def _insert_arrays(connection: Connection, table: Table, columns: Mapping[str, Values], conflict: str) -> int:
-    """Inserts rows by one statement that takes each column as an array: no temporary table, to which not all may add.
+def _insert_arrays(connection: Connection, table: Table, columns: Mapping[str, Values], conflict: str = "") -> int:
+    """Inserts rows by one statement that takes each column as an array, and needs no right to temporary tables.
 
-    Returns how many there were.
+    Returns how many it inserted, where that is waited for.
     """
     kinds = _kinds(connection.dialect, table)
     arrays = ", ".join(f"%b::{kinds[name]}[]" for name in columns)
@@ -194,4 +197,10 @@ def postgres_connection(connection: Connection) -> psycopg.Connection[Any]:
 
 def next_id(connection: Connection, table: Table) -> int:
     """Returns one more than the highest id; only the holder of the write lock may ask."""
-    return int(run(connection, f"SELECT coalesce(max(id), 0) FROM {table.name}").fetchone()[0]) + 1
+    return next_ids(connection, table)[0]
+
+
+def next_ids(connection: Connection, *tables: Table) -> list[int]:
+    """Returns one more than each table's highest id; only the holder of the write lock may ask."""
+    highest = ", ".join(f"(SELECT coalesce(max(id), 0) FROM {table.name})" for table in tables)
+    return [number + 1 for number in run(connection, f"SELECT {highest}").fetchone()]
