@@ -11,6 +11,10 @@ class DatabaseFailure(LedgerError):  # noqa: N818 - a failure of the database, n
     """The database can't be reached, refused a statement or went away; nothing of its transaction is kept."""
 
 
+class TransactionGivenUp(DatabaseFailure):
+    """A transaction that PostgreSQL gave up for another one's, a deadlock or the like: nothing of it was done."""
+
+
 class ChangedWhileRead(DatabaseFailure):
     """A file that may only be read, and isn't locked for it, was written meanwhile; reading it again may do."""
 

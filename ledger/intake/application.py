@@ -60,9 +60,9 @@ def book_calls(
     """Books calls in one transaction that waits so many seconds for its turn; returns the fate of each response."""
     if not any(call.items for call in calls):
         return [[] for _call in calls]
-    with database.writing(wait=wait) as connection:
-        intake = _intake(connection, database, config)
-        return _book_together(connection, intake, calls, config)
+    return database.write(
+        lambda connection: _book_together(connection, _intake(connection, database, config), calls, config), wait=wait
+    )
 
 
 def _intake(connection: Connection, database: Database, config: Config) -> Intake:

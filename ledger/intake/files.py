@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -122,15 +123,21 @@ class Ingest:
             open_lines = OpenLines(connection)
 
         def take(name: str, portion: Portion) -> None:
-            nonlocal open_lines
             rated = intake.rate(portion)
-            with self._database.writing() as connection:
+            before, attempts = intake.mark(portion), count()
+
+            def post(connection: Connection) -> None:
+                nonlocal open_lines, before
+                if next(attempts):
+                    before, open_lines = intake.go_back(before, portion), OpenLines(connection)
                 posted = intake.post(connection, rated, portion)
                 hold(connection, name, portion.held, self._options)
                 for number, resolution in _settled(open_lines, portion, posted):
                     settle(connection, number, "resolved", resolution)
                 if any(item.reason in (CUT, ENDLESS) for item in portion.held):
                     open_lines = OpenLines(connection)
+
+            self._database.write(post)
             self._recorded = intake.tally.counts["accepted"]
 
         self._read_all(files, take)

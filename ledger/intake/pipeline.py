@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection
@@ -65,6 +66,14 @@ class RunCounts:
     def seen(self) -> int:
         """All that was read or ignored."""
         return self.read + self.ignored.total()
+
+
+class Mark(NamedTuple):
+    """The counts of a run, its first batch and a portion, as they are before that is posted."""
+
+    tally: RunCounts
+    run_id: int | None
+    portion: Portion
 
 
 class Intake:
@@ -140,6 +149,21 @@ class Intake:
             nano = divide_half_even(exact.numerator, exact.denominator)
             portion.records.change("provider_amount_nano", place, nano if abs(nano) <= INT64_MAX else None)
         portion.figures_usd = {}
+
+    def mark(self, portion: Portion) -> Mark:
+        """Returns what `go_back` wants."""
+        spend = {name: replace(spend, parts=spend.parts.copy()) for name, spend in self.tally.spend.items()}
+        counts, assumed = self.tally.counts.copy(), self.tally.assumed.copy()
+        tally = replace(self.tally, counts=counts, assumed=assumed, spend=defaultdict(Spend, spend))
+        return Mark(tally, self.poster.run.id, replace(portion, held=list(portion.held)))
+
+    def go_back(self, mark: Mark, portion: Portion) -> Mark:
+        """Puts back what `post` changed but in its transaction, which came to nothing; returns another mark."""
+        for changed, before in ((self.tally, mark.tally), (portion, mark.portion)):
+            for each in fields(changed):
+                setattr(changed, each.name, getattr(before, each.name))
+        self.poster.run.id = mark.run_id
+        return self.mark(portion)
 
     def post(self, connection: Connection, rated: Rated, portion: Portion) -> Posted:
         """Posts what was rated; holds back what has no room in roll-ups or contradicts records, in order of lines."""

@@ -6,21 +6,22 @@ import logging
 import os
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from itertools import count
+from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Connection, Engine, RootTransaction, func, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import PendingRollbackError
 
-from ledger.errors import DatabaseFailure, LedgerError
+from ledger.errors import DatabaseFailure, LedgerError, TransactionGivenUp
 from ledger.logs import logger_of
 from ledger.store import forks
 from ledger.store.actor import default_actor
-from ledger.store.driver import run
+from ledger.store.driver import run, run_together
 from ledger.store.engines import (
     LOCK_WAIT_SECONDS,
     WAIT,
@@ -29,11 +30,12 @@ from ledger.store.engines import (
     connect,
     first_line,
     is_database_error,
+    is_given_up,
     is_lock_wait,
-    limit_waits,
     make_engine,
     shown,
     unchanged,
+    wait_limits,
 )
 from ledger.store.log import CHANGES, Changes, Head, append_entry, only_booked_since
 from ledger.store.revision import HEAD_REVISION
@@ -43,8 +45,15 @@ from ledger.store.urls import masked
 LOG = logger_of("store")
 # A wait for the write lock from which on it is told to who isn't interested in detail.
 LONG_WAIT_SECONDS = 0.1
+# Writers see what those before them committed, whatever the server's default is.
+_ISOLATION = "SET LOCAL transaction_isolation = 'read committed'"
+_LOCK = "SELECT value FROM ledger_settings WHERE name = 'lock' FOR UPDATE"
 # How much longer than an application waits a server lets its transaction be.
 _RELEASE_MILLISECONDS = 2_000
+# How often a transaction is run that PostgreSQL gives up for another one's.
+_ATTEMPTS = 3
+
+T = TypeVar("T")
 
 
 class _Kept(NamedTuple):
@@ -155,12 +164,12 @@ class Database:
         changes = Changes()
         with self._transaction({WRITE: True, WAIT: seconds}, changes) as transaction:
             connection = transaction.connection
+            first: list[str] = []
             if not self.is_sqlite:
                 given_up = () if wait is None else ("statement_timeout", "idle_in_transaction_session_timeout")
                 after = round(seconds * 1000) + _RELEASE_MILLISECONDS
-                limit_waits(connection, seconds, **dict.fromkeys(given_up, after))
-                lock_writers_out(connection)
-            (revision,) = run(connection, "SELECT version_num FROM alembic_version").fetchone()
+                first = [_ISOLATION, *wait_limits(seconds, **dict.fromkeys(given_up, after)), _LOCK]
+            (revision,) = run_together(connection, *first, "SELECT version_num FROM alembic_version").fetchone()
             if (other := name_other_schema(str(revision), shown(self.engine))) is not None:
                 raise DatabaseFailure(other)
             self._recall(connection, changes)
@@ -176,6 +185,22 @@ class Database:
         told = {"outcome": "committed" if is_kept else "rolled back", "seconds": time.monotonic() - locked}
         LOG.info("transaction %(outcome)s after %(seconds).3f s", told)
         self.has_written = self.has_written or is_kept
+
+    def write(self, work: Callable[[Connection], T], *, wait: float | None = None) -> T:
+        """Runs `work` in a transaction of `writing`, and again where PostgreSQL gave that up for another one's.
+
+        What fails must leave nothing behind but what its connection takes back.
+        """
+        until = None if wait is None else time.monotonic() + wait
+        attempts = count(1)
+        while True:
+            try:
+                with self.writing(wait=None if until is None else until - time.monotonic()) as connection:
+                    return work(connection)
+            except TransactionGivenUp as error:
+                if next(attempts) == _ATTEMPTS:
+                    raise
+                LOG.warning("%(error)s: the transaction is run again", {"error": str(error)})
 
     def _recall(self, connection: Connection, changes: Changes) -> None:
         """Takes up what the last writer left where the log shows that it holds; else reads the settings."""
@@ -236,7 +261,7 @@ def name_other_schema(revision: str, where: str) -> str | None:
 
 def lock_writers_out(connection: Connection) -> None:
     """Takes a PostgreSQL ledger's one write lock; on SQLite its transaction has it from the beginning."""
-    connection.execute(select(ledger_settings).where(ledger_settings.c.name == "lock").with_for_update())
+    run(connection, _LOCK)
 
 
 def settings_in(connection: Connection) -> dict[str, str]:
@@ -269,7 +294,8 @@ def _failures(process: int, url: URL) -> Iterator[None]:
         if is_lock_wait(error):
             seconds = time.monotonic() - started
             said = f"another program has been writing the ledger for {seconds:.0f} s: try again once it is done"
-        raise DatabaseFailure(said) from cause_to_show(error, url)
+        failure = TransactionGivenUp if is_given_up(error) else DatabaseFailure
+        raise failure(said) from cause_to_show(error, url)
 
 
 def zone_named(name: str) -> ZoneInfo:

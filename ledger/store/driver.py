@@ -19,6 +19,19 @@ def run(connection: Connection, statement: str, parameters: Sequence[Any] = ()) 
     return driver.execute(statement, parameters)
 
 
+def run_together(connection: Connection, *statements: str) -> Any:  # noqa: ANN401 - either driver's
+    """Runs statements without parameters one after the other, which a server is sent at once.
+
+    Returns the driver's cursor at the last one's rows.
+    """
+    if connection.dialect.name == "sqlite":
+        return [run(connection, statement) for statement in statements][-1]
+    cursor = run(connection, "; ".join(statements))
+    while cursor.nextset():
+        pass
+    return cursor
+
+
 def insert_row(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
     """Inserts a row that states each column; instants become what is stored."""
     values = [row[column.name] for column in table.columns]

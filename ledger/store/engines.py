@@ -44,6 +44,8 @@ WAIT = "ledger_wait"
 # SQLSTATE of what the role may not do.
 _NO_PRIVILEGE = "42501"
 _ASK_THE_OWNER = "this is for another role: the ledger's owner, or one of those of 'tollbook db roles'"
+# SQLSTATE of a serialization failure and of a deadlock.
+_GIVEN_UP = ("40001", "40P01")
 # Key of a connection's info: how its file was opened.
 _WAY = "ledger_way"
 
@@ -84,10 +86,15 @@ def _postgresql_limits(url: URL) -> dict[str, int]:
     return {name: limit for name, limit in _LIMITS.items() if name not in url.query and known.get(name, b"") is None}
 
 
-def limit_waits(connection: Connection, lock_seconds: float, **milliseconds: int) -> None:
-    """Has a PostgreSQL transaction wait so long for locks, not for ever; `milliseconds` are other limits by name."""
+def limit_waits(connection: Connection, lock_seconds: float) -> None:
+    """Has a PostgreSQL transaction wait so long for locks, not for ever."""
+    run(connection, wait_limits(lock_seconds)[0])
+
+
+def wait_limits(lock_seconds: float, **milliseconds: int) -> list[str]:
+    """Returns statements by which a PostgreSQL transaction waits so long; `milliseconds` are other limits by name."""
     limits = {"lock_timeout": round(lock_seconds * 1000)} | milliseconds
-    connection.exec_driver_sql("; ".join(f"SET LOCAL {name} = {value}" for name, value in limits.items()))
+    return [f"SET LOCAL {name} = {value}" for name, value in limits.items()]
 
 
 def connect(engine: Engine) -> Connection:
@@ -194,6 +201,12 @@ def is_lock_wait(error: BaseException) -> bool:
     original = getattr(error, "orig", None) or error
     code: int = getattr(original, "sqlite_errorcode", 0)
     return code & 0xFF == sqlite3.SQLITE_BUSY or getattr(original, "sqlstate", None) == "55P03"
+
+
+def is_given_up(error: BaseException) -> bool:
+    """Tells whether PostgreSQL gave a transaction up for another one's: it could not be in order, or each waited."""
+    original = getattr(error, "orig", None) or error
+    return getattr(original, "sqlstate", None) in _GIVEN_UP
 
 
 def first_line(error: BaseException, url: URL | None = None) -> str:
