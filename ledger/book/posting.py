@@ -30,18 +30,19 @@ from ledger.book.seals import (
     sealed_conversions,
     usage_digest,
 )
+from ledger.book.sources import note_sources
 from ledger.errors import LedgerError
 from ledger.logs import logger_of
-from ledger.store.bulk import append_rows, next_ids, upsert
+from ledger.store.bulk import append_rows, next_ids
 from ledger.store.database import Database
 from ledger.store.driver import insert_row, run
 from ledger.store.log import note_sealed
-from ledger.store.tables import batches, booked_corrections, booked_usage, sources, wallet_moves
+from ledger.store.tables import batches, booked_corrections, booked_usage, wallet_moves
 from ledger.values.calendar import QUARTER_US, Calendar
-from ledger.values.instants import to_microseconds
 
 LOG = logger_of("book")
 
+DigestOf = Callable[[Mapping[str, Any]], str]
 Outcome = Literal["accepted", "duplicate", "conflict"]
 BatchKind = Literal["ingest", "record", "retry", "accept", "void", "reassign", "reprice", "adjust", "redact"]
 
@@ -216,47 +217,43 @@ class Poster:
                 return batch_digest(batch, (), rows, known)
             return usage_digest(batch, usage, append_text_seal(connection, batch_id, batch_id, usage), rows, known)
 
-        usage_ids = () if usage is None else usage.columns["id"]
-        amounts = amounts_by_currency(charge.currency, plain(charge.amount_nano))
-        self.append_batch(connection, batch_id, usage_ids, charge.id, amounts_nano=amounts, digest_of=digest_of)
+        usage_ids = (1, 0) if usage is None else usage.columns["id"]
+        ids = {
+            "id": batch_id,
+            "first_usage_record_id": usage_ids[0],
+            "last_usage_record_id": usage_ids[-1],
+            "first_charge_id": charge.id[0],
+            "last_charge_id": charge.id[-1],
+        }
+        self.append_batch(connection, ids, amounts_by_currency(charge.currency, plain(charge.amount_nano)), digest_of)
 
     def append_batch(
-        self,
-        connection: Connection,
-        batch_id: int,
-        usage_ids: Sequence[int],
-        charge_ids: Sequence[int],
-        *,
-        amounts_nano: Mapping[str, int],
-        digest_of: Callable[[Mapping[str, Any]], str],
+        self, connection: Connection, ids: Mapping[str, int], amounts_nano: Mapping[str, int], digest_of: DigestOf
     ) -> None:
-        """Appends the row of a batch under the digest that is worked out of it, after the batch before."""
+        """Appends the row of a batch of `ids` under the digest that is worked out of it, after the batch before."""
         newest = "SELECT sequence + 1, digest FROM batches ORDER BY sequence DESC LIMIT 1"
         sequence, previous = run(connection, newest).fetchone() or (1, "")
         if self.run.id is None:
-            self.run.id = batch_id
+            self.run.id = ids["id"]
         batch: dict[str, Any] = {
-            "id": batch_id,
+            **ids,
             "run_id": self.run.id,
             "sequence": sequence,
             "kind": self.run.kind,
             "reason": self.run.reason,
-            "reference": self.run.reference if self.run.id == batch_id else None,  # once a run: it is unique
+            "reference": self.run.reference if self.run.id == ids["id"] else None,  # once a run: it is unique
             "options": msgspec.json.encode(self.run.options).decode(),
             "posted_at": datetime.now(UTC),
-            "first_usage_record_id": usage_ids[0] if usage_ids else 1,
-            "last_usage_record_id": usage_ids[-1] if usage_ids else 0,
-            "first_charge_id": charge_ids[0] if charge_ids else next_charge_id(connection),
-            "last_charge_id": charge_ids[-1] if charge_ids else next_charge_id(connection) - 1,
             "amounts": amounts_text(amounts_nano),
             "previous": previous,
         }
         digest = digest_of(batch)
         insert_row(connection, batches, batch | {"digest": digest})
-        note_sealed(connection, batches, batch_id, digest)
+        note_sealed(connection, batches, ids["id"], digest)
+        counts = {name: ids[f"last_{name}_id"] - ids[f"first_{name}_id"] + 1 for name in ("usage_record", "charge")}
         LOG.info(
             "batch %(batch)d, %(kind)s: %(records)d usage records and %(charges)d charges to be committed",
-            {"batch": batch_id, "kind": self.run.kind, "records": len(usage_ids), "charges": len(charge_ids)},
+            {"batch": ids["id"], "kind": self.run.kind, "records": counts["usage_record"], "charges": counts["charge"]},
         )
 
 
@@ -294,15 +291,3 @@ def _charged(rated: Rated, months: Months, batch_id: int, ids: Sequence[int]) ->
         *rated.columns(),
     ]
     return columns, Alike(*recoded(records.number("label"), records.number("tags"), rated.term, months.code))
-
-
-def note_sources(connection: Connection, records: Records) -> None:
-    """Remembers per source the latest usage, and now as its last ingest."""
-    import numpy as np
-
-    now = to_microseconds(datetime.now(UTC))
-    names, source_of = coded(label.source for label in records.labels)
-    source = np.array(source_of, dtype=np.int64)[records.number("label")]
-    latest = {code: int(records.number("occurred_at")[source == code].max()) for code in np.unique(source).tolist()}
-    columns = [[names[code] for code in latest], list(latest.values()), [now] * len(latest)]
-    upsert(connection, sources, ("source",), columns, latest=("last_occurred_at", "last_ingest_at"))

@@ -15,9 +15,10 @@ from ledger.book.booked import append_uncharged
 from ledger.book.charges import Known, known_records, next_charge_id, posted_charges
 from ledger.book.corrections.reversing import reversal
 from ledger.book.open_months import first_open_month, posted_month
-from ledger.book.posting import Poster, Run, note_sources
+from ledger.book.posting import Poster, Run
 from ledger.book.records import PRICED, Rated
 from ledger.book.rows import columns_of
+from ledger.book.sources import note_sources
 from ledger.config import Config
 from ledger.errors import LedgerError
 from ledger.intake.fields.record import Item
