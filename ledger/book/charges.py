@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from operator import itemgetter
+from itertools import chain
 from typing import Any, TypeAlias
 
-import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, type_coerce
 
 from ledger.book.rows import ChargeRow, Facts, adjustment_facts, columns_of
+from ledger.book.with_usage import WITH_USAGE, usage_column
 from ledger.store.bulk import in_chunks, next_ids, rows_by_key
 from ledger.store.driver import run
-from ledger.store.expressions import microseconds
-from ledger.store.tables import batches, booked_corrections, booked_usage, charges, usage_records
+from ledger.store.tables import (
+    booked_corrections,
+    booked_usage,
+    charges,
+    record_keys,
+    streams,
+    usage_records,
+)
 from ledger.store.tables.columns import BigInt
 from ledger.values.calendar import Calendar
 
@@ -65,23 +71,28 @@ def read_posted(connection: Connection, calendar: Calendar, condition: ColumnEle
 
     A charge whose usage record is gone, as only tampering can make it, is left out: `verify` counts.
     """
-    # Not by one outer join: SQLite would make a table of all usage records for it.
-    found = [(row[:_WIDTH], row[_WIDTH:]) for row in plain_rows(connection, select_with_usage(condition))]
-    adjustments = plain_rows(connection, select(charges).where(condition, charges.c.usage_record_id.is_(None)))
-    if adjustments:
-        found += [(row, adjustment_facts(ChargeRow._make(row), calendar)) for row in adjustments]
-        found.sort(key=itemgetter(0))
-    return PostedCharges([charge for charge, _facts in found], [facts for _charge, facts in found])
+    is_whole = or_(charges.c.usage_record_id.is_(None), and_(record_keys.c.id.is_not(None), streams.c.id.is_not(None)))
+    query = select(*_labelled(charges.c, map(usage_column, Facts._fields))).select_from(WITH_USAGE)
+    found = plain_rows(connection, query.where(condition, is_whole).order_by(charges.c.id))
+    posted = PostedCharges([row[:_WIDTH] for row in found], [row[_WIDTH:] for row in found])
+    for place, charge in enumerate(posted.charges):
+        if charge[_USAGE_ID] is None:
+            posted.facts[place] = adjustment_facts(ChargeRow._make(charge), calendar)
+    return posted
 
 
 def select_with_usage(condition: ColumnElement[bool]) -> Select[Any]:
     """Selects charges of usage by id: the columns of ChargeRow, then those of Facts; the condition is over both."""
     return (
-        select(*(column.label(f"c{place}") for place, column in enumerate((*charges.c, *facts_columns()))))
+        select(*_labelled(charges.c, facts_columns()))
         .join_from(charges, usage_records, charges.c.usage_record_id == usage_records.c.id)
         .where(condition)
         .order_by(charges.c.id)
     )
+
+
+def _labelled(*columns: Iterable[ColumnElement[Any]]) -> Iterator[ColumnElement[Any]]:
+    return (column.label(f"c{place}") for place, column in enumerate(chain.from_iterable(columns)))
 
 
 def posted_pages(connection: Connection, calendar: Calendar, condition: ColumnElement[bool]) -> Iterator[PostedCharges]:
@@ -125,76 +136,6 @@ def is_live() -> ColumnElement[bool]:
     """Tells, in SQL, whether the charge counts: it is of usage, and no reversal has undone it."""
     of_usage = or_(*(charges.c.charge_class == charge_class for charge_class in LIVE_CLASSES))
     return and_(of_usage, ~is_undone())
-
-
-corrected = charges.alias("corrected")
-_corrected_usage = usage_records.alias("corrected_usage")
-
-
-class ChargeWithUsage(msgspec.Struct, frozen=True, gc=False):
-    """A charge with its usage record; None for what an adjustment lacks.
-
-    Tokens are the record's own, also on reversals, whose amounts are negative. Readers add fields of their own.
-    """
-
-    id: int
-    charge_class: str
-    corrects_id: int | None
-    posted_month: str
-    occurred_month: str
-    project: str
-    provider: str
-    currency: str
-    billed_model: str
-    rate_entry_id: int | None
-    conversion_id: int | None
-    tier: str
-    input_nano: int
-    cached_input_nano: int
-    output_nano: int
-    cache_storage_nano: int
-    amount_nano: int
-    cache_write_5m_nano: int | None
-    cache_write_1h_nano: int | None
-    call_nano: int | None
-    occurred_at_us: int | None
-    source: str | None
-    request_id: str | None
-    tags: str | None
-    input_tokens: int | None
-    cached_input_tokens: int | None
-    output_tokens: int | None
-    cache_write_5m_tokens: int | None
-    cache_write_1h_tokens: int | None
-    calls: int | None
-    storage_tokens: int | None
-    storage_end_us: int | None
-
-
-def select_charges(row: type[ChargeWithUsage]) -> Select[Any]:
-    """Selects charges with what is joined to them, a column for each field of `row`, in order of posting.
-
-    A field is named as the column of charges, of the usage record, else of the batch; those of the charge that was
-    corrected, and of its usage, begin with `corrected_`; instants that end in `_us` are microseconds.
-    """
-    names = row.__struct_fields__
-    query = (
-        select(*map(charge_column, names))
-        .join_from(charges, batches, batches.c.id == charges.c.batch_id)
-        .join(usage_records, usage_records.c.id == charges.c.usage_record_id, isouter=True)
-        .join(corrected, corrected.c.id == charges.c.corrects_id, isouter=True)
-    )
-    if any(name.startswith("corrected_") and name.removeprefix("corrected_") not in charges.c for name in names):
-        query = query.join(_corrected_usage, _corrected_usage.c.id == corrected.c.usage_record_id, isouter=True)
-    return query.order_by(charges.c.id)
-
-
-def charge_column(name: str) -> ColumnElement[Any]:
-    """Returns the column that a field of `select_charges` is named for."""
-    tables = [corrected, _corrected_usage] if name.startswith("corrected_") else [charges, usage_records, batches]
-    of_table = name.removeprefix("corrected_").removesuffix("_us")
-    column = next(table.c[of_table] for table in tables if of_table in table.c)
-    return microseconds(column) if name.endswith("_us") else column
 
 
 def as_sealed(connection: Connection, rows: Sequence[PlainRow]) -> Sequence[PlainRow]:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from ledger.book.charges import ChargeWithUsage, select_charges
+from ledger.book.with_usage import ChargeWithUsage, charge_column, select_charges
 from ledger.reports.selection import Selection, charge_instant, charges_in_period
 from ledger.store.bulk import stream_rows
 from ledger.store.tables import charges
@@ -36,8 +36,8 @@ class BookedCharge(ChargeWithUsage, frozen=True, gc=False):
 
 def read_charges(connection: Connection, selection: Selection, *, ledger_zone: ZoneInfo) -> Generator[BookedCharge]:
     """Yields the selection's charges in order of posting, some thousands in memory at a time. Tags are ignored."""
-    period = charges_in_period(selection, ledger_zone, charge_instant(connection, ledger_zone))
-    statement = select_charges(BookedCharge).where(period)
+    instant = charge_instant(connection, ledger_zone, charge_column("occurred_at_us"))
+    statement = select_charges(BookedCharge).where(charges_in_period(selection, ledger_zone, instant))
     if selection.projects:
         statement = statement.where(charges.c.project.in_(selection.projects))
     if selection.models:

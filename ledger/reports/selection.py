@@ -20,6 +20,7 @@ from ledger.store.tables import charges, rollup_keys, usage_records
 from ledger.values.calendar import QUARTER_US, is_day_start, month_start, shift_month
 from ledger.values.instants import MICROSECOND, to_microseconds
 
+OCCURRED_US = microseconds(usage_records.c.occurred_at)
 Basis: TypeAlias = Literal["posted", "occurred"]
 
 
@@ -114,9 +115,10 @@ def period_parts(
     ]
 
 
-def charge_instant(connection: Connection, ledger_zone: ZoneInfo) -> ColumnElement[int]:
+def charge_instant(
+    connection: Connection, ledger_zone: ZoneInfo, occurred: ColumnElement[int] = OCCURRED_US
+) -> ColumnElement[int]:
     """Returns when a charge's usage occurred, in microseconds; an adjustment, which has none, at its month's start."""
-    occurred = microseconds(usage_records.c.occurred_at)
     adjusted = select(rollup_keys.c.occurred_month).where(rollup_keys.c.charge_class == "adjustment").distinct()
     months = list(connection.execute(adjusted).scalars())
     if not months:

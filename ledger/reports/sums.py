@@ -24,11 +24,12 @@ from sqlalchemy import (
 
 from ledger.book.quarters import read_quarters
 from ledger.book.rows import OPTIONAL_COUNTS, Facts
+from ledger.book.with_usage import WITH_USAGE, usage_column
 from ledger.reports.plan import ADJUSTMENT, CORRECTION, PART, Changes, Plan
 from ledger.reports.quarter_sums import DAY_US, DAYS_BEFORE_EPOCH, sums_of_quarters
 from ledger.reports.selection import Selection, charge_instant, charges_in_period, period_parts
 from ledger.store.expressions import column_within, literal_int, microseconds, terms_of
-from ledger.store.tables import charges, rollup_days, rollup_keys, rollup_quarters, usage_records
+from ledger.store.tables import charges, rollup_days, rollup_keys, rollup_quarters
 from ledger.values.calendar import QUARTER_US, day_start, month_start, shift_month
 from ledger.values.instants import MICROSECOND, to_microseconds
 
@@ -178,13 +179,13 @@ def _day_at(moment: datetime | None, zone: ZoneInfo, *, up: bool = False) -> tup
 def sums_of_charges(connection: Connection, plan: Plan) -> Iterator[Sequence[Any]]:
     """Yields the same rows from charges and their usage records, streamed."""
     selection = plan.selection
-    usage, instant = usage_records, charge_instant(connection, plan.ledger_zone)
+    instant = charge_instant(connection, plan.ledger_zone, microseconds(usage_column("occurred_at")))
     terms = [term for name in plan.measures for term in terms_of(_measure(name), halves=plan.halves)]
     # What an adjustment, which has no usage, shows in its place: see `adjustment_facts`.
     of_usage: dict[str, ColumnElement[Any]] = {
-        "source": func.coalesce(usage.c.source, charges.c.provider),
-        "status": func.coalesce(usage.c.status, literal_column("'completed'")),
-        "tags": func.coalesce(usage.c.tags, literal_column("'{}'")),
+        "source": func.coalesce(usage_column("source"), charges.c.provider),
+        "status": func.coalesce(usage_column("status"), literal_column("'completed'")),
+        "tags": usage_column("tags"),
     }
     group: list[ColumnElement[Any]] = [
         of_usage[name] if name in of_usage else _group_column(charges, name) for name in plan.group_names
@@ -193,7 +194,7 @@ def sums_of_charges(connection: Connection, plan: Plan) -> Iterator[Sequence[Any
         group = [*group, _local_time(plan, instant).label("day")]
     statement = (
         select(*group, *(func.sum(term) for term in terms), func.max(instant))
-        .join_from(charges, usage, usage.c.id == charges.c.usage_record_id, isouter=True)
+        .select_from(WITH_USAGE)
         .where(charges_in_period(selection, plan.ledger_zone, instant))
         .where(narrowed(selection, charges.c.project, charges.c.billed_model))
         .group_by(*group)
@@ -205,12 +206,12 @@ def _measure(name: str) -> ColumnElement[Any]:
     """Returns a measure of one charge as the roll-ups count it: tokens and requests of a reversal are negative."""
     if name.endswith("_nano"):
         return charges.c[name]
-    value: ColumnElement[Any] = literal_column("1") if name == "requests" else usage_records.c[name]
+    value: ColumnElement[Any] = literal_column("1") if name == "requests" else usage_column(name)
     if name in OPTIONAL_MEASURES:
         value = func.coalesce(value, literal_column("0"))
     counted = charges.c.charge_class != "adjustment"
     if name == "requests":
-        counted = and_(counted, usage_records.c.kind == "request")
+        counted = and_(counted, usage_column("kind") == "request")
     return case((~counted, literal_column("0")), (charges.c.charge_class == "reversal", -value), else_=value)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
 
-from ledger.book.charges import LIVE_CLASSES, corrected, select_with_usage
+from ledger.book.charges import LIVE_CLASSES, select_with_usage
 from ledger.book.rows import ChargeRow, Facts
 from ledger.store.bulk import in_chunks
 from ledger.store.expressions import ROWS_AT_ONCE
@@ -23,6 +23,7 @@ Posted = tuple[ChargeRow, Facts]
 
 def late_corrections(connection: Connection, month: str) -> set[int]:
     """Reads the ids of reversals and replacements, posted in the month, of late usage that is posted in it too."""
+    corrected = charges.alias("corrected")
     query = (
         select(charges.c.id, charges.c.corrects_id, corrected.c.charge_class)
         .join_from(charges, corrected, corrected.c.id == charges.c.corrects_id)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, select
 
-from ledger.book.charges import charge_column
 from ledger.store.expressions import ROWS_AT_ONCE, column_within, microseconds
 from ledger.store.tables import charges, conversions, usage_records
 from ledger.values.instants import to_microseconds
@@ -50,13 +49,19 @@ def of_requests(request_ids: Sequence[str]) -> ColumnElement[bool]:
 def read_booked(connection: Connection, provider: str, condition: ColumnElement[bool]) -> Generator[Booked]:
     """Reads charges of usage, corrections with them, in no order; some thousands in memory at a time."""
     statement = (
-        select(*map(charge_column, Booked._fields))
+        select(*map(_column, Booked._fields))
         .join_from(charges, usage_records, usage_records.c.id == charges.c.usage_record_id)
         .where(charges.c.provider == provider, condition)
     )
     with connection.execute(statement, execution_options={"yield_per": ROWS_AT_ONCE}) as result:
         for rows in result.partitions():
             yield from map(Booked._make, rows)
+
+
+def _column(name: str) -> ColumnElement[Any]:
+    plain = name.removesuffix("_us")
+    column = (charges if plain in charges.c else usage_records).c[plain]
+    return microseconds(column) if name.endswith("_us") else column
 
 
 def read_adjustments(connection: Connection, provider: str, first_month: str, last_month: str) -> Counter[str]:

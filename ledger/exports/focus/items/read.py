@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, func, select
 
-from ledger.book.charges import ChargeWithUsage, corrected, select_charges
+from ledger.book.with_usage import ChargeWithUsage, charge_column, select_charges
 from ledger.store.bulk import stream_rows
 from ledger.store.tables import batches, charges, rollup_days, rollup_keys
 
@@ -89,7 +89,7 @@ def read_late_corrected(connection: Connection, month: str) -> Iterator[PostedCh
         charges.c.corrects_id.is_not(None),
         charges.c.posted_month == month,
         charges.c.occurred_month < month,
-        corrected.c.posted_month == month,
+        charge_column("corrected_posted_month") == month,
     )
     return stream_rows(connection, select_charges(PostedCharge).where(late), PostedCharge)
 
