@@ -145,7 +145,7 @@ _nano_by_meter = attrgetter(*(f"{meter}_nano" for meter in METERS))
 
 def nano_by_meter(charge: object) -> tuple[int, ...]:
     """Returns nano by meter, in the order of METERS, of anything with a charge's amounts."""
-    return tuple(amount or 0 for amount in _nano_by_meter(charge))
+    return tuple([amount or 0 for amount in _nano_by_meter(charge)])
 
 
 def negated(charge: ChargeRow) -> ChargeRow:
@@ -183,7 +183,7 @@ def counts_by_meter(usage: object, stored: int) -> tuple[int, ...]:
 
 def by_meter(counts: Iterable[int | None], stored: int) -> tuple[int, ...]:
     """Puts METERED counts in the order of METERS: `input` is what is neither cached nor written to the cache."""
-    whole, cached, output, written_5m, written_1h, calls = (count or 0 for count in counts)
+    whole, cached, output, written_5m, written_1h, calls = [count or 0 for count in counts]
     return whole - cached - written_5m - written_1h, cached, output, stored, written_5m, written_1h, calls
 
 

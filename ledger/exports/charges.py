@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -10,7 +10,7 @@ from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from ledger.book.prices.pinned import charged_at_pico, read_rate_entries, read_usd_rates
-from ledger.book.rows import ADJUSTMENT, METERED, by_meter, counts_by_meter
+from ledger.book.rows import ADJUSTMENT, METERED, by_meter, counts_by_meter, nano_by_meter
 from ledger.exports.charge_rows import BookedCharge, read_charges
 from ledger.exports.formats.columns import Column, Row
 from ledger.exports.formats.writer import ExportFile
@@ -64,7 +64,6 @@ COLUMNS = (
 )
 
 
-_amounts = attrgetter(*(f"{meter}_nano" for meter in METERS))
 _corrected_counts = attrgetter(*(f"corrected_{name}" for name in METERED))
 
 Price: TypeAlias = tuple[str | None, str | None, str | None, str | None]
@@ -156,15 +155,12 @@ def _facts(charge: BookedCharge) -> Row:
     )
 
 
-def _meters(charge: BookedCharge) -> Iterator[tuple[str | None, int, int]]:
-    """Yields (meter, tokens, nano) of each meter with tokens; an adjustment has its amount alone."""
+def _meters(charge: BookedCharge) -> Sequence[tuple[str | None, int, int]]:
+    """Returns (meter, tokens, nano) of each meter with tokens; an adjustment has its amount alone."""
     if charge.charge_class == ADJUSTMENT:
-        yield None, 0, charge.amount_nano
-        return
+        return [(None, 0, charge.amount_nano)]
     tokens = counts_by_meter(charge, charge.storage_tokens or 0)
-    for meter, count, amount_nano in zip(METERS, tokens, _amounts(charge), strict=True):
-        if count:
-            yield meter, count, amount_nano or 0
+    return [each for each in zip(METERS, tokens, nano_by_meter(charge), strict=True) if each[1]]
 
 
 def _corrected_line(charge: BookedCharge, meter: str | None) -> str | None:

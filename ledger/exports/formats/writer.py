@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -117,6 +118,10 @@ def _places(columns: Sequence[Column], kind: str) -> list[int]:
     return [place for place, column in enumerate(columns) if column.kind == kind]
 
 
+# A cell that is as it is in any CSV, such as an id: no formula begins so, and nothing in it needs quotes.
+_PLAIN = re.compile(r"[A-Za-z0-9][\w.:/#-]*", re.ASCII).fullmatch
+
+
 class _CsvCells:
     """Encodes rows by columns, text guarded; `guarded` counts the cells that got an apostrophe."""
 
@@ -135,6 +140,8 @@ class _CsvCells:
         if kind in ("count", "serial", "time") or (kind in ("decimal", "cents") and not self._options.excel):
             return ["" if value is None else str(value) for value in values]
         distinct = set(values)
+        if kind in ("text", "word") and None not in distinct and all(map(_PLAIN, distinct)):  # type: ignore[arg-type]
+            return values  # type: ignore[return-value]
         if kind == "text" and not self._options.raw:
             formulas = {text for text in distinct if text and begins_formula(str(text))}
             self.guarded += sum(value in formulas for value in values) if formulas else 0
