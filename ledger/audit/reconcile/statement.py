@@ -85,10 +85,10 @@ class ProviderStatement:
             self._currency = BillCurrency(layout.currency, self.header[self._places["amount"]])
         except ValueError as error:
             raise self._wrong(table.header_line, str(error), "amount") from None
-        self._signs = [
-            at for at, name in enumerate(self.header) if at not in self._places.values() and _SAYS_SIGN.fullmatch(name)
-        ]
-        self._unmapped_currencies = [] if "currency" in self._places else self._find_currencies()
+        unmapped = [(at, name) for at, name in enumerate(self.header) if at not in self._places.values()]
+        self._signs = [at for at, name in unmapped if _SAYS_SIGN.fullmatch(name)]
+        says = "currency" not in self._places
+        self._unmapped_currencies = [at for at, name in unmapped if says and says_currency(name)]
 
     @property
     def currency(self) -> str | None:
@@ -270,10 +270,6 @@ class ProviderStatement:
                     self._currency.note_unmapped(line, cells[place].strip())
         except ValueError as error:
             raise wrong(self.name, line, str(error), f", column {self.header[place or 0]!r}") from None
-
-    def _find_currencies(self) -> list[int]:
-        mapped = self._places.values()
-        return [place for place, name in enumerate(self.header) if place not in mapped and says_currency(name)]
 
     def _note_days(self, cells: Sequence[str]) -> None:
         for place, cell in enumerate(cells):
