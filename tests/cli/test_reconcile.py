@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.cli.commands import reconcile_sheet
 from tests.conftest import Cli
 from tests.helpers.ledgers import PRO, database_files
 from tests.helpers.reconciling import book, reconcile, told, write
@@ -192,6 +193,19 @@ def test_other_formats_have_the_same_rows_and_the_verdict_below(db_cli: Cli) -> 
         shown = db_cli(*of, "--format", name).stdout
         assert "0.020833333 USD apart, beyond the tolerance of 0.01usd" in shown
         assert "Reconciled with evolink, 2026-03-01 to 2026-03-01, in credits" in shown
+
+
+def test_people_are_shown_the_greatest_differences_alone(db_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile_sheet, "MOST_SHOWN", 1)
+    book(db_cli, A)
+    write(f"{IDS} / {ROW},1.5 / other,2026-03-01,1")
+    of = ["reconcile", "--statement", "statement.csv"]
+    assert len(db_cli(*of, "--format", "csv").stdout.splitlines()) == 3
+    for name in ("table", "markdown"):
+        shown = db_cli(*of, "--format", name).stdout
+        assert "other" in shown
+        assert "differs" not in shown.partition("Shown are")[0].rpartition("key")[2]
+        assert "Shown are the 1 greatest differences of 2: CSV and JSON have all." in shown
 
 
 def test_text_of_a_statement_cant_reach_the_terminal_raw(db_cli: Cli) -> None:

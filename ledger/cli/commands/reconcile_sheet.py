@@ -37,6 +37,8 @@ COLUMNS = (
 )
 STATUSES: tuple[Status, ...] = ("matched", "only_ledger", "only_provider", "differs")
 MOST_MODELS = 5
+# Rows that people are shown: a table of a million takes gigabytes and minutes to lay out.
+MOST_SHOWN = 10_000
 LABELS = frozenset({"status", "key", "model", "cause"})
 
 
@@ -85,8 +87,11 @@ def reconcile_sheet(found: Reconciliation, limit: Amount, *, passed: bool | None
     lead = Sheet(title, SUMMARY_COLUMNS, summary)
     hidden = sum(found.by_status.values()) - len(rows)
     left_out = f"; --all shows {counted(hidden, 'row')} more, matched or explained by rounding" if hidden else ""
-    shown = "Rows" if rows else "No row to show"
-    return Sheet(shown, COLUMNS, rows, total, document=document, footnotes=[f"{verdict}{left_out}"], lead=lead)
+    shown, brief = "Rows" if rows else "No row to show", rows[:MOST_SHOWN] if len(rows) > MOST_SHOWN else None
+    notes = [f"{verdict}{left_out}"]
+    if brief is not None:
+        notes.append(f"Shown are the {MOST_SHOWN:,} greatest differences of {len(rows):,}: CSV and JSON have all.")
+    return Sheet(shown, COLUMNS, rows, total, document=document, footnotes=notes, lead=lead, brief=brief)
 
 
 def tell_what_is_left_out(found: Reconciliation, *, with_statement: bool) -> None:
