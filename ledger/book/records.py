@@ -228,6 +228,9 @@ def recoded(*codes: Int64Array) -> tuple[list[int], Int64Array]:
     """Numbers distinct combinations of codes, each from 0; returns where each comes first, and each row's number."""
     import numpy as np
 
+    if len(codes[0]) == 1:  # as of a call that is booked by itself
+        return [0], np.zeros(1, dtype=np.int64)
+
     def paired(one: Int64Array, other: Int64Array) -> Int64Array:
         combined = one * (int(other.max(initial=0)) + 1) + other
         _distinct, small = np.unique(combined, return_inverse=True)  # so that products stay small

@@ -50,7 +50,9 @@ def append_rows(connection: Connection, table: Table, rows: Sequence[Sequence[An
 
 def append_new_rows(connection: Connection, table: Table, columns: Mapping[str, Values]) -> bool:
     """Inserts rows, given as columns, where all their identities are new; returns False, and inserts none, if not."""
-    if connection.dialect.name != "sqlite" and _rows_in(columns) == 1:  # as of a call that is booked by itself
+    if _rows_in(columns) == 1:  # as of a call that is booked by itself: one row is inserted or not
+        if connection.dialect.name == "sqlite":
+            return _insert_new(connection, table, columns)
         return _insert_arrays(connection, table, columns, "ON CONFLICT DO NOTHING") == 1
     savepoint = connection.begin_nested()
     if _insert_new(connection, table, columns):
