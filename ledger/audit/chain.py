@@ -36,13 +36,15 @@ PAGE_ROWS = 8_000
 class Page:
     """Batches in sequence, each with the seals of its texts in order, and what they posted.
 
-    Usage that was sealed by columns is in `booked`; `posted` has corrections, and usage of before with its charges.
+    Usage that was sealed by columns is in `booked`, with its charges in `charged`; `posted` has corrections, and usage of
+    before with its charges.
     """
 
     batches: list[Row[Any]]
     seals: dict[int, list[Row[Any]]]
     posted: PostedCharges
     booked: BookedPage | None
+    charged: BookedPage | None
 
     @property
     def ids(self) -> tuple[int, int]:
@@ -66,7 +68,8 @@ def pages(connection: Connection, calendar: Calendar) -> Iterator[Page]:
         for form, alike in groupby(zip(by_columns, found, strict=True), itemgetter(0)):
             for page in _pages([batch for _form, batch in alike]):
                 ids = page[0].first_charge_id, page[-1].last_charge_id
-                yield Page(page, seals, *_read(connection, calendar, named, ids, by_columns=form))
+                posted, booked = _read(connection, calendar, named, ids, by_columns=form)
+                yield Page(page, seals, posted, booked, booked and booked.charged())
 
 
 def _pages(found: Sequence[Row[Any]]) -> Iterator[list[Row[Any]]]:
@@ -122,8 +125,8 @@ class Chain:
             ids = batch.first_charge_id, batch.last_charge_id
             own = _between(page.posted.charge.id, *ids)
             amounts = amounts_by_currency(page.posted.charge.currency[own], page.posted.charge.amount_nano[own])
-            if page.booked is not None:
-                amounts.update(page.booked.amounts(*ids))
+            if page.charged is not None:
+                amounts.update(page.charged.amounts(*ids))
             if batch.amounts != amounts_text(amounts):
                 result.problem(f"batch {batch.id}: its amounts aren't the sums of its charges")
             if not self._stands(page, batch, added[_between(usage_ids, *ids)], sealed[own]):

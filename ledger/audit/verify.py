@@ -131,7 +131,7 @@ def _posted(
     chain = Chain(connection)
     for page in pages(connection, calendar):
         chain.check(page, result)
-        yield page.posted, page.booked and page.booked.charged
+        yield page.posted, page.charged
 
 
 def _check_contents(connection: Connection, table: Table, result: Verification) -> None:

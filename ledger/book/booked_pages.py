@@ -15,7 +15,7 @@ from ledger.book.charges import plain_rows
 from ledger.book.records import Spread, coded, recoded, spread
 from ledger.book.rollups import Alike
 from ledger.book.rows import ChargeRow, Columns, Facts, columns_of
-from ledger.book.seals import StoredUsage, amounts_by_currency
+from ledger.book.seals import StoredUsage
 from ledger.store.tables import booked_usage, record_keys, streams
 from ledger.store.tables.keys import RecordKey
 from pricing.charge import METERS
@@ -60,9 +60,8 @@ class BookedPage:
         columns = {name: column[own] for name, column in self.columns.items() if column or name == "id"}
         return StoredUsage(columns, self.named.sealed, self.named.streams)
 
-    @cached_property
     def charged(self) -> BookedPage:
-        """The records whose first charge is in their row, nearly always all, and whose key and stream are there."""
+        """Returns the records whose first charge is in their row, nearly always all, and whose key and stream are."""
         keys, streams, amounts = (self.values(name) for name in ("key_id", "stream_id", "input_nano"))
         known = self.named.keys, self.named.streams
         if None not in amounts and known[0].keys() >= set(keys) and known[1].keys() >= set(streams):
@@ -90,12 +89,14 @@ class BookedPage:
 
     def amounts(self, first: int, last: int) -> Counter[str]:
         """Sums nano of the charges of ids between two by currency."""
-        charged = self.charged
-        ids = charged.columns["id"]
+        import numpy as np
+
+        ids, (labels, code) = self.columns["id"], self.labels
         own = slice(bisect_left(ids, first), bisect_right(ids, last))
-        labels, code = charged.labels
-        currencies = Spread([key.currency for key, _ in labels], code[own])
-        return amounts_by_currency(currencies, charged.amount_nano[own].tolist())
+        currencies, of_label = coded(key.currency or "" for key, _ in labels)
+        currency, amount_nano = np.array(of_label, dtype=np.int64)[code[own]], self.amount_nano[own]
+        sums = {name: amount_nano[currency == place].tolist() for place, name in enumerate(currencies)}
+        return Counter({name: sum(amounts) for name, amounts in sums.items() if amounts})
 
     @cached_property
     def amount_nano(self) -> Int64Array:
@@ -117,13 +118,13 @@ class BookedPage:
         import numpy as np
 
         labels, code = self.labels
-        tags, tag_of = coded(text or "{}" for text in self.values("tags"))
+        tags, tag_of = coded(self.values("tags"))
         tag = np.array(tag_of, dtype=np.int64)
         own: dict[str, Any] = {
             **{name: Spread([getattr(key, name) for key, _ in labels], code) for name in RecordKey._fields},
             "source": Spread([stream.source for _, stream in labels], code),
             "kind": spread([stream.kind for _, stream in labels], code),
-            "tags": Spread(tags, tag),
+            "tags": Spread([text or "{}" for text in tags], tag),
             "usage_record_id": self.columns["id"],
             "charge_class": ["charge"] * len(self),
             "corrects_id": [None] * len(self),

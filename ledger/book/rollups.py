@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -143,17 +143,27 @@ def _measures(charges: Columns, facts: Columns) -> list[npt.NDArray[Any]]:
 
     charge: Any = ChargeRow._make(charges)  # columns by name, and so is usage
     usage: Any = Facts._make(facts)
-    sign = np.array([SIGNS[name] for name in charge.charge_class], dtype=np.int64)
+    sign = _by_name(charge.charge_class, SIGNS.__getitem__)
     hours = token_hours(facts)
     wide = max(hours, default=0) > INT64_MAX
     return [
-        sign * np.array([kind == "request" for kind in usage.kind]),
+        sign * _by_name(usage.kind, lambda kind: kind == "request"),
         *(sign * np.array(column, dtype=np.int64) for column in facts[TOKENS]),
         sign * np.array(hours, dtype=object if wide else np.int64),
         *(np.array(column, dtype=np.int64) for column in charges[AMOUNTS]),
         *(sign * _counted(column) for column in facts[OPTIONAL_COUNTS]),
         *map(_counted, charges[OPTIONAL_AMOUNTS]),
     ]
+
+
+def _by_name(names: Sequence[str], number: Callable[[str], int]) -> npt.NDArray[np.int64]:
+    """Returns a number for each name, of which there are few, and nearly always one."""
+    import numpy as np
+
+    known = {name: number(name) for name in set(names)}
+    if len(known) == 1:
+        return np.full(len(names), known[names[0]], dtype=np.int64)
+    return np.array([known[name] for name in names], dtype=np.int64)
 
 
 def _taken(columns: Columns, places: Sequence[int]) -> Columns:
