@@ -31,6 +31,7 @@ from ledger.store.tables.book import LAST_REDACTION, REDACTION_KEY
 from ledger.values.calendar import Calendar
 
 KIND: Final = "redact"
+_MARK: Final = "redacted:"
 _ROWS = 8_000
 
 
@@ -69,7 +70,7 @@ class Redacted:
 
 
 def _word(key: str, text: str) -> str:
-    return f"redacted:{hashlib.blake2b(text.encode(), key=bytes.fromhex(key), digest_size=16).hexdigest()}"
+    return f"{_MARK}{hashlib.blake2b(text.encode(), key=bytes.fromhex(key), digest_size=16).hexdigest()}"
 
 
 def known_ids(connection: Connection, settings: Mapping[str, str], request_ids: list[str]) -> list[str]:
@@ -85,13 +86,8 @@ def known_ids(connection: Connection, settings: Mapping[str, str], request_ids: 
 
 def redact(database: Database, texts: Texts, run: Run, *, rollups: bool = False, dry_run: bool = False) -> Redacted:
     """Redacts texts in usage records and quarantine; LedgerError for a rolled-up tag without `rollups`."""
-    rolled_up = sorted({key for key, _value in texts.tags} & set(database.rollup_tags))
-    if rolled_up and not rollups:
-        raise LedgerError(
-            f"tag {rolled_up[0]!r} is rolled up, and reports by it would lose its value: --rollups sums all charges "
-            "again by what stands for it then"
-        )
     with database.reading() if dry_run else database.writing() as connection:
+        rolled_up = _rolled_up(texts, database.rollup_tags, may_be=rollups)
         result = Redacted()
         key = database.settings.get(REDACTION_KEY) or secrets.token_hex(32)
         poster, batch_id = Poster(database, run), next_id(connection, batches)
@@ -119,6 +115,20 @@ def redact(database: Database, texts: Texts, run: Run, *, rollups: bool = False,
             sum_again(database, connection, database.rollup_tags, keeps_keys=False)
         result.batch_id = batch_id
     return result
+
+
+def _rolled_up(texts: Texts, rollup_tags: Collection[str], *, may_be: bool) -> bool:
+    """Tells whether a tag to redact is rolled up; LedgerError where none may be, or a text is redacted already."""
+    for text in sorted({*texts.request_ids, *(value for _key, value in texts.tags)}):
+        if text.startswith(_MARK):
+            raise LedgerError(f"{text!r} stands for a redacted text, which would no longer be known: give others")
+    found = sorted({key for key, _value in texts.tags} & set(rollup_tags))
+    if found and not may_be:
+        raise LedgerError(
+            f"tag {found[0]!r} is rolled up, and reports by it would lose its value: --rollups sums all charges "
+            "again by what stands for it then"
+        )
+    return bool(found)
 
 
 def _found(connection: Connection, texts: Texts) -> Iterator[Sequence[Any]]:
@@ -158,24 +168,26 @@ def _closed_months(connection: Connection, of_batches: Collection[int]) -> list[
 def _redact_quarantine(connection: Connection, texts: Texts, key: str, *, dry_run: bool) -> int:
     """Redacts what is kept of quarantined lines; returns how many hold any of the texts."""
     held = quarantine.c
-    rows = connection.execute(
-        select(held.id, held.request_id, held.fields, held.message).where(texts.within(held.request_id, held.fields))
-    ).all()
+    within = or_(texts.within(held.request_id, held.fields), texts.within(held.request_id, held.options))
+    columns = held.id, held.request_id, held.fields, held.message, held.options
+    rows = connection.execute(select(*columns).where(within)).all()
     changes: list[dict[str, Any]] = []
     for row in rows:
-        fields = msgspec.json.decode(row.fields)
+        fields, options = msgspec.json.decode(row.fields), msgspec.json.decode(row.options)
         request_id, message = row.request_id, row.message
         if request_id in texts.request_ids:
             request_id = fields["request_id"] = _word(key, row.request_id)
             message = message.replace(row.request_id, request_id)
-        if isinstance(fields.get("tags"), dict):
-            fields["tags"] = texts.redact_tags(fields["tags"], key)
-        own = {"own_id": request_id, "own_fields": msgspec.json.encode(fields).decode(), "own_message": message}
-        if own["own_fields"] != row.fields or message != row.message:
+        for tagged in (fields, options):  # options are those of the run that held the line back
+            if isinstance(tagged.get("tags"), dict):
+                tagged["tags"] = texts.redact_tags(tagged["tags"], key)
+        own_fields, own_options = (msgspec.json.encode(each, order="sorted").decode() for each in (fields, options))
+        if (own_fields, own_options, message) != (row.fields, row.options, row.message):
+            own = {"own_id": request_id, "own_fields": own_fields, "own_message": message, "own_options": own_options}
             changes.append({"row": row.id, **own})
     if changes and not dry_run:
         change = update(quarantine).where(held.id == bindparam("row"))
-        names = {"request_id": "own_id", "fields": "own_fields", "message": "own_message"}
+        names = {name: f"own_{name.removeprefix('request_')}" for name in ("request_id", "fields", "message", "options")}
         with noting_held(connection, [change["row"] for change in changes]):
             connection.execute(change.values({name: bindparam(own) for name, own in names.items()}), changes)
     return len(changes)

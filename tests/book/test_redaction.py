@@ -119,6 +119,18 @@ def test_the_same_text_is_redacted_to_the_same_word_later(book: Cli, db_url: str
     assert value(db_url, "SELECT count(*) FROM text_seals WHERE salt IS NOT NULL AND batch_id = 1") == 1
 
 
+def test_options_of_quarantined_runs_are_redacted_too(book: Cli, db_url: str) -> None:
+    """The file's run had the tag as an option, which a retry would put back."""
+    unheard_of = record("q1", requested_model="unheard-of", occurred_at=AT + 41 * 86_400)
+    book("ingest", "-", "--tag", "user=ann", stdin=lines([unheard_of]))
+    assert redacted(book, "--tag", "user=ann", "--yes")["quarantined"] == 2
+    held = rows(db_url, "SELECT fields, options FROM quarantine ORDER BY id")
+    assert [("ann" in fields, "ann" in options) for fields, options in held] == [(False, False)] * 2
+    assert "redacted:" in held[1][1]
+    book("quarantine", "retry", "2")
+    book("verify").ok()
+
+
 def test_a_rolled_up_tag_is_refused_unless_its_roll_ups_are_summed_again(book: Cli, db_url: str) -> None:
     book("db", "rollups", "--tag", "user").ok()
     outcome = book("redact", "--tag", "user=ann", *WHY, "--yes")
@@ -185,6 +197,8 @@ def test_guards_let_nothing_but_a_redacted_text_in(book: Cli, db_url: str, chang
         ((), "give what to redact"),
         (("--tag", "user"), "isn't a tag"),
         (("--id", "a1", "--reason", "of a1"), "--reason is kept"),
+        (("--id", f"redacted:{'0' * 32}"), "stands for a redacted text"),
+        (("--tag", f"user=redacted:{'0' * 32}"), "stands for a redacted text"),
     ],
 )
 def test_what_can_t_be_meant_is_refused(book: Cli, args: tuple[str, ...], words: str) -> None:

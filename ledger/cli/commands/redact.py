@@ -67,7 +67,6 @@ def redact(
     if not (found.batches or found.quarantined):
         note("nothing in the ledger has it")
     elif not yes:
-        records = counted(found.by_id + found.by_tag, "text")
-        note(f"nothing was changed: --yes redacts {records} for good")
+        note(f"nothing was changed: --yes redacts {counted(found.by_id + found.by_tag, 'text')} for good")
     else:
         note("files exported before, backups and spools keep it, as do files that were read")
