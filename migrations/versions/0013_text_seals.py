@@ -20,6 +20,8 @@ FIXED = (
     *("storage_tokens", "storage_end", "provider_amount_nano", "assumed", "tool_calls", "cache_write_5m_tokens"),
     *("cache_write_1h_tokens", "calls", "cache_write_5m_nano", "cache_write_1h_nano", "call_nano", "recorded_id"),
 )
+# SQLite's other names of the id, by which a trigger of an update of `id` isn't asked.
+ROW_IDS = ("rowid", "oid", "_rowid_")
 TEXTS = "request_id, tags"
 OTHER_ID, OTHER_TAGS = "NEW.request_id <> OLD.request_id", "coalesce(NEW.tags, '') <> coalesce(OLD.tags, '')"
 REDACTED = (
@@ -39,7 +41,7 @@ def upgrade() -> None:
         refuse("booked_usage", f"UPDATE OF {TEXTS}", "redacted_only", f" WHEN (NOT ({REDACTED}))")
     else:
         op.execute("DROP TRIGGER booked_usage_no_update")
-        refuse("booked_usage", f"UPDATE OF {', '.join(FIXED)}", "no_update")
+        refuse("booked_usage", f"UPDATE OF {', '.join((*FIXED, *ROW_IDS))}", "no_update")
         refuse("booked_usage", f"UPDATE OF {TEXTS}", "redacted_only", f" WHEN NOT ({REDACTED})")
 
 
@@ -70,7 +72,7 @@ def make_table() -> None:
         refuse(TABLE, "UPDATE OF salt", "salt_goes", f" WHEN (NOT ({SALT_GOES}))")
         refuse(TABLE, "TRUNCATE", "no_truncate", each="STATEMENT")
     else:
-        refuse(TABLE, f"UPDATE OF {fixed}", "no_update")
+        refuse(TABLE, f"UPDATE OF {fixed}, {', '.join(ROW_IDS)}", "no_update")
         refuse(TABLE, "UPDATE OF salt", "salt_goes", f" WHEN NOT ({SALT_GOES})")
         refuse(TABLE, "DELETE", "no_delete")
         there = f"SELECT 1 FROM {TABLE} WHERE id = NEW.id OR (batch_id = NEW.batch_id AND sealed_by = NEW.sealed_by)"

@@ -210,6 +210,8 @@ def test_no_row_of_sqlite_can_be_replaced_by_id(cli: Cli, sqlite_url: str) -> No
             refused(sqlite_url, table, f"{verb} INTO {table} {newest}")
         refused(sqlite_url, table, f"INSERT INTO {table} {newest} ON CONFLICT DO UPDATE SET id = excluded.id")
         refused(sqlite_url, table, f"UPDATE OR REPLACE {table} SET id = 1")
+        for name in ("rowid", "oid", "_rowid_"):
+            refused(sqlite_url, table, f"UPDATE {table} SET {name} = 99")
 
 
 def fill(cli: Cli, url: str) -> None:
