@@ -10,7 +10,7 @@ from ledger.book.charges import posted_pages
 from ledger.book.rebuilt_rollups import RebuiltRollUps, TooLarge
 from ledger.errors import LedgerError
 from ledger.store.database import Database, zone_named
-from ledger.store.log import note_settings
+from ledger.store.log import memory_of, note_settings
 from ledger.store.opening import joined_tags
 from ledger.store.tables import charges, ledger_settings, rollup_days, rollup_keys, rollup_quarters
 from ledger.values.calendar import Calendar
@@ -55,7 +55,8 @@ def rebuild_rollups(database: Database, tags: Sequence[str]) -> None:
 
 def sum_again(database: Database, connection: Connection, tags: Sequence[str], *, keeps_keys: bool) -> None:
     """Sums every charge again by these tags; LedgerError where a sum passes 64 bits."""
-    # Writers that run meanwhile remember ids of keys; they notice where settings change, and stop.
+    # Writers that run meanwhile remember ids of keys; they notice where settings change, and stop. This one forgets.
+    memory_of(connection).clear()
     for table in (rollup_days, rollup_quarters, *([] if keeps_keys else [rollup_keys])):
         connection.execute(delete(table))
     calendar = Calendar(database.zone)

@@ -11,6 +11,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.book.prices import changes, in_force
+from ledger.audit.verify import verify
 from ledger.book.settings import rebuild_rollups, set_timezone
 from ledger.config import Config
 from ledger.errors import DatabaseFailure
@@ -151,6 +152,7 @@ def test_a_writer_s_own_change_counts_for_its_next_booking(db_url: str) -> None:
         changes.add_card(connection, parse_card(dearer_lite("2026-02-10"), "card.toml"), replace_with_reason=None)
     assert booked("third") == [DEARER]
     rebuild_rollups(database, ("team",))
+    assert verify(database).passed
     assert booked("fourth") == [DEARER]
 
 
