@@ -85,6 +85,7 @@ class Poster:
         self._expects_known = False
         self._database = database
         self.settings = database.settings
+        """Those that this posts by; it stops where they are others by then."""
 
     def refusals(self, connection: Connection, rated: Rated) -> dict[int, str]:
         """Finds the records that the roll-ups have no room for, by place, each with why: nearly always none."""
@@ -201,7 +202,8 @@ class Poster:
         roll-up has no room for the others; of first ones, `refusals` has seen to that.
         """
         if self._database.settings != self.settings:
-            raise LedgerError("the ledger's zone or rolled-up tags were changed meanwhile: run the command again")
+            said = "the ledger's zone or rolled-up tags were changed meanwhile, or texts of it redacted"
+            raise LedgerError(f"{said}: run the command again")
         rows: Sequence[tuple[Any, ...]] = ()
         if alike is None:
             rows = list(rows_of(columns))

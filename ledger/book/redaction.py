@@ -183,13 +183,13 @@ def _redact_quarantine(connection: Connection, texts: Texts, key: str, *, dry_ru
                 tagged["tags"] = texts.redact_tags(tagged["tags"], key)
         own_fields, own_options = (msgspec.json.encode(each, order="sorted").decode() for each in (fields, options))
         if (own_fields, own_options, message) != (row.fields, row.options, row.message):
-            own = {"own_id": request_id, "own_fields": own_fields, "own_message": message, "own_options": own_options}
-            changes.append({"row": row.id, **own})
+            own = {"own_fields": own_fields, "own_message": message, "own_options": own_options}
+            changes.append({"row": row.id, "own_request_id": request_id, **own})
     if changes and not dry_run:
         change = update(quarantine).where(held.id == bindparam("row"))
-        names = {name: f"own_{name.removeprefix('request_')}" for name in ("request_id", "fields", "message", "options")}
+        names = ("request_id", "fields", "message", "options")
         with noting_held(connection, [change["row"] for change in changes]):
-            connection.execute(change.values({name: bindparam(own) for name, own in names.items()}), changes)
+            connection.execute(change.values({name: bindparam(f"own_{name}") for name in names}), changes)
     return len(changes)
 
 

@@ -129,10 +129,7 @@ def _copy(connection: Connection, table: Table, columns: Mapping[str, Values]) -
 
 
 def _insert_arrays(connection: Connection, table: Table, columns: Mapping[str, Values], conflict: str = "") -> int:
-    """Inserts rows by one statement that takes each column as an array, and needs no right to temporary tables.
-
-    Returns how many it inserted, where that is waited for.
-    """
+    """Inserts rows by one statement that takes each column as an array; returns how many it inserted or changed."""
     kinds = _kinds(connection.dialect, table)
     arrays = ", ".join(f"%b::{kinds[name]}[]" for name in columns)
     statement = f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) {conflict}"

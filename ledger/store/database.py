@@ -38,7 +38,7 @@ from ledger.store.engines import (
     wait_limits,
 )
 from ledger.store.log import CHANGES, Changes, Head, append_entry, only_booked_since
-from ledger.store.revision import HEAD_REVISION
+from ledger.store.revision import name_other_schema
 from ledger.store.tables import ledger_settings
 from ledger.store.urls import masked
 
@@ -242,21 +242,6 @@ def _sever(connection: Connection) -> None:
     """Takes its driver's connection from one that is in use: what is run on it fails, and its end changes nothing."""
     forks.keep(connection._dbapi_connection)  # noqa: SLF001 - every public way closes the driver's connection
     connection._dbapi_connection = None  # noqa: SLF001
-
-
-def name_other_schema(revision: str, where: str) -> str | None:
-    """Says which command a ledger of another schema than this code's needs; None where it is this one."""
-    if revision < HEAD_REVISION:
-        return (
-            f"the ledger at {where} is of schema {revision}, this tollbook needs {HEAD_REVISION}: "
-            "run 'tollbook db upgrade'"
-        )
-    if revision > HEAD_REVISION:
-        return (
-            f"the ledger at {where} is of schema {revision}, newer than this tollbook's {HEAD_REVISION}: "
-            "run 'pip install --upgrade tollbook'"
-        )
-    return None
 
 
 def lock_writers_out(connection: Connection) -> None:

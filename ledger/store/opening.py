@@ -17,7 +17,7 @@ from ledger.errors import DatabaseFailure, LedgerError
 from ledger.logs import logger_of
 from ledger.store import forks
 from ledger.store.actor import default_actor
-from ledger.store.database import Database, lock_writers_out, name_other_schema, settings_in, zone_named
+from ledger.store.database import Database, lock_writers_out, settings_in, zone_named
 from ledger.store.engines import (
     LOCK_WAIT_SECONDS,
     WRITE,
@@ -31,7 +31,7 @@ from ledger.store.engines import (
     shown,
 )
 from ledger.store.log import CHANGES, Changes, append_entry, note_settings
-from ledger.store.revision import HEAD_REVISION
+from ledger.store.revision import HEAD_REVISION, name_other_schema
 from ledger.store.tables import ledger_settings
 from ledger.store.urls import parse_url
 
@@ -214,7 +214,7 @@ def migrations_folder() -> Path:
 
 
 def new_schema() -> Iterator[str]:
-    """Yields the statements of a new SQLite ledger, as the migrations leave it: running these takes half a second."""
+    """Yields the statements of a new SQLite ledger, as the migrations, which take half a second longer, leave it."""
     statement = ""
     with (migrations_folder() / "sqlite_head.sql").open(encoding="utf-8") as lines:
         for line in lines:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
-from ledger.book.prices import changes, in_force
 from ledger.audit.verify import verify
+from ledger.book.prices import changes, in_force
 from ledger.book.settings import rebuild_rollups, set_timezone
 from ledger.config import Config
 from ledger.errors import DatabaseFailure
