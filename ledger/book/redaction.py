@@ -1,6 +1,6 @@
 """Request ids and values of tags made unreadable, in a batch that says how many and why; money and digests stay.
 
-What stands in a text's place is a digest of it by a key of the ledger: the same text becomes the same word, so that a
+What is in a text's place is a digest of it by a key of the ledger: the same text becomes the same word, so that a
 request that comes again is known, and nobody who lacks the ledger can try what a word was.
 """
 

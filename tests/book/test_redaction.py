@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,24 @@ def test_a_redacted_request_is_known_when_it_comes_again(book: Cli, db_url: str)
     assert (shown["accepted"], shown["duplicate"], shown["conflict"]) == (1, 1, 1)  # a2 was voided
     generations = rows(db_url, "SELECT request_id, generation FROM booked_usage ORDER BY id")
     assert [generation for name, generation in generations if name == generations[1][0]] == [0, 1]
+    book("verify").ok()
+
+
+def test_a_redacted_request_is_compared_and_voided_by_its_id(book: Cli, tmp_path: Path) -> None:
+    statement = tmp_path / "statement.csv"
+    amount = sum(Decimal(row["amount"]) for row in charges(book) if row["request_id"] == "b1")
+    statement.write_text(f"request_id,amount\nb1,{amount}\n")
+
+    def compared() -> list[tuple[str, str]]:
+        options = ("--statement", str(statement), "--month", "2026-02", "--all", "--json")
+        return [(row["status"], row["key"]) for row in book("reconcile", *options).json["rows"]]
+
+    assert sorted(compared()) == [("matched", "b1"), ("only_ledger", "a1")]
+    redacted(book, "--id", "b1", "--yes")
+    [word] = {row["request_id"] for row in charges(book)} - {"a1", "a2"}
+    assert sorted(compared()) == [("matched", word), ("only_ledger", "a1")]
+    book("void", "--id", "b1").ok()
+    assert [row["charge_class"] for row in charges(book, "2026-03") if row["request_id"] == word][-1] == "reversal"
     book("verify").ok()
 
 

@@ -20,6 +20,7 @@ from ledger.audit.reconcile.sides import Grain, Measure, Sides
 from ledger.audit.reconcile.statement import ProviderStatement
 from ledger.book.prices.in_force import card_in_force
 from ledger.book.prices.pinned import read_usd_rates
+from ledger.book.redaction import known_ids
 from ledger.errors import LedgerError
 from ledger.store.bulk import in_chunks
 from ledger.store.database import Database
@@ -50,6 +51,9 @@ def reconcile_statement(
     with database.reading() as connection:
         card = card_in_force(connection, provider)
         days = _add_lines(sides, statement, card, _days(span, zone))
+        if statement.grain.by_request:
+            for ids in in_chunks(list(sides.places), IDS_AT_ONCE):
+                sides.rename(dict(zip(ids, known_ids(connection, database.settings, ids), strict=True)))
         currency = statement.currency or card.currency
         if currency not in (card.currency, "USD"):
             raise LedgerError(

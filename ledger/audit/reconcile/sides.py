@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from itertools import repeat
 from sys import intern
@@ -66,6 +66,12 @@ class Sides:
         if model is not None:
             self.models[place] = intern(model)  # few names, of a million keys
         return place
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Gives keys other names, except those that another key has."""
+        for key, name in names.items():
+            if name not in self.places:
+                self.places[name] = self.places.pop(key)
 
     def add_ledger(self, place: int, conversion_id: int | None, amount_nano: int, requests: int) -> None:
         """Adds a charge's amount; a reversal comes with a negative amount and -1 request."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, select
 from ledger.book.charges import live_chunks, next_charge_id
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.posting import Poster, Run
+from ledger.book.redaction import known_ids
 from ledger.book.rows import ChargeRow, Facts, columns_of, negated
 from ledger.errors import LedgerError
 from ledger.store.bulk import next_id
@@ -101,8 +102,9 @@ def reassign(
 
 def sources_of(database: Database, request_id: str) -> list[str]:
     """Returns the sources that have a usage record of that id."""
-    query = select(usage_records.c.source).where(usage_records.c.request_id == request_id).distinct()
     with database.reading() as connection:
+        known = known_ids(connection, database.settings, [request_id])
+        query = select(usage_records.c.source).where(usage_records.c.request_id.in_(known)).distinct()
         return sorted(connection.execute(query).scalars())
 
 
@@ -118,6 +120,9 @@ def _correct(
     amounts: dict[str, int] = {}
     count = 0
     with database.reading() if dry_run else database.writing() as connection:
+        if selection.request_id is not None:
+            [known] = known_ids(connection, database.settings, [selection.request_id])
+            selection = replace(selection, request_id=known)
         for chunk in live_chunks(connection, selection.condition(connection)):
             if not dry_run:
                 post_corrections(poster, connection, [(charge, facts, replacement(charge)) for charge, facts in chunk])
