@@ -36,8 +36,8 @@ PAGE_ROWS = 8_000
 class Page:
     """Batches in sequence, each with the seals of its texts in order, and what they posted.
 
-    Usage that was sealed by columns is in `booked`, with its charges in `charged`; `posted` has corrections, and usage of
-    before with its charges.
+    Usage that was sealed by columns is in `booked`, that of it with its first charge in `charged`; `posted` has
+    corrections, and usage of before with its charges.
     """
 
     batches: list[Row[Any]]
