@@ -140,7 +140,7 @@ def create_database(url: str, timezone: str = "UTC", rollup_tags: Sequence[str] 
             _prepare_file(engine)
         with _changing(engine) as connection:
             if _revision_in(connection) is None:
-                if connection.dialect.name == "sqlite":
+                if connection.dialect.name == "sqlite" and _is_empty(connection):
                     for statement in new_schema():
                         connection.exec_driver_sql(statement)
                 else:
@@ -159,6 +159,11 @@ def _changing(engine: Engine) -> Iterator[Connection]:
             limit_waits(connection, LOCK_WAIT_SECONDS)
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CREATION_LOCK})
         yield connection
+
+
+def _is_empty(connection: Connection) -> bool:
+    """Tells whether a SQLite file has no table, such as those of migrations that Alembic ran by itself."""
+    return connection.execute(text("SELECT 1 FROM sqlite_master LIMIT 1")).first() is None
 
 
 def _prepare_file(engine: Engine) -> None:
