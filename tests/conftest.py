@@ -385,7 +385,7 @@ def db_cli(request: pytest.FixtureRequest, cli: Cli, db_url: str) -> Cli:
     writers_url = server.writer_url(db_url) if server else db_url
 
     def run(*args: object, stdin: str | bytes | None = None, env: Mapping[str, str] | None = None) -> Outcome:
-        url = db_url if args[:2] in OWNERS_COMMANDS or args[0] == "redact" else writers_url
+        url = db_url if args[:2] in OWNERS_COMMANDS or args[:1] == ("redact",) else writers_url
         outcome = cli(*args, stdin=stdin, env={"TOLLBOOK_DB": url, **(env or {})})
         if server and args[:2] in OWNERS_COMMANDS[:2] and outcome.exit_code == 0:
             server.grant_roles(db_url)

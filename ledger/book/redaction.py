@@ -7,7 +7,7 @@ request that comes again is known, and nobody who lacks the ledger can try what 
 from __future__ import annotations
 
 import hashlib
-import secrets
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -89,7 +89,7 @@ def redact(database: Database, texts: Texts, run: Run, *, rollups: bool = False,
     with database.reading() if dry_run else database.writing() as connection:
         rolled_up = _rolled_up(texts, database.rollup_tags, may_be=rollups)
         result = Redacted()
-        key = database.settings.get(REDACTION_KEY) or secrets.token_hex(32)
+        key = database.settings.get(REDACTION_KEY) or os.urandom(32).hex()
         poster, batch_id = Poster(database, run), next_id(connection, batches)
         for rows in _found(connection, texts):
             changes = [_change(row.id, row.request_id, row.tags, texts, key) for row in rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -123,7 +123,7 @@ def texts_digest(salt: str, texts: tuple[Sequence[str], Sequence[str | None]]) -
 
 def append_text_seal(connection: Connection, batch_id: int, sealed_by: int, usage: StoredUsage) -> str:
     """Seals the texts of a batch's usage under a new salt; returns the digest."""
-    salt = secrets.token_hex(16)
+    salt = os.urandom(16).hex()
     digest = texts_digest(salt, usage.texts)
     append_rows(connection, text_seals, [(next_id(connection, text_seals), batch_id, sealed_by, digest, salt, None)])
     return digest

@@ -113,7 +113,11 @@ def _step(line: str, words: int = 1, *last: str, **options: object) -> Step:
 WHY = ("--reason", "as agreed")
 # A run that was killed between two portions is two runs, each with a number of its own, which its batches' seals cover,
 # and the log covers these.
-BATCHES_OF_RUNS = {"batches": {"run_id", "digest", "previous"}, "log_entries": {"rows", "digest", "previous"}}
+BATCHES_OF_RUNS = {
+    "batches": {"run_id", "digest", "previous"},
+    "log_entries": {"rows", "digest", "previous"},
+    "text_seals": {"digest", "salt"},
+}
 STEPS = (
     _step("db init --timezone UTC", 2),
     _step("db init --timezone Asia/Shanghai", 2),
@@ -145,6 +149,7 @@ STEPS = (
     _step("reopen 2026-02", 1, *WHY),
     _step("close --through 2026-03 --force", 1, *WHY),
     _step("budget remove all", 2, again=2),
+    _step("redact --id resp_000007 --tag team=a --yes", 1, *WHY),
     _step("db rollups --tag team", 2),
 )
 # What changes no ledger. `demo` runs commands of STEPS on a ledger of its own, in a folder that is to be removed first.
