@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from ledger.cli.app import App, parse_tag
@@ -46,7 +48,7 @@ def redact(
     if not texts.request_ids and not texts.tags:
         raise LedgerError("give what to redact: --tag KEY=VALUE or --id ID")
     for text in (*texts.request_ids, *(value for _key, value in texts.tags)):
-        if text and text in reason:
+        if text and re.search(rf"(?<!\w){re.escape(text)}(?!\w)", reason):
             raise LedgerError("--reason is kept and names what is redacted: give another, such as a ticket's number")
     named = {"ids": len(texts.request_ids), "tags": sorted({key for key, _value in texts.tags}), "rollups": rollups}
     run = Run(KIND, named, reason=reason)
