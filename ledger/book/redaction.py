@@ -33,6 +33,8 @@ from ledger.values.calendar import Calendar
 KIND: Final = "redact"
 _MARK: Final = "redacted:"
 _ROWS = 8_000
+# A condition has so many parts at most, of so many characters; SQLite takes a thousand, of 50,000 bytes.
+_PARTS, _LENGTH = 100, 1_000
 
 
 @dataclass(frozen=True)
@@ -42,16 +44,22 @@ class Texts:
     request_ids: frozenset[str]
     tags: frozenset[tuple[str, str]]
 
-    def within(self, request_id: ColumnElement[Any], text: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Returns a condition of what may hold one: `text` is a column of JSON."""
-        parts = [msgspec.json.encode({key: value}).decode()[1:-1] for key, value in self.tags]
-        return or_(request_id.in_(self.request_ids), *(text.contains(part, autoescape=True) for part in parts))
+    def within(self, request_id: ColumnElement[Any], *texts: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Returns a condition of what may hold one: `texts` are columns of JSON."""
+        parts = {msgspec.json.encode({key: value}).decode()[1:-1][:_LENGTH] for key, value in self.tags}
+        if len(parts) > _PARTS:
+            parts = {""}
+        found = [text.contains(part, autoescape=True) for text in texts for part in parts]
+        return or_(request_id.in_(self.request_ids), *found)
 
-    def redact_tags(self, tags: Mapping[str, str], key: str) -> dict[str, str]:
-        """Returns the tags with words in place of their values."""
-        return {
-            name: _word(key, f"{name}={value}") if (name, value) in self.tags else value for name, value in tags.items()
-        }
+    def redact_tags(self, text: str, key: str, *, below: str | None = None) -> str:
+        """Returns JSON of tags, or with tags `below` a name, with words in place of their values."""
+        whole = msgspec.json.decode(text)
+        tags = whole if below is None else whole.get(below)
+        if not isinstance(tags, dict) or self.tags.isdisjoint(tags.items()):
+            return text
+        tags.update({name: _word(key, f"{name}={value}") for name, value in self.tags & tags.items()})
+        return msgspec.json.encode(whole, order="sorted").decode()
 
 
 @dataclass(slots=True)
@@ -81,6 +89,11 @@ def known_ids(connection: Connection, settings: Mapping[str, str], request_ids: 
     words = [_word(key, request_id) for request_id in request_ids]
     query = "SELECT DISTINCT k0 FROM {keys} JOIN booked_usage u ON u.request_id = k0"
     redacted = {word for (word,) in rows_by_key(connection, query, [(word,) for word in words])}
+    # What waits in quarantine under a word is recorded under it.
+    waiting = select(quarantine.c.request_id).where(
+        quarantine.c.state == "open", quarantine.c.request_id.startswith(_MARK)
+    )
+    redacted.update(connection.execute(waiting).scalars())
     return [word if word in redacted else text for word, text in zip(words, request_ids, strict=True)]
 
 
@@ -151,7 +164,7 @@ def _change(number: int, request_id: str, tags: str | None, texts: Texts, key: s
     if request_id in texts.request_ids:
         request_id = _word(key, request_id)
     if tags is not None:
-        tags = msgspec.json.encode(texts.redact_tags(msgspec.json.decode(tags), key), order="sorted").decode()
+        tags = texts.redact_tags(tags, key)
     return {"row": number, "own_id": request_id, "own_tags": tags}
 
 
@@ -168,28 +181,25 @@ def _closed_months(connection: Connection, of_batches: Collection[int]) -> list[
 def _redact_quarantine(connection: Connection, texts: Texts, key: str, *, dry_run: bool) -> int:
     """Redacts what is kept of quarantined lines; returns how many hold any of the texts."""
     held = quarantine.c
-    within = or_(texts.within(held.request_id, held.fields), texts.within(held.request_id, held.options))
-    columns = held.id, held.request_id, held.fields, held.message, held.options
-    rows = connection.execute(select(*columns).where(within)).all()
+    kept = held.request_id, held.fields, held.message, held.options
     changes: list[dict[str, Any]] = []
-    for row in rows:
-        fields, options = msgspec.json.decode(row.fields), msgspec.json.decode(row.options)
+    within = texts.within(held.request_id, held.fields, held.options)
+    for row in connection.execute(select(held.id, *kept).where(within)).all():
         request_id, message = row.request_id, row.message
+        fields = texts.redact_tags(row.fields, key, below="tags")
         if request_id in texts.request_ids:
-            request_id = fields["request_id"] = _word(key, row.request_id)
-            message = message.replace(row.request_id, request_id)
-        for tagged in (fields, options):  # options are those of the run that held the line back
-            if isinstance(tagged.get("tags"), dict):
-                tagged["tags"] = texts.redact_tags(tagged["tags"], key)
-        own_fields, own_options = (msgspec.json.encode(each, order="sorted").decode() for each in (fields, options))
-        if (own_fields, own_options, message) != (row.fields, row.options, row.message):
-            own = {"own_fields": own_fields, "own_message": message, "own_options": own_options}
-            changes.append({"row": row.id, "own_request_id": request_id, **own})
+            request_id = _word(key, row.request_id)
+            message = message.replace(repr(row.request_id), repr(request_id))
+            named = msgspec.json.decode(fields) | {"request_id": request_id}
+            fields = msgspec.json.encode(named, order="sorted").decode()
+        own = request_id, fields, message, texts.redact_tags(row.options, key, below="tags")
+        if own != (row.request_id, row.fields, row.message, row.options):
+            names = (f"own_{column.name}" for column in kept)
+            changes.append({"row": row.id, **dict(zip(names, own, strict=True))})
     if changes and not dry_run:
         change = update(quarantine).where(held.id == bindparam("row"))
-        names = ("request_id", "fields", "message", "options")
         with noting_held(connection, [change["row"] for change in changes]):
-            connection.execute(change.values({name: bindparam(f"own_{name}") for name in names}), changes)
+            connection.execute(change.values({each: bindparam(f"own_{each.name}") for each in kept}), changes)
     return len(changes)
 
 
