@@ -84,8 +84,12 @@ class Poster:
         self._headroom = Headroom(self.calendar, database.rollup_tags)
         self._expects_known = False
         self._database = database
-        self.settings = database.settings
-        """Those that this posts by; it stops where they are others by then."""
+        self._cut_by = database.zone_name, database.rollup_tags
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The ledger's settings as they are now."""
+        return self._database.settings
 
     def refusals(self, connection: Connection, rated: Rated) -> dict[int, str]:
         """Finds the records that the roll-ups have no room for, by place, each with why: nearly always none."""
@@ -201,9 +205,8 @@ class Poster:
         appended; None where it only corrects. First charges say what is `alike` among them. LedgerError where a
         roll-up has no room for the others; of first ones, `refusals` has seen to that.
         """
-        if self._database.settings != self.settings:
-            said = "the ledger's zone or rolled-up tags were changed meanwhile, or texts of it redacted"
-            raise LedgerError(f"{said}: run the command again")
+        if (self._database.zone_name, self._database.rollup_tags) != self._cut_by:
+            raise LedgerError("the ledger's zone or rolled-up tags were changed meanwhile: run the command again")
         rows: Sequence[tuple[Any, ...]] = ()
         if alike is None:
             rows = list(rows_of(columns))

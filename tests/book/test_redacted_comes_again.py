@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 
+from ledger.config import Config
+from ledger.intake.containers.source import Source
+from ledger.intake.files import Ingest
+from ledger.intake.labels import RunOptions
+from ledger.store.opening import open_ledger
 from tests.conftest import Cli
 from tests.helpers.ledgers import rows, value
 from tests.helpers.sources import lines, record
@@ -26,6 +32,24 @@ def test_a_redacted_line_of_quarantine_is_not_booked_beside_its_request(db_cli: 
     db_cli("quarantine", "retry").ok()
     [[name, generation]] = rows(db_url, "SELECT request_id, generation FROM booked_usage")
     assert (name.startswith("redacted:"), generation) == (True, 0)
+    db_cli("verify").ok()
+
+
+def test_an_ingest_goes_on_while_texts_are_redacted(db_cli: Cli, db_url: str) -> None:
+    database = open_ledger(db_url, create=True)
+
+    def redact(*_told: object) -> None:
+        db_cli("redact", "--id", "r1", *WHY).ok()
+
+    sources = [
+        Source(f"{name}.jsonl", io.BytesIO(lines(record(one, requested_model=PRO) for one in ids).encode()))
+        for name, ids in {"first": ("r1", "r2"), "second": ("r1", "r3")}.items()
+    ]
+    ingest = Ingest(database, Config(), RunOptions(), progress=redact)
+    result = ingest.run(sources)
+    database.close()
+    assert (result.tally.counts["accepted"], result.tally.counts["duplicate"]) == (3, 1)
+    assert value(db_url, "SELECT count(*) FROM booked_usage") == 3
     db_cli("verify").ok()
 
 
