@@ -28,6 +28,7 @@ from ledger.book.seals import (
 )
 from ledger.store.tables import batches, booked_corrections, charges, text_seals
 from ledger.values.calendar import Calendar
+from pricing.money import INT64_MAX
 
 PAGE_ROWS = 8_000
 
@@ -55,7 +56,7 @@ class Page:
 def pages(connection: Connection, calendar: Calendar) -> Iterator[Page]:
     """Reads batches in sequence, those sealed alike in pages of about PAGE_ROWS charges."""
     named = Named(connection)
-    after = 0
+    after = -INT64_MAX  # whatever somebody has set them to
     while found := connection.execute(
         select(batches).where(batches.c.sequence > after).order_by(batches.c.sequence).limit(2_000)
     ).all():
@@ -136,6 +137,8 @@ class Chain:
     def _stands(self, page: Page, batch: Row[Any], added: Sequence[PlainRow], corrections: Sequence[PlainRow]) -> bool:
         """Tells whether a batch and its rows are as they were sealed, its texts as they were sealed last."""
         seals, known = page.seals.get(batch.id, []), self._conversions
+        if any(seal.salt is not None for seal in (seals if page.booked is None else seals[:-1])):
+            return False
         if page.booked is None:
             if batch.kind == REDACT:
                 added = rows_of_redaction(self._connection, batch.id)

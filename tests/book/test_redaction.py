@@ -181,6 +181,8 @@ TAMPERED = {
     "the last seal": "DELETE FROM text_seals WHERE sealed_by <> batch_id",
     "the first seal": "DELETE FROM text_seals WHERE sealed_by = batch_id AND batch_id = 1",
     "a salt": "UPDATE text_seals SET salt = NULL",
+    "a salt that went": "UPDATE text_seals SET salt = 'x' WHERE salt IS NULL",
+    "a sequence before the first": "UPDATE batches SET sequence = 0 WHERE kind = 'redact'",
     "a seal of nobody's": "INSERT INTO text_seals VALUES (99, 1, 2, 'x', 'y', NULL)",
 }
 
