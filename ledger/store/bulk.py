@@ -162,8 +162,10 @@ def rows_by_key(connection: Connection, query: str, keys: Sequence[Sequence[str]
         if connection.dialect.name == "sqlite":
             import msgspec  # only here
 
-            columns = ", ".join(f"json_extract(value, '$[{place}]') AS k{place}" for place in range(width))
-            parameter = msgspec.json.encode(chunk).decode()
+            # Texts alone are read sooner than lists of one.
+            each = ["value"] if width == 1 else [f"json_extract(value, '$[{place}]')" for place in range(width)]
+            columns = ", ".join(f"{value} AS k{place}" for place, value in enumerate(each))
+            parameter = msgspec.json.encode([*chain(*chunk)] if width == 1 else chunk).decode()
             yield from sqlite_connection(connection).execute(
                 query.format(keys=f"(SELECT {columns} FROM json_each(?))"), (parameter,)
             )
