@@ -19,7 +19,8 @@ from ledger.store.tables.keys import RecordKey
 if TYPE_CHECKING:
     from pricing.money import Int64Array
 
-_LABELS = RecordKey._fields[: RecordKey._fields.index("occurred_month")]
+# The labels of a record that its key has, in the order of `Label`; its stream has the others.
+KEY_LABELS = RecordKey._fields[: RecordKey._fields.index("occurred_month")]
 # Amounts of meters that every first charge has.
 _OWN = ("input_nano", "cached_input_nano", "output_nano")
 
@@ -111,7 +112,7 @@ def _stored(
 
 
 def _label_part(label: Label) -> list[Any]:
-    return [getattr(label, name) for name in _LABELS]
+    return [getattr(label, name) for name in KEY_LABELS]
 
 
 def _stream_ids(connection: Connection, streams: Iterable[tuple[str, str]]) -> list[int]:

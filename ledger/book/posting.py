@@ -19,6 +19,7 @@ from ledger.book.charges import Identity, Known, as_sealed, known_records
 from ledger.book.headroom import Headroom
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.records import Rated, Records, coded, recoded, spread
+from ledger.book.repeats import find_booked
 from ledger.book.rollups import Alike, RollUp, token_hours
 from ledger.book.rows import ChargeRow, Columns, Facts, plain, rows_of, same_facts
 from ledger.book.seals import (
@@ -131,27 +132,26 @@ class Poster:
         taken = rated if len(places) == len(rated) else rated.take(places)
         known: dict[Identity, Known] = {}
         if self._expects_known or not self._post_new(connection, taken, posted):
-            known = known_records(connection, taken.records.identities)
-            self._expects_known = bool(known)
-            charged = self._settle_known(places, taken.records, known, posted)
+            repeats, others = find_booked(connection, taken.records)
+            posted.known.update({places[place]: "duplicate" for place in repeats})
+            known = known_records(connection, taken.records.take(others).identities)
+            self._expects_known = bool(repeats or known)
+            self._settle_known(places, taken.records, others, known, posted)
+            charged = [at for at, place in enumerate(places) if place not in posted.known]  # new, and voided ones again
             if charged and not self._post_new(connection, taken.take(charged), posted):
                 raise LedgerError("identities that were looked up as new are known: 'tollbook db check' says more")
         return known
 
     def _settle_known(
-        self, places: Sequence[int], records: Records, known: Mapping[Identity, Known], posted: Posted
-    ) -> list[int]:
-        """Compares records with what is booked; returns those to charge: new ones, and voided ones again."""
-        charged: list[int] = []
-        for place, facts in enumerate(records.rows()):
+        self, places: Sequence[int], records: Records, others: list[int], known: dict[Identity, Known], posted: Posted
+    ) -> None:
+        """Compares the `others` of records with what is booked; voided ones get their next generation."""
+        for at, facts in zip(others, records.take(others).rows(), strict=True):
             before = known.get(facts.identity)
             if before is not None and before.live_charge_id is not None:
-                self._compare(posted, places[place], facts, before.facts)
-                continue
-            if before is not None:
-                records.change("generation", place, before.facts.generation + 1)
-            charged.append(place)
-        return charged
+                self._compare(posted, places[at], facts, before.facts)
+            elif before is not None:
+                records.change("generation", at, before.facts.generation + 1)
 
     def _post_new(self, connection: Connection, rated: Rated, posted: Posted) -> bool:
         """Records and charges what is new; returns False, and does nothing, where any of it is known."""
