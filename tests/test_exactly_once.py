@@ -190,7 +190,7 @@ def test_eight_processes_make_a_ledger_and_write_to_it_at_once(cli: Cli, empty_d
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
 @pytest.mark.parametrize(
     ("code", "limit", "words"),
-    [(WITHOUT_ROOM, 700_000, "disk I/O error"), (WITHOUT_PAGES, 60, "database or disk is full")],
+    [(WITHOUT_ROOM, 700_000, "disk I/O error"), (WITHOUT_PAGES, 64, "database or disk is full")],
     ids=["no room in any file", "no page left"],
 )
 def test_a_full_disk_ends_in_one_line_and_a_second_run_completes(
