@@ -125,7 +125,9 @@ class Chain:
                 result.problem(f"batch {batch.id}: doesn't follow the digest of the batch before it")
             ids = batch.first_charge_id, batch.last_charge_id
             own = _between(page.posted.charge.id, *ids)
-            amounts = amounts_by_currency(page.posted.charge.currency[own], page.posted.charge.amount_nano[own])
+            amounts = amounts_by_currency(
+                zip(page.posted.charge.currency[own], page.posted.charge.amount_nano[own], strict=True)
+            )
             if page.charged is not None:
                 amounts.update(page.charged.amounts(*ids))
             if batch.amounts != amounts_text(amounts):

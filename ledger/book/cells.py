@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import Table
 
 from ledger.store.binary import Values
-from ledger.store.expressions import HALF_BITS
 from ledger.store.tables.rollups import Dimensions
+from ledger.values.halves import HALF_BITS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,7 +6,7 @@ writers, and nothing is recorded in part.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from ledger.book.booked import Months, append_charged
 from ledger.book.charges import Identity, Known, as_sealed, known_records
 from ledger.book.headroom import Headroom
 from ledger.book.open_months import first_open_month, posted_month
-from ledger.book.records import Rated, Records, coded, recoded, spread
+from ledger.book.records import Rated, Records, Spread, coded, recoded, sum_by_code
 from ledger.book.repeats import find_booked
 from ledger.book.rollups import Alike, RollUp, token_hours
 from ledger.book.rows import ChargeRow, Columns, Facts, plain, rows_of, same_facts
@@ -230,7 +230,13 @@ class Poster:
             "first_charge_id": charge.id[0],
             "last_charge_id": charge.id[-1],
         }
-        self.append_batch(connection, ids, amounts_by_currency(charge.currency, plain(charge.amount_nano)), digest_of)
+        sums: Iterable[tuple[str, int]] = zip(charge.currency, plain(charge.amount_nano), strict=True)
+        if alike is not None:  # of which there are few
+            parts = sum_by_code(charge.amount_nano, alike.code)
+            sums = (
+                (charge.currency[place], amount) for place, (amount, _count) in zip(alike.first, parts, strict=True)
+            )
+        self.append_batch(connection, ids, amounts_by_currency(sums), digest_of)
 
     def append_batch(
         self, connection: Connection, ids: Mapping[str, int], amounts_nano: Mapping[str, int], digest_of: DigestOf
@@ -283,16 +289,16 @@ def already_posted(connection: Connection, run: Run) -> int | None:
 def _charged(rated: Rated, months: Months, batch_id: int, ids: Sequence[int]) -> tuple[Columns, Alike]:
     """Returns the columns of the records' first charges, and which of these are alike."""
     count, records = len(rated), rated.records
-    columns = [
+    label_of = records.number("label")
+    columns: list[Any] = [
         ids,
         [batch_id] * count,
         ids,
         ["charge"] * count,
         [None] * count,
-        spread(months.occurred, months.code),
-        spread(months.posted, months.code),
-        records.values("project"),
-        records.values("provider"),
+        Spread(months.occurred, months.code),
+        Spread(months.posted, months.code),
+        *(Spread([getattr(label, name) for label in records.labels], label_of) for name in ("project", "provider")),
         *rated.columns(),
     ]
-    return columns, Alike(*recoded(records.number("label"), records.number("tags"), rated.term, months.code))
+    return columns, Alike(*recoded(label_of, records.number("tags"), rated.term, months.code))

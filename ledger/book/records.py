@@ -11,8 +11,8 @@ from functools import reduce
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, TOKENS, ChargeRow, Columns, Facts, columns_of, rows_of
-from ledger.store.expressions import HALF_BITS, LOWER_HALF
+from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, TOKENS, ChargeRow, Columns, Facts, columns_of, plain, rows_of
+from ledger.values.halves import HALF_BITS, LOWER_HALF
 
 if TYPE_CHECKING:
     from pricing.money import Int64Array
@@ -80,10 +80,8 @@ class Records:
 
     def values(self, name: str) -> list[Any]:
         """Returns a column of Facts as a list."""
-        if name in Label._fields:
-            return spread([getattr(label, name) for label in self.labels], self.number("label"))
-        if name == "tags":
-            return spread(self.tags, self.number("tags"))
+        if name in Label._fields or name == "tags":
+            return plain(self._column(name))  # type: ignore[return-value]
         if name == "request_id":
             return self.request_ids
         if name in OPTIONAL:
@@ -91,8 +89,15 @@ class Records:
         return self.number(name).tolist()  # type: ignore[no-any-return]
 
     def columns(self) -> Columns:
-        """Returns the columns of Facts: those of numbers that each record has as arrays, the others as lists."""
-        return [self.number(name) if name in NUMBERS[2:] else self.values(name) for name in Facts._fields]
+        """Returns the columns of Facts: numbers that each record has as arrays, what many have alike as Spread."""
+        return [self._column(name) for name in Facts._fields]
+
+    def _column(self, name: str) -> Any:  # noqa: ANN401 - of any type
+        if name in Label._fields:
+            return Spread([getattr(label, name) for label in self.labels], self.number("label"))
+        if name == "tags":
+            return Spread(self.tags, self.number("tags"))
+        return self.number(name) if name in NUMBERS else self.values(name)
 
     def rows(self) -> list[Facts]:
         """Returns the records one by one."""
@@ -196,12 +201,12 @@ class Rated:
         """The whole amount of each."""
         return self.amount("amount_nano")
 
-    def of_terms(self, name: str) -> list[Any]:
-        """Returns a column of Terms as a list."""
-        return spread([getattr(terms, name) for terms in self.terms], self.term)
+    def of_terms(self, name: str) -> Spread:
+        """Returns a column of Terms."""
+        return Spread([getattr(terms, name) for terms in self.terms], self.term)
 
     def columns(self) -> Columns:
-        """Returns the columns PRICED: amounts that each has as arrays, the others as lists."""
+        """Returns the columns PRICED: amounts that each has as arrays, terms as Spread."""
         nothing = [None] * len(self)
         optional = (self.optional.get(name) or nothing for name in ChargeRow._fields[OPTIONAL_AMOUNTS])
         return [*map(self.of_terms, Terms._fields), *self.nano, *optional]
@@ -272,6 +277,10 @@ class Spread(Sequence[Any]):
 
     def __getitem__(self, place: Any) -> Any:  # noqa: ANN401 - as a sequence's
         return self._values[self._codes[place]]
+
+    def tolist(self) -> list[Any]:
+        """Returns all values, as an array does."""
+        return spread(self._values, self._codes)
 
 
 def _index(places: Sequence[int]) -> Int64Array:

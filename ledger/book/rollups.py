@@ -14,10 +14,10 @@ from ledger.book.quarters import add_quarters
 from ledger.book.records import coded
 from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, OPTIONAL_COUNTS, TOKENS, ChargeRow, Columns, Facts, plain
 from ledger.store.bulk import upsert
-from ledger.store.expressions import HALF_BITS, LOWER_HALF
 from ledger.store.tables import rollup_days, rollup_keys, rollup_quarters
 from ledger.store.tables.rollups import Dimensions
 from ledger.values.calendar import QUARTER_US, Calendar
+from ledger.values.halves import HALF_BITS, LOWER_HALF
 from ledger.values.instants import from_microseconds
 from pricing.money import INT64_MAX
 from pricing.usage import clock_hours
@@ -160,6 +160,7 @@ def _by_name(names: Sequence[str], number: Callable[[str], int]) -> npt.NDArray[
     """Returns a number for each name, of which there are few, and nearly always one."""
     import numpy as np
 
+    names = plain(names)
     known = {name: number(name) for name in set(names)}
     if len(known) == 1:
         return np.full(len(names), known[names[0]], dtype=np.int64)
@@ -190,11 +191,12 @@ def _halves(measure: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArr
 def token_hours(facts: Columns) -> list[int]:
     """Computes tokens x clock hours of stored records, 0 for requests; one alone may pass 64 bits."""
     usage: Any = Facts._make(facts)  # columns by name
-    hours = [0] * len(usage.kind)
-    if "cache_storage" not in usage.kind:
+    kinds = plain(usage.kind)
+    hours = [0] * len(kinds)
+    if "cache_storage" not in kinds:
         return hours
     starts = plain(usage.occurred_at)
-    for place, kind in enumerate(usage.kind):
+    for place, kind in enumerate(kinds):
         if kind == "cache_storage":
             start, end = from_microseconds(starts[place]), from_microseconds(usage.storage_end[place])
             hours[place] = usage.storage_tokens[place] * clock_hours(start, end)

@@ -32,11 +32,11 @@ _NUMBERS = tuple(column.name for column in booked_usage.c if column.name not in 
 LATER = frozenset({"settings"})
 
 
-def amounts_by_currency(currencies: Sequence[str], amounts_nano: Iterable[int]) -> Counter[str]:
-    """Sums nano of charges by currency."""
+def amounts_by_currency(amounts: Iterable[tuple[str, int]]) -> Counter[str]:
+    """Sums nano by currency."""
     found: Counter[str] = Counter()
-    for currency, amount in zip(currencies, amounts_nano, strict=True):
-        found[currency] += amount
+    for currency, nano in amounts:
+        found[currency] += nano
     return found
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.book.cells import Cells, summed
 from ledger.reports.plan import Plan
-from ledger.store.expressions import HALF_BITS, LOWER_HALF
 from ledger.store.tables import MEASURES
 from ledger.values.calendar import QUARTER_US
+from ledger.values.halves import HALF_BITS, LOWER_HALF
 from ledger.values.instants import MICROSECOND, to_microseconds
 
 if TYPE_CHECKING:

@@ -64,9 +64,8 @@ def append_new_rows(connection: Connection, table: Table, columns: Mapping[str, 
 
 def _insert_new(connection: Connection, table: Table, columns: Mapping[str, Values]) -> bool:
     if connection.dialect.name == "sqlite":
-        target = f"{table.name} ({', '.join(columns)})"
         # The table's own trigger passes over a known identity, whichever ON CONFLICT the statement names.
-        return _insert_together(sqlite_connection(connection), target, _rows_of(columns)) == _rows_in(columns)
+        return _insert_together(sqlite_connection(connection), table.name, columns) == _rows_in(columns)
     import psycopg  # an extra
 
     try:
@@ -76,17 +75,21 @@ def _insert_new(connection: Connection, table: Table, columns: Mapping[str, Valu
     return True
 
 
-def _insert_together(driver: sqlite3.Connection, target: str, rows: Iterable[Sequence[Any]]) -> int:
+def _insert_together(driver: sqlite3.Connection, table: str, columns: Mapping[str, Values]) -> int:
     """Inserts many rows by each statement; returns how many were inserted.
 
     SQLite copies the pages that a statement with a trigger is about to change, once more for a savepoint around it:
     row by row that would take longer than the rows do.
     """
-    inserted = 0
-    for part in in_chunks(rows, _ROWS_A_STATEMENT):
-        one = f"({', '.join('?' * len(part[0]))})"
-        values = list(chain.from_iterable(part))
-        inserted += driver.execute(f"INSERT INTO {target} VALUES {', '.join([one] * len(part))}", values).rowcount
+    width, count = len(columns), _rows_in(columns)
+    values: list[Any] = [None] * (width * count)
+    for place, column in enumerate(columns.values()):
+        values[place::width] = _plain(column)
+    one, inserted = f"({', '.join('?' * width)})", 0
+    for start in range(0, count, _ROWS_A_STATEMENT):
+        rows = ", ".join([one] * min(count - start, _ROWS_A_STATEMENT))
+        part = values[start * width : (start + _ROWS_A_STATEMENT) * width]
+        inserted += driver.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES {rows}", part).rowcount
     return inserted
 
 
@@ -144,8 +147,11 @@ def _kinds(dialect: Dialect, table: Table) -> Mapping[str, str]:
 
 
 def _rows_of(columns: Mapping[str, Values]) -> Iterator[tuple[Any, ...]]:
-    plain = (column.tolist() if hasattr(column, "tolist") else column for column in columns.values())
-    return zip(*plain, strict=True)
+    return zip(*map(_plain, columns.values()), strict=True)
+
+
+def _plain(column: Values) -> Sequence[Any]:
+    return column.tolist() if hasattr(column, "tolist") else column
 
 
 def _rows_in(columns: Mapping[str, Values]) -> int:

@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, literal_column, true, type_coerce
 from sqlalchemy.types import BigInteger
 
+from ledger.values.halves import HALF_BITS, LOWER_HALF
+
 ROWS_AT_ONCE = 5_000
 
 
@@ -44,11 +46,3 @@ def joined(sums: Sequence[Any], *, halves: bool) -> list[int]:
     if not halves:
         return [int(value) for value in sums]
     return [(upper << HALF_BITS) + lower for upper, lower in zip(sums[::2], sums[1::2], strict=True)]
-
-
-# Where a sum may pass 64 bits, the upper halves of its numbers, which have their signs, and the lower ones are summed
-# apart: each of either is 32 bits long, so that billions of them fit.
-HALF_BITS = 32
-
-
-LOWER_HALF = 2**HALF_BITS - 1
