@@ -39,7 +39,7 @@ _COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens", *Facts._field
 
 
 class _Terms(NamedTuple):
-    """What many charges have alike: class and kind, months, conversion, and the price entry that they name."""
+    """Terms that many charges have alike: class and kind, month, conversion, and the price entry that they name."""
 
     charge_class: str
     kind: str

@@ -34,7 +34,7 @@ class Stream(NamedTuple):
 
 
 class Named:
-    """What stored usage names: all keys and streams, by id."""
+    """Keys and streams that stored usage names, all of them by id."""
 
     def __init__(self, connection: Connection) -> None:
         rows = plain_rows(connection, select(record_keys))
@@ -108,7 +108,7 @@ class BookedPage:
 
     @cached_property
     def labels(self) -> tuple[list[tuple[RecordKey, Stream]], Int64Array]:
-        """What records name, each pair of key and stream once, and the place of each record's."""
+        """Pairs of a key and a stream that records name, each once, and the place of each record's."""
         first, code = recoded(self.number("key_id"), self.number("stream_id"))
         keys, streams = self.columns["key_id"], self.columns["stream_id"]
         return [(self.named.keys[keys[place]], self.named.streams[streams[place]]) for place in first], code

@@ -64,7 +64,7 @@ class Texts:
 
 @dataclass(slots=True)
 class Redacted:
-    """What a redaction reaches: usage records, the batches that hold them, their closed months, quarantined lines.
+    """Reach of a redaction: usage records, the batches that hold them, their closed months, quarantined lines.
 
     `batch_id` is its own batch, None where nothing was found or it is a trial.
     """

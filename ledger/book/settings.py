@@ -55,7 +55,7 @@ def rebuild_rollups(database: Database, tags: Sequence[str]) -> None:
 
 def sum_again(database: Database, connection: Connection, tags: Sequence[str], *, keeps_keys: bool) -> None:
     """Sums every charge again by these tags; LedgerError where a sum passes 64 bits."""
-    # Writers that run meanwhile remember ids of keys; they notice where settings change, and stop. This one forgets.
+    # Ids of keys are remembered: other writers forget them as the log names the settings, this one here.
     memory_of(connection).clear()
     for table in (rollup_days, rollup_quarters, *([] if keeps_keys else [rollup_keys])):
         connection.execute(delete(table))

@@ -1,4 +1,4 @@
-"""Many rows at once, by what each database does fastest: executemany on SQLite, COPY and arrays on PostgreSQL."""
+"""Many rows at once, by what each database does fastest: many a statement on SQLite, COPY and arrays on PostgreSQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is redacted goes on to be one request with one charge, whoever brings it again and whatever runs meanwhile."""
+"""Redacted requests go on to be one request with one charge, whoever brings it again and whatever runs meanwhile."""
 
 from __future__ import annotations
 

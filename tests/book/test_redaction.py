@@ -43,7 +43,7 @@ def book(db_cli: Cli) -> Cli:
 
 
 def redacted(cli: Cli, *args: str) -> dict[str, Any]:
-    """What a redaction tells; the ledger is sound afterwards."""
+    """The row that a redaction prints; the ledger is sound afterwards."""
     [row] = cli("redact", *args, *WHY, "--json").ok().json["rows"]
     cli("verify").ok()
     found: dict[str, Any] = row

@@ -28,7 +28,7 @@ def is_worthwhile(source: Source) -> bool:
 
 
 class PortionsAhead(Iterator[Portion]):
-    """What `portions` yields, read by a second process from now on; LedgerError where that fails."""
+    """Portions of a source, read by a second process from now on; LedgerError where that fails."""
 
     def __init__(self, source: Source, input_format: str, options: RunOptions, config: Config) -> None:
         context = multiprocessing.get_context("spawn")
