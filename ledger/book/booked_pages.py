@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import Connection, func, select
 
 from ledger.book.charges import plain_rows
-from ledger.book.records import Spread, coded, recoded, spread
+from ledger.book.records import Spread, coded, recoded, spread, sum_by_code
 from ledger.book.rollups import Alike
 from ledger.book.rows import ChargeRow, Columns, Facts, columns_of
-from ledger.book.seals import StoredUsage
+from ledger.book.seals import StoredUsage, amounts_by_currency
 from ledger.store.tables import booked_usage, record_keys, streams
 from ledger.store.tables.keys import RecordKey
 from pricing.charge import METERS
@@ -89,14 +89,10 @@ class BookedPage:
 
     def amounts(self, first: int, last: int) -> Counter[str]:
         """Sums nano of the charges of ids between two by currency."""
-        import numpy as np
-
         ids, (labels, code) = self.columns["id"], self.labels
         own = slice(bisect_left(ids, first), bisect_right(ids, last))
-        currencies, of_label = coded(key.currency or "" for key, _ in labels)
-        currency, amount_nano = np.array(of_label, dtype=np.int64)[code[own]], self.amount_nano[own]
-        sums = {name: amount_nano[currency == place].tolist() for place, name in enumerate(currencies)}
-        return Counter({name: sum(amounts) for name, amounts in sums.items() if amounts})
+        sums = zip(labels, sum_by_code(self.amount_nano[own], code[own]), strict=False)  # of the codes that are there
+        return amounts_by_currency((key.currency or "", amount) for (key, _stream), (amount, count) in sums if count)
 
     @cached_property
     def amount_nano(self) -> Int64Array:

@@ -159,22 +159,21 @@ def usage_digest(
     Usage is digested by columns: the numbers, then what they name and the digest of the texts, as JSON arrays.
     """
     columns = dict(usage.columns)
-    keys, columns["key_id"] = _named(columns.get("key_id", ()), {number: key[:1] for number, key in usage.keys.items()})
+    keys, columns["key_id"] = _named(columns.get("key_id", ()), usage.keys)
     streams, columns["stream_id"] = _named(columns.get("stream_id", ()), usage.streams)
     digest = _begun(batch)
     digest.update(_numbers_to_seal(columns))
-    digest.update(msgspec.json.encode((keys, streams, texts)))
+    digest.update(msgspec.json.encode(([key[:1] for key in keys], streams, texts)))
     digest.update(lines_to_seal(rows))
-    used = (usage.keys.get(number) for number in set(plain(usage.columns.get("key_id", ()))))
-    pinned = [key[1] for key in used if key is not None]
+    pinned = [conversion for key in keys for conversion in key[1:]]
     digest.update(_conversions_to_seal([*pinned, *(row[_CONVERSION] for row in rows)], known))
     return digest.hexdigest()
 
 
 def _named(
     numbers: Any,  # noqa: ANN401 - a column
-    names: Mapping[int, tuple[str, ...]],
-) -> tuple[list[tuple[str, ...]], Int64Array]:
+    names: Mapping[int, tuple[Any, ...]],
+) -> tuple[list[tuple[Any, ...]], Int64Array]:
     """Returns what numbers name, in order, and each one's place there: rows keep it whatever numbers they get."""
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Records that come again as they are booked are found by columns; a record that differs in anything is compared by itself."""
+"""Records that come again as they are booked are found together; one that differs in anything is compared by itself."""
 
 from __future__ import annotations
 
