@@ -9,12 +9,13 @@ from sqlalchemy import Connection
 
 from ledger.book.key_ids import StreamIds, key_ids_of
 from ledger.book.records import Label, Rated, recoded, spread
-from ledger.book.rows import TOKENS, Facts, plain
+from ledger.book.rows import TOKENS, Facts
 from ledger.book.seals import StoredUsage
 from ledger.store.bulk import append_new_rows, append_rows
 from ledger.store.log import memory_of
 from ledger.store.tables import booked_usage, record_keys
 from ledger.store.tables.keys import RecordKey
+from ledger.values.columns import plain
 
 if TYPE_CHECKING:
     from pricing.money import Int64Array

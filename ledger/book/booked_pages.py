@@ -14,10 +14,11 @@ from sqlalchemy import Connection, func, select
 from ledger.book.charges import plain_rows
 from ledger.book.records import Spread, coded, recoded, spread, sum_by_code
 from ledger.book.rollups import Alike
-from ledger.book.rows import ChargeRow, Columns, Facts, columns_of
+from ledger.book.rows import ChargeRow, Facts
 from ledger.book.seals import StoredUsage, amounts_by_currency
 from ledger.store.tables import booked_usage, record_keys, streams
 from ledger.store.tables.keys import RecordKey
+from ledger.values.columns import Columns, columns_of
 from pricing.charge import METERS
 
 if TYPE_CHECKING:

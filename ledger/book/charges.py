@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, type_coerce
 
-from ledger.book.rows import ChargeRow, Facts, adjustment_facts, columns_of
+from ledger.book.rows import ChargeRow, Facts, adjustment_facts
 from ledger.book.with_usage import WITH_USAGE, usage_column
 from ledger.store.bulk import in_chunks, next_ids, rows_by_key
 from ledger.store.driver import run
@@ -24,6 +24,7 @@ from ledger.store.tables import (
 )
 from ledger.store.tables.columns import BigInt
 from ledger.values.calendar import Calendar
+from ledger.values.columns import columns_of
 
 CHUNK = 8_000
 LIVE_CLASSES = ("charge", "replacement")

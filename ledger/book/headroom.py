@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import Connection
 
 from ledger.book.rollups import SIGNS, TagSubset, dimensions_of, token_hours
-from ledger.book.rows import ChargeRow, Columns, Facts, plain
+from ledger.book.rows import ChargeRow, Facts
 from ledger.errors import LedgerError
 from ledger.store.bulk import rows_by_key
 from ledger.store.driver import run
 from ledger.store.tables.rollups import Dimensions
 from ledger.values.calendar import QUARTER_US, Calendar
+from ledger.values.columns import Columns, plain
 from pricing.money import INT64_MAX, format_nano
 
 if TYPE_CHECKING:

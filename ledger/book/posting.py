@@ -21,7 +21,7 @@ from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.records import Rated, Records, Spread, coded, recoded, sum_by_code
 from ledger.book.repeats import find_booked
 from ledger.book.rollups import Alike, RollUp, token_hours
-from ledger.book.rows import ChargeRow, Columns, Facts, plain, rows_of, same_facts
+from ledger.book.rows import ChargeRow, Facts, same_facts
 from ledger.book.seals import (
     StoredUsage,
     amounts_by_currency,
@@ -40,6 +40,7 @@ from ledger.store.driver import insert_row, run
 from ledger.store.log import note_sealed
 from ledger.store.tables import batches, booked_corrections, booked_usage, wallet_moves
 from ledger.values.calendar import QUARTER_US, Calendar
+from ledger.values.columns import Columns, plain, rows_of
 
 LOG = logger_of("book")
 

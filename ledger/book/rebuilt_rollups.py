@@ -12,10 +12,10 @@ from typing import NamedTuple
 from sqlalchemy import Column, Connection, MetaData, Table, text
 
 from ledger.book.rollups import Alike, RollUp
-from ledger.book.rows import Columns
 from ledger.store.tables import MEASURES, rollup_days, rollup_quarters
 from ledger.store.tables.columns import BigInt
 from ledger.values.calendar import Calendar
+from ledger.values.columns import Columns
 from ledger.values.halves import HALF_BITS, LOWER_HALF
 
 UPPER_MOST = 2 ** (63 - HALF_BITS) - 1

@@ -11,7 +11,8 @@ from functools import reduce
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, TOKENS, ChargeRow, Columns, Facts, columns_of, plain, rows_of
+from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, TOKENS, ChargeRow, Facts
+from ledger.values.columns import Columns, columns_of, plain, rows_of
 from ledger.values.halves import HALF_BITS, LOWER_HALF
 
 if TYPE_CHECKING:

@@ -12,11 +12,12 @@ from ledger.book.cells import LATEST, Cells, summed
 from ledger.book.key_ids import KeyIds, key_ids_of
 from ledger.book.quarters import add_quarters
 from ledger.book.records import coded
-from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, OPTIONAL_COUNTS, TOKENS, ChargeRow, Columns, Facts, plain
+from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, OPTIONAL_COUNTS, TOKENS, ChargeRow, Facts
 from ledger.store.bulk import upsert
 from ledger.store.tables import rollup_days, rollup_keys, rollup_quarters
 from ledger.store.tables.rollups import Dimensions
 from ledger.values.calendar import QUARTER_US, Calendar
+from ledger.values.columns import Columns, plain
 from ledger.values.halves import HALF_BITS, LOWER_HALF
 from ledger.values.instants import from_microseconds
 from pricing.money import INT64_MAX

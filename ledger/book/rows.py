@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from operator import attrgetter
 from typing import Any, Final, Literal, NamedTuple
 
@@ -155,11 +155,6 @@ def negated(charge: ChargeRow) -> ChargeRow:
     return ChargeRow._make((*charge[: AMOUNTS.start], *negative))
 
 
-# Columns of many charges or records, in the order of ChargeRow or Facts: what bulk work is done on. Numbers may be
-# arrays.
-Columns = Sequence[Any]
-
-
 # The counts that meters are made of.
 METERED = ("input_tokens", "cached_input_tokens", "output_tokens", *Facts._fields[OPTIONAL_COUNTS])
 _metered = attrgetter(*METERED)
@@ -185,21 +180,6 @@ def by_meter(counts: Iterable[int | None], stored: int) -> tuple[int, ...]:
     """Puts METERED counts in the order of METERS: `input` is what is neither cached nor written to the cache."""
     whole, cached, output, written_5m, written_1h, calls = [count or 0 for count in counts]
     return whole - cached - written_5m - written_1h, cached, output, stored, written_5m, written_1h, calls
-
-
-def columns_of(rows: Sequence[Sequence[Any]]) -> Columns:
-    """Turns rows into columns."""
-    return list(zip(*rows, strict=True))
-
-
-def rows_of(columns: Columns) -> Iterator[tuple[Any, ...]]:
-    """Turns columns into rows."""
-    return zip(*map(plain, columns), strict=True)
-
-
-def plain(column: Any) -> Sequence[Any]:  # noqa: ANN401 - a sequence, or an array of any type
-    """Returns a column of Python's own values, which an array doesn't have."""
-    return column.tolist() if hasattr(column, "tolist") else column  # type: ignore[no-any-return]
 
 
 def adjustment_facts(charge: ChargeRow, calendar: Calendar) -> Facts:

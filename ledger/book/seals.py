@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Row, Table, select
 
-from ledger.book.rows import ChargeRow, plain
+from ledger.book.rows import ChargeRow
 from ledger.store.bulk import append_rows, next_id
 from ledger.store.log import memory_of, note_sealed
 from ledger.store.tables import batches, booked_usage, conversions, text_seals

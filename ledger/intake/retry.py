@@ -17,7 +17,6 @@ from ledger.book.corrections.reversing import reversal
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.posting import Poster, Run
 from ledger.book.records import PRICED, Rated
-from ledger.book.rows import columns_of
 from ledger.book.sources import note_sources
 from ledger.config import Config
 from ledger.errors import LedgerError
@@ -31,6 +30,7 @@ from ledger.store.bulk import next_id
 from ledger.store.database import Database
 from ledger.store.log import noting_held
 from ledger.store.tables import batches, quarantine
+from ledger.values.columns import columns_of
 
 CONFLICT = "conflict"
 

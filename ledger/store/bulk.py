@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Dialect, Select, Table
 from ledger.store.binary import Values, array_cursor, array_of, copy_pieces
 from ledger.store.driver import run
 from ledger.store.expressions import ROWS_AT_ONCE
+from ledger.values.columns import plain, rows_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -84,7 +85,7 @@ def _insert_together(driver: sqlite3.Connection, table: str, columns: Mapping[st
     width, count = len(columns), _rows_in(columns)
     values: list[Any] = [None] * (width * count)
     for place, column in enumerate(columns.values()):
-        values[place::width] = _plain(column)
+        values[place::width] = plain(column)
     one, inserted = f"({', '.join('?' * width)})", 0
     for start in range(0, count, _ROWS_A_STATEMENT):
         rows = ", ".join([one] * min(count - start, _ROWS_A_STATEMENT))
@@ -115,7 +116,7 @@ def upsert(
     conflict = f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {', '.join(changes)}"
     by_name = dict(zip(table.c.keys(), columns, strict=True))
     if connection.dialect.name == "sqlite":
-        sqlite_connection(connection).executemany(f"{_insert(table)} {conflict}", _rows_of(by_name))
+        sqlite_connection(connection).executemany(f"{_insert(table)} {conflict}", rows_of(columns))
     else:
         _insert_arrays(connection, table, by_name, conflict)
 
@@ -144,14 +145,6 @@ def _insert_arrays(connection: Connection, table: Table, columns: Mapping[str, V
 @lru_cache(maxsize=64)
 def _kinds(dialect: Dialect, table: Table) -> Mapping[str, str]:
     return {column.name: column.type.compile(dialect) for column in table.columns}
-
-
-def _rows_of(columns: Mapping[str, Values]) -> Iterator[tuple[Any, ...]]:
-    return zip(*map(_plain, columns.values()), strict=True)
-
-
-def _plain(column: Values) -> Sequence[Any]:
-    return column.tolist() if hasattr(column, "tolist") else column
 
 
 def _rows_in(columns: Mapping[str, Values]) -> int:

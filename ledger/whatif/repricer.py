@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, TypeAlias
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.prices.rating import Rater
 from ledger.book.records import PRICED, Records
-from ledger.book.rows import ChargeRow, Facts, rows_of
+from ledger.book.rows import ChargeRow, Facts
+from ledger.values.columns import rows_of
 from ledger.whatif.changes import Changes
 from pricing.errors import PricingError
 from pricing.rate_card import ModelRates, RateCard

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.book.records import Records, coded, joined, recoded, spread, sum_by_code
-from ledger.book.rows import Facts, columns_of, plain
+from ledger.book.rows import Facts
+from ledger.values.columns import columns_of, plain
 
 FEW = st.sampled_from(["a", "b"])
 COUNTS = st.integers(0, 2**63 - 1)

@@ -11,12 +11,13 @@ from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.posting import Poster, Run, already_posted
 from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds
-from ledger.book.rows import ADJUSTMENT, ChargeRow, adjustment_facts, columns_of
+from ledger.book.rows import ADJUSTMENT, ChargeRow, adjustment_facts
 from ledger.errors import LedgerError
 from ledger.store.bulk import next_id
 from ledger.store.database import Database
 from ledger.store.tables import batches, charges
 from ledger.values.amounts import Amount
+from ledger.values.columns import columns_of
 from ledger.values.instants import from_microseconds
 
 MODEL = "adjustment"

@@ -13,12 +13,13 @@ from ledger.book.charges import live_chunks, next_charge_id
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.posting import Poster, Run
 from ledger.book.redaction import known_ids
-from ledger.book.rows import ChargeRow, Facts, columns_of, negated
+from ledger.book.rows import ChargeRow, Facts, negated
 from ledger.errors import LedgerError
 from ledger.store.bulk import next_id
 from ledger.store.database import Database
 from ledger.store.expressions import column_within
 from ledger.store.tables import batches, charges, usage_records
+from ledger.values.columns import columns_of
 
 # Batches whose usage records can be voided; corrections themselves are undone by their opposite.
 VOIDABLE = ("ingest", "record", "retry", "accept")
