@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from ledger.book.booked import Months, append_charged
 from ledger.book.charges import Identity, Known, as_sealed, known_records
@@ -38,7 +38,7 @@ from ledger.store.bulk import append_rows, next_ids
 from ledger.store.database import Database
 from ledger.store.driver import insert_row, run
 from ledger.store.log import note_sealed
-from ledger.store.tables import batches, booked_corrections, booked_usage, wallet_moves
+from ledger.store.tables import batches, booked_corrections, booked_usage
 from ledger.values.calendar import QUARTER_US, Calendar
 from ledger.values.columns import Columns, plain, rows_of
 
@@ -267,24 +267,6 @@ class Poster:
             "batch %(batch)d, %(kind)s: %(records)d usage records and %(charges)d charges to be committed",
             {"batch": ids["id"], "kind": self.run.kind, "records": counts["usage_record"], "charges": counts["charge"]},
         )
-
-
-def already_posted(connection: Connection, run: Run) -> int | None:
-    """Returns the batch booked under the run's reference; LedgerError where it has other facts."""
-    if run.reference is None:
-        return None
-    row = connection.execute(select(batches).where(batches.c.reference == run.reference)).first()
-    if row is None:
-        moved = connection.execute(select(wallet_moves.c.id).where(wallet_moves.c.reference == run.reference)).first()
-        if moved is not None:
-            raise LedgerError(f"reference {run.reference!r} is that of a wallet's movement: give another reference")
-        return None
-    if (row.kind, msgspec.json.decode(row.options), row.reason) != (run.kind, run.options, run.reason):
-        raise LedgerError(
-            f"reference {run.reference!r} is that of batch {row.id} ({row.kind}), which has other facts: "
-            "give another reference, or the same facts"
-        )
-    return int(row.id)
 
 
 def _charged(rated: Rated, months: Months, batch_id: int, ids: Sequence[int]) -> tuple[Columns, Alike]:

@@ -8,9 +8,10 @@ from sqlalchemy import Connection, select
 
 from ledger.book.charges import next_charge_id
 from ledger.book.open_months import first_open_month, posted_month
-from ledger.book.posting import Poster, Run, already_posted
+from ledger.book.posting import Poster, Run
 from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds
+from ledger.book.references import already_posted
 from ledger.book.rows import ADJUSTMENT, ChargeRow, adjustment_facts
 from ledger.errors import LedgerError
 from ledger.store.bulk import next_id

@@ -12,11 +12,12 @@ from sqlalchemy import Connection, select
 from ledger.book.charges import live_chunks, posted_charges
 from ledger.book.corrections.reversing import Correction, Selection, post_corrections
 from ledger.book.open_months import first_open_month, posted_month
-from ledger.book.posting import Poster, Run, already_posted
+from ledger.book.posting import Poster, Run
 from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.prices.rating import Rater
 from ledger.book.records import PRICED, Records
+from ledger.book.references import already_posted
 from ledger.book.rows import ChargeRow, Facts, negated
 from ledger.errors import LedgerError
 from ledger.store.database import Database
