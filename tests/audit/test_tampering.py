@@ -78,6 +78,7 @@ def problems(url: str, *statements: str) -> list[str]:
     try:
         return verify(database).problems
     finally:
+        event.remove(database.engine, "begin", tamper)  # it holds the database, whose end lets go of the engine
         database.close()
 
 
