@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -35,6 +36,13 @@ WATCHDOG_SECONDS = 60
 RECORDS = "SELECT count(*) FROM usage_records"
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _show_where_a_child_hangs() -> Iterator[None]:
+    faulthandler.register(signal.SIGUSR1)
+    yield
+    faulthandler.unregister(signal.SIGUSR1)
+
+
 def fork(work: Callable[[], object]) -> int:
     """Fork a child that does the work and ends with 0, or with 1 where the work raises."""
     pid = os.fork()
@@ -50,15 +58,29 @@ def fork(work: Callable[[], object]) -> int:
         os._exit(code)
 
 
-def end_of(pid: int) -> int:
-    """The child's exit code; one that hangs is killed and has -9."""
-    watchdog = threading.Timer(WATCHDOG_SECONDS, os.kill, (pid, signal.SIGKILL))
+def show_and_end(pid: int) -> None:
+    """Have a child write where its threads are to standard error, and kill it."""
+    os.kill(pid, signal.SIGUSR1)
+    time.sleep(1)
+    os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def watching(pid: int) -> Iterator[None]:
+    """Ends a child that hangs, and says where it did."""
+    watchdog = threading.Timer(WATCHDOG_SECONDS, show_and_end, (pid,))
     watchdog.start()
     try:
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        yield
     finally:
         watchdog.cancel()
         watchdog.join()
+
+
+def end_of(pid: int) -> int:
+    """The child's exit code; one that hangs is killed and has -9."""
+    with watching(pid):
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def record(book: Ledger, name: str, number: int = 4) -> list[str]:
@@ -168,9 +190,9 @@ def test_children_record_at_the_same_time(db_url: str, db_cli: Cli) -> None:
         for process in children:
             process.start()
         for process in children:
-            process.join(WATCHDOG_SECONDS)
-            process.kill()
-            process.join()
+            assert process.pid
+            with watching(process.pid):
+                process.join()
         done_until_here = len(done)
         while len(done) < done_until_here + 2:
             time.sleep(0.01)
