@@ -7,7 +7,6 @@ closed month by what was in force when it was closed, an open one by what is now
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -39,8 +38,7 @@ class Standing(NamedTuple):
     since: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Projects:
+class Projects(msgspec.Struct, frozen=True):
     """The projects in force, by id and by alias."""
 
     by_id: Mapping[str, Standing]

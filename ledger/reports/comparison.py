@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import NamedTuple
+
+import msgspec
 
 from ledger.values.calendar import QUARTER
 from ledger.values.periods import Span, as_long, parse_month, previous_span, quarter_end, span_between
@@ -19,8 +20,7 @@ class Remark(NamedTuple):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(msgspec.Struct, frozen=True):
     """The other period, which has both ends, and what is to be said of it."""
 
     span: Span

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+import msgspec
 from sqlalchemy import BindParameter, Connection, bindparam, or_, select
 
 from ledger.book.open_months import standing_closes
@@ -33,8 +34,7 @@ REGULAR = timedelta(weeks=1)
 MOST_LOOKED_UP = 50
 
 
-@dataclass(frozen=True, slots=True)
-class NotBooked:
+class NotBooked(msgspec.Struct, frozen=True):
     """Usage of a period that waits in quarantine and is in no total; undated lines count for every period.
 
     `tokens` are input and output tokens as far as they can be read. `usd_nano` is what the `priced_lines` would cost at
@@ -67,8 +67,7 @@ class Silence:
     declared: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Completeness:
+class Completeness(msgspec.Struct, frozen=True):
     """The completeness of a period's figures; `data_through` is the last usage booked up to its end."""
 
     data_through: str | None

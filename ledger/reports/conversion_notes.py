@@ -7,12 +7,13 @@ Granted credits were not paid for and don't count. Books of closed months are fi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from fractions import Fraction
 from typing import Final, Literal, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
+import msgspec
 from sqlalchemy import func, or_, select
 
 from ledger.book.open_months import first_open_month
@@ -67,8 +68,7 @@ class Sold(NamedTuple):
         return round_usd(usd_fraction([(amount_nano, self.per_usd_nano), (-amount_nano, conversion.per_usd_nano)]))
 
 
-@dataclass(frozen=True, slots=True)
-class ConversionNote:
+class ConversionNote(msgspec.Struct, frozen=True):
     """A reason to doubt a provider's conversion: credits sold at another figure, or the age of its check.
 
     `checked_on` is the last check of the conversion or of one that follows it; None is never. `moves_nano` are the
@@ -159,8 +159,7 @@ def utc_day(conversion: Conversion) -> str:
     return f"{conversion.effective_from.astimezone(UTC):%Y-%m-%d}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Doubts:
+class _Doubts(msgspec.Struct, frozen=True):
     """A provider's conversions, in order, and the usage that they convert."""
 
     snapshot: Snapshot

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
+import msgspec
 from sqlalchemy import Connection, func, select
 
 from ledger.reports.selection import Selection
@@ -62,8 +62,7 @@ class Sums(NamedTuple):
     calls: int = 0
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(msgspec.Struct):
     """The sums to read, and how their grouped columns become dimensions.
 
     `grain` days reads days alone; quarters reads quarter-hours where days of the ledger's zone don't do; charges are
@@ -76,7 +75,7 @@ class Plan:
     ledger_zone: ZoneInfo
     grain: Grain = "days"
     reason: str | None = None
-    changes: Changes = field(default_factory=tuple)
+    changes: Changes = msgspec.field(default_factory=tuple)
     halves: bool = False
     amounts_alone: bool = False
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from ledger.errors import LedgerError
 from ledger.reports.comparison import compared_with
@@ -25,8 +27,7 @@ from ledger.store.database import Database, zone_named
 from ledger.values.periods import Span, parse_span
 
 
-@dataclass(frozen=True, slots=True)
-class ReportOptions:
+class ReportOptions(msgspec.Struct, frozen=True):
     """The options as the command line words them; LedgerError where they can't be meant."""
 
     dimensions: Sequence[str] = ("model",)
@@ -97,7 +98,7 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
         notes.append("nothing was selected: no charge is in this period with these filters")
     notes += unknown
     notes += map(conversion_words, doubts)
-    return replace(
+    return msgspec.structs.replace(
         report,
         data_through=data_through,
         notes=tuple(notes),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
+
+import msgspec
 
 from ledger.errors import LedgerError
 from ledger.reports.comparison import Compared
@@ -55,8 +56,7 @@ COMPARISON = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """The order of rows, by a column (None: by time where that is a dimension, dearest first), and how many.
 
     With `list_prices` columns say what usage would have cost without contracts, and what these saved.
@@ -67,16 +67,14 @@ class Layout:
     list_prices: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
+class Earlier(msgspec.Struct, frozen=True):
     """A report's comparison: the spend of another span by the same dimensions."""
 
     spend: SelectedSpend
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """A finished report: `rows` in order, cells by column; `total` is of all rows, also of those that `top` hides."""
 
     title: str
@@ -88,10 +86,10 @@ class Report:
     notes: tuple[str, ...] = ()
     unbooked_calls: int = 0
     """Calls of tools whose fees are in no figure here."""
-    parts_usd_nano: Mapping[str, int] = field(default_factory=dict)
+    parts_usd_nano: Mapping[str, int] = {}
     """The part of the total that is corrections of closed months and adjustments, where there are any."""
     compared: Compared | None = None
-    not_booked: NotBooked = field(default_factory=NotBooked)
+    not_booked: NotBooked = msgspec.field(default_factory=NotBooked)
     conversion_notes: tuple[ConversionNote, ...] = ()
 
     @property

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from operator import add
 from typing import NamedTuple, TypeAlias
+
+import msgspec
 
 from ledger.book.prices.pinned import charged_at_pico
 from ledger.book.rows import counts_by_meter
@@ -24,17 +26,16 @@ Dimensions: TypeAlias = tuple[str | None, ...]
 _COUNTS, _AMOUNTS = slice(0, 5), slice(5, 10)
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(msgspec.Struct):
     """Sums of one row of the report: counts, nano of credits, and by conversion what becomes USD."""
 
-    counts: list[int] = field(default_factory=lambda: [0] * 5)
-    credits_nano: list[int] = field(default_factory=lambda: [0] * 5)
-    amount_nano: Counter[str] = field(default_factory=Counter)
-    convertible_nano: Convertible = field(default_factory=Convertible)
-    saved_pico: Convertible = field(default_factory=Convertible)
-    storage_nano: Convertible = field(default_factory=Convertible)
-    listed_pico: Convertible = field(default_factory=Convertible)
+    counts: list[int] = msgspec.field(default_factory=lambda: [0] * 5)
+    credits_nano: list[int] = msgspec.field(default_factory=lambda: [0] * 5)
+    amount_nano: Counter[str] = msgspec.field(default_factory=Counter)
+    convertible_nano: Convertible = msgspec.field(default_factory=Convertible)
+    saved_pico: Convertible = msgspec.field(default_factory=Convertible)
+    storage_nano: Convertible = msgspec.field(default_factory=Convertible)
+    listed_pico: Convertible = msgspec.field(default_factory=Convertible)
 
     def add(self, row: SpendRow, price: Price) -> None:
         """Adds a row of that price."""

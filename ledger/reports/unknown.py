@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
+import msgspec
 from sqlalchemy import Connection, select
 
 from ledger.book.known_names import unknown_names, words_on
@@ -21,14 +21,13 @@ MOST_COMPARED = 10_000
 MOST_READ = 500_000
 
 
-@dataclass(slots=True)
-class _Tags:
+class _Tags(msgspec.Struct):
     """The tag keys found and the values of some, each up to a bound; which of the filters are among them; and where."""
 
     where: str
-    keys: set[str] = field(default_factory=set)
-    values: dict[str, set[str]] = field(default_factory=dict)
-    found: set[tuple[str, str]] = field(default_factory=set)
+    keys: set[str] = set()
+    values: dict[str, set[str]] = {}
+    found: set[tuple[str, str]] = set()
 
 
 def unknown_in_selection(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fractions import Fraction
+
+import msgspec
 
 from ledger.errors import LedgerError
 from pricing.money import CURRENCIES, NANO, format_nano, parse_units
@@ -14,8 +15,7 @@ _AMOUNT = re.compile(r"(-?[0-9.]+) ?([A-Za-z]+)", re.ASCII)
 _PERCENT = re.compile(r"([0-9.]+) ?%", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(msgspec.Struct, frozen=True):
     """An amount of one currency, in nano; credits are CRD. `text` is it as people write it: "0.5usd", "36credits"."""
 
     nano: int
@@ -27,8 +27,7 @@ class Amount:
         return f"{format_nano(self.nano)}{unit_of(self.currency)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Increase:
+class Increase(msgspec.Struct, frozen=True):
     """A limit on an increase: past it is what exceeds the percentage and the amount, where both are given.
 
     `percent` is in percent: 12.5 for "12.5%".

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
+
+import msgspec
 
 from ledger.errors import LedgerError
 from ledger.values.calendar import QUARTER, day_start, is_day_start, month_start, shift_month
@@ -20,8 +21,7 @@ _HOURS = {"h": 1, "d": 24, "w": 7 * 24}
 _LENGTH = re.compile(r"\d+ ?[A-Za-z]+", re.ASCII)  # no time, so meant as a length
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """Time from `start` (inclusive) to `end` (exclusive), both aware; None is open. `month` where it is a whole one."""
 
     start: datetime | None

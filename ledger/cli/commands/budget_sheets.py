@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
 
 from ledger.cli.show.sheet import Cell, Column, Sheet, columns, json_row, without_fees
 from ledger.reports.completeness_words import (

@@ -11,11 +11,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import click
+import msgspec
 
 from ledger.cli.show.sheet import Sheet, to_csv, to_json, to_markdown
 from ledger.errors import LedgerError, NotShown
@@ -46,8 +46,7 @@ _FORMAT_OF_SUFFIX = {
 _FOREIGN_SUFFIXES = frozenset({".parquet", ".xlsx", ".xls", ".ods", ".html", ".pdf"})
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(msgspec.Struct, frozen=True):
     """The place and format of a command's data: `path` None is standard output; `excel` is for CSV."""
 
     format: str

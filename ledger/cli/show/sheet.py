@@ -16,9 +16,11 @@ Cells are plain values by the kind of their column, None where there is nothing:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import accumulate, islice, takewhile
 from typing import Literal, TypeAlias
+
+import msgspec
+from msgspec.structs import replace
 
 from ledger.values.markdown import markdown_text
 from ledger.values.rounding import rounded
@@ -39,8 +41,7 @@ _ROWS_AT_ONCE = 5_000
 _LEFT_OUT = "Not shown: {}; JSON and CSV have them."
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """One column. A narrow terminal leaves out the highest `priority` first, and 0 never.
 
     A table rounds money and usd to a few places, unless the column is `exact`. What isn't `shown` is for programs: in
@@ -64,8 +65,7 @@ def columns(kind: Kind, *names: str, priority: int = 0, exact: bool = False) -> 
     return tuple(Column(name, kind, priority, exact) for name in names)
 
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
+class Sheet(msgspec.Struct, frozen=True):
     """A table that a command shows. `total` has a cell a column; text cells of it stay empty.
 
     `facts` are further keys of the JSON document, between title and rows; `document`, where it is given, is the JSON
@@ -78,7 +78,7 @@ class Sheet:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     total: Sequence[Cell] | None = None
-    facts: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, object] = {}
     document: Mapping[str, object] | Callable[[], Mapping[str, object]] | None = None
     footnotes: Sequence[str] = ()
     lead: Sheet | None = None
