@@ -221,5 +221,8 @@ def main() -> NoReturn:
         sys.exit(2)
     if "_TOLLBOOK_COMPLETE" in os.environ:
         import ledger.cli.bash_words  # noqa: F401 - registers itself
-    cli(prog_name="tollbook")
+    try:
+        cli(prog_name="tollbook")
+    finally:
+        gc.freeze()  # what is left ends with the process: the interpreter would look at each object once more
     sys.exit(0)
