@@ -8,9 +8,10 @@ from sqlalchemy import Connection, select
 
 from ledger.book.booked import KEY_LABELS
 from ledger.book.charges import plain_rows
-from ledger.book.records import NUMBERS, OPTIONAL, Label, Records, spread
+from ledger.book.records import NUMBERS, OPTIONAL, Label, Records, coded, spread
 from ledger.store.bulk import rows_by_key
 from ledger.store.tables import record_keys, streams
+from ledger.values.columns import columns_of
 
 # Whether its first charge is live and it has nothing beside `facts`, then these.
 _BOOKED = """
@@ -30,6 +31,8 @@ def find_booked(connection: Connection, records: Records) -> tuple[set[int], lis
     A repeat is equal to a live record in identity, labels, tags, instants and counts. Whatever differs in any, or was
     corrected, is among the others.
     """
+    import numpy as np
+
     places = {request_id: place for place, request_id in enumerate(records.request_ids)}
     of_few = [name for name in _OF_FEW if name in records.optional]
     absent = "".join(f" AND u.{name} IS NULL" for name in _OF_FEW if name not in of_few)
@@ -38,18 +41,22 @@ def find_booked(connection: Connection, records: Records) -> tuple[set[int], lis
     rows = list(rows_by_key(connection, query, [(request_id,) for request_id in places]))
     if not rows:
         return set(), []
-    labels = spread(records.labels, records.number("label"))
-    label_of = _labels(connection, {(row[1], row[2]) for row in rows})
+    ids, key_ids, stream_ids, live, *columns = columns_of(rows)
+    place = np.array([places[request_id] for request_id in ids])
+    same = np.array(live, dtype=bool)
+    pairs, pair = coded(zip(key_ids, stream_ids, strict=True))
+    label_of = _labels(connection, pairs)
+    number_of: dict[Label | None, int] = {label: number for number, label in enumerate(records.labels)}
+    theirs = np.array([number_of.get(label_of.get(each), -1) for each in pairs])
+    ours = np.array([number_of[label] for label in records.labels])
+    same &= theirs[pair] == ours[records.number("label")][place]
     tags = spread([None if tags == "{}" else tags for tags in records.tags], records.number("tags"))
-    facts = list(zip(tags, *map(records.values, names), strict=True))
-    repeats = {
-        place
-        for row in rows
-        if row[3] and row[4:] == facts[place := places[row[0]]] and label_of.get((row[1], row[2])) == labels[place]
-    }
-    booked = {row[0] for row in rows}
-    ids = enumerate(records.request_ids)
-    return repeats, [place for place, request_id in ids if place not in repeats and request_id in booked]
+    for booked, read in zip(columns, [tags, *map(records.values, names)], strict=True):
+        same &= np.array(booked, dtype=object) == np.array(read, dtype=object)[place]
+    repeats = set(place[same].tolist())
+    known = set(ids)
+    numbered = enumerate(records.request_ids)
+    return repeats, [at for at, request_id in numbered if at not in repeats and request_id in known]
 
 
 def _labels(connection: Connection, pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Label]:

@@ -189,12 +189,11 @@ class Intake:
         return posted
 
     def _count(self, records: Records, posted: Posted) -> None:
-        assumed = records.values("assumed")
-        outcomes = Counter({(1, "accepted"): sum(assumed), (0, "accepted"): len(assumed) - sum(assumed)})
+        assumed, fates = records.values("assumed"), ["accepted"] * len(records)
         for place, outcome in posted.known.items():
-            outcomes[assumed[place], "accepted"] -= 1
-            outcomes[assumed[place], outcome] += 1
-        for (derived, fate), count in (+outcomes).items():
+            fates[place] = outcome
+        outcomes = Counter(zip(assumed, fates, strict=True))
+        for (derived, fate), count in outcomes.items():
             (self.tally.assumed if derived else self.tally.counts)[fate] += count
 
     def _leave_out(self, portion: Portion, reasons: Mapping[int, tuple[str, str]]) -> list[int]:
