@@ -140,11 +140,11 @@ def create_database(url: str, timezone: str = "UTC", rollup_tags: Sequence[str] 
             _prepare_file(engine)
         with _changing(engine) as connection:
             if _revision_in(connection) is None:
-                if connection.dialect.name == "sqlite" and _is_empty(connection):
-                    for statement in new_schema():
-                        connection.exec_driver_sql(statement)
-                else:
+                if _was_migrated(connection):
                     migrate(connection, "head")
+                else:
+                    for statement in new_schema(connection.dialect.name):
+                        connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
                 _store_settings(connection, timezone, tags)
                 append_entry(connection, actor or default_actor(connection))
         LOG.info("%(ledger)s: created, zone %(zone)s", {"ledger": shown(engine), "zone": timezone})
@@ -161,9 +161,9 @@ def _changing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def _is_empty(connection: Connection) -> bool:
-    """Tells whether a SQLite file has no table, such as those of migrations that Alembic ran by itself."""
-    return connection.execute(text("SELECT 1 FROM sqlite_master LIMIT 1")).first() is None
+def _was_migrated(connection: Connection) -> bool:
+    """Tells whether Alembic ran migrations by itself, up or down."""
+    return "alembic_version" in inspect(connection).get_table_names()
 
 
 def _prepare_file(engine: Engine) -> None:
@@ -218,15 +218,18 @@ def migrations_folder() -> Path:
     return inside if inside.is_dir() else Path(__file__).parents[2] / "migrations"
 
 
-def new_schema() -> Iterator[str]:
-    """Yields the statements of a new SQLite ledger, as the migrations, which take half a second longer, leave it."""
+def new_schema(dialect: str) -> Iterator[str]:
+    """Yields the statements of a new ledger's schema, as the migrations, which take half a second longer, leave it."""
+    statements = (migrations_folder() / f"{dialect}_head.sql").read_text(encoding="utf-8")
+    if dialect != "sqlite":  # a server takes them at once
+        yield statements
+        return
     statement = ""
-    with (migrations_folder() / "sqlite_head.sql").open(encoding="utf-8") as lines:
-        for line in lines:
-            statement += line
-            if sqlite3.complete_statement(statement):
-                yield statement
-                statement = ""
+    for line in statements.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def migrate(connection: Connection, revision: str, actor: str | None = None) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from sqlalchemy.engine import make_url
 from ledger.store.opening import migrations_folder
 from ledger.store.revision import HEAD_REVISION
 from ledger.store.tables import APPEND_ONLY, MEASURES, metadata
-from tests.conftest import ROOT, Cli
+from tests.conftest import ROOT, Cli, PostgresServer, close_connections
 from tests.helpers.ledgers import PRO, apply_projects, connected, execute, responses, rows, tamper, value
 from tests.helpers.quarters import Cell, held_cells
 from tests.helpers.sources import lines, record
@@ -36,15 +38,38 @@ def schema(url: str) -> list[tuple[str, ...]]:
     if make_url(url).get_backend_name() == "sqlite":
         return sorted(rows(url, "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master"))
     own = "connamespace = 'public'::regnamespace"
+    own_class = "relnamespace = 'public'::regnamespace"
+    of_class = "attrelid::regclass::text"
+    attributes = f"pg_attribute JOIN pg_class c ON c.oid = attrelid AND {own_class} AND NOT attisdropped"
     columns = "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns"
     queries = (
         f"{columns} WHERE table_schema = 'public'",
         f"SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE {own}",
         "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
         "SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
-        "SELECT 'function', proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
+        "SELECT 'function', proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
+        "SELECT 'view', viewname, definition FROM pg_views WHERE schemaname = 'public'",
+        f"SELECT 'order', {of_class}, string_agg(attname, ', ' ORDER BY attnum) FROM {attributes} GROUP BY attrelid",
+        f"SELECT 'comment', {of_class}, attname, col_description(attrelid, attnum) FROM {attributes}",
+        f"SELECT 'comment', oid::regclass::text, obj_description(oid, 'pg_class') FROM pg_class WHERE {own_class}",
     )
-    return sorted(row for query in queries for row in rows(url, query))
+    return sorted(tuple(map(str, row)) for query in queries for row in rows(url, query))
+
+
+def head_of(url: str) -> str:
+    """Returns statements that make the schema of a migrated database anew."""
+    if make_url(url).get_backend_name() == "sqlite":
+        made = rows(url, "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid")
+        statements = "".join(f"{sql};\n" for (sql,) in made)
+    else:
+        conninfo = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        dump = ["pg_dump", "--schema-only", "--no-owner", "--no-privileges", "--schema=public", conninfo]
+        dumped = subprocess.run(dump, check=True, capture_output=True, text=True).stdout
+        # The ledger may be in another schema, and how the session is set up is its own.
+        of_the_session = ("--", "SET ", "SELECT pg_catalog.set_config", "\\", "CREATE SCHEMA", "COMMENT ON SCHEMA")
+        kept = [line for line in dumped.splitlines() if line and not line.startswith(of_the_session)]
+        statements = "".join(f"{line.replace('public.', '')}\n" for line in kept)
+    return f"{statements}INSERT INTO alembic_version VALUES ('{HEAD_REVISION}');\n"
 
 
 @pytest.fixture
@@ -67,15 +92,27 @@ def filled(db_cli: Cli, db_url: str) -> str:
 # --- a new ledger -----------------------------------------------------------------------------------------------
 
 
-def test_a_new_sqlite_ledger_is_what_the_migrations_make(tmp_path: Path, cli: Cli, pytestconfig: pytest.Config) -> None:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[str]]:
+    """The URLs of two databases without a table."""
+    if request.param == "sqlite":
+        yield [f"sqlite:///{tmp_path / name}.db" for name in ("made", "migrated")]
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    names = [server.create() for _ in range(2)]
+    yield [server.database_url(name) for name in names]
+    close_connections()
+    for name in names:
+        server.drop(name)
+
+
+def test_a_new_ledger_is_what_the_migrations_make(empty_urls: list[str], cli: Cli, pytestconfig: pytest.Config) -> None:
     """`pytest -k what_the_migrations_make --update-pages` writes the statements anew."""
-    made, migrated = (f"sqlite:///{tmp_path / name}.db" for name in ("made", "migrated"))
+    made, migrated = empty_urls
     command.upgrade(alembic(migrated), "head")
-    query = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
-    statements = [str(sql) + ";\n" for (sql,) in rows(migrated, query)]
-    statements.append(f"INSERT INTO alembic_version VALUES ('{HEAD_REVISION}');\n")
     if pytestconfig.getoption("--update-pages"):
-        (migrations_folder() / "sqlite_head.sql").write_text("".join(statements))
+        dialect = make_url(migrated).get_backend_name()
+        (migrations_folder() / f"{dialect}_head.sql").write_text(head_of(migrated))
     cli("db", "init", "--db", made).ok()
     assert schema(made) == schema(migrated)
     tables = [name for name in metadata.tables if name not in {"ledger_settings", "log_entries"}]
