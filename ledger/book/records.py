@@ -59,7 +59,9 @@ class Records:
         """Returns rows as columns."""
         import numpy as np
 
-        columns = dict(zip(Facts._fields, columns_of(rows) if rows else [()] * len(Facts._fields), strict=True))
+        if not rows:
+            return cls([], [], [], np.zeros((len(NUMBERS), 0), dtype=np.int64))
+        columns = dict(zip(Facts._fields, columns_of(rows), strict=True))
         labels, label = coded(zip(*(columns[name] for name in Label._fields), strict=True))
         tags, tag = coded(columns["tags"])
         own = [columns[name] for name in NUMBERS[2:]]

@@ -18,7 +18,7 @@ from ledger.intake.fields.record import IGNORED, Held, Ignored, Item
 from ledger.intake.formats.records import REFUSED
 from ledger.intake.labels import Resolver, RunOptions
 from ledger.intake.pipeline import Intake, fields_of
-from ledger.intake.portions.portion import LineFacts, Portion, portions, resolved
+from ledger.intake.portions.portion import LineFacts, Portion, portions, resolve_into, resolved
 from ledger.intake.quarantine import hold
 from ledger.store.database import Database
 from ledger.store.log import memory_of
@@ -89,9 +89,7 @@ def _book_together(
         items = [replace(item, line=line) for line, item in enumerate(call.items, len(options_of))]
         numbered.append(items)
         options_of += [call.options] * len(items)
-        part = resolved(items, Resolver(call.options, config))
-        rows += part.rows()
-        portion.held += part.held
+        rows += resolve_into(portion, items, Resolver(call.options, config))
     portion.set_rows(rows)
     rated = intake.rate(portion)
     money = zip(rated.amount_nano.tolist(), rated.of_terms("currency"), strict=True)

@@ -99,7 +99,14 @@ class Portion:
 
 def resolved(items: Sequence[Item], resolver: Resolver) -> Portion:
     """Returns the items' facts, derived storage among them, and what is held back."""
-    portion, rows = Portion(), list[LineFacts]()
+    portion = Portion()
+    portion.set_rows(resolve_into(portion, items, resolver))
+    return portion
+
+
+def resolve_into(portion: Portion, items: Sequence[Item], resolver: Resolver) -> list[LineFacts]:
+    """Adds to a portion what of the items is held back, and counts of them; returns the others' facts."""
+    rows = list[LineFacts]()
     for item in items:
         parsed = item.parsed
         if isinstance(parsed, UsageRecord):
@@ -110,8 +117,7 @@ def resolved(items: Sequence[Item], resolver: Resolver) -> Portion:
             portion.pending += 1
         elif parsed.reason:
             portion.ignored[parsed.reason] = portion.ignored.get(parsed.reason, 0) + 1
-    portion.set_rows(rows)
-    return portion
+    return rows
 
 
 def _resolve(item: Item, record: UsageRecord, resolver: Resolver, portion: Portion) -> list[LineFacts]:
