@@ -65,12 +65,11 @@ def count_columns(input_tokens: Column, **parts: Column | None) -> dict[str, Cou
 
 
 def price_columns(
-    entries: tuple[RateEntry, ...], entry_index: Callable[[slice], Int64Array], counts: Mapping[str, CountColumn]
+    table: RateTable, entry_index: Callable[[slice], Int64Array], counts: Mapping[str, CountColumn]
 ) -> BatchCharges:
-    """Prices all rows, in blocks that stay in the processor's cache."""
+    """Prices all rows by the table's entries, in blocks that stay in the processor's cache."""
     import numpy as np
 
-    table = RateTable.of(entries)
     length = len(counts["input_tokens"].values)
     columns = (np.zeros(length, np.int64) for _column in fields(BatchCharges)[1:-1])
     charges = BatchCharges(entries, *columns)  # type: ignore[arg-type]

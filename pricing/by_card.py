@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from pricing.batch import BatchCharges, count_columns, price_columns, refusal
 from pricing.charge import Charge, price_entry
 from pricing.columns import check_lengths, model_column, service_column, time_column
 from pricing.rate_card import RateCard
-from pricing.rate_table import DateTable
+from pricing.rate_table import DateTable, RateTable
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     from pricing.columns import Column, ModelNames
     from pricing.money import Int64Array
@@ -61,17 +62,31 @@ def price_batch(
     names, codes = model_column(model, len(times.values))
     tiers, tier_codes = service_column(service_tier, len(codes))
     check_lengths(model=codes, at=times.values, input_tokens=counts["input_tokens"].values, service_tier=tier_codes)
-    table = DateTable.of(card, names, tiers)
+    dates, rates = _tables(card, _as_key(names), _as_key(tiers))
 
     def entry_index(rows: slice) -> Int64Array:
-        return table.entries_at(codes[rows], times.values[rows], tier_codes[rows])
+        return dates.entries_at(codes[rows], times.values[rows], tier_codes[rows])
 
-    charges = price_columns(table.entries, entry_index, counts)
+    charges = price_columns(rates, entry_index, counts)
     for row in (charges.entry_index < 0).nonzero()[0].tolist():
         name = names[codes[row]] if codes[row] >= 0 else None
         tier = tiers[tier_codes[row]]
         charges.errors[row] = refusal(counts, row, partial(card.entry_at, name, times.original(row), tier))
     return charges
+
+
+def _as_key(names: Sequence[object]) -> tuple[object, ...]:
+    """Returns names that can be looked up; what is neither text nor none, which no card knows, becomes an empty one."""
+    return tuple([name if name is None or isinstance(name, str) else () for name in names])
+
+
+@lru_cache(maxsize=64)
+def _tables(
+    card: RateCard, names: tuple[object, ...], service_tiers: tuple[object, ...]
+) -> tuple[DateTable, RateTable]:
+    """Returns both tables of a card for these names and service tiers: they take longer to make than a row to price."""
+    dates = DateTable.of(card, names, service_tiers)
+    return dates, RateTable.of(dates.entries)
 
 
 def card_of(card: RateCard | str) -> RateCard:

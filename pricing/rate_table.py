@@ -79,6 +79,7 @@ class RateTable:
     `slot_of[entry, band of input, band of output]`, -1 for none.
     """
 
+    entries: tuple[RateEntry, ...]
     bounds: Int64Array
     output_bounds: Int64Array
     slot_of: Int64Array
@@ -88,7 +89,7 @@ class RateTable:
     settlement_of: Int64Array
 
     @classmethod
-    def of(cls, entries: Sequence[RateEntry]) -> RateTable:
+    def of(cls, entries: tuple[RateEntry, ...]) -> RateTable:
         """Returns the table of these entries."""
         slots = [(entry, index, tier) for entry in entries for index, tier in enumerate(entry.tiers)]
         limits = {entry.max_input_tokens for entry in entries} | {tier.up_to for _, _, tier in slots}
@@ -97,6 +98,7 @@ class RateTable:
         settlements = [entry.settlement or NANO_HALF_EVEN for entry, _, _ in slots]
         distinct = tuple(dict.fromkeys(settlements))
         return cls(
+            entries=entries,
             bounds=_int64(bounds),
             output_bounds=_int64(output_bounds),
             slot_of=_int64(_slots_by_band(entries, bounds, output_bounds)),

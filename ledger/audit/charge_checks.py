@@ -23,6 +23,7 @@ from pricing.charge import METERS, price_entry, price_storage
 from pricing.errors import PricingError
 from pricing.money import INT64_MAX
 from pricing.rate_entry import RateEntry
+from pricing.rate_table import RateTable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -207,7 +208,7 @@ def _differ(
     index = _int64(-1 if entry is None else next(numbers) for entry in entries)
     counts = {name: charges.number(name) for name in _COUNTS}
     found = [entry for entry in entries if entry is not None]
-    batch = price_columns(tuple(found), index[charges.code].__getitem__, count_columns(**counts))
+    batch = price_columns(RateTable.of(tuple(found)), index[charges.code].__getitem__, count_columns(**counts))
     labels = [*([*(tier.label for tier in entry.tiers), None] for entry in found), [None]]
     first, codes = recoded(charges.code, batch.entry_index + 1, batch.tier_index + 1)
     tiers = (
