@@ -49,6 +49,9 @@ class BatchCharges:
     errors: dict[int, PricingError] = field(default_factory=dict)
 
 
+_COLUMNS = len(fields(BatchCharges)) - 2  # all but `entries` and `errors`
+
+
 def count_columns(input_tokens: Column, **parts: Column | None) -> dict[str, CountColumn]:
     """Returns columns of counts by their names in TokenUsage, less meters that few have where those are None."""
     import numpy as np
@@ -71,8 +74,7 @@ def price_columns(
     import numpy as np
 
     length = len(counts["input_tokens"].values)
-    columns = (np.zeros(length, np.int64) for _column in fields(BatchCharges)[1:-1])
-    charges = BatchCharges(entries, *columns)  # type: ignore[arg-type]
+    charges = BatchCharges(table.entries, *np.zeros((_COLUMNS, length), np.int64))
     for start in range(0, length, BLOCK_ROWS):
         rows = slice(start, start + BLOCK_ROWS)
         block = _price_block(table, entry_index(rows), {name: count.values[rows] for name, count in counts.items()})

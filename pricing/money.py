@@ -149,13 +149,14 @@ class Settlement:
         quantum_pico = self.quantum_nano * PICO_PER_NANO
         quanta = amount_pico // quantum_pico
         rest = amount_pico - quanta * quantum_pico
-        if self.mode == "ceil":
-            quanta += rest > 0
-        elif self.mode == "half_up":
-            quanta += rest >= quantum_pico - rest
-        elif self.mode == "half_even":
+        if rest.any():  # as by no price that ships
             to_next = quantum_pico - rest
-            quanta += (rest > to_next) | ((rest == to_next) & (quanta & 1 == 1))
+            if self.mode == "ceil":
+                quanta += rest > 0
+            elif self.mode == "half_up":
+                quanta += rest >= to_next
+            elif self.mode == "half_even":
+                quanta += (rest > to_next) | ((rest == to_next) & (quanta & 1 == 1))
         if self.quantum_nano != 1:
             quanta *= self.quantum_nano
         if self.minimum_nano:
