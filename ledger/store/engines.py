@@ -180,9 +180,9 @@ def _begin_sqlite(connection: Connection) -> None:
     if writes and not way.may_write:
         rule = "nothing is changed; ask its owner for the right to write the file and its folder"
         raise LedgerError(f"{way.path} may only be read: {rule}")
-    wait = connection.get_execution_options().get(WAIT, LOCK_WAIT_SECONDS)
-    if wait != connection.info.get(WAIT, LOCK_WAIT_SECONDS):
-        run(connection, f"PRAGMA busy_timeout = {round(wait * 1000)}")
+    wait = round(connection.get_execution_options().get(WAIT, LOCK_WAIT_SECONDS) * 1000)
+    if wait != connection.info.get(WAIT, LOCK_WAIT_SECONDS * 1000):
+        run(connection, f"PRAGMA busy_timeout = {wait}")
         connection.info[WAIT] = wait
     run(connection, "BEGIN IMMEDIATE" if writes else "BEGIN")
 
