@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import Table
 
 from ledger.store.binary import Values
+from ledger.store.driver import column_names
 from ledger.store.tables.rollups import Dimensions
 from ledger.values.halves import HALF_BITS
 
@@ -31,7 +32,7 @@ class Cells(NamedTuple):
     def columns(self, table: Table, key_ids: Sequence[int], times: Sequence[int | str]) -> list[Values]:
         """Returns the columns of a roll-up table, `times` being as the table has them."""
         columns: list[Values] = [times, [key_ids[place] for place in self.key_place.tolist()], *self.sums]
-        columns.insert(table.c.keys().index(LATEST), self.last_occurred_at)
+        columns.insert(column_names(table).index(LATEST), self.last_occurred_at)
         return columns
 
     def whole(self) -> Cells:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, Table, select
 
 from ledger.book.rows import ChargeRow
 from ledger.store.bulk import append_rows, next_id
+from ledger.store.driver import column_names
 from ledger.store.log import memory_of, note_sealed
 from ledger.store.tables import batches, booked_usage, conversions, text_seals
 
@@ -74,7 +75,7 @@ def row_digest(table: Table, row: Mapping[str, Any]) -> str:
 
     A row from before one of the columns LATER was there has no value in it, and its digest doesn't cover it.
     """
-    names = [column.name for column in table.c if column.name != "digest"]
+    names = [name for name in column_names(table) if name != "digest"]
     covered = [row[name] for name in names if row[name] is not None or name not in LATER]
     return hashlib.sha256(msgspec.json.encode(covered)).hexdigest()
 
@@ -184,7 +185,7 @@ def _named(
 
 
 def _begun(batch: Mapping[str, Any]) -> _Hash:
-    covered = [batch[column.name] for column in batches.c if column.name != "digest"]
+    covered = [batch[name] for name in column_names(batches) if name != "digest"]
     return hashlib.sha256(msgspec.json.Encoder().encode_lines([covered]))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import Connection, Dialect, Select, Table
 
 from ledger.store.binary import Values, array_cursor, array_of, copy_pieces
-from ledger.store.driver import run
+from ledger.store.driver import column_names, insertion, run
 from ledger.store.expressions import ROWS_AT_ONCE
 from ledger.values.columns import plain, rows_of
 
@@ -43,10 +43,10 @@ def stream_rows(connection: Connection, query: Select[Any], row: Callable[..., T
 def append_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
     """Inserts rows given in the table's column order; any conflict is an error."""
     if connection.dialect.name == "sqlite":
-        sqlite_connection(connection).executemany(_insert(table), rows)
+        sqlite_connection(connection).executemany(insertion(table), rows)
     elif rows:
         append = _copy if len(rows) > _FEW_ROWS else _insert_arrays
-        append(connection, table, dict(zip(table.c.keys(), zip(*rows, strict=True), strict=True)))
+        append(connection, table, dict(zip(column_names(table), zip(*rows, strict=True), strict=True)))
 
 
 def append_new_rows(connection: Connection, table: Table, columns: Mapping[str, Values]) -> bool:
@@ -108,17 +108,36 @@ def upsert(
 
     `sums` are added to, `latest` keep the greater value, `replaced` become the new one.
     """
-    greater = "max" if connection.dialect.name == "sqlite" else "greatest"
+    is_sqlite = connection.dialect.name == "sqlite"
+    conflict = _on_conflict(
+        table,
+        tuple(key),
+        "max" if is_sqlite else "greatest",
+        sums=tuple(sums),
+        latest=tuple(latest),
+        replaced=tuple(replaced),
+    )
+    if is_sqlite:
+        sqlite_connection(connection).executemany(f"{insertion(table)} {conflict}", rows_of(columns))
+    else:
+        _insert_arrays(connection, table, dict(zip(column_names(table), columns, strict=True)), conflict)
+
+
+@lru_cache(maxsize=16)
+def _on_conflict(
+    table: Table,
+    key: tuple[str, ...],
+    greater: str,
+    *,
+    sums: tuple[str, ...],
+    latest: tuple[str, ...],
+    replaced: tuple[str, ...],
+) -> str:
     name = table.name
     changes = [f"{column} = {name}.{column} + excluded.{column}" for column in sums]
     changes += [f"{column} = {greater}({name}.{column}, excluded.{column})" for column in latest]
     changes += [f"{column} = excluded.{column}" for column in replaced]
-    conflict = f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {', '.join(changes)}"
-    by_name = dict(zip(table.c.keys(), columns, strict=True))
-    if connection.dialect.name == "sqlite":
-        sqlite_connection(connection).executemany(f"{_insert(table)} {conflict}", rows_of(columns))
-    else:
-        _insert_arrays(connection, table, by_name, conflict)
+    return f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {', '.join(changes)}"
 
 
 # --- PostgreSQL's ways ----------------------------------------------------------------------------------------------
@@ -179,10 +198,6 @@ def rows_by_key(connection: Connection, query: str, keys: Sequence[Sequence[str]
                 yield from cursor
 
 
-def _insert(table: Table) -> str:
-    return f"INSERT INTO {table.name} VALUES ({', '.join('?' * len(table.columns))})"
-
-
 def sqlite_connection(connection: Connection) -> sqlite3.Connection:
     """Returns the driver's connection, inside SQLAlchemy's transaction."""
     driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
@@ -202,5 +217,9 @@ def next_id(connection: Connection, table: Table) -> int:
 
 def next_ids(connection: Connection, *tables: Table) -> list[int]:
     """Returns one more than each table's highest id; only the holder of the write lock may ask."""
-    highest = ", ".join(f"(SELECT coalesce(max(id), 0) FROM {table.name})" for table in tables)
-    return [number + 1 for number in run(connection, f"SELECT {highest}").fetchone()]
+    return [number + 1 for number in run(connection, _highest_ids(tables)).fetchone()]
+
+
+@lru_cache(maxsize=64)
+def _highest_ids(tables: tuple[Table, ...]) -> str:
+    return "SELECT " + ", ".join(f"(SELECT coalesce(max(id), 0) FROM {table.name})" for table in tables)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -34,6 +35,18 @@ def run_together(connection: Connection, *statements: str) -> Any:  # noqa: ANN4
 
 def insert_row(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
     """Inserts a row that states each column; instants become what is stored."""
-    values = [row[column.name] for column in table.columns]
+    values = [row[name] for name in column_names(table)]
     stored = [to_microseconds(value) if isinstance(value, datetime) else value for value in values]
-    run(connection, f"INSERT INTO {table.name} VALUES ({', '.join('?' * len(stored))})", stored)
+    run(connection, insertion(table), stored)
+
+
+@lru_cache(maxsize=64)
+def column_names(table: Table) -> tuple[str, ...]:
+    """Returns the names of a table's columns, in their order."""
+    return tuple(table.c.keys())
+
+
+@lru_cache(maxsize=64)
+def insertion(table: Table) -> str:
+    """Returns the statement that inserts a row of all columns, whose parameters are question marks."""
+    return f"INSERT INTO {table.name} VALUES ({', '.join('?' * len(table.columns))})"
