@@ -54,7 +54,8 @@ def summed(
         return Cells(keys, time, key_place, measures, occurred_at)
     order = np.lexsort((key_place, time))
     key_place, time = key_place[order], time[order]
-    starts = np.flatnonzero(np.r_[True, (key_place[1:] != key_place[:-1]) | (time[1:] != time[:-1])])
+    is_next = (key_place[1:] != key_place[:-1]) | (time[1:] != time[:-1])
+    starts = np.concatenate([[0], np.flatnonzero(is_next) + 1])
     return Cells(
         keys,
         time[starts],

@@ -22,7 +22,7 @@ from ledger.store.bulk import rows_by_key
 from ledger.store.driver import run
 from ledger.store.tables.rollups import Dimensions
 from ledger.values.calendar import QUARTER_US, Calendar
-from ledger.values.columns import Columns, plain
+from ledger.values.columns import Columns, distinct, plain
 from pricing.money import INT64_MAX, format_nano
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Headroom:
         if min(room) < 0:
             return False
         bounds = [bound for most in room for bound in (-most, most)]
-        quarters = np.unique(np.asarray(occurred_at) // QUARTER_US)
+        quarters = distinct(np.asarray(occurred_at) // QUARTER_US)
         days = sorted({self._calendar.day(quarter * QUARTER_US) for quarter in quarters.tolist()})
         on_days = f"IN ({', '.join('?' * len(days))})"
         if len(days) > LISTED_DAYS:  # those between them too

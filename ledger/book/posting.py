@@ -40,7 +40,7 @@ from ledger.store.driver import insert_row, run
 from ledger.store.log import note_sealed
 from ledger.store.tables import batches, booked_corrections, booked_usage
 from ledger.values.calendar import QUARTER_US, Calendar
-from ledger.values.columns import Columns, plain, rows_of
+from ledger.values.columns import Columns, numbered, plain, rows_of
 
 LOG = logger_of("book")
 
@@ -172,7 +172,7 @@ class Poster:
     def _months(self, connection: Connection, records: Records) -> Months:
         import numpy as np
 
-        quarters, quarter = np.unique(records.number("occurred_at") // QUARTER_US, return_inverse=True)
+        quarters, quarter = numbered(records.number("occurred_at") // QUARTER_US)
         occurred, month = coded(self.calendar.month(at * QUARTER_US) for at in quarters.tolist())
         first_open = first_open_month(connection)
         in_books = [posted_month(name, first_open) for name in occurred]

@@ -23,6 +23,7 @@ from ledger.store.bulk import rows_by_key, upsert
 from ledger.store.expressions import column_within, microseconds
 from ledger.store.tables import MEASURES, rollup_quarters
 from ledger.values.calendar import QUARTER_US
+from ledger.values.columns import numbered
 from ledger.values.instants import to_microseconds
 
 if TYPE_CHECKING:
@@ -48,12 +49,12 @@ def add_quarters(connection: Connection, table: Table, cells: Cells, key_ids: Se
 
     half_day = cells.time // QUARTERS
     first = int(half_day.min())
-    rows, row = np.unique((half_day - first) * len(key_ids) + cells.key_place, return_inverse=True)
+    rows, row = numbered((half_day - first) * len(key_ids) + cells.key_place)
     half_days, places = np.divmod(rows, len(key_ids))
     half_days = (half_days + first) * HALF_DAY_US
     names = list(zip(half_days.tolist(), [key_ids[place] for place in places.tolist()], strict=True))
     for start in range(0, len(names), _ROWS_AT_ONCE):
-        own = (row >= start) & (row < start + _ROWS_AT_ONCE)
+        own = (row >= start) & (row < start + _ROWS_AT_ONCE) if len(names) > _ROWS_AT_ONCE else slice(None)
         _add_to_rows(connection, table, names[start : start + _ROWS_AT_ONCE], row[own] - start, _only(cells, own))
 
 
@@ -137,7 +138,7 @@ def _within(cells: Cells, first: int | None, after: int | None) -> Cells:
     return _only(cells, kept)
 
 
-def _only(cells: Cells, kept: npt.NDArray[np.bool_]) -> Cells:
+def _only(cells: Cells, kept: npt.NDArray[np.bool_] | slice) -> Cells:
     return Cells([], cells.time[kept], cells.key_place[kept], cells.sums[:, kept], cells.last_occurred_at[kept])
 
 

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, TOKENS, ChargeRow, Facts
-from ledger.values.columns import Columns, columns_of, plain, rows_of
+from ledger.values.columns import Columns, columns_of, numbered, plain, rows_of
 from ledger.values.halves import HALF_BITS, LOWER_HALF
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Label(NamedTuple):
 
 # The rows of `Records.numbers`: codes of label and tags, and what each record has of its own.
 NUMBERS = ("label", "tags", "occurred_at", *Facts._fields[TOKENS])
+_ROW_OF = {name: row for row, name in enumerate(NUMBERS)}
 # What few records have, each with what the others have in its place.
 OPTIONAL: dict[str, int | None] = {
     name: 0 if name in ("generation", "assumed") else None
@@ -78,7 +79,7 @@ class Records:
 
     def number(self, name: str) -> Int64Array:
         """Returns the column of one of NUMBERS."""
-        column: Int64Array = self.numbers[NUMBERS.index(name)]
+        column: Int64Array = self.numbers[_ROW_OF[name]]
         return column
 
     def values(self, name: str) -> list[Any]:
@@ -100,7 +101,7 @@ class Records:
             return Spread([getattr(label, name) for label in self.labels], self.number("label"))
         if name == "tags":
             return Spread(self.tags, self.number("tags"))
-        return self.number(name) if name in NUMBERS else self.values(name)
+        return self.number(name) if name in _ROW_OF else self.values(name)
 
     def rows(self) -> list[Facts]:
         """Returns the records one by one."""
@@ -240,10 +241,7 @@ def recoded(*codes: Int64Array) -> tuple[list[int], Int64Array]:
         return [0], np.zeros(1, dtype=np.int64)
 
     def paired(one: Int64Array, other: Int64Array) -> Int64Array:
-        combined = one * (int(other.max(initial=0)) + 1) + other
-        _distinct, small = np.unique(combined, return_inverse=True)  # so that products stay small
-        numbered: Int64Array = small.astype(np.int64, copy=False)
-        return numbered
+        return numbered(one * (int(other.max(initial=0)) + 1) + other)[1]  # numbered, so that products stay small
 
     _distinct, first, code = np.unique(reduce(paired, codes), return_index=True, return_inverse=True)
     return first.tolist(), code.astype(np.int64, copy=False)

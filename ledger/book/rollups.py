@@ -17,7 +17,7 @@ from ledger.store.bulk import upsert
 from ledger.store.tables import rollup_days, rollup_keys, rollup_quarters
 from ledger.store.tables.rollups import Dimensions
 from ledger.values.calendar import QUARTER_US, Calendar
-from ledger.values.columns import Columns, plain
+from ledger.values.columns import Columns, numbered, plain
 from ledger.values.halves import HALF_BITS, LOWER_HALF
 from ledger.values.instants import from_microseconds
 from pricing.money import INT64_MAX
@@ -75,7 +75,7 @@ class RollUp:
         """Sums the cells by day: their time is a place among the days, which come first."""
         import numpy as np
 
-        quarters, place_of_quarter = np.unique(cells.time, return_inverse=True)
+        quarters, place_of_quarter = numbered(cells.time)
         day_of_quarter = [self._calendar.day(quarter * QUARTER_US) for quarter in quarters.tolist()]
         days = sorted(set(day_of_quarter))
         place_of_day = {day: place for place, day in enumerate(days)}

@@ -16,6 +16,7 @@ from ledger.store.bulk import append_rows, next_id
 from ledger.store.driver import column_names
 from ledger.store.log import memory_of, note_sealed
 from ledger.store.tables import batches, booked_usage, conversions, text_seals
+from ledger.values.columns import numbered
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -178,7 +179,7 @@ def _named(
     """Returns what numbers name, in order, and each one's place there: rows keep it whatever numbers they get."""
     import numpy as np
 
-    distinct, place = np.unique(np.asarray(numbers, np.int64), return_inverse=True)
+    distinct, place = numbered(np.asarray(numbers, np.int64))
     found = [names.get(number, ()) for number in distinct.tolist()]
     order = sorted(range(len(found)), key=found.__getitem__)
     return [found[number] for number in order], np.argsort(order).astype(np.int64)[place]

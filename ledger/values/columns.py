@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pricing.money import Int64Array
 
 # Columns of many rows: what bulk work is done on. Numbers may be arrays.
 Columns = Sequence[Any]
@@ -22,3 +25,20 @@ def rows_of(columns: Columns) -> Iterator[tuple[Any, ...]]:
 def plain(column: Any) -> Sequence[Any]:  # noqa: ANN401 - a sequence, or an array of any type
     """Returns a column of Python's own values, which an array doesn't have."""
     return column.tolist() if hasattr(column, "tolist") else column  # type: ignore[no-any-return]
+
+
+def distinct(numbers: Int64Array) -> Int64Array:
+    """Returns the distinct numbers in order."""
+    import numpy as np
+
+    return numbers if len(numbers) == 1 else np.unique(numbers)  # one, as of a call that is booked by itself
+
+
+def numbered(numbers: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Returns the distinct numbers in order, and the place of each number among them."""
+    import numpy as np
+
+    if len(numbers) == 1:
+        return numbers, np.zeros(1, dtype=np.int64)
+    found, places = np.unique(numbers, return_inverse=True)
+    return found, places.astype(np.int64, copy=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.records import Label, Rated, Records, Terms, coded, recoded
 from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, OPTIONAL_COUNTS, ChargeRow, Facts
+from ledger.values.columns import distinct
 from ledger.values.instants import from_microseconds, to_microseconds
 from pricing.by_card import price_batch
 from pricing.charge import price_storage
@@ -82,14 +83,16 @@ class Rater:
         rated, errors = Rated.unpriced(records), dict[int, PricingError]()
         label = records.number("label")
         groups: dict[tuple[str, str], dict[int, tuple[str, int]]] = {}
-        for code in np.unique(label).tolist():
+        for code in distinct(label).tolist():
             stated = records.labels[code]
             try:
                 groups.setdefault((stated.kind, stated.provider), {})[code] = self.billed_model(stated)
             except PricingError as error:
                 errors.update(dict.fromkeys(np.flatnonzero(label == code).tolist(), error))
         for (kind, provider), billed in groups.items():
-            places = np.flatnonzero(np.isin(label, list(billed)))
+            is_billed = np.zeros(len(records.labels), dtype=np.bool_)
+            is_billed[list(billed)] = True
+            places = np.flatnonzero(is_billed[label])
             if len(places):
                 rate = self._rate_requests if kind == "request" else self._rate_storage
                 rate(self.card(provider), places, billed, rated, errors)
@@ -122,7 +125,9 @@ class Rater:
         conversion, unconverted = _conversion_places(card, records.number("occurred_at"))
         bad = unconverted | batch.errors
         errors.update((int(places[row]), error) for row, error in bad.items())
-        kept = np.delete(np.arange(len(records)), list(bad))
+        kept = np.arange(len(records))
+        if bad:
+            kept = np.delete(kept, list(bad))
         first, term = recoded(*(codes[kept] for codes in (label, batch.entry_index, batch.tier_index, conversion + 1)))
         terms = []
         for row in kept[first].tolist():
@@ -189,7 +194,7 @@ def _service_tiers(records: Records) -> ModelColumn | None:
     import numpy as np
 
     label = records.number("label")
-    stated = {code: records.labels[code].service_tier for code in np.unique(label).tolist()}
+    stated = {code: records.labels[code].service_tier for code in distinct(label).tolist()}
     if STANDARD_NAMES.issuperset(set(stated.values()) - {None}):
         return None
     names, code = coded(tier for tier in stated.values() if tier is not None)
