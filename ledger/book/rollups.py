@@ -14,7 +14,8 @@ from ledger.book.quarters import add_quarters
 from ledger.book.records import coded
 from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, OPTIONAL_COUNTS, TOKENS, ChargeRow, Facts
 from ledger.store.bulk import upsert
-from ledger.store.tables import rollup_days, rollup_keys, rollup_quarters
+from ledger.store.driver import column_names
+from ledger.store.tables import MEASURES, rollup_days, rollup_keys, rollup_quarters
 from ledger.store.tables.rollups import Dimensions
 from ledger.values.calendar import QUARTER_US, Calendar
 from ledger.values.columns import Columns, numbered, plain
@@ -67,7 +68,7 @@ class RollUp:
         add_quarters(connection, self._quarters, cells.whole() if self._halves else cells, ids)
         days, by_day = self._sum_by_day(cells)
         columns = by_day.columns(self._days, ids, [days[place] for place in by_day.time.tolist()])
-        day, key, *sums = self._days.c.keys()
+        day, key, *sums = column_names(self._days)
         sums.remove(LATEST)
         upsert(connection, self._days, (day, key), columns, sums=sums, latest=(LATEST,))
 
@@ -103,15 +104,25 @@ class TagSubset:
         return found
 
 
+_TAGS = Dimensions._fields.index("tags")
+# The rows of MEASURES that count usage: a reversal takes it back, an adjustment has none. The others are money.
+_COUNTS = [place for place, name in enumerate(MEASURES) if not name.endswith("_nano")]
 SIGNS = {"charge": 1, "replacement": 1, "reversal": -1, "adjustment": 0}
 
 
-def dimensions_of(charges: Columns, facts: Columns, tags: TagSubset) -> Iterator[tuple[Any, ...]]:
-    """Lists each charge's dimensions, of its usage what it doesn't have itself; plain tuples hash as Dimensions do."""
-    usage = dict(zip(Facts._fields, facts, strict=True))
-    usage["tags"] = list(map(tags, usage["tags"]))
-    by_name = usage | dict(zip(ChargeRow._fields, charges, strict=True))
-    return zip(*(by_name[name] for name in Dimensions._fields), strict=True)
+def dimensions_of(
+    charges: Columns, facts: Columns, tags: TagSubset, places: Sequence[int] | None = None
+) -> Iterator[tuple[Any, ...]]:
+    """Lists the dimensions of charges, or of those at some places; plain tuples hash as Dimensions do.
+
+    Of its usage are those that a charge doesn't have itself.
+    """
+    by_name = dict(zip((*Facts._fields, *ChargeRow._fields), (*facts, *charges), strict=True))
+    columns = [by_name[name] for name in Dimensions._fields]
+    if places is not None:
+        columns = [[column[place] for place in places] for column in columns]
+    columns[_TAGS] = list(map(tags, columns[_TAGS]))
+    return zip(*columns, strict=True)
 
 
 def sum_by_quarter(
@@ -123,38 +134,39 @@ def sum_by_quarter(
     """
     import numpy as np
 
-    if alike is None:
-        keys, codes = coded(dimensions_of(charges, facts, tags))
-        key_place = np.array(codes, dtype=np.int64)
-    else:
-        keys, codes = coded(dimensions_of(_taken(charges, alike.first), _taken(facts, alike.first), tags))
-        key_place = np.array(codes, dtype=np.int64)[alike.code]
+    keys, codes = coded(dimensions_of(charges, facts, tags, None if alike is None else alike.first))
+    key_place = np.array(codes, dtype=np.int64)
+    if alike is not None:
+        key_place = key_place[alike.code]
     usage: Any = Facts._make(facts)  # columns by name
     occurred = np.array(usage.occurred_at, dtype=np.int64)
     measures = _measures(charges, facts)
     if halves:
-        measures = [half for measure in measures for half in _halves(measure)]
-    columns = np.array(measures, dtype=np.int64)
+        both = np.stack([measures >> HALF_BITS, measures & LOWER_HALF], axis=1)
+        measures = both.reshape(2 * len(measures), -1)
+    columns = measures.astype(np.int64, copy=False)
     return summed([Dimensions(*key) for key in keys], key_place, occurred // QUARTER_US, columns, occurred)
 
 
-def _measures(charges: Columns, facts: Columns) -> list[npt.NDArray[Any]]:
-    """Returns a column for each of MEASURES, negative where a reversal takes back; of Python integers past 64 bits."""
+def _measures(charges: Columns, facts: Columns) -> npt.NDArray[Any]:
+    """Returns a row for each of MEASURES, negative where a reversal takes back; of Python integers past 64 bits."""
     import numpy as np
 
     charge: Any = ChargeRow._make(charges)  # columns by name, and so is usage
     usage: Any = Facts._make(facts)
-    sign = _by_name(charge.charge_class, SIGNS.__getitem__)
     hours = token_hours(facts)
-    wide = max(hours, default=0) > INT64_MAX
-    return [
-        sign * _by_name(usage.kind, lambda kind: kind == "request"),
-        *(sign * np.array(column, dtype=np.int64) for column in facts[TOKENS]),
-        sign * np.array(hours, dtype=object if wide else np.int64),
-        *(np.array(column, dtype=np.int64) for column in charges[AMOUNTS]),
-        *(sign * _counted(column) for column in facts[OPTIONAL_COUNTS]),
-        *map(_counted, charges[OPTIONAL_AMOUNTS]),
-    ]
+    is_wide = max(hours, default=0) > INT64_MAX
+    measures = np.zeros((len(MEASURES), len(hours)), dtype=object if is_wide else np.int64)
+    measures[0] = _by_name(usage.kind, lambda kind: kind == "request")
+    of_all = (*facts[TOKENS], hours, *charges[AMOUNTS])
+    for place, column in enumerate(of_all, 1):
+        measures[place] = column
+    for place, column in enumerate((*facts[OPTIONAL_COUNTS], *charges[OPTIONAL_AMOUNTS]), 1 + len(of_all)):
+        if any(column):  # as nearly never
+            measures[place] = [number or 0 for number in column]
+    if set(plain(charge.charge_class)) != {"charge"}:
+        measures[_COUNTS] *= _by_name(charge.charge_class, SIGNS.__getitem__)
+    return measures
 
 
 def _by_name(names: Sequence[str], number: Callable[[str], int]) -> npt.NDArray[np.int64]:
@@ -166,27 +178,6 @@ def _by_name(names: Sequence[str], number: Callable[[str], int]) -> npt.NDArray[
     if len(known) == 1:
         return np.full(len(names), known[names[0]], dtype=np.int64)
     return np.array([known[name] for name in names], dtype=np.int64)
-
-
-def _taken(columns: Columns, places: Sequence[int]) -> Columns:
-    """Returns the columns of the rows at these places."""
-    return [[column[place] for place in places] for column in columns]
-
-
-def _counted(column: Sequence[int | None]) -> npt.NDArray[np.int64]:
-    """Returns a column of numbers, 0 where there is none."""
-    import numpy as np
-
-    if not any(column):  # as nearly always
-        return np.zeros(len(column), dtype=np.int64)
-    return np.array([number or 0 for number in column], dtype=np.int64)
-
-
-def _halves(measure: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Returns the upper half of each number and its lower 32 bits."""
-    import numpy as np
-
-    return (measure >> HALF_BITS).astype(np.int64), (measure & LOWER_HALF).astype(np.int64)
 
 
 def token_hours(facts: Columns) -> list[int]:
