@@ -25,6 +25,15 @@ class PricingError(ValueError):
             self.reason = reason
 
 
+class RecordError(ValueError):
+    """A usage record that can't be kept as it is; `reason` is a slug as that of a PricingError."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        """`message` names the value, the rule and the next step, in one line."""
+        super().__init__(message)
+        self.reason = reason
+
+
 class UnknownModel(PricingError):
     """The card has neither a model nor an alias of this name."""
 

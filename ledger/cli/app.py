@@ -41,7 +41,7 @@ POSITIVE = Count(min=1)
 
 def check_text(option: str, text: str) -> None:
     """Refuses a text that is blank, or that the ledger doesn't keep."""
-    from ledger.intake.fields.record import MAX_NAME
+    from pricing.record_values import MAX_NAME
 
     if not text.strip() or len(text) > MAX_NAME or "\0" in text:
         raise LedgerError(f"{option} {text[:40]!r}: give 1 to {MAX_NAME} characters")

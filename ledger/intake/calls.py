@@ -14,12 +14,13 @@ import msgspec
 from ledger.config import load_config
 from ledger.errors import LedgerError
 from ledger.intake.fields.kinds import carries_usage, named_kind
-from ledger.intake.fields.record import IGNORED, Ignored, Item, Parsed, RecordError, Rejected, UsageRecord
+from ledger.intake.fields.record import IGNORED, Ignored, Item, Parsed, Rejected, UsageRecord
 from ledger.intake.fields.record_fields import to_fields
 from ledger.intake.fields.refusals import sealed
-from ledger.intake.fields.values import read_tags, read_text
 from ledger.intake.formats.registry import FORMATS, recognise, unrecognised
 from ledger.intake.labels import Resolver, RunOptions
+from pricing.errors import RecordError
+from pricing.record_values import read_tags, read_text
 
 
 @dataclass(frozen=True, slots=True)

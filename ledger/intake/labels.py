@@ -10,13 +10,12 @@ import msgspec
 from ledger.book.rows import Facts
 from ledger.config import UNASSIGNED, Config, ToolFees
 from ledger.errors import LedgerError
-from ledger.intake.fields.record import MAX_NAME, MAX_SOURCE, MAX_TAGS, RecordError, UsageRecord
-from ledger.intake.fields.record_fields import COUNTS, FEW_HAVE
-from ledger.intake.fields.values import check_tag, check_text, read_text, read_tier
+from ledger.intake.fields.record import UsageRecord
+from pricing.errors import RecordError
+from pricing.record_fields import COUNTS, FEW_HAVE, check_stream
+from pricing.record_values import MAX_NAME, MAX_SOURCE, MAX_TAGS, check_tag, check_text, read_text, read_tier
 from pricing.usage import TokenUsage
 
-# A day short of year 10000, so that every zone can say which day it is.
-MAX_OCCURRED_US = 253_402_214_400_000_000
 # Facts that a record states in the same words.
 ALIKE = sorted({each.name for each in fields(UsageRecord)} & set(Facts._fields) - {"project", "tags", "tool_calls"})
 
@@ -51,12 +50,7 @@ class Resolver:
         """Returns the facts to record; RecordError where a name or tag breaks a limit."""
         provider = self.options.provider or record.provider or self.default_provider
         source = self.options.source or record.source or provider
-        if len(source) > MAX_SOURCE:
-            raise RecordError(
-                "too_long", f"source has {len(source)} characters, at most {MAX_SOURCE} are kept: give --source"
-            )
-        if record.occurred_at_us > MAX_OCCURRED_US:
-            raise RecordError("time_out_of_range", "the time is after 9999-12-31T00:00:00Z: correct the record")
+        check_stream(source, record.occurred_at_us)
         project, tags = self.labels(record, source)
         usage = record.usage or TokenUsage(0)
         stated = {name: getattr(record, name) for name in ALIKE} | {name: getattr(usage, name) for name in COUNTS}

@@ -12,13 +12,14 @@ from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from ledger.book.rows import Facts
 from ledger.errors import LedgerError
-from ledger.intake.fields.record import Held, RecordError
-from ledger.intake.fields.times import read_time
+from ledger.intake.fields.record import Held
 from ledger.intake.labels import RunOptions
 from ledger.store.bulk import in_chunks, next_id
 from ledger.store.log import note_rows, note_state, noting_held
 from ledger.store.tables import quarantine
 from ledger.values.instants import from_microseconds
+from pricing.errors import RecordError
+from pricing.times import read_time
 
 CUT = "truncated_json"
 ENDLESS = "no_terminal_event"

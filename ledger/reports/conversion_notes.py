@@ -23,8 +23,9 @@ from ledger.reports.snapshot import Snapshot
 from ledger.reports.sums import narrowed
 from ledger.store.tables import conversions, rollup_keys, wallet_moves
 from ledger.values.calendar import month_start, shift_month
-from ledger.values.instants import MICROSECOND, parse_iso
+from ledger.values.instants import MICROSECOND
 from pricing.money import INT64_MAX, NANO, Conversion, divide_half_even, round_usd, usd_fraction
+from pricing.times import parse_iso
 
 # Beyond these a conversion is said to be doubtful: 1 % and 30 days are not.
 MOST_DIFFERENCE: Final = Fraction(1, 100)

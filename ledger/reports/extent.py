@@ -18,7 +18,8 @@ from ledger.reports.spend import last_usage
 from ledger.reports.sums import narrowed
 from ledger.store.tables import MEASURES, rollup_days, rollup_keys, rollup_quarters
 from ledger.values.calendar import QUARTER_US, day_start, month_start
-from ledger.values.instants import from_microseconds, parse_iso
+from ledger.values.instants import from_microseconds
+from pricing.times import parse_iso
 
 _REQUESTS = MEASURES.index("requests")
 

@@ -15,12 +15,12 @@ from ledger.reports.completeness import NotBooked
 from ledger.reports.selection import Selection
 from ledger.store.expressions import ROWS_AT_ONCE
 from ledger.store.tables import quarantine
-from ledger.values.instants import parse_iso
 from ledger.values.spend import Convertible
 from pricing.charge import Charge, price_entry, price_storage
 from pricing.money import round_usd
 from pricing.rate_card import RateCard
 from pricing.rate_entry import RateEntry
+from pricing.times import parse_iso
 from pricing.usage import TokenUsage
 
 # Its request is booked with other facts: whether more or less is due is undecided.

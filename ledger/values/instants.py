@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-# A date, or a date and time with or without a zone: neither basic format, week dates nor hour 24.
-_ISO = re.compile(
-    r"\d{4}-\d{2}-\d{2}"
-    r"(?:[Tt ](?:[01]\d|2[0-3]):\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?: ?(?:[Zz]|[+-]\d{2}(?::?[0-5]\d)?))?)?",
-    re.ASCII,
-)
 
 
 def to_microseconds(moment: datetime) -> int:
@@ -20,16 +13,6 @@ def to_microseconds(moment: datetime) -> int:
     if moment.tzinfo is None:
         raise ValueError(f"{moment.isoformat()} has no time zone: add Z or an offset such as +08:00")
     return (moment - EPOCH) // MICROSECOND
-
-
-def parse_iso(text: str) -> datetime:
-    """Reads ISO 8601 text, naive where it has no zone; ValueError where it is none, such as 20260219T100000Z.
-
-    Digits below a microsecond are cut off.
-    """
-    if _ISO.fullmatch(text) is None:
-        raise ValueError(f"{text[:50]!r} isn't an ISO 8601 time: write it as 2026-02-19T07:37:54Z")
-    return datetime.fromisoformat(text[:11] + text[11:].replace(" ", "").upper())
 
 
 def from_microseconds(microseconds: int) -> datetime:

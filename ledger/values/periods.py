@@ -9,8 +9,9 @@ import msgspec
 
 from ledger.errors import LedgerError
 from ledger.values.calendar import QUARTER, day_start, is_day_start, month_start, shift_month
-from ledger.values.instants import EPOCH, parse_iso
+from ledger.values.instants import EPOCH
 from ledger.values.words import counted
+from pricing.times import parse_iso
 
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 

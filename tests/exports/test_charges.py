@@ -21,10 +21,10 @@ from ledger.exports.charge_rows import BookedCharge
 from ledger.exports.charges import COLUMNS, ChargeLines, export_charges
 from ledger.exports.formats.writer import ExportFile, FileOptions, Format
 from ledger.exports.manifest import Exported
-from ledger.intake.fields.record_fields import FEW_HAVE
 from ledger.reports.report import ReportOptions, run_report
 from ledger.values.periods import ALL_TIME, Span, month_span
 from pricing.catalog import load_rate_cards
+from pricing.record_fields import FEW_HAVE
 from tests.helpers.book import CODE, LITE, MINI, NOON, PRO, Book, Booked
 from tests.reports.test_plan import random_charges, with_corrections
 

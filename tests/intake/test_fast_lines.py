@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from ledger.book.rows import Facts
 from ledger.config import Config, LedgerSection
 from ledger.intake.containers.lines import LineChunk
-from ledger.intake.fields.record import RecordError, UsageRecord
+from ledger.intake.fields.record import UsageRecord
 from ledger.intake.labels import Resolver, RunOptions
 from ledger.intake.portions import fast_lines
 from ledger.intake.portions.fast_lines import OrdinaryLines, unknown_keys
 from ledger.intake.portions.portion import portions
 from ledger.values.project_rule import ProjectRule
+from pricing.errors import RecordError
 from tests.helpers.ledgers import responses
 from tests.helpers.sources import parse_line, response, source, usage
 from tests.intake.test_kinds import OTHERS as OTHER_OBJECTS

@@ -13,9 +13,11 @@ import pytest
 from ledger.book.rows import Facts
 from ledger.config import Config, LedgerSection, load_config
 from ledger.errors import LedgerError
-from ledger.intake.fields.record import RecordError, UsageRecord
-from ledger.intake.labels import MAX_OCCURRED_US, Resolver, RunOptions
+from ledger.intake.fields.record import UsageRecord
+from ledger.intake.labels import Resolver, RunOptions
 from ledger.values.project_rule import ProjectRule
+from pricing.errors import RecordError
+from pricing.record_fields import MAX_OCCURRED_US
 from tests.conftest import Cli
 from tests.helpers.ledgers import charges, counts
 from tests.helpers.sources import AT, lines, record, response

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.book.rows import RecordKind
-from ledger.intake.fields.record import MAX_NAME, MAX_REQUEST_ID, MAX_SOURCE, STATUSES, Rejected, UsageRecord
+from ledger.intake.fields.record import Rejected, UsageRecord
 from ledger.intake.fields.record_fields import to_fields
-from ledger.intake.fields.times import read_time
 from ledger.intake.formats import records
 from pricing.money import NANO, parse_units
+from pricing.record_values import MAX_NAME, MAX_REQUEST_ID, MAX_SOURCE, STATUSES
+from pricing.times import read_time
 from pricing.usage import TokenUsage
 from tests.helpers.sources import (
     AT,

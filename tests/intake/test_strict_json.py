@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ledger.intake.fields.record import RecordError
 from ledger.intake.fields.strict_json import MAX_NESTING, _decode_slowly, decode, decode_lines, decode_object
+from pricing.errors import RecordError
 
 
 def reason_of(raw: bytes, *, cut: bool = False) -> str | None:

@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from ledger.intake.fields.record import RecordError
 from ledger.intake.fields.usage import UsageReader
 from ledger.price_lists.card import card_text
 from ledger.price_lists.litellm import LiteLLM
 from pricing.card_file import parse_card
 from pricing.catalog import merge_cards
-from pricing.errors import PricingError, UnpricedUsage
+from pricing.errors import PricingError, RecordError, UnpricedUsage
 
 START = dt.date(2026, 1, 1)
 PLAIN = {"input_tokens": 100, "output_tokens": 10, "total_tokens": 110}

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from ledger.errors import LedgerError
-from ledger.intake.fields.record import RecordError
-from ledger.intake.fields.times import read_time
 from ledger.values.instants import from_microseconds
 from ledger.values.periods import parse_moment
+from pricing.errors import RecordError
+from pricing.times import read_time
 
 TEN = datetime(2026, 2, 19, 10, tzinfo=UTC)
 

@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 
 from ledger.audit.reconcile.tables import Iso
 from ledger.errors import LedgerError
-from ledger.intake.fields.record import RecordError
-from ledger.intake.fields.times import read_time
 from ledger.values.calendar import Calendar
-from ledger.values.instants import parse_iso, to_microseconds
+from ledger.values.instants import to_microseconds
 from ledger.values.layout import Layout
 from ledger.values.periods import parse_day
+from pricing.errors import RecordError
+from pricing.times import parse_iso, read_time
 
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 _LIKE_DAY = re.compile(r"(\d{1,4})[-./年](\d{1,2}|[A-Za-z]{3})[-./月](\d{1,4})(?!\d)", re.ASCII)

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import msgspec
 
 from ledger.errors import LedgerError
-from ledger.values.instants import MICROSECOND, moment_text, parse_iso
+from ledger.values.instants import MICROSECOND, moment_text
 from ledger.values.periods import time_with_usage
 from pricing.errors import retold, shown
 from pricing.money import INT64_MAX, divide_half_even, format_nano, parse_units
+from pricing.times import parse_iso
 
 if TYPE_CHECKING:
     from ledger.estimates.history.requests import OutputCount

@@ -60,8 +60,8 @@ def text_of(raw: bytes, path: str) -> str:
 
 def json_of(raw: bytes, name: str) -> Any:  # noqa: ANN401 - any JSON
     """Decodes bytes as one JSON value; LedgerError naming the file, or its line."""
-    from ledger.intake.fields.record import RecordError  # text needs no JSON
     from ledger.intake.fields.strict_json import decode
+    from pricing.errors import RecordError  # text needs no JSON
 
     _refuse_utf16(raw, name)
     try:

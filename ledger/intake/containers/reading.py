@@ -12,13 +12,13 @@ from ledger.intake.containers.lines import LineChunk, line_chunks
 from ledger.intake.containers.source import Source
 from ledger.intake.containers.tables import rows
 from ledger.intake.fields.kinds import carries_usage
-from ledger.intake.fields.record import Ignored, Item, JsonObject, Parsed, RecordError, Rejected, refused
+from ledger.intake.fields.record import Ignored, Item, JsonObject, Parsed, Rejected, refused
 from ledger.intake.fields.refusals import unless_refused
 from ledger.intake.fields.strict_json import decode_lines, decode_object, encode
 from ledger.intake.formats.format import Format
 from ledger.intake.formats.registry import AUTO, FORMATS, is_known, list_elements, recognise, unrecognised
 from ledger.intake.formats.sse import StreamReader
-from pricing.errors import described
+from pricing.errors import RecordError, described
 
 _AT_ONCE = 50
 """Lines decoded at once: enough to be fast, few enough to need no memory."""

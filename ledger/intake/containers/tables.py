@@ -9,14 +9,15 @@ from functools import partial
 from typing import NamedTuple
 
 from ledger.intake.containers.lines import LineChunk
-from ledger.intake.fields.record import MAX_ITEM_BYTES, Item, JsonObject, RecordError, refused
+from ledger.intake.fields.record import MAX_ITEM_BYTES, Item, JsonObject, refused
 from ledger.intake.fields.refusals import unless_refused
-from ledger.intake.fields.values import show
 from ledger.intake.formats import records
 from ledger.intake.formats.format import Table
 from ledger.intake.formats.registry import AUTO, FORMATS
 from ledger.values.csv_rows import is_separator_line
 from ledger.values.layout import DELIMITERS
+from pricing.errors import RecordError
+from pricing.record_values import show
 
 MAX_ROW_LINES = 20
 """Lines a row may have, inclusive: an unclosed quote must not swallow the rows after."""

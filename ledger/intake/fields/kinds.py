@@ -6,12 +6,12 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ledger.intake.fields.record import JsonObject, RecordError
-from ledger.intake.fields.record_fields import COUNTS
+from ledger.intake.fields.record import JsonObject
 from ledger.intake.fields.strict_json import decode
 from ledger.intake.fields.usage import shown_name, unknown_usage
 from ledger.intake.fields.usage_names import is_usage_name, is_web_search
-from pricing.errors import shown_word
+from pricing.errors import RecordError, shown_word
+from pricing.record_fields import COUNTS
 
 LIST = "list"
 CACHE_HIT = "cache_hit"

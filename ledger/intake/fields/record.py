@@ -7,19 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.book.rows import RecordKind
+from pricing.errors import RecordError
 from pricing.usage import TokenUsage
-
-STATUSES = ("completed", "incomplete", "failed", "cancelled")
-PENDING_STATUSES = ("in_progress", "queued")
-
-# Lengths in characters, refused beyond: the ids are in a PostgreSQL index row of at most 2,704 bytes.
-MAX_REQUEST_ID = 512
-MAX_NAME = 200
-MAX_SOURCE = 64
-MAX_TAGS = 64
-MAX_TAG_KEY = 64
-MAX_TAG_VALUE = 512
-
 
 # Why something that carries token counts is no request to book.
 IGNORED = {
@@ -129,14 +118,6 @@ class Held:
     fields: Mapping[str, Any]
     source: str
     complete: bool
-
-
-class RecordError(ValueError):
-    """A refusal by a parser: becomes a `Rejected` of the same reason and message."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 Parsed = UsageRecord | Rejected | Pending | Ignored

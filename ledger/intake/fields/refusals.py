@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from ledger.intake.fields.record import JsonObject, Parsed, RecordError, Rejected
-from ledger.intake.fields.record_fields import COUNTS, FEW_HAVE, read_fields
-from pricing.errors import PricingError
+from ledger.intake.fields.record import JsonObject, Parsed, Rejected
+from ledger.intake.fields.record_fields import read_fields
+from pricing.errors import PricingError, RecordError
+from pricing.record_fields import COUNTS, FEW_HAVE
 from pricing.usage import TokenUsage
 
 T = TypeVar("T")

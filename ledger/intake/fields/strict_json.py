@@ -19,8 +19,8 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from ledger.intake.fields.record import JsonObject, RecordError
-from pricing.errors import described, shown_word
+from ledger.intake.fields.record import JsonObject
+from pricing.errors import RecordError, described, shown_word
 
 MAX_NESTING = 500
 """Levels of objects and lists, inclusive: beyond any payload, below Python's stack."""

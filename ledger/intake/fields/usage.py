@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ledger.intake.fields.record import RecordError
 from ledger.intake.fields.usage_names import COUNT_MEANINGS, Count, is_web_search, meaning_of
-from ledger.intake.fields.values import is_nothing, read_count
-from pricing.errors import described, is_name, shown_word
+from ledger.intake.fields.values import is_nothing
+from pricing.errors import RecordError, described, is_name, shown_word
 from pricing.money import INT64_MAX
+from pricing.record_values import read_count
 from pricing.usage import TokenUsage, check_total, check_unpriced_tokens
 
 # Statuses whose usage must be reported; the others are billed on what they report.

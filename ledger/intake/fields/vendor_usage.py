@@ -8,11 +8,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger.intake.fields.record import RecordError
 from ledger.intake.fields.usage import Reported, count_mismatch, leaves, shown_name, unknown_usage
 from ledger.intake.fields.usage_names import is_web_search
-from ledger.intake.fields.values import is_nothing, read_count
-from pricing.errors import described
+from ledger.intake.fields.values import is_nothing
+from pricing.errors import RecordError, described
+from pricing.record_values import read_count
 from pricing.usage import TokenUsage, check_unpriced_tokens
 
 Counts = Counter[str]

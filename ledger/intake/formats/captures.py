@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from ledger.intake.fields.record import RecordError, Rejected
+from ledger.intake.fields.record import Rejected
 from ledger.intake.fields.refusals import sealed
+from pricing.errors import RecordError
 
 MAX_OPEN = 10_000
 """Streams that may be open at once; the oldest one beyond has no end."""

@@ -22,16 +22,18 @@ from ledger.intake.fields.kinds import (
     unknown_object,
     unpriced_batch,
 )
-from ledger.intake.fields.record import Ignored, JsonObject, Parsed, RecordError, UsageRecord
+from ledger.intake.fields.record import Ignored, JsonObject, Parsed, UsageRecord
 from ledger.intake.fields.refusals import guarded, salvaged
-from ledger.intake.fields.times import read_time
 from ledger.intake.fields.usage import unknown_usage
-from ledger.intake.fields.values import read_metadata, read_tags, read_text, read_tier
+from ledger.intake.fields.values import read_metadata
 from ledger.intake.formats import anthropic, bedrock, chat, gemini, responses
 from ledger.intake.formats.format import Format
 from ledger.intake.formats.payloads import PayloadReader
 from ledger.values.instants import iso_text
+from pricing.errors import RecordError
 from pricing.rate_entry import STANDARD_NAMES
+from pricing.record_values import read_tags, read_text, read_tier
+from pricing.times import read_time
 
 BATCH = "batch"
 _OF_GEMINIS_BATCH = {"key", "response", "status", "error"}

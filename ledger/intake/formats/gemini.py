@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.intake.fields.kinds import CACHE_HIT, Calls, holds_counts, objects_in
-from ledger.intake.fields.record import Item, JsonObject, RecordError
+from ledger.intake.fields.record import Item, JsonObject
 from ledger.intake.fields.times import from_http
 from ledger.intake.fields.usage import count_mismatch, leaves
 from ledger.intake.fields.usage_names import is_usage_name
@@ -24,6 +24,7 @@ from ledger.intake.fields.vendor_usage import Counts, VendorUsage, tokens_of
 from ledger.intake.formats import captures
 from ledger.intake.formats.format import Format
 from ledger.intake.formats.payloads import PayloadReader
+from pricing.errors import RecordError
 from pricing.usage import TokenUsage, check_total, check_unpriced_tokens
 
 # Each whole with the list of its parts by what they are: of these only text is priced by a card's rates.

@@ -13,15 +13,16 @@ from itertools import chain
 from typing import Any, Final
 
 from ledger.intake.fields.kinds import holds_counts, is_cached_answer, unknown_object, unpriced_batch
-from ledger.intake.fields.record import Ignored, JsonObject, Parsed, RecordError, UsageRecord
+from ledger.intake.fields.record import Ignored, JsonObject, Parsed, UsageRecord
 from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.strict_json import decode
-from ledger.intake.fields.times import read_time
 from ledger.intake.fields.usage import Reported, UsageReader, leaves
-from ledger.intake.fields.values import read_id, read_metadata, read_tags, read_text, read_tier, read_usd_figure
+from ledger.intake.fields.values import read_metadata, read_usd_figure
 from ledger.intake.formats.format import Format, Table
 from ledger.values.instants import iso_text
-from pricing.errors import shown_word
+from pricing.errors import RecordError, shown_word
+from pricing.record_values import read_id, read_tags, read_text, read_tier
+from pricing.times import read_time
 
 COLUMNS: Final = frozenset({"request_id", "spend", "startTime"})
 """Columns that tell a row of this table from a usage record of the ledger's own."""

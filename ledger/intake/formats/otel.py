@@ -10,12 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ledger.intake.fields.kinds import counts_tokens, values_inside
-from ledger.intake.fields.record import Ignored, JsonObject, Parsed, RecordError, Rejected, UsageRecord
+from ledger.intake.fields.record import Ignored, JsonObject, Parsed, Rejected, UsageRecord
 from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.strict_json import encode
-from ledger.intake.fields.times import read_time
 from ledger.intake.fields.usage import Reported, UsageReader, leaves, one_tier
-from ledger.intake.fields.values import read_id, read_metadata, read_text, read_tier
+from ledger.intake.fields.values import read_metadata
 from ledger.intake.formats.format import Format
 from ledger.intake.formats.spans import (
     RESPONSE_ID,
@@ -30,7 +29,9 @@ from ledger.intake.formats.spans import (
     whole_number,
 )
 from ledger.values.instants import iso_text
-from pricing.errors import described
+from pricing.errors import RecordError, described
+from pricing.record_values import read_id, read_text, read_tier
+from pricing.times import read_time
 
 _READER = UsageReader("input_tokens", "output_tokens", USAGE)
 _TRACES, _LOGS, _METRICS = "resourceSpans", "resourceLogs", "resourceMetrics"

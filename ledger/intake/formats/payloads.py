@@ -15,12 +15,14 @@ from ledger.intake.fields.kinds import (
     stated_usage,
     unknown_object,
 )
-from ledger.intake.fields.record import PENDING_STATUSES, Ignored, JsonObject, Parsed, Pending, RecordError, UsageRecord
+from ledger.intake.fields.record import Ignored, JsonObject, Parsed, Pending, UsageRecord
 from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
-from ledger.intake.fields.times import read_time
 from ledger.intake.fields.usage import Reported, one_tier
-from ledger.intake.fields.values import NO_TAGS, read_figure, read_id, read_metadata, read_status, read_text, read_tier
+from ledger.intake.fields.values import read_figure, read_metadata
 from ledger.values.instants import iso_text
+from pricing.errors import RecordError
+from pricing.record_values import NO_TAGS, PENDING_STATUSES, read_id, read_status, read_text, read_tier
+from pricing.times import read_time
 
 _SAY_WHEN = (
     "give its time as occurred_at, such as 2026-02-19T07:37:54Z, beside it in an envelope (request, response, "

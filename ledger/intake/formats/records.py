@@ -13,16 +13,17 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from ledger.intake.fields.record import JsonObject, Parsed, RecordError, Rejected
-from ledger.intake.fields.record_fields import COUNTS, FEW_HAVE, FIELDS, READERS, read_counts, read_fields
+from ledger.intake.fields.record import JsonObject, Parsed, Rejected
+from ledger.intake.fields.record_fields import read_fields
 from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.strict_json import decode_object
-from ledger.intake.fields.times import read_time
-from ledger.intake.fields.values import read_count, show
 from ledger.intake.formats.format import Format, Table
 from ledger.values.instants import iso_text
-from pricing.errors import described
+from pricing.errors import RecordError, described
 from pricing.money import format_nano
+from pricing.record_fields import COUNTS, FEW_HAVE, FIELDS, READERS, read_counts
+from pricing.record_values import read_count, show
+from pricing.times import read_time
 
 TAG_COLUMN = "tag."
 REFUSED = "refused"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ledger.intake.fields.kinds import AS_RECORDS, LIST, holds_counts, named_kind, unknown_object
-from ledger.intake.fields.record import JsonObject, RecordError
+from ledger.intake.fields.record import JsonObject
 from ledger.intake.formats import anthropic, bedrock, chat, envelope, gemini, litellm, otel, records, responses, sse
 from ledger.intake.formats.format import Format
+from pricing.errors import RecordError
 
 # In the order they are asked: an event and a spend log's row hold a response like an envelope, which may have the
 # ledger's own time, as may a vendor's response.

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.intake.fields.kinds import CACHE_HIT, counts_tokens, is_true, objects_in
-from ledger.intake.fields.record import JsonObject, RecordError
-from pricing.errors import described, shown_word
+from ledger.intake.fields.record import JsonObject
+from pricing.errors import RecordError, described, shown_word
 
 OPERATIONS = frozenset({"chat", "text_completion", "generate_content"})
 USAGE = "gen_ai.usage."

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ledger.intake.fields.kinds import named_kind
-from ledger.intake.fields.record import PENDING_STATUSES, Item, JsonObject, Parsed
+from ledger.intake.fields.record import Item, JsonObject, Parsed
 from ledger.intake.formats import anthropic, captures, chat, gemini, responses
 from ledger.intake.formats.captures import endless, mark
 from ledger.intake.formats.chat_streams import ChatStreams
 from ledger.intake.formats.chunks import CHUNK, is_chunk
 from ledger.intake.formats.format import Format
+from pricing.record_values import PENDING_STATUSES
 
 TERMINAL = {
     "response.completed": "completed",

@@ -18,11 +18,14 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from ledger.book.records import Label, Records, coded
 from ledger.intake.containers.lines import LineChunk
-from ledger.intake.fields.record import MAX_NAME, MAX_REQUEST_ID, RecordError, UsageRecord
+from ledger.intake.fields.record import UsageRecord
 from ledger.intake.fields.refusals import unless_refused
 from ledger.intake.fields.strict_json import decode_object, has_same_keys
-from ledger.intake.fields.values import check_text, read_metadata
-from ledger.intake.labels import MAX_OCCURRED_US, Resolver
+from ledger.intake.fields.values import read_metadata
+from ledger.intake.labels import Resolver
+from pricing.errors import RecordError
+from pricing.record_fields import MAX_OCCURRED_US
+from pricing.record_values import MAX_NAME, MAX_REQUEST_ID, check_text
 
 if TYPE_CHECKING:
     import numpy as np

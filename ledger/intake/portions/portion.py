@@ -13,12 +13,13 @@ from ledger.book.records import Records, joined
 from ledger.book.rows import NO_REQUEST, Facts
 from ledger.intake.containers.lines import FileLines, LineChunk
 from ledger.intake.containers.reading import SourceReader
-from ledger.intake.fields.record import Held, Item, Pending, RecordError, Rejected, UsageRecord
+from ledger.intake.fields.record import Held, Item, Pending, Rejected, UsageRecord
 from ledger.intake.fields.record_fields import to_fields
 from ledger.intake.fields.refusals import sealed
-from ledger.intake.fields.times import read_time
 from ledger.intake.labels import Resolver
 from ledger.intake.portions.fast_lines import OrdinaryLines, unknown_keys
+from pricing.errors import RecordError
+from pricing.times import read_time
 
 if TYPE_CHECKING:
     from ledger.intake.containers.source import Source

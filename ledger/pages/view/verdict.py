@@ -23,9 +23,9 @@ from ledger.pages.view.words import (
 from ledger.reports.completeness import Silence
 from ledger.reports.completeness_words import expected_words, not_booked_words
 from ledger.reports.conversion_words import conversion_words
-from ledger.values.instants import parse_iso
 from ledger.values.words import counted, listed
 from pricing.money import NANO, divide_half_even
+from pricing.times import parse_iso
 
 # Sources that there is room to name.
 MOST_SILENT = 3

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.intake.fields.record import RecordError
-from ledger.intake.fields.times import read_time
 from ledger.values.instants import iso_text
+from pricing.errors import RecordError
+from pricing.times import read_time
 
 S = 1_000_000
 AT = 1_771_486_674  # 2026-02-19T07:37:54Z
