@@ -21,12 +21,12 @@ from ledger.values.budget import Budget, BudgetEntry, read_budget
 from ledger.values.layout import Layout, check_layout
 from ledger.values.periods import parse_length
 from ledger.values.project_rule import ProjectRule, read_project_rule
+from pricing.billing import DEFAULT_PROVIDER
 from pricing.errors import joined_key, retold, shown
 from pricing.money import INT64_MAX, NANO
 
 FILE_NAME = "tollbook.toml"
 DEFAULT_KEEP_TAGS = ("team", "env", "feature", "user")
-DEFAULT_PROVIDER = "evolink"
 UNASSIGNED = "unassigned"
 
 

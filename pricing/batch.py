@@ -118,9 +118,18 @@ def _price_block(table: RateTable, entry_index: Int64Array, counts: Mapping[str,
 
 def refusal(counts: Mapping[str, CountColumn], row: int, entry: Callable[[], RateEntry]) -> PricingError:
     """Returns the error by which the scalar rule refuses a row that the columnar rule refused."""
-    try:
+
+    def price() -> object:
         usage = TokenUsage(**{name: count.original(row) for name, count in counts.items()})
-        price_entry(entry(), usage)
+        return price_entry(entry(), usage)
+
+    return refusal_by(price, row)
+
+
+def refusal_by(price: Callable[[], object], row: int) -> PricingError:
+    """Returns the error that pricing a row alone raises."""
+    try:
+        price()
     except PricingError as error:
         return error
     message = f"row {row} is refused by the columnar rule and priced by the scalar rule"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from pricing.errors import InvalidUsage
 from pricing.money import INT64_MAX
-from pricing.usage import EPOCH, US_PER_SECOND, epoch_us
+from pricing.usage import US_PER_SECOND, epoch_us, instant
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -76,7 +76,7 @@ class TimeColumn:
         us = int(self.values[row])
         if isinstance(self.source, list) or not FIRST_US <= us <= LAST_US:
             return self.source[row]
-        return EPOCH + dt.timedelta(microseconds=us)
+        return instant(us)
 
 
 def count_column(column: Column) -> CountColumn:

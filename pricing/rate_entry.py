@@ -13,6 +13,8 @@ from pricing.errors import UnpricedUsage, shown_word
 from pricing.money import Settlement
 
 UNBOUNDED = "unbounded"
+# In place of a tier, of what has none.
+STORAGE_TIER = "none"
 
 # Meters whose rate is in a tier, as `{meter}_pico`; those of OPTIONAL_METERS may have none.
 TIER_METERS = ("input", "cached_input", "output", "cache_write_5m", "cache_write_1h")
@@ -59,7 +61,7 @@ class PromptTier:
 def tier_order(label: str) -> tuple[int, ...]:
     """Returns a sort key of labels: bounds of input, then of output, rising; no bound after them, no tier last."""
     prompt, _slash, output = label.partition("/")
-    rank = (UNBOUNDED, "none").index(prompt) + 1 if not prompt.isdecimal() else 0
+    rank = (UNBOUNDED, STORAGE_TIER).index(prompt) + 1 if not prompt.isdecimal() else 0
     return (rank, 0 if rank else int(prompt), 0 if output else 1, int(output or 0))
 
 

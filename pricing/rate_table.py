@@ -145,7 +145,7 @@ def _slots_by_band(entries: Sequence[RateEntry], bounds: Sequence[int], output_b
 
 def _meter_rates(slots: Sequence[tuple[RateEntry, PromptTier]], meter: str) -> MeterRates:
     rates = [entry.call_pico if meter == "call" else tier.rate_pico(meter) for entry, tier in slots]
-    limits = [_most_tokens(rate_pico) for rate_pico in rates]
+    limits = [most_tokens(rate_pico) for rate_pico in rates]
     if meter == "output":
         limits = [
             most if entry.max_output_tokens is None else min(most, entry.max_output_tokens)
@@ -154,7 +154,7 @@ def _meter_rates(slots: Sequence[tuple[RateEntry, PromptTier]], meter: str) -> M
     return MeterRates(_rates(rate_pico or 0 for rate_pico in rates), _rates(limits))
 
 
-def _most_tokens(rate_pico: int | None) -> int:
+def most_tokens(rate_pico: int | None) -> int:
     """Returns the most tokens whose product with the rate fits 64 bits; none where there is no rate."""
     if rate_pico is None:
         return 0

@@ -113,6 +113,11 @@ def epoch_us(at: dt.datetime) -> int:
     return (since.days * 86_400 + since.seconds) * US_PER_SECOND + since.microseconds
 
 
+def instant(us: int) -> dt.datetime:
+    """Returns the UTC time that many microseconds after 1970-01-01T00:00Z."""
+    return EPOCH + dt.timedelta(microseconds=us)
+
+
 def clock_hours(start: dt.datetime, end: dt.datetime) -> int:
     """Counts UTC clock hours touched by [start, end): 10:00-11:00 is 1, 10:59:59-11:00:01 is 2."""
     start_us, end_us = epoch_us(start), epoch_us(end)

@@ -30,6 +30,7 @@ from ledger.intake.portions.portion import Portion
 from ledger.intake.quarantine import line_of
 from ledger.store.database import Database
 from ledger.values.spend import Spend
+from pricing.billing import unpriced_calls
 from pricing.money import INT64_MAX, NANO, divide_half_even
 
 OUTCOMES = ("accepted", "duplicate", "conflict", "rejected", "pending")
@@ -132,12 +133,8 @@ class Intake:
                     records.change("calls", place, priced or None)
                     records.change("tool_calls", place, unpriced or None)
             else:
-                message = (
-                    f"calls of tools are billed beside the tokens ({unpriced} here), and the card has no price for "
-                    "them: add its per_call, of web searches, with 'tollbook rates add FILE'; or --tool-fees unbooked, "
-                    "or [ledger] tool_fees, books the tokens alone and counts the calls"
-                )
-                reasons[place] = ("unpriced_tool_fees", message)
+                error = unpriced_calls(unpriced)
+                reasons[place] = (error.reason, str(error))
         if reasons:
             self._leave_out(portion, reasons)
 

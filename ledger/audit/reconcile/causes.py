@@ -15,14 +15,13 @@ from typing import TypeAlias
 
 from ledger.audit.reconcile.results import Basis, Cause, Result
 from ledger.audit.reconcile.sides import Measure
-from ledger.book.prices.rating import STORAGE_TIER
 from ledger.book.rows import ChargeRow, Facts, nano_by_meter, usage_of
 from ledger.values.instants import from_microseconds
 from pricing.charge import price_entry
 from pricing.errors import PricingError
 from pricing.money import NANO, divide_half_even
 from pricing.rate_card import RateCard
-from pricing.rate_entry import RateEntry
+from pricing.rate_entry import STORAGE_TIER, RateEntry
 from pricing.usage import TokenUsage
 
 Parts: TypeAlias = Counter[int | None]

@@ -9,19 +9,19 @@ from ledger.book.prices.pins import PinnedIds
 from ledger.book.records import Label, Rated, Records, Terms, coded, recoded
 from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, OPTIONAL_COUNTS, ChargeRow, Facts
 from ledger.values.columns import distinct
-from ledger.values.instants import from_microseconds, to_microseconds
+from ledger.values.instants import from_microseconds
+from pricing.batch import BatchCharges
+from pricing.billing import billed_model, card_of_provider, conversion_places, priced_tiers
 from pricing.by_card import price_batch
-from pricing.charge import price_storage
 from pricing.columns import ModelColumn
-from pricing.errors import NoConversionInEffect, PricingError, UnknownModel
-from pricing.names import with_question
+from pricing.errors import PricingError
 from pricing.rate_card import RateCard
-from pricing.rate_entry import STANDARD_NAMES, format_instant
+from pricing.rate_entry import STANDARD_NAMES, STORAGE_TIER
+from pricing.storage_batch import StorageCharges, price_storage_batch
 
 if TYPE_CHECKING:
     from pricing.money import Int64Array
 
-STORAGE_TIER = "none"
 COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens")
 # The counts that few requests have, with the names of what they cost.
 AMOUNT_OF = dict(zip(Facts._fields[OPTIONAL_COUNTS], ChargeRow._fields[OPTIONAL_AMOUNTS], strict=True))
@@ -36,36 +36,17 @@ class Rater:
         self._billed: dict[tuple[str, str | None, str | None], tuple[str, int]] = {}
 
     def card(self, provider: str) -> RateCard:
-        """Returns the provider's card; PricingError "unknown_provider" naming the providers where it has none."""
-        try:
-            return self._cards[provider]
-        except KeyError:
-            raise PricingError(
-                f"provider {provider!r} has no rate card; known: {', '.join(sorted(self._cards))}. "
-                "Add one: tollbook rates add FILE",
-                reason="unknown_provider",
-            ) from None
+        """Returns the provider's card; PricingError where it has none."""
+        return card_of_provider(self._cards, provider)
 
     def billed_model(self, facts: Facts | Label) -> tuple[str, int]:
         """Returns the model to bill, the requested one if known, and whether another known one answered (1)."""
         key = (facts.provider, facts.requested_model, facts.reported_model)
         found = self._billed.get(key)
         if found is None:
-            found = self._billed[key] = self._resolve(*key)
+            model, differs = billed_model(self.card(facts.provider), facts.requested_model, facts.reported_model)
+            found = self._billed[key] = model, int(differs)
         return found
-
-    def _resolve(self, provider: str, requested: str | None, reported: str | None) -> tuple[str, int]:
-        card = self.card(provider)
-        asked = card.resolve(requested) if requested else None
-        answered = card.resolve(reported) if reported else None
-        if asked is not None:
-            return asked, int(answered is not None and answered != asked)
-        if answered is not None:
-            return answered, 0
-        named = " and ".join(repr(name) for name in (requested, reported) if name) or "no model"
-        question = card.did_you_mean(requested) or card.did_you_mean(reported)
-        knows = f"the card of {provider} knows {', '.join(sorted(card.models))}"
-        raise UnknownModel(f"{named}: {with_question(question, knows)}. Add the model: tollbook rates add FILE")
 
     def prices_calls(self, facts: Facts) -> bool:
         """Tells whether the price of a request has one for calls; True where it has none, which rating tells."""
@@ -95,7 +76,8 @@ class Rater:
             places = np.flatnonzero(is_billed[label])
             if len(places):
                 rate = self._rate_requests if kind == "request" else self._rate_storage
-                rate(self.card(provider), places, billed, rated, errors)
+                bad = rate(self.card(provider), places, billed, rated)
+                errors.update((int(places[row]), error) for row, error in bad.items())
         return rated.take([place for place in range(len(records)) if place not in errors]) if errors else rated, errors
 
     def _rate_requests(
@@ -104,44 +86,24 @@ class Rater:
         places: Int64Array,
         billed: Mapping[int, tuple[str, int]],
         rated: Rated,
-        errors: dict[int, PricingError],
-    ) -> None:
-        import numpy as np
-
+    ) -> dict[int, PricingError]:
         records = rated.records if len(places) == len(rated.records) else rated.records.take(places.tolist())
-        label = records.number("label")
-        names, name = coded(model for model, _differs in billed.values())
-        name_of = np.full(len(records.labels), -1, dtype=np.int64)
-        name_of[list(billed)] = name
         optional = {count: amount for count, amount in AMOUNT_OF.items() if count in records.optional}
         batch = price_batch(
             card=card,
-            model=ModelColumn(names, name_of[label]),
+            model=_models(records, billed),
             at=records.number("occurred_at"),
             service_tier=_service_tiers(records),
             **{count: records.number(count) for count in COUNTS},
             **{count: [tokens or 0 for tokens in records.optional[count]] for count in optional},
         )
-        conversion, unconverted = _conversion_places(card, records.number("occurred_at"))
-        bad = unconverted | batch.errors
-        errors.update((int(places[row]), error) for row, error in bad.items())
-        kept = np.arange(len(records))
-        if bad:
-            kept = np.delete(kept, list(bad))
-        first, term = recoded(*(codes[kept] for codes in (label, batch.entry_index, batch.tier_index, conversion + 1)))
-        terms = []
-        for row in kept[first].tolist():
-            entry = batch.entries[batch.entry_index[row]]
-            in_effect = card.conversions[conversion[row]] if card.conversions else None
-            pinned = (self._pins.entry(entry), self._pins.conversion(card.provider, in_effect))
-            terms.append(Terms(card.currency, *billed[label[row]], *pinned, entry.tiers[batch.tier_index[row]].label))
-        rated.set_terms(places[kept], terms, term)
         for place, amount in enumerate(ChargeRow._fields[AMOUNTS]):
             if amount != "cache_storage_nano":
                 rated.nano[place, places] = getattr(batch, amount)
         for count, amount in optional.items():
             amounts = zip(records.optional[count], getattr(batch, amount).tolist(), strict=True)
             rated.set_optional(amount, places, [nano if tokens else None for tokens, nano in amounts])
+        return self._set_terms(card, places, billed, rated, batch)
 
     def _rate_storage(
         self,
@@ -149,44 +111,58 @@ class Rater:
         places: Int64Array,
         billed: Mapping[int, tuple[str, int]],
         rated: Rated,
-        errors: dict[int, PricingError],
-    ) -> None:
+    ) -> dict[int, PricingError]:
         import numpy as np
 
-        label = rated.records.number("label")
-        priced: dict[int, Terms] = {}
-        for place, facts in zip(places.tolist(), rated.records.take(places.tolist()).rows(), strict=True):
-            start = from_microseconds(facts.occurred_at)
-            model, differs = billed[label[place]]
-            try:
-                entry = card.entry_at(model, start)
-                end = from_microseconds(facts.storage_end or 0)
-                charge = price_storage(entry, facts.storage_tokens or 0, start, end)
-                conversion = card.conversion_at(start)
-            except PricingError as error:
-                errors[place] = error
-                continue
-            entry_id, conversion_id = self._pins.entry(entry), self._pins.conversion(card.provider, conversion)
-            priced[place] = Terms(card.currency, model, differs, entry_id, conversion_id, STORAGE_TIER)
-            rated.nano[-2:, place] = charge.amount_nano  # of storage, and the whole
-        terms, term = coded(priced.values())
-        rated.set_terms(np.array(list(priced), dtype=np.int64), terms, np.array(term, dtype=np.int64))
+        records = rated.records.take(places.tolist())
+        batch = price_storage_batch(
+            card=card,
+            model=_models(records, billed),
+            start=records.number("occurred_at"),
+            end=np.array(records.values("storage_end"), dtype=np.int64),
+            tokens=np.array(records.values("storage_tokens"), dtype=np.int64),
+        )
+        rated.nano[-2:, places] = batch.amount_nano  # of storage, and the whole
+        return self._set_terms(card, places, billed, rated, batch)
+
+    def _set_terms(
+        self,
+        card: RateCard,
+        places: Int64Array,
+        billed: Mapping[int, tuple[str, int]],
+        rated: Rated,
+        batch: BatchCharges | StorageCharges,
+    ) -> dict[int, PricingError]:
+        """Pins what was priced to rows of entries and conversions; returns by row why one is not priced."""
+        import numpy as np
+
+        label = rated.records.number("label")[places]
+        conversion, unconverted = conversion_places(card, rated.records.number("occurred_at")[places])
+        bad = unconverted | batch.errors
+        kept = np.arange(len(places))
+        if bad:
+            kept = np.delete(kept, list(bad))
+        codes = (label, batch.entry_index, batch.tier_index + 1, conversion + 1)
+        first, term = recoded(*(code[kept] for code in codes))
+        terms = []
+        for row in kept[first].tolist():
+            entry, tier = batch.entries[batch.entry_index[row]], int(batch.tier_index[row])
+            in_effect = card.conversions[conversion[row]] if card.conversions else None
+            pinned = (self._pins.entry(entry), self._pins.conversion(card.provider, in_effect))
+            tier_label = STORAGE_TIER if tier < 0 else entry.tiers[tier].label
+            terms.append(Terms(card.currency, *billed[label[row]], *pinned, tier_label))
+        rated.set_terms(places[kept], terms, term)
+        return bad
 
 
-def _conversion_places(card: RateCard, at_us: Int64Array) -> tuple[Int64Array, dict[int, PricingError]]:
-    """Returns the place of each moment's conversion among the card's, and by row why there is none."""
+def _models(records: Records, billed: Mapping[int, tuple[str, int]]) -> ModelColumn:
+    """Returns the model to bill of each record, by what its label has."""
     import numpy as np
 
-    starts = np.array([to_microseconds(conversion.effective_from) for conversion in card.conversions], dtype=np.int64)
-    places = starts.searchsorted(at_us, side="right").astype(np.int64, copy=False) - 1
-    early = np.flatnonzero(places < 0).tolist() if card.conversions else ()
-    return places, {
-        row: NoConversionInEffect(
-            f"{format_instant(from_microseconds(int(at_us[row])))} is before the first conversion of {card.provider}, "
-            f"{card.conversions[0].effective_from:%Y-%m-%d}: add one from an earlier day"
-        )
-        for row in early
-    }
+    names, name = coded(model for model, _differs in billed.values())
+    name_of = np.full(len(records.labels), -1, dtype=np.int64)
+    name_of[list(billed)] = name
+    return ModelColumn(names, name_of[records.number("label")])
 
 
 def _service_tiers(records: Records) -> ModelColumn | None:
@@ -200,7 +176,6 @@ def _service_tiers(records: Records) -> ModelColumn | None:
     names, code = coded(tier for tier in stated.values() if tier is not None)
     code_of = np.full(len(records.labels), -1, dtype=np.int64)
     code_of[[place for place, tier in stated.items() if tier is not None]] = code
-    has_tokens = np.any([records.number(count) for count in COUNTS], axis=0)
-    for count in AMOUNT_OF:
-        has_tokens |= np.array([bool(tokens) for tokens in records.values(count)])
-    return ModelColumn(names, np.where(has_tokens, code_of[label], -1))
+    counts = [records.number(count) for count in COUNTS]
+    counts += [np.array([tokens or 0 for tokens in records.values(count)], dtype=np.int64) for count in AMOUNT_OF]
+    return ModelColumn(names, priced_tiers(code_of[label], counts))
