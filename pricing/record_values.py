@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from pricing.errors import RecordError, described, is_name, shown_word
 from pricing.money import INT64_MAX, NANO, round_units
@@ -115,6 +117,16 @@ def read_tier(value: object, name: str) -> str | None:
         message = f"{name} {described(tier)} isn't a word such as 'default' or 'flex': correct it, or leave it out"
         raise RecordError("unknown_service_tier", message)
     return tier
+
+
+def unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns an object of its keys and values; refuses a key that is there twice."""
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
+        (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        message = f"the key {shown_word(key)} is given twice in one object: which value counts can't be known; keep one"
+        raise RecordError("duplicate_key", message)
+    return unique
 
 
 def read_tags(value: object, name: str) -> Mapping[str, str]:

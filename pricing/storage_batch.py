@@ -28,6 +28,11 @@ class StorageCharges(NamedTuple):
     amount_nano: Int64Array
     errors: dict[int, PricingError]
 
+    @property
+    def cache_storage_nano(self) -> Int64Array:
+        """The amounts of the one meter that there is."""
+        return self.amount_nano
+
 
 def price_storage_batch(
     *, card: RateCard, model: ModelColumn, start: Int64Array, end: Int64Array, tokens: Int64Array

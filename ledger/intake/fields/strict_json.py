@@ -13,14 +13,14 @@ from __future__ import annotations
 import json
 import re
 from codecs import BOM_UTF8
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import msgspec
 
 from ledger.intake.fields.record import JsonObject
-from pricing.errors import RecordError, described, shown_word
+from pricing.errors import RecordError, described
+from pricing.record_values import unique_pairs
 
 MAX_NESTING = 500
 """Levels of objects and lists, inclusive: beyond any payload, below Python's stack."""
@@ -125,7 +125,7 @@ def _decode_slowly(raw: bytes, *, cut: bool, error: Exception | None) -> Any:  #
         raise _too_deep()
     try:
         value = json.loads(
-            raw.decode(), object_pairs_hook=_unique_pairs, parse_constant=_no_constant, parse_int=_whole_number
+            raw.decode(), object_pairs_hook=unique_pairs, parse_constant=_no_constant, parse_int=_whole_number
         )
     except RecordError:
         raise
@@ -139,15 +139,6 @@ def _decode_slowly(raw: bytes, *, cut: bool, error: Exception | None) -> Any:  #
     if error is not None:
         _refuse_surrogates(value)
     return value
-
-
-def _unique_pairs(pairs: list[tuple[str, Any]]) -> JsonObject:
-    unique = dict(pairs)
-    if len(unique) < len(pairs):
-        (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
-        message = f"the key {shown_word(key)} is given twice in one object: which value counts can't be known; keep one"
-        raise RecordError("duplicate_key", message)
-    return unique
 
 
 def _whole_number(digits: str) -> float:

@@ -1,0 +1,8 @@
+"""Prices of Arrow record batches, by the rule of all prices; needs the extra `parquet`."""
+
+from __future__ import annotations
+
+from pricing.arrow.prices import price_batches
+from pricing.arrow.schema import RESULT_SCHEMA, USAGE_SCHEMA
+
+__all__ = ["RESULT_SCHEMA", "USAGE_SCHEMA", "price_batches"]
