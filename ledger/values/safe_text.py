@@ -17,10 +17,11 @@ _CONTROLS = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\
 UNPRINTABLE = re.compile(f"[\x00-\x1f{_CONTROLS}]")
 # Of the joiners those within an emoji are seen: they make one picture of two.
 _EMOJI = "\u2600-\u27bf\U0001f000-\U0001faff"
-_SEEN = f"(?!(?<=[{_EMOJI}\ufe0f])\u200d[{_EMOJI}])"
-UNSAFE = re.compile(f"{_SEEN}[\x00-\x1f{_CONTROLS}{ZERO_WIDTH}]")
+# Behind the characters looked for, which are found four times as fast where a pattern begins with them.
+_UNSEEN = f"(?<!(?<=[{_EMOJI}\ufe0f])\u200d(?=[{_EMOJI}]))"
+UNSAFE = re.compile(f"[\x00-\x1f{_CONTROLS}{ZERO_WIDTH}]{_UNSEEN}")
 # JSON already escapes C0 itself, and the line breaks of an indented document are its own.
-_UNSAFE_IN_JSON = re.compile(f"{_SEEN}[{_CONTROLS}{ZERO_WIDTH}]")
+_UNSAFE_IN_JSON = re.compile(f"[{_CONTROLS}{ZERO_WIDTH}]{_UNSEEN}")
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
