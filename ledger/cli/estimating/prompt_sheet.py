@@ -83,6 +83,16 @@ def _gate_text(gate: Gate, result: PromptsEstimate) -> str:
 # --- the sheet ------------------------------------------------------------------------------------------------------
 
 
+class _Rows(msgspec.Struct, frozen=True):
+    """The rows of prompts, made whenever they are read: there may be many, and JSON needs none."""
+
+    prompts: Sequence[tuple[EstimatedPrompt, ModelInputs]]
+    columns: Sequence[Column]
+
+    def __iter__(self) -> Iterator[list[Cell]]:
+        return (cells_of(prompt.entry, self.columns, model=of.model) for prompt, of in self.prompts)
+
+
 def _sheet(result: PromptsEstimate, *, show_all: bool) -> Sheet:
     count, each = len(result.prompts), "" if result.requests == 1 else ": one request each"
     models = result.models
@@ -90,13 +100,13 @@ def _sheet(result: PromptsEstimate, *, show_all: bool) -> Sheet:
     subject = f"{models[0].model}, {counted(count, 'prompt')}" if of_one else f"{count} prompts by {len(models)} models"
     caveats = after_commas(result.caveats)
     columns = [replace(column, shown=column.shown or (column.name == "model" and not of_one)) for column in COLUMNS]
-    rows = [cells_of(prompt.entry, columns, model=of.model) for prompt, of in result.prompts]
     summary = summarise(result)
-    brief = None if show_all or count <= MOST_SHOWN else [rows[place] for place in summary.shown]
+    shown = [result.prompts[place] for place in summary.shown]
+    brief = None if show_all or count <= MOST_SHOWN else list(_Rows(shown, columns))
     return Sheet(
         f"{subject}{caveats}{each}",
         columns,
-        rows,
+        _Rows(result.prompts, columns),
         _total_row(result.total) if count > 1 and result.requests == 1 and brief is None else None,
         document=_document(result, summary),
         footnotes=[*([] if brief is None else [_left_out(summary, count)]), *_footnotes(result)],

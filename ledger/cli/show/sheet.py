@@ -15,7 +15,7 @@ Cells are plain values by the kind of their column, None where there is nothing:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate, islice, takewhile
 from typing import Literal, TypeAlias
 
@@ -76,7 +76,7 @@ class Sheet(msgspec.Struct, frozen=True):
 
     title: str
     columns: Sequence[Column]
-    rows: Sequence[Sequence[Cell]]
+    rows: Iterable[Sequence[Cell]]
     total: Sequence[Cell] | None = None
     facts: Mapping[str, object] = {}
     document: Mapping[str, object] | Callable[[], Mapping[str, object]] | None = None
