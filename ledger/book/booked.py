@@ -56,12 +56,12 @@ def append_charged(
     streams = [(label.source, label.kind) for label in records.labels]
     stream_ids = _stream_ids(connection, streams)
     columns: dict[str, Any] = {
-        "id": ids,
-        "batch_id": [batch_id] * len(ids),
+        "id": np.array(ids, dtype=np.int64),
+        "batch_id": np.full(len(ids), batch_id, dtype=np.int64),
         "key_id": np.array(key_ids, dtype=np.int64)[code],
-        "stream_id": spread(stream_ids, records.number("label")),
+        "stream_id": np.array(stream_ids, dtype=np.int64)[records.number("label")],
         "request_id": records.request_ids,
-        "generation": records.values("generation"),
+        "generation": np.array(records.values("generation"), dtype=np.int64),
         **{name: rated.amount(name) for name in _OWN},
         **{name: records.number(name) for name in ("occurred_at", *Facts._fields[TOKENS])},
         **{name: column for name, column in records.optional.items() if name not in ("generation", "assumed")},

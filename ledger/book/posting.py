@@ -226,8 +226,8 @@ class Poster:
         usage_ids = (1, 0) if usage is None else usage.columns["id"]
         ids = {
             "id": batch_id,
-            "first_usage_record_id": usage_ids[0],
-            "last_usage_record_id": usage_ids[-1],
+            "first_usage_record_id": int(usage_ids[0]),
+            "last_usage_record_id": int(usage_ids[-1]),
             "first_charge_id": charge.id[0],
             "last_charge_id": charge.id[-1],
         }

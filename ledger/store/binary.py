@@ -11,6 +11,8 @@ from functools import cache
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ledger.values.columns import rows_of
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -93,29 +95,33 @@ def _fields(kind: str, column: Values) -> Iterator[tuple[str, Any]]:
         yield ">i4", int(fixed[-1])
         yield fixed, column
         return
-    encoded = [b"" if value is None else encode(value) for value in column]
-    lengths = [-1 if value is None else len(each) for value, each in zip(column, encoded, strict=True)]
+    if None in column:
+        encoded = [b"" if value is None else encode(value) for value in column]
+        lengths = [-1 if value is None else len(each) for value, each in zip(column, encoded, strict=True)]
+    else:
+        encoded = list(map(encode, column))
+        lengths = list(map(len, encoded))
     yield ">i4", lengths
     widths = set(lengths)
     if len(widths) > 1:
         yield "", encoded
     elif max(widths, default=0) > 0:
         (width,) = widths
-        yield f"S{width}", np.array(encoded, dtype=f"S{width}")
+        yield f"S{width}", np.frombuffer(b"".join(encoded), dtype=f"S{width}")
 
 
 def _joined(fields: Sequence[tuple[str, Any]], rows: int) -> bytes:
     """Joins fields row by row: those next to each other that have a numpy type are one block a row."""
     import numpy as np
 
-    parts: list[Sequence[bytes]] = []
+    parts: list[Any] = []
     block: list[tuple[str, Any]] = []
 
     def end_block() -> None:
         table = np.empty(rows, dtype=[(str(place), kind) for place, (kind, _values) in zip(count(), block)])
         for place, (_kind, values) in enumerate(block):
             table[str(place)] = values
-        parts.append(table.view(f"V{table.itemsize}").tolist())
+        parts.append(table.view(f"V{table.itemsize}"))
         block.clear()
 
     for kind, values in fields:
@@ -126,4 +132,6 @@ def _joined(fields: Sequence[tuple[str, Any]], rows: int) -> bytes:
             parts.append(values)
     if block:
         end_block()
-    return b"".join(chain.from_iterable(zip(*parts, strict=True)))
+    if len(parts) == 1:
+        return parts[0].tobytes()  # type: ignore[no-any-return]
+    return b"".join(chain.from_iterable(rows_of(parts)))
