@@ -10,6 +10,7 @@ from ledger.book.charges import Identity, known_records
 from ledger.book.headroom import Cell, Sums
 from ledger.book.posting import Posted, Poster, Run
 from ledger.book.records import Rated, Records
+from ledger.book.repeats import find_booked
 from ledger.book.rows import Facts
 from ledger.store.bulk import append_rows, rows_by_key
 from ledger.store.database import Database
@@ -50,12 +51,13 @@ class Trial(Poster):
     def _recorded(self, connection: Connection, records: Records) -> dict[Identity, Facts]:
         """Returns what stands of these identities: as recorded and not voided, else as tried before."""
         connection.execute(CreateTable(_tried, if_not_exists=True))
-        identities = list(set(records.identities))
-        tried = rows_by_key(connection, _TRIED, identities)
-        known = known_records(connection, identities).items()
-        return {(request_id, source, kind): _decode(facts) for request_id, source, kind, facts in tried} | {
-            identity: record.facts for identity, record in known if record.live_charge_id is not None
-        }
+        repeats, others = find_booked(connection, records)
+        found = {facts.identity: facts for facts in records.take(sorted(repeats)).rows()}
+        known = known_records(connection, list(set(records.take(others).identities)))
+        found |= {identity: record.facts for identity, record in known.items() if record.live_charge_id is not None}
+        new = list(set(records.identities) - found.keys())
+        tried = rows_by_key(connection, _TRIED, new)
+        return {(request_id, source, kind): _decode(facts) for request_id, source, kind, facts in tried} | found
 
     def post_usage(self, connection: Connection, rated: Rated) -> Posted:
         """Remembers what is new, each identity once; says whether the rest repeats or contradicts what stands."""
