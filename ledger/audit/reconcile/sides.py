@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
+from functools import partial
 from itertools import repeat
 from sys import intern
 from typing import Final, NamedTuple
@@ -16,23 +17,28 @@ DAY_LENGTH: Final = len("2026-03-01")
 
 
 class Tally:
-    """Whole numbers by place, 0 where nothing was added; 8 bytes each, until one of them is past 64 bits."""
+    """Whole numbers by place, 0 where nothing was added: 1, 4 or 8 bytes each, as the largest so far wants, or more."""
 
-    __slots__ = ("_values",)
+    __slots__ = ("_values", "_wider")
 
     def __init__(self) -> None:
-        self._values: array[int] | list[int] = array("q")
+        self._values: array[int] | list[int] = array("b")
+        self._wider: list[Callable[[Iterable[int]], array[int] | list[int]]]
+        self._wider = [list, partial(array, "q"), partial(array, "i")]
 
     def add(self, place: int, number: int) -> None:
         """Adds to the number at a place."""
         missing = place + 1 - len(self._values)
         if missing > 0:
             self._values.extend(repeat(0, missing))
-        try:
-            self._values[place] += number
-        except OverflowError:
-            self._values = list(self._values)
-            self._values[place] += number
+        total = self._values[place] + number
+        while True:
+            try:
+                self._values[place] = total
+            except OverflowError:
+                self._values = self._wider.pop()(self._values)
+            else:
+                return
 
     def __getitem__(self, place: int) -> int:
         return self._values[place] if place < len(self._values) else 0
