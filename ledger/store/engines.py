@@ -29,6 +29,7 @@ from ledger.store.urls import parse_url as parse_url  # noqa: PLC0414 - migratio
 
 LOG = logger_of("store")
 LOCK_WAIT_SECONDS = 120
+WRITERS_CACHE_KIB, READERS_CACHE_KIB = 65_536, 16_384
 # How long PostgreSQL may be silent, in libpq's units: a host that doesn't answer a connection (seconds), an idle
 # connection before it is probed (seconds), data without acknowledgement (milliseconds). A URL's own options hold.
 _LIMITS = {
@@ -170,7 +171,6 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_SECONDS * 1000}")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA cache_size = -65536")
     connection.execute("PRAGMA wal_autocheckpoint = 16384")
 
 
@@ -184,6 +184,8 @@ def _begin_sqlite(connection: Connection) -> None:
     if wait != connection.info.get(WAIT, LOCK_WAIT_SECONDS * 1000):
         run(connection, f"PRAGMA busy_timeout = {wait}")
         connection.info[WAIT] = wait
+    # A writer comes back to pages of indexes; a reader goes through the book once.
+    run(connection, f"PRAGMA cache_size = {-WRITERS_CACHE_KIB if writes else -READERS_CACHE_KIB}")
     run(connection, "BEGIN IMMEDIATE" if writes else "BEGIN")
 
 

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from ledger.errors import ChangedWhileRead, LedgerError
 from ledger.intake.quarantine import count_open
@@ -20,6 +20,7 @@ from ledger.store.read_only import find_way
 from tests.conftest import Cli, Outcome, close_connections
 from tests.helpers.ledgers import responses
 from tests.helpers.readers import as_reader
+from tests.helpers.sources import lines, response
 
 COMMANDS = [
     ["report", "--json"], ["status", "--json"], ["verify", "--json"], ["db", "check"], ["db", "current"],
@@ -221,3 +222,14 @@ def test_each_sign_of_a_change_is_seen(file: Path, change: str) -> None:
 def test_who_may_write_opens_a_ledger_as_ever(file: Path) -> None:
     assert find_way(str(file)).may_write
     assert not find_way(str(file)).is_outdated()
+
+
+def test_a_reader_keeps_fewer_pages_in_memory_than_a_writer(cli: Cli, sqlite_url: str) -> None:
+    cli("ingest", "-", stdin=lines([response("r1")])).ok()
+    database = open_ledger(sqlite_url)
+    size = text("PRAGMA cache_size")
+    with database.writing() as connection:
+        writers_kib = -connection.execute(size).scalar_one()
+    with database.reading() as connection:
+        assert writers_kib == 4 * -connection.execute(size).scalar_one() == 64 * 1024
+    database.close()
