@@ -1,4 +1,4 @@
-"""`price_usage` beside `genai_prices.calc_price`, and `price_batch` in records a second on one core.
+"""`price_usage` beside `genai_prices.calc_price`, and columns in records a second on one core: `price_batch`, Arrow's.
 
 Both sides price one prompt of 40,000 tokens (12,000 of them cached where the peer's model has a cached rate) and 500
 output tokens at a tiered price of the same day. genai-prices has no card of the Seed models, so it prices tiered ones
@@ -24,6 +24,8 @@ AT = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 MODEL = "doubao-seed-2.0-code"
 LEAST_SPEED = 15
 LEAST_ROWS_PER_SECOND = 10_000_000
+LEAST_ARROW_ROWS_PER_SECOND = 1_000_000
+ARROW_BATCH = 1 << 16
 MOST_LIST_ROWS = 200_000
 # (provider, model, cached tokens): models of genai-prices with price tiers
 PEERS = (
@@ -97,7 +99,46 @@ def arrays(card: RateCard, rows: int) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def prepare_arrow(setting: Setting) -> Iterator[Trial]:
+    """Whole usage records in batches from memory, each with an id, labels and two tags, beside their prices alone."""
+    import pyarrow as pa  # an extra
+
+    from pricing.arrow import USAGE_SCHEMA, price_batches
+
+    cards = load_rate_cards()
+    columns = arrays(cards["evolink"], setting.records)
+    numbers = range(setting.records)
+    model = columns["model"]
+    tags = [[("env", "prod"), ("team", f"team-{number}")] for number in range(20)]
+    fields = {
+        "request_id": [f"resp_02{1_770_000_000_000 + number:x}{number * 7_919 % 2**64:032x}" for number in numbers],
+        "occurred_at": columns["at"],
+        "source": ["evolink"] * setting.records,
+        "requested_model": [model.categories[code] for code in model.codes.tolist()],
+        "project": [f"project-{number % 200}" for number in numbers],
+        "tags": [tags[number % 20] for number in numbers],
+        **{name: columns[name] for name in ("input_tokens", "cached_input_tokens", "output_tokens")},
+    }
+    table = pa.table({name: pa.array(column, USAGE_SCHEMA.field(name).type) for name, column in fields.items()})
+    batches = table.to_batches(max_chunksize=ARROW_BATCH)
+
+    def price() -> None:
+        for batch in price_batches(batches, cards):
+            assert batch.column("reason").null_count == batch.num_rows
+
+    price()
+    ours, peer = "price_batches of Arrow", "price_batch, arrays"
+    prices_alone = partial(price_batch, card=cards["evolink"], **columns)
+    sides: dict[str, Side] = {
+        ours: partial(timed, price, records=setting.records),
+        peer: partial(timed, prices_alone, records=setting.records),
+    }
+    yield Trial(sides, [Goal(ours, RATE, LEAST_ARROW_ROWS_PER_SECOND), Goal(peer, RATE)])
+
+
 CASES = (
     Case("price", "one exact tiered price beside genai-prices", prepare_scalar),
     Case("price-batch", "columns of records at once", prepare_batch),
+    Case("price-arrow", "record batches of whole records", prepare_arrow),
 )
