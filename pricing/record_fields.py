@@ -69,8 +69,13 @@ def read_facts(obj: dict[str, Any]) -> dict[str, Any]:
     if facts["status"] in PENDING_STATUSES:
         return facts
     facts["request_id"] = _read(obj, "request_id")
-    facts |= _read_storage(obj) if kind == "cache_storage" else _read_request(obj, facts["status"])
-    return facts | {name: _read(obj, name) for name in _PLAIN}
+    if kind == "cache_storage":
+        _read_storage(obj, facts)
+    else:
+        _read_request(obj, facts)
+    for name in _PLAIN:
+        facts[name] = _read(obj, name)
+    return facts
 
 
 def check_stream(source: str, occurred_at_us: int) -> None:
@@ -86,17 +91,15 @@ def _read(obj: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - of the field
     return READERS[name](obj.get(name), name)
 
 
-def _read_request(obj: dict[str, Any], status: str) -> dict[str, Any]:
+def _read_request(obj: dict[str, Any], facts: dict[str, Any]) -> None:
     for name in STORAGE_FIELDS:
         if obj.get(name) is not None:
             message = f"{name} {described(obj[name])} belongs to kind cache_storage: leave it out, or give that kind"
             raise RecordError("unexpected_field", message)
-    return {
-        "occurred_at_us": _read(obj, "occurred_at"),
-        "usage": read_counts(obj, status),
-        "service_tier": _read(obj, "service_tier"),
-        "tool_calls": _read(obj, "tool_calls"),
-    }
+    facts["occurred_at_us"] = _read(obj, "occurred_at")
+    facts["usage"] = read_counts(obj, facts["status"])
+    facts["service_tier"] = _read(obj, "service_tier")
+    facts["tool_calls"] = _read(obj, "tool_calls")
 
 
 def read_counts(obj: dict[str, Any], status: str) -> TokenUsage | None:
@@ -110,7 +113,7 @@ def read_counts(obj: dict[str, Any], status: str) -> TokenUsage | None:
     return TokenUsage(**{name: _read(obj, name) for name in (*COUNTS, *FEW_HAVE)})
 
 
-def _read_storage(obj: dict[str, Any]) -> dict[str, Any]:
+def _read_storage(obj: dict[str, Any], facts: dict[str, Any]) -> None:
     for name in (*COUNTS, *FEW_HAVE, "tool_calls"):
         if _read(obj, name):
             message = f"{name} {described(obj[name])} belongs to kind request: cache storage has tokens; leave it out"
@@ -118,17 +121,15 @@ def _read_storage(obj: dict[str, Any]) -> dict[str, Any]:
     if obj.get("tokens") is None:
         message = "tokens is missing: cache storage is priced by tokens, start and end; add it"
         raise RecordError("missing_usage", message)
-    facts = {
-        "kind": "cache_storage",
-        "storage_tokens": _read(obj, "tokens"),
-        "occurred_at_us": _read_start(obj),
-        "storage_end_us": _read(obj, "end"),
-    }
+    facts["kind"] = "cache_storage"
+    facts["storage_tokens"] = _read(obj, "tokens")
+    facts["occurred_at_us"] = _read_start(obj)
+    facts["storage_end_us"] = _read(obj, "end")
     if facts["storage_end_us"] <= facts["occurred_at_us"]:
         times = f"end {show_time(obj['end'])} is not after start {show_time(obj['start'])}"
         message = f"{times}: storage is [start, end); correct it"
         raise RecordError("end_not_after_start", message)
-    return facts | {"service_tier": _read(obj, "service_tier")}
+    facts["service_tier"] = _read(obj, "service_tier")
 
 
 def _read_start(obj: dict[str, Any]) -> int:

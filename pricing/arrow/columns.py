@@ -90,8 +90,8 @@ def distinct(*codes: Int64Array) -> tuple[Int64Array, Int64Array]:
     """Numbers distinct combinations of codes; returns a row of each, and each row's number."""
     combined = codes[0]
     for code in codes[1:]:
-        # Numbered anew each time, so that products stay small.
-        _rows, combined = _numbered(combined * (int(code.max(initial=0)) + 1) + code)
+        if code.any():  # numbered anew each time, so that products stay small
+            _rows, combined = _numbered(combined * (int(code.max()) + 1) + code)
     return _numbered(combined)
 
 

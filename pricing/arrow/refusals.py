@@ -20,21 +20,28 @@ from pricing.record_values import (
     MAX_TAGS,
     PENDING_STATUSES,
     check_tag,
-    read_tags,
     unique_pairs,
 )
 from pricing.times import read_time
 
 if TYPE_CHECKING:
     from pricing.arrow.columns import Mask
+    from pricing.money import Int64Array
+
+
+# The characters that a text of nothing else is blank by.
+_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001))))
 
 
 def refusals(usage: Usage, provider: str) -> dict[int, PricingError | RecordError]:
     """Returns by row why it is no record; `provider` is that of rows that name none."""
     errors: dict[int, PricingError | RecordError] = {}
-    for row in np.flatnonzero(_suspects(usage, provider)).tolist():
+    rows = np.flatnonzero(_suspects(usage, provider))
+    taken = {name: _plain(name, column.take(pa.array(rows))) for name, column in usage.arrow.items()}
+    for place, row in enumerate(rows.tolist()):
+        stated = {name: values[place] for name, values in taken.items() if values[place] is not None}
         try:
-            facts = read_facts(_record(usage.arrow, row))
+            facts = read_facts(stated | {"tags": unique_pairs(stated.get("tags", []))})
             if facts["status"] not in PENDING_STATUSES:
                 check_stream(facts["source"] or facts["provider"] or provider, facts["occurred_at_us"])
         except (RecordError, PricingError) as error:
@@ -96,30 +103,31 @@ def _miscounted(usage: Usage) -> Mask:
 
 
 def _odd_ids(ids: Any) -> Mask:  # noqa: ANN401 - pyarrow has no types
-    """Returns ids that are missing or too long, or that by their first byte may be blank."""
+    """Returns ids that are missing, blank or too long, or hold a NUL."""
     odd = mask_of(pc.greater(pc.binary_length(ids), MAX_REQUEST_ID))
-    odd |= mask_of(pc.less(ids, "!")) | mask_of(pc.greater_equal(ids, "\x7f"))
+    # An id that begins with a visible ASCII character isn't blank.
+    others = np.flatnonzero(mask_of(pc.less(ids, "!")) | mask_of(pc.greater_equal(ids, "\x7f")))
+    rest = pc.utf8_ltrim(ids.take(pa.array(others)), characters=_BLANKS)
+    odd[others[mask_of(pc.equal(rest, ""))]] = True
     if _holds_nul(ids):
         odd |= mask_of(pc.match_substring(ids, "\0"))
     return odd
 
 
-def _odd_tags(tags: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
-    """Returns places of rows whose tags are too many or too long, or whose keys come in another order than in most."""
+def _odd_tags(tags: Any) -> Int64Array:  # noqa: ANN401 - pyarrow has no types
+    """Returns rows with too many or too long tags, with a key that is refused or there twice, or with a NUL."""
     offsets, keys, values = tag_parts(tags)
+    each = np.diff(offsets)
+    row = np.repeat(np.arange(len(each)), each)
     keys = keys.dictionary_encode()
     code = keys.indices.to_numpy()
     refused = np.array([_is_refused(key) for key in keys.dictionary.to_pylist()], bool)
-    odd = mask_of(pc.fill_null(pc.greater(pc.binary_length(values), MAX_TAG_VALUE), False))
+    odd = refused.take(code) | mask_of(pc.fill_null(pc.greater(pc.binary_length(values), MAX_TAG_VALUE), False))
     if _holds_nul(values):
         odd |= mask_of(pc.fill_null(pc.match_substring(values, "\0"), False))
-    odd |= refused.take(code)
-    # Keys that rise within a row are there once.
-    starts = np.zeros(len(code) + 1, bool)
-    starts[offsets] = True
-    odd[1:] |= (code[1:] <= code[:-1]) & ~starts[1:-1]
-    rows = offsets.searchsorted(np.flatnonzero(odd), side="right") - 1
-    return np.concatenate([rows, np.flatnonzero(np.diff(offsets) > MAX_TAGS)])
+    named = np.sort(row * max(len(refused), 1) + code)
+    twice = named[1:][named[1:] == named[:-1]] // max(len(refused), 1)
+    return np.concatenate([row[odd], twice, np.flatnonzero(each > MAX_TAGS)])
 
 
 def _is_refused(key: str) -> bool:
@@ -138,23 +146,17 @@ def _holds_nul(texts: Any) -> bool:  # noqa: ANN401 - pyarrow has no types
     return not characters.min(initial=1)
 
 
-def _record(columns: dict[str, Any], row: int) -> dict[str, Any]:
-    """Returns a row as the `records` line that says the same."""
-    record = {}
-    for name, column in columns.items():
-        value = column[row]
-        if value.is_valid:
-            record[name] = _plain(name, value)
-    return record
-
-
-def _plain(name: str, value: Any) -> Any:  # noqa: ANN401 - of the field's own type
-    if READERS[name] is read_tags:
-        return unique_pairs(value.as_py())
+def _plain(name: str, column: Any) -> list[Any]:  # noqa: ANN401 - pyarrow has no types
+    """Returns a column's values as a `records` line states them, tags as pairs."""
     if READERS[name] is not read_time:
-        return value.as_py()
-    ticks, unit = value.value, value.type.unit
-    per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+        values: list[Any] = column.to_pylist()
+        return values
+    per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[column.type.unit]
+    return [None if ticks is None else _text_of(ticks, per_second) for ticks in column.view(pa.int64()).to_pylist()]
+
+
+def _text_of(ticks: int, per_second: int) -> str:
+    """Returns ISO text to the microsecond, also beyond the years that a datetime has."""
     seconds, rest = divmod(ticks, per_second)
-    whole = f"{np.datetime64(seconds, 's')}"
-    return f"{whole}.{rest * 10**6 // per_second:06}Z" if rest * 10**6 // per_second else f"{whole}Z"
+    us = rest * 10**6 // per_second
+    return f"{np.datetime64(seconds, 's')}{f'.{us:06}' if us else ''}Z"

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pricing import PricingError, RateCard, TokenUsage, load_rate_cards
 from pricing.arrow import RESULT_SCHEMA, USAGE_SCHEMA, price_batches
 from pricing.arrow.columns import Usage
+from pricing.arrow.refusals import _BLANKS
 from pricing.billing import billed_model, card_of_provider, unpriced_calls
 from pricing.charge import price_entry, price_storage
 from pricing.errors import RecordError
@@ -177,6 +178,7 @@ LABELS: dict[str, list[Any]] = {
     "request_id": ["r1", "r1", "ärger", "\x85", " r", None, "", " ", "\u3000", "x" * 513, "ä" * 400, "a\0b", "\x7f"],
     "tags": [
         None, [], [("a", "1")], [("b", "1"), ("a", None)], [("a", "1"), ("b", "2")], [("a", "1"), ("a", "2")],
+        [("a", "1"), ("b", "2"), ("a", "1")],
         [("", "x")], [("k" * 65, "x")], [("a", "v" * 513)], [("a", "ä" * 400)], [("a", "\0")],
         [(str(n), "x") for n in range(65)],
     ],
@@ -223,6 +225,10 @@ EVERY_ROW = [
     record(cache_write_5m_tokens=6, cache_write_1h_tokens=5),
     record(provider="acme", requested_model="all", cache_write_5m_tokens=3, cache_write_1h_tokens=5, calls=1),
 ]
+
+
+def test_no_character_but_these_is_blank() -> None:
+    assert "".join(filter(str.isspace, map(chr, range(0x110000)))) == _BLANKS
 
 
 def test_every_value_of_every_field_is_read_as_in_one_record() -> None:
