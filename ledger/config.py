@@ -10,7 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, cast, get_args
+from typing import Annotated, Any, TypeAlias, cast, get_args
 
 import msgspec
 
@@ -21,17 +21,13 @@ from ledger.values.budget import Budget, BudgetEntry, read_budget
 from ledger.values.layout import Layout, check_layout
 from ledger.values.periods import parse_length
 from ledger.values.project_rule import ProjectRule, read_project_rule
-from pricing.billing import DEFAULT_PROVIDER
+from pricing.billing import DEFAULT_PROVIDER, ToolFees
 from pricing.errors import joined_key, retold, shown
 from pricing.money import INT64_MAX, NANO
 
 FILE_NAME = "tollbook.toml"
 DEFAULT_KEEP_TAGS = ("team", "env", "feature", "user")
 UNASSIGNED = "unassigned"
-
-
-ToolFees: TypeAlias = Literal["refuse", "unbooked"]
-"""The fate of a request whose tools are billed apart: refused, or booked without those fees, which are counted."""
 
 
 class LedgerSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

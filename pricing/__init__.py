@@ -70,3 +70,7 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - the names above
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = globals()[name] = getattr(import_module(f"pricing.{_HOMES.get(name, 'errors')}"), name)
     return found
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -10,6 +10,7 @@ from pricing.columns import CountColumn, check_lengths, count_column
 from pricing.errors import PricingError
 from pricing.rate_entry import OPTIONAL_METERS
 from pricing.rate_table import RateTable
+from pricing.record_fields import FEW_HAVE
 from pricing.usage import TokenUsage
 
 if TYPE_CHECKING:
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
 # A block's columns fit the processor's second-level cache.
 BLOCK_ROWS = 1 << 13
 # The columns that these meters but `input` are priced by, which is the rest; those that few callers have.
-_COUNTS = {
+COUNT_OF = {
     "cached_input": "cached_input_tokens",
     "output": "output_tokens",
     "cache_write_5m": "cache_write_5m_tokens",
     "cache_write_1h": "cache_write_1h_tokens",
     "call": "calls",
 }
-_SELDOM = frozenset({"cache_write_5m_tokens", "cache_write_1h_tokens", "calls"})
+_SELDOM = frozenset(FEW_HAVE)
 
 
 @dataclass(slots=True)
@@ -74,7 +75,8 @@ def price_columns(
     import numpy as np
 
     length = len(counts["input_tokens"].values)
-    charges = BatchCharges(table.entries, *np.zeros((_COLUMNS, length), np.int64))
+    columns = (np.zeros(length, np.int64) for _column in range(_COLUMNS))
+    charges = BatchCharges(table.entries, *columns)  # type: ignore[arg-type]
     for start in range(0, length, BLOCK_ROWS):
         rows = slice(start, start + BLOCK_ROWS)
         block = _price_block(table, entry_index(rows), {name: count.values[rows] for name, count in counts.items()})
@@ -93,7 +95,7 @@ def _price_block(table: RateTable, entry_index: Int64Array, counts: Mapping[str,
     input_tokens = rest = counts["input_tokens"]
     slot = table.slots(entry_index, input_tokens, counts["output_tokens"])
     sign = slot | input_tokens  # its sign bit is that of any count or rest; each rest, as the last may have wrapped
-    tokens = {meter: counts[name] for meter, name in _COUNTS.items() if name in counts}
+    tokens = {meter: counts[name] for meter, name in COUNT_OF.items() if name in counts}
     for meter, count in tokens.items():
         sign |= count
         if meter in OPTIONAL_METERS:

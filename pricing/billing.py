@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pricing.errors import NoConversionInEffect, PricingError, UnknownModel, UnpricedUsage
 from pricing.names import with_question
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pricing.rate_card import RateCard
 
 DEFAULT_PROVIDER = "evolink"
+ToolFees: TypeAlias = Literal["refuse", "unbooked"]
+"""The fate of a request whose tools are billed apart: refused, or booked without those fees, which are counted."""
 
 
 def card_of_provider(cards: Mapping[str, RateCard], provider: str) -> RateCard:

@@ -62,7 +62,8 @@ def price_batch(
     names, codes = model_column(model, len(times.values))
     tiers, tier_codes = service_column(service_tier, len(codes))
     check_lengths(model=codes, at=times.values, input_tokens=counts["input_tokens"].values, service_tier=tier_codes)
-    dates, rates = _tables(card, _as_key(names), _as_key(tiers))
+    tables = _tables if len(names) <= MOST_KEPT_NAMES else _tables.__wrapped__
+    dates, rates = tables(card, _as_key(names), _as_key(tiers))
 
     def entry_index(rows: slice) -> Int64Array:
         return dates.entries_at(codes[rows], times.values[rows], tier_codes[rows])
@@ -73,6 +74,10 @@ def price_batch(
         tier = tiers[tier_codes[row]]
         charges.errors[row] = refusal(counts, row, partial(card.entry_at, name, times.original(row), tier))
     return charges
+
+
+# Tables for more names are made each time: they would be kept for long, and take little of what so many rows take.
+MOST_KEPT_NAMES = 64
 
 
 def _as_key(names: Sequence[object]) -> tuple[object, ...]:

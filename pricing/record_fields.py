@@ -55,8 +55,8 @@ _PLAIN: Final = ("provider", "source", "requested_model", "reported_model", "pro
 MAX_OCCURRED_US: Final = 253_402_214_400_000_000
 
 
-def read_facts(obj: dict[str, Any]) -> dict[str, Any]:
-    """Returns the facts of the one record an object states; its status alone while that is pending.
+def read_record(obj: dict[str, Any]) -> dict[str, Any]:
+    """Returns the one record an object states, by the names of intake's UsageRecord; its status alone while pending.
 
     RecordError or PricingError where it states none.
     """

@@ -37,7 +37,10 @@ class StorageCharges(NamedTuple):
 def price_storage_batch(
     *, card: RateCard, model: ModelColumn, start: Int64Array, end: Int64Array, tokens: Int64Array
 ) -> StorageCharges:
-    """Prices tokens stored over [start, end), in microseconds UTC; a bad row is named in `errors`, never raised."""
+    """Prices tokens stored over [start, end), in microseconds UTC; a bad row is named in `errors`, never raised.
+
+    That the times are of the years 1 to 9999 is the caller's to see to.
+    """
     import numpy as np
 
     names, codes = model

@@ -106,7 +106,7 @@ class TagSubset:
 
 _TAGS = Dimensions._fields.index("tags")
 # The rows of MEASURES that count usage: a reversal takes it back, an adjustment has none. The others are money.
-_COUNTS = [place for place, name in enumerate(MEASURES) if not name.endswith("_nano")]
+_COUNTED_ROWS = [place for place, name in enumerate(MEASURES) if not name.endswith("_nano")]
 SIGNS = {"charge": 1, "replacement": 1, "reversal": -1, "adjustment": 0}
 
 
@@ -165,7 +165,7 @@ def _measures(charges: Columns, facts: Columns) -> npt.NDArray[Any]:
         if any(column):  # as nearly never
             measures[place] = [number or 0 for number in column]
     if set(plain(charge.charge_class)) != {"charge"}:
-        measures[_COUNTS] *= _by_name(charge.charge_class, SIGNS.__getitem__)
+        measures[_COUNTED_ROWS] *= _by_name(charge.charge_class, SIGNS.__getitem__)
     return measures
 
 

@@ -15,7 +15,7 @@ from ledger.config import load_config
 from ledger.errors import LedgerError
 from ledger.intake.fields.kinds import carries_usage, named_kind
 from ledger.intake.fields.record import IGNORED, Ignored, Item, Parsed, Rejected, UsageRecord
-from ledger.intake.fields.record_fields import to_fields
+from ledger.intake.fields.records_line import to_fields
 from ledger.intake.fields.refusals import sealed
 from ledger.intake.formats.registry import FORMATS, recognise, unrecognised
 from ledger.intake.labels import Resolver, RunOptions

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, fields
 import msgspec
 
 from ledger.book.rows import Facts
-from ledger.config import UNASSIGNED, Config, ToolFees
+from ledger.config import UNASSIGNED, Config
 from ledger.errors import LedgerError
 from ledger.intake.fields.record import UsageRecord
+from pricing.billing import ToolFees
 from pricing.errors import RecordError
 from pricing.record_fields import COUNTS, FEW_HAVE, check_stream
 from pricing.record_values import MAX_NAME, MAX_SOURCE, MAX_TAGS, check_tag, check_text, read_text, read_tier

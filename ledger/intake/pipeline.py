@@ -24,7 +24,7 @@ from ledger.book.rows import Facts, usage_of
 from ledger.book.trial import Trial
 from ledger.config import Config
 from ledger.intake.fields.record import Held, UsageRecord
-from ledger.intake.fields.record_fields import to_fields
+from ledger.intake.fields.records_line import to_fields
 from ledger.intake.labels import ALIKE, Resolver, RunOptions
 from ledger.intake.portions.portion import Portion
 from ledger.intake.quarantine import line_of

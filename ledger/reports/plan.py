@@ -75,7 +75,7 @@ class Plan(msgspec.Struct):
     ledger_zone: ZoneInfo
     grain: Grain = "days"
     reason: str | None = None
-    changes: Changes = msgspec.field(default_factory=tuple)
+    changes: Changes = ()
     halves: bool = False
     amounts_alone: bool = False
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 import pyarrow as pa
 
 from pricing.arrow.columns import Usage, distinct
 from pricing.arrow.refusals import refusals
-from pricing.arrow.results import OPTIONAL_AMOUNTS, Results
+from pricing.arrow.results import COUNT_OF_SELDOM, Results
 from pricing.arrow.schema import RESULT_SCHEMA, usage_columns
 from pricing.billing import (
     DEFAULT_PROVIDER,
+    ToolFees,
     billed_model,
     card_of_provider,
     conversion_places,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from pricing.rate_card import RateCard
     from pricing.storage_batch import StorageCharges
 
-_PRICED = ("input_tokens", "cached_input_tokens", "output_tokens", *OPTIONAL_AMOUNTS.values())
+_PRICED = ("input_tokens", "cached_input_tokens", "output_tokens", *COUNT_OF_SELDOM.values())
 
 
 class _Group(NamedTuple):
@@ -50,7 +51,7 @@ def price_batches(
     cards: Mapping[str, RateCard],
     *,
     provider: str = DEFAULT_PROVIDER,
-    tool_fees: Literal["refuse", "unbooked"] = "refuse",
+    tool_fees: ToolFees = "refuse",
 ) -> Iterator[Any]:
     """Prices record batches of USAGE_SCHEMA one by one: their columns as they are, then those of RESULT_SCHEMA.
 
@@ -58,12 +59,19 @@ def price_batches(
     none. Calls that a card doesn't price are refused, or "unbooked": their amount is null then. Duplicates, and what
     has no room in roll-ups, are the ledger's. A column of a wrong type is a TypeError that names it.
     """
+    if tool_fees not in get_args(ToolFees):
+        raise ValueError(f"tool_fees {tool_fees!r} is none of its choices: give {' or '.join(get_args(ToolFees))}")
+    return _priced(batches, cards, provider, is_refused=tool_fees == "refuse")
+
+
+def _priced(batches: Iterable[Any], cards: Mapping[str, RateCard], provider: str, *, is_refused: bool) -> Iterator[Any]:
+    """Yields the batches with their prices; calls without one are refused where `is_refused`."""
     for batch in batches:
         usage = Usage.of(usage_columns(batch), batch.num_rows)
         results = Results(usage.is_pending)
         if batch.num_rows:
             results.refuse(refusals(usage, provider))
-            fees = usage.counts["tool_calls"] if tool_fees == "refuse" else None
+            fees = usage.counts["tool_calls"] if is_refused else None
             for group in _groups(usage, cards, provider, results, fees):
                 _price(usage, group, results, fees)
         schema = pa.schema([*batch.schema, *RESULT_SCHEMA], batch.schema.metadata)
@@ -131,7 +139,7 @@ def _price(usage: Usage, group: _Group, results: Results, fees: Int64Array | Non
             _refuse_fees(results, rows, unpriced, fees[rows])
         tier = tier._replace(codes=priced_tiers(tier.codes, counts.values()))
         batch = price_batch(card=group.card, model=group.model, at=at_us, service_tier=tier, **counts)
-        for amount, count in OPTIONAL_AMOUNTS.items():
+        for amount, count in COUNT_OF_SELDOM.items():
             results.set_absent(amount, rows, counts[count] == 0)
     results.set_charges(rows, batch)
     conversion, missing = conversion_places(group.card, at_us)

@@ -12,7 +12,7 @@ from pricing.arrow.columns import ALL_COUNTS, Usage, mask_of
 from pricing.arrow.schema import tag_parts
 from pricing.columns import LAST_US
 from pricing.errors import PricingError, RecordError
-from pricing.record_fields import MAX_OCCURRED_US, READERS, STORAGE_FIELDS, check_stream, read_facts
+from pricing.record_fields import MAX_OCCURRED_US, READERS, STORAGE_FIELDS, check_stream, read_record
 from pricing.record_values import (
     MAX_REQUEST_ID,
     MAX_SOURCE,
@@ -41,7 +41,7 @@ def refusals(usage: Usage, provider: str) -> dict[int, PricingError | RecordErro
     for place, row in enumerate(rows.tolist()):
         stated = {name: values[place] for name, values in taken.items() if values[place] is not None}
         try:
-            facts = read_facts(stated | {"tags": unique_pairs(stated.get("tags", []))})
+            facts = read_record(stated | {"tags": unique_pairs(stated.get("tags", []))})
             if facts["status"] not in PENDING_STATUSES:
                 check_stream(facts["source"] or facts["provider"] or provider, facts["occurred_at_us"])
         except (RecordError, PricingError) as error:

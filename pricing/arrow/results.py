@@ -8,7 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from pricing.arrow.schema import RESULT_SCHEMA
+from pricing.batch import COUNT_OF
 from pricing.rate_entry import STORAGE_TIER
+from pricing.record_fields import FEW_HAVE
 from pricing.usage import epoch_us
 
 if TYPE_CHECKING:
@@ -25,11 +27,7 @@ if TYPE_CHECKING:
 
 _AMOUNTS = [name for name in RESULT_SCHEMA.names if name.endswith("_nano") and name != "per_usd_nano"]
 # Of meters that few requests have: null without tokens or calls, which are in these columns.
-OPTIONAL_AMOUNTS = {
-    "cache_write_5m_nano": "cache_write_5m_tokens",
-    "cache_write_1h_nano": "cache_write_1h_tokens",
-    "call_nano": "calls",
-}
+COUNT_OF_SELDOM = {f"{meter}_nano": count for meter, count in COUNT_OF.items() if count in FEW_HAVE}
 
 
 class _Coded:
@@ -59,7 +57,7 @@ class Results:
         self._numbers = {
             field.name: np.zeros(length, np.int64) for field in RESULT_SCHEMA if field.name not in self._texts
         }
-        self._absent: dict[str, Mask] = {name: np.ones(length, bool) for name in (*OPTIONAL_AMOUNTS, "per_usd_nano")}
+        self._absent: dict[str, Mask] = {name: np.ones(length, bool) for name in (*COUNT_OF_SELDOM, "per_usd_nano")}
         self._texts["outcome"].set(slice(None), ["accepted"], 0)
         self._texts["outcome"].set(is_pending, ["pending"], 0)
         self.is_open: Mask = ~is_pending

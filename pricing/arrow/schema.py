@@ -51,6 +51,8 @@ those of the last three meters null without tokens. The conversion is null in US
 
 def usage_columns(batch: Any) -> dict[str, Any]:  # noqa: ANN401 - pyarrow has no types
     """Returns a batch's columns of usage by name; TypeError or ValueError naming one that can't be read."""
+    if not isinstance(batch, pa.RecordBatch):
+        raise TypeError(f"{type(batch).__name__} is no record batch: of a table, give table.to_batches()")
     columns: dict[str, Any] = {}
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         if name in columns:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger.intake.fields.record import Ignored, Parsed, Pending, Rejected, UsageRecord
-from ledger.intake.fields.record_fields import to_fields
+from ledger.intake.fields.records_line import to_fields
 from ledger.intake.formats.registry import FORMATS, recognise
 from pricing.record_fields import FIELDS
 from tests.helpers.sources import (

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ledger.book.rows import RecordKind
 from ledger.intake.fields.record import Rejected, UsageRecord
-from ledger.intake.fields.record_fields import to_fields
+from ledger.intake.fields.records_line import to_fields
 from ledger.intake.formats import records
 from pricing.money import NANO, parse_units
 from pricing.record_values import MAX_NAME, MAX_REQUEST_ID, MAX_SOURCE, STATUSES

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ from pricing.charge import price_entry, price_storage
 from pricing.errors import RecordError
 from pricing.money import INT64_MAX, NANO, Conversion, Settlement
 from pricing.rate_card import ModelRates
-from pricing.record_fields import MAX_OCCURRED_US, check_stream, read_facts
+from pricing.record_fields import MAX_OCCURRED_US, check_stream, read_record
 from pricing.record_values import PENDING_STATUSES, unique_pairs
 from pricing.usage import US_PER_HOUR, epoch_us, instant
 
@@ -102,7 +104,7 @@ def expected_charge(row: dict[str, Any], provider: str, *, unbooked: bool) -> di
     obj = {name: value for name, value in row.items() if value is not None}
     obj |= {name: text_of(obj[name]) for name in TIMES if name in obj}
     obj |= {"tags": unique_pairs(obj["tags"])} if "tags" in obj else {}
-    facts = read_facts(obj)
+    facts = read_record(obj)
     if facts["status"] in PENDING_STATUSES:
         return {"outcome": "pending"}
     named = facts["provider"] or provider
@@ -403,3 +405,25 @@ def test_rows_are_read_as_what_they_lack_says() -> None:
     usage = Usage.of({}, 2)
     assert usage.lacks("input_tokens").all()
     assert not usage.is_storage.any()
+
+
+# --- what can't be meant --------------------------------------------------------------------------------------------
+
+
+def test_a_table_is_told_what_to_give() -> None:
+    with pytest.raises(TypeError, match=r"^Table is no record batch: of a table, give table\.to_batches\(\)$"):
+        list(price_batches([pa.table({"request_id": ["r1"]})], CARDS))
+
+
+@pytest.mark.parametrize("word", ["Refuse", "refused", "", None])
+def test_fees_are_refused_or_unbooked_and_nothing_else(word: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^tool_fees {word!r} is none of its choices: give refuse or unbooked$"):
+        price_batches([], CARDS, tool_fees=word)
+
+
+def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("pricing.arrow")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ModuleNotFoundError, match=r"^record batches need pyarrow: pip install 'tollbook\[parquet\]'$"):
+        import_module("pricing.arrow")

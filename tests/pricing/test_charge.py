@@ -223,6 +223,7 @@ def test_in_one_tier_more_tokens_never_cost_less(usage: TokenUsage) -> None:
 
 def test_the_package_offers_what_it_names() -> None:
     assert all(getattr(pricing, name) for name in pricing.__all__)
+    assert dir(pricing) == sorted(pricing.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         pricing.nothing  # noqa: B018
 

@@ -10,7 +10,7 @@ import pytest
 from pricing import PricingError, TokenUsage
 from pricing.errors import RecordError
 from pricing.money import INT64_MAX
-from pricing.record_fields import MAX_OCCURRED_US, check_stream, read_facts
+from pricing.record_fields import MAX_OCCURRED_US, check_stream, read_record
 from pricing.record_values import MAX_TAGS, read_amount, show
 
 AT = 1_771_486_674  # 2026-02-19T07:37:54Z
@@ -21,7 +21,7 @@ PLAIN = dict.fromkeys(("provider", "source", "requested_model", "reported_model"
 
 def test_a_request_has_counts_and_its_time() -> None:
     labels = {"provider": "evolink", "requested_model": "pro", "project": " ", "tags": {"n": 5, "t": "a", "no": None}}
-    assert read_facts(REQUEST | labels | {"service_tier": "flex", "calls": 3, "tool_calls": 1}) == PLAIN | {
+    assert read_record(REQUEST | labels | {"service_tier": "flex", "calls": 3, "tool_calls": 1}) == PLAIN | {
         "status": "completed",
         "request_id": "r1",
         "occurred_at_us": AT * 10**6,
@@ -35,7 +35,7 @@ def test_a_request_has_counts_and_its_time() -> None:
 
 
 def test_cache_storage_has_tokens_and_a_period() -> None:
-    assert read_facts(STORAGE | {"occurred_at": AT, "input_tokens": 0}) == PLAIN | {
+    assert read_record(STORAGE | {"occurred_at": AT, "input_tokens": 0}) == PLAIN | {
         "status": "completed",
         "request_id": "c1",
         "kind": "cache_storage",
@@ -47,13 +47,13 @@ def test_cache_storage_has_tokens_and_a_period() -> None:
 
 
 def test_a_request_in_progress_is_read_no_further() -> None:
-    assert read_facts({"status": "queued", "input_tokens": -1}) == {"status": "queued"}
+    assert read_record({"status": "queued", "input_tokens": -1}) == {"status": "queued"}
 
 
 def test_a_failed_request_may_have_no_usage() -> None:
     failed = {"request_id": "r1", "occurred_at": AT, "status": "failed"}
-    assert read_facts(failed)["usage"] is None
-    assert read_facts(failed | {"output_tokens": 2})["usage"] == TokenUsage(0, 0, 2)
+    assert read_record(failed)["usage"] is None
+    assert read_record(failed | {"output_tokens": 2})["usage"] == TokenUsage(0, 0, 2)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_cache_storage_is_refused(fields: dict[str, Any], reason: str, words: st
 
 def check_refused(fields: dict[str, Any], reason: str, words: str) -> None:
     with pytest.raises((RecordError, PricingError)) as refused:
-        read_facts(fields)
+        read_record(fields)
     error = refused.value
     assert isinstance(error, RecordError | PricingError)
     assert error.reason == reason

@@ -11,7 +11,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -62,7 +62,8 @@ def show_and_end(pid: int) -> None:
     """Have a child write where its threads are to standard error, and kill it."""
     os.kill(pid, signal.SIGUSR1)
     time.sleep(1)
-    os.kill(pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # it may have ended meanwhile
+        os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager

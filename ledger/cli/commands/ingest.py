@@ -15,11 +15,11 @@ from ledger.cli.app import App, decide_exit
 from ledger.cli.command import command
 from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet
-from ledger.config import ToolFees
 from ledger.errors import LedgerError
 from ledger.intake.fields.record import IGNORED
 from ledger.intake.formats.registry import AUTO, INPUT_FORMATS
 from ledger.values.words import counted
+from pricing.billing import ToolFees
 from pricing.errors import shown_word
 from pricing.money import format_nano
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from ledger.intake.containers.lines import LineChunk
+from ledger.intake.fields.http_dates import from_http
 from ledger.intake.fields.record import MAX_ITEM_BYTES, Item, JsonObject, refused
 from ledger.intake.fields.strict_json import decode_object
-from ledger.intake.fields.times import from_http
 from ledger.intake.formats.registry import is_known
 from ledger.intake.formats.sse import StreamReader, is_sign_of_life
 from pricing.errors import RecordError

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from ledger.intake.fields.record import JsonObject, Parsed, Rejected
-from ledger.intake.fields.record_fields import read_fields
+from ledger.intake.fields.records_line import read_fields
 from pricing.errors import PricingError, RecordError
 from pricing.record_fields import COUNTS, FEW_HAVE
 from pricing.usage import TokenUsage

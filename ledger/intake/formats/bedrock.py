@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ledger.intake.fields.http_dates import from_http
 from ledger.intake.fields.kinds import Calls, holds_counts, objects_in
 from ledger.intake.fields.record import JsonObject
-from ledger.intake.fields.times import from_http
 from ledger.intake.fields.usage import leaves, unknown_usage
 from ledger.intake.fields.vendor_usage import Counts, VendorUsage, cache_writes, tokens_of
 from ledger.intake.formats.captures import no_end

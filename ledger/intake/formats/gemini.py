@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ledger.intake.fields.http_dates import from_http
 from ledger.intake.fields.kinds import CACHE_HIT, Calls, holds_counts, objects_in
 from ledger.intake.fields.record import Item, JsonObject
-from ledger.intake.fields.times import from_http
 from ledger.intake.fields.usage import count_mismatch, leaves
 from ledger.intake.fields.usage_names import is_usage_name
 from ledger.intake.fields.vendor_usage import Counts, VendorUsage, tokens_of

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from ledger.intake.fields.record import JsonObject, Parsed, Rejected
-from ledger.intake.fields.record_fields import read_fields
+from ledger.intake.fields.records_line import read_fields
 from ledger.intake.fields.refusals import guarded, salvaged, salvaged_counts
 from ledger.intake.fields.strict_json import decode_object
 from ledger.intake.formats.format import Format, Table

@@ -14,7 +14,7 @@ from ledger.book.rows import NO_REQUEST, Facts
 from ledger.intake.containers.lines import FileLines, LineChunk
 from ledger.intake.containers.reading import SourceReader
 from ledger.intake.fields.record import Held, Item, Pending, Rejected, UsageRecord
-from ledger.intake.fields.record_fields import to_fields
+from ledger.intake.fields.records_line import to_fields
 from ledger.intake.fields.refusals import sealed
 from ledger.intake.labels import Resolver
 from ledger.intake.portions.fast_lines import OrdinaryLines, unknown_keys

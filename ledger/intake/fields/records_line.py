@@ -8,7 +8,7 @@ from ledger.intake.fields.record import JsonObject, Pending, UsageRecord
 from ledger.intake.fields.values import read_figure, read_usd_figure, usd_of
 from ledger.values.instants import iso_text
 from pricing.money import format_nano
-from pricing.record_fields import COUNTS, FEW_HAVE, FIELDS, STORAGE_FIELDS, read_facts
+from pricing.record_fields import COUNTS, FEW_HAVE, FIELDS, STORAGE_FIELDS, read_record
 from pricing.record_values import PENDING_STATUSES
 
 # Counts and storage, of which a record has either, are written last.
@@ -42,7 +42,7 @@ def to_fields(record: UsageRecord) -> dict[str, Any]:
 
 def read_fields(obj: JsonObject) -> UsageRecord | Pending:
     """The one record an object states, or a `RecordError` or `PricingError`."""
-    facts = read_facts(obj)
+    facts = read_record(obj)
     if facts["status"] in PENDING_STATUSES:
         return Pending(facts["status"])
     record = UsageRecord(**facts)
