@@ -28,8 +28,8 @@ MAX_NESTING = 500
 _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
 _CONTAINERS = (dict, list)
-# An even number of backslashes: the quote is no escaped one.
-_BLANK_BEFORE_COLON = re.compile(rb'(?<!\\)(?:\\\\)*"[ \t\n\r]+:')
+# Not behind a single backslash, which escapes the quote. It begins with the quote, for which texts are searched fast.
+_BLANK_BEFORE_COLON = re.compile(rb'"(?<!(?<!\\)\\")[ \t\n\r]+:')
 _ESCAPED_MARK = re.compile(rb"\\u00(?:22|3[aA])")
 
 
