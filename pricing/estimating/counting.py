@@ -7,8 +7,9 @@ which may be half as long or half as long again: +-50 %.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple, TypeVar
 
 from pricing.errors import UnusableCalibration
@@ -39,10 +40,13 @@ class PromptText:
 
 
 class TextTokens(NamedTuple):
-    """tiktoken's own counts of a prompt: its texts by script, and its schemas."""
+    """tiktoken's own counts of a prompt: its texts, by script too if asked for, its schemas, and what wraps both."""
 
-    scripts: ScriptTokens
+    texts: int
     schemas: int
+    scripts: ScriptTokens | None
+    message_overhead_tokens: int
+    whole_request: bool
 
 
 class PromptCount(NamedTuple):
@@ -75,41 +79,56 @@ def count_inputs(
 
     UnusableCalibration where the calibration corrects counts by another encoding.
     """
+    by_script = calibration is not None and model in calibration.models
+    counted = count_prompts(prompts, encoding, by_script=by_script)
+    return inputs_of(counted, model, encoding=encoding, calibration=calibration)
+
+
+def inputs_of(
+    counted: Iterable[TextTokens], model: str, *, encoding: str, calibration: Calibration | None
+) -> list[PromptCount]:
+    """Computes the input tokens of prompts that have been counted, by script if the calibration has the model."""
     if calibration is not None and calibration.encoding != encoding:
         raise UnusableCalibration(
             f"the calibration corrects counts by {calibration.encoding}, not by {encoding}: "
             f"count with {calibration.encoding}, or calibrate with {encoding}"
         )
     correction = None if calibration is None else calibration.models.get(model)
-    if correction is not None:
-        return [
-            _corrected(correction, prompt, tokens)
-            for prompt, tokens in zip(prompts, count_prompts(prompts, encoding), strict=True)
-        ]
     percent = margin_percent(model, encoding)
-    return [
-        _with_schemas(uncalibrated(sum(counts) + prompt.message_overhead_tokens, percent), schemas)
-        for prompt, counts, schemas in _per_prompt(prompts, encoding, count_all)
-    ]
+
+    @cache  # many prompts are alike in their counts
+    def input_of(tokens: TextTokens) -> PromptCount:
+        if correction is not None:
+            return _corrected(correction, tokens)
+        return _with_schemas(uncalibrated(tokens.texts + tokens.message_overhead_tokens, percent), tokens.schemas)
+
+    return list(map(input_of, counted))
 
 
-def count_prompts(prompts: Sequence[PromptText], encoding: str) -> list[TextTokens]:
-    """Counts each prompt's texts together, by script, and its schemas; what wraps its messages is not in them."""
+def count_prompts(prompts: Sequence[PromptText], encoding: str, *, by_script: bool = True) -> list[TextTokens]:
+    """Counts each prompt's texts together, and its schemas; what wraps its messages is not in them."""
+    if not by_script:
+        return [
+            TextTokens(sum(counts), schemas, None, prompt.message_overhead_tokens, prompt.whole_request)
+            for prompt, counts, schemas in _per_prompt(prompts, encoding, count_all)
+        ]
     nothing = ScriptTokens(0, 0, 0, 0)
-    return [
-        TextTokens(ScriptTokens(*map(sum, zip(nothing, *tallies, strict=True))), schemas)
-        for _, tallies, schemas in _per_prompt(prompts, encoding, count_scripts)
-    ]
+    found = []
+    for prompt, tallies, schemas in _per_prompt(prompts, encoding, count_scripts):
+        scripts = ScriptTokens(*map(sum, zip(nothing, *tallies, strict=True)))
+        found.append(TextTokens(scripts.total, schemas, scripts, prompt.message_overhead_tokens, prompt.whole_request))
+    return found
 
 
-def _corrected(correction: ModelCalibration, prompt: PromptText, tokens: TextTokens) -> PromptCount:
-    uncorrected = tokens.scripts.total + prompt.message_overhead_tokens + tokens.schemas
+def _corrected(correction: ModelCalibration, tokens: TextTokens) -> PromptCount:
+    assert tokens.scripts is not None
+    uncorrected = tokens.texts + tokens.message_overhead_tokens + tokens.schemas
     schema_tokens = correction.schema_tokens_of(tokens.schemas)
     text = correction.range_of(
         tokens.scripts,
-        prompt.message_overhead_tokens,
+        tokens.message_overhead_tokens,
         schema_tokens=tokens.schemas,
-        whole_request=prompt.whole_request,
+        whole_request=tokens.whole_request,
     )
     if schema_tokens is None:
         return _with_schemas(text, tokens.schemas)._replace(uncorrected_tokens=uncorrected)

@@ -97,7 +97,8 @@ def test_prompts_are_counted_with_their_messages() -> None:
 
 def test_prompts_are_corrected_where_the_calibration_has_the_model() -> None:
     prompts = [PromptText(("hello there", "一个世界"), 9), PromptText(("hello",), whole_request=False)]
-    first, no_schemas = count_prompts(prompts, "o200k_base")[0]
+    counted = count_prompts(prompts, "o200k_base")[0]
+    first, no_schemas = counted.scripts, counted.schemas
     assert first == ScriptTokens(count_tokens("hello there"), count_tokens("一个世界"), 0, 0)
     assert no_schemas == 0
     assert count_inputs(prompts, CODE, encoding="o200k_base", calibration=CALIBRATION) == [

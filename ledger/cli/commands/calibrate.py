@@ -103,7 +103,8 @@ def _by_model(found: Pairs, card: RateCard, encoding: str) -> dict[str, list[Cou
     counts = count_prompts([pair.text for pair in found.pairs], encoding)
     for pair, tokens in zip(found.pairs, counts, strict=True):
         model = card.resolve(pair.model) or pair.model
-        overhead = pair.text.message_overhead_tokens
+        overhead = tokens.message_overhead_tokens
+        assert tokens.scripts is not None
         counted_pair = CountedPair(tokens.scripts, overhead, pair.input_tokens, tokens.schemas)
         grouped.setdefault(model, []).append(counted_pair)
     return grouped

@@ -12,10 +12,10 @@ from ledger.cli.estimating.inputs import SharedOptions, counting_of, means_of, m
 from ledger.cli.show.output import note
 from ledger.errors import LedgerError
 from ledger.estimates.prompts.files import read_text
-from ledger.estimates.prompts.requests import Prompt, read_prompts
+from ledger.estimates.prompts.requests import Prompt, iter_prompts
 from ledger.estimates.workloads.document import GateResult, OutputBasis, caveats_of, uncounted_gate
 from ledger.estimates.workloads.facts import RequestFacts, Settings, expected_output
-from ledger.estimates.workloads.priced import EstimatedPrompt, estimate_prompts
+from ledger.estimates.workloads.priced import CountedPrompts, EstimatedPrompt
 from ledger.estimates.workloads.totals import EstimateTotal, Gate, check_unit, hold, total_of
 from ledger.values.amounts import parse_amount
 from pricing.errors import PricingError
@@ -119,7 +119,7 @@ class PromptEstimator:
     """Estimates the prompts of the options, by any model of the card."""
 
     asked: PromptOptions
-    prompts: Sequence[Prompt]
+    counted: CountedPrompts
     settings: Settings
     facts: RequestFacts
     means: Means | None
@@ -142,22 +142,23 @@ class PromptEstimator:
             max_output_tokens=asked.max_output_tokens,
             image_tokens=asked.image_tokens,
         )
-        prompts = [prompt for file in asked.files for prompt in read_prompts(file, asked.column, as_written=True)]
+        prompts = (prompt for file in asked.files for prompt in iter_prompts(file, asked.column, as_written=True))
+        counted = CountedPrompts.of(prompts, facts, encoding, by_script=calibration is not None)
         means = means_of(app) if asked.output_tokens is None and not all_models else None
         if means is not None:
             from ledger.book.known_names import unknown_names_in
 
             for text in unknown_names_in(app.open(), projects=[asked.project]):
                 note(text)
-        return cls(asked, prompts, settings, facts, means, None if all_models else profile_of(asked.profile))
+        return cls(asked, counted, settings, facts, means, None if all_models else profile_of(asked.profile))
 
     def estimate(self) -> PromptsEstimate:
         """Estimates each prompt by --model, else by the model that its body names."""
-        return self._estimate([self.asked.model or _own_model(prompt) for prompt in self.prompts])
+        return self._estimate([self.asked.model or _own_model(prompt) for prompt in self.counted.prompts])
 
     def estimate_by(self, model: str) -> PromptsEstimate:
         """Estimates all prompts by one model."""
-        return self._estimate([model] * len(self.prompts))
+        return self._estimate([model] * len(self.counted.prompts))
 
     def _estimate(self, models: Sequence[str]) -> PromptsEstimate:
         limit = None if self.asked.fail_over is None else parse_amount(self.asked.fail_over, "--fail-over")
@@ -168,9 +169,8 @@ class PromptEstimator:
             numbers.setdefault(self.settings.card.resolve(model) or model, []).append(number)
         found: dict[int, tuple[EstimatedPrompt, ModelInputs]] = {}
         for model, of_model in numbers.items():
-            prompts = [self.prompts[number] for number in of_model]
-            inputs = self._inputs_of(model, prompts[0])
-            estimated = estimate_prompts(prompts, settings=inputs.settings, facts=inputs.facts)
+            inputs = self._inputs_of(model, self.counted.prompts[of_model[0]])
+            estimated = self.counted.estimate(of_model, settings=inputs.settings, facts=inputs.facts)
             found.update((number, (prompt, inputs)) for number, prompt in zip(of_model, estimated, strict=True))
         prompts_found = [found[number] for number in range(len(models))]
         requests = self.asked.requests or 1

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ledger.errors import LedgerError
 
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
     from pricing.estimating.calibration import Calibration
 
 STANDARD_INPUT = "-"
+# Lines that are decoded at a time: few enough to stay in the processor's cache.
+_LINES_AT_ONCE = 200
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -35,12 +40,33 @@ def read_calibration(path: str) -> Calibration:
 
 def read_bytes(path: str) -> bytes:
     """Reads a file's bytes, standard input's for `-`."""
+    with _opened(path) as file:
+        return file.read()
+
+
+def read_lines(path: str) -> Iterator[bytes]:
+    """Yields a file's lines as they are asked for, standard input's for `-`."""
+    with _opened(path) as file:
+        yield from file
+
+
+def named_lines(lines: Iterable[bytes], path: str) -> Iterator[tuple[str, bytes]]:
+    """Yields the lines that aren't blank, without their ends, named by file and number."""
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield f"{path}:{number}", line.removesuffix(b"\n")
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[IO[bytes]]:
     try:
         if path != STANDARD_INPUT:
-            return Path(path).read_bytes()
+            with Path(path).open("rb") as file:
+                yield file
+            return
         if sys.stdin is None or sys.stdin.closed:
             raise LedgerError("standard input is closed: give a file, or send the text to standard input")
-        return sys.stdin.buffer.read()
+        yield sys.stdin.buffer
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise LedgerError(f"{_name(path)}: can't be read: {getattr(error, 'strerror', None) or error}") from error
 
@@ -68,6 +94,17 @@ def json_of(raw: bytes, name: str) -> Any:  # noqa: ANN401 - any JSON
         return decode(raw)
     except RecordError as error:
         raise LedgerError(f"{_name(name)}: {error}") from None
+
+
+def json_lines(lines: Iterable[bytes], path: str) -> Iterator[tuple[str, Any]]:
+    """Decodes the lines that aren't blank, each named; LedgerError naming a wrong one."""
+    from ledger.intake.fields.strict_json import decode_lines
+
+    named = named_lines(lines, path)
+    while chunk := list(islice(named, _LINES_AT_ONCE)):
+        values = decode_lines([line for _, line in chunk])
+        for number, (name, line) in enumerate(chunk):
+            yield name, json_of(line, name) if values is None else values[number]
 
 
 def _refuse_utf16(raw: bytes, name: str) -> None:

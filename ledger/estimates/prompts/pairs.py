@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.errors import LedgerError
-from ledger.estimates.prompts.files import json_of, read_bytes
-from ledger.estimates.prompts.requests import named_lines, prompt_of_body
+from ledger.estimates.prompts.files import json_lines, read_lines
+from ledger.estimates.prompts.requests import prompt_of_body
 from pricing.estimating.counting import PromptText
 from pricing.money import INT64_MAX
 
@@ -42,8 +42,8 @@ def read_pairs(paths: Sequence[str]) -> Pairs:
     """Reads the files' pairs; LedgerError naming a wrong line, or without any pair."""
     found = Pairs()
     for path in paths:
-        for name, line in named_lines(read_bytes(path), path):
-            _add(found, json_of(line, name), name)
+        for name, line in json_lines(read_lines(path), path):
+            _add(found, line, name)
     if not found.pairs:
         raise LedgerError(f"{', '.join(paths)}: no line has a pair to calibrate with: {EXPECTED}")
     return found

@@ -6,8 +6,9 @@ tiktoken's chat models, as Doubao's own template isn't public.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from itertools import islice
 from pathlib import PurePath
 from typing import Any
@@ -25,7 +26,15 @@ from ledger.estimates.prompts.envelopes import (
     unwrapped,
 )
 from ledger.estimates.prompts.fields import field_names, listed_names
-from ledger.estimates.prompts.files import STANDARD_INPUT, json_of, read_bytes, text_of
+from ledger.estimates.prompts.files import (
+    STANDARD_INPUT,
+    json_lines,
+    json_of,
+    named_lines,
+    read_bytes,
+    read_lines,
+    text_of,
+)
 from ledger.estimates.prompts.parts import Part
 from ledger.estimates.prompts.rows import bodies_of, table_columns, table_rows
 from ledger.estimates.prompts.variables import marks_in
@@ -69,22 +78,27 @@ def read_prompts(path: str, columns: Sequence[str] = (), *, as_written: bool = F
     with a JSON object that is a request body, or is a list of them. `as_written` says that placeholders in texts
     aren't filled afterwards, which a note then tells.
     """
-    prompts = _prompts_of(path, columns)
-    return [_with_marks(prompt) for prompt in prompts] if as_written else prompts
+    return list(iter_prompts(path, columns, as_written=as_written))
 
 
-def _prompts_of(path: str, columns: Sequence[str]) -> list[Prompt]:
+def iter_prompts(path: str, columns: Sequence[str] = (), *, as_written: bool = False) -> Iterator[Prompt]:
+    """Reads the same prompts, those of JSON Lines only as they are asked for."""
+    prompts = iter(_prompts_of(path, columns))
+    return map(_with_marks, prompts) if as_written else prompts
+
+
+def _prompts_of(path: str, columns: Sequence[str]) -> Iterable[Prompt]:
     suffix = PurePath(path).suffix.lower()
     unread = _UNREAD.get(suffix) or ("YAML" if columns and suffix in _YAML else None)
     if unread:
         raise LedgerError(f"{path}: is {unread}, whose rows aren't read: convert it to CSV or JSON Lines")
+    if suffix in _LINES and not columns:
+        return _of_lines(read_lines(path), path)
     raw = read_bytes(path)
     if columns:
         return _of_columns(raw, path, columns)
     if suffix == ".json":
         return _of_document(raw, path)
-    if suffix in _LINES:
-        return _of_lines(raw, path)
     bodies = _of_standard_input(raw) if path == STANDARD_INPUT else []
     return bodies or [_of_text(raw, path)]
 
@@ -122,13 +136,6 @@ def prompt_of_body(name: str, body: object) -> Prompt:
     )
 
 
-def named_lines(raw: bytes, path: str) -> Iterator[tuple[str, bytes]]:
-    """Yields the lines that aren't blank, named by file and number."""
-    for number, line in enumerate(raw.split(b"\n"), start=1):
-        if line.strip():
-            yield f"{path}:{number}", line
-
-
 # --- bodies of files ------------------------------------------------------------------------------------------------
 
 
@@ -139,11 +146,13 @@ def _of_document(raw: bytes, path: str) -> list[Prompt]:
     return prompts
 
 
-def _of_lines(raw: bytes, path: str) -> list[Prompt]:
-    prompts = [_prompt_of(name, value) for name, value in _line_values(raw, path)]
-    if not prompts:
+def _of_lines(lines: Iterable[bytes], path: str) -> Iterator[Prompt]:
+    prompt = None
+    for name, value in json_lines(lines, path):
+        prompt = _prompt_of(name, value)
+        yield prompt
+    if prompt is None:
         raise LedgerError(f"{path}: holds no request: give one a line; {EXPECTED}")
-    return prompts
 
 
 def _prompt_of(name: str, value: object) -> Prompt:
@@ -164,21 +173,16 @@ def _values(raw: bytes, path: str, *, of_rows: bool = False) -> Iterator[tuple[s
     try:
         document = json_of(raw, path)
     except LedgerError:
-        lines = [line for _, line in islice(named_lines(raw, path), 2)]
+        lines = [line for _, line in islice(named_lines(BytesIO(raw), path), 2)]
         if len(lines) < 2 or not isinstance(_json(lines[0]), (dict, list)):
             raise
-        yield from _line_values(raw, path)
+        yield from json_lines(BytesIO(raw), path)
         return
     if not isinstance(document, list) or (is_conversation(document) and not of_rows):
         yield path, document
         return
     for index, value in enumerate(document):
         yield f"{path}[{index}]", value
-
-
-def _line_values(raw: bytes, path: str) -> Iterator[tuple[str, Any]]:
-    for name, line in named_lines(raw, path):
-        yield name, json_of(line, name)
 
 
 # --- rows of eval sets ----------------------------------------------------------------------------------------------
@@ -196,7 +200,7 @@ def _rows(raw: bytes, path: str, columns: Sequence[str]) -> Iterator[tuple[str, 
     """Yields named rows of JSON, where the file is called so or begins so, or else of CSV."""
     suffix = PurePath(path).suffix.lower()
     if suffix in _LINES:
-        return _line_values(raw, path)
+        return json_lines(BytesIO(raw), path)
     if suffix == ".json" or (suffix not in _TABLES and _begins_as_json(raw)):
         return _values(raw, path, of_rows=True)
     return table_rows(raw, path, columns)
@@ -241,7 +245,7 @@ def _first_of_json(raw: bytes) -> Any:  # noqa: ANN401 - any JSON
         return whole[0]
     if whole is not None:
         return whole
-    lines = [line for _, line in named_lines(raw, "")]
+    lines = [line for _, line in named_lines(BytesIO(raw), "")]
     is_lines = len(lines) > 1 and all(isinstance(_json(line), dict) for line in lines)
     return _json(lines[0]) if is_lines else None
 
@@ -256,15 +260,15 @@ def _columns_of(raw: bytes, path: str) -> str:
 # --- standard input -------------------------------------------------------------------------------------------------
 
 
-def _of_standard_input(raw: bytes) -> list[Prompt]:
+def _of_standard_input(raw: bytes) -> Iterable[Prompt]:
     """Returns the bodies on standard input, one, a list or one a line; none where it is a text."""
     if not _begins_as_json(raw):
         return []
     whole = _json(raw)
     if whole is not None:
         return _of_document(raw, STANDARD_INPUT) if _is_request(_first_of_json(raw)) else []
-    lines = list(named_lines(raw, STANDARD_INPUT))
-    return _of_lines(raw, STANDARD_INPUT) if len(lines) > 1 and _is_request(_json(lines[0][1])) else []
+    lines = list(islice(named_lines(BytesIO(raw), STANDARD_INPUT), 2))
+    return _of_lines(BytesIO(raw), STANDARD_INPUT) if len(lines) > 1 and _is_request(_json(lines[0][1])) else []
 
 
 def _is_request(value: object) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache, partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ledger.errors import LedgerError
@@ -16,9 +17,12 @@ from ledger.estimates.workloads.facts import RequestFacts, Settings
 from ledger.values.words import listed
 from pricing.errors import InvalidUsage, shown
 from pricing.estimating.calibration import TokenRange
-from pricing.estimating.counting import PromptCount, PromptText, count_inputs
+from pricing.estimating.counting import PromptCount, PromptText, TextTokens, count_prompts, inputs_of
 from pricing.estimating.estimate import NO_TOKENS, PromptEstimate, estimate_prompt
 from pricing.money import divide_half_even, format_nano, format_usd
+
+# Prompts whose texts are held at a time.
+_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,31 @@ class EstimatedPrompt:
         return self.estimate
 
 
-def estimate_prompts(prompts: Sequence[Prompt], *, settings: Settings, facts: RequestFacts) -> list[EstimatedPrompt]:
-    """Estimates each prompt in order; LedgerError where more is cached than there is."""
-    texts = texts_of(prompts, facts)
-    counts = count_inputs(texts, settings.entry.model, encoding=settings.encoding, calibration=settings.calibration)
-    return price_counted(prompts, counts, settings=settings, facts=facts)
+@dataclass(frozen=True, slots=True)
+class CountedPrompts:
+    """Prompts without their texts, and the tokens of each, then of the cached prefix if there is one."""
+
+    prompts: list[Prompt] = field(default_factory=list)
+    tokens: list[TextTokens] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, prompts: Iterable[Prompt], facts: RequestFacts, encoding: str, *, by_script: bool) -> CountedPrompts:
+        """Counts prompts as they are read, so that few of their texts are held at once."""
+        left, prefix = iter(prompts), facts.prefix
+        found = cls()
+        while chunk := list(islice(left, _AT_ONCE)):
+            found.tokens.extend(count_prompts([prompt.text for prompt in chunk], encoding, by_script=by_script))
+            found.prompts.extend(_without_texts(prompt, prefix) for prompt in chunk)
+        if prefix is not None:
+            found.tokens.extend(count_prompts([_text_of_prefix(prefix)], encoding, by_script=by_script))
+        return found
+
+    def estimate(self, numbers: Sequence[int], *, settings: Settings, facts: RequestFacts) -> list[EstimatedPrompt]:
+        """Estimates the prompts of these numbers in order; LedgerError where more is cached than there is."""
+        tokens = [*(self.tokens[number] for number in numbers), *self.tokens[len(self.prompts) :]]
+        counts = inputs_of(tokens, settings.entry.model, encoding=settings.encoding, calibration=settings.calibration)
+        prompts = [self.prompts[number] for number in numbers]
+        return price_counted(prompts, counts, settings=settings, facts=facts)
 
 
 def texts_of(prompts: Sequence[Prompt], facts: RequestFacts) -> list[PromptText]:
@@ -48,7 +72,7 @@ def texts_of(prompts: Sequence[Prompt], facts: RequestFacts) -> list[PromptText]
     prefix = facts.prefix
     texts = [prompt.text for prompt in prompts]
     if prefix is not None and any(_begins_with(prompt, prefix) for prompt in prompts):
-        texts.append(PromptText((prefix,), whole_request=False))
+        texts.append(_text_of_prefix(prefix))
     return texts
 
 
@@ -158,6 +182,16 @@ def _priced(
         "usd_high": format_usd(estimate.usd_high),
     }
     return _Priced(estimate, figures, estimate.warnings)
+
+
+def _text_of_prefix(prefix: str) -> PromptText:
+    return PromptText((prefix,), whole_request=False)
+
+
+def _without_texts(prompt: Prompt, prefix: str | None) -> Prompt:
+    """Lets go of the texts, but for the cached prefix where they begin with it."""
+    kept = (prefix,) if prefix is not None and _begins_with(prompt, prefix) else ()
+    return replace(prompt, text=PromptText(kept, prompt.text.message_overhead_tokens))
 
 
 def _begins_with(prompt: Prompt, prefix: str) -> bool:
