@@ -45,6 +45,22 @@ def test_tools_are_input_with_a_wider_range(cli: Cli, tmp_path: Path) -> None:
     assert f"{schema} of the input tokens are for tools and schemas, ±50 %" in " ".join(shown.split())
 
 
+@pytest.mark.parametrize("options", [(), ("--cached-prefix", "prefix.txt"), ("--all-models",)])
+def test_bodies_are_read_and_counted_in_pieces(
+    cli: Cli, tmp_path: Path, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "prefix.txt").write_text("word")
+    bodies = [body(messages=[{"role": "user", "content": "word " * (n + n % 2)}], tools=[TOOL]) for n in range(7)]
+    file = written(tmp_path, *bodies)
+    whole = cli("estimate", file, *OUTPUT, *options, "--json").ok()
+    monkeypatch.setattr("ledger.estimates.prompts.files._LINES_AT_ONCE", 3)
+    monkeypatch.setattr("ledger.estimates.workloads.priced._AT_ONCE", 2)
+    pieces = cli("estimate", file, *OUTPUT, *options, "--json").ok()
+    assert (pieces.stdout, pieces.stderr) == (whole.stdout, whole.stderr)
+    (tmp_path / file).write_text(lines(bodies[:5]) + "\n{}\n{\n")
+    assert f"{file}:7: isn't a request body" in cli("estimate", file, *OUTPUT, *options).stderr
+
+
 def test_images_count_as_given_and_else_make_the_price_at_least(cli: Cli, tmp_path: Path) -> None:
     image = {"type": "image_url", "image_url": {"url": "https://a/b.png"}}
     file = written(tmp_path, {"model": LITE, "messages": [{"role": "user", "content": [image, image]}]})

@@ -153,6 +153,17 @@ def test_a_document_takes_the_place_of_rows() -> None:
     assert json.loads(to_json(Sheet("T", COLUMNS, ROWS, document={"read": 5}))) == {"schema": 1, "read": 5}
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5])
+def test_a_long_list_is_the_same_json_in_pieces(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ledger.cli.show.sheet._ROWS_AT_ONCE", 2)
+    many = [{"x": [f"é\u202e{n}"]} for n in range(count)]
+    document = {"a": {"b": [1]}, "many": many, "text": "[1]", "none": None}
+    whole = json_text({"schema": 1, **document})
+    for entries in (many, iter(many)):
+        assert to_json(Sheet("T", COLUMNS, ROWS, document={**document, "many": entries})) == f"{whole}\n"
+    assert json.loads(to_json(Sheet("T", COLUMNS, ROWS, document=document), indent=2)) == json.loads(whole)
+
+
 def test_csv_is_rfc_4180_without_a_total() -> None:
     data = to_csv(Sheet("T", COLUMNS, [*ROWS, ('a "b",\r\nc', "", 0, 0, 0, 0, False)], SHEET.total))
     assert data == (

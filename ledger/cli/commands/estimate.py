@@ -90,5 +90,6 @@ def _estimate_prompts(app: App, options: dict[str, Any], reporting: Reporting, *
         tell(results[0])
         return
     result = estimator.estimate()
+    del estimator  # of many prompts it is large
     reporting.write(rendering(result, show_all=show_all), passed=result.passed)
     tell(result)

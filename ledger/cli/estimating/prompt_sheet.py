@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from itertools import starmap
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -28,6 +29,8 @@ from ledger.estimates.workloads.totals import EstimateTotal, Gate
 from ledger.values.words import counted, grouped, listed
 from pricing.money import format_nano, format_usd, round_usd
 
+T = TypeVar("T")
+
 COLUMNS = (
     Column("name"),
     Column("input_tokens", "count"),
@@ -48,8 +51,7 @@ COLUMNS = (
 
 def rendering(result: PromptsEstimate, *, show_all: bool) -> Rendering:
     """The result in every format."""
-    cases = [Case(prompt.entry.name, notes=[*prompt.entry.warnings, *of.warnings]) for prompt, of in result.prompts]
-    suites = [("prompts", cases)]
+    suites = [("prompts", _Each(_case, result.prompts))]
     gates = []
     if result.gate is not None:
         failures = [] if result.gate.passed else [_gate_text(result.gate, result)]
@@ -83,14 +85,18 @@ def _gate_text(gate: Gate, result: PromptsEstimate) -> str:
 # --- the sheet ------------------------------------------------------------------------------------------------------
 
 
-class _Rows(msgspec.Struct, frozen=True):
-    """The rows of prompts, made whenever they are read: there may be many, and JSON needs none."""
+class _Each(msgspec.Struct, Generic[T], frozen=True):
+    """What a format has of each prompt, made whenever it is read: there may be many, and other formats need none."""
 
+    make: Callable[[EstimatedPrompt, ModelInputs], T]
     prompts: Sequence[tuple[EstimatedPrompt, ModelInputs]]
-    columns: Sequence[Column]
 
-    def __iter__(self) -> Iterator[list[Cell]]:
-        return (cells_of(prompt.entry, self.columns, model=of.model) for prompt, of in self.prompts)
+    def __iter__(self) -> Iterator[T]:
+        return starmap(self.make, self.prompts)
+
+
+def _case(prompt: EstimatedPrompt, inputs: ModelInputs) -> Case:
+    return Case(prompt.entry.name, notes=[*prompt.entry.warnings, *inputs.warnings])
 
 
 def _sheet(result: PromptsEstimate, *, show_all: bool) -> Sheet:
@@ -100,13 +106,17 @@ def _sheet(result: PromptsEstimate, *, show_all: bool) -> Sheet:
     subject = f"{models[0].model}, {counted(count, 'prompt')}" if of_one else f"{count} prompts by {len(models)} models"
     caveats = after_commas(result.caveats)
     columns = [replace(column, shown=column.shown or (column.name == "model" and not of_one)) for column in COLUMNS]
+
+    def cells(prompt: EstimatedPrompt, inputs: ModelInputs) -> list[Cell]:
+        return cells_of(prompt.entry, columns, model=inputs.model)
+
     summary = summarise(result)
     shown = [result.prompts[place] for place in summary.shown]
-    brief = None if show_all or count <= MOST_SHOWN else list(_Rows(shown, columns))
+    brief = None if show_all or count <= MOST_SHOWN else [cells(*each) for each in shown]
     return Sheet(
         f"{subject}{caveats}{each}",
         columns,
-        _Rows(result.prompts, columns),
+        _Each(cells, result.prompts),
         _total_row(result.total) if count > 1 and result.requests == 1 and brief is None else None,
         document=_document(result, summary),
         footnotes=[*([] if brief is None else [_left_out(summary, count)]), *_footnotes(result)],
@@ -221,7 +231,7 @@ def _document(result: PromptsEstimate, summary: PromptSummary) -> dict[str, Any]
         "card": only and entry.key,
         "calibration": only and only.calibration,
         "output_basis": only and only.output_basis,
-        "prompts": [_prompt_document(prompt, inputs) for prompt, inputs in result.prompts],
+        "prompts": _Each(_prompt_document, result.prompts),
         "requests": result.requests,
         "total": msgspec.to_builtins(total.document(entry.currency, result.caveats)),
         "gate": gate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ class Case:
     notes: Sequence[str] = ()
 
 
-def to_junit(name: str, suites: Sequence[tuple[str, Sequence[Case]]]) -> bytes:
+def to_junit(name: str, suites: Sequence[tuple[str, Iterable[Case]]]) -> bytes:
     """The document of named suites; the same bytes for the same cases, so without times."""
     import junitparser
 

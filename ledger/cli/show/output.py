@@ -9,7 +9,7 @@ import errno
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -17,7 +17,7 @@ from typing import IO, Any, TypeVar
 import click
 import msgspec
 
-from ledger.cli.show.sheet import Sheet, to_csv, to_json, to_markdown
+from ledger.cli.show.sheet import Sheet, json_pieces, to_csv, to_markdown
 from ledger.errors import LedgerError, NotShown
 from ledger.values.safe_text import visible
 from ledger.values.words import counted
@@ -82,14 +82,15 @@ class Output(msgspec.Struct, frozen=True):
                 rounded = write_sheet_file(out.write, sheet, self.format)
             note_rounded(rounded)
             return
+        pieces: Iterable[bytes]
         if self.format == "csv":
-            data = to_csv(sheet, excel=self.excel)
+            pieces = [to_csv(sheet, excel=self.excel)]
         elif self.format == "json":
-            data = to_json(sheet, indent=2 if self.to_terminal else None).encode()
+            pieces = (piece.encode() for piece in json_pieces(sheet, indent=2 if self.to_terminal else None))
         else:
-            data = to_markdown(sheet).encode()
+            pieces = [to_markdown(sheet).encode()]
         with self.stream() as out:
-            out.write(data)
+            out.writelines(pieces)
 
     @contextmanager
     def stream(self) -> Iterator[IO[bytes]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -33,7 +33,7 @@ class Rendering:
 
     name: str
     sheet: Sheet
-    suites: Sequence[tuple[str, Sequence[Case]]]
+    suites: Sequence[tuple[str, Iterable[Case]]]
     markdown: str | None = None
 
 

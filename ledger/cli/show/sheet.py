@@ -15,9 +15,9 @@ Cells are plain values by the kind of their column, None where there is nothing:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, islice, takewhile
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeGuard
 
 import msgspec
 from msgspec.structs import replace
@@ -36,7 +36,7 @@ SCHEMA = 1
 LEFT_ALIGNED = frozenset({"text", "flag", "facts"})
 SCALED = frozenset({"money", "usd", "percent"})
 NO_TEXT = "(none)"
-# Rows of CSV that are text and bytes at a time.
+# Rows of CSV, and entries of a list in JSON, that are text and bytes at a time.
 _ROWS_AT_ONCE = 5_000
 _LEFT_OUT = "Not shown: {}; JSON and CSV have them."
 
@@ -69,9 +69,9 @@ class Sheet(msgspec.Struct, frozen=True):
     """A table that a command shows. `total` has a cell a column; text cells of it stay empty.
 
     `facts` are further keys of the JSON document, between title and rows; `document`, where it is given, is the JSON
-    document in their place, or makes it, where that is large. `footnotes` come under the table and in Markdown, `lead`
-    above it: its answer in short. `brief` are the rows that people are shown where there are too many; CSV and JSON
-    have them all. `total_label` is what people see the total called.
+    document in their place, or makes it, where that is large; its lists may be any iterables. `footnotes` come under
+    the table and in Markdown, `lead` above it: its answer in short. `brief` are the rows that people are shown where
+    there are too many; CSV and JSON have them all. `total_label` is what people see the total called.
     """
 
     title: str
@@ -152,10 +152,35 @@ def shown_cell(cell: Cell, kind: Kind, places: int | None = None) -> str:
 
 def to_json(sheet: Sheet, *, indent: int | None = None) -> str:
     """The sheet as one JSON document, ended by a line break."""
+    return "".join(json_pieces(sheet, indent=indent))
+
+
+def json_pieces(sheet: Sheet, *, indent: int | None = None) -> Iterator[str]:
+    """Yields the text of `to_json`: without `indent`, lists of the document some thousand entries at a time."""
     document = sheet.document if sheet.document is not None else _document(sheet)
     if callable(document):
         document = document()
-    return json_text({"schema": SCHEMA, **document}, indent=indent) + "\n"
+    document = {"schema": SCHEMA, **document}
+    if indent is not None:
+        made = {key: list(value) if _is_list(value) else value for key, value in document.items()}
+        yield json_text(made, indent=indent) + "\n"
+        return
+    for number, (key, value) in enumerate(document.items()):
+        yield f"{',' if number else '{'}{json_text(key)}:"
+        yield from _list_pieces(value) if _is_list(value) else [json_text(value)]
+    yield "}\n"
+
+
+def _is_list(value: object) -> TypeGuard[Iterable[object]]:
+    return isinstance(value, Iterable) and not isinstance(value, (str, Mapping))
+
+
+def _list_pieces(values: Iterable[object]) -> Iterator[str]:
+    left, before = iter(values), "["
+    while chunk := list(islice(left, _ROWS_AT_ONCE)):
+        yield before + json_text(chunk)[1:-1]
+        before = ","
+    yield "]" if before == "," else "[]"
 
 
 def _document(sheet: Sheet) -> dict[str, object]:
