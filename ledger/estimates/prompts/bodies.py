@@ -45,18 +45,21 @@ _TEXTS_OF_PART = {"tool_use": ("name", "input"), "tool_result": ("content",)}
 _TEXTS_OF_CALL = ("name", "arguments", "input", "args")
 # Keys that hold parts beside the content, an entry each, and what a part of them is.
 _PARTS_BESIDE = {"images": IMAGE, "image_url": IMAGE, "image": IMAGE}
+_NAMED_OF_BODY = {
+    **_PARTS_BESIDE,
+    # Keys that name more input, and how a warning calls it.
+    "previous_response_id": "the conversation of previous_response_id",
+    "conversation": "the conversation that is named",
+    "prompt": "the stored prompt",
+}
 _PARTS_OF_MESSAGE = {**_PARTS_BESIDE, "audio": "audio part", "reasoning_content": "reasoning text"}
 _SCHEMA_KEYS = ("tools", "functions", "response_format")
 # A tool of these kinds is its schema alone; another runs at the provider, which adds what it finds.
 _OWN_TOOLS = frozenset({"function", "custom"})
 _SEARCH, _SWITCH = "web_search_options", "enable_search"
-# Keys that name more input, and how a warning calls it.
-_NAMED_INPUT = {
-    "previous_response_id": "the conversation of previous_response_id",
-    "conversation": "the conversation that is named",
-    "prompt": "the stored prompt",
-}
-_CHAT_KEYS, _RESPONSES_KEYS = ("messages", "system"), ("input", "instructions", "messages")
+_READ_OF_BODY = frozenset({*_SCHEMA_KEYS, *CHAT_LIMITS, *RESPONSES_LIMITS, _SEARCH, "messages"})
+_READ_OF_CHAT, _READ_OF_RESPONSES = _READ_OF_BODY | {"system"}, _READ_OF_BODY | {"input", "instructions"}
+_READ_OF_MESSAGE = WITHOUT_INPUT.union(_TEXTS_OF_MESSAGE, ("content", "tool_calls", "function_call"))
 _MOST_CHOICES = 1_000
 
 
@@ -81,7 +84,8 @@ class BodyReader:
             self.messages += 1
         elif items is not None:
             for index, item in enumerate(self._list(items, "input", "must be text or a list of items, one at least")):
-                self._read_item(self._object(item, f"input[{index}]"), f"input[{index}]")
+                where = f"input[{index}]"
+                self._read_item(self._object(item, where), where)
 
     def read_chat(self, body: Mapping[str, Any]) -> None:
         """Reads `messages`, and `system` before them."""
@@ -91,7 +95,8 @@ class BodyReader:
         for index, entry in enumerate(
             self._list(body["messages"], "messages", "must be a list of messages, one at least")
         ):
-            self._read_message(self._object(entry, f"messages[{index}]"), f"messages[{index}]")
+            where = f"messages[{index}]"
+            self._read_message(self._object(entry, where), where)
 
     def read_others(self, body: Mapping[str, Any]) -> None:
         """Reads tools and output formats, and names every other key that may add to the input."""
@@ -112,15 +117,12 @@ class BodyReader:
             self.parts.append(Part.of(f"what {_SEARCH} finds", body[_SEARCH]))
         if body.get(_SWITCH) is True:
             self.parts.append(Part.of(f"what {_SWITCH} finds", body[_SWITCH]))
-        known = {key for key, value in body.items() if is_setting(key, value)}
-        known.update(_SCHEMA_KEYS, CHAT_LIMITS, RESPONSES_LIMITS, [_SEARCH])
-        known.update(_CHAT_KEYS if body.get("messages") is not None else _RESPONSES_KEYS)
-        self._name_others(body, known, KEY, _PARTS_BESIDE | _NAMED_INPUT)
+        self.read_beside(body, _READ_OF_CHAT if body.get("messages") is not None else _READ_OF_RESPONSES)
 
-    def read_beside(self, beside: Mapping[str, Any]) -> None:
-        """Names what stands beside the body and may be sent too."""
-        known = {key for key, value in beside.items() if is_setting(key, value)}
-        self._name_others(beside, known, KEY, _PARTS_BESIDE | _NAMED_INPUT)
+    def read_beside(self, beside: Mapping[str, Any], known: AbstractSet[str] = frozenset()) -> None:
+        """Names what stands beside the body and may be sent too, or in it beside the keys that are `known`."""
+        others = {key: value for key, value in beside.items() if key not in known and not is_setting(key, value)}
+        self._name_others(others, known, KEY, _NAMED_OF_BODY)
 
     def output_limit(self, body: Mapping[str, Any]) -> int | None:
         """Returns the most output tokens that the body lets one choice have, by the keys of its own API."""
@@ -150,15 +152,14 @@ class BodyReader:
         calls, old_call = message.get("tool_calls") or [], message.get("function_call")
         if "content" not in message and not calls and not old_call:
             raise self._refused(where, "must have content or tool_calls")
-        said = _ids_of_calls(message.get("content"))
+        said = calls and _ids_of_calls(message.get("content"))
         for entry in calls and self._list(calls, f"{where}.tool_calls", "must be a list"):
             call = self._object(entry, f"{where}.tool_calls")
             if call.get("id") not in said:  # LangChain has Anthropic's calls in both places, and sends them once
                 self._add_call(call, f"{where}.tool_calls")
         if old_call:
             self._add_call(self._object(old_call, f"{where}.function_call"), f"{where}.function_call")
-        known = WITHOUT_INPUT.union(_TEXTS_OF_MESSAGE, ("content", "tool_calls", "function_call"))
-        self._name_others(message, known, "the message key ", _PARTS_OF_MESSAGE)
+        self._name_others(message, _READ_OF_MESSAGE, "the message key ", _PARTS_OF_MESSAGE)
 
     def _read_item(self, item: Mapping[str, Any], where: str) -> None:
         kind = _kind_of(item, "message")

@@ -89,9 +89,8 @@ def is_body(value: object) -> bool:
     return isinstance(value, dict) and bool(given_keys(value)) and not isinstance(value.get("input"), dict)
 
 
-def notes_of(name: str, value: object) -> Iterator[str]:
-    """Yields what is to be said about a body that comes out of an eval set or a batch."""
-    body = unwrapped(name, value)
+def notes_of(value: object, body: object) -> Iterator[str]:
+    """Yields what is to be said about a body that comes out of a value of an eval set or a batch."""
     if isinstance(value, dict) and body is not value and is_of_batch(value):
         yield "is of a batch and priced as any other request: batches may have prices of their own"
     if not isinstance(body, dict):

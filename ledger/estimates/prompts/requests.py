@@ -106,24 +106,34 @@ def _prompts_of(path: str, columns: Sequence[str]) -> Iterable[Prompt]:
 def _with_marks(prompt: Prompt) -> Prompt:
     """Adds a note of what a template engine would have filled in."""
     marks = marks_in(prompt.text.texts)
-    note = f"{listed_names(marks)} counted as written: {_FILLED}"
-    return replace(prompt, warnings=(*prompt.warnings, note)) if marks else prompt
+    return _with_notes(prompt, [f"{listed_names(marks)} counted as written: {_FILLED}"] if marks else [])
 
 
-def prompt_of_body(name: str, body: object) -> Prompt:
+def _with_notes(prompt: Prompt, notes: Iterable[str]) -> Prompt:
+    warnings = (*prompt.warnings, *notes)
+    return replace(prompt, warnings=warnings) if len(warnings) > len(prompt.warnings) else prompt
+
+
+def prompt_of_body(name: str, value: object) -> Prompt:
     """Reads one request body, bare, as `request` of an envelope or `body` of a batch's line; LedgerError naming it."""
-    beside, body = beside_body(body), unwrapped(name, body)
-    if not isinstance(body, dict) or not given_keys(body):
+    return _prompt_in(name, value, unwrapped(name, value))
+
+
+def _prompt_in(name: str, value: object, body: object) -> Prompt:
+    """Reads the body of a value, and what stands beside it there."""
+    given = given_keys(body) if isinstance(body, dict) else []
+    if not isinstance(body, dict) or not given:
         raise LedgerError(f"{name}: isn't a request body: {EXPECTED}")
-    if len(given_keys(body)) > 1 and body.get("messages") is not None:
-        raise LedgerError(f"{name}: has {' and '.join(given_keys(body))}, of two APIs: {EXPECTED}")
+    if len(given) > 1 and body.get("messages") is not None:
+        raise LedgerError(f"{name}: has {' and '.join(given)}, of two APIs: {EXPECTED}")
     reader = BodyReader(name)
     if body.get("messages") is None:
         reader.read_responses(body)
     else:
         reader.read_chat(body)
     reader.read_others(body)
-    reader.read_beside(beside)
+    if body is not value:
+        reader.read_beside(beside_body(value))
     overhead = TOKENS_OF_REQUEST + TOKENS_OF_MESSAGE * reader.messages
     model = body.get("model")
     return Prompt(
@@ -161,8 +171,7 @@ def _prompt_of(name: str, value: object) -> Prompt:
     if isinstance(value, dict) and value and not is_body(body):
         wrong = "its input is an object" if isinstance(body, dict) and given_keys(body) else EXPECTED
         raise LedgerError(f"{name}: isn't a request body: {wrong}; {_TAKES_FIELDS}: {listed_names(field_names(value))}")
-    prompt, notes = prompt_of_body(name, value), tuple(notes_of(name, value))
-    return replace(prompt, warnings=(*prompt.warnings, *notes)) if notes else prompt
+    return _with_notes(_prompt_in(name, value, body), notes_of(value, body))
 
 
 def _values(raw: bytes, path: str, *, of_rows: bool = False) -> Iterator[tuple[str, Any]]:
@@ -191,8 +200,9 @@ def _values(raw: bytes, path: str, *, of_rows: bool = False) -> Iterator[tuple[s
 def _of_columns(raw: bytes, path: str, columns: Sequence[str]) -> list[Prompt]:
     prompts = []
     for row in bodies_of(_rows(raw, path, columns), columns, path):
-        prompt = prompt_of_body(row.name, row.body)
-        prompts.append(replace(prompt, warnings=(*prompt.warnings, *notes_of(row.name, row.body), *row.warnings)))
+        body = unwrapped(row.name, row.body)
+        notes = [*notes_of(row.body, body), *row.warnings]
+        prompts.append(_with_notes(_prompt_in(row.name, row.body, body), notes))
     return prompts
 
 
