@@ -8,9 +8,10 @@ which may be half as long or half as long again: +-50 %.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple, TypeVar
+
+import msgspec
 
 from pricing.errors import UnusableCalibration
 from pricing.estimating.calibration import Calibration, ModelCalibration, TokenRange
@@ -25,8 +26,7 @@ _DOUBAO_SEED = "doubao-seed-"
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class PromptText:
+class PromptText(msgspec.Struct, frozen=True):
     """The text of a request, in parts that are counted apart, and the tokens that wrap its messages.
 
     `schemas` are its tools and output formats as JSON. What is no `whole_request`, such as a prefix of it, has no share
@@ -40,7 +40,7 @@ class PromptText:
 
 
 class TextTokens(NamedTuple):
-    """tiktoken's own counts of a prompt: its texts, by script too if asked for, its schemas, and what wraps both."""
+    """tiktoken's own counts of a prompt: texts, by script too if asked for, schemas, and what wraps messages."""
 
     texts: int
     schemas: int

@@ -7,11 +7,13 @@ tiktoken's chat models, as Doubao's own template isn't public.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import islice
 from pathlib import PurePath
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from ledger.errors import LedgerError
 from ledger.estimates.prompts.bodies import BodyReader
@@ -55,8 +57,7 @@ _TAKES_FIELDS = "--column, or columns of a workload, takes a field of each row"
 _FILLED = "variables of a workload fill placeholders"
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(msgspec.Struct, frozen=True):
     """One request to be counted, and its parts that can't be; `model` is the one that its body names.
 
     `max_output_tokens` is the most that its body lets each of the response's `choices` have.

@@ -12,6 +12,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from ledger.config import Config, Workload, usd_limit
 from ledger.errors import LedgerError
 from ledger.estimates.workloads.document import (
@@ -111,7 +113,7 @@ class _Planner:
     def _sharing_texts(self, requests: WorkloadRequests) -> WorkloadRequests:
         """Returns the requests with texts held once: a part may be that of thousands."""
         prompts = [
-            replace(prompt, text=replace(prompt.text, texts=tuple(map(self._held, prompt.text.texts))))
+            structs.replace(prompt, text=structs.replace(prompt.text, texts=tuple(map(self._held, prompt.text.texts))))
             for prompt in requests.prompts
         ]
         prefix = None if requests.cached_prefix is None else self._held(requests.cached_prefix)

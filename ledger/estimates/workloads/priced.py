@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache, partial
 from itertools import islice
 from typing import Any, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from ledger.errors import LedgerError
 from ledger.estimates.prompts.parts import IMAGE, KEY, Part, digest_of, names_of
@@ -25,8 +28,7 @@ from pricing.money import divide_half_even, format_nano, format_usd
 _AT_ONCE = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class EstimatedPrompt:
+class EstimatedPrompt(msgspec.Struct, frozen=True):
     """A prompt's entry and its charges, None beyond what the card prices."""
 
     entry: PromptEntry
@@ -81,35 +83,56 @@ def price_counted(
 ) -> list[EstimatedPrompt]:
     """Prices prompts whose `texts_of` have been counted, as `estimate_prompts` does."""
     # Many requests are alike in their counts: each is priced once.
-    priced, facts_of = cache(partial(_priced, settings)), cache(facts.of)
+    priced = cache(partial(_priced, settings))
+    alike: dict[tuple[Prompt, PromptCount], EstimatedPrompt] = {}
     estimated = []
     for prompt, count in zip(prompts, counts, strict=False):
-        own = facts_of(prompt.choices, prompt.max_output_tokens, settings.entry.max_output_tokens)
-        uncounted = facts.uncounted(prompt)
-        warnings = [*prompt.warnings, *_warnings_of_model(prompt, settings), *_warnings_of_parts(uncounted)]
-        image_tokens = (facts.image_tokens or 0) * sum(part.noun == IMAGE for part in prompt.parts)
-        input_range = _plus(count.tokens, facts.extra_input_tokens + image_tokens)
-        cached = _cached_of(prompt, facts, input_range, counts[-1].tokens, warnings)
-        found = priced(own.output_tokens, own.max_output_tokens, input_range, cached)
-        entry = PromptEntry(
-            name=prompt.name,
-            input_tokens=input_range.expected,
-            input_tokens_low=input_range.low,
-            input_tokens_high=input_range.high,
-            cached_input_tokens=min(cached.expected, input_range.expected),
-            output_tokens=own.output_tokens,
-            max_output_tokens=own.max_output_tokens,
-            message_overhead_tokens=prompt.text.message_overhead_tokens,
-            schema_tokens=count.schema_tokens,
-            image_tokens=image_tokens,
-            uncorrected_tokens=count.uncorrected_tokens,
-            warnings=[*warnings, *found.warnings],
-            uncounted=names_of(uncounted) if uncounted else [],
-            uncounted_digest=digest_of(uncounted),
-            **found.figures,
-        )
+        key = replace(prompt, name="", warnings=()), count
+        found = alike.get(key)
+        if found is None:
+            found = alike[key] = _estimated(
+                prompt, count, counts[-1].tokens, settings=settings, facts=facts, priced=priced
+            )
+        entry = replace(found.entry, name=prompt.name, warnings=[*prompt.warnings, *found.entry.warnings])
         estimated.append(EstimatedPrompt(entry, found.estimate))
     return estimated
+
+
+def _estimated(
+    prompt: Prompt,
+    count: PromptCount,
+    prefix_tokens: TokenRange,
+    *,
+    settings: Settings,
+    facts: RequestFacts,
+    priced: Callable[[int, int | None, TokenRange, TokenRange], _Priced],
+) -> EstimatedPrompt:
+    """Estimates a prompt, whose own warnings are left out."""
+    own = facts.of(prompt.choices, prompt.max_output_tokens, settings.entry.max_output_tokens)
+    uncounted = facts.uncounted(prompt)
+    warnings = [*_warnings_of_model(prompt, settings), *_warnings_of_parts(uncounted)]
+    image_tokens = (facts.image_tokens or 0) * sum(part.noun == IMAGE for part in prompt.parts)
+    input_range = _plus(count.tokens, facts.extra_input_tokens + image_tokens)
+    cached = _cached_of(prompt, facts, input_range, prefix_tokens, warnings)
+    found = priced(own.output_tokens, own.max_output_tokens, input_range, cached)
+    entry = PromptEntry(
+        name=prompt.name,
+        input_tokens=input_range.expected,
+        input_tokens_low=input_range.low,
+        input_tokens_high=input_range.high,
+        cached_input_tokens=min(cached.expected, input_range.expected),
+        output_tokens=own.output_tokens,
+        max_output_tokens=own.max_output_tokens,
+        message_overhead_tokens=prompt.text.message_overhead_tokens,
+        schema_tokens=count.schema_tokens,
+        image_tokens=image_tokens,
+        uncorrected_tokens=count.uncorrected_tokens,
+        warnings=[*warnings, *found.warnings],
+        uncounted=names_of(uncounted) if uncounted else [],
+        uncounted_digest=digest_of(uncounted),
+        **found.figures,
+    )
+    return EstimatedPrompt(entry, found.estimate)
 
 
 def _cached_of(
