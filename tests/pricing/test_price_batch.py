@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pricing import Charge, ModelColumn, PricingError, RateCard, TokenUsage, load_rate_cards, price_batch, price_usage
 from pricing.batch import BLOCK_ROWS, BatchCharges, refusal
+from pricing.by_card import MOST_KEPT_NAMES, _tables
 from pricing.charge import METERS
 from pricing.columns import count_column
 from pricing.money import INT64_MAX, Settlement, divide_half_even
@@ -480,3 +481,14 @@ def test_the_two_rules_may_not_disagree() -> None:
     (entry,) = CARDS["evolink"].models[PRO].entries
     with pytest.raises(AssertionError, match="row 0 is refused by the columnar rule and priced by the scalar rule"):
         refusal(counts, 0, lambda: entry)
+
+
+def test_tables_for_many_names_are_not_kept() -> None:
+    card = load_rate_cards()["evolink"]
+    names = [PRO, *(f"model-{number}" for number in range(MOST_KEPT_NAMES))]
+    at, usage = dt.datetime(2026, 3, 1, tzinfo=dt.UTC), TokenUsage(1_000, 0, 10)
+    kept = _tables.cache_info()
+    counts = {"input_tokens": [1_000], "cached_input_tokens": [0], "output_tokens": [10]}
+    charges = price_batch(card=card, model=ModelColumn(names, np.array([0])), at=[at], **counts)
+    assert charges.amount_nano.tolist() == [price_usage(usage, card=card, model=PRO, at=at).amount_nano]
+    assert _tables.cache_info() == kept
