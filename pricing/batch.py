@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # A block's columns fit the processor's second-level cache.
 BLOCK_ROWS = 1 << 13
-# The columns that these meters but `input` are priced by, which is the rest; those that few callers have.
+# The columns that the meters but `input` are priced by, which is the rest.
 COUNT_OF = {
     "cached_input": "cached_input_tokens",
     "output": "output_tokens",
@@ -30,7 +30,6 @@ COUNT_OF = {
     "cache_write_1h": "cache_write_1h_tokens",
     "call": "calls",
 }
-_SELDOM = frozenset(FEW_HAVE)
 
 
 @dataclass(slots=True)
@@ -62,7 +61,7 @@ def count_columns(input_tokens: Column, **parts: Column | None) -> dict[str, Cou
     for name, column in parts.items():
         if column is not None:
             counts[name] = count_column(column)
-        elif name not in _SELDOM:
+        elif name not in FEW_HAVE:
             counts[name] = count_column(np.zeros(len(whole.values), np.int64))
     check_lengths(**{name: count.values for name, count in counts.items()})
     return counts

@@ -67,11 +67,9 @@ def _read_number(seconds: float | Decimal, name: str) -> int:
     if (isinstance(seconds, Decimal) and not seconds.is_finite()) or not 0 <= seconds < _END_SECONDS:
         raise _not_in_range(seconds, name)
     whole = int(seconds)
-    return (
-        whole * US_PER_SECOND
-        if whole == seconds
-        else int(_EXACT.multiply(Decimal(str(seconds)), Decimal(US_PER_SECOND)))
-    )
+    if whole == seconds:
+        return whole * US_PER_SECOND
+    return int(_EXACT.multiply(Decimal(str(seconds)), Decimal(US_PER_SECOND)))
 
 
 def _read_iso(text: str, name: str) -> int:
@@ -86,10 +84,10 @@ def _read_iso(text: str, name: str) -> int:
         raise RecordError(
             "no_time_zone", f"{name} {show_time(text)} has no time zone: add Z or an offset such as +08:00"
         )
-    instant = epoch_us(moment)
-    if not 0 <= instant < _END_SECONDS * US_PER_SECOND:
+    at_us = epoch_us(moment)
+    if not 0 <= at_us < _END_SECONDS * US_PER_SECOND:
         raise _not_in_range(text, name)
-    return instant
+    return at_us
 
 
 def _not_in_range(value: object, name: str) -> RecordError:

@@ -41,9 +41,9 @@ def refusals(usage: Usage, provider: str) -> dict[int, PricingError | RecordErro
     for place, row in enumerate(rows.tolist()):
         stated = {name: values[place] for name, values in taken.items() if values[place] is not None}
         try:
-            facts = read_record(stated | {"tags": unique_pairs(stated.get("tags", []))})
-            if facts["status"] not in PENDING_STATUSES:
-                check_stream(facts["source"] or facts["provider"] or provider, facts["occurred_at_us"])
+            record = read_record(stated | {"tags": unique_pairs(stated.get("tags", []))})
+            if record["status"] not in PENDING_STATUSES:
+                check_stream(record["source"] or record["provider"] or provider, record["occurred_at_us"])
         except (RecordError, PricingError) as error:
             errors[row] = error
     return errors
