@@ -1,4 +1,4 @@
-"""What a record is priced by: the card of its provider, the model to bill, its calls, service tier and conversion."""
+"""The price of a record: its provider's card, the model to bill, its calls, service tier and conversion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pricing adds to the rows of a batch, filled in a group of rows at a time."""
+"""The columns that pricing adds to the rows of a batch, filled in a group of rows at a time."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ RESULT_SCHEMA = pa.schema(
         ("call_nano", pa.int64()),
     ]
 )
-"""What is added to each row: `outcome` is accepted, pending or rejected.
+"""The columns that are added to each row: `outcome` is accepted, pending or rejected.
 
 Reason and message are of what is rejected, the others of what is accepted. Amounts are in nano of the currency,
 those of the last three meters null without tokens. The conversion is null in USD.

@@ -80,7 +80,7 @@ def batch_of(rows: Sequence[dict[str, Any]], schema: Any = USAGE_SCHEMA) -> Any:
 
 
 def priced(batches: Iterable[Any], **options: Any) -> list[dict[str, Any]]:
-    """What is added to each row, less what is null."""
+    """The columns added to each row, less what is null."""
     rows = []
     for batch in price_batches(batches, CARDS, **options):
         batch.validate(full=True)
@@ -93,7 +93,7 @@ def priced(batches: Iterable[Any], **options: Any) -> list[dict[str, Any]]:
 
 
 def expected(row: dict[str, Any], provider: str = "evolink", *, unbooked: bool = False) -> dict[str, Any]:
-    """What the rules for one record say of a row."""
+    """The answer of the rules for one record."""
     try:
         return expected_charge(row, provider, unbooked=unbooked)
     except (PricingError, RecordError) as error:

@@ -1,4 +1,4 @@
-"""What a record is priced by, and in which words it is refused."""
+"""A record is priced by the card, model and conversion that hold, or refused in plain words."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def _gate_text(gate: Gate, result: PromptsEstimate) -> str:
 
 
 class _Each(msgspec.Struct, Generic[T], frozen=True):
-    """What a format has of each prompt, made whenever it is read: there may be many, and other formats need none."""
+    """A format's part of each prompt, made whenever it is read: there may be many, and other formats need none."""
 
     make: Callable[[EstimatedPrompt, ModelInputs], T]
     prompts: Sequence[tuple[EstimatedPrompt, ModelInputs]]

@@ -81,7 +81,7 @@ def texts_of(prompts: Sequence[Prompt], facts: RequestFacts) -> list[PromptText]
 def price_counted(
     prompts: Sequence[Prompt], counts: Sequence[PromptCount], *, settings: Settings, facts: RequestFacts
 ) -> list[EstimatedPrompt]:
-    """Prices prompts whose `texts_of` have been counted, as `estimate_prompts` does."""
+    """Prices prompts whose `texts_of` have been counted, in order; LedgerError where more is cached than there is."""
     # Many requests are alike in their counts: each is priced once.
     priced = cache(partial(_priced, settings))
     alike: dict[tuple[Prompt, PromptCount], EstimatedPrompt] = {}
