@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from ledger.config import Workload
 from ledger.errors import LedgerError
 from ledger.estimates.prompts.files import read_text
-from ledger.estimates.prompts.globs import files_matching, path_of
 from ledger.estimates.prompts.requests import TOKENS_OF_REQUEST, Prompt, read_prompts
 from ledger.estimates.prompts.variables import fill, placeholders_in
+from ledger.values.globs import files_matching, path_of
 from pricing.estimating.counting import PromptText
 
 

@@ -10,9 +10,9 @@ from pathlib import Path, PurePath
 
 from ledger.errors import LedgerError
 from ledger.estimates.prompts.files import read_bytes
-from ledger.estimates.prompts.globs import files_matching, path_of
 from ledger.estimates.prompts.requests import read_prompts
 from ledger.estimates.prompts.variables import placeholders_in
+from ledger.values.globs import files_matching, path_of
 from pricing.rate_card import RateCard
 
 SUFFIXES = frozenset({".md", ".txt", ".prompt", ".j2", ".jinja", ".tmpl", ".json", ".jsonl", ".ndjson"})

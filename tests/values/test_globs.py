@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.estimates.prompts.globs import files_matching
+from ledger.values.globs import files_matching
 
 FILES = [
     "a.md",
