@@ -67,7 +67,7 @@ def parse_tolerance(
 
 @command(
     "tollbook ingest usage.jsonl",
-    "tollbook ingest 'logs/2026-03.jsonl.gz' --project search --tag env=prod",
+    "tollbook ingest 'logs/2026-03-*.jsonl.gz' --project search --tag env=prod",
     "cat stream.sse | tollbook ingest - --input-format sse",
     "tollbook ingest usage.jsonl --dry-run --json",
 )
@@ -132,9 +132,12 @@ def ingest(
 ) -> None:
     """Record usage from FILEs (- is standard input), each request exactly once.
 
+    A FILE may be a folder, a glob in quotes, or a URL such as s3://bucket/usage.
+
     Takes responses of OpenAI's, Anthropic's, Gemini's and Bedrock's APIs, event streams, envelopes, the ledger's own
     records (JSON Lines or CSV) and OTLP spans; .gz and .zst too. What can't be recorded goes to quarantine.
     """
+    from ledger.intake.containers.inputs import find_inputs
     from ledger.intake.containers.source import open_sources
     from ledger.intake.files import Ingest, begin_reading, ledger_for_dry_run
     from ledger.intake.labels import RunOptions
@@ -144,7 +147,7 @@ def ingest(
     options = RunOptions(provider, source, project, tags, assume_cache_storage, tool_fees, service_tier)
     section = app.config.ledger
     with ExitStack() as stack:
-        opened = [stack.enter_context(file) for file in open_sources(files)]
+        opened = [stack.enter_context(file) for file in open_sources(find_inputs(files))]
         begun = begin_reading(opened[0], input_format, options, app.config)
         if begun is not None:
             stack.callback(begun.close)

@@ -16,6 +16,8 @@ from typing import BinaryIO, Self
 
 import zstandard
 
+from ledger.intake.containers.inputs import is_url, open_in_store
+
 BLOCK = 2**20
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -71,6 +73,8 @@ class Source:
     def size(self) -> int | None:
         """The bytes of a regular file; None of anything else."""
         path = Path(self.name)
+        if is_url(self.name):
+            return getattr(self._stream, "size", None)
         return path.stat().st_size if self.name != "-" and path.is_file() else None
 
     def _counted(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -140,7 +144,7 @@ class Source:
 
 
 def open_source(name: str, *, keep_open: bool = True) -> Source:
-    """Opens a file, or standard input for `-`; raises OSError with the file's name.
+    """Opens a file, one in a store by its URL, or standard input for `-`; raises OSError with the file's name.
 
     `keep_open` false closes a regular file again until it is read, where many would exceed the system's limit.
     """
@@ -149,6 +153,8 @@ def open_source(name: str, *, keep_open: bool = True) -> Source:
             raise OSError(errno.EBADF, "standard input is closed", name)
         return Source(name, sys.stdin.buffer)
     stream = _open(name)
+    if is_url(name):
+        return Source(name, stream)
     if keep_open or not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         return Source(name, stream)
     stream.close()
@@ -167,6 +173,8 @@ def open_sources(names: Iterable[str]) -> list[Source]:
 
 
 def _open(name: str) -> BinaryIO:
+    if is_url(name):
+        return open_in_store(name)
     return Path(name).open("rb", buffering=0)
 
 
