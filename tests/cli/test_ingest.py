@@ -319,7 +319,8 @@ def test_all_files_are_opened_before_anything_is_recorded(cli: Cli, tmp_path: Pa
     outcome = cli("ingest", "usage.jsonl", "missing.jsonl")
     assert (outcome.exit_code, outcome.stderr) == (2, "Error: missing.jsonl: No such file or directory\n")
     assert [path.name for path in tmp_path.iterdir()] == ["usage.jsonl"]
-    outcome = cli("ingest", "usage.jsonl", ".")
+    (tmp_path / "empty").mkdir()
+    outcome = cli("ingest", "usage.jsonl", "empty")
     assert (outcome.exit_code, outcome.stderr.count("\n")) == (2, 1)
 
 

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ledger.cli.app import App, decide_exit
 from ledger.cli.command import command
+from ledger.cli.run_options import with_run_options
 from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet
 from ledger.errors import LedgerError
 from ledger.intake.fields.record import IGNORED
 from ledger.intake.formats.registry import AUTO, INPUT_FORMATS
 from ledger.values.words import counted
-from pricing.billing import ToolFees
 from pricing.errors import shown_word
 from pricing.money import format_nano
 
 if TYPE_CHECKING:
     from ledger.intake.files import IngestResult
+    from ledger.intake.labels import RunOptions
     from ledger.intake.pipeline import RunCounts
     from ledger.store.database import Database
 
@@ -33,19 +34,6 @@ NEW_LEDGER = (
     "new ledger: its months are cut in {zone}, which is fixed once usage is booked. For another zone: remove this "
     "ledger, then 'tollbook db init --timezone Asia/Shanghai' before the first ingest"
 )
-
-
-def parse_tags(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """Reads `k=v` options as a mapping; one key twice is refused."""
-    tags: dict[str, str] = {}
-    for value in values:
-        key, equals, tag = value.partition("=")
-        if not equals or not key:
-            raise click.BadParameter(f"{value!r}: give KEY=VALUE, such as team=search")
-        if key in tags:
-            raise click.BadParameter(f"{key!r} is given twice")
-        tags[key] = tag
-    return tags
 
 
 def parse_tolerance(
@@ -79,31 +67,7 @@ def parse_tolerance(
     show_default=True,
     help="What the files hold.",
 )
-@click.option(
-    "--provider", metavar="P", help="Whose rate card prices it. Default: the record's, [ledger] provider, evolink."
-)
-@click.option(
-    "--source", metavar="S", help="The stream that request ids are unique in. Default: the record's, the provider."
-)
-@click.option("--project", metavar="P", help="Project of every record, whatever the records say.")
-@click.option(
-    "--tag", "tags", metavar="K=V", multiple=True, callback=parse_tags, help="Tag of every record; may be repeated."
-)
-@click.option(
-    "--assume-cache-storage",
-    is_flag=True,
-    help="Derive storage of the input from responses with caching enabled, from created_at to expire_at.",
-)
-@click.option(
-    "--tool-fees",
-    type=click.Choice(get_args(ToolFees)),
-    help="Requests whose tools are billed apart: refused, or booked without those fees. Default: [ledger] tool_fees.",
-)
-@click.option(
-    "--service-tier",
-    metavar="S",
-    help="What requests that state none were served as, such as batch. Default: default.",
-)
+@with_run_options
 @click.option("--strict", is_flag=True, help="One transaction: nothing is recorded if anything is rejected.")
 @click.option("--dry-run", is_flag=True, help="Counts and money by project; nothing is recorded.")
 @click.option(
@@ -118,13 +82,7 @@ def ingest(
     *,
     files: tuple[str, ...],
     input_format: str,
-    provider: str | None,
-    source: str | None,
-    project: str | None,
-    tags: Mapping[str, str],
-    assume_cache_storage: bool,
-    tool_fees: ToolFees | None,
-    service_tier: str | None,
+    options: RunOptions,
     strict: bool,
     dry_run: bool,
     tolerated: Callable[[int, int], bool],
@@ -140,11 +98,9 @@ def ingest(
     from ledger.intake.containers.inputs import find_inputs
     from ledger.intake.containers.source import open_sources
     from ledger.intake.files import Ingest, begin_reading, ledger_for_dry_run
-    from ledger.intake.labels import RunOptions
 
     if strict and dry_run:
         raise LedgerError("--strict and --dry-run contradict each other: give one of them")
-    options = RunOptions(provider, source, project, tags, assume_cache_storage, tool_fees, service_tier)
     section = app.config.ledger
     with ExitStack() as stack:
         opened = [stack.enter_context(file) for file in open_sources(find_inputs(files))]
@@ -157,7 +113,7 @@ def ingest(
             )
         else:
             database = app.open(create=True)
-        check_provider(database, provider or section.provider)
+        check_provider(database, options.provider or section.provider)
         if database.is_new and not dry_run:
             note(NEW_LEDGER.format(zone=database.zone_name))
         progress = _Progress()
