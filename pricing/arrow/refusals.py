@@ -36,8 +36,8 @@ _BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001))))
 def refusals(usage: Usage, provider: str) -> dict[int, PricingError | RecordError]:
     """Returns by row why it is no record; `provider` is that of rows that name none."""
     errors: dict[int, PricingError | RecordError] = {}
-    rows = np.flatnonzero(_suspects(usage, provider))
-    taken = {name: _plain(name, column.take(pa.array(rows))) for name, column in usage.arrow.items()}
+    rows = np.flatnonzero(suspects(usage, provider))
+    taken = {name: plain_values(name, column.take(pa.array(rows))) for name, column in usage.arrow.items()}
     for place, row in enumerate(rows.tolist()):
         stated = {name: values[place] for name, values in taken.items() if values[place] is not None}
         try:
@@ -49,16 +49,16 @@ def refusals(usage: Usage, provider: str) -> dict[int, PricingError | RecordErro
     return errors
 
 
-def _suspects(usage: Usage, provider: str) -> Mask:
+def suspects(usage: Usage, provider: str) -> Mask:
     """Returns the rows that may be refused; no others are."""
-    suspects = _misnamed(usage, provider) | _misdated(usage) | _miscounted(usage)
+    found = _misnamed(usage, provider) | _misdated(usage) | _miscounted(usage)
     if "request_id" in usage.arrow:
-        suspects |= _odd_ids(usage.arrow["request_id"])
+        found |= _odd_ids(usage.arrow["request_id"])
     else:
-        suspects[:] = True
+        found[:] = True
     if "tags" in usage.arrow:
-        suspects[_odd_tags(usage.arrow["tags"])] = True
-    return suspects
+        found[_odd_tags(usage.arrow["tags"])] = True
+    return found
 
 
 def _misnamed(usage: Usage, provider: str) -> Mask:
@@ -146,7 +146,7 @@ def _holds_nul(texts: Any) -> bool:  # noqa: ANN401 - pyarrow has no types
     return not characters.min(initial=1)
 
 
-def _plain(name: str, column: Any) -> list[Any]:  # noqa: ANN401 - pyarrow has no types
+def plain_values(name: str, column: Any) -> list[Any]:  # noqa: ANN401 - pyarrow has no types
     """Returns a column's values as a `records` line states them, tags as pairs."""
     if READERS[name] is not read_time:
         values: list[Any] = column.to_pylist()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pricing.arrow import RESULT_SCHEMA, USAGE_SCHEMA, price_batches
@@ -85,15 +86,18 @@ def text_of(us: int) -> str:
     return "10000-01-01T00:00:00Z" if us == END_US else instant(us).isoformat().replace("+00:00", "Z")
 
 
+def batch_of(stated: list[dict[str, Any]]) -> Any:
+    columns = [pa.array([record.get(field.name) for record in stated], field.type) for field in USAGE_SCHEMA]
+    return pa.RecordBatch.from_arrays(columns, schema=USAGE_SCHEMA)
+
+
 @pytest.mark.parametrize("tool_fees", ["refuse", "unbooked"])
 def test_batches_and_lines_have_one_fate(cli: Cli, tmp_path: Path, tool_fees: Any) -> None:
     (tmp_path / "acme.toml").write_text(ACME)
     (tmp_path / "usage.jsonl").write_text("".join(f"{line_of(record)}\n" for record in records()))
     cli("rates", "add", "acme.toml").ok()
     found = cli("ingest", "usage.jsonl", "--tool-fees", tool_fees, "--json").json
-    columns = [pa.array([record.get(field.name) for record in records()], field.type) for field in USAGE_SCHEMA]
-    batch = pa.RecordBatch.from_arrays(columns, schema=USAGE_SCHEMA)
-    (priced,) = price_batches([batch], load_rate_cards("acme.toml"), tool_fees=tool_fees)
+    (priced,) = price_batches([batch_of(records())], load_rate_cards("acme.toml"), tool_fees=tool_fees)
     result = priced.select(["request_id", *RESULT_SCHEMA.names]).to_pylist()
 
     outcomes = [row["outcome"] for row in result]
@@ -119,3 +123,115 @@ def test_batches_and_lines_have_one_fate(cli: Cli, tmp_path: Path, tool_fees: An
     for row in accepted:
         row[start] = row[start] and int(row[start].timestamp()) * 10**6
     assert [tuple(row) for row in accepted] == booked
+
+
+FIGURES: list[object] = [None, "0.5", "1e-3", "-2", "0.25usd", "usd", "", "x", "nan", "1e400", "9" * 20]
+OPTIONS: list[tuple[str, ...]] = [
+    (),
+    ("--tool-fees", "unbooked", "--project", "p", "--tag", "team=z", "--source", "other"),
+    ("--provider", "acme", "--service-tier", "flex"),
+]
+KEPT = """
+SELECT line, reason, message, request_id, occurred_at, fields, complete, options FROM quarantine ORDER BY line
+"""
+BOOKED = "SELECT * FROM usage_records JOIN charges ON charges.usage_record_id = usage_records.id ORDER BY charges.id"
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("coded", [False, True])
+def test_a_parquet_file_is_booked_as_its_lines_would_be(
+    cli: Cli, tmp_path: Path, options: tuple[str, ...], *, coded: bool
+) -> None:
+    (tmp_path / "acme.toml").write_text(ACME)
+    (tmp_path / "tollbook.toml").write_text('[[project_rule]]\n"tag.team" = "a"\nproject = "ruled"\n')
+    more = [REQUEST | {"request_id": f"f{place}", "provider_amount": figure} for place, figure in enumerate(FIGURES)]
+    again = [record | {"output_tokens": 501, "tags": [("team", "b"), ("env", "x")]} for record in more[:3]]
+    stated = [*records(), *more, *more[:2], *again]
+    (tmp_path / "usage.jsonl").write_text("".join(f"{line_of(record)}\n" for record in stated))
+    table = pa.Table.from_batches([batch_of(stated)])
+    pq.write_table(table, tmp_path / "usage.parquet", row_group_size=37, use_dictionary=coded)
+    found = []
+    for name in ("usage.jsonl", "usage.parquet"):
+        url = f"sqlite:///{tmp_path / name}.db"
+        env = {"TOLLBOOK_DB": url}
+        cli("rates", "add", "acme.toml", env=env).ok()
+        said = cli("ingest", name, *options, "--json", env=env).json
+        for key in ("seconds", "records_per_second"):
+            del said[key]
+        for rejection in said["rejections"]:
+            del rejection["file"]
+        found.append((said, rows(url, KEPT), rows(url, BOOKED)))
+    of_lines, of_rows = found
+    for each, other in zip(of_rows, of_lines, strict=True):
+        assert each == other
+    of_acme = "acme" in options  # which knows none of their models
+    assert (of_lines[0]["duplicate"], of_lines[0]["conflict"]) == ((0, 0) if of_acme else (2, 3))
+
+
+def test_a_rejected_row_is_settled_when_it_is_recorded_after_all(cli: Cli, tmp_path: Path) -> None:
+    unheard = [REQUEST | {"request_id": "r1", "requested_model": "plain", "provider": "acme"}]
+    pq.write_table(pa.Table.from_batches([batch_of(unheard)]), tmp_path / "usage.parquet")
+    outcome = cli("ingest", "usage.parquet", "--json")
+    assert (outcome.exit_code, outcome.json["rejected"]) == (3, 1)
+    assert cli("ingest", "usage.parquet", "--json").json["rejected"] == 1
+    assert rows(f"sqlite:///{tmp_path / 'tollbook.db'}", "SELECT seen, state FROM quarantine") == [(2, "open")]
+    (tmp_path / "acme.toml").write_text(ACME)
+    cli("rates", "add", "acme.toml").ok()
+    cli("ingest", "usage.parquet").ok()
+    assert rows(f"sqlite:///{tmp_path / 'tollbook.db'}", "SELECT seen, state FROM quarantine") == [(2, "resolved")]
+
+
+TWO = [REQUEST | {"request_id": "r1"}, REQUEST | {"request_id": "r2"}]
+
+
+def _without(name: str) -> Any:
+    return pa.Table.from_batches([batch_of(TWO)]).drop_columns([name])
+
+
+def _with(name: str, column: Any) -> Any:
+    return pa.Table.from_batches([batch_of(TWO)]).append_column(name, column)
+
+
+@pytest.mark.parametrize(
+    ("table", "reason", "said"),
+    [
+        (_without("request_id"), "missing_column", "the header lacks request_id"),
+        (_with("prompt", pa.array(["a", "b"])), "unknown_field", "the header names 'prompt'"),
+        (_with("tag.team", pa.array(["a", "b"])), "unknown_field", "'tag.team' is a tag's column in CSV"),
+        (_with("input_tokens", pa.array([1, 2])), "invalid_column", "column input_tokens is there twice"),
+        (_without("source").append_column("source", pa.array([1, 2])), "invalid_column", "column source is int64"),
+        (
+            _without("occurred_at").append_column("occurred_at", pa.array([1, 2], pa.timestamp("us"))),
+            "invalid_column",
+            "column occurred_at is timestamp[us]",
+        ),
+    ],
+)
+def test_columns_that_can_not_be_read_refuse_the_file(
+    cli: Cli, tmp_path: Path, table: Any, reason: str, said: str
+) -> None:
+    pq.write_table(table, tmp_path / "usage.parquet")
+    outcome = cli("ingest", "usage.parquet", "--json")
+    [rejection] = outcome.json["rejections"]
+    assert (outcome.exit_code, outcome.json["read"], rejection["reason"]) == (3, 1, reason)
+    assert said in rejection["message"]
+
+
+@pytest.mark.parametrize("cut", [4, 100, -100, -9, -1])
+def test_a_damaged_file_is_told_in_one_line(cli: Cli, tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "usage.parquet"
+    pq.write_table(pa.Table.from_batches([batch_of(TWO)]), path)
+    path.write_bytes(path.read_bytes()[:cut])
+    outcome = cli("ingest", "usage.parquet", "--json")
+    [rejection] = outcome.json["rejections"]
+    assert (outcome.exit_code, outcome.json["accepted"], rejection["reason"]) == (3, 0, "damaged_file")
+    assert "\n" not in rejection["message"]
+
+
+def test_a_folder_may_hold_lines_and_parquet(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "usage"
+    folder.mkdir()
+    pq.write_table(pa.Table.from_batches([batch_of(TWO)]), folder / "a.parquet")
+    (folder / "b.jsonl").write_text("".join(f"{line_of(record)}\n" for record in TWO))
+    said = cli("ingest", "usage", "--json").ok().json
+    assert (said["read"], said["accepted"], said["duplicate"]) == (4, 2, 2)

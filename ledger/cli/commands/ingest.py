@@ -93,7 +93,7 @@ def ingest(
     A FILE may be a folder, a glob in quotes, or a URL such as s3://bucket/usage.
 
     Takes responses of OpenAI's, Anthropic's, Gemini's and Bedrock's APIs, event streams, envelopes, the ledger's own
-    records (JSON Lines or CSV) and OTLP spans; .gz and .zst too. What can't be recorded goes to quarantine.
+    records (JSON Lines, CSV, Parquet) and OTLP spans; .gz and .zst too. What can't be recorded goes to quarantine.
     """
     from ledger.intake.containers.inputs import find_inputs
     from ledger.intake.containers.source import open_sources

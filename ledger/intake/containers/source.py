@@ -20,6 +20,7 @@ from ledger.intake.containers.inputs import is_url, open_in_store
 
 BLOCK = 2**20
 _GZIP_MAGIC = b"\x1f\x8b"
+_PARQUET_MAGIC = b"PAR1"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 # A zstd block of four bytes may expand to 128 KiB, so what is fed at once bounds what comes out at once.
 _ZSTD_FEED = 2_048
@@ -68,6 +69,17 @@ class Source:
             # zstd may turn a few bytes into many at once.
             for start in range(0, len(text), BLOCK):
                 yield text if len(text) <= BLOCK else text[start : start + BLOCK]
+
+    def parquet(self) -> BinaryIO | None:
+        """Returns the file where it is a Parquet one, which is read from its end; None for all else."""
+        if self._stream is None:
+            self._stream = _open(self.name)
+        if not self._stream.seekable():
+            return None
+        start = self._stream.tell()
+        is_parquet = self._stream.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
+        self._stream.seek(start)
+        return self._stream if is_parquet else None
 
     @property
     def size(self) -> int | None:

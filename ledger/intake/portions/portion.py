@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from ledger.book.records import Records, joined
 from ledger.book.rows import NO_REQUEST, Facts
+from ledger.errors import LedgerError
 from ledger.intake.containers.lines import FileLines, LineChunk
 from ledger.intake.containers.reading import SourceReader
 from ledger.intake.fields.record import Held, Item, Pending, Rejected, UsageRecord
@@ -23,6 +24,7 @@ from pricing.times import read_time
 
 if TYPE_CHECKING:
     from ledger.intake.containers.source import Source
+    from ledger.intake.portions.batches import BatchLines
 
 PORTION = 20_000
 
@@ -44,7 +46,7 @@ class Portion:
     records: Records = field(default_factory=lambda: Records.of(()))
     lines: list[int] = field(default_factory=list)
     """The line of each record."""
-    chunk: LineChunk | FileLines | None = None
+    chunk: LineChunk | FileLines | BatchLines | None = None
     """The lines that records are known by, but for those in `raws`."""
     raws: dict[int, bytes | None] = field(default_factory=dict)
     figures_usd: dict[int, str] = field(default_factory=dict)
@@ -87,8 +89,8 @@ class Portion:
         self.raws = {new: self.raws[old] for new, old in enumerate(places) if old in self.raws}
         self.figures_usd = {new: self.figures_usd[old] for new, old in enumerate(places) if old in self.figures_usd}
 
-    def add_ordinary(self, records: Records, chunk: LineChunk, lines: list[int]) -> None:
-        """Adds records of ordinary lines of a chunk, each known by its line."""
+    def add_ordinary(self, records: Records, chunk: LineChunk | BatchLines, lines: list[int]) -> None:
+        """Adds records of ordinary lines of a chunk or rows of a batch, each known by its line."""
         if not self.lines:
             self.records, self.lines, self.chunk = records, lines, chunk
             return
@@ -180,6 +182,10 @@ def portions(source: Source, input_format: str, resolver: Resolver) -> Generator
 
 
 def _portions(source: Source, input_format: str, resolver: Resolver) -> Iterator[Portion]:
+    file = source.parquet() if input_format in ("auto", "records") else None
+    if file is not None:
+        yield from _of_batches(file, source.name, resolver)
+        return
     reader = SourceReader(source, input_format)
     short_way = input_format in ("auto", "responses") and not resolver.options.assume_cache_storage
     ordinary = OrdinaryLines(resolver) if short_way else None
@@ -194,6 +200,21 @@ def _portions(source: Source, input_format: str, resolver: Resolver) -> Iterator
             yield _read_lines(piece, reader, ordinary, resolver)
     if waiting:
         yield resolved(waiting, resolver)
+
+
+def _of_batches(file: BinaryIO, name: str, resolver: Resolver) -> Iterator[Portion]:
+    try:
+        from ledger.intake.portions.batches import read_parquet
+    except ModuleNotFoundError:
+        raise LedgerError(f"{name}: Parquet needs pyarrow: pip install 'tollbook[parquet]'") from None
+    for found in read_parquet(file, resolver):
+        if isinstance(found, Item):
+            yield resolved([found], resolver)
+            continue
+        portion = resolved(found.others, resolver)
+        portion.lost_amounts += found.lost_amounts
+        portion.add_ordinary(found.records, found.lines, found.numbers)
+        yield portion
 
 
 def _read_lines(chunk: LineChunk, reader: SourceReader, ordinary: OrdinaryLines | None, resolver: Resolver) -> Portion:
