@@ -17,9 +17,10 @@ from ledger.intake.containers.source import Source
 from ledger.intake.fields.record import IGNORED, Held, Ignored, Item
 from ledger.intake.formats.records import REFUSED
 from ledger.intake.labels import Resolver, RunOptions
-from ledger.intake.pipeline import Intake, fields_of
+from ledger.intake.pipeline import Intake
 from ledger.intake.portions.portion import LineFacts, Portion, portions, resolve_into, resolved
 from ledger.intake.quarantine import hold
+from ledger.intake.rating import fields_of
 from ledger.store.database import Database
 from ledger.store.log import memory_of
 from pricing.money import format_nano

@@ -18,11 +18,12 @@ from ledger.config import Config
 from ledger.errors import LedgerError
 from ledger.intake.containers.source import Source
 from ledger.intake.labels import Resolver, RunOptions, check_options
-from ledger.intake.pipeline import Intake, RunCounts
+from ledger.intake.pipeline import Intake
 from ledger.intake.portions.portion import Portion, portions, without_collector
 from ledger.intake.portions.read_ahead import PortionsAhead, is_worthwhile
 from ledger.intake.portions.staged import Staged
 from ledger.intake.quarantine import CUT, ENDLESS, OpenLines, hold, line_of, settle
+from ledger.intake.rating import RunCounts
 from ledger.logs import logger_of
 from ledger.store.database import Database, settings_in
 from ledger.store.opening import ledger_exists, open_ledger

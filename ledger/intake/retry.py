@@ -23,9 +23,10 @@ from ledger.errors import LedgerError
 from ledger.intake.fields.record import Item
 from ledger.intake.formats.records import parse
 from ledger.intake.labels import RunOptions
-from ledger.intake.pipeline import Intake, fields_of
+from ledger.intake.pipeline import Intake
 from ledger.intake.portions.portion import Portion, resolved
 from ledger.intake.quarantine import entries, get_entry, settle
+from ledger.intake.rating import fields_of
 from ledger.store.bulk import next_id
 from ledger.store.database import Database
 from ledger.store.log import noting_held

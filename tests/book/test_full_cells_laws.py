@@ -22,7 +22,7 @@ from ledger.config import Config
 from ledger.errors import LedgerError
 from ledger.intake.files import Ingest
 from ledger.intake.labels import RunOptions
-from ledger.intake.pipeline import RunCounts
+from ledger.intake.rating import RunCounts
 from ledger.reports.selection import Selection
 from ledger.reports.spend import read_spend
 from ledger.store.opening import open_ledger

@@ -12,7 +12,7 @@ import pytest
 
 from ledger.cli.commands.ingest import _Progress
 from ledger.intake.fields.record import IGNORED
-from ledger.intake.pipeline import RunCounts
+from ledger.intake.rating import RunCounts
 from tests.conftest import Cli
 from tests.helpers.ledgers import (
     LITE,

@@ -26,7 +26,7 @@ from pricing.money import format_nano
 if TYPE_CHECKING:
     from ledger.intake.files import IngestResult
     from ledger.intake.labels import RunOptions
-    from ledger.intake.pipeline import RunCounts
+    from ledger.intake.rating import RunCounts
     from ledger.store.database import Database
 
 
