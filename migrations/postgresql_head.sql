@@ -327,6 +327,42 @@ CREATE TABLE conversions (
 );
 COMMENT ON TABLE conversions IS 'Dated conversions to USD, append-only; of two with one start the later row holds.';
 COMMENT ON COLUMN conversions.per_usd_nano IS 'nano of the currency for 1 USD';
+CREATE TABLE lake_cells (
+    id bigint NOT NULL,
+    batch_id bigint NOT NULL,
+    key_id bigint NOT NULL,
+    half_day bigint NOT NULL,
+    quarters bigint NOT NULL,
+    cells bytea NOT NULL,
+    corrects_id bigint
+);
+COMMENT ON TABLE lake_cells IS 'Sums of charges whose rows a lake keeps, append-only: roll-ups are the sums of these and of charges.';
+COMMENT ON COLUMN lake_cells.id IS 'in one sequence with the ids of `booked_usage`';
+COMMENT ON COLUMN lake_cells.key_id IS 'a row of `lake_keys`';
+COMMENT ON COLUMN lake_cells.half_day IS 'the midnight or noon, UTC, at which it begins';
+COMMENT ON COLUMN lake_cells.quarters IS 'bit n is set where the n-th quarter-hour has a cell';
+COMMENT ON COLUMN lake_cells.cells IS 'the cells packed, as in `rollup_quarters`';
+COMMENT ON COLUMN lake_cells.corrects_id IS 'the row that this one takes back, negated';
+CREATE TABLE lake_keys (
+    id bigint NOT NULL,
+    digest text NOT NULL,
+    posted_month text NOT NULL,
+    occurred_month text NOT NULL,
+    source text NOT NULL,
+    provider text NOT NULL,
+    currency text NOT NULL,
+    billed_model text NOT NULL,
+    project text NOT NULL,
+    tier text NOT NULL,
+    status text NOT NULL,
+    kind text NOT NULL,
+    charge_class text NOT NULL,
+    tags text NOT NULL,
+    rate_entry_id bigint,
+    conversion_id bigint
+);
+COMMENT ON TABLE lake_keys IS 'What the charges of a lake''s sum have alike, each combination once; they stay, as roll-ups'' may not.';
+COMMENT ON COLUMN lake_keys.digest IS 'sha256 of the other columns';
 CREATE TABLE ledger_settings (
     name text NOT NULL,
     value text NOT NULL
@@ -478,9 +514,11 @@ COMMENT ON COLUMN rollup_quarters.cells IS 'the cells packed: see ledger/book/qu
 CREATE TABLE sources (
     source text NOT NULL,
     last_occurred_at bigint NOT NULL,
-    last_ingest_at bigint NOT NULL
+    last_ingest_at bigint NOT NULL,
+    lake text
 );
 COMMENT ON TABLE sources IS 'How far each stream of ids has come.';
+COMMENT ON COLUMN sources.lake IS 'the id of the lake that its usage is kept in; null where that is the book';
 CREATE TABLE streams (
     id bigint NOT NULL,
     source text NOT NULL,
@@ -603,6 +641,10 @@ ALTER TABLE ONLY closings
     ADD CONSTRAINT pk_closings PRIMARY KEY (id);
 ALTER TABLE ONLY conversions
     ADD CONSTRAINT pk_conversions PRIMARY KEY (id);
+ALTER TABLE ONLY lake_cells
+    ADD CONSTRAINT pk_lake_cells PRIMARY KEY (id);
+ALTER TABLE ONLY lake_keys
+    ADD CONSTRAINT pk_lake_keys PRIMARY KEY (id);
 ALTER TABLE ONLY ledger_settings
     ADD CONSTRAINT pk_ledger_settings PRIMARY KEY (name);
 ALTER TABLE ONLY log_entries
@@ -641,6 +683,10 @@ ALTER TABLE ONLY budget_events
     ADD CONSTRAINT uq_budget_events_identity UNIQUE (kind, name, period, percent, currency, amount_nano);
 ALTER TABLE ONLY closings
     ADD CONSTRAINT uq_closings_month_number_action UNIQUE (month, number, action);
+ALTER TABLE ONLY lake_cells
+    ADD CONSTRAINT uq_lake_cells_corrects_id UNIQUE (corrects_id);
+ALTER TABLE ONLY lake_keys
+    ADD CONSTRAINT uq_lake_keys_digest UNIQUE (digest);
 ALTER TABLE ONLY quarantine
     ADD CONSTRAINT uq_quarantine_digest UNIQUE (digest);
 ALTER TABLE ONLY rate_entries
@@ -659,6 +705,7 @@ CREATE INDEX ix_batches_run_id ON batches USING btree (run_id);
 CREATE INDEX ix_booked_corrections_usage_record_id ON booked_corrections USING btree (usage_record_id);
 CREATE INDEX ix_booked_usage_occurred_at ON booked_usage USING brin (occurred_at);
 CREATE INDEX ix_booked_usage_tool_calls ON booked_usage USING btree (tool_calls) WHERE (tool_calls IS NOT NULL);
+CREATE INDEX ix_lake_cells_batch_id ON lake_cells USING btree (batch_id);
 CREATE INDEX ix_quarantine_state ON quarantine USING btree (state, occurred_at);
 CREATE INDEX ix_wallet_entries_closing_id ON wallet_entries USING btree (closing_id);
 CREATE UNIQUE INDEX uq_batches_reference ON batches USING btree (reference) WHERE (reference IS NOT NULL);
@@ -680,6 +727,10 @@ CREATE TRIGGER closings_append_only BEFORE DELETE OR UPDATE ON closings FOR EACH
 CREATE TRIGGER closings_no_truncate BEFORE TRUNCATE ON closings FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER conversions_append_only BEFORE DELETE OR UPDATE ON conversions FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER conversions_no_truncate BEFORE TRUNCATE ON conversions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER lake_cells_append_only BEFORE DELETE OR UPDATE ON lake_cells FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER lake_cells_no_truncate BEFORE TRUNCATE ON lake_cells FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER lake_keys_append_only BEFORE DELETE OR UPDATE ON lake_keys FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER lake_keys_no_truncate BEFORE TRUNCATE ON lake_keys FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER log_entries_append_only BEFORE DELETE OR UPDATE ON log_entries FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER log_entries_no_truncate BEFORE TRUNCATE ON log_entries FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER projects_append_only BEFORE DELETE OR UPDATE ON projects FOR EACH ROW EXECUTE FUNCTION refuse_change();
@@ -705,4 +756,4 @@ ALTER TABLE ONLY wallet_entries
     ADD CONSTRAINT fk_wallet_entries_closing_id FOREIGN KEY (closing_id) REFERENCES closings(id);
 ALTER TABLE ONLY wallet_entries
     ADD CONSTRAINT fk_wallet_entries_lot_id FOREIGN KEY (lot_id) REFERENCES wallet_moves(id);
-INSERT INTO alembic_version VALUES ('0013');
+INSERT INTO alembic_version VALUES ('0014');

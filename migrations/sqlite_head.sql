@@ -141,7 +141,7 @@ CREATE TABLE rollup_keys (
 CREATE TABLE sources (
 	source TEXT NOT NULL, 
 	last_occurred_at INTEGER NOT NULL, 
-	last_ingest_at INTEGER NOT NULL, 
+	last_ingest_at INTEGER NOT NULL, lake TEXT, 
 	CONSTRAINT pk_sources PRIMARY KEY (source)
 )
  STRICT
@@ -518,4 +518,48 @@ CREATE TRIGGER text_seals_no_delete BEFORE DELETE ON text_seals BEGIN SELECT RAI
 CREATE TRIGGER text_seals_no_replace BEFORE INSERT ON text_seals WHEN EXISTS (SELECT 1 FROM text_seals WHERE id = NEW.id OR (batch_id = NEW.batch_id AND sealed_by = NEW.sealed_by)) BEGIN SELECT RAISE(ABORT, 'text_seals is append-only: post a correction'); END;
 CREATE TRIGGER booked_usage_no_update BEFORE UPDATE OF id, batch_id, key_id, stream_id, generation, occurred_at, input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, input_nano, cached_input_nano, output_nano, cache_storage_nano, storage_tokens, storage_end, provider_amount_nano, assumed, tool_calls, cache_write_5m_tokens, cache_write_1h_tokens, calls, cache_write_5m_nano, cache_write_1h_nano, call_nano, recorded_id, rowid, oid, _rowid_ ON booked_usage BEGIN SELECT RAISE(ABORT, 'booked_usage is append-only: post a correction'); END;
 CREATE TRIGGER booked_usage_redacted_only BEFORE UPDATE OF request_id, tags ON booked_usage WHEN NOT ((NEW.request_id <> OLD.request_id OR coalesce(NEW.tags, '') <> coalesce(OLD.tags, '')) AND (NOT NEW.request_id <> OLD.request_id OR NEW.request_id LIKE 'redacted:%') AND (NOT coalesce(NEW.tags, '') <> coalesce(OLD.tags, '') OR NEW.tags LIKE '%"redacted:%')) BEGIN SELECT RAISE(ABORT, 'booked_usage is append-only: post a correction'); END;
-INSERT INTO alembic_version VALUES ('0013');
+CREATE TABLE lake_keys (
+	id INTEGER NOT NULL, 
+	digest TEXT NOT NULL, 
+	posted_month TEXT NOT NULL, 
+	occurred_month TEXT NOT NULL, 
+	source TEXT NOT NULL, 
+	provider TEXT NOT NULL, 
+	currency TEXT NOT NULL, 
+	billed_model TEXT NOT NULL, 
+	project TEXT NOT NULL, 
+	tier TEXT NOT NULL, 
+	status TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	charge_class TEXT NOT NULL, 
+	tags TEXT NOT NULL, 
+	rate_entry_id INTEGER, 
+	conversion_id INTEGER, 
+	CONSTRAINT pk_lake_keys PRIMARY KEY (id), 
+	CONSTRAINT uq_lake_keys_digest UNIQUE (digest)
+)
+ STRICT
+
+;
+CREATE TABLE lake_cells (
+	id INTEGER NOT NULL, 
+	batch_id INTEGER NOT NULL, 
+	key_id INTEGER NOT NULL, 
+	half_day INTEGER NOT NULL, 
+	quarters INTEGER NOT NULL, 
+	cells BLOB NOT NULL, 
+	corrects_id INTEGER, 
+	CONSTRAINT pk_lake_cells PRIMARY KEY (id), 
+	CONSTRAINT uq_lake_cells_corrects_id UNIQUE (corrects_id)
+)
+ STRICT
+
+;
+CREATE INDEX ix_lake_cells_batch_id ON lake_cells (batch_id);
+CREATE TRIGGER lake_keys_no_update BEFORE UPDATE ON lake_keys BEGIN SELECT RAISE(ABORT, 'lake_keys is append-only: post a correction'); END;
+CREATE TRIGGER lake_keys_no_delete BEFORE DELETE ON lake_keys BEGIN SELECT RAISE(ABORT, 'lake_keys is append-only: post a correction'); END;
+CREATE TRIGGER lake_keys_no_replace BEFORE INSERT ON lake_keys WHEN EXISTS (SELECT 1 FROM lake_keys WHERE id = NEW.id OR digest = NEW.digest) BEGIN SELECT RAISE(ABORT, 'lake_keys is append-only: post a correction'); END;
+CREATE TRIGGER lake_cells_no_update BEFORE UPDATE ON lake_cells BEGIN SELECT RAISE(ABORT, 'lake_cells is append-only: post a correction'); END;
+CREATE TRIGGER lake_cells_no_delete BEFORE DELETE ON lake_cells BEGIN SELECT RAISE(ABORT, 'lake_cells is append-only: post a correction'); END;
+CREATE TRIGGER lake_cells_no_replace BEFORE INSERT ON lake_cells WHEN EXISTS (SELECT 1 FROM lake_cells WHERE id = NEW.id OR (NEW.corrects_id IS NOT NULL AND corrects_id = NEW.corrects_id)) BEGIN SELECT RAISE(ABORT, 'lake_cells is append-only: post a correction'); END;
+INSERT INTO alembic_version VALUES ('0014');

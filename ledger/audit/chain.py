@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, select
 from ledger.audit.verification import Verification
 from ledger.book.booked_pages import BookedPage, Named, read_booked
 from ledger.book.charges import PlainRow, PostedCharges, as_sealed, read_posted
+from ledger.book.lake_cells import LakeKeys, LakePage, lake_page
 from ledger.book.redaction import KIND as REDACT
 from ledger.book.redaction import rows_of_redaction
 from ledger.book.sealed_rows import added_in
@@ -22,6 +23,7 @@ from ledger.book.seals import (
     amounts_by_currency,
     amounts_text,
     batch_digest,
+    cells_digest,
     sealed_conversions,
     texts_digest,
     usage_digest,
@@ -38,7 +40,7 @@ class Page:
     """Batches in sequence, each with the seals of its texts in order, and what they posted.
 
     Usage that was sealed by columns is in `booked`, that of it with its first charge in `charged`; `posted` has
-    corrections, and usage of before with its charges.
+    corrections, and usage of before with its charges. `sums` has those of lakes, which are in batches of their own.
     """
 
     batches: list[Row[Any]]
@@ -46,6 +48,7 @@ class Page:
     posted: PostedCharges
     booked: BookedPage | None
     charged: BookedPage | None
+    sums: LakePage
 
     @property
     def ids(self) -> tuple[int, int]:
@@ -55,7 +58,7 @@ class Page:
 
 def pages(connection: Connection, calendar: Calendar) -> Iterator[Page]:
     """Reads batches in sequence, those sealed alike in pages of about PAGE_ROWS charges."""
-    named = Named(connection)
+    named, keys = Named(connection), LakeKeys(connection)
     after = -INT64_MAX  # whatever somebody has set them to
     while found := connection.execute(
         select(batches).where(batches.c.sequence > after).order_by(batches.c.sequence).limit(2_000)
@@ -70,7 +73,8 @@ def pages(connection: Connection, calendar: Calendar) -> Iterator[Page]:
             for page in _pages([batch for _form, batch in alike]):
                 ids = page[0].first_charge_id, page[-1].last_charge_id
                 posted, booked = _read(connection, calendar, named, ids, by_columns=form)
-                yield Page(page, seals, posted, booked, booked and booked.charged())
+                sums = lake_page(connection, keys, *ids)
+                yield Page(page, seals, posted, booked, booked and booked.charged(), sums)
 
 
 def _pages(found: Sequence[Row[Any]]) -> Iterator[list[Row[Any]]]:
@@ -130,11 +134,23 @@ class Chain:
             )
             if page.charged is not None:
                 amounts.update(page.charged.amounts(*ids))
+            sums = page.sums.between(*ids)
+            amounts.update(sums.amounts_nano)
             if batch.amounts != amounts_text(amounts):
                 result.problem(f"batch {batch.id}: its amounts aren't the sums of its charges")
-            if not self._stands(page, batch, added[_between(usage_ids, *ids)], sealed[own]):
+            stands = (
+                self._sums_stand(batch, sums)
+                if sums.rows
+                else self._stands(page, batch, added[_between(usage_ids, *ids)], sealed[own])
+            )
+            if not stands:
                 result.problem(f"batch {batch.id}: it or its rows are no longer as they were sealed")
             self._sequence, self._digest = batch.sequence, batch.digest
+
+    def _sums_stand(self, batch: Row[Any], sums: LakePage) -> bool:
+        """Tells whether a batch of a lake's sums is as it was sealed."""
+        sealed: str = batch.digest
+        return cells_digest(batch._asdict(), sums.rows, sums.keys.sealed, self._conversions) == sealed
 
     def _stands(self, page: Page, batch: Row[Any], added: Sequence[PlainRow], corrections: Sequence[PlainRow]) -> bool:
         """Tells whether a batch and its rows are as they were sealed, its texts as they were sealed last."""

@@ -60,13 +60,14 @@ def read_status(database: Database, now: datetime, provider: str, expectations: 
             .order_by(rollup_keys.c.posted_month)
         )
         conversions = _conversions(connection, now, provider)
+        of_source = sources.c.source, sources.c.last_occurred_at, sources.c.last_ingest_at
         moments = {use.provider: now for use in conversions}
         return Status(
             url=database.url,
             zone=database.zone_name,
             conversions=conversions,
             conversion_notes=conversion_notes_at(Snapshot.of(connection, database), Selection(database.zone), moments),
-            sources=[tuple(row) for row in connection.execute(select(sources).order_by(sources.c.source))],
+            sources=[tuple(row) for row in connection.execute(select(*of_source).order_by(sources.c.source))],
             quarantine=count_open(connection),
             open_months=[str(month) for month in months.scalars()],
             closed_through=None if closed is None else str(closed.month),

@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 
-from sqlalchemy import Connection, Table, func, or_, select, text
+from sqlalchemy import Connection, Table, func, or_, select, text, true
 
 from ledger.audit.chain import Chain, pages
 from ledger.audit.charge_checks import ChargeChecks, CheckedCharges
+from ledger.audit.lake_sums import check_outside, check_sums
 from ledger.audit.log.rows import check_log
 from ledger.audit.sources import check_sources
 from ledger.audit.verification import LISTED_PROBLEMS, Head, Verification
 from ledger.book.booked_pages import BookedPage
 from ledger.book.charges import PostedCharges, is_undone, posted_pages
 from ledger.book.corrections.reversing import reversal
+from ledger.book.lake_cells import posted_in, read_lake
 from ledger.book.project_names import check_projects
 from ledger.book.rebuilt_rollups import RebuiltRollUps
 from ledger.book.redaction import KIND as REDACT
+from ledger.book.rollups import TagSubset
 from ledger.book.rows import ChargeRow
 from ledger.budgets.definitions import check_budgets
 from ledger.budgets.events import check_events
@@ -34,6 +37,8 @@ from ledger.store.tables import (
     charges,
     closings,
     conversions,
+    lake_cells,
+    lake_keys,
     projects,
     rate_entries,
     record_keys,
@@ -73,7 +78,7 @@ def verify(database: Database, month: str | None = None, signed: Head | None = N
         for table in (card_versions, rate_entries):
             with result.checking(connection, table.name):
                 _check_contents(connection, table, result)
-        for table, key in ((rollup_keys, Dimensions), (record_keys, RecordKey)):
+        for table, key in ((rollup_keys, Dimensions), (record_keys, RecordKey), (lake_keys, Dimensions)):
             with result.checking(connection, table.name):
                 _check_keys(connection, table, key, result)
         with result.checking(connection, ", ".join(table.name for table in STORED)):
@@ -85,6 +90,7 @@ def verify(database: Database, month: str | None = None, signed: Head | None = N
             (budgets.name, lambda: check_budgets(connection)),
             (budget_events.name, lambda: check_events(connection)),
             (sources.name, lambda: check_sources(connection)),
+            (lake_cells.name, lambda: check_outside(connection)),
         )
         for name, check in checks:
             with result.checking(connection, name):
@@ -108,6 +114,11 @@ def _check_book(connection: Connection, database: Database, month: str | None, r
         if booked:
             checks.check(CheckedCharges.booked(booked), result)
             rebuilt.add(*booked.charges())
+    for sums in read_lake(connection, true() if month is None else posted_in(month)):
+        result.checked[lake_cells.name] += len(sums.rows)
+        for problem in check_sums(connection, calendar, sums):
+            result.problem(problem)
+        rebuilt.add_cells(sums.cells(TagSubset(database.rollup_tags)))
     if month is None:
         _check_counts(connection, result)
     for cell in rebuilt.too_large():

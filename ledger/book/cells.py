@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Table
 
 from ledger.store.binary import Values
 from ledger.store.driver import column_names
 from ledger.store.tables.rollups import Dimensions
-from ledger.values.halves import HALF_BITS
+from ledger.values.halves import HALF_BITS, LOWER_HALF
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,9 +35,21 @@ class Cells(NamedTuple):
         columns.insert(column_names(table).index(LATEST), self.last_occurred_at)
         return columns
 
+    def halved(self) -> Cells:
+        """Makes two columns of each measure, its halves."""
+        return self._replace(sums=halves_of(self.sums))
+
     def whole(self) -> Cells:
         """Joins measures that are two columns each, their halves: of sums past 64 bits the lower 64."""
         return self._replace(sums=(self.sums[::2] << HALF_BITS) + self.sums[1::2])
+
+
+def halves_of(measures: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Returns two rows for each row of measures, its upper and its lower half."""
+    import numpy as np
+
+    both = np.stack([measures >> HALF_BITS, measures & LOWER_HALF], axis=1)
+    return both.reshape(2 * len(measures), -1)
 
 
 def summed(

@@ -18,6 +18,7 @@ from ledger.store.tables import (
     booked_corrections,
     booked_usage,
     charges,
+    lake_cells,
     record_keys,
     streams,
     usage_records,
@@ -27,6 +28,8 @@ from ledger.values.calendar import Calendar
 from ledger.values.columns import columns_of
 
 CHUNK = 8_000
+# Tables whose ids are in one sequence, the order of posting.
+NUMBERED_AS_CHARGES = (booked_usage, booked_corrections, lake_cells)
 LIVE_CLASSES = ("charge", "replacement")
 _WIDTH = len(ChargeRow._fields)
 _USAGE_ID = ChargeRow._fields.index("usage_record_id")
@@ -176,8 +179,8 @@ def id_ranges(connection: Connection, first: int, last: int, size: int) -> Itera
 
 
 def next_charge_id(connection: Connection) -> int:
-    """Returns one more than the highest id of a charge; only the holder of the write lock may ask."""
-    return max(next_ids(connection, booked_usage, booked_corrections))
+    """Returns one more than the highest id of a charge or a lake's sum; only the holder of the write lock may ask."""
+    return max(next_ids(connection, *NUMBERED_AS_CHARGES))
 
 
 Identity = tuple[str, str, str]

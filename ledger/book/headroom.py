@@ -15,20 +15,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from ledger.book.cells import Cells
+from ledger.book.records import coded, sum_by_code
 from ledger.book.rollups import SIGNS, TagSubset, dimensions_of, token_hours
 from ledger.book.rows import ChargeRow, Facts
 from ledger.errors import LedgerError
 from ledger.store.bulk import rows_by_key
 from ledger.store.driver import run
+from ledger.store.tables import MEASURES
 from ledger.store.tables.rollups import Dimensions
 from ledger.values.calendar import QUARTER_US, Calendar
-from ledger.values.columns import Columns, distinct, plain
+from ledger.values.columns import Columns, distinct, numbered, plain
 from pricing.money import INT64_MAX, format_nano
 
 if TYPE_CHECKING:
     from pricing.money import Int64Array
 
 BOUNDING = ("input_tokens", "output_tokens", "storage_token_hours", "calls", "amount_nano")
+_BOUNDING_ROWS = [MEASURES.index(name) for name in BOUNDING]
 INT64_MIN = -(2**63)
 LISTED_DAYS = 400
 
@@ -122,6 +126,24 @@ class Headroom:
                 raise LedgerError(
                     f"{passed}; nothing was changed: give less, or another project, or do it once {month} is closed"
                 )
+
+    def check_cells(self, connection: Connection, cells: Cells, sums: dict[Cell, Sums]) -> None:
+        """Raises a LedgerError where a day has no room for a lake's sums of one sign.
+
+        They are added to `sums`, which holds days that were looked at before, as they are by now.
+        """
+        import numpy as np
+
+        quarters, quarter = numbered(cells.time)
+        days, day = coded(self._calendar.day(each * QUARTER_US) for each in quarters.tolist())
+        names, code = numbered(cells.key_place * len(days) + np.array(day, dtype=np.int64)[quarter])
+        found = [Cell(tuple(cells.keys[name // len(days)]), days[name % len(days)]) for name in names.tolist()]
+        parts = [[part for part, _count in sum_by_code(cells.sums[place], code)] for place in _BOUNDING_ROWS]
+        sums |= self._standing(connection, set(found) - sums.keys())
+        for cell, *part in zip(found, *parts, strict=True):
+            sums[cell] = total = tuple(map(add, sums[cell], part))
+            if (passed := _passed(cell, total)) is not None:
+                raise LedgerError(f"{passed}; nothing was posted: price the usage under another project")
 
     def _parts(self, charges: Columns, facts: Columns) -> list[tuple[Cell, Sums]]:
         """Returns the cell of each charge, and what it adds to it."""

@@ -25,30 +25,30 @@ class Key(Protocol):
 class KeyIds:
     """The ids of a table's combinations, remembered from one transaction of a run to the next; new ones are appended.
 
-    Without `keeps` new ones get ids below 0, which no row has, and aren't stored.
+    Without `keeps` new ones get ids below 0, which no row has, and aren't stored. `known` are those looked up so far.
     """
 
     def __init__(self, table: Table, *, keeps: bool = True) -> None:
         self._table = table
         self._keeps = keeps
-        self._known: dict[Any, int] = {}
+        self.known: dict[Any, int] = {}
 
     def of(self, connection: Connection, keys: Sequence[Key]) -> list[int]:
         """Returns the id of each."""
-        unknown = [key for key in keys if key not in self._known]
+        unknown = [key for key in keys if key not in self.known]
         for chunk in in_chunks(unknown, 500):
             by_digest = {key.digest: key for key in chunk}
             query = f"SELECT digest, id FROM {{keys}} JOIN {self._table.name} ON digest = k0"
             for digest, number in rows_by_key(connection, query, [(digest,) for digest in by_digest]):
-                self._known[by_digest.pop(digest)] = number
+                self.known[by_digest.pop(digest)] = number
             if self._keeps:
                 new = list(enumerate(by_digest.items(), next_id(connection, self._table)))
                 append_rows(connection, self._table, [(number, digest, *key) for number, (digest, key) in new])
-                self._known.update({key: number for number, (_digest, key) in new})
+                self.known.update({key: number for number, (_digest, key) in new})
             else:
-                below = -1 - len(self._known)
-                self._known.update({key: below - place for place, key in enumerate(by_digest.values())})
-        return [self._known[key] for key in keys]
+                below = -1 - len(self.known)
+                self.known.update({key: below - place for place, key in enumerate(by_digest.values())})
+        return [self.known[key] for key in keys]
 
 
 def key_ids_of(connection: Connection, table: Table) -> KeyIds:

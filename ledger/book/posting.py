@@ -15,7 +15,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from ledger.book.booked import Months, append_charged
-from ledger.book.charges import Identity, Known, as_sealed, known_records
+from ledger.book.charges import NUMBERED_AS_CHARGES, Identity, Known, as_sealed, known_records
 from ledger.book.headroom import Headroom
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.records import Rated, Records, Spread, coded, recoded, sum_by_code
@@ -38,7 +38,7 @@ from ledger.store.bulk import append_rows, next_ids
 from ledger.store.database import Database
 from ledger.store.driver import insert_row, run
 from ledger.store.log import note_sealed
-from ledger.store.tables import batches, booked_corrections, booked_usage
+from ledger.store.tables import batches, booked_corrections
 from ledger.values.calendar import QUARTER_US, Calendar
 from ledger.values.columns import Columns, numbered, plain, rows_of
 
@@ -46,7 +46,7 @@ LOG = logger_of("book")
 
 DigestOf = Callable[[Mapping[str, Any]], str]
 Outcome = Literal["accepted", "duplicate", "conflict"]
-BatchKind = Literal["ingest", "record", "retry", "accept", "void", "reassign", "reprice", "adjust", "redact"]
+BatchKind = Literal["ingest", "record", "retry", "accept", "lake", "void", "reassign", "reprice", "adjust", "redact"]
 
 
 @dataclass(slots=True)
@@ -156,7 +156,7 @@ class Poster:
 
     def _post_new(self, connection: Connection, rated: Rated, posted: Posted) -> bool:
         """Records and charges what is new; returns False, and does nothing, where any of it is known."""
-        batch_id, *charge_ids = next_ids(connection, batches, booked_usage, booked_corrections)
+        batch_id, *charge_ids = next_ids(connection, batches, *NUMBERED_AS_CHARGES)
         first_id = max(charge_ids)
         ids = range(first_id, first_id + len(rated))
         months = self._months(connection, rated.records)
@@ -206,8 +206,7 @@ class Poster:
         appended; None where it only corrects. First charges say what is `alike` among them. LedgerError where a
         roll-up has no room for the others; of first ones, `refusals` has seen to that.
         """
-        if (self._database.zone_name, self._database.rollup_tags) != self._cut_by:
-            raise LedgerError("the ledger's zone or rolled-up tags were changed meanwhile: run the command again")
+        self.check_settings()
         rows: Sequence[tuple[Any, ...]] = ()
         if alike is None:
             rows = list(rows_of(columns))
@@ -238,6 +237,11 @@ class Poster:
                 (charge.currency[place], amount) for place, (amount, _count) in zip(alike.first, parts, strict=True)
             )
         self.append_batch(connection, ids, amounts_by_currency(sums), digest_of)
+
+    def check_settings(self) -> None:
+        """Raises a LedgerError where the ledger cuts days otherwise, or rolls other tags up, than as this began."""
+        if (self._database.zone_name, self._database.rollup_tags) != self._cut_by:
+            raise LedgerError("the ledger's zone or rolled-up tags were changed meanwhile: run the command again")
 
     def append_batch(
         self, connection: Connection, ids: Mapping[str, int], amounts_nano: Mapping[str, int], digest_of: DigestOf

@@ -45,6 +45,26 @@ _Name: TypeAlias = tuple[int, int]  # of a row: its half day and key
 
 def add_quarters(connection: Connection, table: Table, cells: Cells, key_ids: Sequence[int]) -> None:
     """Adds sums by quarter-hour to the rows of their half days and keys, which are read and written whole."""
+    for names, row, own in _by_row(cells, key_ids):
+        _add_to_rows(connection, table, names, row, own)
+
+
+def pack_quarters(cells: Cells, key_ids: Sequence[int]) -> list[Packed]:
+    """Packs sums by quarter-hour into rows of half days and keys, in order of both."""
+    return [
+        packed
+        for names, row, own in _by_row(cells, key_ids)
+        for packed in _packed(names, summed([], own.time % QUARTERS, row, own.sums, own.last_occurred_at))
+    ]
+
+
+def unpack_quarters(rows: Sequence[Packed], table: Table = rollup_quarters) -> Cells:
+    """Returns the cells of rows as `read_quarters` does; LedgerError where another program changed them."""
+    return _unpacked(rows, table)[0]
+
+
+def _by_row(cells: Cells, key_ids: Sequence[int]) -> Iterator[tuple[list[_Name], npt.NDArray[np.int64], Cells]]:
+    """Yields rows by name, the place among them of each cell, and their cells, some rows at a time."""
     import numpy as np
 
     half_day = cells.time // QUARTERS
@@ -55,7 +75,7 @@ def add_quarters(connection: Connection, table: Table, cells: Cells, key_ids: Se
     names = list(zip(half_days.tolist(), [key_ids[place] for place in places.tolist()], strict=True))
     for start in range(0, len(names), _ROWS_AT_ONCE):
         own = (row >= start) & (row < start + _ROWS_AT_ONCE) if len(names) > _ROWS_AT_ONCE else slice(None)
-        _add_to_rows(connection, table, names[start : start + _ROWS_AT_ONCE], row[own] - start, _only(cells, own))
+        yield names[start : start + _ROWS_AT_ONCE], row[own] - start, _only(cells, own)
 
 
 def _add_to_rows(
@@ -174,7 +194,7 @@ def _packed(names: Sequence[_Name], cells: Cells) -> list[Packed]:
     return list(zip(half_days, key_ids, quarters, packed, strict=True))
 
 
-def _unpacked(rows: Sequence[Packed]) -> tuple[Cells, npt.NDArray[np.int64]]:
+def _unpacked(rows: Sequence[Packed], table: Table = rollup_quarters) -> tuple[Cells, npt.NDArray[np.int64]]:
     """Returns the cells of rows, their keys by id, and how many each row has."""
     import numpy as np
 
@@ -186,9 +206,10 @@ def _unpacked(rows: Sequence[Packed]) -> tuple[Cells, npt.NDArray[np.int64]]:
     if len(widths) == _WIDTHS * len(rows):
         widths = widths.reshape(-1, _WIDTHS)
     if widths.ndim != 2 or widths.max() > _MAX_BYTES or (counts * widths.sum(axis=1, dtype=np.int64) != sizes).any():
+        mended = ", 'tollbook db rollups' sums them again" if table is rollup_quarters else ""
         raise LedgerError(
-            "rollup_quarters: rows can't be read: they were changed by another program; 'tollbook verify' names them, "
-            "'tollbook db rollups' sums them again"
+            f"{table.name}: rows can't be read: they were changed by another program; 'tollbook verify' names them"
+            f"{mended}"
         )
     used = np.flatnonzero(widths.any(axis=0))
     kept = _bytes().of_width[np.repeat(widths[:, used], counts, axis=0)].view(np.bool_)

@@ -16,17 +16,17 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
 
 from ledger.book.booked_pages import Named, read_booked
-from ledger.book.charges import PlainRow, as_sealed, plain_rows, read_posted
+from ledger.book.charges import PlainRow, as_sealed, next_charge_id, plain_rows, read_posted
 from ledger.book.open_months import standing_closes
 from ledger.book.posting import Poster, Run
 from ledger.book.sealed_rows import added_in
 from ledger.book.seals import append_text_seal, batch_digest, sealed_conversions
 from ledger.book.settings import store_settings, sum_again
 from ledger.errors import LedgerError
-from ledger.store.bulk import append_rows, in_chunks, next_id, next_ids, rows_by_key
+from ledger.store.bulk import append_rows, in_chunks, next_id, rows_by_key
 from ledger.store.database import Database
 from ledger.store.log import noting_held
-from ledger.store.tables import batches, booked_corrections, booked_usage, charges, quarantine, text_seals
+from ledger.store.tables import batches, booked_usage, charges, quarantine, text_seals
 from ledger.store.tables.book import LAST_REDACTION, REDACTION_KEY
 from ledger.values.calendar import Calendar
 
@@ -119,7 +119,7 @@ def redact(database: Database, texts: Texts, run: Run, *, rollups: bool = False,
             return result
         _seal_again(connection, Calendar(database.zone), sorted(result.batches), batch_id)
         sealed = rows_of_redaction(connection, batch_id)
-        next_charge = max(next_ids(connection, booked_usage, booked_corrections))
+        next_charge = next_charge_id(connection)
         ids = {"id": batch_id, "first_usage_record_id": 1, "last_usage_record_id": 0}
         ids |= {"first_charge_id": next_charge, "last_charge_id": next_charge - 1}
         poster.append_batch(connection, ids, {}, lambda batch: batch_digest(batch, sealed, (), {}))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Table
 
-from ledger.book.cells import LATEST, Cells, summed
+from ledger.book.cells import LATEST, Cells, halves_of, summed
 from ledger.book.key_ids import KeyIds, key_ids_of
 from ledger.book.quarters import add_quarters
 from ledger.book.records import coded
@@ -19,7 +19,6 @@ from ledger.store.tables import MEASURES, rollup_days, rollup_keys, rollup_quart
 from ledger.store.tables.rollups import Dimensions
 from ledger.values.calendar import QUARTER_US, Calendar
 from ledger.values.columns import Columns, numbered, plain
-from ledger.values.halves import HALF_BITS, LOWER_HALF
 from ledger.values.instants import from_microseconds
 from pricing.money import INT64_MAX
 from pricing.usage import clock_hours
@@ -142,8 +141,7 @@ def sum_by_quarter(
     occurred = np.array(usage.occurred_at, dtype=np.int64)
     measures = _measures(charges, facts)
     if halves:
-        both = np.stack([measures >> HALF_BITS, measures & LOWER_HALF], axis=1)
-        measures = both.reshape(2 * len(measures), -1)
+        measures = halves_of(measures)
     columns = measures.astype(np.int64, copy=False)
     return summed([Dimensions(*key) for key in keys], key_place, occurred // QUARTER_US, columns, occurred)
 

@@ -15,7 +15,7 @@ from ledger.book.rows import ChargeRow
 from ledger.store.bulk import append_rows, next_id
 from ledger.store.driver import column_names
 from ledger.store.log import memory_of, note_sealed
-from ledger.store.tables import batches, booked_usage, conversions, text_seals
+from ledger.store.tables import batches, booked_usage, conversions, lake_cells, text_seals
 from ledger.values.columns import numbered
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pricing.money import Int64Array
 
 _CONVERSION = ChargeRow._fields.index("conversion_id")
+_KEY = list(lake_cells.c.keys()).index("key_id")
 # At most so many columns of usage_records or charges came after their first rows; those before them are never null.
 _LATER_COLUMNS = 4
 _NOTHING = b",null]\n"
@@ -169,6 +170,32 @@ def usage_digest(
     digest.update(lines_to_seal(rows))
     pinned = [conversion for key in keys for conversion in key[1:]]
     digest.update(_conversions_to_seal([*pinned, *(row[_CONVERSION] for row in rows)], known))
+    return digest.hexdigest()
+
+
+def cells_to_seal(
+    rows: Sequence[Sequence[Any]], keys: Mapping[int, tuple[str, int | None]]
+) -> tuple[bytes, set[int | None]]:
+    """Encodes rows of lake_cells as digests cover them, each key by its own; returns the conversions that they pin."""
+    named = [keys.get(row[_KEY], ("", None)) for row in rows]
+    covered = [[*row[:_KEY], digest, *row[_KEY + 1 :]] for row, (digest, _pinned) in zip(rows, named, strict=True)]
+    return msgspec.json.Encoder().encode_lines(covered), {conversion for _digest, conversion in named}
+
+
+def cells_digest(
+    batch: Mapping[str, Any],
+    rows: Sequence[Sequence[Any]],
+    keys: Mapping[int, tuple[str, int | None]],
+    known: Mapping[int, tuple[Any, ...]],
+) -> str:
+    """Computes sha256 over a batch with the digest before it, a lake's sums, and the conversions that they pin.
+
+    Of each key in `keys` there are its digest and the id of its conversion.
+    """
+    digest = _begun(batch)
+    lines, pinned = cells_to_seal(rows, keys)
+    digest.update(lines)
+    digest.update(_conversions_to_seal(pinned, known))
     return digest.hexdigest()
 
 

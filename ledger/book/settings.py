@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, delete, select, text, true, update
 
 from ledger.book.charges import posted_pages
+from ledger.book.lake_cells import lake_sources, read_lake
 from ledger.book.rebuilt_rollups import RebuiltRollUps, TooLarge
+from ledger.book.rollups import TagSubset
 from ledger.errors import LedgerError
 from ledger.store.database import Database, zone_named
 from ledger.store.log import memory_of, note_settings
 from ledger.store.opening import joined_tags
-from ledger.store.tables import charges, ledger_settings, rollup_days, rollup_keys, rollup_quarters
+from ledger.store.tables import charges, lake_cells, ledger_settings, rollup_days, rollup_keys, rollup_quarters
 from ledger.values.calendar import Calendar
 
 
@@ -20,7 +22,7 @@ def set_timezone(database: Database, timezone: str) -> None:
     """Changes the zone of a ledger without charges; LedgerError once one is posted, for months are cut in it."""
     zone_named(timezone)
     with database.writing() as connection:
-        if connection.execute(select(charges.c.id).limit(1)).first() is not None:
+        if any(connection.execute(select(table.c.id).limit(1)).first() for table in (charges, lake_cells)):
             raise LedgerError(
                 f"the ledger's zone is {database.zone_name} and charges are posted by it: it stays; "
                 "reports take --timezone"
@@ -45,12 +47,24 @@ def store_settings(database: Database, connection: Connection, values: Mapping[s
 def rebuild_rollups(database: Database, tags: Sequence[str]) -> None:
     """Stores the tags to roll up and sums every charge again by them, in one transaction.
 
-    LedgerError where a sum by these tags passes 64 bits; by those in force none does, whatever was accepted.
+    LedgerError where a sum by these tags passes 64 bits, by those in force none does, whatever was accepted; or where
+    a lake's sums aren't by one of them.
     """
     names = joined_tags(tags)
     with database.writing() as connection:
+        _check_sums_know(database, connection, tags)
         sum_again(database, connection, tags, keeps_keys=names == database.settings["rollup_tags"])
         store_settings(database, connection, {"rollup_tags": names})
+
+
+def _check_sums_know(database: Database, connection: Connection, tags: Sequence[str]) -> None:
+    """Refuses tags that a lake's sums aren't by: those in force are, as each was posted by them or by more."""
+    new = sorted(set(tags) - set(database.rollup_tags))
+    if new and (held := lake_sources(connection)):
+        raise LedgerError(
+            f"tag {new[0]!r} can't be rolled up: the sums of {', '.join(map(repr, held))} aren't by it, and their rows "
+            "lie in a lake; give tags of those rolled up now"
+        )
 
 
 def sum_again(database: Database, connection: Connection, tags: Sequence[str], *, keeps_keys: bool) -> None:
@@ -63,6 +77,8 @@ def sum_again(database: Database, connection: Connection, tags: Sequence[str], *
     rebuilt = RebuiltRollUps(connection, calendar, tags, keeps_keys=True)
     for page in posted_pages(connection, calendar, true()):
         rebuilt.add(page.charge, page.usage)
+    for sums in read_lake(connection, true()):
+        rebuilt.add_cells(sums.cells(TagSubset(tags)))
     for cell in rebuilt.too_large():
         raise LedgerError(_no_room(connection, cell, joined_tags(tags), database.settings["rollup_tags"]))
     for table in (rollup_days, rollup_quarters):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SECTIONS = {
     "Record": {
         "ingest": ("ingest", "Record usage from files or standard input, each request once."),
+        "lake": ("lake", "Usage kept as Parquet files: post its sums into the book."),
         "quarantine": ("quarantine", "What could not be recorded: list, show, retry, accept, discard."),
     },
     "Look": {

@@ -16,6 +16,7 @@ from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.records import Rated, Records, recoded, sum_by_code
 from ledger.book.redaction import known_ids
+from ledger.book.sources import lakes_of
 from ledger.book.trial import Trial
 from ledger.config import Config
 from ledger.intake.labels import Resolver, RunOptions
@@ -23,6 +24,8 @@ from ledger.intake.portions.portion import Portion
 from ledger.intake.rating import Rating, RunCounts, hold_back, leave_out
 from ledger.store.database import Database
 from ledger.values.spend import Spend
+
+IN_LAKE = "source_in_lake"
 
 
 class Mark(NamedTuple):
@@ -82,6 +85,7 @@ class Intake:
         """Posts what was rated; holds back what has no room in roll-ups or contradicts records, in order of lines."""
         records = rated.records
         records.request_ids = known_ids(connection, self.poster.settings, records.request_ids)
+        rated = self._leave_to_lakes(connection, rated, portion)
         refusals = self.poster.refusals(connection, rated)
         if refusals:
             reasons = {place: ("sum_too_large", message) for place, message in refusals.items()}
@@ -100,6 +104,22 @@ class Intake:
         self._sum_up(rated, posted)
         self.tally.differing_labels += posted.differing_labels
         return posted
+
+    def _leave_to_lakes(self, connection: Connection, rated: Rated, portion: Portion) -> Rated:
+        """Holds back records of sources whose usage a lake keeps, which would be counted twice."""
+        labels = rated.records.labels
+        homes = lakes_of(connection, {label.source for label in labels})
+        if not homes:
+            return rated
+        said = {
+            place: f"source {label.source!r} belongs to lake {homes[label.source]}, where its usage is priced: add the "
+            "record to the lake's files and post its sums, or give --source another name"
+            for place, label in enumerate(labels)
+            if label.source in homes
+        }
+        found = enumerate(rated.records.number("label").tolist())
+        reasons = {place: (IN_LAKE, said[label]) for place, label in found if label in said}
+        return rated.take(leave_out(portion, reasons, self.tally))
 
     def _count(self, records: Records, posted: Posted) -> None:
         assumed, fates = records.values("assumed"), ["accepted"] * len(records)

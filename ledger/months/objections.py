@@ -40,8 +40,9 @@ def _early_sources(connection: Connection, month: str, zone: ZoneInfo) -> Iterat
     """Finds sources with usage in the month whose latest record is from before the month's last day."""
     last_day = (month_start(shift_month(month, 1), zone).astimezone(zone) - timedelta(days=1)).date()
     active = select(rollup_keys.c.source).where(rollup_keys.c.occurred_month == month).distinct()
-    query = select(sources).where(sources.c.source.in_(active)).order_by(sources.c.source)
-    for source, last_occurred_at, _last_ingest_at in connection.execute(query):
+    columns = sources.c.source, sources.c.last_occurred_at
+    query = select(*columns).where(sources.c.source.in_(active)).order_by(sources.c.source)
+    for source, last_occurred_at in connection.execute(query):
         ended = last_occurred_at.astimezone(zone).date()
         if ended < last_day:
             yield f"source {source!r} ends on {ended}, before {last_day}: its usage may be incomplete"

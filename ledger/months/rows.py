@@ -8,21 +8,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, select
 
 from ledger.book.charges import as_sealed, id_ranges, next_charge_id, plain_rows
+from ledger.book.lake_cells import posted_in, read_lake
 from ledger.book.open_months import standing_closes
 from ledger.book.rows import ChargeRow
-from ledger.book.seals import lines_to_seal, read_sealed, sealed_conversions
+from ledger.book.seals import cells_to_seal, lines_to_seal, read_sealed, sealed_conversions
 from ledger.store.expressions import ROWS_AT_ONCE
-from ledger.store.tables import charges, closings
+from ledger.store.tables import charges, closings, lake_cells
 
 _CONVERSION, _CURRENCY, _AMOUNT = map(ChargeRow._fields.index, ("conversion_id", "currency", "amount_nano"))
 
 
 @dataclass(frozen=True, slots=True)
 class MonthRows:
-    """The charges in a month's books: their number, their nano by currency, and a digest over them."""
+    """The charges, and sums of lakes, in a month's books: their number, their nano by currency, and a digest."""
 
     charges: int
     amounts_nano: dict[str, int]
@@ -31,7 +32,7 @@ class MonthRows:
 
 
 class RowsRead:
-    """The charges posted in a month, as far as they were read: rows are only ever added, so that reading can go on."""
+    """The charges and sums posted in a month, as far as they were read: rows are only added, so that it can go on."""
 
     def __init__(self, month: str) -> None:
         self._month = month
@@ -40,6 +41,8 @@ class RowsRead:
         self._count = 0
         self._pinned: set[int | None] = set()
         self._amounts: Counter[str] = Counter()
+        self._of_lakes = hashlib.sha256()
+        self._sums = 0
 
     def read(self, connection: Connection, last_charge_id: int | None = None) -> MonthRows:
         """Reads on, up to an id or to the end: sha256 over JSON lines, with what they pin."""
@@ -52,13 +55,25 @@ class RowsRead:
             self._pinned.update(row[_CONVERSION] for row in rows)
             for row in rows:
                 self._amounts[row[_CURRENCY]] += row[_AMOUNT]
+        self._read_sums(connection, last)
         self._last = last
         whole = self._digest.copy()
+        if self._sums:  # a month without any is digested as before there were any
+            whole.update(self._of_lakes.digest())
         known = sealed_conversions(connection)
         whole.update(
             msgspec.json.Encoder().encode_lines([known.get(number) for number in sorted(filter(None, self._pinned))])
         )
-        return MonthRows(self._count, dict(self._amounts), whole.hexdigest(), last)
+        return MonthRows(self._count + self._sums, dict(self._amounts), whole.hexdigest(), last)
+
+    def _read_sums(self, connection: Connection, last: int) -> None:
+        """Reads on sums of lakes."""
+        for page in read_lake(connection, and_(posted_in(self._month), lake_cells.c.id.between(self._last + 1, last))):
+            lines, pinned = cells_to_seal(page.rows, page.keys.sealed)
+            self._of_lakes.update(lines)
+            self._sums += len(page.rows)
+            self._pinned |= pinned
+            self._amounts.update(page.amounts_nano)
 
 
 def check_closings(connection: Connection, month: str | None = None) -> Iterator[str]:
@@ -77,7 +92,9 @@ def check_closings(connection: Connection, month: str | None = None) -> Iterator
 def _strays(connection: Connection, month: str | None) -> Iterator[str]:
     for row in standing_closes(connection):
         if month in (None, row.month):
-            query = select(func.count()).where(charges.c.posted_month == row.month, charges.c.id > row.last_charge_id)
-            count = int(connection.execute(query).scalar_one())
+            of_charges = charges.c.posted_month == row.month, charges.c.id > row.last_charge_id
+            of_sums = posted_in(row.month), lake_cells.c.id > row.last_charge_id
+            queries = [select(func.count()).where(*conditions) for conditions in (of_charges, of_sums)]
+            count = sum(int(connection.execute(query).scalar_one()) for query in queries)
             if count:
                 yield f"{row.month}: {count} charges were posted in it after it was closed"

@@ -12,6 +12,8 @@ from ledger.store.log import digest_of_entry
 from ledger.store.tables import metadata
 from tests.helpers.ledgers import rows
 
+SUM_COLUMNS = "batch_id, key_id, half_day, quarters, cells, corrects_id"
+FIRST_SUM = "(SELECT min(id) FROM lake_cells)"
 HELD = "quarantine: what it keeps of lines isn't as it was recorded"
 
 Statements = Sequence[str] | Callable[[str], Sequence[str]]
@@ -167,6 +169,50 @@ TAMPERED: dict[str, tuple[Statements, str]] = {
     "when a held line was": (["UPDATE quarantine SET occurred_at = 1 WHERE id = 3"], HELD),
     "whether a held line is whole": (["UPDATE quarantine SET complete = 1 - complete WHERE id = 3"], HELD),
     "a line inserted": ([copied("quarantine", digest="'x'")], "quarantine 5: in no entry"),
+    "a lake's sums moved by a quarter-hour": (
+        [f"UPDATE lake_cells SET quarters = quarters * 2 WHERE id = {FIRST_SUM}"],
+        "it or its rows are no longer as they were sealed",
+    ),
+    "a lake's sums of another half day": (
+        [f"UPDATE lake_cells SET half_day = half_day + 43200000000 WHERE id = {FIRST_SUM}"],
+        "it or its rows are no longer as they were sealed",
+    ),
+    "a lake's sums of another key": (
+        [f"UPDATE lake_cells SET key_id = key_id + 1 WHERE id = {FIRST_SUM}"],
+        "it or its rows are no longer as they were sealed",
+    ),
+    "a lake's sums deleted": (["DELETE FROM lake_cells"], "it or its rows are no longer as they were sealed"),
+    "a row of a lake's sums deleted": (
+        [f"DELETE FROM lake_cells WHERE id = {FIRST_SUM}"],
+        "it or its rows are no longer as they were sealed",
+    ),
+    "a lake's sums twice": (
+        [
+            f"INSERT INTO lake_cells SELECT 1000000 + id, {SUM_COLUMNS} FROM lake_cells",
+        ],
+        "is in no batch",
+    ),
+    "a lake's sums that take back others": (
+        [f"UPDATE lake_cells SET corrects_id = 77 WHERE id = {FIRST_SUM}"],
+        "is a charge that takes back 77",
+    ),
+    "a lake's key of another project": (
+        ["UPDATE lake_keys SET project = 'x' WHERE id = 1"],
+        "lake_keys 1: its dimensions are no longer those of its digest",
+    ),
+    "a lake's key deleted": (["DELETE FROM lake_keys WHERE id = 1"], "the key that it names is missing"),
+    "a source moved to another lake": (
+        ["UPDATE sources SET lake = 'another' WHERE lake IS NOT NULL"],
+        "sources: 'of-a-lake' has sums of lake lake-of-tests, its row says another",
+    ),
+    "a source moved from a lake into the book": (
+        ["UPDATE sources SET lake = NULL"],
+        "sources: 'of-a-lake' has sums of lake lake-of-tests, its row says the book",
+    ),
+    "a source moved from the book to a lake": (
+        ["UPDATE sources SET lake = 'lake-of-tests'"],
+        "sources: 'evolink' belongs to lake lake-of-tests, and has usage in the book",
+    ),
     "a source deleted": (["DELETE FROM sources WHERE source = 'other'"], "sources: 'other' has usage"),
     "all sources deleted": (["DELETE FROM sources"], "sources: 'evolink' has usage"),
     "a source set back": (
@@ -177,15 +223,15 @@ TAMPERED: dict[str, tuple[Statements, str]] = {
     "the zone": (["UPDATE ledger_settings SET value = 'Asia/Tokyo' WHERE name = 'timezone'"], "ledger_settings"),
     "a setting deleted": (["DELETE FROM ledger_settings WHERE name = 'created_at'"], "ledger_settings"),
     "a setting inserted": (["INSERT INTO ledger_settings VALUES ('x', 'y')"], "ledger_settings"),
-    "the last batch deleted": ([f"DELETE FROM batches WHERE {last('batches')}"], "batches 4: missing"),
+    "the last batch deleted": ([f"DELETE FROM batches WHERE {last('batches')}"], "batches 5: missing"),
     "the last batch deleted with its charge": (
         [
             "DELETE FROM booked_corrections WHERE charge_class = 'adjustment'",
             f"DELETE FROM batches WHERE {last('batches')}",
         ],
-        "batches 4: missing",
+        "batches 5: missing",
     ),
-    "the last log entry deleted": ([f"DELETE FROM log_entries WHERE {last('log_entries')}"], "batches 4: in no"),
+    "the last log entry deleted": ([f"DELETE FROM log_entries WHERE {last('log_entries')}"], "batches 5: in no"),
     "the first log entry deleted": (["DELETE FROM log_entries WHERE id = 1"], "log entry 2: follows 0"),
     "a log entry deleted": (["DELETE FROM log_entries WHERE id = 3"], "log entry 4: follows 2: an entry is missing"),
     "all log entries deleted": (["DELETE FROM log_entries"], "ledger_settings: aren't those that the log"),

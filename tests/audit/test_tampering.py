@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, event
@@ -12,11 +13,12 @@ from ledger.store.opening import create_database, ledger_exists, open_ledger
 from ledger.store.tables import metadata
 from tests.audit.tamperings import TAMPERED
 from tests.conftest import Cli, PostgresServer
+from tests.helpers.lakes import post_again
 from tests.helpers.ledgers import LITE, apply_projects, responses
 from tests.helpers.sources import lines, record, response
 
 
-def fill(cli: Cli) -> None:
+def fill(cli: Cli, url: str, folder: Path) -> None:
     """Rows in every table that the log covers, several in most."""
     unknown = [response(f"x{number}", model="unheard-of") for number in range(4)]
     cli("ingest", "-", stdin=responses(range(4)) + lines(unknown))
@@ -32,6 +34,7 @@ def fill(cli: Cli) -> None:
     for per_usd, start in (("68", "2026-11-01"), ("67", "2026-12-01")):
         cli("rates", "conversion", "add", "--per-usd", per_usd, "--from", start).ok()
     cli("close", "2026-02", "--force", "--reason", "a test").ok()
+    post_again(cli, url, folder, "2026-02")
     credit = ("--project", "search", "--amount", "1usd", "--month", "2026-02", "--reason", "credit")
     cli("adjust", *credit, "--reference", "X").ok()
     cli("verify").ok()
@@ -47,12 +50,12 @@ def filled(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def book(request: pytest.FixtureRequest, cli: Cli, filled: dict[str, str]) -> str:
+def book(request: pytest.FixtureRequest, cli: Cli, filled: dict[str, str], tmp_path: Path) -> str:
     """The URL of a filled ledger, which no test may change for good."""
     url = filled[request.param]
     if not ledger_exists(url):
         create_database(url)
-        fill(lambda *args, **more: cli(*args, "--db", url, **more))
+        fill(lambda *args, **more: cli(*args, "--db", url, **more), url, tmp_path / "lake")
     return url
 
 

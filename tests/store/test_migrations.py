@@ -18,6 +18,7 @@ from ledger.store.opening import migrations_folder
 from ledger.store.revision import HEAD_REVISION
 from ledger.store.tables import APPEND_ONLY, MEASURES, metadata
 from tests.conftest import ROOT, Cli, PostgresServer, close_connections
+from tests.helpers.lakes import post_again
 from tests.helpers.ledgers import PRO, apply_projects, connected, execute, responses, rows, tamper, value
 from tests.helpers.quarters import Cell, held_cells
 from tests.helpers.sources import lines, record
@@ -72,6 +73,9 @@ def head_of(url: str) -> str:
     return f"{statements}INSERT INTO alembic_version VALUES ('{HEAD_REVISION}');\n"
 
 
+OF_LAKES = ("lake_cells", "lake_keys")
+
+
 @pytest.fixture
 def filled(db_cli: Cli, db_url: str) -> str:
     """A ledger with rows in every append-only table, corrections among them."""
@@ -85,8 +89,16 @@ def filled(db_cli: Cli, db_url: str) -> str:
     db_cli(*BUDGET).ok()
     db_cli(*NOTIFY).ok()
     db_cli("close", "2026-02", "--force", "--reason", "a test").ok()
-    assert all(value(db_url, f"SELECT count(*) FROM {table}") for table in APPEND_ONLY)
+    assert all(value(db_url, f"SELECT count(*) FROM {table}") for table in APPEND_ONLY if table not in OF_LAKES)
     return db_url
+
+
+@pytest.fixture
+def filled_whole(filled: str, db_cli: Cli, tmp_path: Path) -> str:
+    """The same ledger with sums of a lake, which no schema before holds."""
+    post_again(db_cli, filled, tmp_path / "lake", "2026-02")
+    assert all(value(filled, f"SELECT count(*) FROM {table}") for table in OF_LAKES)
+    return filled
 
 
 # --- a new ledger -----------------------------------------------------------------------------------------------
@@ -141,6 +153,11 @@ def test_down_to_base_leaves_nothing_and_up_again_builds_the_same(filled: str) -
     assert all("alembic_version" in str(row) for row in schema(filled))
     command.upgrade(alembic(filled), "head")
     assert schema(filled) == before
+
+
+def test_sums_of_lakes_aren_t_lost_by_a_downgrade(filled_whole: str) -> None:
+    with pytest.raises(RuntimeError, match="sums of lakes are booked"):
+        command.downgrade(alembic(filled_whole), "0013")
 
 
 def test_rows_from_before_calls_of_tools_were_counted_read_as_they_were_sealed(filled: str, db_cli: Cli) -> None:
@@ -231,12 +248,12 @@ def refused(url: str, table: str, *statements: str, message: str = "append-only"
         assert connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall() == before
 
 
-def test_no_row_can_be_updated_or_deleted(filled: str) -> None:
+def test_no_row_can_be_updated_or_deleted(filled_whole: str) -> None:
     for table in APPEND_ONLY:
         columns = metadata.tables[table].columns.keys()
-        refused(filled, table, *(f"UPDATE {table} SET {column} = {column}" for column in columns))
-        refused(filled, table, f"DELETE FROM {table}")
-        refused(filled, table, f"DELETE FROM {table} WHERE id = (SELECT max(id) FROM {table})")
+        refused(filled_whole, table, *(f"UPDATE {table} SET {column} = {column}" for column in columns))
+        refused(filled_whole, table, f"DELETE FROM {table}")
+        refused(filled_whole, table, f"DELETE FROM {table} WHERE id = (SELECT max(id) FROM {table})")
 
 
 def test_no_row_of_sqlite_can_be_replaced_by_id(cli: Cli, sqlite_url: str) -> None:
@@ -259,6 +276,7 @@ def fill(cli: Cli, url: str) -> None:
     cli(*BUDGET, "--db", url).ok()
     cli(*NOTIFY, "--db", url).ok()
     cli("close", "2026-02", "--force", "--reason", "a test", "--db", url).ok()
+    post_again(lambda *args, **more: cli(*args, "--db", url, **more), url, Path("lake"), "2026-02")
 
 
 def test_no_row_of_sqlite_can_be_replaced_by_what_else_identifies_it(cli: Cli, sqlite_url: str) -> None:
@@ -271,6 +289,7 @@ def test_no_row_of_sqlite_can_be_replaced_by_what_else_identifies_it(cli: Cli, s
             for name in (
                 "record_keys",
                 "streams",
+                "lake_keys",
                 "rate_entries",
                 "batches",
                 "closings",
@@ -317,6 +336,7 @@ def test_no_row_of_postgresql_can_be_upserted_by_what_else_identifies_it(cli: Cl
         ("booked_corrections", "(corrects_id, charge_class) WHERE corrects_id IS NOT NULL"),
         ("record_keys", "(digest)"),
         ("streams", "(source, kind)"),
+        ("lake_keys", "(digest)"),
         ("rate_entries", "(digest)"),
         ("batches", "(sequence)"),
         ("closings", "(month, number, action)"),

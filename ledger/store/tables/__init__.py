@@ -14,6 +14,7 @@ from ledger.store.tables.book import (
 from ledger.store.tables.budget_events import budget_deliveries, budget_events
 from ledger.store.tables.budgets import budgets
 from ledger.store.tables.keys import record_keys, streams
+from ledger.store.tables.lake import lake_cells, lake_keys
 from ledger.store.tables.log import log_entries
 from ledger.store.tables.prices import card_versions, conversions, rate_entries
 from ledger.store.tables.projects import projects
@@ -38,6 +39,8 @@ __all__ = [
     "charges",
     "closings",
     "conversions",
+    "lake_cells",
+    "lake_keys",
     "ledger_settings",
     "log_entries",
     "metadata",
@@ -66,6 +69,8 @@ APPEND_ONLY = (
     "booked_corrections",
     "record_keys",
     "streams",
+    "lake_keys",
+    "lake_cells",
     "conversions",
     "card_versions",
     "rate_entries",

@@ -12,6 +12,7 @@ sources = Table(
     metadata,
     Column("source", Text, primary_key=True),
     *required(UtcTime, "last_occurred_at", "last_ingest_at"),
+    Column("lake", Text, comment="the id of the lake that its usage is kept in; null where that is the book"),
     sqlite_strict=True,
     comment="How far each stream of ids has come.",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Column, LargeBinary, Table, Text, UniqueConstraint, text
 
@@ -35,12 +35,20 @@ class Dimensions(NamedTuple):
 
 _ROW_IDS = ("rate_entry_id", "conversion_id")
 
+
+def key_columns() -> list[Column[Any]]:
+    """Returns the columns of a table of keys after id."""
+    return [
+        Column("digest", Text, nullable=False, comment="sha256 of the other columns"),
+        *(Column(name, BigInt if name in _ROW_IDS else Text, nullable=name in _ROW_IDS) for name in Dimensions._fields),
+    ]
+
+
 rollup_keys = Table(
     "rollup_keys",
     metadata,
     row_id(),
-    Column("digest", Text, nullable=False, comment="sha256 of the other columns"),
-    *(Column(name, BigInt if name in _ROW_IDS else Text, nullable=name in _ROW_IDS) for name in Dimensions._fields),
+    *key_columns(),
     UniqueConstraint("digest"),
     sqlite_strict=True,
     comment="Each combination of dimensions that was ever posted, once; tags holds the rolled-up keys alone.",

@@ -1,0 +1,99 @@
+"""A lake's sums compared with what they name: months, prices, the rows that they take back, and their batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import json
+from sqlalchemy import Connection, and_, or_, select
+
+from ledger.audit.verification import LISTED_PROBLEMS
+from ledger.book.lake_cells import LakeKeys, LakePage, LakeRow, read_lake
+from ledger.store.tables import batches, conversions, lake_cells, lake_keys, rate_entries, sources, streams
+from ledger.values.calendar import QUARTER_US, Calendar
+
+
+def check_sums(connection: Connection, calendar: Calendar, page: LakePage) -> Iterator[str]:
+    """Yields what is wrong with rows: a key that is gone, another month than its usage, no exact reverse."""
+    keys = page.keys.dimensions
+    for row in page.rows:
+        if row.key_id not in keys:
+            yield f"lake sum {row.id}: the key that it names is missing"
+        elif (keys[row.key_id].charge_class == "reversal") != (row.corrects_id is not None):
+            yield f"lake sum {row.id}: is a {keys[row.key_id].charge_class} that takes back {row.corrects_id}"
+    cells = page.cells()
+    for place, time in sorted(set(zip(cells.key_place.tolist(), cells.time.tolist(), strict=True))):
+        key = cells.keys[place]
+        if calendar.month(time * QUARTER_US) != key.occurred_month:
+            yield f"lake sums of {key.source!r}: occurred month {key.occurred_month} isn't that of their time"
+    yield from _check_reversals(connection, page)
+
+
+def _check_reversals(connection: Connection, page: LakePage) -> Iterator[str]:
+    reversals = {row.corrects_id: row for row in page.rows if row.corrects_id is not None}
+    for before in read_lake(connection, lake_cells.c.id.in_(list(reversals))) if reversals else ():
+        for row in before.rows:
+            after = reversals.pop(row.id)
+            if not _is_reverse(row, after, before.keys):
+                yield f"lake sum {after.id}: isn't the exact reverse of {row.id}"
+    for missing in reversals.values():
+        yield f"lake sum {missing.id}: takes back {missing.corrects_id}, which doesn't exist"
+
+
+def _is_reverse(before: LakeRow, after: LakeRow, keys: LakeKeys) -> bool:
+    import numpy as np
+
+    one, other = (LakePage([row], keys).cells() for row in (before, after))
+    if not (one.keys and other.keys):
+        return True  # a key that is gone is named by itself
+    exact = one.keys[0]._replace(charge_class="reversal", posted_month=other.keys[0].posted_month)
+    return (
+        other.keys[0] == exact
+        and one.keys[0].charge_class == "charge"
+        and (before.half_day, before.quarters) == (after.half_day, after.quarters)
+        and bool(np.array_equal(one.sums, -other.sums))
+    )
+
+
+def check_outside(connection: Connection) -> Iterator[str]:
+    """Yields what is wrong between tables: rows outside of batches, missing prices, and sources in two homes."""
+    of_batch = and_(
+        batches.c.id == lake_cells.c.batch_id,
+        lake_cells.c.id.between(batches.c.first_charge_id, batches.c.last_charge_id),
+    )
+    strays = select(lake_cells.c.id).where(~select(batches.c.id).where(of_batch).exists()).order_by(lake_cells.c.id)
+    for number in connection.execute(strays.limit(LISTED_PROBLEMS)).scalars():
+        yield f"lake sum {number}: is in no batch"
+    for number in _unpriced(connection):
+        yield f"lake_keys {number}: the price entry or the conversion that it names is missing"
+    yield from _check_homes(connection)
+
+
+def _unpriced(connection: Connection) -> list[int]:
+    of = lake_keys.c
+    entry = select(rate_entries.c.id).where(rate_entries.c.id == of.rate_entry_id).exists()
+    conversion = select(conversions.c.id).where(conversions.c.id == of.conversion_id).exists()
+    missing = or_(~entry, and_(of.conversion_id.is_not(None), ~conversion))
+    return list(connection.execute(select(of.id).where(missing).limit(LISTED_PROBLEMS)).scalars())
+
+
+def _check_homes(connection: Connection) -> Iterator[str]:
+    """Compares the lake of each source with those that its sums were posted of, and with usage in the book."""
+    homes = {row.source: row.lake for row in connection.execute(select(sources.c.source, sources.c.lake))}
+    posted = (
+        select(lake_keys.c.source, batches.c.options)
+        .join_from(lake_cells, lake_keys, lake_keys.c.id == lake_cells.c.key_id)
+        .join(batches, batches.c.id == lake_cells.c.batch_id)
+        .where(lake_cells.c.corrects_id.is_(None))
+        .distinct()
+    )
+    named = {(source, json.decode(options).get("lake")) for source, options in connection.execute(posted)}
+    for source, lake in sorted(named, key=str):
+        if homes.get(source) != lake:
+            yield f"sources: {source!r} has sums of lake {lake}, its row says {homes.get(source) or 'the book'}"
+    in_book = set(connection.execute(select(streams.c.source)).scalars())
+    for name, lake in sorted(homes.items()):
+        if lake is not None and (name, lake) not in named:
+            yield f"sources: {name!r} has no sums of lake {lake}, which its row says it belongs to"
+        if lake is not None and name in in_book:
+            yield f"sources: {name!r} belongs to lake {lake}, and has usage in the book"
