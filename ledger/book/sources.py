@@ -44,16 +44,21 @@ def claim_sources(connection: Connection, latest: Mapping[str, int], lake: str) 
 
 
 def check_sources_of(connection: Connection, names: Iterable[str], lake: str) -> None:
-    """Raises a LedgerError that names each source which isn't this lake's, or new."""
-    others = {name: home for name, home in _homes(connection, names).items() if home != lake}
-    if others:
-        said = ", ".join(
-            f"{name!r} is {'the book' if home is None else f'lake {home}'}'s" for name, home in sorted(others.items())
-        )
-        raise LedgerError(
-            f"sources of lake {lake} have their usage elsewhere: {said}; a source stays where its first usage is: "
-            "give the lake's usage other sources"
-        )
+    """Raises a LedgerError that names a source which isn't this lake's, or new."""
+    elsewhere = sources_elsewhere(connection, lake)
+    for name in sorted(elsewhere.keys() & set(names)):
+        raise LedgerError(elsewhere[name])
+
+
+def sources_elsewhere(connection: Connection, lake: str) -> dict[str, str]:
+    """Returns the sources whose usage is in the book or in another lake, each with words that refuse it in this one."""
+    rows = connection.execute(select(sources.c.source, sources.c.lake))
+    homes = {row.source: "the book" if row.lake is None else f"lake {row.lake}" for row in rows if row.lake != lake}
+    return {
+        name: f"source {name!r} belongs to {home}, not to lake {lake}: a source stays where its first usage is; "
+        "give usage of this lake another --source"
+        for name, home in homes.items()
+    }
 
 
 def lakes_of(connection: Connection, names: Iterable[str]) -> dict[str, str]:

@@ -1,13 +1,15 @@
-"""Options of commands that take usage in: what holds for each record of a run."""
+"""Options of commands that take usage in: its format, what holds for each record, how much may be refused."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import reduce, wraps
 from typing import Any, get_args
 
 import click
 
 from ledger.cli.command import Function
+from ledger.intake.formats.registry import AUTO, INPUT_FORMATS
 from pricing.billing import ToolFees
 
 
@@ -24,7 +26,31 @@ def parse_tags(_context: click.Context, _parameter: click.Parameter, values: tup
     return tags
 
 
+def parse_tolerance(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> Callable[[int, int], bool]:
+    """Reads how many items may go to quarantine: N, or N% of those read; 0 by default."""
+    text = "0" if value is None else value.strip()
+    number = text.removesuffix("%").strip()
+    whole, _point, part = number.partition(".")
+    if not (whole + part).isascii() or not (whole + part).isdigit() or len(text) > 40:
+        raise click.BadParameter(f"{value!r}: give a count such as 5, or a share such as 0.5%")
+    if not text.endswith("%"):
+        if part:
+            raise click.BadParameter(f"{value!r}: a count is a whole number")
+        return lambda held, _read: held <= int(whole)
+    scaled = int(whole + part)
+    return lambda held, read: held * 100 * 10 ** len(part) <= scaled * read
+
+
 _OPTIONS = (
+    click.option(
+        "--input-format",
+        type=click.Choice(INPUT_FORMATS),
+        default=AUTO,
+        show_default=True,
+        help="What the files hold.",
+    ),
     click.option(
         "--provider", metavar="P", help="Whose rate card prices it. Default: the record's, [ledger] provider, evolink."
     ),
@@ -55,8 +81,8 @@ _OPTIONS = (
 _NAMES = ("provider", "source", "project", "tags", "assume_cache_storage", "tool_fees", "service_tier")
 
 
-def with_run_options(function: Function) -> Function:
-    """Gives a command these options, which it gets together as `options`, a RunOptions."""
+def input_options(function: Function) -> Function:
+    """Gives a command `input_format`, and the other options of usage together as `options`, a RunOptions."""
 
     @wraps(function)
     def wrapper(*args: Any, **values: Any) -> Any:  # noqa: ANN401 - of any command
@@ -66,3 +92,12 @@ def with_run_options(function: Function) -> Function:
         return function(*args, options=options, **values)
 
     return reduce(lambda wrapped, option: option(wrapped), reversed(_OPTIONS), wrapper)
+
+
+tolerance_option = click.option(
+    "--allow-rejected",
+    "tolerated",
+    metavar="N|N%",
+    callback=parse_tolerance,
+    help="Up to that many items in quarantine are no failure.",
+)

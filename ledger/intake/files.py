@@ -94,7 +94,7 @@ class Ingest:
         """
         self._begun = begun
         started = time.perf_counter()
-        self._run.options = {"files": [_plain(file.name) for file in files]}
+        self._run.options = {"files": [plain_name(file.name) for file in files]}
         try:
             if self._strict or self._dry_run:
                 self._try(files)
@@ -184,17 +184,17 @@ class Ingest:
         whole = sum(size for size in sizes if size) if None not in sizes else None
         begun = 0
         for file, size in zip(files, sizes, strict=True):
-            LOG.info("%(file)s: reading", {"file": _plain(file.name)})
+            LOG.info("%(file)s: reading", {"file": plain_name(file.name)})
             before = self.result.tally.seen
             with file, without_collector(), closing(self._read(file)) as found:
                 for portion in found:
-                    take(_plain(file.name), portion)
-                    self._list(_plain(file.name), portion)
+                    take(plain_name(file.name), portion)
+                    self._list(plain_name(file.name), portion)
                     self._progress(self.result.tally, (begun + portion.bytes_read) / whole if whole else None)
-                    told = {"file": _plain(file.name), "read": self.result.tally.read}
+                    told = {"file": plain_name(file.name), "read": self.result.tally.read}
                     LOG.debug("%(file)s: %(read)d items read so far", told)
             if self.result.tally.seen == before:
-                self.result.without_usage.append(_plain(file.name))
+                self.result.without_usage.append(plain_name(file.name))
             begun += size or 0
 
     def _read(self, file: Source) -> PortionsAhead | Generator[Portion]:
@@ -226,7 +226,7 @@ def _settled(open_lines: OpenLines, portion: Portion, posted: Posted) -> Iterato
                 yield from open_lines.settled_by(row.facts, row.line, known_by)
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """Returns a file's name as every database keeps it: bytes that aren't UTF-8 escaped."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 

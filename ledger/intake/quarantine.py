@@ -30,6 +30,11 @@ def digest_of(source: str, raw: bytes) -> str:
     return hashlib.sha256(source.encode() + b"\0" + raw).hexdigest()
 
 
+def held_digest(file: str, item: Held) -> str:
+    """Returns the digest by which what is held back is known again."""
+    return digest_of(item.source, _raw(file, item))
+
+
 def hold(connection: Connection, file: str, held: Sequence[Held], options: RunOptions) -> None:
     """Adds what is new; counts known lines, which are open as read last, unless discarded."""
     if not held:
@@ -37,7 +42,7 @@ def hold(connection: Connection, file: str, held: Sequence[Held], options: RunOp
     now = datetime.now(UTC)
     by_digest: dict[str, list[Held]] = {}
     for item in held:
-        by_digest.setdefault(digest_of(item.source, _raw(file, item)), []).append(item)
+        by_digest.setdefault(held_digest(file, item), []).append(item)
     known = _known(connection, list(by_digest))
     number = next_id(connection, quarantine)
     added: list[dict[str, Any]] = []
@@ -86,7 +91,7 @@ def _as_read(item: Held, options: RunOptions) -> dict[str, Any]:
         "reason": item.reason,
         "message": item.message,
         "request_id": item.fields.get("request_id"),
-        "occurred_at": _occurred_at(item.fields),
+        "occurred_at": occurred_at_of(item.fields),
         "fields": msgspec.json.encode(dict(item.fields), order="sorted").decode(),
         "complete": int(item.complete),
         "options": msgspec.json.encode(options, order="sorted").decode(),
@@ -95,7 +100,8 @@ def _as_read(item: Held, options: RunOptions) -> dict[str, Any]:
     }
 
 
-def _occurred_at(fields: Mapping[str, Any]) -> datetime | None:
+def occurred_at_of(fields: Mapping[str, Any]) -> datetime | None:
+    """Returns the time that the fields of a record state; None where they state none."""
     value = fields.get("occurred_at", fields.get("start"))
     if value is None:
         return None

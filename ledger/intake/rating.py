@@ -61,6 +61,13 @@ class RunCounts:
         """All that was read or ignored."""
         return self.read + self.ignored.total()
 
+    def add(self, other: RunCounts) -> None:
+        """Adds the counts of another part of the run, but its spend."""
+        for name in ("counts", "assumed", "ignored", "unknown_keys"):
+            getattr(self, name).update(getattr(other, name))
+        self.differing_labels += other.differing_labels
+        self.lost_amounts += other.lost_amounts
+
 
 class Rating:
     """The cards of a run, and the rows that its charges are pinned to."""

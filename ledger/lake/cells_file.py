@@ -17,12 +17,19 @@ LABELS: Final = (
 )  # fmt: skip
 """What the charges of a cell have alike, in the ledger's words; `tags` are the rolled-up ones as JSON, keys sorted."""
 
-CELLS: Final = pa.schema(
+KEY: Final = pa.schema(
     [
         *((name, pa.string()) for name in LABELS),
         ("rate_entry", pa.string()),  # the price entry's key, as exports print it
         ("per_usd_nano", pa.int64()),  # of the conversion, with its first day; both null in USD
         ("conversion_from", _TIME),
+    ]
+)
+"""What the charges of a cell have alike, but its time."""
+
+CELLS: Final = pa.schema(
+    [
+        *KEY,
         ("quarter", _TIME),  # the quarter-hour's beginning
         *((name, _SUM) for name in MEASURES),
         ("last_occurred_at", _TIME),

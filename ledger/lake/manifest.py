@@ -31,7 +31,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
 
     `lake` is the lake's id, `run` the digest of what was asked for, and `month` the month whose usage was priced, in
     `timezone`. `counts` has the outcome of each item that was read, `amounts` plain decimals by currency. `pins` are
-    the cards, rules and options that the run went by. `charges`, `quarantine`, `identities` and `cells` are its files.
+    the cards, rules and options that the run went by. `charges`, `quarantine` and `cells` are its files.
     """
 
     schema: int
@@ -49,13 +49,12 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     amounts: Mapping[str, str]
     charges: tuple[LakeFile, ...]
     quarantine: tuple[LakeFile, ...]
-    identities: tuple[LakeFile, ...]
     cells: tuple[LakeFile, ...]
 
     @property
     def files(self) -> Sequence[LakeFile]:
         """All its files."""
-        return (*self.charges, *self.quarantine, *self.identities, *self.cells)
+        return (*self.charges, *self.quarantine, *self.cells)
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ledger.cli.commands.ingest import _Progress
+from ledger.cli.show.run_counts import Progress
 from ledger.intake.fields.record import IGNORED
 from ledger.intake.rating import RunCounts
 from tests.conftest import Cli
@@ -394,7 +394,7 @@ def test_progress_says_how_much_time_is_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    progress = _Progress()
+    progress = Progress()
     progress._started -= 30
     progress._last -= 30
     tally = RunCounts(Counter(accepted=1_500, duplicate=3_000))

@@ -77,7 +77,7 @@ def write_lake(
         "schema": 1, "lake": lake, "number": number, "previous": "", "run": f"run-{number}", "month": month,
         "timezone": timezone, "rollup_tags": tuple(sorted(rollup_tags)),
         "sources": tuple(sorted({row["source"] for row in rows})), "inputs": (), "pins": {}, "counts": {},
-        "amounts": {}, "charges": (), "quarantine": (), "identities": (), "cells": (file,),
+        "amounts": {}, "charges": (), "quarantine": (), "cells": (file,),
     }  # fmt: skip
     manifest = Manifest(**(stated | changes))
     (folder / manifest.name).write_bytes(manifest.encoded())

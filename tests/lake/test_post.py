@@ -79,9 +79,9 @@ def test_a_source_has_one_home(db_cli: Cli, db_url: str, other: str, tmp_path: P
     assert db_cli("quarantine", "retry", "--json").json["recorded"] == []
     of_book = [row | {"source": "evolink"} for row in cell_rows(other, MONTH)]
     second = write_lake(tmp_path / "lake", MONTH, of_book, number=2)
-    assert "'evolink' is the book's" in refused(db_cli("lake", "post", second))
+    assert "'evolink' belongs to the book" in refused(db_cli("lake", "post", second))
     third = lake_of(other, tmp_path / "second", MONTH, lake="second")
-    assert f"'gateway' is lake {LAKE}'s" in refused(db_cli("lake", "post", third))
+    assert f"'gateway' belongs to lake {LAKE}, not to lake second" in refused(db_cli("lake", "post", third))
     db_cli("verify").ok()
 
 

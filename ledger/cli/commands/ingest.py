@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ledger.cli.app import App, decide_exit
 from ledger.cli.command import command
-from ledger.cli.run_options import with_run_options
+from ledger.cli.run_options import input_options, tolerance_option
 from ledger.cli.show.output import Output, note
+from ledger.cli.show.run_counts import Progress, tell_counts
 from ledger.cli.show.sheet import Column, Sheet
 from ledger.errors import LedgerError
-from ledger.intake.fields.record import IGNORED
-from ledger.intake.formats.registry import AUTO, INPUT_FORMATS
-from ledger.values.words import counted
-from pricing.errors import shown_word
 from pricing.money import format_nano
 
 if TYPE_CHECKING:
     from ledger.intake.files import IngestResult
     from ledger.intake.labels import RunOptions
-    from ledger.intake.rating import RunCounts
     from ledger.store.database import Database
 
 
@@ -36,23 +30,6 @@ NEW_LEDGER = (
 )
 
 
-def parse_tolerance(
-    _context: click.Context, _parameter: click.Parameter, value: str | None
-) -> Callable[[int, int], bool]:
-    """Reads how many items may go to quarantine: N, or N% of those read; 0 by default."""
-    text = "0" if value is None else value.strip()
-    number = text.removesuffix("%").strip()
-    whole, _point, part = number.partition(".")
-    if not (whole + part).isascii() or not (whole + part).isdigit() or len(text) > 40:
-        raise click.BadParameter(f"{value!r}: give a count such as 5, or a share such as 0.5%")
-    if not text.endswith("%"):
-        if part:
-            raise click.BadParameter(f"{value!r}: a count is a whole number")
-        return lambda held, _read: held <= int(whole)
-    scaled = int(whole + part)
-    return lambda held, read: held * 100 * 10 ** len(part) <= scaled * read
-
-
 @command(
     "tollbook ingest usage.jsonl",
     "tollbook ingest 'logs/2026-03-*.jsonl.gz' --project search --tag env=prod",
@@ -60,23 +37,10 @@ def parse_tolerance(
     "tollbook ingest usage.jsonl --dry-run --json",
 )
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option(
-    "--input-format",
-    type=click.Choice(INPUT_FORMATS),
-    default=AUTO,
-    show_default=True,
-    help="What the files hold.",
-)
-@with_run_options
+@input_options
 @click.option("--strict", is_flag=True, help="One transaction: nothing is recorded if anything is rejected.")
 @click.option("--dry-run", is_flag=True, help="Counts and money by project; nothing is recorded.")
-@click.option(
-    "--allow-rejected",
-    "tolerated",
-    metavar="N|N%",
-    callback=parse_tolerance,
-    help="Up to that many items in quarantine are no failure.",
-)
+@tolerance_option
 def ingest(
     app: App,
     *,
@@ -116,8 +80,8 @@ def ingest(
         check_provider(database, options.provider or section.provider)
         if database.is_new and not dry_run:
             note(NEW_LEDGER.format(zone=database.zone_name))
-        progress = _Progress()
-        stack.callback(progress.clear)
+        progress = Progress()
+        stack.callback(progress.close)
         run = Ingest(
             database, app.config, options, input_format=input_format, strict=strict, dry_run=dry_run, progress=progress
         )
@@ -129,7 +93,7 @@ def ingest(
         try:
             output.write(_sheet(result, dry_run=dry_run))
         finally:  # also where nobody takes the result: it says what is booked
-            progress.clear()
+            progress.close()
             _tell(result, strict=strict)
     sys.exit(code)
 
@@ -145,31 +109,6 @@ def check_provider(database: Database, provider: str) -> None:
             f"provider {provider!r} has no rate card: known are {', '.join(known)}; "
             "add one with 'tollbook rates add FILE'"
         )
-
-
-class _Progress:
-    """Records, their rate and the time left, on standard error while a run lasts, on terminals only."""
-
-    def __init__(self) -> None:
-        self._shown = sys.stderr.isatty()
-        self._started = self._last = time.monotonic()
-
-    def clear(self) -> None:
-        """Clears the line."""
-        if self._shown and self._last != self._started:
-            click.echo("\r\x1b[K", nl=False, err=True)
-
-    def __call__(self, tally: RunCounts, part: float | None) -> None:
-        """Shows how far a run is; `part` is the part of the input that was read, where that is known."""
-        now = time.monotonic()
-        if self._shown and now - self._last > 0.2:
-            self._last = now
-            passed = now - self._started
-            shown = f"{tally.read:,} read, {tally.counts['accepted']:,} accepted, {tally.read / passed:,.0f}/s"
-            if part:
-                left = timedelta(seconds=round(max(passed / part - passed, 0)))
-                shown += f", {part:.0%}, {left} left"
-            click.echo(f"\r\x1b[K{shown}", nl=False, err=True)
 
 
 def _sheet(result: IngestResult, *, dry_run: bool) -> Sheet:
@@ -211,25 +150,7 @@ def _sheet(result: IngestResult, *, dry_run: bool) -> Sheet:
 
 def _tell(result: IngestResult, *, strict: bool) -> None:
     """Counts and the first refusals, for people, on standard error."""
-    said = ", ".join(f"{count:,} {name}" for name, count in result.tally.fates.items())
-    click.echo(f"{result.tally.read:,} read: {said}.", err=True)
-    if result.tally.assumed:
-        said = ", ".join(f"{count:,} {name}" for name, count in sorted(result.tally.assumed.items()))
-        note(f"cache storage assumed from responses with caching enabled: {said}")
-    if result.tally.differing_labels:
-        duplicates = counted(result.tally.differing_labels, "duplicate")
-        note(f"other project or tags in {duplicates}: those recorded first hold")
-    for reason, count in sorted(result.tally.ignored.items()):
-        note(f"not read: {count:,} {IGNORED[reason]} ({reason})")
-    if result.tally.lost_amounts:
-        records = counted(result.tally.lost_amounts, "record")
-        note(f"booked without the gateway's own figure, which isn't a finite amount: {records}")
-    if result.tally.unknown_keys:
-        key, lines = result.tally.unknown_keys.most_common(1)[0]
-        if lines * 2 > result.tally.read >= 1_000:
-            note(
-                f"{lines:,} responses have a key {shown_word(key)} that isn't known: read right, but many times slower"
-            )
+    tell_counts(result.tally)
     for name in result.without_usage[:5]:
         note(f"{name}: holds no usage")
     for item in result.rejections[:5]:

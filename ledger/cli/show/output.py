@@ -187,40 +187,36 @@ def _encodes(text: str, encoding: str) -> bool:
 
 
 def output_options(
-    formats: Sequence[str] = (*SHEET_FORMATS, *FILE_FORMATS), *, to_file: str | None = None
+    formats: Sequence[str] = (*SHEET_FORMATS, *FILE_FORMATS), *, to_file: str | None = None, writes: bool = True
 ) -> Callable[[F], F]:
     """Adds `--format`, `--json`, `--excel` and `-o/--output`; the command gets them as `output`.
 
     The first format is the default, or of a file `to_file`, unless the file's suffix says another (.csv, .json, .md,
-    .xlsx, .parquet).
+    .xlsx, .parquet). A command whose own `--output` is something else doesn't write its result to a file.
     """
+    said = "Write to FILE, whole or not at all; - is standard output."
+    of_file = click.option("-o", "--output", "output_path", metavar="FILE", help=said) if writes else _as_it_is
+    chosen = f"by the suffix of --output, else {formats[0]}" if writes else formats[0]
 
     def decorate(function: F) -> F:
         @click.option(
             "--format",
             "format_name",
             type=click.Choice(list(formats)),
-            help=f"How to show it. Default: by the suffix of --output, else {formats[0]}"
-            + (f", or {to_file} in a file." if to_file else "."),
+            help=f"How to show it. Default: {chosen}" + (f", or {to_file} in a file." if to_file else "."),
         )
         @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
         @click.option(
             "--excel", is_flag=True, help="CSV for an Excel with decimal commas: semicolons and a byte order mark too."
         )
-        @click.option(
-            "-o",
-            "--output",
-            "output_path",
-            metavar="FILE",
-            help="Write to FILE, whole or not at all; - is standard output.",
-        )
+        @of_file
         @functools.wraps(function)
         def with_output(
             *args: object,
             format_name: str | None,
             as_json: bool,
             excel: bool,
-            output_path: str | None,
+            output_path: str | None = None,
             **kwargs: object,
         ) -> object:
             default = formats[0] if output_path in (None, "-") else to_file or formats[0]
@@ -234,6 +230,10 @@ def output_options(
         return with_output  # type: ignore[return-value]  # click reads the options off it; nothing else calls it
 
     return decorate
+
+
+def _as_it_is(function: F) -> F:
+    return function
 
 
 def refuse_unwritable(path: str) -> None:

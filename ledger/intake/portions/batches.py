@@ -142,13 +142,13 @@ def _read(batch: Any, number: int, provider: str, labels_of: LabelsOf) -> BatchR
     lines = BatchLines(number, columns)
     odd = suspects(usage, provider) | usage.is_pending
     figures, lost = _figures(usage, odd)
-    labels, label, tags = _labelled(usage, odd, labels_of)
+    found, place = _labelled(usage, odd, labels_of)
     kept = np.flatnonzero(~odd)
-    tag_texts, tag = coded(tags)
+    (labels, label), (tags, tag) = (coded(column) for column in zip(*found, strict=True))
     own = [usage.begins, *(usage.counts[name] for name in COUNTS)]
-    numbers = np.array([label, np.array(tag, np.int64)[label], *own])[:, kept]
+    numbers = np.array([np.array(label)[place], np.array(tag)[place], *own])[:, kept]
     ids = columns["request_id"].take(pa.array(kept)).to_pylist() if len(kept) else []
-    records = Records(labels, tag_texts, ids, numbers, _optional(usage, figures, kept))
+    records = Records(labels, tags, ids, numbers, _optional(usage, figures, kept))
     return BatchRead(lines, records, (kept + number).tolist(), lines.items(np.flatnonzero(odd).tolist()), lost)
 
 
@@ -169,8 +169,8 @@ def _figures(usage: Usage, odd: Mask) -> tuple[dict[int, int], int]:
     return figures, lost
 
 
-def _labelled(usage: Usage, odd: Mask, labels_of: LabelsOf) -> tuple[list[Label], Int64Array, list[str]]:
-    """Returns labels and tags of the distinct ones that rows state, and each row's number of them.
+def _labelled(usage: Usage, odd: Mask, labels_of: LabelsOf) -> tuple[list[tuple[Label, str]], Int64Array]:
+    """Returns label and tags of each distinct statement of them, and each row's number of these.
 
     Rows whose labels are refused become odd: the general reader names the reason.
     """
@@ -186,8 +186,7 @@ def _labelled(usage: Usage, odd: Mask, labels_of: LabelsOf) -> tuple[list[Label]
         for is_wanted, pairs, *values in zip(is_kept.tolist(), tags, *stated, strict=True)
     ]
     odd |= np.array([each is None for each in found], bool)[label]
-    labels, texts_of_tags = zip(*(each or (_NO_LABEL, "{}") for each in found), strict=True)
-    return list(labels), label, list(texts_of_tags)
+    return [each or (_NO_LABEL, "{}") for each in found], label
 
 
 def _resolving(resolver: Resolver) -> LabelsOf:

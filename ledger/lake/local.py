@@ -1,0 +1,161 @@
+"""The engine of one machine: DuckDB decides what of staged usage is new, and writes it by day, on all cores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ledger.book.rows import Facts
+from ledger.intake.fields.record import Held
+from ledger.intake.rating import fields_of
+from ledger.lake import queries
+from ledger.lake.cells_file import CELLS
+from ledger.lake.charges_file import CHARGES, STAGED
+from ledger.lake.staging import HELD, held_row
+from ledger.store.tables import MEASURES
+
+if TYPE_CHECKING:
+    from ledger.lake.store import Lake
+
+# What sorting and comparing may take before it goes to disk; the processes that read have ended by then.
+_MEMORY: Final = "500MB"
+_ROWS_AT_ONCE: Final = 10_000
+
+
+class Outcome(NamedTuple):
+    """What became of staged usage; `differing_labels` are duplicates with another project or tags."""
+
+    accepted: int
+    duplicate: int
+    conflict: int
+    differing_labels: int
+
+
+class Local:
+    """Staged usage of one run, in a database that lasts as long as the run."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+        self._connection = connection
+        self._folder = folder
+
+    def decide(self, earlier: Sequence[str]) -> Outcome:
+        """Finds what is new; `earlier` are the files of charges that earlier runs accepted."""
+        run = self._connection.execute
+        run(f"CREATE VIEW staged AS SELECT * FROM read_parquet('{self._folder}/staged-*.parquet')")
+        names = ", ".join(STAGED.field(name).name for name in CHARGES.names)
+        if earlier:
+            times = {field.name for field in CHARGES if pa.types.is_timestamp(field.type)}
+            columns = ", ".join(f"epoch_us({name}) AS {name}" if name in times else name for name in CHARGES.names)
+            listed = ", ".join("'" + path.replace("'", "''") + "'" for path in earlier)
+            run(f"CREATE VIEW earlier AS SELECT {columns} FROM read_parquet([{listed}])")
+        else:
+            run(f"CREATE VIEW earlier AS SELECT {names} FROM staged WHERE false")
+        run(f"CREATE VIEW staged_keys AS SELECT * FROM read_parquet('{self._folder}/keys-*.parquet')")
+        run(f"CREATE TABLE keys AS {queries.KEYS}")
+        run(f"CREATE TABLE contested AS {queries.CONTESTED}")
+        run(f"CREATE TABLE decided AS {queries.DECIDED}")
+        run("CREATE VIEW accepted AS SELECT * FROM staged WHERE place NOT IN (SELECT place FROM decided)")
+        [accepted] = self._one("SELECT count(*) FROM accepted")
+        [duplicate, conflict, differs] = self._one(
+            "SELECT count(*) FILTER (outcome = 'duplicate'), count(*) FILTER (outcome = 'conflict'), "
+            "count(*) FILTER (outcome = 'duplicate' AND differs) FROM decided"
+        )
+        return Outcome(accepted, duplicate, conflict, differs)
+
+    def write_charges(self) -> Iterator[tuple[str, Path, int]]:
+        """Writes what is accepted; yields each day, its file and its rows."""
+        days = self._connection.execute(
+            "SELECT occurred_day, count(*) FROM accepted GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+        columns = ", ".join(_as_stored(field) for field in CHARGES)
+        for day, rows in days:
+            path = self._folder / f"charges-{day}.parquet"
+            self._copy(f"SELECT {columns} FROM accepted WHERE occurred_day = '{day}'", path)
+            yield day, path, rows
+
+    def write_cells(self) -> tuple[Path, int]:
+        """Writes the sums of what is accepted; returns the file and its rows."""
+        counts = zip(MEASURES[1:], self._one(queries.PRESENT), strict=True)
+        present = {MEASURES[0], *(name for name, count in counts if count)}
+        path = self._folder / "cells.parquet"
+        self._copy(f"SELECT {', '.join(map(_as_stored, CELLS))} FROM ({queries.sums(present)})", path)
+        return path, pq.read_metadata(path).num_rows
+
+    def spend(self) -> list[tuple[str, str, int | None, int, int]]:
+        """Returns project, currency, nano of it for 1 USD, nano and records of what is accepted."""
+        return self._connection.execute(
+            "SELECT project, currency, per_usd_nano, CAST(sum(amount_nano) AS HUGEINT), count(*) FROM accepted "
+            "GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+
+    def sources(self) -> dict[str, int]:
+        """Returns the sources of what is accepted, by name, each with its latest usage in microseconds."""
+        query = "SELECT source, max(occurred_at) FROM accepted GROUP BY ALL ORDER BY ALL"
+        return dict(self._connection.execute(query).fetchall())
+
+    def write_held(self) -> tuple[Path, int]:
+        """Writes what is held back, conflicts too; returns the file and its rows."""
+        path, count = self._folder / "quarantine.parquet", 0
+        with pq.ParquetWriter(path, HELD, compression="zstd") as writer:
+            for staged in sorted(self._folder.glob("held-*.parquet")):
+                for batch in pq.ParquetFile(staged).iter_batches(_ROWS_AT_ONCE):
+                    writer.write_batch(batch)
+                    count += batch.num_rows
+            found = self._connection.execute(
+                f"SELECT {', '.join((*_FACTS, 'file', 'line'))} FROM staged JOIN decided USING (place) "
+                "WHERE outcome = 'conflict' ORDER BY place"
+            )
+            while rows := found.fetchmany(_ROWS_AT_ONCE):
+                writer.write_table(pa.Table.from_pylist([_conflict(row) for row in rows], schema=HELD))
+                count += len(rows)
+        return path, count
+
+    def _one(self, query: str) -> tuple[Any, ...]:
+        row = self._connection.execute(query).fetchone()
+        assert row is not None, query
+        return tuple(row)
+
+    def _copy(self, query: str, path: Path) -> None:
+        self._connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+
+
+_FACTS: Final = tuple(name for name in Facts._fields if name != "generation")
+
+
+def _conflict(row: Sequence[Any]) -> dict[str, Any]:
+    """Returns the row of quarantine that staged usage becomes which contradicts what is accepted."""
+    *values, file, line = row
+    stated = dict(zip(_FACTS, values, strict=True))
+    facts = Facts(**stated | {"generation": 0, "assumed": int(stated["assumed"])})
+    message = f"{facts.kind} {facts.request_id!r} of {facts.source} is in the lake with other facts: see its charges"
+    held = Held(line, None, "conflict", message, fields_of(facts), facts.source, complete=True)
+    return held_row(file, held, None)
+
+
+def _as_stored(field: Any) -> str:  # noqa: ANN401 - pyarrow has no types
+    if pa.types.is_timestamp(field.type):
+        return f"make_timestamptz({field.name}) AS {field.name}"
+    return f"CAST({field.name} AS DECIMAL(38, 0)) AS {field.name}" if pa.types.is_decimal(field.type) else field.name
+
+
+@contextmanager
+def local_engine(folder: Path, lake: Lake, processes: int | None = None) -> Iterator[Local]:
+    """Opens the engine over what is staged in a folder, where it also keeps what has no room in memory."""
+    connection = duckdb.connect(str(folder / "work.db"))
+    try:
+        connection.execute(f"SET memory_limit = '{_MEMORY}'")
+        connection.execute(f"SET threads = {processes or os.cpu_count() or 1}")
+        connection.execute(f"SET temp_directory = '{folder}/spilled'")
+        connection.execute("SET TimeZone = 'UTC'")
+        if not lake.is_local:
+            connection.register_filesystem(lake.store)
+        yield Local(connection, folder)
+    finally:
+        connection.close()

@@ -1,0 +1,177 @@
+"""One run over usage that stays outside of the ledger's tables: priced by its cards and rules, written as Parquet."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from filelock import FileLock, Timeout
+
+from ledger.book.prices.in_force import cards_in_force
+from ledger.book.prices.pins import PinnedIds
+from ledger.book.sources import claim_sources, sources_elsewhere
+from ledger.config import Config
+from ledger.errors import LedgerError
+from ledger.intake.portions.read_ahead import WORTHWHILE_BYTES
+from ledger.intake.rating import RunCounts
+from ledger.lake.asked import pins_of, run_digest, state_input
+from ledger.lake.local import Local, local_engine
+from ledger.lake.manifest import SCHEMA, Manifest
+from ledger.lake.staging import Inputs, Job, stage_all
+from ledger.lake.store import Lake, open_lake
+from ledger.store.database import Database
+from ledger.values.spend import Spend, total
+
+Progress: TypeAlias = Callable[[RunCounts, float | None], None]
+
+
+@dataclass(slots=True)
+class Priced:
+    """The result of a run: its manifest with its digest, and the fate of what was read.
+
+    `is_new` is false where the same run was committed before: then nothing was done.
+    """
+
+    manifest: Manifest
+    digest: str
+    is_new: bool
+    tally: RunCounts
+    other_months: int = 0
+
+    @property
+    def not_accepted(self) -> int:
+        """Items that went to the lake's quarantine."""
+        return self.tally.counts["rejected"] + self.tally.counts["conflict"]
+
+
+def price_lake(
+    database: Database,
+    config: Config,
+    inputs: Inputs,
+    output: str,
+    month: str,
+    *,
+    processes: int | None = None,
+    progress: Progress = lambda _tally, _part: None,
+) -> Priced:
+    """Prices the usage of a month into a lake, each request once; LedgerError or OSError where that can't be done.
+
+    The run is one manifest: whatever happens before that is there, the lake is as before.
+    """
+    lake = open_lake(output)
+    with ExitStack() as stack:
+        stack.enter_context(_alone(lake))
+        before = lake.manifests()
+        lake.remove_strays([manifest for manifest, _digest in before])
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tollbook-")))
+        job = _job(database, config, inputs, month, lake=lake, folder=folder)
+        run = _Run(lake, job, before, [state_input(name) for name in inputs.files])
+        for manifest, digest in before:
+            if manifest.run == run.digest:
+                return _priced_before(manifest, digest)
+        run.stage(processes, progress)
+        engine = stack.enter_context(local_engine(folder, lake, processes))
+        manifest = run.write(engine)
+        with database.writing() as connection:
+            job.ids.pin(connection, job.cards.values())  # so that the manifest's sums can be posted
+            claim_sources(connection, engine.sources(), lake.id)
+        return Priced(manifest, lake.commit(manifest), is_new=True, tally=run.tally, other_months=run.other_months)
+
+
+def _alone(lake: Lake) -> AbstractContextManager[object]:
+    """Returns the lock of a lake on a disk, held; LedgerError where another run has it."""
+    if not lake.is_local:
+        return nullcontext()
+    lock = FileLock(lake.path(".lock"))
+    try:
+        return lock.acquire(timeout=0)
+    except Timeout:
+        raise LedgerError(f"{lake.name}: another run is at work there: wait until it has ended") from None
+
+
+def _job(database: Database, config: Config, inputs: Inputs, month: str, *, lake: Lake, folder: Path) -> Job:
+    ids = PinnedIds()
+    with database.reading() as connection:
+        cards = cards_in_force(connection)
+        ids.pin(connection, cards.values(), adding=False)
+        elsewhere = sources_elsewhere(connection, lake.id)
+    return Job(inputs, config, cards, ids, database.zone_name, database.rollup_tags, month, elsewhere, folder)
+
+
+@dataclass
+class _Run:
+    """A run over stated inputs, after the manifests `before` it."""
+
+    lake: Lake
+    job: Job
+    before: Sequence[tuple[Manifest, str]]
+    stated: Sequence[Mapping[str, Any]]
+    tally: RunCounts = field(default_factory=RunCounts)
+    other_months: int = 0
+
+    @property
+    def digest(self) -> str:
+        return run_digest(self.job, self.stated)
+
+    def stage(self, processes: int | None, progress: Progress) -> None:
+        """Prices all files into the job's folder."""
+        sizes = [each["size"] or 0 for each in self.stated]
+        whole, read = sum(sizes), 0
+        wanted = processes or (1 if whole < WORTHWHILE_BYTES else os.cpu_count() or 1)
+        for size, counts in zip(sizes, stage_all(self.job, wanted), strict=True):
+            self.tally.add(counts.tally)
+            self.other_months += counts.other_months
+            read += size
+            progress(self.tally, read / whole if whole else None)
+
+    def write(self, engine: Local) -> Manifest:
+        """Writes what is new and what is held back into the lake; returns the manifest of it."""
+        lake, job, number = self.lake, self.job, len(self.before) + 1
+        name = f"{number:06}-{self.digest[:8]}.parquet"
+        earlier = [file.path for manifest, _digest in self.before for file in manifest.charges]
+        outcome = engine.decide([lake.url(path) for path in earlier])
+        self.tally.counts.update(accepted=outcome.accepted, duplicate=outcome.duplicate, conflict=outcome.conflict)
+        self.tally.differing_labels = outcome.differing_labels
+        self.tally.spend = _spend(engine)
+        charges = [
+            lake.put(path, f"charges/occurred_day={day}/{name}", rows) for day, path, rows in engine.write_charges()
+        ]
+        held, rows_held = engine.write_held()
+        cells, rows = engine.write_cells()
+        return Manifest(
+            schema=SCHEMA,
+            lake=lake.id,
+            number=number,
+            previous=self.before[-1][1] if self.before else "",
+            run=self.digest,
+            month=job.month,
+            timezone=job.zone,
+            rollup_tags=job.rollup_tags,
+            sources=tuple(engine.sources()),
+            inputs=tuple(self.stated),
+            pins=pins_of(job),
+            counts={**self.tally.fates, "other_months": self.other_months},
+            amounts=total(list(self.tally.spend.values())).amounts,
+            charges=tuple(charges),
+            quarantine=(lake.put(held, f"quarantine/{name}", rows_held),) if rows_held else (),
+            cells=(lake.put(cells, f"cells/{name}", rows),) if rows else (),
+        )
+
+
+def _spend(engine: Local) -> defaultdict[str, Spend]:
+    spend: defaultdict[str, Spend] = defaultdict(Spend)
+    for project, currency, per_usd_nano, amount_nano, records in engine.spend():
+        spend[project].add(currency, per_usd_nano, amount_nano, records)
+    return spend
+
+
+def _priced_before(manifest: Manifest, digest: str) -> Priced:
+    counts = dict(manifest.counts)
+    other_months = counts.pop("other_months", 0)
+    return Priced(manifest, digest, is_new=False, tally=RunCounts(Counter(counts)), other_months=other_months)

@@ -1,0 +1,104 @@
+"""SQL over staged usage: which of it is new, and its sums. Written for engines at large, not for one.
+
+`staged` has the columns of STAGED, `earlier` those of them that usage has which earlier runs accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from ledger.book.rows import TOKENS, Facts
+from ledger.lake.cells_file import CELLS, KEY
+from ledger.store.tables import MEASURES
+from ledger.values.calendar import QUARTER_US
+from pricing.rate_entry import STANDARD_NAMES
+
+_IDENTITY: Final = ("source", "kind", "request_id")
+_FACTS: Final = (
+    *_IDENTITY, "provider", "occurred_at", "requested_model", "reported_model", "status", "service_tier",
+    *Facts._fields[TOKENS], "storage_tokens", "storage_end", "tool_calls", "cache_write_5m_tokens",
+    "cache_write_1h_tokens", "calls", "project", "tags",
+)  # fmt: skip
+_STANDARD: Final = ", ".join(f"'{name}'" for name in sorted(STANDARD_NAMES))
+
+
+def same_facts(known: str, new: str) -> str:
+    """Returns a condition that is true where `book.rows.same_facts` is, of the rows by these aliases."""
+
+    def same(expression: str) -> str:
+        one, other = (expression.replace("{}", alias) for alias in (known, new))
+        return f"{one} IS NOT DISTINCT FROM {other}"
+
+    def agree(column: str) -> str:
+        return f"({known}.{column} IS NULL OR {new}.{column} IS NULL OR {known}.{column} = {new}.{column})"
+
+    service = f"CASE WHEN {{}}.service_tier IN ({_STANDARD}) THEN NULL ELSE {{}}.service_tier END"
+    terms = [
+        *(same(f"{{}}.{name}") for name in ("provider", "status", *Facts._fields[TOKENS])),
+        *(same(f"{{}}.{name}") for name in ("cache_write_5m_tokens", "cache_write_1h_tokens", "storage_tokens")),
+        *(same(f"({{}}.{name} - {{}}.{name} % 1000000)") for name in ("occurred_at", "storage_end")),
+        f"({same('{}.calls')} OR {same('(coalesce({}.calls, 0) + coalesce({}.tool_calls, 0))')})",
+        agree("requested_model"),
+        agree("reported_model"),
+        f"({new}.service_tier IS NULL OR {new}.service_tier = 'auto' OR {same(service)})",
+    ]
+    return " AND ".join(terms)
+
+
+# Usage that shares its identity's hash with other staged usage or with earlier: few; the rest is new for certain.
+CONTESTED: Final = f"""
+    WITH hashed AS (SELECT hash({", ".join(_IDENTITY)}) AS identity FROM staged)
+    SELECT identity FROM hashed GROUP BY identity HAVING count(*) > 1
+    UNION
+    SELECT hash({", ".join(_IDENTITY)}) FROM earlier WHERE hash({", ".join(_IDENTITY)}) IN (SELECT identity FROM hashed)
+"""
+
+# Of each contested identity the first by file and line, as `ingest` has it, is compared with the others; earlier usage
+# comes before all.
+DECIDED: Final = f"""
+    WITH candidates AS (
+        SELECT place, 1 AS turn, {", ".join(_FACTS)} FROM staged
+        WHERE hash({", ".join(_IDENTITY)}) IN (SELECT identity FROM contested)
+        UNION ALL
+        SELECT NULL, 0, {", ".join(_FACTS)} FROM earlier
+        WHERE hash({", ".join(_IDENTITY)}) IN (SELECT identity FROM contested)
+    ),
+    ranked AS (
+        SELECT *, row_number() OVER (PARTITION BY {", ".join(_IDENTITY)} ORDER BY turn, place) AS rank
+        FROM candidates
+    )
+    SELECT n.place, CASE WHEN {same_facts("k", "n")} THEN 'duplicate' ELSE 'conflict' END AS outcome,
+        k.project <> n.project OR k.tags <> n.tags AS differs
+    FROM ranked n JOIN ranked k
+        ON k.rank = 1 AND k.source = n.source AND k.kind = n.kind AND k.request_id = n.request_id
+    WHERE n.rank > 1 AND n.place IS NOT NULL
+"""
+
+# The keys of cells in their order, as `keys` of several files may hold one twice.
+KEYS: Final = f"""
+    SELECT *, row_number() OVER (ORDER BY {", ".join(KEY.names)}) AS key_rank FROM (SELECT DISTINCT * FROM staged_keys)
+"""
+
+_REQUESTS: Final = "CASE WHEN kind = 'request' THEN 1 ELSE 0 END"
+
+# The number of rows that have each measure but the first, which all have.
+PRESENT: Final = f"SELECT {', '.join(f'count({name})' for name in MEASURES[1:])} FROM staged"
+
+
+def sums(present: Collection[str]) -> str:
+    """Returns the query of the sums of `accepted` by key and quarter-hour (see CELLS), of measures that any row has."""
+
+    def summed(name: str) -> str:
+        if name not in present:
+            return f"0 AS {name}"
+        return f"coalesce(sum({_REQUESTS if name == MEASURES[0] else name}), 0) AS {name}"
+
+    return f"""
+        WITH sums AS (
+            SELECT key_upper, key_lower, occurred_at - occurred_at % {QUARTER_US} AS quarter,
+                {", ".join(map(summed, MEASURES))}, max(occurred_at) AS last_occurred_at
+            FROM accepted GROUP BY key_upper, key_lower, quarter
+        )
+        SELECT {", ".join(CELLS.names)} FROM sums JOIN keys USING (key_upper, key_lower) ORDER BY key_rank, quarter
+    """

@@ -1,0 +1,143 @@
+"""A lake: a folder, on a disk or in a store by its URL, with the files that its manifests name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from ledger.errors import LedgerError
+from ledger.intake.containers.inputs import is_url, reaching
+from ledger.lake.manifest import LakeFile, Manifest, read_manifest
+from ledger.store.folders import sync_folder
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+_HEAD: Final = "lake.json"
+_MANIFESTS: Final = "manifests"
+_DATA: Final = ("charges", "quarantine", "cells")
+
+
+@dataclass(frozen=True)
+class Lake:
+    """An opened lake: its name as given, its `id`, and how its files are reached."""
+
+    name: str
+    id: str
+    store: AbstractFileSystem
+    root: str
+
+    @property
+    def is_local(self) -> bool:
+        """True where its files are on a disk of this machine."""
+        return not is_url(self.name)
+
+    def path(self, path: str) -> str:
+        """Returns the full path, in its store, of a path below the lake."""
+        return f"{self.root}/{path}"
+
+    def url(self, path: str) -> str:
+        """Returns how other programs find a path below the lake."""
+        full: str = self.path(path) if self.is_local else self.store.unstrip_protocol(self.path(path))
+        return full
+
+    def manifests(self) -> list[tuple[Manifest, str]]:
+        """Reads its manifests in order, each with its digest; LedgerError where one is missing or was changed."""
+        found: list[tuple[Manifest, str]] = []
+        with reaching(self.name):
+            names = sorted(self.store.glob(self.path(f"{_MANIFESTS}/*.json")))
+            contents = [self.store.cat_file(name) for name in names]
+        previous = ""
+        for number, (name, data) in enumerate(zip(names, contents, strict=True), 1):
+            manifest, digest = read_manifest(data, name)
+            if (manifest.lake, manifest.number, manifest.previous) != (self.id, number, previous):
+                raise LedgerError(f"{name}: it doesn't follow the manifest before it: restore those of {self.name}")
+            previous = digest
+            found.append((manifest, digest))
+        return found
+
+    def put(self, local: Path, path: str, rows: int) -> LakeFile:
+        """Copies a file into the lake, where it is kept through a loss of power; returns its statement."""
+        target = self.path(path)
+        with reaching(self.name):
+            self.store.makedirs(target.rpartition("/")[0], exist_ok=True)
+            self.store.put_file(str(local), target)
+        if self.is_local:
+            _sync(Path(target))
+        with local.open("rb") as file:
+            return LakeFile(path, rows, hashlib.file_digest(file, "sha256").hexdigest())
+
+    def commit(self, manifest: Manifest) -> str:
+        """Adds a manifest under its number, whole or not at all; returns its digest.
+
+        LedgerError where another run was first: what this one found was decided without that one's.
+        """
+        data = manifest.encoded()
+        try:
+            _create(self, manifest.name, data)
+        except FileExistsError:
+            message = f"{self.name}: another run was committed meanwhile: run the same command again"
+            raise LedgerError(message) from None
+        return hashlib.sha256(data).hexdigest()
+
+    def remove_strays(self, manifests: Collection[Manifest]) -> None:
+        """Removes data files that no manifest names, as runs leave that are killed; on a disk alone."""
+        known = {self.path(file.path) for manifest in manifests for file in manifest.files}
+        for folder in _DATA if self.is_local else ():
+            for path in Path(self.path(folder)).rglob("*.parquet"):
+                if str(path) not in known:
+                    path.unlink()
+
+
+def open_lake(name: str) -> Lake:
+    """Opens a lake, or makes one where there is no file; LedgerError where other files are there."""
+    with reaching(name) as (store, path):
+        root = path.rstrip("/")
+        head = f"{root}/{_HEAD}"
+        if not store.exists(head):
+            if store.exists(root) and (not store.isdir(root) or store.ls(root, detail=False)):
+                message = f"{name}: this is no lake, and not empty: name a folder of its own for what is priced"
+                raise LedgerError(message)
+            store.makedirs(root, exist_ok=True)
+            lake = Lake(name, os.urandom(8).hex(), store, root)
+            try:
+                _create(lake, _HEAD, msgspec.json.encode({"schema": 1, "lake": lake.id}) + b"\n")
+            except FileExistsError:  # another run has made it meanwhile
+                return open_lake(name)
+            return lake
+        data = store.cat_file(head)
+    try:
+        return Lake(name, msgspec.json.decode(data, type=dict[str, Any])["lake"], store, root)
+    except (msgspec.MsgspecError, KeyError):
+        raise LedgerError(f"{name}/{_HEAD}: it doesn't say which lake this is: restore it") from None
+
+
+def _create(lake: Lake, path: str, data: bytes) -> None:
+    """Writes a new file, whole or not at all; FileExistsError where it is there."""
+    target = lake.path(path)
+    if not lake.is_local:
+        lake.store.pipe_file(target, data, mode="create")
+        return
+    file = Path(target)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    whole = file.with_name(f".{file.name}.{os.getpid()}")
+    whole.write_bytes(data)
+    _sync(whole)
+    try:
+        os.link(whole, file)
+    finally:
+        whole.unlink()
+    sync_folder(file.parent)
+
+
+def _sync(file: Path) -> None:
+    """Waits until the disk has a file, and its name."""
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
+    sync_folder(file.parent)

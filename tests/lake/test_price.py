@@ -1,0 +1,261 @@
+"""A month priced into a lake and posted is what ingesting the same files makes of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+from filelock import FileLock
+
+from ledger.lake.manifest import read_manifest
+from tests.conftest import Cli, Outcome
+from tests.helpers.ledgers import LITE, PRO, nano, responses, value
+from tests.helpers.sources import chat, lines, record, response
+
+MONTHS = ("2026-02", "2026-03")
+OTHER_COUNTS = {"input_tokens": 7, "output_tokens": 7, "total_tokens": 14}
+REPORTS = [
+    (
+        "report",
+        *(f"--by={name}" for name in ("model", "project", "tier", "status", "currency", "service_tier")),
+        "--json",
+    ),
+    ("report", "--by", "day", "--timezone", "Asia/Kathmandu", "--json"),
+    *(("export", "chargeback", "--month", month, "--json") for month in MONTHS),
+    *(("export", "focus", "--month", month, "--json") for month in MONTHS),
+]
+CONFIG = """
+[[project_rule]]
+model = "*lite*"
+project = "light"
+"""
+
+
+@pytest.fixture
+def usage(tmp_path: Path) -> Path:
+    """Files of two months, with requests that come again in them and across them, contradictions and odd lines."""
+    folder = tmp_path / "usage"
+    folder.mkdir()
+    (tmp_path / "tollbook.toml").write_text(CONFIG)
+    (folder / "a.jsonl").write_text(responses(range(2_000)))
+    again = [response("resp_000001", usage=OTHER_COUNTS), response("late", created_at=1_774_000_000)]
+    odd = ["nonsense\n", lines([response("unheard", model="unheard-of")]), lines([response("queued", status="queued")])]
+    (folder / "b.jsonl").write_text(responses(range(1_990, 2_010)) + lines(again) + "".join(odd))
+    request = {"requested_model": LITE, "tags": {"team": "x"}}
+    during = {"start": "2026-03-01T10:30:00Z", "end": "2026-03-01T13:00:00Z", "tokens": 7_000_000}
+    without = dict.fromkeys(("occurred_at", "input_tokens", "output_tokens"), ...)
+    storage = record("s1", kind="cache_storage", requested_model=PRO, **during, **without)
+    ours = [record("r1", **request), storage, record("r1", output_tokens=9, **request)]
+    (folder / "c.jsonl").write_text(lines([chat("c1"), chat("c1"), *ours]))
+    return folder
+
+
+def price(cli: Cli, usage: object, month: str, *args: object, lake: object = "lake") -> Outcome:
+    return cli("lake", "price", "--input", usage, "--output", lake, "--month", month, *args, "--json")
+
+
+def post(cli: Cli, lake: Path) -> None:
+    for manifest in sorted((lake / "manifests").glob("*.json")):
+        cli("lake", "post", manifest).ok()
+
+
+def charged(lake: Path) -> list[dict[str, Any]]:
+    files = sorted((lake / "charges").rglob("*.parquet"))
+    rows: list[dict[str, Any]] = ds.dataset(files).to_table().to_pylist()
+    return rows
+
+
+def without_names(document: Any) -> Any:
+    """Drops what differs between ledgers of the same usage: batches, digests, and what only one's quarantine has."""
+    if isinstance(document, dict):
+        own = ("batch", "sha256", "not_booked")
+        return {key: without_names(each) for key, each in document.items() if key not in own}
+    return [without_names(each) for each in document] if isinstance(document, list) else document
+
+
+def test_the_lake_and_the_book_say_the_same(db_cli: Cli, cli: Cli, usage: Path, tmp_path: Path) -> None:
+    of_book = ("--db", f"sqlite:///{tmp_path / 'book.db'}")
+    ingested = cli("ingest", usage, "--json", *of_book).json
+    db_cli("db", "init").exit_code  # noqa: B018 - where there is none
+    found = [price(db_cli, usage, month).json for month in MONTHS]
+    for name in ("accepted", "duplicate", "conflict"):
+        assert sum(each[name] for each in found) == ingested[name], name
+    assert ingested["conflict"] == 2
+    assert found[0]["rejected"] == ingested["rejected"] == 2
+    post(db_cli, tmp_path / "lake")
+    for asked in REPORTS:
+        assert without_names(db_cli(*asked).ok().json) == without_names(cli(*asked, *of_book).ok().json), asked
+    db_cli("verify").ok()
+    rows = charged(tmp_path / "lake")
+    assert sum(row["amount_nano"] for row in rows) == value(of_book[1], "SELECT sum(amount_nano) FROM charges")
+    assert len({(row["source"], row["kind"], row["request_id"]) for row in rows}) == len(rows) == ingested["accepted"]
+
+
+def test_rolled_up_tags_are_in_the_sums(cli: Cli, usage: Path, tmp_path: Path) -> None:
+    (tmp_path / "tollbook.toml").write_text(f'[ledger]\nrollup_tags = ["team"]\n{CONFIG}')
+    of_book = ("--db", f"sqlite:///{tmp_path / 'book.db'}")
+    cli("ingest", usage, *of_book)
+    cli("db", "init").ok()
+    for month in MONTHS:
+        price(cli, usage, month)
+    post(cli, tmp_path / "lake")
+    asked = ("report", "--by", "day", "--by", "tag:team", "--timezone", "Asia/Kathmandu", "--json")
+    found = cli(*asked).ok().json
+    assert without_names(found) == without_names(cli(*asked, *of_book).ok().json)
+    assert {row["tag:team"] for row in found["rows"]} > {"team-0", "team-1", "x"}
+
+
+def test_charges_are_those_of_the_book(cli: Cli, usage: Path, tmp_path: Path) -> None:
+    of_book = ("--db", f"sqlite:///{tmp_path / 'book.db'}")
+    cli("ingest", usage, *of_book)
+    cli("db", "init").ok()
+    for month in MONTHS:
+        price(cli, usage, month)
+    booked = cli("export", "charges", "--json", *of_book).ok().json["rows"]
+    keys = ("request_id", "kind", "billed_model", "project", "tier", "rate_entry", "occurred_at", "status", "currency")
+    of_lines: dict[tuple[Any, ...], dict[str, str]] = {}
+    for row in booked:
+        of_lines.setdefault(tuple(row[key] for key in keys), {})[row["meter"]] = row["amount"]
+    of_rows = {}
+    for row in charged(tmp_path / "lake"):
+        row["occurred_at"] = f"{row['occurred_at']:%Y-%m-%dT%H:%M:%SZ}"
+        meters = ("input", "cached_input", "output", "cache_storage")
+        of_rows[tuple(row[key] for key in keys)] = {meter: row[f"{meter}_nano"] for meter in meters}
+    assert of_rows.keys() == of_lines.keys()
+    for key, amounts in of_lines.items():
+        assert {meter: nano(amount) for meter, amount in amounts.items()}.items() <= of_rows[key].items()
+
+
+def test_the_same_run_again_changes_nothing(cli: Cli, usage: Path, tmp_path: Path) -> None:
+    cli("db", "init").ok()
+    first = price(cli, usage, "2026-02").json
+    files = {path: path.read_bytes() for path in (tmp_path / "lake").rglob("*") if path.is_file()}
+    again = price(cli, usage, "2026-02")
+    assert (first["is_new"], again.json["is_new"]) == (True, False)
+    assert {key: again.json[key] for key in ("read", "accepted", "digest")} == {
+        key: first[key] for key in ("read", "accepted", "digest")
+    }
+    assert {path: path.read_bytes() for path in (tmp_path / "lake").rglob("*") if path.is_file()} == files
+
+
+def test_what_an_earlier_run_accepted_is_known(cli: Cli, usage: Path, tmp_path: Path) -> None:
+    cli("db", "init").ok()
+    first = price(cli, usage, "2026-02").json
+    with (usage / "d.jsonl").open("w") as file:
+        file.write(responses([5, 6]) + lines([response("resp_000007", usage=OTHER_COUNTS), response("new")]))
+    second = price(cli, usage, "2026-02").json
+    assert second["accepted"] == 1
+    assert second["duplicate"] == first["accepted"] + first["duplicate"] + 2
+    assert second["conflict"] == first["conflict"] + 1
+    rows = charged(tmp_path / "lake")
+    assert len(rows) == first["accepted"] + 1
+    held = pq.read_table(tmp_path / "lake" / second["quarantine"][0]).to_pylist()
+    assert {row["reason"] for row in held} == {"conflict", "invalid_json", "unknown_model"}
+    stated = {row["request_id"]: json.loads(row["fields"]) for row in held if row["reason"] == "conflict"}
+    assert stated["resp_000007"]["input_tokens"] == 7
+
+
+def test_manifests_are_chained_and_name_every_file(cli: Cli, usage: Path, tmp_path: Path) -> None:
+    cli("db", "init").ok()
+    for month in MONTHS:
+        price(cli, usage, month)
+    lake = tmp_path / "lake"
+    found = [read_manifest(path.read_bytes(), path.name) for path in sorted((lake / "manifests").iterdir())]
+    assert [(manifest.number, manifest.month) for manifest, _digest in found] == [(1, MONTHS[0]), (2, MONTHS[1])]
+    assert [manifest.previous for manifest, _digest in found] == ["", found[0][1]]
+    named = {str(lake / file.path): file.rows for manifest, _digest in found for file in manifest.files}
+    assert named == {str(path): pq.read_metadata(path).num_rows for path in lake.rglob("*.parquet")}
+    (lake / "manifests" / "000001.json").unlink()
+    outcome = price(cli, usage, "2026-02")
+    assert (outcome.exit_code, outcome.stderr.count("\n")) == (2, 1)
+    assert "doesn't follow the manifest before it" in outcome.stderr
+
+
+def test_files_of_a_run_that_was_killed_go(cli: Cli, usage: Path, tmp_path: Path) -> None:
+    cli("db", "init").ok()
+    price(cli, usage, "2026-02")
+    lake = tmp_path / "lake"
+    whole = sorted(lake.rglob("*.parquet"))
+    stray = lake / "charges" / "occurred_day=2026-02-01" / "000002-abcdef01.parquet"
+    stray.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(whole[0], stray)
+    price(cli, usage, "2026-03")
+    assert not stray.exists()
+    assert set(whole) < set(lake.rglob("*.parquet"))
+
+
+def test_one_run_at_a_time(cli: Cli, usage: Path, tmp_path: Path) -> None:
+    cli("db", "init").ok()
+    price(cli, usage, "2026-02")
+    with FileLock(tmp_path / "lake" / ".lock"):
+        outcome = price(cli, usage, "2026-03")
+    said = "Error: lake: another run is at work there: wait until it has ended\n"
+    assert (outcome.exit_code, outcome.stderr) == (2, said)
+
+
+def test_a_source_is_the_books_or_the_lakes(db_cli: Cli, usage: Path, tmp_path: Path) -> None:
+    db_cli("ingest", "-", "--source", "booked", stdin=responses([1])).ok()
+    outcome = price(db_cli, usage, "2026-02", "--source", "booked")
+    assert (outcome.exit_code, outcome.stderr.count("\n")) == (2, 1)
+    assert "source 'booked' belongs to the book" in outcome.stderr
+    assert not list((tmp_path / "lake").rglob("*.parquet"))
+    price(db_cli, usage, "2026-02", "--source", "of-lake")
+    refused = db_cli("ingest", "-", "--source", "of-lake", "--json", stdin=responses([1])).json
+    assert [each["reason"] for each in refused["rejections"]] == ["source_in_lake"]
+    elsewhere = price(db_cli, usage, "2026-02", "--source", "of-lake", lake="second")
+    assert (elsewhere.exit_code, "belongs to lake" in elsewhere.stderr) == (2, True)
+    db_cli("verify").ok()
+
+
+@pytest.fixture
+def store() -> Iterator[fsspec.AbstractFileSystem]:
+    memory = fsspec.filesystem("memory")
+    yield memory
+    for name in ("/usage", "/lake"):
+        if memory.exists(name):
+            memory.rm(name, recursive=True)
+
+
+def test_usage_and_lake_may_be_in_a_store(
+    cli: Cli, usage: Path, tmp_path: Path, store: fsspec.AbstractFileSystem
+) -> None:
+    cli("db", "init").ok()
+    for path in usage.iterdir():
+        store.pipe(f"/usage/{path.name}", path.read_bytes())
+    here = price(cli, usage, "2026-02").json
+    there = price(cli, "memory://usage", "2026-02", "--source", "there", lake="memory://lake").json
+    same = ("read", "accepted", "duplicate", "conflict", "rejected", "amounts", "by_project")
+    assert {key: there[key] for key in same} == {key: here[key] for key in same}
+    again = price(cli, "memory://usage/*.jsonl", "2026-02", "--source", "there", lake="memory://lake").json
+    assert (again["is_new"], again["digest"]) == (False, there["digest"])
+    store.pipe("/usage/d.jsonl", responses([5]).encode())
+    later = price(cli, "memory://usage/d.jsonl", "2026-02", "--source", "there", lake="memory://lake").json
+    assert (later["accepted"], later["duplicate"]) == (0, 1)
+    names = {path.rpartition("/lake/")[2] for path in store.find("/lake/charges")}
+    assert names == set(there["charges"])
+
+
+def test_parquet_of_records_goes_in_too(cli: Cli, tmp_path: Path) -> None:
+    cli("db", "init").ok()
+    stated = [json.loads(line) for line in lines([record("r1"), record("r2"), record("r1")]).splitlines()]
+    table = pa.Table.from_pylist(stated)
+    times = pa.array([each["occurred_at"] for each in stated]).cast(pa.timestamp("us", "UTC"))
+    pq.write_table(table.set_column(table.schema.get_field_index("occurred_at"), "occurred_at", times), "usage.parquet")
+    priced = price(cli, "usage.parquet", "last", "--allow-rejected", "9")
+    assert priced.exit_code == 0
+
+
+def test_a_folder_that_is_no_lake_stays_as_it_is(cli: Cli, usage: Path, tmp_path: Path) -> None:
+    cli("db", "init").ok()
+    outcome = price(cli, usage, "2026-02", lake=usage)
+    assert (outcome.exit_code, outcome.stderr.count("\n")) == (2, 1)
+    assert "this is no lake, and not empty" in outcome.stderr
+    assert sorted(path.name for path in usage.iterdir()) == ["a.jsonl", "b.jsonl", "c.jsonl"]
