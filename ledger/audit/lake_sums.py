@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import json
 from sqlalchemy import Connection, and_, or_, select
 
 from ledger.audit.verification import LISTED_PROBLEMS
 from ledger.book.lake_cells import LakeKeys, LakePage, LakeRow, read_lake
-from ledger.store.tables import batches, conversions, lake_cells, lake_keys, rate_entries, sources, streams
+from ledger.store.tables import (
+    batches,
+    booked_usage,
+    conversions,
+    lake_cells,
+    lake_keys,
+    rate_entries,
+    sources,
+    streams,
+)
 from ledger.values.calendar import QUARTER_US, Calendar
 
 
@@ -32,27 +41,35 @@ def check_sums(connection: Connection, calendar: Calendar, page: LakePage) -> It
 def _check_reversals(connection: Connection, page: LakePage) -> Iterator[str]:
     reversals = {row.corrects_id: row for row in page.rows if row.corrects_id is not None}
     for before in read_lake(connection, lake_cells.c.id.in_(list(reversals))) if reversals else ():
-        for row in before.rows:
-            after = reversals.pop(row.id)
-            if not _is_reverse(row, after, before.keys):
-                yield f"lake sum {after.id}: isn't the exact reverse of {row.id}"
+        after = before._replace(rows=[reversals.pop(row.id) for row in before.rows])
+        for number, corrected in _inexact(before, after):
+            yield f"lake sum {number}: isn't the exact reverse of {corrected}"
     for missing in reversals.values():
         yield f"lake sum {missing.id}: takes back {missing.corrects_id}, which doesn't exist"
 
 
-def _is_reverse(before: LakeRow, after: LakeRow, keys: LakeKeys) -> bool:
+def _inexact(before: LakePage, after: LakePage) -> Iterator[tuple[int, int]]:
+    """Yields the ids of rows that aren't the reverse of the row at their place, and of that row."""
     import numpy as np
 
-    one, other = (LakePage([row], keys).cells() for row in (before, after))
-    if not (one.keys and other.keys):
-        return True  # a key that is gone is named by itself
-    exact = one.keys[0]._replace(charge_class="reversal", posted_month=other.keys[0].posted_month)
-    return (
-        other.keys[0] == exact
-        and one.keys[0].charge_class == "charge"
-        and (before.half_day, before.quarters) == (after.half_day, after.quarters)
-        and bool(np.array_equal(one.sums, -other.sums))
-    )
+    pairs = [pair for pair in zip(before.rows, after.rows, strict=True) if _is_at_its_place(*pair, before.keys)]
+    fitting = {one.id for one, _other in pairs}
+    yield from ((other.id, one.id) for one, other in zip(before.rows, after.rows, strict=True) if one.id not in fitting)
+    if pairs:
+        one, other = (LakePage(rows, before.keys).by_row() for rows in zip(*pairs, strict=True))
+        differ = (one.sums != -other.sums).any(axis=0)
+        for place in np.unique(one.key_place[differ]).tolist():
+            yield pairs[place][1].id, pairs[place][0].id
+
+
+def _is_at_its_place(before: LakeRow, after: LakeRow, keys: LakeKeys) -> bool:
+    """Tells whether a row is of the time and, but for class and books, the key of the one that it takes back."""
+    one, other = (keys.dimensions.get(row.key_id) for row in (before, after))
+    if one is None or other is None:
+        return False
+    exact = one._replace(charge_class="reversal", posted_month=other.posted_month)
+    of_charges = one.charge_class == "charge" and other == exact
+    return of_charges and (before.half_day, before.quarters) == (after.half_day, after.quarters)
 
 
 def check_outside(connection: Connection) -> Iterator[str]:
@@ -77,6 +94,14 @@ def _unpriced(connection: Connection) -> list[int]:
     return list(connection.execute(select(of.id).where(missing).limit(LISTED_PROBLEMS)).scalars())
 
 
+def _with_usage(connection: Connection, names: Sequence[str]) -> set[str]:
+    """Returns which of these sources have usage in the book: a stream alone may be of records that were held back."""
+    known = connection.execute(select(streams.c.id, streams.c.source).where(streams.c.source.in_(names))).all()
+    of = select(booked_usage.c.id).limit(1)
+    found = ((source, of.where(booked_usage.c.stream_id == number)) for number, source in known)
+    return {source for source, query in found if connection.execute(query).first() is not None}
+
+
 def _check_homes(connection: Connection) -> Iterator[str]:
     """Compares the lake of each source with those that its sums were posted of, and with usage in the book."""
     homes = {row.source: row.lake for row in connection.execute(select(sources.c.source, sources.c.lake))}
@@ -91,7 +116,7 @@ def _check_homes(connection: Connection) -> Iterator[str]:
     for source, lake in sorted(named, key=str):
         if homes.get(source) != lake:
             yield f"sources: {source!r} has sums of lake {lake}, its row says {homes.get(source) or 'the book'}"
-    in_book = set(connection.execute(select(streams.c.source)).scalars())
+    in_book = _with_usage(connection, [name for name, lake in homes.items() if lake is not None])
     for name, lake in sorted(homes.items()):
         if lake is not None and name in in_book:
             yield f"sources: {name!r} belongs to lake {lake}, and has usage in the book"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, select
 
 from ledger.book.cells import Cells
 from ledger.book.charges import plain_rows
+from ledger.book.open_months import posted_month
 from ledger.book.quarters import unpack_quarters
 from ledger.book.records import coded, sum_by_code
 from ledger.book.rollups import TagSubset
 from ledger.book.seals import amounts_by_currency
+from ledger.errors import LedgerError
 from ledger.store.expressions import microseconds
 from ledger.store.tables import MEASURES, lake_cells, lake_keys
 from ledger.store.tables.rollups import Dimensions
@@ -60,31 +62,49 @@ class LakePage(NamedTuple):
 
         A row whose key is gone, as only tampering can make it, is left out: `verify` counts.
         """
-        return self._by(lambda key: key if tags is None else key._replace(tags=tags(key.tags)))
-
-    def reversed(self, month_of: Callable[[str], str]) -> Cells:
-        """Returns what takes the rows back, posted in the month that a posted month's reversals go to."""
-        cells = self._by(
-            lambda key: key._replace(charge_class="reversal", posted_month=month_of(key.posted_month)),
-        )
-        return cells._replace(sums=-cells.sums)
-
-    def _by(self, changed: Callable[[Dimensions], Dimensions]) -> Cells:
         import numpy as np
 
-        found = [row for row in self.rows if row.key_id in self.keys.dimensions]
-        if not found:
+        page = self._replace(rows=[row for row in self.rows if row.key_id in self.keys.dimensions])
+        if not page.rows:
             empty = np.zeros(0, dtype=np.int64)
             return Cells([], empty, empty, np.zeros((len(MEASURES), 0), dtype=np.int64), empty)
-        cells = unpack_quarters([(row.half_day, row.key_id, row.quarters, row.cells) for row in found], lake_cells)
-        ids, place = np.unique(cells.key_place, return_inverse=True)
-        keys, codes = coded(changed(self.keys.dimensions[number]) for number in ids.tolist())
-        return cells._replace(keys=keys, key_place=np.array(codes, dtype=np.int64)[place])
+        keys = [self.keys.dimensions[row.key_id] for row in page.rows]
+        if tags is not None:
+            keys = [key._replace(tags=tags(key.tags)) for key in keys]
+        return merged(page.by_row()._replace(keys=keys))
+
+    def key_of(self, row: LakeRow) -> Dimensions:
+        """Returns what a row's charges have alike; LedgerError where its key is gone."""
+        key = self.keys.dimensions.get(row.key_id)
+        if key is None:
+            raise LedgerError(f"lake sum {row.id}: the key that it names is missing: 'tollbook verify' says more")
+        return key
+
+    def by_row(self) -> Cells:
+        """Returns the cells row by row, in order: the place of a key is that of the row."""
+        import numpy as np
+
+        cells = unpack_quarters([(row.half_day, row.key_id, row.quarters, row.cells) for row in self.rows], lake_cells)
+        counts = [row.quarters.bit_count() for row in self.rows]
+        return cells._replace(key_place=np.repeat(np.arange(len(counts)), counts))
 
     @property
     def amounts_nano(self) -> dict[str, int]:
         """Nano by currency."""
         return amounts_of(self.cells())
+
+
+def merged(cells: Cells) -> Cells:
+    """Returns cells whose keys come several times with each key once."""
+    import numpy as np
+
+    keys, codes = coded(cells.keys)
+    return cells._replace(keys=keys, key_place=np.array(codes, dtype=np.int64)[cells.key_place])
+
+
+def reversal_of(key: Dimensions, first_open: str) -> Dimensions:
+    """Returns the dimensions of what takes charges back: in their month, or the first open one after it."""
+    return key._replace(charge_class="reversal", posted_month=posted_month(key.posted_month, first_open))
 
 
 def amounts_of(cells: Cells) -> dict[str, int]:

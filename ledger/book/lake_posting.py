@@ -11,8 +11,7 @@ from ledger.book.cells import Cells
 from ledger.book.charges import NUMBERED_AS_CHARGES
 from ledger.book.headroom import Cell, Sums
 from ledger.book.key_ids import key_ids_of
-from ledger.book.lake_cells import LakePage, LakeRow, amounts_of
-from ledger.book.open_months import posted_month
+from ledger.book.lake_cells import LakePage, LakeRow, amounts_of, merged, reversal_of
 from ledger.book.posting import Poster, Run
 from ledger.book.quarters import Packed, pack_quarters
 from ledger.book.seals import cells_digest, sealed_conversions
@@ -41,15 +40,13 @@ class LakePoster(Poster):
 
     def reverse(self, connection: Connection, page: LakePage, first_open: str) -> None:
         """Takes rows back: each by a row of its own that negates it, in its month or the first open one."""
-        rows = sorted(page.rows, key=lambda row: (row.half_day, row.id))
-        cells = page.reversed(lambda month: posted_month(month, first_open))
+        page = page._replace(rows=sorted(page.rows, key=lambda row: (row.half_day, row.id)))
+        keys = [reversal_of(page.key_of(row), first_open) for row in page.rows]
+        by_row = page.by_row()
+        cells = by_row._replace(keys=keys, sums=-by_row.sums)
         self.check(connection, cells)
-        packed: list[Packed] = []
-        known = key_ids_of(connection, lake_keys)
-        for row in rows:
-            own = LakePage([row], page.keys).reversed(lambda month: posted_month(month, first_open))
-            packed += pack_quarters(own, known.of(connection, own.keys))
-        self._seal_cells(connection, cells, packed, [row.id for row in rows])
+        packed = pack_quarters(cells, key_ids_of(connection, lake_keys).of(connection, keys))
+        self._seal_cells(connection, merged(cells), packed, [row.id for row in page.rows])
 
     def _seal_cells(
         self, connection: Connection, cells: Cells, packed: Sequence[Packed], corrects: Sequence[int | None]

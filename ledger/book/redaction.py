@@ -26,7 +26,7 @@ from ledger.errors import LedgerError
 from ledger.store.bulk import append_rows, in_chunks, next_id, rows_by_key
 from ledger.store.database import Database
 from ledger.store.log import noting_held
-from ledger.store.tables import batches, booked_usage, charges, quarantine, text_seals
+from ledger.store.tables import batches, booked_usage, charges, lake_keys, quarantine, text_seals
 from ledger.store.tables.book import LAST_REDACTION, REDACTION_KEY
 from ledger.values.calendar import Calendar
 
@@ -101,6 +101,7 @@ def redact(database: Database, texts: Texts, run: Run, *, rollups: bool = False,
     """Redacts texts in usage records and quarantine; LedgerError for a rolled-up tag without `rollups`."""
     with database.reading() if dry_run else database.writing() as connection:
         rolled_up = _rolled_up(texts, database.rollup_tags, may_be=rollups)
+        _check_sums(connection, texts)
         result = Redacted()
         key = database.settings.get(REDACTION_KEY) or os.urandom(32).hex()
         poster, batch_id = Poster(database, run), next_id(connection, batches)
@@ -142,6 +143,13 @@ def _rolled_up(texts: Texts, rollup_tags: Collection[str], *, may_be: bool) -> b
             "again by what stands for it then"
         )
     return bool(found)
+
+
+def _check_sums(connection: Connection, texts: Texts) -> None:
+    """Refuses values of tags that sums of a lake are by, which are sealed."""
+    for text in connection.execute(select(lake_keys.c.tags).distinct()).scalars():
+        for key, value in sorted(texts.tags & msgspec.json.decode(text).items()):
+            raise LedgerError(f"tag {key}={value}: sums of a lake are by it, which are sealed: it stays readable")
 
 
 def _found(connection: Connection, texts: Texts) -> Iterator[Sequence[Any]]:

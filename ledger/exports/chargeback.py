@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from ledger.book.in_lakes import check_rows
 from ledger.book.project_names import Projects, read_projects
 from ledger.config import Project
 from ledger.exports.apportion import apportion
@@ -155,6 +156,7 @@ def export_chargeback(database: Database, span: Span, file: ExportFile, *, dimen
     selection = Selection(database.zone, span.start, span.end, dimensions=(dimension, "charge_class", "occurred_month"))
     with database.reading() as connection:
         spend = read_spend(connection, selection, ledger_zone=database.zone, rollup_tags=database.rollup_tags)
+        check_rows(spend.in_lakes, f"chargeback by {dimension}, which isn't rolled up,")
         projects = read_projects(connection, month) if dimension == BY_PROJECT else None
         version = month_version(connection, month)
         unknown = unknown_in_selection(connection, selection, spend.rows, database.rollup_tags)

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
+from ledger.book.in_lakes import check_rows
 from ledger.book.prices.pinned import charged_at_pico, read_rate_entries, read_usd_rates
 from ledger.book.rows import ADJUSTMENT, METERED, by_meter, counts_by_meter, nano_by_meter
 from ledger.exports.charge_rows import BookedCharge, read_charges
@@ -16,6 +17,7 @@ from ledger.exports.formats.columns import Column, Row
 from ledger.exports.formats.writer import ExportFile
 from ledger.exports.manifest import Exported
 from ledger.months.version import month_version
+from ledger.reports.in_lakes import selected_in_lakes
 from ledger.reports.selection import Selection
 from ledger.store.database import Database
 from ledger.values.instants import from_microseconds, iso_text
@@ -184,6 +186,7 @@ def export_charges(database: Database, span: Span, file: ExportFile, *, zone: Zo
     """
     selection = Selection(zone, span.start, span.end)
     with database.reading() as connection:
+        check_rows(selected_in_lakes(connection, selection, database.zone), "export charges")
         lines = ChargeLines(read_rate_entries(connection), read_usd_rates(connection))
         title = f"Charges, {span.label} (posted, {zone.key})"
         # Closed here where the file can't be written to its end: else the cursor would outlive its connection.

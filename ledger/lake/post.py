@@ -12,13 +12,13 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select
 
 from ledger.book.cells import Cells
+from ledger.book.corrections.void_sums import posted_as
 from ledger.book.lake_cells import amounts_of
 from ledger.book.lake_posting import LakePoster
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.posting import Run
 from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds
-from ledger.book.references import already_posted
 from ledger.book.sources import check_sources_of, claim_sources
 from ledger.errors import LedgerError
 from ledger.lake.cells import CellKey, CellsRead, read_cells
@@ -65,10 +65,10 @@ def post_manifest(database: Database, path: str, *, dry_run: bool = False) -> La
     lake = _Lake(Path(path))
     manifest = lake.manifest
     options = {"lake": manifest.lake, "manifest": manifest.number, "month": manifest.month}
-    run = Run("lake", options | {"rollup_tags": sorted(manifest.rollup_tags)}, reference=lake.digest)
+    run = Run("lake", options | {"rollup_tags": sorted(manifest.rollup_tags)})
     result = LakePosted(manifest, lake.digest)
     with database.reading() if dry_run else database.writing() as connection:
-        done = already_posted(connection, run)
+        run.reference, done = posted_as(connection, lake.digest)
         if done is not None:
             result.batch_id, result.repeated = done, True
             return result

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ledger.book.prices.pinned import read_rate_entries, read_usd_rates
 from ledger.reports.dimensions import TAG_PREFIX
+from ledger.reports.in_lakes import selected_in_lakes
 from ledger.reports.plan import FIXED_COLUMNS, KEY_COLUMN, QUARTERS, Grain, Plan, Sums, make_plan
 from ledger.reports.quarter_sums import DAYS_BEFORE_EPOCH
 from ledger.reports.selection import Selection
@@ -41,12 +42,16 @@ class SpendRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SelectedSpend:
-    """The rows selected, in no order; `grain` says from which table, `reason` why from the charges if it was."""
+    """The rows selected, in no order; `grain` says from which table, `reason` why from the charges if it was.
+
+    `in_lakes` are the sources whose usage isn't in it, as charges were read and theirs lie in a lake.
+    """
 
     rows: list[SpendRow]
     rate_entries: dict[int, RateEntry]
     grain: Grain
     reason: str | None = None
+    in_lakes: Sequence[str] = ()
 
 
 def read_spend(
@@ -65,7 +70,8 @@ def read_spend(
     plan.amounts_alone = amounts_alone
     rows = _rows(connection, plan, _read_sums(connection, plan))
     used = {row.rate_entry_id for row in rows if row.rate_entry_id is not None}
-    return SelectedSpend(rows, read_rate_entries(connection, used), plan.grain, plan.reason)
+    in_lakes = selected_in_lakes(connection, selection, ledger_zone) if plan.grain == "charges" else ()
+    return SelectedSpend(rows, read_rate_entries(connection, used), plan.grain, plan.reason, in_lakes)
 
 
 def last_usage(rows: Iterable[SpendRow]) -> str | None:

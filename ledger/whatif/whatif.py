@@ -9,6 +9,7 @@ from typing import get_args
 
 from sqlalchemy import Connection
 
+from ledger.book.in_lakes import left_out, month_in_lakes
 from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pinned import read_rate_entries
 from ledger.book.prices.pins import PinnedIds
@@ -64,7 +65,11 @@ def _run(snapshot: Snapshot, span: Span, asked: Asked, files: list[CardFile]) ->
     sides = repriced.sides
     late = _call_late_corrections_usage(connection, month, sides, spend.rows)
     assert span.end is not None
+    notes = list(_notes(billed, used, changes, month))
     if not _move_sums(sides, changes, BySums(changes, cards, entries, pins, span.end)):
+        notes += (
+            f"priced otherwise {text}: it stays as booked" for text in left_out(month_in_lakes(connection, month))
+        )
         repricer = Repricer(changes, cards, entries, pins)
         for chunk in live_usage(connection, month, changes, late):
             repriced.add(repricer, chunk)
@@ -85,7 +90,7 @@ def _run(snapshot: Snapshot, span: Span, asked: Asked, files: list[CardFile]) ->
         corrections_usd_nano=_spend(sides.before, CORRECTION).usd_nano,
         adjustments_usd_nano=_spend(sides.before, ADJUSTMENT).usd_nano,
         not_booked=read_not_booked(connection, selection),
-        notes=tuple(_notes(billed, used, changes, month)),
+        notes=tuple(notes),
     )
 
 

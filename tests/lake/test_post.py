@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ledger.values.calendar import QUARTER
 from tests.conftest import Cli, Outcome
 from tests.helpers.lakes import LAKE, at, cell_rows, lake_of, write_lake
 from tests.helpers.ledgers import nano, responses, rows, value
@@ -144,3 +145,26 @@ def test_files_that_are_others_are_refused(cli: Cli, sqlite_url: str, other: str
     manifest.write_text("{}")
     assert "no manifest of 'tollbook lake price'" in refused(cli("lake", "post", manifest))
     assert nano("0") == value(sqlite_url, "SELECT count(*) FROM batches")
+
+
+def test_many_sums_are_posted_in_pages(db_cli: Cli, db_url: str, other: str, tmp_path: Path) -> None:
+    first, *_others = cell_rows(other, MONTH)
+    begin = first["quarter"].replace(hour=0, minute=0)
+    many = [
+        first | {
+            "project": f"project-{number % 2_100}",
+            "quarter": begin + QUARTER * (number // 2_100),
+            "last_occurred_at": begin + QUARTER * (number // 2_100),
+        }
+        for number in range(21_000)
+    ]  # fmt: skip
+    posted = db_cli("lake", "post", write_lake(tmp_path / "lake", MONTH, many), "--json").ok().json
+    assert (posted["requests"], posted["cells"]) == (21_000 * first["requests"], 21_000)
+    # A batch of 20,000 cells, and one of what is left; ten of a project are in one row, but for those cut in two.
+    assert value(db_url, "SELECT count(*) FROM batches") == 2
+    assert value(db_url, "SELECT count(*) FROM lake_cells") == 2_100 + 1_000
+    assert total(db_cli)["requests"] == 21_000 * first["requests"]
+    db_cli("verify").ok()
+    db_cli("void", "--batch", posted["batch"], "--reason", "a test").ok()
+    assert total(db_cli)["requests"] == 0
+    db_cli("verify").ok()

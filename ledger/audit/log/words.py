@@ -45,7 +45,8 @@ def _because(words: str, reason: str | None) -> str:
 
 def _batch(row: Row[Any]) -> str:
     count = row.last_charge_id - row.first_charge_id + 1
-    words = f", {counted(count, 'charge')}" if count else ""  # none where texts were redacted
+    nouns = ("row of sums", "rows of sums") if row.kind == "lake" else ("charge", "charges")
+    words = f", {counted(count, *nouns)}" if count else ""  # none where texts were redacted
     return _because(f"{row.kind}: batch {row.id}{words}", row.reason)
 
 

@@ -18,12 +18,14 @@ from ledger.audit.reconcile.look_up import DAY, IDS_AT_ONCE, Reader, per_usd_at
 from ledger.audit.reconcile.results import Basis, Reconciliation, Result, collect
 from ledger.audit.reconcile.sides import Grain, Measure, Sides
 from ledger.audit.reconcile.statement import ProviderStatement
+from ledger.book.in_lakes import check_rows, sources_in_lakes
 from ledger.book.prices.in_force import card_in_force
 from ledger.book.prices.pinned import read_usd_rates
 from ledger.book.redaction import known_ids
 from ledger.errors import LedgerError
 from ledger.store.bulk import in_chunks
 from ledger.store.database import Database
+from ledger.store.tables import lake_keys
 from ledger.values.calendar import Calendar, day_start
 from ledger.values.instants import MICROSECOND
 from ledger.values.periods import Span
@@ -61,6 +63,7 @@ def reconcile_statement(
                 "can be compared; give another --provider"
             )
         period = span or _covered(statement, days, zone)
+        _check_rows(connection, provider, period)
         measure = Measure(currency, read_usd_rates(connection))
         calendar, grain = Calendar(zone), statement.grain
 
@@ -88,6 +91,11 @@ def reconcile_statement(
         return result
 
 
+def _check_rows(connection: Connection, provider: str, period: Span) -> None:
+    """Refuses a period with usage of the provider that the ledger has no rows of."""
+    check_rows(sources_in_lakes(connection, lake_keys.c.provider == provider, period.start, period.end), "reconcile")
+
+
 def reconcile_stored(
     database: Database, *, provider: str, span: Span, zone: ZoneInfo, keep_all: bool = False
 ) -> Reconciliation:
@@ -95,6 +103,7 @@ def reconcile_stored(
     sides = Sides([])
     places = unstated = 0
     with database.reading() as connection:
+        _check_rows(connection, provider, span)
         card = card_in_force(connection, provider)
         measure = Measure(card.currency, read_usd_rates(connection))
         for booked in read_booked(connection, provider, occurred_within(span.start, span.end)):

@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select, true
 
 from ledger.book.charges import live_chunks, next_charge_id
+from ledger.book.corrections.void_sums import is_of_lake, void_sums
+from ledger.book.in_lakes import check_rows, sources_in_lakes
+from ledger.book.lake_posting import LakePoster
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.posting import Poster, Run
 from ledger.book.redaction import known_ids
@@ -18,7 +21,7 @@ from ledger.errors import LedgerError
 from ledger.store.bulk import next_id
 from ledger.store.database import Database
 from ledger.store.expressions import column_within
-from ledger.store.tables import batches, charges, usage_records
+from ledger.store.tables import batches, charges, lake_keys, usage_records
 from ledger.values.columns import columns_of
 
 # Batches whose usage records can be voided; corrections themselves are undone by their opposite.
@@ -70,6 +73,15 @@ class Selection:
         terms += [column == value for column, value in equals if value is not None]
         return and_(*terms)
 
+    def in_lakes(self, connection: Connection) -> list[str]:
+        """Returns the sources, in order, whose usage of the selection the book has no rows of."""
+        if self.batch is not None or self.request_id is not None:
+            return []  # of what has rows
+        of = lake_keys.c
+        equals = ((of.source, self.source), (of.project, self.project), (of.billed_model, self.model))
+        keys = and_(true(), *(column == value for column, value in equals if value is not None))
+        return sources_in_lakes(connection, keys, self.since, self.until)
+
 
 def charge_range(connection: Connection, run_id: int) -> tuple[int, int]:
     """Returns the first and last id of the charges of a run that added usage; LedgerError where it added none."""
@@ -83,14 +95,31 @@ def charge_range(connection: Connection, run_id: int) -> tuple[int, int]:
     kind, first, last = row
     if kind is None:
         raise LedgerError(f"there is no batch {run_id}: see 'tollbook batches'")
+    if kind == "lake":
+        raise LedgerError(f"batch {run_id} is of a lake's sums, whose rows lie there: correct them there, and void it")
     if kind not in VOIDABLE:
         raise LedgerError(f"batch {run_id} is a {kind}, which adds no usage: correct it by its opposite")
     return int(first), int(last)
 
 
 def void(database: Database, selection: Selection, reason: str, *, dry_run: bool = False) -> Corrected:
-    """Reverses the live charges of the selection; their ids may be recorded again."""
+    """Reverses the live charges of the selection; their ids may be recorded again.
+
+    Of a lake's batch its sums are taken back, after which the manifest may be posted again.
+    """
+    if selection.batch is not None:
+        with database.reading() as connection:
+            of_lake = is_of_lake(connection, selection.batch)
+        if of_lake:
+            return _void_sums(database, Run("void", reason=reason), selection.batch, dry_run=dry_run)
     return _correct(database, Run("void", reason=reason), selection, lambda _charge: None, dry_run=dry_run)
+
+
+def _void_sums(database: Database, run: Run, batch: int, *, dry_run: bool) -> Corrected:
+    poster = LakePoster(database, run)
+    with database.reading() if dry_run else database.writing() as connection:
+        count, amounts = void_sums(connection, poster, batch, dry_run=dry_run)
+    return Corrected(poster.run.id, count, dict(amounts))
 
 
 def reassign(
@@ -121,6 +150,7 @@ def _correct(
     amounts: dict[str, int] = {}
     count = 0
     with database.reading() if dry_run else database.writing() as connection:
+        check_rows(selection.in_lakes(connection), run.kind)
         if selection.request_id is not None:
             [known] = known_ids(connection, database.settings, [selection.request_id])
             selection = replace(selection, request_id=known)

@@ -206,14 +206,18 @@ def _reason(replace: bool, reason: str | None) -> str | None:
 
 def _tell_differing(database: Database, provider: str) -> None:
     """Counts the charges with other figures than those in force now, which may take long: nobody has to wait for it."""
+    from ledger.book.in_lakes import left_out, provider_in_lakes
     from ledger.book.prices.changes import charges_priced_otherwise
 
     with database.reading() as connection:
         count = charges_priced_otherwise(connection, provider)
+        uncounted = left_out(provider_in_lakes(connection, provider))
     if count:
         noun = "posted charge has other figures and stays as it is"
         nouns = "posted charges have other figures and stay as they are"
         note(f"{counted(count, noun, nouns)}: 'tollbook reprice' corrects them")
+    for text in uncounted:
+        note(f"charges with other figures were counted {text}")
 
 
 @group("tollbook rates conversion add --per-usd 68 --from 2026-11-01", within=rates)

@@ -74,7 +74,7 @@ def pull(app: App, since: str, until: str | None, projects: tuple[str, ...], out
     day at least.
     """
     from ledger.book.known_names import unknown_names_in
-    from ledger.estimates.history.profile import pull_profile
+    from ledger.estimates.history.profile import pull_profile, unread_usage
     from ledger.values.periods import parse_recent
 
     database = app.open()
@@ -89,6 +89,8 @@ def pull(app: App, since: str, until: str | None, projects: tuple[str, ...], out
             out.write(to_json(sheet, indent=2).encode())
     else:
         output.write(sheet)
+    for text in unread_usage(database, since=span.start, until=span.end, projects=projects):
+        note(text)
     if not profile.workloads:
         note("the profile is empty: no request is in this period" + (" and project" if projects else ""))
     for text in unknown_names_in(database, projects=projects):

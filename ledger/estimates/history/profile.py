@@ -170,6 +170,17 @@ def pull_profile(database: Database, *, since: datetime, until: datetime, projec
     )
 
 
+def unread_usage(database: Database, *, since: datetime, until: datetime, projects: Sequence[str] = ()) -> list[str]:
+    """Returns the note of usage that a profile lacks, as its rows lie in a lake."""
+    from ledger.book.in_lakes import left_out
+    from ledger.reports.in_lakes import selected_in_lakes
+    from ledger.reports.selection import Selection
+
+    selection = Selection(database.zone, since, until, "occurred", projects=tuple(projects))
+    with database.reading() as connection:
+        return left_out(selected_in_lakes(connection, selection, database.zone))
+
+
 def _row(project: str, model: str, counts: Iterable[OutputCount]) -> ProfileRow:
     outputs, ranks = array("q"), array("q")  # the rank of the last request with that many output tokens
     requests = inputs = cached = output = 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 
+from ledger.book.in_lakes import check_rows, month_in_lakes
 from ledger.book.prices.pinned import read_rate_entries, read_usd_rates
 from ledger.book.project_names import read_projects
 from ledger.book.rollups import TagSubset
@@ -37,6 +38,7 @@ from ledger.values.calendar import Calendar
 from ledger.wallet.month import BillingMode, MonthWallet, month_wallets
 from pricing.money import PICO_PER_NANO, format_nano
 
+_GRAINS = {"charge": "charge", "day": "day, with tags that were rolled up when the month was closed,"}
 # Items that charges come to; the others are of wallets.
 CHARGED = frozenset({"usage", "rounding", "adjustment"})
 
@@ -115,10 +117,13 @@ def export_focus(
             read_projects(connection, month),
             TagSubset(settings.rollup_tags),
         )
+        by_day = options.grain == "day" and set(settings.rollup_tags) <= set(database.rollup_tags)
+        if not by_day:
+            check_rows(month_in_lakes(connection, month), f"export focus by {_GRAINS[options.grain]}")
         items: Iterator[Item]
         if options.grain == "charge":
             items = line_items(read_posted(connection, month), books)
-        elif set(settings.rollup_tags) <= set(database.rollup_tags):
+        elif by_day:
             late = read_late_corrected(connection, month) if corrects_earlier_usage(connection, month) else ()
             items = day_items(read_rolled_up(connection, month), late, books)
         else:

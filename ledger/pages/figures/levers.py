@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ledger.book.in_lakes import month_in_lakes
 from ledger.book.project_names import read_projects
 from ledger.budgets.schedule import Schedules
 from ledger.budgets.status import held_on
@@ -32,10 +33,14 @@ MOST_ROWS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Levers:
-    """The dearest levers; `rows_skipped` where price steps were left out, as the month has too many requests."""
+    """The dearest levers; `rows_skipped` where price steps were left out, as the month has too many requests.
+
+    `in_lakes` are sources whose prompts' lengths aren't known, as their rows lie in a lake.
+    """
 
     found: tuple[Lever, ...] = ()
     rows_skipped: bool = False
+    in_lakes: Sequence[str] = ()
 
 
 def find_levers(snapshot: Snapshot, month: MonthSpend, schedules: Schedules, *, rows: bool = False) -> Levers:
@@ -52,7 +57,8 @@ def find_levers(snapshot: Snapshot, month: MonthSpend, schedules: Schedules, *, 
         found += _price_steps(over, month.spend.rate_entries)
     worth = [lever for lever in found if lever.saving_nano * 100 >= whole_nano * LEAST_PERCENT]
     dearest = sorted(worth, key=lambda lever: (-lever.saving_nano, lever.kind, lever.project, lever.model or ""))
-    return Levers(_with_owners(snapshot, month, schedules, dearest[:MOST_LEVERS]), skipped)
+    unread = month_in_lakes(snapshot.connection, month.month) if steps and not skipped else ()
+    return Levers(_with_owners(snapshot, month, schedules, dearest[:MOST_LEVERS]), skipped, unread)
 
 
 def _steps_worth(month: MonthSpend, least_nano: int) -> list[Step]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from ledger.book.in_lakes import left_out
 from ledger.book.open_months import standing_close
 from ledger.book.prices.pinned import read_used_prices
 from ledger.budgets.definitions import read_schedules
@@ -111,7 +112,10 @@ def _read(
         unbooked_calls=read_unbooked_calls(connection, selection, zone),
         rows=rows,
         rows_skipped=levers.rows_skipped,
-        notes=tuple(unknown_in_selection(connection, selection, months.after.rows, snapshot.rollup_tags)),
+        notes=(
+            *unknown_in_selection(connection, selection, months.after.rows, snapshot.rollup_tags),
+            *(f"prompts just over a price step were looked for {text}" for text in left_out(levers.in_lakes)),
+        ),
     )
 
 

@@ -1,0 +1,23 @@
+"""The sources of a report's selection whose rows lie in a lake."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from ledger.book.in_lakes import sources_in_lakes
+from ledger.reports.selection import Selection, period_parts
+from ledger.reports.sums import narrowed
+from ledger.store.tables import lake_keys
+
+
+def selected_in_lakes(connection: Connection, selection: Selection, ledger_zone: ZoneInfo) -> list[str]:
+    """Returns the sources, in order, with sums of a lake in the selection, whatever their tags."""
+    keys = lake_keys.c
+    filters = narrowed(selection, keys.project, keys.billed_model)
+    found: set[str] = set()
+    for part in period_parts(selection, ledger_zone, keys.posted_month, keys.occurred_month):
+        bounds = (selection.start, selection.end) if part.timed else (None, None)
+        found.update(sources_in_lakes(connection, part.months & filters, *bounds))
+    return sorted(found)
