@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import commands, estimate_many, ingest, page, pricing, record, report, startup, tokens
+from benchmarks.cases import commands, estimate_many, ingest, lake, page, pricing, record, report, startup, tokens
 
 CASES = {
     case.name: case
-    for room in (pricing, ingest, commands, record, report, page, startup, tokens, estimate_many)
+    for room in (pricing, ingest, lake, commands, record, report, page, startup, tokens, estimate_many)
     for case in room.CASES
 }

@@ -76,6 +76,7 @@ STAGED: Final = pa.schema(
         ("key_lower", pa.int64()),
     ]
 )
+CODED_NAMES: Final = [field.name for field in STAGED if field.type == _CODED]
 KEYS: Final = pa.schema([STAGED.field("key_upper"), STAGED.field("key_lower"), *map(_staged, KEY)])
 """The keys of cells by their digests, times in microseconds."""
 

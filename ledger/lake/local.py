@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -41,8 +42,9 @@ class Outcome(NamedTuple):
 class Local:
     """Staged usage of one run, in a database that lasts as long as the run."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path, threads: int) -> None:
         self._connection = connection
+        self._threads = threads
         self._folder = folder
 
     def decide(self, earlier: Sequence[str]) -> Outcome:
@@ -70,22 +72,27 @@ class Local:
         return Outcome(accepted, duplicate, conflict, differs)
 
     def write_charges(self) -> Iterator[tuple[str, Path, int]]:
-        """Writes what is accepted; yields each day, its file and its rows."""
-        days = self._connection.execute(
-            "SELECT occurred_day, count(*) FROM accepted GROUP BY ALL ORDER BY ALL"
-        ).fetchall()
-        columns = ", ".join(_as_stored(field) for field in CHARGES)
-        for day, rows in days:
+        """Writes what is accepted, in order of file and line; yields each day, its file and its rows."""
+        query = "SELECT occurred_day, count(*) FROM accepted GROUP BY ALL ORDER BY ALL"
+        days = self._connection.execute(query).fetchall()
+        columns = ", ".join(map(_as_stored, CHARGES))
+
+        def write(day: str, rows: int) -> tuple[str, Path, int]:
             path = self._folder / f"charges-{day}.parquet"
-            self._copy(f"SELECT {columns} FROM accepted WHERE occurred_day = '{day}'", path)
-            yield day, path, rows
+            with self._connection.cursor() as own:  # a thread's
+                _copy(own, f"SELECT {columns} FROM accepted WHERE occurred_day = '{day}'", path)
+            return day, path, rows
+
+        with ThreadPoolExecutor(self._threads) as pool:  # a day has too few rows for several
+            yield from pool.map(write, *zip(*days, strict=True)) if days else ()
 
     def write_cells(self) -> tuple[Path, int]:
         """Writes the sums of what is accepted; returns the file and its rows."""
         counts = zip(MEASURES[1:], self._one(queries.PRESENT), strict=True)
         present = {MEASURES[0], *(name for name, count in counts if count)}
         path = self._folder / "cells.parquet"
-        self._copy(f"SELECT {', '.join(map(_as_stored, CELLS))} FROM ({queries.sums(present)})", path)
+        wanted = ", ".join(map(_as_stored, CELLS))
+        _copy(self._connection, f"SELECT {wanted} FROM ({queries.sums(present)})", path)
         return path, pq.read_metadata(path).num_rows
 
     def spend(self) -> list[tuple[str, str, int | None, int, int]]:
@@ -122,9 +129,6 @@ class Local:
         assert row is not None, query
         return tuple(row)
 
-    def _copy(self, query: str, path: Path) -> None:
-        self._connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
-
 
 _FACTS: Final = tuple(name for name in Facts._fields if name != "generation")
 
@@ -139,6 +143,10 @@ def _conflict(row: Sequence[Any]) -> dict[str, Any]:
     return held_row(file, held, None)
 
 
+def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+
+
 def _as_stored(field: Any) -> str:  # noqa: ANN401 - pyarrow has no types
     if pa.types.is_timestamp(field.type):
         return f"make_timestamptz({field.name}) AS {field.name}"
@@ -151,11 +159,12 @@ def local_engine(folder: Path, lake: Lake, processes: int | None = None) -> Iter
     connection = duckdb.connect(str(folder / "work.db"))
     try:
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
-        connection.execute(f"SET threads = {processes or os.cpu_count() or 1}")
+        threads = processes or os.cpu_count() or 1
+        connection.execute(f"SET threads = {threads}")
         connection.execute(f"SET temp_directory = '{folder}/spilled'")
         connection.execute("SET TimeZone = 'UTC'")
         if not lake.is_local:
             connection.register_filesystem(lake.store)
-        yield Local(connection, folder)
+        yield Local(connection, folder, threads)
     finally:
         connection.close()

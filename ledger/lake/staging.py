@@ -28,7 +28,7 @@ from ledger.intake.portions.portion import Portion, portions, without_collector
 from ledger.intake.portions.read_ahead import PortionsAhead, is_worthwhile
 from ledger.intake.quarantine import held_digest, occurred_at_of
 from ledger.intake.rating import Rating, RunCounts
-from ledger.lake.charges_file import STAGED, Pins, Staging, month_places
+from ledger.lake.charges_file import CODED_NAMES, STAGED, Pins, Staging, month_places
 from ledger.store.database import zone_named
 from ledger.values.calendar import Calendar
 from ledger.values.instants import to_microseconds
@@ -116,7 +116,9 @@ def stage_file(job: Job, number: int) -> FileCounts:
     with (
         without_collector(),
         open_source(name) as source,
-        pq.ParquetWriter(job.folder / f"staged-{number:06}.parquet", STAGED, compression="lz4") as staged,
+        pq.ParquetWriter(
+            job.folder / f"staged-{number:06}.parquet", STAGED, compression="lz4", use_dictionary=CODED_NAMES
+        ) as staged,
         pq.ParquetWriter(job.folder / f"held-{number:06}.parquet", HELD) as kept,
     ):
         ahead = len(job.inputs.files) < (os.cpu_count() or 1) and is_worthwhile(source)
