@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +23,7 @@ from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.sources import check_sources_of, claim_sources
 from ledger.errors import LedgerError
+from ledger.intake.containers.inputs import is_url, reaching
 from ledger.lake.cells import CellKey, CellsRead, read_cells
 from ledger.lake.manifest import Manifest, read_manifest
 from ledger.store.database import Database
@@ -31,7 +34,6 @@ from ledger.values.instants import from_microseconds, to_microseconds
 from pricing.money import format_nano
 
 _REQUESTS = MEASURES.index("requests")
-_READ = 1 << 20
 
 
 @dataclass(slots=True)
@@ -62,7 +64,7 @@ def post_manifest(database: Database, path: str, *, dry_run: bool = False) -> La
 
     LedgerError, and nothing is posted, where any of them can't be.
     """
-    lake = _Lake(Path(path))
+    lake = _Lake(path)
     manifest = lake.manifest
     options = {"lake": manifest.lake, "manifest": manifest.number, "month": manifest.month}
     run = Run("lake", options | {"rollup_tags": sorted(manifest.rollup_tags)})
@@ -92,42 +94,63 @@ def post_manifest(database: Database, path: str, *, dry_run: bool = False) -> La
 
 
 class _Lake:
-    """A manifest's file, and the files that it names."""
+    """A manifest's file, on a disk or in a store by its URL, and the files that it names."""
 
-    def __init__(self, path: Path) -> None:
-        try:
-            self.manifest, self.digest = read_manifest(path.read_bytes(), str(path))
-        except OSError as error:
-            raise LedgerError(f"{path}: can't be read: {error.strerror}") from error
-        self._folder = path.resolve().parent.parent
+    def __init__(self, path: str) -> None:
+        self.manifest, self.digest = read_manifest(_read(path), path)
+        folder, _slash, below = path.rpartition("/manifests/")
+        if is_url(path) and not below:
+            raise LedgerError(f"{path}: a manifest lies in its lake's folder manifests: copy the whole lake")
+        self._folder = folder if is_url(path) else str(Path(path).resolve().parent.parent)
 
     def cells(self, poster: LakePoster) -> Iterator[CellsRead]:
         """Reads the sums, whose files must be those that were written."""
         for file in self.manifest.cells:
-            path = (self._folder / file.path).resolve()
-            if not path.is_relative_to(self._folder):
+            name = f"{self._folder}/{file.path}"
+            if ".." in Path(file.path).parts or Path(file.path).is_absolute():
                 raise LedgerError(f"{file.path}: lies outside of the lake {self._folder}: the manifest was changed")
-            if _sha256(path) != file.sha256:
-                raise LedgerError(
-                    f"{path}: isn't the file that the manifest names (sha256 {file.sha256[:12]}…): restore it"
-                )
-            count = 0
-            for read in read_cells(path, self.manifest, poster.calendar):
-                count += len(read.time)
-                yield read
+            with _local(name) as path:
+                if _sha256(path) != file.sha256:
+                    raise LedgerError(
+                        f"{name}: isn't the file that the manifest names (sha256 {file.sha256[:12]}…): restore it"
+                    )
+                count = 0
+                for read in read_cells(path, self.manifest, poster.calendar):
+                    count += len(read.time)
+                    yield read
             if count != file.rows:
-                raise LedgerError(f"{path}: has {count} rows, its manifest says {file.rows}: price the usage again")
+                raise LedgerError(f"{name}: has {count} rows, its manifest says {file.rows}: price the usage again")
+
+
+def _read(name: str) -> bytes:
+    with _local(name) as path, _unreadable(path):
+        return path.read_bytes()
+
+
+@contextmanager
+def _local(name: str) -> Iterator[Path]:
+    """Gives a file's path; of a file in a store, that of a copy which lasts as long as it is read."""
+    if not is_url(name):
+        yield Path(name)
+        return
+    with tempfile.TemporaryDirectory(prefix="tollbook-") as folder:
+        path = Path(folder) / name.rpartition("/")[2]
+        with _unreadable(path), reaching(name) as (store, there):
+            store.get_file(there, str(path))
+        yield path
+
+
+@contextmanager
+def _unreadable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LedgerError(f"{error.filename or path}: can't be read: {error.strerror}") from error
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while part := file.read(_READ):
-                digest.update(part)
-    except OSError as error:
-        raise LedgerError(f"{path}: can't be read: {error.strerror}") from error
-    return digest.hexdigest()
+    with _unreadable(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_settings(database: Database, manifest: Manifest) -> None:

@@ -239,6 +239,11 @@ def test_usage_and_lake_may_be_in_a_store(
     store.pipe("/usage/d.jsonl", responses([5]).encode())
     later = price(cli, "memory://usage/d.jsonl", "2026-02", "--source", "there", lake="memory://lake").json
     assert (later["accepted"], later["duplicate"]) == (0, 1)
+    posted = cli("lake", "post", there["manifest"], "--json").ok().json
+    assert posted["amounts"] == there["amounts"]
+    assert cli("lake", "post", there["manifest"], "--json").ok().json["repeated"]
+    missing = cli("lake", "post", "memory://lake/manifests/000009.json")
+    assert (missing.exit_code, missing.stderr.count("\n")) == (2, 1)
     names = {path.rpartition("/lake/")[2] for path in store.find("/lake/charges")}
     assert names == set(there["charges"])
 

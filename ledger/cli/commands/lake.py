@@ -41,7 +41,7 @@ lake.add_command(price_usage)
     "tollbook lake post lake/manifests/000001.json --dry-run",
     within=lake,
 )
-@click.argument("manifest", type=click.Path())
+@click.argument("manifest")
 @click.option("--dry-run", is_flag=True, help="Check and sum up, post nothing.")
 def post(app: App, *, manifest: str, dry_run: bool, output: Output) -> None:
     """Post a manifest's sums: reports, budgets and closes count them as they count charges.
@@ -54,7 +54,7 @@ def post(app: App, *, manifest: str, dry_run: bool, output: Output) -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "pyarrow":
             raise
-        raise LedgerError("a lake takes a library more: pip install 'tollbook[parquet]'") from error
+        raise LedgerError("a lake takes a library more: pip install 'tollbook[lake]'") from error
 
     posted = post_manifest(app.open(), manifest, dry_run=dry_run)
     output.write(_sheet(posted, dry_run=dry_run))

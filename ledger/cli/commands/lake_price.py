@@ -82,8 +82,12 @@ def price_usage(
     try:
         output.write(_sheet(priced, lake))
     finally:
-        _tell(priced)
+        _tell(priced, lake)
     sys.exit(code)
+
+
+def _manifest(priced: Priced, lake: str) -> str:
+    return f"{lake.rstrip('/')}/{priced.manifest.name}"
 
 
 def _sheet(priced: Priced, lake: str) -> Sheet:
@@ -95,7 +99,7 @@ def _sheet(priced: Priced, lake: str) -> Sheet:
     document: dict[str, Any] = {
         "schema": 1,
         "lake": manifest.lake,
-        "manifest": f"{lake.rstrip('/')}/{manifest.name}",
+        "manifest": _manifest(priced, lake),
         "digest": priced.digest,
         "is_new": priced.is_new,
         "month": manifest.month,
@@ -121,13 +125,13 @@ def _sheet(priced: Priced, lake: str) -> Sheet:
     )
 
 
-def _tell(priced: Priced) -> None:
+def _tell(priced: Priced, lake: str) -> None:
     tell_counts(priced.tally)
     if priced.other_months:
         note(f"{priced.other_months:,} of other months, which are left to the runs of theirs")
     if priced.not_accepted and priced.manifest.quarantine:
         note(f"{priced.not_accepted:,} in the lake's quarantine: {priced.manifest.quarantine[0].path}")
     if priced.is_new:
-        note(f"book its sums: tollbook lake post {priced.manifest.name} of the lake")
+        note(f"book its sums: tollbook lake post {_manifest(priced, lake)}")
     else:
         note(f"manifest {priced.manifest.number} holds this very run: nothing was done")
