@@ -44,10 +44,10 @@ lake.add_command(price_usage)
 @click.argument("manifest")
 @click.option("--dry-run", is_flag=True, help="Check and sum up, post nothing.")
 def post(app: App, *, manifest: str, dry_run: bool, output: Output) -> None:
-    """Post a manifest's sums: reports, budgets and closes count them as they count charges.
+    """Post a manifest's sums, which count as charges do.
 
-    All or none of them is posted, in the month in which the usage occurred, or the first open one after it. The same
-    manifest again changes nothing.
+    Reports, budgets, wallets, chargeback, FOCUS by day and closes have them. All or none of them is posted, in the
+    month in which the usage occurred, or the first open one after it. The same manifest again changes nothing.
     """
     try:
         from ledger.lake.post import post_manifest
