@@ -31,6 +31,8 @@ def note_sources(connection: Connection, records: Records) -> None:
 def _note(connection: Connection, latest: Mapping[str, int], lake: str | None) -> None:
     now = to_microseconds(datetime.now(UTC))
     found = [(name, at, now, lake) for name, at in latest.items()]
+    if not found:
+        return
     upsert(connection, sources, ("source",), columns_of(found), latest=("last_occurred_at", "last_ingest_at"))
 
 

@@ -163,6 +163,15 @@ def test_what_an_earlier_run_accepted_is_known(cli: Cli, usage: Path, tmp_path: 
     assert stated["resp_000007"]["input_tokens"] == 7
 
 
+def test_a_run_in_which_all_is_known(db_cli: Cli, usage: Path, tmp_path: Path) -> None:
+    db_cli("db", "init").exit_code  # noqa: B018 - where there is none
+    first = price(db_cli, usage, "2026-02").json
+    (usage / "d.jsonl").write_text(responses([5, 6]))
+    second = price(db_cli, usage, "2026-02").json
+    assert (second["accepted"], second["charges"], second["cells"]) == (0, [], [])
+    assert second["duplicate"] == first["accepted"] + first["duplicate"] + 2
+
+
 def test_manifests_are_chained_and_name_every_file(cli: Cli, usage: Path, tmp_path: Path) -> None:
     cli("db", "init").ok()
     for month in MONTHS:
