@@ -39,7 +39,7 @@ _ALWAYS_US, _NEVER_US = -(2**63), INT64_MAX
 _COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens", *Facts._fields[OPTIONAL_COUNTS])
 
 
-class _Terms(NamedTuple):
+class Terms(NamedTuple):
     """Terms that many charges have alike: class and kind, month, conversion, and the price entry that they name."""
 
     charge_class: str
@@ -56,9 +56,9 @@ class _Terms(NamedTuple):
 class CheckedCharges:
     """Charges in columns: `terms` of each `code`, numbers by name, and the facts of a record by its place."""
 
-    ids: Sequence[int]
+    ids: Sequence[int | str]
     request_ids: Sequence[str]
-    terms: list[_Terms]
+    terms: list[Terms]
     code: Int64Array
     number: Callable[[str], Int64Array]
     facts: Callable[[int], Facts]
@@ -68,8 +68,7 @@ class CheckedCharges:
         """Returns first charges as they are stored."""
         labels, code = page.labels
         terms = [
-            _Terms("charge", stream.kind, *(getattr(key, name) for name in _Terms._fields[2:]))
-            for key, stream in labels
+            Terms("charge", stream.kind, *(getattr(key, name) for name in Terms._fields[2:])) for key, stream in labels
         ]
         return cls(page.columns["id"], page.columns["request_id"], terms, code, page.number, page.facts)
 
@@ -78,7 +77,7 @@ class CheckedCharges:
         """Returns charges of any class."""
         charge, usage = posted.charge, posted.usage
         columns = usage._asdict() | charge._asdict()
-        terms, code = coded(zip(*(columns[name] for name in _Terms._fields), strict=True))
+        terms, code = coded(zip(*(columns[name] for name in Terms._fields), strict=True))
 
         def number(name: str) -> Int64Array:
             return _int64(value or 0 for value in columns[name])
@@ -86,7 +85,7 @@ class CheckedCharges:
         return cls(
             charge.id,
             usage.request_id,
-            [_Terms(*term) for term in terms],
+            [Terms(*term) for term in terms],
             _int64(code),
             number,
             lambda place: Facts._make(posted.facts[place]),
@@ -96,8 +95,9 @@ class CheckedCharges:
 class ChargeChecks:
     """Checks pages of charges; each is priced again by the entry it is pinned to."""
 
-    def __init__(self, connection: Connection, calendar: Calendar, result: Verification) -> None:
+    def __init__(self, connection: Connection, calendar: Calendar, result: Verification, name: str = "charges") -> None:
         self._calendar = calendar
+        self._name = name
         self._entries = _read_entries(connection, result)
         rows = connection.execute(select(conversions.c.id, conversions.c.currency, conversions.c.effective_from))
         self._conversions = {row.id: (row.currency, to_microseconds(row.effective_from)) for row in rows}
@@ -106,7 +106,7 @@ class ChargeChecks:
         """Tells the problems of each charge, in order."""
         if not charges.ids:
             return
-        result.checked["charges"] += len(charges.ids)
+        result.checked[self._name] += len(charges.ids)
         at_us = charges.number("occurred_at")
         found = [
             *self._find_months(charges, at_us),
@@ -154,7 +154,7 @@ class ChargeChecks:
                 yield place, f"its rate entry {entry.key} had not begun by then"
         yield from _find_prices(charges, entries)
 
-    def _entry(self, terms: _Terms) -> RateEntry | None:
+    def _entry(self, terms: Terms) -> RateEntry | None:
         """Returns the entry that is named, None where it isn't of that model and currency."""
         entry = self._entries.get(terms.rate_entry_id or 0)
         named = terms.billed_model, terms.currency
@@ -176,7 +176,7 @@ def _read_entries(connection: Connection, result: Verification) -> dict[int, Rat
     return found
 
 
-def _start_us(terms: _Terms, entry: RateEntry | None) -> int:
+def _start_us(terms: Terms, entry: RateEntry | None) -> int:
     """Returns when charges may name the entry from."""
     if terms.charge_class == ADJUSTMENT:
         return _ALWAYS_US

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -67,11 +67,13 @@ class CellsRead(NamedTuple):
     last_occurred_at: npt.NDArray[np.int64]
 
 
-def read_cells(path: Path, manifest: Manifest, calendar: Calendar) -> Iterator[CellsRead]:
-    """Reads a file of cells some ten thousand at a time; LedgerError for what no ledger could hold."""
-    name = path.name
+def read_cells(source: Path | IO[bytes], name: str, manifest: Manifest, calendar: Calendar) -> Iterator[CellsRead]:
+    """Reads a file of cells by `name` some ten thousand at a time; LedgerError for what no ledger could hold.
+
+    Each page becomes a batch of the book.
+    """
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(source) as file:
             if [(each.name, each.type) for each in file.schema_arrow] != [(each.name, each.type) for each in CELLS]:
                 raise LedgerError(f"{name}: its columns aren't those of a lake's sums: price the usage again")
             first = 1

@@ -53,10 +53,7 @@ class Local:
         run(f"CREATE VIEW staged AS SELECT * FROM read_parquet('{self._folder}/staged-*.parquet')")
         names = ", ".join(STAGED.field(name).name for name in CHARGES.names)
         if earlier:
-            times = {field.name for field in CHARGES if pa.types.is_timestamp(field.type)}
-            columns = ", ".join(f"epoch_us({name}) AS {name}" if name in times else name for name in CHARGES.names)
-            listed = ", ".join("'" + path.replace("'", "''") + "'" for path in earlier)
-            run(f"CREATE VIEW earlier AS SELECT {columns} FROM read_parquet([{listed}])")
+            run(f"CREATE VIEW earlier AS SELECT {columns_of(CHARGES)} FROM {files(earlier)}")
         else:
             run(f"CREATE VIEW earlier AS SELECT {names} FROM staged WHERE false")
         run(f"CREATE VIEW staged_keys AS SELECT * FROM read_parquet('{self._folder}/keys-*.parquet')")
@@ -147,6 +144,23 @@ def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None
     connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
 
 
+def columns_of(schema: Any) -> str:  # noqa: ANN401 - pyarrow has no types
+    """Returns the columns of stored files as queries have them: times in microseconds, whole numbers of any length."""
+    return ", ".join(map(_as_queried, schema))
+
+
+def _as_queried(field: Any) -> str:  # noqa: ANN401
+    if pa.types.is_timestamp(field.type):
+        return f"epoch_us({field.name}) AS {field.name}"
+    return f"CAST({field.name} AS HUGEINT) AS {field.name}" if pa.types.is_decimal(field.type) else field.name
+
+
+def files(paths: Sequence[str], *options: str) -> str:
+    """Returns Parquet files as a query reads them."""
+    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+    return f"read_parquet({', '.join((f'[{listed}]', *options))})"
+
+
 def _as_stored(field: Any) -> str:  # noqa: ANN401 - pyarrow has no types
     if pa.types.is_timestamp(field.type):
         return f"make_timestamptz({field.name}) AS {field.name}"
@@ -156,15 +170,22 @@ def _as_stored(field: Any) -> str:  # noqa: ANN401 - pyarrow has no types
 @contextmanager
 def local_engine(folder: Path, lake: Lake, processes: int | None = None) -> Iterator[Local]:
     """Opens the engine over what is staged in a folder, where it also keeps what has no room in memory."""
+    threads = processes or os.cpu_count() or 1
+    with duckdb_at(folder, lake, threads) as connection:
+        yield Local(connection, folder, threads)
+
+
+@contextmanager
+def duckdb_at(folder: Path, lake: Lake, threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Opens DuckDB with bounded memory, which keeps the rest in a folder and reaches the files of a lake."""
     connection = duckdb.connect(str(folder / "work.db"))
     try:
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
-        threads = processes or os.cpu_count() or 1
-        connection.execute(f"SET threads = {threads}")
+        connection.execute(f"SET threads = {threads or os.cpu_count() or 1}")
         connection.execute(f"SET temp_directory = '{folder}/spilled'")
         connection.execute("SET TimeZone = 'UTC'")
         if not lake.is_local:
             connection.register_filesystem(lake.store)
-        yield Local(connection, folder, threads)
+        yield connection
     finally:
         connection.close()

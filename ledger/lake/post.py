@@ -78,7 +78,7 @@ def post_manifest(database: Database, path: str, *, dry_run: bool = False) -> La
         check_sources_of(connection, manifest.sources, manifest.lake)
         poster = LakePoster(database, run)
         result.posted_month = posted_month(manifest.month, first_open_month(connection))
-        resolved = _Resolved(connection, result.posted_month, adding=not dry_run)
+        resolved = ResolvedCells(connection, result.posted_month, adding=not dry_run)
         latest: dict[str, int] = {}
         for read in lake.cells(poster):
             cells = resolved.cells(read)
@@ -115,7 +115,7 @@ class _Lake:
                         f"{name}: isn't the file that the manifest names (sha256 {file.sha256[:12]}…): restore it"
                     )
                 count = 0
-                for read in read_cells(path, self.manifest, poster.calendar):
+                for read in read_cells(path, path.name, self.manifest, poster.calendar):
                     count += len(read.time)
                     yield read
             if count != file.rows:
@@ -183,7 +183,7 @@ class _Entry(NamedTuple):
     start_us: int
 
 
-class _Resolved:
+class ResolvedCells:
     """Row ids of the price entries and conversions that cells name; with `adding`, of those in force all have rows."""
 
     def __init__(self, connection: Connection, in_books: str, *, adding: bool) -> None:
@@ -191,8 +191,8 @@ class _Resolved:
         cards = cards_in_force(connection)
         pins = PinnedIds()
         pins.pin(connection, cards.values(), adding=adding)
-        self._entries = _read_entries(connection)
-        self._conversions = _read_conversions(connection)
+        self._entries = read_entries(connection)
+        self._conversions = read_conversions(connection)
         for card in cards.values():
             for entry in card.entries():
                 begins = to_microseconds(entry.effective_from)
@@ -251,13 +251,13 @@ class _Resolved:
 _AGAIN = "price the usage again"
 
 
-def _read_entries(connection: Connection) -> dict[str, _Entry]:
+def read_entries(connection: Connection) -> dict[str, _Entry]:
     found = rate_entries.c
     query = select(found.key, found.id, found.provider, found.model, found.currency, microseconds(found.effective_from))
     return {key: _Entry(*own) for key, *own in connection.execute(query)}
 
 
-def _read_conversions(connection: Connection) -> dict[tuple[str, str, int, int], int]:
+def read_conversions(connection: Connection) -> dict[tuple[str, str, int, int], int]:
     """Reads conversions by what they say; of one that was put back, the first row, to which all charges are pinned."""
     found = conversions.c
     columns = found.provider, found.currency, found.per_usd_nano, microseconds(found.effective_from), found.id

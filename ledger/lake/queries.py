@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from ledger.book.rows import TOKENS, Facts
@@ -14,9 +14,9 @@ from ledger.store.tables import MEASURES
 from ledger.values.calendar import QUARTER_US
 from pricing.rate_entry import STANDARD_NAMES
 
-_IDENTITY: Final = ("source", "kind", "request_id")
+IDENTITY: Final = ("source", "kind", "request_id")
 _FACTS: Final = (
-    *_IDENTITY, "provider", "occurred_at", "requested_model", "reported_model", "status", "service_tier",
+    *IDENTITY, "provider", "occurred_at", "requested_model", "reported_model", "status", "service_tier",
     *Facts._fields[TOKENS], "storage_tokens", "storage_end", "tool_calls", "cache_write_5m_tokens",
     "cache_write_1h_tokens", "calls", "project", "tags",
 )  # fmt: skip
@@ -48,10 +48,10 @@ def same_facts(known: str, new: str) -> str:
 
 # Usage that shares its identity's hash with other staged usage or with earlier: few; the rest is new for certain.
 CONTESTED: Final = f"""
-    WITH hashed AS (SELECT hash({", ".join(_IDENTITY)}) AS identity FROM staged)
+    WITH hashed AS (SELECT hash({", ".join(IDENTITY)}) AS identity FROM staged)
     SELECT identity FROM hashed GROUP BY identity HAVING count(*) > 1
     UNION
-    SELECT hash({", ".join(_IDENTITY)}) FROM earlier WHERE hash({", ".join(_IDENTITY)}) IN (SELECT identity FROM hashed)
+    SELECT hash({", ".join(IDENTITY)}) FROM earlier WHERE hash({", ".join(IDENTITY)}) IN (SELECT identity FROM hashed)
 """
 
 # Of each contested identity the first by file and line, as `ingest` has it, is compared with the others; earlier usage
@@ -59,13 +59,13 @@ CONTESTED: Final = f"""
 DECIDED: Final = f"""
     WITH candidates AS (
         SELECT place, 1 AS turn, {", ".join(_FACTS)} FROM staged
-        WHERE hash({", ".join(_IDENTITY)}) IN (SELECT identity FROM contested)
+        WHERE hash({", ".join(IDENTITY)}) IN (SELECT identity FROM contested)
         UNION ALL
         SELECT NULL, 0, {", ".join(_FACTS)} FROM earlier
-        WHERE hash({", ".join(_IDENTITY)}) IN (SELECT identity FROM contested)
+        WHERE hash({", ".join(IDENTITY)}) IN (SELECT identity FROM contested)
     ),
     ranked AS (
-        SELECT *, row_number() OVER (PARTITION BY {", ".join(_IDENTITY)} ORDER BY turn, place) AS rank
+        SELECT *, row_number() OVER (PARTITION BY {", ".join(IDENTITY)} ORDER BY turn, place) AS rank
         FROM candidates
     )
     SELECT n.place, CASE WHEN {same_facts("k", "n")} THEN 'duplicate' ELSE 'conflict' END AS outcome,
@@ -86,8 +86,8 @@ _REQUESTS: Final = "CASE WHEN kind = 'request' THEN 1 ELSE 0 END"
 PRESENT: Final = f"SELECT {', '.join(f'count({name})' for name in MEASURES[1:])} FROM staged"
 
 
-def sums(present: Collection[str]) -> str:
-    """Returns the query of the sums of `accepted` by key and quarter-hour (see CELLS), of measures that any row has."""
+def grouped(present: Collection[str], by: Sequence[str]) -> str:
+    """Returns the query of the sums of `accepted` by these columns and quarter-hour, of measures that any row has."""
 
     def summed(name: str) -> str:
         if name not in present:
@@ -95,10 +95,15 @@ def sums(present: Collection[str]) -> str:
         return f"coalesce(sum({_REQUESTS if name == MEASURES[0] else name}), 0) AS {name}"
 
     return f"""
-        WITH sums AS (
-            SELECT key_upper, key_lower, occurred_at - occurred_at % {QUARTER_US} AS quarter,
-                {", ".join(map(summed, MEASURES))}, max(occurred_at) AS last_occurred_at
-            FROM accepted GROUP BY key_upper, key_lower, quarter
-        )
+        SELECT {", ".join(by)}, occurred_at - occurred_at % {QUARTER_US} AS quarter,
+            {", ".join(map(summed, MEASURES))}, max(occurred_at) AS last_occurred_at
+        FROM accepted GROUP BY {", ".join(by)}, quarter
+    """
+
+
+def sums(present: Collection[str]) -> str:
+    """Returns the query of the cells of `accepted` (see CELLS) in their order, by the digests of their keys."""
+    return f"""
+        WITH sums AS ({grouped(present, ("key_upper", "key_lower"))})
         SELECT {", ".join(CELLS.names)} FROM sums JOIN keys USING (key_upper, key_lower) ORDER BY key_rank, quarter
     """

@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -50,17 +50,26 @@ class Lake:
     def manifests(self) -> list[tuple[Manifest, str]]:
         """Reads its manifests in order, each with its digest; LedgerError where one is missing or was changed."""
         found: list[tuple[Manifest, str]] = []
-        with reaching(self.name):
-            names = sorted(self.store.glob(self.path(f"{_MANIFESTS}/*.json")))
-            contents = [self.store.cat_file(name) for name in names]
         previous = ""
-        for number, (name, data) in enumerate(zip(names, contents, strict=True), 1):
+        for number, (name, data) in enumerate(self.manifest_files(), 1):
             manifest, digest = read_manifest(data, name)
             if (manifest.lake, manifest.number, manifest.previous) != (self.id, number, previous):
                 raise LedgerError(f"{name}: it doesn't follow the manifest before it: restore those of {self.name}")
             previous = digest
             found.append((manifest, digest))
         return found
+
+    def manifest_files(self) -> list[tuple[str, bytes]]:
+        """Returns the content of its manifests, each with its full path, in order."""
+        with reaching(self.name):
+            names = sorted(self.store.glob(self.path(f"{_MANIFESTS}/*.json")))
+            return [(name, self.store.cat_file(name)) for name in names]
+
+    def open(self, path: str) -> IO[bytes]:
+        """Opens a file below the lake to be read."""
+        with reaching(self.url(path)):
+            opened: IO[bytes] = self.store.open(self.path(path), "rb")
+            return opened
 
     def put(self, local: Path, path: str, rows: int) -> LakeFile:
         """Copies a file into the lake, where it is kept through a loss of power; returns its statement."""
@@ -95,12 +104,14 @@ class Lake:
                     path.unlink()
 
 
-def open_lake(name: str) -> Lake:
-    """Opens a lake, or makes one where there is no file; LedgerError where other files are there."""
+def open_lake(name: str, *, making: bool = True) -> Lake:
+    """Opens a lake, or makes one where there is no file; LedgerError where that can't be."""
     with reaching(name) as (store, path):
         root = path.rstrip("/")
         head = f"{root}/{_HEAD}"
         if not store.exists(head):
+            if not making:
+                raise LedgerError(f"{name}: this is no lake: name the folder or URL that 'tollbook lake price' wrote")
             if store.exists(root) and (not store.isdir(root) or store.ls(root, detail=False)):
                 message = f"{name}: this is no lake, and not empty: name a folder of its own for what is priced"
                 raise LedgerError(message)

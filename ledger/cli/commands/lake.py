@@ -9,6 +9,7 @@ import click
 from ledger.cli.app import App
 from ledger.cli.command import command, group
 from ledger.cli.commands.lake_price import price_usage
+from ledger.cli.commands.lake_verify import verify_files
 from ledger.cli.show.output import Output, note
 from ledger.cli.show.sheet import Column, Sheet, columns
 from ledger.errors import LedgerError
@@ -28,12 +29,14 @@ COLUMNS = (
 @group(
     "tollbook lake price --input usage/ --output lake/ --month 2026-03",
     "tollbook lake post lake/manifests/000001.json",
+    "tollbook lake verify lake/",
 )
 def lake() -> None:
     """Usage kept outside of the ledger, as Parquet files: priced by its rules, summed up into its book."""
 
 
 lake.add_command(price_usage)
+lake.add_command(verify_files)
 
 
 @command(

@@ -9,11 +9,9 @@ import click
 from ledger.cli.app import App, decide_exit
 from ledger.cli.command import command
 from ledger.cli.show.output import Output, refuse_unwritable
-from ledger.cli.show.sheet import Column, Sheet
+from ledger.cli.show.verification import tell_problems, verification_sheet
 from ledger.cli.show.whole_files import replacing
 from ledger.errors import LedgerError
-from ledger.values.safe_text import visible
-from ledger.values.words import counted
 
 
 @command(
@@ -47,22 +45,12 @@ def verify(app: App, month: str | None, head: str | None, output: Output) -> Non
     database = app.open()
     span = None if month is None else parse_month(month, zone=database.zone, now=datetime.now(UTC))
     result = check(database, None if span is None else span.month, signed)
-    document: dict[str, object] = {
-        "ok": result.passed,
-        "checked": dict(result.checked),
-        "problem_count": result.problem_count,
-        "problems": result.problems,
-    }
+    more: dict[str, object] = {}
     if result.head is not None:
-        document["head"] = {"sequence": result.head.sequence, "digest": result.head.digest}
-    rows = [(name.replace("_", " "), count) for name, count in result.checked.items()]
-    title = "Verified: all sound" if result.passed else counted(result.problem_count, "problem")
+        more["head"] = {"sequence": result.head.sequence, "digest": result.head.digest}
     decide_exit(0 if result.passed else 1)
     if head is not None and result.head is not None and result.passed:
         with replacing(head) as file:
             file.write(head_document(result.head, database.url))
-    output.write(Sheet(title, (Column("checked"), Column("rows", "count")), rows, document=document))
-    for problem in result.problems:
-        click.echo(f"Problem: {visible(problem)}", err=True)
-    if result.problem_count > len(result.problems):
-        click.echo(f"… and {result.problem_count - len(result.problems):,} more", err=True)
+    output.write(verification_sheet(result, **more))
+    tell_problems(result)
