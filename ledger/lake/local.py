@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -50,13 +51,13 @@ class Local:
     def decide(self, earlier: Sequence[str]) -> Outcome:
         """Finds what is new; `earlier` are the files of charges that earlier runs accepted."""
         run = self._connection.execute
-        run(f"CREATE VIEW staged AS SELECT * FROM read_parquet('{self._folder}/staged-*.parquet')")
+        run(f"CREATE VIEW staged AS SELECT * FROM read_parquet({self._staged('staged-*.parquet')})")
         names = ", ".join(STAGED.field(name).name for name in CHARGES.names)
         if earlier:
             run(f"CREATE VIEW earlier AS SELECT {columns_of(CHARGES)} FROM {files(earlier)}")
         else:
             run(f"CREATE VIEW earlier AS SELECT {names} FROM staged WHERE false")
-        run(f"CREATE VIEW staged_keys AS SELECT * FROM read_parquet('{self._folder}/keys-*.parquet')")
+        run(f"CREATE VIEW staged_keys AS SELECT * FROM read_parquet({self._staged('keys-*.parquet')})")
         run(f"CREATE TABLE keys AS {queries.KEYS}")
         run(f"CREATE TABLE contested AS {queries.CONTESTED}")
         run(f"CREATE TABLE decided AS {queries.DECIDED}")
@@ -121,6 +122,9 @@ class Local:
                 count += len(rows)
         return path, count
 
+    def _staged(self, pattern: str) -> str:
+        return _quoted(f"{escape(str(self._folder))}/{pattern}")
+
     def _one(self, query: str) -> tuple[Any, ...]:
         row = self._connection.execute(query).fetchone()
         assert row is not None, query
@@ -141,7 +145,11 @@ def _conflict(row: Sequence[Any]) -> dict[str, Any]:
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
-    connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+    connection.execute(f"COPY ({query}) TO {_quoted(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def columns_of(schema: Any) -> str:  # noqa: ANN401 - pyarrow has no types
@@ -156,8 +164,8 @@ def _as_queried(field: Any) -> str:  # noqa: ANN401
 
 
 def files(paths: Sequence[str], *options: str) -> str:
-    """Returns Parquet files as a query reads them."""
-    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+    """Returns Parquet files as a query reads them, each by its own name."""
+    listed = ", ".join(_quoted(escape(path)) for path in paths)
     return f"read_parquet({', '.join((f'[{listed}]', *options))})"
 
 
@@ -182,7 +190,7 @@ def duckdb_at(folder: Path, lake: Lake, threads: int | None = None) -> Iterator[
     try:
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
         connection.execute(f"SET threads = {threads or os.cpu_count() or 1}")
-        connection.execute(f"SET temp_directory = '{folder}/spilled'")
+        connection.execute(f"SET temp_directory = {_quoted(f'{folder}/spilled')}")
         connection.execute("SET TimeZone = 'UTC'")
         if not lake.is_local:
             connection.register_filesystem(lake.store)

@@ -201,6 +201,16 @@ def test_files_of_a_run_that_was_killed_go(cli: Cli, usage: Path, tmp_path: Path
     assert set(whole) < set(lake.rglob("*.parquet"))
 
 
+@pytest.mark.parametrize("name", ["it's", "t[m]p", "t*"])
+def test_temporary_files_may_be_in_any_folder(
+    cli: Cli, usage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / name))
+    cli("db", "init").ok()
+    assert price(cli, usage / "a.jsonl", "2026-02").ok().json["accepted"] > 0
+
+
 def test_one_run_at_a_time(cli: Cli, usage: Path, tmp_path: Path) -> None:
     cli("db", "init").ok()
     price(cli, usage, "2026-02")
