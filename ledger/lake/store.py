@@ -62,7 +62,8 @@ class Lake:
     def manifest_files(self) -> list[tuple[str, bytes]]:
         """Returns the content of its manifests, each with its full path, in order."""
         with reaching(self.name):
-            names = sorted(self.store.glob(self.path(f"{_MANIFESTS}/*.json")))
+            listed = self.store.find(self.path(_MANIFESTS), maxdepth=1)
+            names = sorted(name for name in listed if name.endswith(".json"))
             return [(name, self.store.cat_file(name)) for name in names]
 
     def open(self, path: str) -> IO[bytes]:
@@ -96,12 +97,19 @@ class Lake:
         return hashlib.sha256(data).hexdigest()
 
     def remove_strays(self, manifests: Collection[Manifest]) -> None:
-        """Removes data files that no manifest names, as runs leave that are killed; on a disk alone."""
-        known = {self.path(file.path) for manifest in manifests for file in manifest.files}
-        for folder in _DATA if self.is_local else ():
-            for path in Path(self.path(folder)).rglob("*.parquet"):
-                if str(path) not in known:
-                    path.unlink()
+        """Removes the data files that a run left which was killed before its manifest; on a disk alone.
+
+        LedgerError, and all stay, where one can't be of such a run: then manifests may have been lost.
+        """
+        known = {file.path for manifest in manifests for file in manifest.files}
+        found = [path for folder in _DATA if self.is_local for path in Path(self.path(folder)).rglob("*.parquet")]
+        strays = [path for path in found if path.relative_to(self.root).as_posix() not in known]
+        for path in strays:
+            if not path.name.startswith(f"{len(manifests) + 1:06}-"):
+                message = f"{path}: no manifest names it: restore the manifests of {self.name}, or remove the file"
+                raise LedgerError(message)
+        for path in strays:
+            path.unlink()
 
 
 def open_lake(name: str, *, making: bool = True) -> Lake:

@@ -201,6 +201,18 @@ def test_files_of_a_run_that_was_killed_go(cli: Cli, usage: Path, tmp_path: Path
     assert set(whole) < set(lake.rglob("*.parquet"))
 
 
+@pytest.mark.parametrize("name", ["{}//lake", "{}/./lake", "{}/usage/../lake", "{}/l[a]ke", "{}/l*ke", "{}/it's"])
+def test_charges_stay_however_the_lake_is_named(cli: Cli, usage: Path, tmp_path: Path, name: str) -> None:
+    """A run that takes what others left behind for its own would remove what was priced."""
+    cli("db", "init").ok()
+    lake = name.format(tmp_path)
+    accepted = price(cli, usage / "a.jsonl", "2026-02", lake=lake).ok().json["accepted"]
+    files = set(Path(lake).rglob("*.parquet"))
+    again = price(cli, usage, "2026-02", lake=lake).json
+    assert accepted <= again["duplicate"]
+    assert files < set(Path(lake).rglob("*.parquet"))
+
+
 @pytest.mark.parametrize("name", ["it's", "t[m]p", "t*"])
 def test_temporary_files_may_be_in_any_folder(
     cli: Cli, usage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
