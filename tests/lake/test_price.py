@@ -201,6 +201,19 @@ def test_files_of_a_run_that_was_killed_go(cli: Cli, usage: Path, tmp_path: Path
     assert set(whole) < set(lake.rglob("*.parquet"))
 
 
+def test_nothing_is_removed_where_manifests_are_lost(cli: Cli, usage: Path, tmp_path: Path) -> None:
+    cli("db", "init").ok()
+    for month in MONTHS:
+        price(cli, usage, month)
+    lake = tmp_path / "lake"
+    files = sorted(lake.rglob("*.parquet"))
+    shutil.rmtree(lake / "manifests")
+    outcome = price(cli, usage, "2026-02")
+    assert (outcome.exit_code, outcome.stderr.count("\n")) == (2, 1)
+    assert "no manifest names it: restore the manifests" in outcome.stderr
+    assert sorted(lake.rglob("*.parquet")) == files
+
+
 @pytest.mark.parametrize("name", ["{}//lake", "{}/./lake", "{}/usage/../lake", "{}/l[a]ke", "{}/l*ke", "{}/it's"])
 def test_charges_stay_however_the_lake_is_named(cli: Cli, usage: Path, tmp_path: Path, name: str) -> None:
     """A run that takes what others left behind for its own would remove what was priced."""
