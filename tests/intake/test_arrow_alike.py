@@ -217,6 +217,22 @@ def test_columns_that_can_not_be_read_refuse_the_file(
     assert said in rejection["message"]
 
 
+def test_pages_that_cant_be_unpacked_are_a_damaged_file(cli: Cli, tmp_path: Path) -> None:
+    """The files after it are read."""
+    whole = pa.Table.from_batches([batch_of(TWO)])
+    damaged = tmp_path / "a.parquet"
+    pq.write_table(whole, damaged)
+    data = bytearray(damaged.read_bytes())
+    for place in range(4, 200):
+        data[place] ^= 0x5A
+    damaged.write_bytes(data)
+    pq.write_table(whole, tmp_path / "b.parquet")
+    outcome = cli("ingest", damaged, tmp_path / "b.parquet", "--json")
+    found = [(Path(each["file"]).name, each["reason"]) for each in outcome.json["rejections"]]
+    assert (outcome.exit_code, found) == (3, [("a.parquet", "damaged_file")])
+    assert outcome.json["accepted"] == len(TWO)
+
+
 @pytest.mark.parametrize("cut", [4, 100, -100, -9, -1])
 def test_a_damaged_file_is_told_in_one_line(cli: Cli, tmp_path: Path, cut: int) -> None:
     path = tmp_path / "usage.parquet"

@@ -108,6 +108,11 @@ def read_parquet(file: BinaryIO, resolver: Resolver) -> Iterator[BatchRead | Ite
     except (TypeError, ValueError) as error:  # Arrow's own errors of what is damaged are ValueErrors
         kind = "damaged_file" if isinstance(error, pa.ArrowException) else "invalid_column"
         yield Item(number, None, Rejected(kind, str(error).partition("\n")[0]))
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # Arrow's own, of pages that can't be unpacked.
+        yield Item(number, None, Rejected("damaged_file", str(error).partition("\n")[0]))
 
 
 def _whole_batches(batches: Iterator[Any]) -> Iterator[Any]:
