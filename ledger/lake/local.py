@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ledger.book.rows import Facts
+from ledger.errors import LedgerError
 from ledger.intake.fields.record import Held
 from ledger.intake.rating import fields_of
 from ledger.lake import queries
@@ -195,5 +196,8 @@ def duckdb_at(folder: Path, lake: Lake, threads: int | None = None) -> Iterator[
         if not lake.is_local:
             connection.register_filesystem(lake.store)
         yield connection
+    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.OutOfMemoryException) as error:
+        said = str(error).partition("\n")[0]
+        raise LedgerError(f"{lake.name}: {said}") from error
     finally:
         connection.close()

@@ -236,6 +236,17 @@ def test_temporary_files_may_be_in_any_folder(
     assert price(cli, usage / "a.jsonl", "2026-02").ok().json["accepted"] > 0
 
 
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("damaged")])
+def test_charges_that_cant_be_read_are_told_in_one_line(cli: Cli, usage: Path, tmp_path: Path, damage: Any) -> None:
+    cli("db", "init").ok()
+    price(cli, usage / "a.jsonl", "2026-02").ok()
+    damage(next((tmp_path / "lake" / "charges").rglob("*.parquet")))
+    outcome = price(cli, usage, "2026-02")
+    assert outcome.exit_code == 2
+    assert "lake: nothing was priced: " in outcome.stderr
+    assert len(list((tmp_path / "lake" / "manifests").iterdir())) == 1
+
+
 def test_one_run_at_a_time(cli: Cli, usage: Path, tmp_path: Path) -> None:
     cli("db", "init").ok()
     price(cli, usage, "2026-02")
