@@ -120,7 +120,7 @@ def open_lake(name: str, *, making: bool = True) -> Lake:
         if not store.exists(head):
             if not making:
                 raise LedgerError(f"{name}: this is no lake: name the folder or URL that 'tollbook lake price' wrote")
-            if store.exists(root) and (not store.isdir(root) or store.ls(root, detail=False)):
+            if store.exists(root) and (not store.isdir(root) or any(map(_is_foreign, store.ls(root, detail=False)))):
                 message = f"{name}: this is no lake, and not empty: name a folder of its own for what is priced"
                 raise LedgerError(message)
             store.makedirs(root, exist_ok=True)
@@ -135,6 +135,11 @@ def open_lake(name: str, *, making: bool = True) -> Lake:
         return Lake(name, msgspec.json.decode(data, type=dict[str, Any])["lake"], store, root)
     except (msgspec.MsgspecError, KeyError):
         raise LedgerError(f"{name}/{_HEAD}: it doesn't say which lake this is: restore it") from None
+
+
+def _is_foreign(path: str) -> bool:
+    """Tells what a run that was killed while it made a lake didn't leave."""
+    return not path.rpartition("/")[2].startswith(f".{_HEAD}.")
 
 
 def _create(lake: Lake, path: str, data: bytes) -> None:

@@ -243,8 +243,15 @@ def test_charges_that_cant_be_read_are_told_in_one_line(cli: Cli, usage: Path, t
     damage(next((tmp_path / "lake" / "charges").rglob("*.parquet")))
     outcome = price(cli, usage, "2026-02")
     assert outcome.exit_code == 2
-    assert "lake: nothing was priced: " in outcome.stderr
+    assert "Error: lake: " in outcome.stderr
     assert len(list((tmp_path / "lake" / "manifests").iterdir())) == 1
+
+
+def test_a_lake_is_made_where_a_run_was_killed_that_made_one(cli: Cli, usage: Path, tmp_path: Path) -> None:
+    cli("db", "init").ok()
+    (tmp_path / "lake").mkdir()
+    (tmp_path / "lake" / ".lake.json.4711").write_text("")
+    price(cli, usage / "a.jsonl", "2026-02").ok()
 
 
 def test_one_run_at_a_time(cli: Cli, usage: Path, tmp_path: Path) -> None:
