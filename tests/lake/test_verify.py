@@ -54,15 +54,15 @@ def stated(lake: Path, number: int) -> Manifest:
 
 
 def change(lake: Path, number: int, part: str, changed: Callable[[Rows], Rows], *, known: bool = False) -> str:
-    """Writes the first file of a manifest's part anew; where it is `known`, the manifest says so. Returns its path."""
+    """Writes the last file of a manifest's part anew; where it is `known`, the manifest says so. Returns its path."""
     manifest = stated(lake, number)
-    file = getattr(manifest, part)[0]
+    file = getattr(manifest, part)[-1]
     table = pq.read_table(lake / file.path, partitioning=None)
     rows = changed(table.to_pylist())
     pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), lake / file.path)
     if known:
         digest = hashlib.sha256((lake / file.path).read_bytes()).hexdigest()
-        files = (msgspec.structs.replace(file, rows=len(rows), sha256=digest), *getattr(manifest, part)[1:])
+        files = (*getattr(manifest, part)[:-1], msgspec.structs.replace(file, rows=len(rows), sha256=digest))
         write(lake, msgspec.structs.replace(manifest, **{part: files}))
     return str(file.path)
 

@@ -55,10 +55,11 @@ def price_usage(
     tolerated: Callable[[int, int], bool],
     output: Output,
 ) -> None:
-    """Price a month's usage into a lake, each request once; no row of it goes into the ledger.
+    """Price a month's usage into a lake, each request once.
 
-    The lake gets charges by day, what can't be priced, the sums that 'tollbook lake post' books, and a manifest that
-    names them. Prices, rules and zone are the ledger's. The same run again changes nothing.
+    No row of it goes into the ledger. The lake gets charges by day, what can't be priced, the sums that 'tollbook
+    lake post' books, and a manifest that names them. Prices, rules and zone are the ledger's. The same run again
+    changes nothing.
     """
     from ledger.cli.commands.ingest import check_provider
     from ledger.intake.containers.inputs import find_inputs
