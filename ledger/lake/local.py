@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -33,11 +34,13 @@ _ROWS_AT_ONCE: Final = 10_000
 
 
 class Outcome(NamedTuple):
-    """What became of staged usage; `differing_labels` are duplicates with another project or tags."""
+    """What became of staged usage, that of storage which is assumed by itself.
 
-    accepted: int
-    duplicate: int
-    conflict: int
+    `differing_labels` are duplicates with another project or tags.
+    """
+
+    counts: Counter[str]
+    assumed: Counter[str]
     differing_labels: int
 
 
@@ -63,12 +66,11 @@ class Local:
         run(f"CREATE TABLE contested AS {queries.CONTESTED}")
         run(f"CREATE TABLE decided AS {queries.DECIDED}")
         run("CREATE VIEW accepted AS SELECT * FROM staged WHERE place NOT IN (SELECT place FROM decided)")
-        [accepted] = self._one("SELECT count(*) FROM accepted")
-        [duplicate, conflict, differs] = self._one(
-            "SELECT count(*) FILTER (outcome = 'duplicate'), count(*) FILTER (outcome = 'conflict'), "
-            "count(*) FILTER (outcome = 'duplicate' AND differs) FROM decided"
-        )
-        return Outcome(accepted, duplicate, conflict, differs)
+        counts, assumed = Counter[str](), Counter[str]()
+        for fate, is_assumed, count in run(queries.FATES).fetchall():
+            (assumed if is_assumed else counts)[fate] += count
+        [differs] = self._one("SELECT count(*) FROM decided WHERE outcome = 'duplicate' AND differs")
+        return Outcome(counts, assumed, differs)
 
     def write_charges(self) -> Iterator[tuple[str, Path, int]]:
         """Writes what is accepted, in order of file and line; yields each day, its file and its rows."""

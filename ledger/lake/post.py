@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select
 
 from ledger.book.cells import Cells
-from ledger.book.corrections.void_sums import posted_as
+from ledger.book.corrections.void_sums import live_manifests, posted_as
 from ledger.book.lake_cells import amounts_of
 from ledger.book.lake_posting import LakePoster
 from ledger.book.open_months import first_open_month, posted_month
@@ -75,6 +75,12 @@ def post_manifest(database: Database, path: str, *, dry_run: bool = False) -> La
             result.batch_id, result.repeated = done, True
             return result
         _check_settings(database, manifest)
+        other = live_manifests(connection, manifest.lake).get(manifest.number)
+        if other is not None:
+            raise LedgerError(
+                f"batch {other} has the sums of another manifest {manifest.number} of lake {manifest.lake}: restore "
+                f"that one, or take its sums back first: tollbook void --batch {other}"
+            )
         check_sources_of(connection, manifest.sources, manifest.lake)
         poster = LakePoster(database, run)
         result.posted_month = posted_month(manifest.month, first_open_month(connection))

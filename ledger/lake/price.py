@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 
 from filelock import FileLock, Timeout
 
+from ledger.book.corrections.void_sums import live_manifests
 from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds
-from ledger.book.sources import claim_sources, sources_elsewhere
+from ledger.book.sources import sources_elsewhere
 from ledger.config import Config
 from ledger.errors import LedgerError
 from ledger.intake.portions.read_ahead import WORTHWHILE_BYTES
@@ -68,9 +69,9 @@ def price_lake(
     with ExitStack() as stack:
         stack.enter_context(_alone(lake))
         before = lake.manifests()
-        lake.remove_strays([manifest for manifest, _digest in before])
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tollbook-")))
-        job = _job(database, config, inputs, month, lake=lake, folder=folder)
+        job = _job(database, config, inputs, month, lake=lake, folder=folder, manifests=len(before))
+        lake.remove_strays([manifest for manifest, _digest in before])
         run = _Run(lake, job, before, [state_input(name) for name in inputs.files])
         for manifest, digest in before:
             if manifest.run == run.digest:
@@ -80,7 +81,6 @@ def price_lake(
         manifest = run.write(engine)
         with database.writing() as connection:
             job.ids.pin(connection, job.cards.values())  # so that the manifest's sums can be posted
-            claim_sources(connection, engine.sources(), lake.id)
         return Priced(manifest, lake.commit(manifest), is_new=True, tally=run.tally, other_months=run.other_months)
 
 
@@ -95,9 +95,15 @@ def _alone(lake: Lake) -> AbstractContextManager[object]:
         raise LedgerError(f"{lake.name}: another run is at work there: wait until it has ended") from None
 
 
-def _job(database: Database, config: Config, inputs: Inputs, month: str, *, lake: Lake, folder: Path) -> Job:
+def _job(
+    database: Database, config: Config, inputs: Inputs, month: str, *, lake: Lake, folder: Path, manifests: int
+) -> Job:
     ids = PinnedIds()
     with database.reading() as connection:
+        last = max(live_manifests(connection, lake.id), default=0)
+        if last > manifests:
+            message = f"{lake.name}: it has {manifests} manifests, and the ledger sums of manifest {last}: restore them"
+            raise LedgerError(message)
         cards = cards_in_force(connection)
         ids.pin(connection, cards.values(), adding=False)
         elsewhere = sources_elsewhere(connection, lake.id)
@@ -134,9 +140,11 @@ class _Run:
         """Writes what is new and what is held back into the lake; returns the manifest of it."""
         lake, job, number = self.lake, self.job, len(self.before) + 1
         name = f"{number:06}-{self.digest[:8]}.parquet"
-        earlier = [file.path for manifest, _digest in self.before for file in manifest.charges]
-        outcome = engine.decide([lake.url(path) for path in earlier])
-        self.tally.counts.update(accepted=outcome.accepted, duplicate=outcome.duplicate, conflict=outcome.conflict)
+        earlier = [file for manifest, _digest in self.before for file in manifest.charges]
+        lake.check(earlier)
+        outcome = engine.decide([lake.url(file.path) for file in earlier])
+        self.tally.counts.update(outcome.counts)
+        self.tally.assumed.update(outcome.assumed)
         self.tally.differing_labels = outcome.differing_labels
         self.tally.spend = _spend(engine)
         charges = [

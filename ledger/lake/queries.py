@@ -75,6 +75,12 @@ DECIDED: Final = f"""
     WHERE n.rank > 1 AND n.place IS NOT NULL
 """
 
+# How much of staged usage had which fate.
+FATES: Final = """
+    SELECT coalesce(outcome, 'accepted') AS fate, assumed, count(*)
+    FROM staged LEFT JOIN decided ON decided.place = staged.place GROUP BY fate, assumed
+"""
+
 # The keys of cells in their order, as `keys` of several files may hold one twice.
 KEYS: Final = f"""
     SELECT *, row_number() OVER (ORDER BY {", ".join(KEY.names)}) AS key_rank FROM (SELECT DISTINCT * FROM staged_keys)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import msgspec
 
 from ledger.errors import LedgerError
-from ledger.intake.containers.inputs import is_url, reaching
+from ledger.intake.containers.inputs import reaching
 from ledger.lake.manifest import LakeFile, Manifest, read_manifest
 from ledger.store.folders import sync_folder
 
@@ -36,7 +36,9 @@ class Lake:
     @property
     def is_local(self) -> bool:
         """True where its files are on a disk of this machine."""
-        return not is_url(self.name)
+        from fsspec.implementations.local import LocalFileSystem
+
+        return isinstance(self.store, LocalFileSystem)
 
     def path(self, path: str) -> str:
         """Returns the full path, in its store, of a path below the lake."""
@@ -71,6 +73,14 @@ class Lake:
         with reaching(self.url(path)):
             opened: IO[bytes] = self.store.open(self.path(path), "rb")
             return opened
+
+    def check(self, files: Iterable[LakeFile]) -> None:
+        """Raises a LedgerError where a file on a disk isn't the one that a manifest names."""
+        for file in files if self.is_local else ():
+            with reaching(self.url(file.path)), Path(self.path(file.path)).open("rb") as opened:
+                digest = hashlib.file_digest(opened, "sha256").hexdigest()
+            if digest != file.sha256:
+                raise LedgerError(f"{self.path(file.path)}: isn't the file that its manifest names: restore it")
 
     def put(self, local: Path, path: str, rows: int) -> LakeFile:
         """Copies a file into the lake, where it is kept through a loss of power; returns its statement."""

@@ -48,6 +48,7 @@ def store() -> Iterator[fsspec.AbstractFileSystem]:
         ("usage/b.jsonl", ["usage/b.jsonl"]),
         ("usage/missing.jsonl", ["usage/missing.jsonl"]),
         ("-", ["-"]),
+        ("", [""]),
     ],
 )
 def test_names_stand_for_files(folder: Path, name: str, expected: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, select
 
 from ledger.book.lake_cells import read_lake
@@ -50,11 +51,29 @@ def posted_as(connection: Connection, digest: str) -> tuple[str, int | None]:
     """
     number, reference = 1, digest
     while (batch := _batch_of(connection, reference)) is not None:
-        if connection.execute(select(lake_cells.c.id).where(live_sums(batch)).limit(1)).first() is not None:
+        if _counts(connection, batch):
             return reference, batch
         number += 1
         reference = f"{digest}#{number}"
     return reference, None
+
+
+def live_manifests(connection: Connection, lake: str) -> dict[int, int]:
+    """Returns the numbers of a lake's manifests whose sums count, each with the batch that posted them."""
+    query = select(batches.c.id, batches.c.options).where(batches.c.kind == KIND, batches.c.id == batches.c.run_id)
+    found = {}
+    for batch, options in connection.execute(query).all():
+        stated = msgspec.json.decode(options)
+        if (
+            stated["lake"] == lake
+            and connection.execute(select(lake_cells.c.id).where(live_sums(batch)).limit(1)).first()
+        ):
+            found[stated["manifest"]] = batch
+    return found
+
+
+def _counts(connection: Connection, batch: int) -> bool:
+    return connection.execute(select(lake_cells.c.id).where(live_sums(batch)).limit(1)).first() is not None
 
 
 def _batch_of(connection: Connection, reference: str) -> int | None:

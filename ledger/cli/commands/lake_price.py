@@ -72,6 +72,8 @@ def price_usage(
     except ModuleNotFoundError as error:
         raise LedgerError(f"a lake needs {error.name}: pip install 'tollbook[lake]'") from error
     check_options(options)
+    if "-" in inputs:
+        raise LedgerError("--input -: standard input isn't read here, as a run is known by its files: give files")
     database = app.open()
     span = parse_month(month, zone=database.zone, now=datetime.now(UTC))
     check_provider(database, options.provider or app.config.ledger.provider)
@@ -132,7 +134,7 @@ def _tell(priced: Priced, lake: str) -> None:
         note(f"{priced.other_months:,} of other months, which are left to the runs of theirs")
     if priced.not_accepted and priced.manifest.quarantine:
         note(f"{priced.not_accepted:,} in the lake's quarantine: {priced.manifest.quarantine[0].path}")
-    if priced.is_new:
+    if priced.is_new and priced.manifest.cells:
         note(f"book its sums: tollbook lake post {_manifest(priced, lake)}")
-    else:
+    if not priced.is_new:
         note(f"manifest {priced.manifest.number} holds this very run: nothing was done")

@@ -48,7 +48,7 @@ def find_inputs(names: Iterable[str]) -> list[str]:
 def _on_disk(name: str) -> list[str] | None:
     """Returns the files of a folder or glob; None for a name that is a file's own, or of nothing."""
     path = Path(name)
-    if path.is_dir():
+    if name and path.is_dir():
         below = (each for each in path.rglob("*") if each.is_file())
         return sorted(str(each) for each in below if _is_data(each.relative_to(path).parts))
     if name == "-" or path.exists() or not any(sign in name for sign in _MAGIC):
