@@ -103,10 +103,10 @@ class Local:
             "GROUP BY ALL ORDER BY ALL"
         ).fetchall()
 
-    def sources(self) -> dict[str, int]:
-        """Returns the sources of what is accepted, by name, each with its latest usage in microseconds."""
-        query = "SELECT source, max(occurred_at) FROM accepted GROUP BY ALL ORDER BY ALL"
-        return dict(self._connection.execute(query).fetchall())
+    def sources(self) -> tuple[str, ...]:
+        """Returns the sources of what is accepted, by name."""
+        rows = self._connection.execute("SELECT DISTINCT source FROM accepted ORDER BY source").fetchall()
+        return tuple(name for (name,) in rows)
 
     def write_held(self) -> tuple[Path, int]:
         """Writes what is held back, conflicts too; returns the file and its rows."""

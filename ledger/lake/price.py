@@ -161,7 +161,7 @@ class _Run:
             month=job.month,
             timezone=job.zone,
             rollup_tags=job.rollup_tags,
-            sources=tuple(engine.sources()),
+            sources=engine.sources(),
             inputs=tuple(self.stated),
             pins=pins_of(job),
             counts={**self.tally.fates, "other_months": self.other_months},

@@ -31,6 +31,7 @@ from ledger.intake.rating import Rating, RunCounts
 from ledger.lake.charges_file import CODED_NAMES, STAGED, Pins, Staging, month_places
 from ledger.store.database import zone_named
 from ledger.values.calendar import Calendar
+from ledger.values.columns import distinct
 from ledger.values.instants import to_microseconds
 from pricing.rate_card import RateCard
 
@@ -149,9 +150,10 @@ def _rate(portion: Portion, rating: Rating, job: Job, calendar: Calendar, counts
     counts.other_months += len(portion.held) - len(held)
     portion.rejected -= len(portion.held) - len(held)
     portion.held = held
-    for label in portion.records.labels:
-        if label.source in job.elsewhere:
-            raise LedgerError(job.elsewhere[label.source])
+    labels = portion.records.labels
+    for code in distinct(portion.records.number("label")).tolist() if job.elsewhere else ():
+        if labels[code].source in job.elsewhere:
+            raise LedgerError(job.elsewhere[labels[code].source])
     return rating.rate(portion, counts.tally)
 
 

@@ -17,7 +17,7 @@ from filelock import FileLock
 from ledger.lake.manifest import read_manifest
 from tests.conftest import Cli
 from tests.helpers.lake_usage import MONTHS, OTHER_COUNTS, charged, price, write_usage
-from tests.helpers.ledgers import responses
+from tests.helpers.ledgers import LITE, responses
 from tests.helpers.sources import lines, record, response
 
 
@@ -176,6 +176,17 @@ def test_a_source_is_the_books_or_the_lakes(db_cli: Cli, usage: Path, tmp_path: 
     elsewhere = price(db_cli, usage, "2026-02", "--source", "of-lake", lake="second")
     assert (elsewhere.exit_code, "belongs to lake" in elsewhere.stderr) == (2, True)
     db_cli("verify").ok()
+
+
+def test_a_source_of_the_book_may_have_usage_of_other_months_there(cli: Cli, usage: Path, tmp_path: Path) -> None:
+    of_march = lines([response("m1", created_at=1_773_000_000)])
+    cli("ingest", "-", stdin=of_march).ok()  # of the source evolink
+    own = [record("r1", source="own", requested_model=LITE)]
+    (tmp_path / "both.jsonl").write_text(of_march + lines(own))
+    priced = price(cli, "both.jsonl", "2026-02").ok().json
+    assert (priced["accepted"], priced["other_months"], priced["sources"]) == (1, 1, ["own"])
+    refused = price(cli, "both.jsonl", "2026-03")
+    assert (refused.exit_code, "source 'evolink' belongs to the book" in refused.stderr) == (2, True)
 
 
 @pytest.fixture
