@@ -81,7 +81,7 @@ class Local:
         def write(day: str, rows: int) -> tuple[str, Path, int]:
             path = self._folder / f"charges-{day}.parquet"
             with self._connection.cursor() as own:  # a thread's
-                _copy(own, f"SELECT {columns} FROM accepted WHERE occurred_day = '{day}'", path)
+                _copy(own, f"SELECT {columns} FROM accepted WHERE occurred_day = '{day}' ORDER BY place", path)
             return day, path, rows
 
         with ThreadPoolExecutor(self._threads) as pool:  # a day has too few rows for several
