@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from glob import escape
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 from ledger.book.rows import Facts
 from ledger.errors import LedgerError
 from ledger.intake.fields.record import Held
+from ledger.intake.files import LISTED_REJECTIONS, Rejection
 from ledger.intake.rating import fields_of
 from ledger.lake import queries
 from ledger.lake.cells_file import CELLS
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 # What sorting and comparing may take before it goes to disk; the processes that read have ended by then.
 _MEMORY: Final = "500MB"
 _ROWS_AT_ONCE: Final = 10_000
+_HELD_FILE: Final = "quarantine.parquet"
 
 
 class Outcome(NamedTuple):
@@ -110,7 +113,7 @@ class Local:
 
     def write_held(self) -> tuple[Path, int]:
         """Writes what is held back, conflicts too; returns the file and its rows."""
-        path, count = self._folder / "quarantine.parquet", 0
+        path, count = self._folder / _HELD_FILE, 0
         with pq.ParquetWriter(path, HELD, compression="zstd") as writer:
             for staged in sorted(self._folder.glob("held-*.parquet")):
                 for batch in pq.ParquetFile(staged).iter_batches(_ROWS_AT_ONCE):
@@ -124,6 +127,11 @@ class Local:
                 writer.write_table(pa.Table.from_pylist([_conflict(row) for row in rows], schema=HELD))
                 count += len(rows)
         return path, count
+
+    def rejections(self) -> list[Rejection]:
+        """Returns the first of what `write_held` wrote."""
+        batches = pq.ParquetFile(self._folder / _HELD_FILE).iter_batches(LISTED_REJECTIONS, columns=Rejection._fields)
+        return [Rejection(**row) for batch in islice(batches, 1) for row in batch.to_pylist()]
 
     def _staged(self, pattern: str) -> str:
         return _quoted(f"{escape(str(self._folder))}/{pattern}")

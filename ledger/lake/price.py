@@ -19,6 +19,7 @@ from ledger.book.prices.pins import PinnedIds
 from ledger.book.sources import sources_elsewhere
 from ledger.config import Config
 from ledger.errors import LedgerError
+from ledger.intake.files import Rejection
 from ledger.intake.portions.read_ahead import WORTHWHILE_BYTES
 from ledger.intake.rating import RunCounts
 from ledger.lake.asked import pins_of, run_digest, state_input
@@ -44,6 +45,8 @@ class Priced:
     is_new: bool
     tally: RunCounts
     other_months: int = 0
+    rejections: list[Rejection] = field(default_factory=list)
+    """The first of what went to quarantine, conflicts too."""
 
     @property
     def not_accepted(self) -> int:
@@ -81,7 +84,11 @@ def price_lake(
         manifest = run.write(engine)
         with database.writing() as connection:
             job.ids.pin(connection, job.cards.values())  # so that the manifest's sums can be posted
-        return Priced(manifest, lake.commit(manifest), is_new=True, tally=run.tally, other_months=run.other_months)
+        digest = lake.commit(manifest)
+        rejections = engine.rejections()
+        return Priced(
+            manifest, digest, is_new=True, tally=run.tally, other_months=run.other_months, rejections=rejections
+        )
 
 
 def _alone(lake: Lake) -> AbstractContextManager[object]:

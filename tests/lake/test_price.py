@@ -46,6 +46,8 @@ def test_the_lake_and_the_book_say_the_same(db_cli: Cli, cli: Cli, usage: Path, 
         assert sum(each[name] for each in found) == ingested[name], name
     assert ingested["conflict"] == 2
     assert found[0]["rejected"] == ingested["rejected"] == 2
+    reasons = [each["reason"] for each in found[0]["rejections"]]
+    assert sorted(reasons) == sorted(each["reason"] for each in ingested["rejections"])
     post(db_cli, tmp_path / "lake")
     for asked in REPORTS:
         assert without_names(db_cli(*asked).ok().json) == without_names(cli(*asked, *of_book).ok().json), asked

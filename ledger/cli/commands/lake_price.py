@@ -115,6 +115,7 @@ def _sheet(priced: Priced, lake: str) -> Sheet:
         "charges": [file.path for file in manifest.charges],
         "quarantine": [file.path for file in manifest.quarantine],
         "cells": [file.path for file in manifest.cells],
+        "rejections": [item._asdict() for item in priced.rejections],
         "by_project": [
             {"project": name, "credits": format_nano(row.nano("CRD")), "usd": row.usd_text} for name, row in by_project
         ],
@@ -132,6 +133,8 @@ def _tell(priced: Priced, lake: str) -> None:
     tell_counts(priced.tally)
     if priced.other_months:
         note(f"{priced.other_months:,} of other months, which are left to the runs of theirs")
+    for item in priced.rejections[:5]:
+        note(f"{item.file}:{item.line}: {item.reason}: {item.message}")
     if priced.not_accepted and priced.manifest.quarantine:
         note(f"{priced.not_accepted:,} in the lake's quarantine: {priced.manifest.quarantine[0].path}")
     if priced.is_new and priced.manifest.cells:
