@@ -59,6 +59,7 @@ def write_files(folder: Path) -> None:
         "several.jsonl": "\n".join(several) + "\n",
         "march.jsonl": lines(march),
         "late.jsonl": lines([record("late", occurred_at=late, requested_model=PRO, project="search")]),
+        "lake.jsonl": responses(range(100, 110)),
         "card.toml": flat_card("unheard-of", "2026-02-01", input=5, cached_input="0.1", output=9),
         "replaced.toml": flat_card(LITE, "2026-02-01", input=7, cached_input="0.1", output=9),
         "tollbook.toml": TOLLBOOK,
@@ -151,14 +152,17 @@ STEPS = (
     _step("budget remove all", 2, again=2),
     _step("redact --id resp_000007 --tag team=a --yes", 1, *WHY),
     _step("db rollups --tag team", 2),
+    _step("lake price --input lake.jsonl --output lake --month 2026-02 --source of-lake", 2),
+    _step("lake post lake/manifests/000001.json", 2),
 )
 # What changes no ledger. `demo` runs commands of STEPS on a ledger of its own, in a folder that is to be removed first.
 READING = frozenset({
     "backup", "batches", "budget list", "budget report", "budget status", "calibrate", "comment github",
     "comment gitlab", "db check", "db current", "db roles", "demo", "diff", "estimate", "export chargeback",
-    "export charges", "export focus", "log", "price", "project list", "quarantine export", "quarantine list",
-    "quarantine show", "rates conversion list", "rates import", "rates list", "rates show", "reconcile", "report",
-    "status", "verify", "wallet balance", "wallet statement", "whatif", "workload init", "workload pull",
+    "export charges", "export focus", "lake verify", "log", "price", "project list", "quarantine export",
+    "quarantine list", "quarantine show", "rates conversion list", "rates import", "rates list", "rates show",
+    "reconcile", "report", "status", "verify", "wallet balance", "wallet statement", "whatif", "workload init",
+    "workload pull",
 })  # fmt: skip
 # Runs of these see a line once more, or send once more what a killed run had claimed.
 OF_RUNS: Mapping[str, set[str]] = {"quarantine": {"seen"}, "budget_deliveries": {"attempts", "changed_at"}}
