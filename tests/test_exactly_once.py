@@ -190,7 +190,7 @@ def test_eight_processes_make_a_ledger_and_write_to_it_at_once(cli: Cli, empty_d
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
 @pytest.mark.parametrize(
     ("code", "limit", "words"),
-    [(WITHOUT_ROOM, 700_000, "disk I/O error"), (WITHOUT_PAGES, 64, "database or disk is full")],
+    [(WITHOUT_ROOM, 700_000, "disk I/O error"), (WITHOUT_PAGES, 72, "database or disk is full")],
     ids=["no room in any file", "no page left"],
 )
 def test_a_full_disk_ends_in_one_line_and_a_second_run_completes(
@@ -260,7 +260,7 @@ def test_a_connection_dropped_between_transactions_is_made_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(
-        "ledger.cli.commands.ingest._Progress.__call__", lambda _self, _tally, _part: drop_connections(postgres_url)
+        "ledger.cli.show.run_counts.Progress.__call__", lambda _self, _tally, _part: drop_connections(postgres_url)
     )
     assert cli("ingest", usage_file, "--db", postgres_url).exit_code == 3
     undisturbed(lambda *args: cli(*args, "--db", postgres_url))
