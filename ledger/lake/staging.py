@@ -101,9 +101,8 @@ def stage_all(job: Job, processes: int) -> Iterator[FileCounts]:
             yield from pool.map(stage_file, [job] * count, range(count))
         except BrokenProcessPool:
             raise LedgerError("a process that read usage ended early: run the same command again") from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        finally:
+            pool.shutdown(cancel_futures=True)  # files that nobody waits for any more aren't begun
 
 
 def stage_file(job: Job, number: int) -> FileCounts:
