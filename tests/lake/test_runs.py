@@ -224,12 +224,13 @@ def test_usage_and_lake_may_be_in_a_store(
 
 def test_parquet_of_records_goes_in_too(cli: Cli, tmp_path: Path) -> None:
     cli("db", "init").ok()
-    stated = [json.loads(line) for line in lines([record("r1"), record("r2"), record("r1")]).splitlines()]
+    stated = [record(name, requested_model=LITE) for name in ("r1", "r2", "r1")]
     table = pa.Table.from_pylist(stated)
     times = pa.array([each["occurred_at"] for each in stated]).cast(pa.timestamp("us", "UTC"))
     pq.write_table(table.set_column(table.schema.get_field_index("occurred_at"), "occurred_at", times), "usage.parquet")
-    priced = price(cli, "usage.parquet", "last", "--allow-rejected", "9")
-    assert priced.exit_code == 0
+    priced = price(cli, "usage.parquet", "2026-02").ok().json
+    assert (priced["read"], priced["accepted"], priced["duplicate"]) == (3, 2, 1)
+    assert sorted(row["request_id"] for row in charged(tmp_path / "lake")) == ["r1", "r2"]
 
 
 def test_a_folder_that_is_no_lake_stays_as_it_is(cli: Cli, usage: Path, tmp_path: Path) -> None:
