@@ -222,6 +222,19 @@ def test_usage_and_lake_may_be_in_a_store(
     assert names == set(there["charges"])
 
 
+def test_several_processes_price_what_one_does(cli: Cli, usage: Path, tmp_path: Path) -> None:
+    cli("db", "init").ok()
+    alone = price(cli, usage, "2026-02", "--processes", "1", lake="alone").json
+    together = price(cli, usage, "2026-02", "--processes", "2", lake="together").json
+    same = ("read", "accepted", "duplicate", "conflict", "rejected", "pending", "amounts", "rejections")
+    assert {name: together[name] for name in same} == {name: alone[name] for name in same}
+    assert charged(tmp_path / "together") == charged(tmp_path / "alone")
+    cli("ingest", "-", stdin=responses([3_000])).ok()  # which makes the source the book's
+    refused = price(cli, usage, "2026-02", "--processes", "2", lake="third")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert "source 'evolink' belongs to the book" in refused.stderr
+
+
 def test_parquet_of_records_goes_in_too(cli: Cli, tmp_path: Path) -> None:
     cli("db", "init").ok()
     stated = [record(name, requested_model=LITE) for name in ("r1", "r2", "r1")]
