@@ -39,7 +39,7 @@ class LakeRow(NamedTuple):
 
 
 class LakeKeys:
-    """What rows of a lake name, by id: dimensions, and the digest and conversion that seals cover."""
+    """The keys that rows of a lake name, by id: dimensions, and the digest and conversion that seals cover."""
 
     def __init__(self, connection: Connection) -> None:
         rows = plain_rows(connection, select(lake_keys))

@@ -1,4 +1,4 @@
-"""What a run of `lake price` goes by, so that the same run is known again: its files, cards, rules and options."""
+"""The facts that a run of `lake price` is known again by: its files, cards, rules and options."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ _METERS = tuple(name for name in MEASURES if name.endswith("_nano") and name != 
 
 
 class CellKey(NamedTuple):
-    """What the charges of a cell have alike, as its file says it; times in microseconds."""
+    """The key of a cell: what its charges have alike, as the file says it; times in microseconds."""
 
     occurred_month: str
     source: str

@@ -15,7 +15,7 @@ _SUM = pa.decimal128(38, 0)
 LABELS: Final = (
     "occurred_month", "source", "provider", "currency", "billed_model", "project", "tier", "status", "kind", "tags",
 )  # fmt: skip
-"""What the charges of a cell have alike, in the ledger's words; `tags` are the rolled-up ones as JSON, keys sorted."""
+"""Labels of the charges of a cell, in the ledger's words; `tags` are the rolled-up ones as JSON, keys sorted."""
 
 KEY: Final = pa.schema(
     [
@@ -25,7 +25,7 @@ KEY: Final = pa.schema(
         ("conversion_from", _TIME),
     ]
 )
-"""What the charges of a cell have alike, but its time."""
+"""The key of a cell without its time: what its charges have alike."""
 
 CELLS: Final = pa.schema(
     [

@@ -37,7 +37,7 @@ _HELD_FILE: Final = "quarantine.parquet"
 
 
 class Outcome(NamedTuple):
-    """What became of staged usage, that of storage which is assumed by itself.
+    """The fate of staged usage; storage that is assumed is counted apart.
 
     `differing_labels` are duplicates with another project or tags.
     """

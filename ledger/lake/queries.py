@@ -1,4 +1,4 @@
-"""SQL over staged usage: which of it is new, and its sums. Written for engines at large, not for one.
+"""DuckDB's SQL over staged usage: which of it is new, and its sums.
 
 `staged` has the columns of STAGED, `earlier` those of them that usage has which earlier runs accepted.
 """

@@ -49,13 +49,13 @@ HELD: Final = pa.schema(
         ("digest", pa.string()),  # of the line; null for a conflict
     ]
 )
-"""What quarantine keeps of a line."""
+"""The columns that quarantine keeps of a line."""
 # Lines of one file that are numbered apart from those of the next.
 _PLACES_A_FILE: Final = 2**40
 
 
 class Inputs(NamedTuple):
-    """What is asked of usage: its files, their format, and what holds for each record."""
+    """The usage to price: its files, their format, and what holds for each record."""
 
     files: tuple[str, ...]
     input_format: str

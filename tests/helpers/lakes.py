@@ -27,7 +27,7 @@ Row = dict[str, Any]
 
 
 def cell_rows(url: str, month: str) -> list[Row]:
-    """What was charged of usage in a month, as a file of cells has it."""
+    """The charges of usage in a month, as a file of cells has them."""
     database = open_ledger(url)
     rows: list[Row] = []
     with database.reading() as connection:

@@ -37,7 +37,7 @@ CHANGES: list[dict[str, Any]] = [
 
 @pytest.fixture(scope="module")
 def said() -> dict[tuple[int, int], bool]:
-    """What SQL says of each pair of them."""
+    """SQL's answer for each pair of them."""
     connection = duckdb.connect()
     types = {"VARCHAR": str, "BIGINT": int}
     columns = {

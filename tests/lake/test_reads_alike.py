@@ -102,7 +102,7 @@ def both(cli: Cli, db_url: str, tmp_path: Path) -> tuple[Cli, Cli]:
 
 
 def shown(cli: Cli, args: tuple[str, ...]) -> tuple[str, str]:
-    """What a command prints, without what depends on the moment and the ledger's own ids."""
+    """The output of a command, without what depends on the moment and the ledger's own ids."""
     form = ("--format", "csv" if args[0] == "export" else "json")
     done = cli(*args, *form).ok()
     if args[:2] == ("budget", "report"):

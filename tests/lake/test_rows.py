@@ -1,4 +1,4 @@
-"""What needs rows of usage whose sums alone are in the book refuses it, or says that it is left out."""
+"""Commands that need rows of usage whose sums alone are in the book refuse it, or say that it is left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was posted of a lake compared with its files."""
+"""Posted sums of a lake compared with its files."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _UNREADABLE = (LedgerError, PricingError, OSError, OverflowError, pa.ArrowExcept
 
 @dataclass
 class LakeVerified:
-    """What was checked of a lake, and the numbers of the manifests whose sums aren't in the ledger."""
+    """The checks of a lake, and the numbers of the manifests whose sums aren't in the ledger."""
 
     result: Verification = field(default_factory=Verification)
     unposted: list[int] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What checks found: rows by table, and problems."""
+"""Findings of checks: rows by table, and problems."""
 
 from __future__ import annotations
 
