@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +23,7 @@ from ledger.errors import LedgerError
 from ledger.intake.containers.inputs import is_url, reaching
 from ledger.lake.cells import CellKey, CellsRead, read_cells
 from ledger.lake.manifest import Manifest, read_manifest
+from ledger.lake.store import Lake
 from ledger.store.database import Database
 from ledger.store.expressions import microseconds
 from ledger.store.tables import MEASURES, conversions, rate_entries
@@ -64,13 +62,12 @@ def post_manifest(database: Database, path: str, *, dry_run: bool = False) -> La
 
     LedgerError, and nothing is posted, where any of them can't be.
     """
-    lake = _Lake(path)
-    manifest = lake.manifest
+    lake, manifest, digest = _opened(path)
     options = {"lake": manifest.lake, "manifest": manifest.number, "month": manifest.month}
     run = Run("lake", options | {"rollup_tags": sorted(manifest.rollup_tags)})
-    result = LakePosted(manifest, lake.digest)
+    result = LakePosted(manifest, digest)
     with database.reading() if dry_run else database.writing() as connection:
-        run.reference, done = posted_as(connection, lake.digest)
+        run.reference, done = posted_as(connection, digest)
         if done is not None:
             result.batch_id, result.repeated = done, True
             return result
@@ -86,7 +83,7 @@ def post_manifest(database: Database, path: str, *, dry_run: bool = False) -> La
         result.posted_month = posted_month(manifest.month, first_open_month(connection))
         resolved = ResolvedCells(connection, result.posted_month, adding=not dry_run)
         latest: dict[str, int] = {}
-        for read in lake.cells(poster):
+        for read in _read_cells(lake, manifest, poster):
             cells = resolved.cells(read)
             poster.check(connection, cells)
             result.add(cells)
@@ -99,64 +96,30 @@ def post_manifest(database: Database, path: str, *, dry_run: bool = False) -> La
     return result
 
 
-class _Lake:
-    """A manifest's file, on a disk or in a store by its URL, and the files that it names."""
-
-    def __init__(self, path: str) -> None:
-        self.manifest, self.digest = read_manifest(_read(path), path)
-        folder, _slash, below = path.rpartition("/manifests/")
-        if is_url(path) and not below:
-            raise LedgerError(f"{path}: a manifest lies in its lake's folder manifests: copy the whole lake")
-        self._folder = folder if is_url(path) else str(Path(path).resolve().parent.parent)
-
-    def cells(self, poster: LakePoster) -> Iterator[CellsRead]:
-        """Reads the sums, whose files must be those that were written."""
-        for file in self.manifest.cells:
-            name = f"{self._folder}/{file.path}"
-            if ".." in Path(file.path).parts or Path(file.path).is_absolute():
-                raise LedgerError(f"{file.path}: lies outside of the lake {self._folder}: the manifest was changed")
-            with _local(name) as path:
-                if _sha256(path) != file.sha256:
-                    raise LedgerError(
-                        f"{name}: isn't the file that the manifest names (sha256 {file.sha256[:12]}…): restore it"
-                    )
-                count = 0
-                for read in read_cells(path, path.name, self.manifest, poster.calendar):
-                    count += len(read.time)
-                    yield read
-            if count != file.rows:
-                raise LedgerError(f"{name}: has {count} rows, its manifest says {file.rows}: price the usage again")
-
-
-def _read(name: str) -> bytes:
-    with _local(name) as path, _unreadable(path):
-        return path.read_bytes()
-
-
-@contextmanager
-def _local(name: str) -> Iterator[Path]:
-    """Gives a file's path; of a file in a store, that of a copy which lasts as long as it is read."""
-    if not is_url(name):
-        yield Path(name)
-        return
-    with tempfile.TemporaryDirectory(prefix="tollbook-") as folder:
-        path = Path(folder) / name.rpartition("/")[2]
-        with _unreadable(path), reaching(name) as (store, there):
-            store.get_file(there, str(path))
-        yield path
-
-
-@contextmanager
-def _unreadable(path: Path) -> Iterator[None]:
+def _opened(path: str) -> tuple[Lake, Manifest, str]:
+    """Opens the lake of a manifest by the manifest's path or URL; returns it, the manifest and its digest."""
+    name = path if is_url(path) else str(Path(path).resolve())
     try:
-        yield
+        with reaching(name) as (store, there):
+            data = store.cat_file(there)
     except OSError as error:
-        raise LedgerError(f"{error.filename or path}: can't be read: {error.strerror}") from error
+        raise LedgerError(f"{path}: can't be read: {error.strerror}") from error
+    manifest, digest = read_manifest(data, path)
+    root, name = (each.rpartition("/")[0].rpartition("/")[0] for each in (there, name))
+    return Lake(name, manifest.lake, store, root), manifest, digest
 
 
-def _sha256(path: Path) -> str:
-    with _unreadable(path), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _read_cells(lake: Lake, manifest: Manifest, poster: LakePoster) -> Iterator[CellsRead]:
+    """Reads the sums of a manifest, whose files must be those that were written."""
+    lake.check(manifest.cells)
+    for file in manifest.cells:
+        count = 0
+        with lake.open(file.path) as opened:
+            for read in read_cells(opened, file.path, manifest, poster.calendar):
+                count += len(read.time)
+                yield read
+        if count != file.rows:
+            raise LedgerError(f"{file.path}: has {count} rows, its manifest says {file.rows}: price the usage again")
 
 
 def _check_settings(database: Database, manifest: Manifest) -> None:

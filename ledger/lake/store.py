@@ -69,18 +69,21 @@ class Lake:
             return [(name, self.store.cat_file(name)) for name in names]
 
     def open(self, path: str) -> IO[bytes]:
-        """Opens a file below the lake to be read."""
+        """Opens a file below the lake to be read; LedgerError for one that isn't."""
+        if ".." in path.split("/"):
+            raise LedgerError(f"{path}: it lies outside of the lake {self.name}: the manifest was changed")
         with reaching(self.url(path)):
             opened: IO[bytes] = self.store.open(self.path(path), "rb")
             return opened
 
     def check(self, files: Iterable[LakeFile]) -> None:
-        """Raises a LedgerError where a file on a disk isn't the one that a manifest names."""
-        for file in files if self.is_local else ():
-            with reaching(self.url(file.path)), Path(self.path(file.path)).open("rb") as opened:
-                digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        """Raises a LedgerError where a file isn't the one that a manifest names."""
+        for file in files:
+            with self.open(file.path) as opened:
+                digest = hashlib.file_digest(opened, "sha256").hexdigest()  # type: ignore[arg-type]
             if digest != file.sha256:
-                raise LedgerError(f"{self.path(file.path)}: isn't the file that its manifest names: restore it")
+                named = f"the file that the manifest names (sha256 {file.sha256[:12]}…)"
+                raise LedgerError(f"{self.url(file.path)}: isn't {named}: restore it")
 
     def put(self, local: Path, path: str, rows: int) -> LakeFile:
         """Copies a file into the lake, where it is kept through a loss of power; returns its statement."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,7 +133,10 @@ def test_temporary_files_may_be_in_any_folder(
     ("damage", "said"),
     [
         (Path.unlink, "No such file or directory"),
-        (lambda path: path.write_text("damaged"), "isn't the file that its manifest names: restore it"),
+        (
+            lambda path: path.write_text("damaged"),
+            r"isn't the file that the manifest names \(sha256 \w{12}…\): restore it",
+        ),
     ],
 )
 def test_charges_that_cant_be_read_are_told_in_one_line(
@@ -143,7 +147,7 @@ def test_charges_that_cant_be_read_are_told_in_one_line(
     damage(next((tmp_path / "lake" / "charges").rglob("*.parquet")))
     outcome = price(cli, usage, "2026-02")
     assert (outcome.exit_code, outcome.stderr.count("\n")) == (2, 1)
-    assert said in outcome.stderr
+    assert re.search(said, outcome.stderr)
     assert len(list((tmp_path / "lake" / "manifests").iterdir())) == 1
 
 

@@ -85,8 +85,6 @@ def _files_of(manifest: Manifest) -> Iterator[tuple[str, list[str] | None, LakeF
 
 def _look_at(lake: Lake, file: LakeFile, wanted: list[str] | None) -> tuple[int, str | None]:
     """Returns the rows of a file and what is wrong with it; LedgerError where it can't be one of the lake's."""
-    if ".." in file.path.split("/"):
-        raise LedgerError("it lies outside of the lake")
     with lake.open(file.path) as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()  # type: ignore[arg-type]
         opened.seek(0)
