@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce, wraps
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from ledger.cli.command import Function
+from ledger.errors import LedgerError
 from ledger.intake.formats.registry import AUTO, INPUT_FORMATS
 from pricing.billing import ToolFees
+
+if TYPE_CHECKING:
+    from ledger.store.database import Database
 
 
 def parse_tags(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -101,3 +105,16 @@ tolerance_option = click.option(
     callback=parse_tolerance,
     help="Up to that many items in quarantine are no failure.",
 )
+
+
+def check_provider(database: Database, provider: str) -> None:
+    """Refuses, with a LedgerError, a provider without a card in force."""
+    from ledger.book.prices.in_force import cards_in_force
+
+    with database.reading() as connection:
+        known = sorted(cards_in_force(connection))
+    if provider not in known:
+        raise LedgerError(
+            f"provider {provider!r} has no rate card: known are {', '.join(known)}; "
+            "add one with 'tollbook rates add FILE'"
+        )

@@ -11,7 +11,7 @@ import click
 
 from ledger.cli.app import App, decide_exit
 from ledger.cli.command import command
-from ledger.cli.run_options import input_options, tolerance_option
+from ledger.cli.run_options import check_provider, input_options, tolerance_option
 from ledger.cli.show.output import Output, note
 from ledger.cli.show.run_counts import Progress, tell_counts
 from ledger.cli.show.sheet import Column, Sheet
@@ -21,7 +21,6 @@ from pricing.money import format_nano
 if TYPE_CHECKING:
     from ledger.intake.files import IngestResult
     from ledger.intake.labels import RunOptions
-    from ledger.store.database import Database
 
 
 NEW_LEDGER = (
@@ -96,19 +95,6 @@ def ingest(
             progress.close()
             _tell(result, strict=strict)
     sys.exit(code)
-
-
-def check_provider(database: Database, provider: str) -> None:
-    """Refuses, with a LedgerError, a provider without a card in force."""
-    from ledger.book.prices.in_force import cards_in_force
-
-    with database.reading() as connection:
-        known = sorted(cards_in_force(connection))
-    if provider not in known:
-        raise LedgerError(
-            f"provider {provider!r} has no rate card: known are {', '.join(known)}; "
-            "add one with 'tollbook rates add FILE'"
-        )
 
 
 def _sheet(result: IngestResult, *, dry_run: bool) -> Sheet:

@@ -12,7 +12,7 @@ import click
 
 from ledger.cli.app import POSITIVE, App, decide_exit
 from ledger.cli.command import command
-from ledger.cli.run_options import input_options, tolerance_option
+from ledger.cli.run_options import check_provider, input_options, tolerance_option
 from ledger.cli.show.output import SHEET_FORMATS, Output, note, output_options
 from ledger.cli.show.run_counts import Progress, tell_counts
 from ledger.cli.show.sheet import Column, Sheet
@@ -61,7 +61,6 @@ def price_usage(
     lake post' books, and a manifest that names them. Prices, rules and zone are the ledger's. The same run again
     changes nothing.
     """
-    from ledger.cli.commands.ingest import check_provider
     from ledger.intake.containers.inputs import find_inputs
     from ledger.intake.labels import check_options
     from ledger.values.periods import parse_month
