@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TypeAlias
 
-from msgspec import json
 from sqlalchemy import Connection, select
 
 from ledger.audit.lake.files import Checked
 from ledger.book.cells import Cells
-from ledger.book.corrections.void_sums import KIND, posted_as
+from ledger.book.corrections.void_sums import posted_as, postings_of
 from ledger.book.lake_cells import read_lake
 from ledger.lake.cells import read_cells
 from ledger.lake.post import ResolvedCells
@@ -73,14 +72,9 @@ class PostedSums:
 def check_batches(connection: Connection, lake: Lake, digests: Iterable[str]) -> Iterator[str]:
     """Yields the batches that posted manifests of the lake which aren't among these."""
     known = set(digests)
-    query = select(batches.c.id, batches.c.reference, batches.c.options).where(
-        batches.c.kind == KIND, batches.c.id == batches.c.run_id
-    )
-    for number, reference, options in connection.execute(query.order_by(batches.c.id)):
-        stated = json.decode(options)
-        if stated.get("lake") == lake.id and str(reference).partition("#")[0] not in known:
-            manifest = f"manifest {stated.get('manifest')}"
-            yield f"{manifest}: batch {number} posted another of this number: it was changed or is missing"
+    for batch, manifest, digest in postings_of(connection, lake.id):
+        if digest not in known:
+            yield f"manifest {manifest}: batch {batch} posted another of this number: it was changed or is missing"
 
 
 def _sums(cells: Cells) -> _Sums:

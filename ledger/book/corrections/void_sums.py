@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, select
@@ -58,18 +59,21 @@ def posted_as(connection: Connection, digest: str) -> tuple[str, int | None]:
     return reference, None
 
 
+def postings_of(connection: Connection, lake: str) -> Iterator[tuple[int, int, str]]:
+    """Yields each batch that posted sums of a lake, in order, with its manifest's number and digest."""
+    query = select(batches.c.id, batches.c.reference, batches.c.options).where(
+        batches.c.kind == KIND, batches.c.id == batches.c.run_id
+    )
+    for batch, reference, options in connection.execute(query.order_by(batches.c.id)).all():
+        stated = msgspec.json.decode(options)
+        if stated.get("lake") == lake:
+            yield batch, stated.get("manifest"), str(reference).partition("#")[0]
+
+
 def live_manifests(connection: Connection, lake: str) -> dict[int, int]:
     """Returns the numbers of a lake's manifests whose sums count, each with the batch that posted them."""
-    query = select(batches.c.id, batches.c.options).where(batches.c.kind == KIND, batches.c.id == batches.c.run_id)
-    found = {}
-    for batch, options in connection.execute(query).all():
-        stated = msgspec.json.decode(options)
-        if (
-            stated["lake"] == lake
-            and connection.execute(select(lake_cells.c.id).where(live_sums(batch)).limit(1)).first()
-        ):
-            found[stated["manifest"]] = batch
-    return found
+    posted = postings_of(connection, lake)
+    return {manifest: batch for batch, manifest, _digest in posted if _counts(connection, batch)}
 
 
 def _counts(connection: Connection, batch: int) -> bool:
