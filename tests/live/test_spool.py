@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from ledger import Ledger
 from ledger.errors import DatabaseFailure, LedgerError
+from ledger.live import worker
 from ledger.live.spool import Spool
 from ledger.store.revision import HEAD_REVISION
 from ledger.store.urls import parse_url
@@ -42,6 +43,7 @@ GIVEN = {
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(worker, "RETRY_SECONDS", 600)  # so that `flush` alone tries it again, however slow the disk is
 
 
 @contextmanager
