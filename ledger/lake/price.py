@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -20,17 +19,17 @@ from ledger.book.sources import sources_elsewhere
 from ledger.config import Config
 from ledger.errors import LedgerError
 from ledger.intake.files import Rejection
-from ledger.intake.portions.read_ahead import WORTHWHILE_BYTES
 from ledger.intake.rating import RunCounts
 from ledger.lake.asked import pins_of, run_digest, state_input
-from ledger.lake.local import Local, local_engine
+from ledger.lake.engine import Engine
 from ledger.lake.manifest import SCHEMA, Manifest
-from ledger.lake.staging import Inputs, Job, stage_all
+from ledger.lake.staging import Inputs, Job
 from ledger.lake.store import Lake, open_lake
 from ledger.store.database import Database
 from ledger.values.spend import Spend, total
 
 Progress: TypeAlias = Callable[[RunCounts, float | None], None]
+Opening: TypeAlias = Callable[[Lake, Path], AbstractContextManager[Engine]]
 
 
 @dataclass(slots=True)
@@ -61,12 +60,13 @@ def price_lake(
     output: str,
     month: str,
     *,
-    processes: int | None = None,
+    opening: Opening,
     progress: Progress = lambda _tally, _part: None,
 ) -> Priced:
     """Prices the usage of a month into a lake, each request once; LedgerError or OSError where that can't be done.
 
-    The run is one manifest: whatever happens before that is there, the lake is as before.
+    `opening` opens the engine, given the lake and a folder of the run's own. The run is one manifest: whatever happens
+    before that is there, the lake is as before.
     """
     lake = open_lake(output)
     with ExitStack() as stack:
@@ -79,8 +79,8 @@ def price_lake(
         for manifest, digest in before:
             if manifest.run == run.digest:
                 return _priced_before(manifest, digest)
-        run.stage(processes, progress)
-        engine = stack.enter_context(local_engine(folder, lake, processes))
+        engine = stack.enter_context(opening(lake, folder))
+        run.stage(engine, progress)
         manifest = run.write(engine)
         with database.writing() as connection:
             job.ids.pin(connection, job.cards.values())  # so that the manifest's sums can be posted
@@ -132,18 +132,17 @@ class _Run:
     def digest(self) -> str:
         return run_digest(self.job, self.stated)
 
-    def stage(self, processes: int | None, progress: Progress) -> None:
-        """Prices all files into the job's folder."""
+    def stage(self, engine: Engine, progress: Progress) -> None:
+        """Prices all files."""
         sizes = [each["size"] or 0 for each in self.stated]
         whole, read = sum(sizes), 0
-        wanted = processes or (1 if whole < WORTHWHILE_BYTES else os.cpu_count() or 1)
-        for size, counts in zip(sizes, stage_all(self.job, wanted), strict=True):
+        for size, counts in zip(sizes, engine.stage(self.job, whole), strict=True):
             self.tally.add(counts.tally)
             self.other_months += counts.other_months
             read += size
             progress(self.tally, read / whole if whole else None)
 
-    def write(self, engine: Local) -> Manifest:
+    def write(self, engine: Engine) -> Manifest:
         """Writes what is new and what is held back into the lake; returns the manifest of it."""
         lake, job, number = self.lake, self.job, len(self.before) + 1
         name = f"{number:06}-{self.digest[:8]}.parquet"
@@ -154,11 +153,8 @@ class _Run:
         self.tally.assumed.update(outcome.assumed)
         self.tally.differing_labels = outcome.differing_labels
         self.tally.spend = _spend(engine)
-        charges = [
-            lake.put(path, f"charges/occurred_day={day}/{name}", rows) for day, path, rows in engine.write_charges()
-        ]
-        held, rows_held = engine.write_held()
-        cells, rows = engine.write_cells()
+        charges = tuple(engine.write_charges(name))
+        held, cells = engine.write_held(name), engine.write_cells(name)
         return Manifest(
             schema=SCHEMA,
             lake=lake.id,
@@ -173,13 +169,13 @@ class _Run:
             pins=pins_of(job),
             counts={**self.tally.fates, "other_months": self.other_months},
             amounts=total(list(self.tally.spend.values())).amounts,
-            charges=tuple(charges),
-            quarantine=(lake.put(held, f"quarantine/{name}", rows_held),) if rows_held else (),
-            cells=(lake.put(cells, f"cells/{name}", rows),) if rows else (),
+            charges=charges,
+            quarantine=(held,) if held else (),
+            cells=(cells,) if cells else (),
         )
 
 
-def _spend(engine: Local) -> defaultdict[str, Spend]:
+def _spend(engine: Engine) -> defaultdict[str, Spend]:
     spend: defaultdict[str, Spend] = defaultdict(Spend)
     for project, currency, per_usd_nano, amount_nano, records in engine.spend():
         spend[project].add(currency, per_usd_nano, amount_nano, records)

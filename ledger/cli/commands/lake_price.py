@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -66,6 +67,7 @@ def price_usage(
     from ledger.values.periods import parse_month
 
     try:
+        from ledger.lake.local import local_engine
         from ledger.lake.price import price_lake
         from ledger.lake.staging import Inputs
     except ModuleNotFoundError as error:
@@ -78,7 +80,8 @@ def price_usage(
     check_provider(database, options.provider or app.config.ledger.provider)
     files = Inputs(tuple(find_inputs(inputs)), input_format, options)
     with closing(Progress()) as progress:
-        priced = price_lake(database, app.config, files, lake, span.label, processes=processes, progress=progress)
+        opening = partial(local_engine, processes=processes)
+        priced = price_lake(database, app.config, files, lake, span.label, opening=opening, progress=progress)
     failed = priced.not_accepted > 0 and not tolerated(priced.not_accepted, priced.tally.read)
     code = decide_exit(3 if failed else 0)
     try:
