@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import commands, estimate_many, ingest, lake, page, pricing, record, report, startup, tokens
+from benchmarks.cases import (
+    commands,
+    estimate_many,
+    ingest,
+    lake,
+    lake_spark,
+    page,
+    pricing,
+    record,
+    report,
+    startup,
+    tokens,
+)
 
 CASES = {
     case.name: case
-    for room in (pricing, ingest, lake, commands, record, report, page, startup, tokens, estimate_many)
+    for room in (pricing, ingest, lake, lake_spark, commands, record, report, page, startup, tokens, estimate_many)
     for case in room.CASES
 }
