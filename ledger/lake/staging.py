@@ -105,8 +105,11 @@ def stage_all(job: Job, processes: int) -> Iterator[FileCounts]:
             pool.shutdown(cancel_futures=True)  # files that nobody waits for any more aren't begun
 
 
-def stage_file(job: Job, number: int) -> FileCounts:
-    """Prices one file: what is accepted and what is held back, each a Parquet file in the job's folder."""
+def stage_file(job: Job, number: int, *, reached: str | None = None) -> FileCounts:
+    """Prices one file: what is accepted and what is held back, each a Parquet file in the job's folder.
+
+    `reached` is the file's name on another machine than the one it was named on; no process reads ahead there.
+    """
     name = job.inputs.files[number]
     resolver = Resolver(job.inputs.options, job.config)
     calendar = Calendar(zone_named(job.zone))
@@ -115,13 +118,13 @@ def stage_file(job: Job, number: int) -> FileCounts:
     counts, place = FileCounts(RunCounts()), number * _PLACES_A_FILE
     with (
         without_collector(),
-        open_source(name) as source,
+        open_source(reached or name) as source,
         pq.ParquetWriter(
             job.folder / f"staged-{number:06}.parquet", STAGED, compression="lz4", use_dictionary=CODED_NAMES
         ) as staged,
         pq.ParquetWriter(job.folder / f"held-{number:06}.parquet", HELD) as kept,
     ):
-        ahead = len(job.inputs.files) < (os.cpu_count() or 1) and is_worthwhile(source)
+        ahead = not reached and len(job.inputs.files) < (os.cpu_count() or 1) and is_worthwhile(source)
         found = (
             PortionsAhead(source, job.inputs.input_format, job.inputs.options, job.config)
             if ahead

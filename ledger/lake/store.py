@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from ledger.errors import LedgerError
 from ledger.intake.containers.inputs import reaching
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _HEAD: Final = "lake.json"
 _MANIFESTS: Final = "manifests"
 _DATA: Final = ("charges", "quarantine", "cells")
+STAGING: Final = "staging"
+"""The folder below a lake of what runs at work have staged."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +90,32 @@ class Lake:
 
     def put(self, local: Path, path: str, rows: int) -> LakeFile:
         """Copies a file into the lake, where it is kept through a loss of power; returns its statement."""
-        target = self.path(path)
-        with reaching(self.name):
-            self.store.makedirs(target.rpartition("/")[0], exist_ok=True)
-            self.store.put_file(str(local), target)
+        self.copy(local, path)
         if self.is_local:
-            _sync(Path(target))
+            _sync(Path(self.path(path)))
         with local.open("rb") as file:
             return LakeFile(path, rows, hashlib.file_digest(file, "sha256").hexdigest())
+
+    def copy(self, local: Path, path: str) -> None:
+        """Copies a file into the lake."""
+        with reaching(self.name):
+            self.store.makedirs(self.path(path).rpartition("/")[0], exist_ok=True)
+            self.store.put_file(str(local), self.path(path))
+
+    def move(self, file: LakeFile, path: str) -> LakeFile:
+        """Moves one of the lake's files to another path below it; returns its statement there."""
+        with reaching(self.name):
+            self.store.makedirs(self.path(path).rpartition("/")[0], exist_ok=True)
+            self.store.mv(self.path(file.path), self.path(path))
+        if self.is_local:
+            sync_folder(Path(self.path(path)).parent)
+        return replace(file, path=path)
+
+    def remove(self, folder: str) -> None:
+        """Removes a folder below the lake with all that is in it, where it is there."""
+        with reaching(self.name):
+            if self.store.exists(self.path(folder)):
+                self.store.rm(self.path(folder), recursive=True)
 
     def commit(self, manifest: Manifest) -> str:
         """Adds a manifest under its number, whole or not at all; returns its digest.
@@ -110,7 +131,7 @@ class Lake:
         return hashlib.sha256(data).hexdigest()
 
     def remove_strays(self, manifests: Collection[Manifest]) -> None:
-        """Removes the data files that a run left which was killed before its manifest; on a disk alone.
+        """Removes the files that a run left which was killed before its manifest; on a disk alone.
 
         LedgerError, and all stay, where one can't be of such a run: then manifests may have been lost.
         """
@@ -123,6 +144,8 @@ class Lake:
                 raise LedgerError(message)
         for path in strays:
             path.unlink()
+        if self.is_local:
+            self.remove(STAGING)
 
 
 def open_lake(name: str, *, making: bool = True) -> Lake:

@@ -12,6 +12,7 @@ from tests.helpers.lake_usage import CONFIG, MONTHS, charged, post, price, write
 from tests.helpers.ledgers import nano, value
 from tests.helpers.sources import API_REFERENCE, lines
 
+Engine = tuple[str, ...]
 REPORTS = [
     (
         "report",
@@ -37,11 +38,11 @@ def without_names(document: Any) -> Any:
     return [without_names(each) for each in document] if isinstance(document, list) else document
 
 
-def test_the_lake_and_the_book_say_the_same(db_cli: Cli, cli: Cli, usage: Path, tmp_path: Path) -> None:
+def test_the_lake_and_the_book_say_the_same(db_cli: Cli, cli: Cli, usage: Path, tmp_path: Path, engine: Engine) -> None:
     of_book = ("--db", f"sqlite:///{tmp_path / 'book.db'}")
     ingested = cli("ingest", usage, "--json", *of_book).json
     db_cli("db", "init").exit_code  # noqa: B018 - where there is none
-    found = [price(db_cli, usage, month).json for month in MONTHS]
+    found = [price(db_cli, usage, month, *engine).json for month in MONTHS]
     for name in ("accepted", "duplicate", "conflict"):
         assert sum(each[name] for each in found) == ingested[name], name
     assert ingested["conflict"] == 2
@@ -92,12 +93,12 @@ def test_charges_are_those_of_the_book(cli: Cli, usage: Path, tmp_path: Path) ->
         assert {meter: nano(amount) for meter, amount in amounts.items()}.items() <= of_rows[key].items()
 
 
-def test_storage_that_is_assumed_is_counted_apart(cli: Cli, tmp_path: Path) -> None:
+def test_storage_that_is_assumed_is_counted_apart(cli: Cli, tmp_path: Path, engine: Engine) -> None:
     cached = [API_REFERENCE | {"id": f"r{number}"} for number in range(3)]
     (tmp_path / "usage.jsonl").write_text(lines([*cached, cached[0]]))
     ingested = cli("ingest", "usage.jsonl", "--assume-cache-storage", "--json", "--db", "book.db").ok().json
     cli("db", "init").ok()
-    priced = price(cli, "usage.jsonl", "2026-02", "--assume-cache-storage")
+    priced = price(cli, "usage.jsonl", "2026-02", "--assume-cache-storage", *engine)
     assert {name: priced.json[name] for name in ("read", "accepted", "duplicate", "amounts")} == {
         name: ingested[name] for name in ("read", "accepted", "duplicate", "amounts")
     }

@@ -10,6 +10,7 @@ import pytest
 
 from ledger.book.rows import Facts, same_facts
 from ledger.lake import queries
+from tests.lake.conftest import EACH_ENGINE
 
 AT = 1_771_486_674 * 10**6
 KNOWN = Facts(
@@ -35,32 +36,38 @@ CHANGES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def said() -> dict[tuple[int, int], bool]:
-    """SQL's answer for each pair of them."""
-    connection = duckdb.connect()
-    types = {"VARCHAR": str, "BIGINT": int}
-    columns = {
-        name: next((kind for kind, of in types.items() if isinstance(value, of)), "BIGINT")
-        for name, value in zip(Facts._fields, KNOWN, strict=True)
-    } | {"requested_model": "VARCHAR", "reported_model": "VARCHAR", "service_tier": "VARCHAR"}
-    connection.execute(
-        f"CREATE TABLE facts (place BIGINT, {', '.join(f'{name} {of}' for name, of in columns.items())})"
-    )
-    for place, change in enumerate(CHANGES):
-        row = [place, *KNOWN._replace(**change)]
-        connection.execute(f"INSERT INTO facts VALUES ({', '.join('?' * len(row))})", row)
-    query = f"SELECT k.place, n.place, {queries.same_facts('k', 'n')} FROM facts k, facts n"
-    found = {(one, other): is_same for one, other, is_same in connection.execute(query).fetchall()}
-    connection.close()
-    return found
+TYPES = {"VARCHAR": str, "BIGINT": int}
+COLUMNS = {
+    name: next((kind for kind, of in TYPES.items() if isinstance(value, of)), "BIGINT")
+    for name, value in zip(Facts._fields, KNOWN, strict=True)
+} | {"requested_model": "VARCHAR", "reported_model": "VARCHAR", "service_tier": "VARCHAR"}
+ROWS = [(place, *KNOWN._replace(**change)) for place, change in enumerate(CHANGES)]
+QUERY = f"SELECT k.place, n.place, {queries.same_facts('k', 'n')} FROM facts k, facts n"
 
 
-def test_sql_and_the_book_agree_on_which_facts_are_the_same(said: dict[tuple[int, int], bool]) -> None:
+def asked_of_duckdb() -> list[tuple[int, int, bool]]:
+    columns = ", ".join(f"{name} {of}" for name, of in COLUMNS.items())
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE facts (place BIGINT, {columns})")
+        connection.executemany(f"INSERT INTO facts VALUES ({', '.join('?' * len(ROWS[0]))})", ROWS)
+        return connection.execute(QUERY).fetchall()
+
+
+def asked_of_spark(session: Any) -> list[tuple[int, int, bool]]:
+    columns = ", ".join(f"{name} {of.replace('VARCHAR', 'STRING')}" for name, of in COLUMNS.items())
+    session.createDataFrame(ROWS, f"place BIGINT, {columns}").createOrReplaceTempView("facts")
+    rows: list[tuple[int, int, bool]] = session.sql(QUERY).collect()
+    return rows
+
+
+@pytest.mark.parametrize("engine", EACH_ENGINE)
+def test_sql_and_the_book_agree_on_which_facts_are_the_same(request: pytest.FixtureRequest, engine: str) -> None:
+    is_spark = engine == "spark"
+    found = asked_of_spark(request.getfixturevalue("spark")) if is_spark else asked_of_duckdb()
     records = [KNOWN._replace(**change) for change in CHANGES]
     expected = {
         (one, other): same_facts(known, new)
         for (one, known), (other, new) in product(enumerate(records), enumerate(records))
     }
-    assert said == expected
+    assert {(one, other): is_same for one, other, is_same in found} == expected
     assert {*expected.values()} == {True, False}

@@ -27,11 +27,11 @@ def usage(tmp_path: Path) -> Path:
     return write_usage(tmp_path)
 
 
-def test_the_same_run_again_changes_nothing(cli: Cli, usage: Path, tmp_path: Path) -> None:
+def test_the_same_run_again_changes_nothing(cli: Cli, usage: Path, tmp_path: Path, engine: tuple[str, ...]) -> None:
     cli("db", "init").ok()
-    first = price(cli, usage, "2026-02").json
+    first = price(cli, usage, "2026-02", *engine).json
     files = {path: path.read_bytes() for path in (tmp_path / "lake").rglob("*") if path.is_file()}
-    again = price(cli, usage, "2026-02")
+    again = price(cli, usage, "2026-02", *engine)
     assert (first["is_new"], again.json["is_new"]) == (True, False)
     assert {key: again.json[key] for key in ("read", "accepted", "digest")} == {
         key: first[key] for key in ("read", "accepted", "digest")
@@ -39,12 +39,12 @@ def test_the_same_run_again_changes_nothing(cli: Cli, usage: Path, tmp_path: Pat
     assert {path: path.read_bytes() for path in (tmp_path / "lake").rglob("*") if path.is_file()} == files
 
 
-def test_what_an_earlier_run_accepted_is_known(cli: Cli, usage: Path, tmp_path: Path) -> None:
+def test_what_an_earlier_run_accepted_is_known(cli: Cli, usage: Path, tmp_path: Path, engine: tuple[str, ...]) -> None:
     cli("db", "init").ok()
-    first = price(cli, usage, "2026-02").json
+    first = price(cli, usage, "2026-02", *engine).json
     with (usage / "d.jsonl").open("w") as file:
         file.write(responses([5, 6]) + lines([response("resp_000007", usage=OTHER_COUNTS), response("new")]))
-    second = price(cli, usage, "2026-02").json
+    second = price(cli, usage, "2026-02", *engine).json
     assert second["accepted"] == 1
     assert second["duplicate"] == first["accepted"] + first["duplicate"] + 2
     assert second["conflict"] == first["conflict"] + 1

@@ -22,7 +22,7 @@ from ledger.intake.labels import RunOptions
 from pricing.money import format_nano
 
 if TYPE_CHECKING:
-    from ledger.lake.price import Priced
+    from ledger.lake.price import Opening, Priced
 
 
 @command(
@@ -42,6 +42,14 @@ if TYPE_CHECKING:
 @click.option("--output", "lake", metavar="NAME", required=True, help="The lake: a folder, or a URL of one.")
 @click.option("--month", metavar="YYYY-MM|last", required=True, help="Price the usage of this month alone.")
 @click.option("--processes", type=POSITIVE, help="How many processes read at once. Default: as many as cores.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "spark"]),
+    default="local",
+    show_default=True,
+    help="What sorts, compares and sums: this machine, or a Spark cluster, whose workers read the files too.",
+)
+@click.option("--master", metavar="URL", help="The cluster of --engine spark. Default: Spark's own settings.")
 @input_options
 @tolerance_option
 def price_usage(
@@ -51,6 +59,8 @@ def price_usage(
     lake: str,
     month: str,
     processes: int | None,
+    engine: str,
+    master: str | None,
     input_format: str,
     options: RunOptions,
     tolerated: Callable[[int, int], bool],
@@ -67,11 +77,11 @@ def price_usage(
     from ledger.values.periods import parse_month
 
     try:
-        from ledger.lake.local import local_engine
         from ledger.lake.price import price_lake
         from ledger.lake.staging import Inputs
     except ModuleNotFoundError as error:
         raise LedgerError(f"a lake needs {error.name}: pip install 'tollbook[lake]'") from error
+    opening = _engine(engine, master, processes)
     check_options(options)
     if "-" in inputs:
         raise LedgerError("--input -: standard input isn't read here, as a run is known by its files: give files")
@@ -80,7 +90,6 @@ def price_usage(
     check_provider(database, options.provider or app.config.ledger.provider)
     files = Inputs(tuple(find_inputs(inputs)), input_format, options)
     with closing(Progress()) as progress:
-        opening = partial(local_engine, processes=processes)
         priced = price_lake(database, app.config, files, lake, span.label, opening=opening, progress=progress)
     failed = priced.not_accepted > 0 and not tolerated(priced.not_accepted, priced.tally.read)
     code = decide_exit(3 if failed else 0)
@@ -89,6 +98,22 @@ def price_usage(
     finally:
         _tell(priced, lake)
     sys.exit(code)
+
+
+def _engine(engine: str, master: str | None, processes: int | None) -> Opening:
+    if engine == "local":
+        if master:
+            raise click.UsageError("--master is for --engine spark")
+        from ledger.lake.local import local_engine
+
+        return partial(local_engine, processes=processes)
+    if processes:
+        raise click.UsageError("--processes is for --engine local: Spark has workers")
+    try:
+        from ledger.lake.spark import spark_engine
+    except ModuleNotFoundError as error:
+        raise LedgerError(f"--engine spark needs {error.name}: pip install 'tollbook[spark]'") from error
+    return partial(spark_engine, master=master)
 
 
 def _manifest(priced: Priced, lake: str) -> str:

@@ -1,0 +1,247 @@
+"""The engine of a cluster: Spark prices files, decides what of them is new and writes it, on all of its workers.
+
+Workers have tollbook installed, and reach usage and lake by the names given here: on a shared disk, or in a store.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from ledger.errors import LedgerError
+from ledger.intake.containers.inputs import is_url
+from ledger.lake.cells_file import CELLS
+from ledger.lake.charges_file import CHARGES, STAGED
+from ledger.lake.engine import Engine
+from ledger.lake.manifest import LakeFile
+from ledger.lake.queries import SPARK
+from ledger.lake.staging import stage_file
+from ledger.lake.store import STAGING
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from ledger.lake.staging import FileCounts, Job
+    from ledger.lake.store import Lake
+
+_SETTINGS: Final = {
+    "spark.sql.ansi.enabled": "true",  # so that what is too large for a type is an error
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
+}
+_STAGED_FILES: Final = ("staged", "keys", "held")
+_MESSAGE: Final = 500
+
+
+class Spark(Engine):
+    """Staged usage of one run, in a folder of the lake that lasts as long as the run.
+
+    An attempt at a task writes files of its own; those of the attempt that Spark takes are the run's.
+    """
+
+    dialect = SPARK
+
+    def __init__(self, session: SparkSession, lake: Lake, folder: Path) -> None:
+        super().__init__(lake, folder)
+        self._session = session
+        self._staging = f"{STAGING}/{os.urandom(8).hex()}"
+        self._folders: list[str] = []  # of the files' attempts, in order
+        self._tables: list[str] = []
+
+    def stage(self, job: Job, size: int) -> Iterator[FileCounts]:
+        """Prices all files, each a task."""
+        names = [name if is_url(name) else str(Path(name).absolute()) for name in job.inputs.files]
+        count, task = len(names), _StageFile(job, names, self.lake, self._staging)
+        staged = self._session.range(0, count, 1, count).mapInArrow(task, "number long, folder string, outcome binary")
+        for _number, folder, outcome in sorted(staged.collect()):
+            counts = pickle.loads(outcome)  # noqa: S301 - a worker's of this run
+            if isinstance(counts, Exception):
+                raise counts
+            self._folders.append(folder)
+            yield counts
+
+    def write_charges(self, name: str) -> Iterable[LakeFile]:
+        """Writes what is accepted by day, in files of about as many bytes each, in order of file and line."""
+        accepted = self._session.sql(f"SELECT occurred_day AS part, place, {', '.join(CHARGES.names)} FROM accepted")
+        order = ("part", "place")
+        parts = accepted.repartitionByRange(*order).sortWithinPartitions(*order)
+        for number, (day, file) in enumerate(self._written(parts, CHARGES)):
+            target = name.replace(".parquet", f"-{number:06}.parquet")
+            yield self.lake.move(file, f"charges/occurred_day={day}/{target}")
+
+    def write_sums(self, query: str, name: str) -> LakeFile | None:
+        """Writes a query's rows, of CELLS, into one of the lake's files, or none for no rows."""
+        sums = self._session.sql(query).selectExpr("'' AS part", "*").coalesce(1)
+        found = [self.lake.move(file, name) for _part, file in self._written(sums, CELLS)]
+        return found[0] if found else None
+
+    def remove_staged(self) -> None:
+        """Removes what was staged."""
+        self.lake.remove(STAGING if self.lake.is_local else self._staging)
+
+    def free_tables(self) -> None:
+        """Gives a session that goes on the memory back that the run's tables take."""
+        for name in self._tables:
+            self._session.sql(f"UNCACHE TABLE {name}")
+
+    def _open_views(self, earlier: Sequence[str]) -> None:
+        staged, keys = (
+            [self.lake.url(f"{folder}/{kind}.parquet") for folder in self._folders] for kind in _STAGED_FILES[:2]
+        )
+        self._read(staged).createTempView("staged")
+        self._read(keys).createTempView("staged_keys")
+        if earlier:
+            self._read(earlier).selectExpr(*map(_as_queried, CHARGES)).createTempView("earlier")
+        else:
+            names = ", ".join(STAGED.field(name).name for name in CHARGES.names)
+            self._make("VIEW", "earlier", f"SELECT {names} FROM staged WHERE false")
+
+    def _read(self, urls: Sequence[str]) -> DataFrame:
+        return self._session.read.parquet(*(_as_spark_names(url) for url in urls))
+
+    def _make(self, kind: str, name: str, query: str) -> None:
+        if kind == "TABLE":
+            self._session.sql(f"CACHE TABLE {name} AS {query}")
+            self._tables.append(name)
+        else:
+            self._session.sql(f"CREATE TEMPORARY VIEW {name} AS {query}")
+
+    def _rows(self, query: str) -> Iterator[Sequence[Any]]:
+        yield from self._session.sql(query).toLocalIterator(prefetchPartitions=True)
+
+    def _staged_held(self) -> Iterable[IO[bytes]]:
+        return (self.lake.open(f"{folder}/held.parquet") for folder in self._folders)
+
+    def _written(self, rows: DataFrame, schema: Any) -> list[tuple[str, LakeFile]]:  # noqa: ANN401
+        """Has workers write rows into files of the run's, by `part`; returns them in order of parts and rows."""
+        task = _WriteParts(schema, self.lake, self._staging)
+        written = rows.mapInArrow(task, "part string, path string, rows long, sha256 string").collect()
+        return sorted(((part, LakeFile(*file)) for part, *file in written), key=lambda each: each[0])
+
+
+@dataclass(frozen=True)
+class _StageFile:
+    """A task that stages the files of its numbers; what can't be read is an outcome, not a try for Spark to repeat."""
+
+    job: Job
+    names: Sequence[str]
+    lake: Lake
+    staging: str
+
+    def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                folder = f"{self.staging}/{os.urandom(8).hex()}"
+                outcome = self._stage(number, folder)
+                yield pa.RecordBatch.from_pydict(
+                    {"number": [number], "folder": [folder], "outcome": [pickle.dumps(outcome)]}
+                )
+
+    def _stage(self, number: int, folder: str) -> FileCounts | Exception:
+        with tempfile.TemporaryDirectory(prefix="tollbook-") as own:
+            try:
+                counts = stage_file(replace(self.job, folder=Path(own)), number, reached=self.names[number])
+            except (LedgerError, OSError) as error:
+                return error
+            for kind in _STAGED_FILES:
+                self.lake.copy(Path(own) / f"{kind}-{number:06}.parquet", f"{folder}/{kind}.parquet")
+            return counts
+
+
+@dataclass(frozen=True)
+class _WriteParts:
+    """A task that writes rows, in order of `part`, into a file for each."""
+
+    schema: Any
+    lake: Lake
+    staging: str
+
+    def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
+        part, file = "", None
+        with tempfile.TemporaryDirectory(prefix="tollbook-") as own:
+            path, rows = Path(own) / "part.parquet", 0
+            for batch in batches:
+                parts = batch.column("part")
+                for each in pc.unique(parts).to_pylist():
+                    if file is not None and each != part:
+                        yield self._put(file, path, part, rows)
+                        file = None
+                    if file is None:
+                        part, file, rows = each, pq.ParquetWriter(path, self.schema, compression="zstd"), 0
+                    table = pa.Table.from_batches([batch.filter(pc.equal(parts, each))])
+                    file.write_table(table.select(self.schema.names).cast(self.schema))
+                    rows += len(table)
+            if file is not None:
+                yield self._put(file, path, part, rows)
+
+    def _put(self, file: Any, path: Path, part: str, rows: int) -> Any:  # noqa: ANN401 - pyarrow has no types
+        file.close()
+        put = self.lake.put(path, f"{self.staging}/{os.urandom(8).hex()}.parquet", rows)
+        return pa.RecordBatch.from_pydict(
+            {"part": [part], "path": [put.path], "rows": [put.rows], "sha256": [put.sha256]}
+        )
+
+
+def _as_queried(field: Any) -> str:  # noqa: ANN401 - pyarrow has no types
+    return f"unix_micros({field.name}) AS {field.name}" if pa.types.is_timestamp(field.type) else field.name
+
+
+def _as_spark_names(url: str) -> str:
+    """Returns a file's URL as Spark reads it, which takes names for globs."""
+    name = url if "://" in url else f"file://{Path(url).absolute()}"
+    return re.sub(r"([\\*?\[\]{}])", r"\\\1", name)
+
+
+@contextmanager
+def spark_engine(lake: Lake, folder: Path, *, master: str | None = None) -> Iterator[Spark]:
+    """Opens the engine in the running session, or in one that begins here and ends with it."""
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    running = SparkSession.getActiveSession()
+    session = None
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+        try:
+            session = _begin(master) if running is None else running
+            own = session.newSession()
+            for name, value in _SETTINGS.items():
+                own.conf.set(name, value)
+            engine = Spark(own, lake, folder)
+            try:
+                yield engine
+            finally:
+                engine.remove_staged()
+            engine.free_tables()
+        except (PySparkException, Py4JError) as error:
+            raise LedgerError(f"Spark: {_said(error)}") from error
+        finally:
+            if session is not None and running is None:
+                session.stop()
+
+
+def _begin(master: str | None) -> SparkSession:
+    builder = SparkSession.builder.appName("tollbook lake price").config("spark.ui.showConsoleProgress", "false")
+    session: SparkSession = (builder.master(master) if master else builder).getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, PySparkException) and error.getCondition() == "JAVA_GATEWAY_EXITED":
+        return "Java doesn't start: install Java 17, and set JAVA_HOME where it isn't on the path"
+    return str(error).strip().partition("\n")[0][:_MESSAGE]

@@ -1,0 +1,67 @@
+"""What only a run by Spark may come across; what it prices is in the tests that hold for both engines."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli
+from tests.helpers.lake_usage import charged, price, write_usage
+from tests.helpers.sources import lines, response
+
+SPARK = ("--engine", "spark")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("--master", "local[2]"), "--master is for --engine spark"),
+        ((*SPARK, "--processes", "2"), "--processes is for --engine local: Spark has workers"),
+    ],
+)
+def test_options_are_of_one_engine(cli: Cli, tmp_path: Path, asked: tuple[str, ...], said: str) -> None:
+    cli("db", "init").ok()
+    outcome = price(cli, write_usage(tmp_path), "2026-02", *asked)
+    assert (outcome.exit_code, said in outcome.stderr) == (2, True)
+
+
+def test_where_spark_is_missing_the_extra_is_named(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "ledger.lake.spark", raising=False)
+    for name in ("pyspark", "py4j", "py4j.protocol"):
+        monkeypatch.setitem(sys.modules, name, None)
+    cli("db", "init").ok()
+    outcome = price(cli, write_usage(tmp_path), "2026-02", *SPARK)
+    assert (outcome.exit_code, outcome.stderr.count("\n")) == (2, 1)
+    assert "pip install 'tollbook[spark]'" in outcome.stderr
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("spark")
+class TestRunning:
+    """Runs in a session of this process."""
+
+    def test_a_lake_may_have_any_name(self, cli: Cli, tmp_path: Path) -> None:
+        cli("db", "init").ok()
+        lake, usage = tmp_path / "it's l[a]k*e {1} 100%20#?", tmp_path / "u [1]'.jsonl"
+        usage.write_text(lines([response("r1"), response("r2")]))
+        first = price(cli, usage, "2026-02", *SPARK, lake=lake).ok().json
+        usage.write_text(lines([response("r2"), response("r3")]))
+        second = price(cli, usage, "2026-02", *SPARK, lake=lake).ok().json
+        assert [(each["accepted"], each["duplicate"]) for each in (first, second)] == [(2, 0), (1, 1)]
+        assert [row["request_id"] for row in charged(lake)] == ["r1", "r2", "r3"]
+        assert not (lake / "staging").exists()
+
+    def test_what_a_worker_refuses_is_told_in_one_line(self, cli: Cli, tmp_path: Path) -> None:
+        cli("ingest", "-", stdin=lines([response("booked")])).ok()
+        outcome = price(cli, write_usage(tmp_path), "2026-02", *SPARK)
+        assert (outcome.exit_code, outcome.stderr.count("\n")) == (2, 1)
+        assert "source 'evolink' belongs to the book" in outcome.stderr
+        assert not list((tmp_path / "lake").rglob("*.parquet"))
+
+    def test_a_run_without_usage_of_its_month_has_no_charges(self, cli: Cli, tmp_path: Path) -> None:
+        cli("db", "init").ok()
+        (tmp_path / "usage.jsonl").write_text(lines([response("r1")]))
+        found = price(cli, "usage.jsonl", "2026-05", *SPARK).ok().json
+        assert (found["accepted"], found["other_months"], found["charges"], found["cells"]) == (0, 1, [], [])
