@@ -172,10 +172,6 @@ class Staging:
         return upper[code], lower[code]
 
 
-def _labels(rated: Rated) -> dict[str, list[Any]]:
-    return {name: [getattr(each, name) for each in rated.records.labels] for name in _LABELS}
-
-
 def _digest(key: tuple[Any, ...]) -> tuple[int, int]:
     data = hashlib.blake2b(msgspec.json.encode(key), digest_size=16).digest()
     return int.from_bytes(data[:8], signed=True), int.from_bytes(data[8:], signed=True)

@@ -17,6 +17,7 @@ from ledger.intake.fields.record import Held
 from ledger.intake.files import LISTED_REJECTIONS, Rejection
 from ledger.intake.rating import fields_of
 from ledger.lake import queries
+from ledger.lake.charges_file import CHARGES
 from ledger.lake.staging import HELD, held_row
 from ledger.store.bulk import in_chunks
 from ledger.store.tables import MEASURES
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ledger.lake.staging import FileCounts, Job
     from ledger.lake.store import Lake
 
-_ROWS_AT_ONCE: Final = 10_000
+ROWS_AT_ONCE: Final = 10_000
 _HELD_FILE: Final = "quarantine.parquet"
 
 
@@ -65,16 +66,18 @@ class Engine(ABC):
         """Writes what is accepted into the lake by day, in files of that name."""
 
     @abstractmethod
-    def write_sums(self, query: str, name: str) -> LakeFile | None:
+    def _write_sums(self, query: str, name: str) -> LakeFile | None:
         """Writes a query's rows, of CELLS, into one of the lake's files, or none for no rows."""
 
     @abstractmethod
     def _open_views(self, earlier: Sequence[str]) -> None:
-        """Makes the views `staged`, `staged_keys` and `earlier`, of those files of charges."""
+        """Makes the views `staged` and `staged_keys`, and `earlier` of those files of charges where there are any."""
 
     @abstractmethod
-    def _make(self, kind: str, name: str, query: str) -> None:
-        """Makes a `TABLE` of a query's rows, or a `VIEW`."""
+    def _make_table(self, name: str, query: str) -> None: ...
+
+    @abstractmethod
+    def _make_view(self, name: str, query: str) -> None: ...
 
     @abstractmethod
     def _rows(self, query: str) -> Iterator[Sequence[Any]]: ...
@@ -86,10 +89,12 @@ class Engine(ABC):
     def decide(self, earlier: Sequence[str]) -> Outcome:
         """Finds what is new; `earlier` are the files of charges that earlier runs accepted."""
         self._open_views(earlier)
-        self._make("TABLE", "keys", queries.KEYS)
-        self._make("TABLE", "contested", queries.contested(self.dialect))
-        self._make("TABLE", "decided", queries.decided(self.dialect))
-        self._make("VIEW", "accepted", queries.ACCEPTED)
+        if not earlier:
+            self._make_view("earlier", f"SELECT {', '.join(CHARGES.names)} FROM staged WHERE false")
+        self._make_table("keys", queries.KEYS)
+        self._make_table("contested", queries.contested(self.dialect))
+        self._make_table("decided", queries.decided(self.dialect))
+        self._make_view("accepted", queries.ACCEPTED)
         counts, assumed = Counter[str](), Counter[str]()
         for fate, is_assumed, count in self._rows(queries.FATES):
             (assumed if is_assumed else counts)[fate] += count
@@ -100,7 +105,7 @@ class Engine(ABC):
         """Writes the sums of what is accepted into the lake."""
         [present] = self._rows(queries.PRESENT)
         measures = {MEASURES[0], *(measure for measure, count in zip(MEASURES[1:], present, strict=True) if count)}
-        return self.write_sums(queries.sums(measures, self.dialect), f"cells/{name}")
+        return self._write_sums(queries.sums(measures, self.dialect), f"cells/{name}")
 
     def spend(self) -> list[tuple[str, str, int | None, int, int]]:
         """Returns project, currency, nano of it for 1 USD, nano and records of what is accepted."""
@@ -117,10 +122,10 @@ class Engine(ABC):
         with pq.ParquetWriter(path, HELD, compression="zstd") as writer:
             for staged in self._staged_held():
                 with staged, pq.ParquetFile(staged) as file:
-                    for batch in file.iter_batches(_ROWS_AT_ONCE):
+                    for batch in file.iter_batches(ROWS_AT_ONCE):
                         writer.write_batch(batch)
                         count += batch.num_rows
-            for rows in in_chunks(self._rows(queries.CONFLICTS), _ROWS_AT_ONCE):
+            for rows in in_chunks(self._rows(queries.CONFLICTS), ROWS_AT_ONCE):
                 writer.write_table(pa.Table.from_pylist([_conflict(row) for row in rows], schema=HELD))
                 count += len(rows)
         return self.lake.put(path, f"quarantine/{name}", count) if count else None

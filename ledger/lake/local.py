@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from ledger.errors import LedgerError
 from ledger.intake.portions.read_ahead import WORTHWHILE_BYTES
 from ledger.lake.cells_file import CELLS
-from ledger.lake.charges_file import CHARGES, STAGED
-from ledger.lake.engine import Engine
+from ledger.lake.charges_file import CHARGES
+from ledger.lake.engine import ROWS_AT_ONCE, Engine
 from ledger.lake.queries import DUCKDB
 from ledger.lake.staging import stage_all
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 # What sorting and comparing may take before it goes to disk; the processes that read have ended by then.
 _MEMORY: Final = "500MB"
-_ROWS_AT_ONCE: Final = 10_000
 
 
 class Local(Engine):
@@ -64,28 +63,27 @@ class Local(Engine):
             for day, path, rows in pool.map(write, *zip(*days, strict=True)) if days else ():
                 yield self.lake.put(path, f"charges/occurred_day={day}/{name}", rows)
 
-    def write_sums(self, query: str, name: str) -> LakeFile | None:
-        """Writes a query's rows, of CELLS, into one of the lake's files, or none for no rows."""
+    def _write_sums(self, query: str, name: str) -> LakeFile | None:
         path = self.folder / "cells.parquet"
         _copy(self._connection, f"SELECT {', '.join(map(_as_stored, CELLS))} FROM ({query})", path)
         rows = pq.read_metadata(path).num_rows
         return self.lake.put(path, name, rows) if rows else None
 
     def _open_views(self, earlier: Sequence[str]) -> None:
-        self._make("VIEW", "staged", f"SELECT * FROM read_parquet({self._staged('staged-*.parquet')})")
-        self._make("VIEW", "staged_keys", f"SELECT * FROM read_parquet({self._staged('keys-*.parquet')})")
+        self._make_view("staged", f"SELECT * FROM read_parquet({self._staged('staged-*.parquet')})")
+        self._make_view("staged_keys", f"SELECT * FROM read_parquet({self._staged('keys-*.parquet')})")
         if earlier:
-            self._make("VIEW", "earlier", f"SELECT {columns_of(CHARGES)} FROM {files(earlier)}")
-        else:
-            names = ", ".join(STAGED.field(name).name for name in CHARGES.names)
-            self._make("VIEW", "earlier", f"SELECT {names} FROM staged WHERE false")
+            self._make_view("earlier", f"SELECT {columns_of(CHARGES)} FROM {files(earlier)}")
 
-    def _make(self, kind: str, name: str, query: str) -> None:
-        self._connection.execute(f"CREATE {kind} {name} AS {query}")
+    def _make_table(self, name: str, query: str) -> None:
+        self._connection.execute(f"CREATE TABLE {name} AS {query}")
+
+    def _make_view(self, name: str, query: str) -> None:
+        self._connection.execute(f"CREATE VIEW {name} AS {query}")
 
     def _rows(self, query: str) -> Iterator[Sequence[Any]]:
         found = self._connection.execute(query)
-        while rows := found.fetchmany(_ROWS_AT_ONCE):
+        while rows := found.fetchmany(ROWS_AT_ONCE):
             yield from rows
 
     def _staged_held(self) -> Iterable[IO[bytes]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -127,6 +128,7 @@ class _Run:
     stated: Sequence[Mapping[str, Any]]
     tally: RunCounts = field(default_factory=RunCounts)
     other_months: int = 0
+    staged: int = 0
 
     @property
     def digest(self) -> str:
@@ -139,21 +141,26 @@ class _Run:
         for size, counts in zip(sizes, engine.stage(self.job, whole), strict=True):
             self.tally.add(counts.tally)
             self.other_months += counts.other_months
+            self.staged += counts.staged
             read += size
             progress(self.tally, read / whole if whole else None)
 
     def write(self, engine: Engine) -> Manifest:
         """Writes what is new and what is held back into the lake; returns the manifest of it."""
         lake, job, number = self.lake, self.job, len(self.before) + 1
-        name = f"{number:06}-{self.digest[:8]}.parquet"
+        # In a store the same run may be at work twice, and neither is to write over the other's files.
+        name = f"{number:06}-{self.digest[:8]}-{os.urandom(4).hex()}.parquet"
         earlier = [file for manifest, _digest in self.before for file in manifest.charges]
         lake.check(earlier if lake.is_local else ())  # in a store all would have to be fetched
         outcome = engine.decide([lake.url(file.path) for file in earlier])
+        self._check("decided", outcome.counts.total() + outcome.assumed.total(), self.staged)
         self.tally.counts.update(outcome.counts)
         self.tally.assumed.update(outcome.assumed)
         self.tally.differing_labels = outcome.differing_labels
         self.tally.spend = _spend(engine)
         charges = tuple(engine.write_charges(name))
+        accepted = outcome.counts["accepted"] + outcome.assumed["accepted"]
+        self._check("written", sum(file.rows for file in charges), accepted)
         held, cells = engine.write_held(name), engine.write_cells(name)
         return Manifest(
             schema=SCHEMA,
@@ -173,6 +180,12 @@ class _Run:
             quarantine=(held,) if held else (),
             cells=(cells,) if cells else (),
         )
+
+    def _check(self, done: str, found: int, expected: int) -> None:
+        """Raises a LedgerError where an engine's rows aren't as many as they are to be."""
+        if found != expected:
+            message = f"{self.lake.name}: {found} of {expected} rows were {done}: run the same command again"
+            raise LedgerError(message)
 
 
 def _spend(engine: Engine) -> defaultdict[str, Spend]:

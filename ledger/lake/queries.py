@@ -151,9 +151,13 @@ def grouped(present: Collection[str], by: Sequence[str], dialect: Dialect = DUCK
     """
 
 
+SUMS_ORDER: Final = ("key_rank", "quarter")
+
+
 def sums(present: Collection[str], dialect: Dialect) -> str:
     """Returns the query of the cells of `accepted` (see CELLS) in their order, by the digests of their keys."""
     return f"""
         WITH sums AS ({grouped(present, ("key_upper", "key_lower"), dialect)})
-        SELECT {", ".join(CELLS.names)} FROM sums JOIN keys USING (key_upper, key_lower) ORDER BY key_rank, quarter
+        SELECT {", ".join(CELLS.names)}, key_rank FROM sums JOIN keys USING (key_upper, key_lower)
+        ORDER BY {", ".join(SUMS_ORDER)}
     """

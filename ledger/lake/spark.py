@@ -5,6 +5,7 @@ Workers have tollbook installed, and reach usage and lake by the names given her
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import re
@@ -12,8 +13,10 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -27,10 +30,10 @@ from pyspark.sql import SparkSession
 from ledger.errors import LedgerError
 from ledger.intake.containers.inputs import is_url
 from ledger.lake.cells_file import CELLS
-from ledger.lake.charges_file import CHARGES, STAGED
+from ledger.lake.charges_file import CHARGES
 from ledger.lake.engine import Engine
 from ledger.lake.manifest import LakeFile
-from ledger.lake.queries import SPARK
+from ledger.lake.queries import SPARK, SUMS_ORDER
 from ledger.lake.staging import stage_file
 from ledger.lake.store import STAGING
 
@@ -44,8 +47,12 @@ _SETTINGS: Final = {
     "spark.sql.ansi.enabled": "true",  # so that what is too large for a type is an error
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
+    "spark.sql.files.ignoreMissingFiles": "false",  # a file that is passed over is a charge lost, or booked twice
+    "spark.sql.files.ignoreCorruptFiles": "false",
 }
 _STAGED_FILES: Final = ("staged", "keys", "held")
+# A line of Java's or Python's words about an error that names its kind.
+_CAUSE: Final = re.compile(r"^(?:Caused by: |: )?([\w.$]+(?:Error|Exception): .+)", re.MULTILINE)
 _MESSAGE: Final = 500
 
 
@@ -85,9 +92,8 @@ class Spark(Engine):
             target = name.replace(".parquet", f"-{number:06}.parquet")
             yield self.lake.move(file, f"charges/occurred_day={day}/{target}")
 
-    def write_sums(self, query: str, name: str) -> LakeFile | None:
-        """Writes a query's rows, of CELLS, into one of the lake's files, or none for no rows."""
-        sums = self._session.sql(query).selectExpr("'' AS part", "*").coalesce(1)
+    def _write_sums(self, query: str, name: str) -> LakeFile | None:
+        sums = self._session.sql(query).selectExpr("'' AS part", "*").repartition(1).sortWithinPartitions(*SUMS_ORDER)
         found = [self.lake.move(file, name) for _part, file in self._written(sums, CELLS)]
         return found[0] if found else None
 
@@ -101,26 +107,20 @@ class Spark(Engine):
             self._session.sql(f"UNCACHE TABLE {name}")
 
     def _open_views(self, earlier: Sequence[str]) -> None:
-        staged, keys = (
-            [self.lake.url(f"{folder}/{kind}.parquet") for folder in self._folders] for kind in _STAGED_FILES[:2]
-        )
-        self._read(staged).createTempView("staged")
-        self._read(keys).createTempView("staged_keys")
+        for kind, name in (("staged", "staged"), ("keys", "staged_keys")):
+            self._read([self.lake.url(f"{folder}/{kind}.parquet") for folder in self._folders]).createTempView(name)
         if earlier:
             self._read(earlier).selectExpr(*map(_as_queried, CHARGES)).createTempView("earlier")
-        else:
-            names = ", ".join(STAGED.field(name).name for name in CHARGES.names)
-            self._make("VIEW", "earlier", f"SELECT {names} FROM staged WHERE false")
 
     def _read(self, urls: Sequence[str]) -> DataFrame:
         return self._session.read.parquet(*(_as_spark_names(url) for url in urls))
 
-    def _make(self, kind: str, name: str, query: str) -> None:
-        if kind == "TABLE":
-            self._session.sql(f"CACHE TABLE {name} AS {query}")
-            self._tables.append(name)
-        else:
-            self._session.sql(f"CREATE TEMPORARY VIEW {name} AS {query}")
+    def _make_table(self, name: str, query: str) -> None:
+        self._session.sql(f"CACHE TABLE {name} AS {query}")
+        self._tables.append(name)
+
+    def _make_view(self, name: str, query: str) -> None:
+        self._session.sql(f"CREATE TEMPORARY VIEW {name} AS {query}")
 
     def _rows(self, query: str) -> Iterator[Sequence[Any]]:
         yield from self._session.sql(query).toLocalIterator(prefetchPartitions=True)
@@ -137,7 +137,7 @@ class Spark(Engine):
 
 @dataclass(frozen=True)
 class _StageFile:
-    """A task that stages the files of its numbers; what can't be read is an outcome, not a try for Spark to repeat."""
+    """A task that stages the files of its numbers; what would be refused again is its outcome, and not tried again."""
 
     job: Job
     names: Sequence[str]
@@ -157,7 +157,7 @@ class _StageFile:
         with tempfile.TemporaryDirectory(prefix="tollbook-") as own:
             try:
                 counts = stage_file(replace(self.job, folder=Path(own)), number, reached=self.names[number])
-            except (LedgerError, OSError) as error:
+            except (LedgerError, FileNotFoundError, PermissionError) as error:
                 return error
             for kind in _STAGED_FILES:
                 self.lake.copy(Path(own) / f"{kind}-{number:06}.parquet", f"{folder}/{kind}.parquet")
@@ -173,29 +173,28 @@ class _WriteParts:
     staging: str
 
     def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
-        part, file = "", None
-        with tempfile.TemporaryDirectory(prefix="tollbook-") as own:
-            path, rows = Path(own) / "part.parquet", 0
-            for batch in batches:
-                parts = batch.column("part")
-                for each in pc.unique(parts).to_pylist():
-                    if file is not None and each != part:
-                        yield self._put(file, path, part, rows)
-                        file = None
-                    if file is None:
-                        part, file, rows = each, pq.ParquetWriter(path, self.schema, compression="zstd"), 0
-                    table = pa.Table.from_batches([batch.filter(pc.equal(parts, each))])
-                    file.write_table(table.select(self.schema.names).cast(self.schema))
-                    rows += len(table)
-            if file is not None:
-                yield self._put(file, path, part, rows)
+        pieces = (piece for batch in batches for piece in _by_part(batch))
+        for part, found in groupby(pieces, key=itemgetter(0)):
+            put = self._put(rows for _part, rows in found)
+            yield pa.RecordBatch.from_pydict(
+                {"part": [part], "path": [put.path], "rows": [put.rows], "sha256": [put.sha256]}
+            )
 
-    def _put(self, file: Any, path: Path, part: str, rows: int) -> Any:  # noqa: ANN401 - pyarrow has no types
-        file.close()
-        put = self.lake.put(path, f"{self.staging}/{os.urandom(8).hex()}.parquet", rows)
-        return pa.RecordBatch.from_pydict(
-            {"part": [part], "path": [put.path], "rows": [put.rows], "sha256": [put.sha256]}
-        )
+    def _put(self, tables: Iterator[Any]) -> LakeFile:
+        with tempfile.TemporaryDirectory(prefix="tollbook-") as own:
+            path, count = Path(own) / "part.parquet", 0
+            with pq.ParquetWriter(path, self.schema, compression="zstd") as file:
+                for table in tables:
+                    file.write_table(table.select(self.schema.names).cast(self.schema))
+                    count += len(table)
+            return self.lake.put(path, f"{self.staging}/{os.urandom(8).hex()}.parquet", count)
+
+
+def _by_part(batch: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - pyarrow has no types
+    """Yields each part's rows of a batch that is in order of parts."""
+    parts = batch.column("part")
+    for part in pc.unique(parts).to_pylist():
+        yield part, pa.Table.from_batches([batch.filter(pc.equal(parts, part))])
 
 
 def _as_queried(field: Any) -> str:  # noqa: ANN401 - pyarrow has no types
@@ -210,38 +209,42 @@ def _as_spark_names(url: str) -> str:
 
 @contextmanager
 def spark_engine(lake: Lake, folder: Path, *, master: str | None = None) -> Iterator[Spark]:
-    """Opens the engine in the running session, or in one that begins here and ends with it."""
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    running = SparkSession.getActiveSession()
-    session = None
+    """Opens the engine in this process's Spark session; its errors become a LedgerError.
+
+    Where there is none it begins here, and ends with the process.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
         try:
-            session = _begin(master) if running is None else running
-            own = session.newSession()
-            for name, value in _SETTINGS.items():
-                own.conf.set(name, value)
-            engine = Spark(own, lake, folder)
+            engine = Spark(_session(master), lake, folder)
             try:
                 yield engine
             finally:
-                engine.remove_staged()
-            engine.free_tables()
-        except (PySparkException, Py4JError) as error:
+                with suppress(OSError, LedgerError, PySparkException, Py4JError):  # the next run removes what is left
+                    engine.remove_staged()
+                    engine.free_tables()
+        except (PySparkException, Py4JError, ConnectionError) as error:
             raise LedgerError(f"Spark: {_said(error)}") from error
-        finally:
-            if session is not None and running is None:
-                session.stop()
 
 
-def _begin(master: str | None) -> SparkSession:
+def _session(master: str | None) -> SparkSession:
+    """Returns a session whose settings and views are the run's own."""
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)  # it prints what is raised anyway
     builder = SparkSession.builder.appName("tollbook lake price").config("spark.ui.showConsoleProgress", "false")
     session: SparkSession = (builder.master(master) if master else builder).getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
-    return session
+    own: SparkSession = session.newSession()
+    for name, value in _SETTINGS.items():
+        own.conf.set(name, value)
+    return own
 
 
 def _said(error: Exception) -> str:
+    """Returns the innermost cause that Spark, or a worker's traceback, names."""
     if isinstance(error, PySparkException) and error.getCondition() == "JAVA_GATEWAY_EXITED":
-        return "Java doesn't start: install Java 17, and set JAVA_HOME where it isn't on the path"
-    return str(error).strip().partition("\n")[0][:_MESSAGE]
+        return "it doesn't start: it needs Java 17 or newer (JAVA_HOME), and a --master such as spark://head:7077"
+    text = str(error).strip()
+    said: str = [*(_CAUSE.findall(text) or [text.partition("\n")[0]])][-1][:_MESSAGE]
+    missing = "No module named" in said
+    return f"{said}: install tollbook in the workers' Python, see PYSPARK_PYTHON" if missing else said

@@ -82,10 +82,11 @@ class Job:
 
 @dataclass
 class FileCounts:
-    """The outcome of a file's items so far; `other_months` are left to the runs of theirs."""
+    """The outcome of a file's items so far; `other_months` are left to the runs of theirs, `staged` are its rows."""
 
     tally: RunCounts
     other_months: int = 0
+    staged: int = 0
 
 
 def stage_all(job: Job, processes: int) -> Iterator[FileCounts]:
@@ -136,6 +137,7 @@ def stage_file(job: Job, number: int, *, reached: str | None = None) -> FileCoun
                 if len(rated):
                     staged.write_table(staging.table(rated, plain_name(name), portion.lines, place))
                     place += len(rated)
+                    counts.staged += len(rated)
                 if portion.held:
                     kept.write_table(_held_table(plain_name(name), portion.held))
     pq.write_table(staging.keys(), job.folder / f"keys-{number:06}.parquet")

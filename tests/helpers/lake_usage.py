@@ -13,6 +13,8 @@ from tests.helpers.sources import chat, lines, record, response
 
 MONTHS = ("2026-02", "2026-03")
 OTHER_COUNTS = {"input_tokens": 7, "output_tokens": 7, "total_tokens": 14}
+SAME = ("read", "accepted", "duplicate", "conflict", "rejected", "amounts", "by_project", "rejections")
+"""What two runs over the same files print alike."""
 CONFIG = """
 [[project_rule]]
 model = "*lite*"
@@ -51,3 +53,9 @@ def charged(lake: Path) -> list[dict[str, Any]]:
     files = sorted((lake / "charges").rglob("*.parquet"))
     rows: list[dict[str, Any]] = ds.dataset(files).to_table().to_pylist()
     return rows
+
+
+def in_order(lake: Path, kind: str) -> list[dict[str, Any]]:
+    """The rows of a lake's files of one kind, in an order of their own."""
+    rows: list[dict[str, Any]] = ds.dataset(sorted((lake / kind).rglob("*.parquet"))).to_table().to_pylist()
+    return sorted(rows, key=str)

@@ -30,7 +30,7 @@ def spark_installed() -> None:
 
 @pytest.fixture(scope="session")
 def spark(spark_installed: None) -> Iterator[Any]:
-    """A session of two cores, which takes a while to begin; runs of this process go into it."""
+    """A session of two cores that tries tasks again; it takes a while to begin, and runs of this process go into it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
         from pyspark.sql import SparkSession
@@ -42,7 +42,7 @@ def spark(spark_installed: None) -> Iterator[Any]:
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",
         }
-        session = SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
+        session = SparkSession.builder.master("local[2,4]").config(map=settings).getOrCreate()
         yield session
         session.stop()
 

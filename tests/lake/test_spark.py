@@ -4,14 +4,39 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ledger.lake.manifest import LakeFile
+from ledger.lake.store import Lake, open_lake
 from tests.conftest import Cli
-from tests.helpers.lake_usage import charged, price, write_usage
+from tests.helpers.lake_usage import SAME, charged, in_order, price, write_usage
 from tests.helpers.sources import lines, response
 
 SPARK = ("--engine", "spark")
+
+
+class Unlucky(Lake):
+    """A lake in which each task's first attempt is lost once its files are there."""
+
+    def put(self, local: Path, path: str, rows: int) -> LakeFile:
+        put = super().put(local, path, rows)
+        lose_first()
+        return put
+
+    def copy(self, local: Path, path: str) -> None:
+        super().copy(local, path)
+        if path.endswith("/held.parquet"):  # the last of a staged file's
+            lose_first()
+
+
+def lose_first() -> None:
+    from pyspark import TaskContext
+
+    context = TaskContext.get()
+    if context is not None and context.attemptNumber() == 0:
+        raise RuntimeError("lost")
 
 
 @pytest.mark.parametrize(
@@ -59,6 +84,35 @@ class TestRunning:
         assert (outcome.exit_code, outcome.stderr.count("\n")) == (2, 1)
         assert "source 'evolink' belongs to the book" in outcome.stderr
         assert not list((tmp_path / "lake").rglob("*.parquet"))
+
+    def test_what_lost_attempts_wrote_is_not_counted(
+        self, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from pyspark import cloudpickle
+
+        from ledger.lake.spark import Spark
+
+        cli("db", "init").ok()
+        expected = price(cli, write_usage(tmp_path), "2026-02", lake="alone").json
+        left: list[str] = []
+
+        def opened(name: str, **more: Any) -> Lake:
+            lake = open_lake(name, **more)
+            return Unlucky(lake.name, lake.id, lake.store, lake.root)
+
+        def removed(engine: Spark) -> None:
+            left.extend(path.name for path in Path(engine.lake.path("staging")).rglob("*.parquet"))
+
+        cloudpickle.register_pickle_by_value(sys.modules[__name__])
+        monkeypatch.setattr("ledger.lake.price.open_lake", opened)
+        monkeypatch.setattr(Spark, "remove_staged", removed)
+        found = price(cli, tmp_path / "usage", "2026-02", *SPARK).json
+        cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+        assert {name: found[name] for name in SAME} == {name: expected[name] for name in SAME}
+        for kind in ("charges", "cells", "quarantine"):
+            assert in_order(tmp_path / "lake", kind) == in_order(tmp_path / "alone", kind)
+        assert left.count("staged.parquet") == 2 * 3  # of three files, each once more
+        assert len(left) > 3 * 2 * 3
 
     def test_a_run_without_usage_of_its_month_has_no_charges(self, cli: Cli, tmp_path: Path) -> None:
         cli("db", "init").ok()
