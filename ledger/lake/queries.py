@@ -47,11 +47,12 @@ def same_facts(known: str, new: str) -> str:
         return f"({known}.{column} IS NULL OR {new}.{column} IS NULL OR {known}.{column} = {new}.{column})"
 
     service = f"CASE WHEN {{}}.service_tier IN ({_STANDARD}) THEN NULL ELSE {{}}.service_tier END"
+    all_calls = "(CAST(coalesce({}.calls, 0) AS DECIMAL(38, 0)) + coalesce({}.tool_calls, 0))"
     terms = [
         *(same(f"{{}}.{name}") for name in ("provider", "status", *Facts._fields[TOKENS])),
         *(same(f"{{}}.{name}") for name in ("cache_write_5m_tokens", "cache_write_1h_tokens", "storage_tokens")),
         *(same(f"({{}}.{name} - {{}}.{name} % 1000000)") for name in ("occurred_at", "storage_end")),
-        f"({same('{}.calls')} OR {same('(coalesce({}.calls, 0) + coalesce({}.tool_calls, 0))')})",
+        f"({same('{}.calls')} OR {same(all_calls)})",
         agree("requested_model"),
         agree("reported_model"),
         f"({new}.service_tier IS NULL OR {new}.service_tier = 'auto' OR {same(service)})",

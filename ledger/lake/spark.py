@@ -9,8 +9,10 @@ import logging
 import os
 import pickle
 import re
+import signal
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -54,6 +56,7 @@ _STAGED_FILES: Final = ("staged", "keys", "held")
 # A line of Java's or Python's words about an error that names its kind.
 _CAUSE: Final = re.compile(r"^(?:Caused by: |: )?([\w.$]+(?:Error|Exception): .+)", re.MULTILINE)
 _MESSAGE: Final = 500
+_TELLS_OF_WAITING: Final = "org.apache.spark.scheduler.TaskSchedulerImpl"  # for a cluster's free workers
 
 
 class Spark(Engine):
@@ -113,7 +116,8 @@ class Spark(Engine):
             self._read(earlier).selectExpr(*map(_as_queried, CHARGES)).createTempView("earlier")
 
     def _read(self, urls: Sequence[str]) -> DataFrame:
-        return self._session.read.parquet(*(_as_spark_names(url) for url in urls))
+        named = self._session.read.option("__globPaths__", "false")  # else it takes names for globs
+        return named.parquet(*(url if is_url(url) else f"file://{Path(url).absolute()}" for url in urls))
 
     def _make_table(self, name: str, query: str) -> None:
         self._session.sql(f"CACHE TABLE {name} AS {query}")
@@ -157,10 +161,10 @@ class _StageFile:
         with tempfile.TemporaryDirectory(prefix="tollbook-") as own:
             try:
                 counts = stage_file(replace(self.job, folder=Path(own)), number, reached=self.names[number])
+                for kind in _STAGED_FILES:
+                    self.lake.copy(Path(own) / f"{kind}-{number:06}.parquet", f"{folder}/{kind}.parquet")
             except (LedgerError, FileNotFoundError, PermissionError) as error:
                 return error
-            for kind in _STAGED_FILES:
-                self.lake.copy(Path(own) / f"{kind}-{number:06}.parquet", f"{folder}/{kind}.parquet")
             return counts
 
 
@@ -201,12 +205,6 @@ def _as_queried(field: Any) -> str:  # noqa: ANN401 - pyarrow has no types
     return f"unix_micros({field.name}) AS {field.name}" if pa.types.is_timestamp(field.type) else field.name
 
 
-def _as_spark_names(url: str) -> str:
-    """Returns a file's URL as Spark reads it, which takes names for globs."""
-    name = url if "://" in url else f"file://{Path(url).absolute()}"
-    return re.sub(r"([\\*?\[\]{}])", r"\\\1", name)
-
-
 @contextmanager
 def spark_engine(lake: Lake, folder: Path, *, master: str | None = None) -> Iterator[Spark]:
     """Opens the engine in this process's Spark session; its errors become a LedgerError.
@@ -232,8 +230,13 @@ def _session(master: str | None) -> SparkSession:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)  # it prints what is raised anyway
     builder = SparkSession.builder.appName("tollbook lake price").config("spark.ui.showConsoleProgress", "false")
+    interrupted = signal.getsignal(signal.SIGINT)
     session: SparkSession = (builder.master(master) if master else builder).getOrCreate()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, interrupted)  # Spark's own asks Java in the midst of a call to it, and prints that
     session.sparkContext.setLogLevel("ERROR")
+    log4j = session.sparkContext._jvm.org.apache.logging.log4j  # noqa: SLF001 - one logger's level has no other way
+    log4j.core.config.Configurator.setLevel(_TELLS_OF_WAITING, log4j.Level.WARN)
     own: SparkSession = session.newSession()
     for name, value in _SETTINGS.items():
         own.conf.set(name, value)

@@ -28,6 +28,8 @@ CHANGES: list[dict[str, Any]] = [
     *({name: 0} for name in ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")),
     *({name: count} for name in ("cache_write_5m_tokens", "cache_write_1h_tokens") for count in (0, 1)),
     *({"calls": calls, "tool_calls": others} for calls, others in product((None, 0, 1, 2), repeat=2)),
+    {"calls": 2**63 - 1, "tool_calls": 2**63 - 1},
+    {"calls": 2**63 - 2, "tool_calls": 2**63 - 1},
     *({"requested_model": one, "reported_model": other} for one, other in product((None, "pro", "code"), repeat=2)),
     *({"service_tier": tier} for tier in ("auto", "default", "batch", "flex")),
     *({"kind": "cache_storage", "storage_tokens": tokens} for tokens in (None, 0, 7)),

@@ -69,7 +69,7 @@ class TestRunning:
 
     def test_a_lake_may_have_any_name(self, cli: Cli, tmp_path: Path) -> None:
         cli("db", "init").ok()
-        lake, usage = tmp_path / "it's l[a]k*e {1} 100%20#?", tmp_path / "u [1]'.jsonl"
+        lake, usage = tmp_path / "it's o:d l[a]k*e {1} 100%20#?", tmp_path / "u [1]'.jsonl"
         usage.write_text(lines([response("r1"), response("r2")]))
         first = price(cli, usage, "2026-02", *SPARK, lake=lake).ok().json
         usage.write_text(lines([response("r2"), response("r3")]))
