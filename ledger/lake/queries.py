@@ -25,7 +25,7 @@ class Dialect(NamedTuple):
 
 
 DUCKDB: Final = Dialect("hash({})", "sum({})")
-SPARK: Final = Dialect("xxhash64({})", "sum(CAST({} AS DECIMAL(38, 0)))")  # a sum of 64 bits is no longer there
+SPARK: Final = Dialect("xxhash64({})", "sum(CAST({} AS DECIMAL(38, 0)))")  # its sum of 64 bits would fail past them
 _FACTS: Final = (
     *IDENTITY, "provider", "occurred_at", "requested_model", "reported_model", "status", "service_tier",
     *Facts._fields[TOKENS], "storage_tokens", "storage_end", "tool_calls", "cache_write_5m_tokens",

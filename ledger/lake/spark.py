@@ -133,10 +133,10 @@ class Spark(Engine):
         return (self.lake.open(f"{folder}/held.parquet") for folder in self._folders)
 
     def _written(self, rows: DataFrame, schema: Any) -> list[tuple[str, LakeFile]]:  # noqa: ANN401
-        """Has workers write rows into files of the run's, by `part`; returns them in order of parts and rows."""
+        """Has workers write rows into files of the run's, by `part`; returns them in the order of the rows."""
         task = _WriteParts(schema, self.lake, self._staging)
         written = rows.mapInArrow(task, "part string, path string, rows long, sha256 string").collect()
-        return sorted(((part, LakeFile(*file)) for part, *file in written), key=lambda each: each[0])
+        return [(part, LakeFile(*file)) for part, *file in written]
 
 
 @dataclass(frozen=True)
@@ -248,6 +248,8 @@ def _said(error: Exception) -> str:
     if isinstance(error, PySparkException) and error.getCondition() == "JAVA_GATEWAY_EXITED":
         return "it doesn't start: it needs Java 17 or newer (JAVA_HOME), and a --master such as spark://head:7077"
     text = str(error).strip()
-    said: str = [*(_CAUSE.findall(text) or [text.partition("\n")[0]])][-1][:_MESSAGE]
-    missing = "No module named" in said
-    return f"{said}: install tollbook in the workers' Python, see PYSPARK_PYTHON" if missing else said
+    causes: list[str] = _CAUSE.findall(text) or [text.partition("\n")[0]]
+    said = causes[-1][:_MESSAGE]
+    if "No module named" in said:
+        return f"{said}: install tollbook in the workers' Python, see PYSPARK_PYTHON"
+    return said
