@@ -35,16 +35,9 @@ def prepare(setting: Setting, *, is_parquet: bool, bound: float) -> Iterator[Tri
     if find_spec("duckdb") is None or find_spec("fsspec") is None:
         raise UnavailableError("it needs pip install 'tollbook[lake]'")
     with setting.room() as room:
-        usage, suffix = room / "usage", "parquet" if is_parquet else "jsonl"
-        usage.mkdir()
-        parts = split(setting.lines(setting.records), setting.records)
-        for number, lines in enumerate(parts):
-            write = write_parquet if is_parquet else write_lines
-            write(lines, usage / f"{number}.{suffix}")
-        ledger = str(room / "ledger.db")
-        alone(tollbook("db", "init", "--db", ledger), room)
-        ours = tollbook("lake", "price", "--db", ledger, "--input", str(usage), "--month", MONTH, "--output")
-        peer = [sys.executable, "-m", "benchmarks.lake_duckdb", f"{usage}/*.{suffix}"]
+        usage, ledger = usage_in(room, setting, is_parquet=is_parquet), ledger_in(room)
+        ours = tollbook("lake", "price", "--db", ledger, "--input", usage, "--month", MONTH, "--output")
+        peer = [sys.executable, "-m", "benchmarks.lake_duckdb", usage]
         run = partial(run_into, room, records=setting.records)
         sides: dict[str, Side] = {
             OURS: partial(run, lambda lake: [*ours, str(lake), "--source", lake.name]),
@@ -52,6 +45,23 @@ def prepare(setting: Setting, *, is_parquet: bool, bound: float) -> Iterator[Tri
         }
         goals = [Goal(OURS, RATE, bound), Goal(OURS, PEAK, MOST_PEAK_MB), Goal(OURS, TIME, None, DUCKDB)]
         yield Trial(sides, goals)
+
+
+def usage_in(room: Path, setting: Setting, *, is_parquet: bool) -> str:
+    """Writes the setting's records into files; returns their glob."""
+    usage, suffix = room / "usage", "parquet" if is_parquet else "jsonl"
+    usage.mkdir()
+    write = write_parquet if is_parquet else write_lines
+    for number, lines in enumerate(split(setting.lines(setting.records), setting.records)):
+        write(lines, usage / f"{number}.{suffix}")
+    return f"{usage}/*.{suffix}"
+
+
+def ledger_in(room: Path) -> str:
+    """Makes a ledger with the cards."""
+    ledger = str(room / "ledger.db")
+    alone(tollbook("db", "init", "--db", ledger), room)
+    return ledger
 
 
 def run_into(room: Path, command: Callable[[Path], list[str]], *, records: int) -> Run:

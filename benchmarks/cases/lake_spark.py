@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 
-from benchmarks.cases.lake import MONTH, run_into, split, write_parquet
-from benchmarks.runs import alone
+from benchmarks.cases.lake import MONTH, ledger_in, run_into, usage_in
 from benchmarks.setting import Setting, UnavailableError, tollbook
 from benchmarks.turns import RATE, TIME, Case, Goal, Side, Trial
 
@@ -25,20 +24,15 @@ def prepare(setting: Setting) -> Iterator[Trial]:
     from benchmarks.spark_cluster import cluster
 
     with setting.room() as room:
-        usage = room / "usage"
-        usage.mkdir()
-        for number, lines in enumerate(split(setting.lines(setting.records), setting.records)):
-            write_parquet(lines, usage / f"{number}.parquet")
-        ledger = str(room / "ledger.db")
-        alone(tollbook("db", "init", "--db", ledger), room)
-        ours = tollbook("lake", "price", "--db", ledger, "--input", f"{usage}/*.parquet", "--month", MONTH)
+        usage = usage_in(room, setting, is_parquet=True)
+        ours = tollbook("lake", "price", "--db", ledger_in(room), "--input", usage, "--month", MONTH)
         run = partial(run_into, room, records=setting.records)
         folders = [room / name for name in ("one", "two")]
         for folder in folders:
             folder.mkdir()
         with cluster(folders[0], workers=1, pinned=True) as one, cluster(folders[1], workers=2, pinned=True) as two:
             spark = [*ours, "--engine", "spark", "--master"]
-            script = [sys.executable, "-m", "benchmarks.lake_spark", two.master, f"{usage}/*.parquet"]
+            script = [sys.executable, "-m", "benchmarks.lake_spark", two.master, usage]
             sides: dict[str, Side] = {
                 ONE: partial(run, lambda lake: [*spark, one.master, "--output", str(lake), "--source", lake.name]),
                 TWO: partial(run, lambda lake: [*spark, two.master, "--output", str(lake), "--source", lake.name]),
