@@ -13,7 +13,7 @@ from tests.helpers.sources import chat, lines, record, response
 
 MONTHS = ("2026-02", "2026-03")
 OTHER_COUNTS = {"input_tokens": 7, "output_tokens": 7, "total_tokens": 14}
-SAME = ("read", "accepted", "duplicate", "conflict", "rejected", "amounts", "by_project", "rejections")
+SAME = ("read", "accepted", "duplicate", "conflict", "rejected", "pending", "amounts", "by_project", "rejections")
 """What two runs over the same files print alike."""
 CONFIG = """
 [[project_rule]]

@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from ledger.lake.manifest import read_manifest
 from tests.conftest import Cli
-from tests.helpers.lake_usage import MONTHS, OTHER_COUNTS, charged, price, write_usage
+from tests.helpers.lake_usage import MONTHS, OTHER_COUNTS, SAME, charged, price, write_usage
 from tests.helpers.ledgers import LITE, responses
 from tests.helpers.sources import lines, record, response
 
@@ -230,8 +230,7 @@ def test_several_processes_price_what_one_does(cli: Cli, usage: Path, tmp_path: 
     cli("db", "init").ok()
     alone = price(cli, usage, "2026-02", "--processes", "1", lake="alone").json
     together = price(cli, usage, "2026-02", "--processes", "2", lake="together").json
-    same = ("read", "accepted", "duplicate", "conflict", "rejected", "pending", "amounts", "rejections")
-    assert {name: together[name] for name in same} == {name: alone[name] for name in same}
+    assert {name: together[name] for name in SAME} == {name: alone[name] for name in SAME}
     assert charged(tmp_path / "together") == charged(tmp_path / "alone")
     cli("ingest", "-", stdin=responses([3_000])).ok()  # which makes the source the book's
     refused = price(cli, usage, "2026-02", "--processes", "2", lake="third")
