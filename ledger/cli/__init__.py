@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SECTIONS = {
     "Record": {
         "ingest": ("ingest", "Record usage from files or standard input, each request once."),
-        "lake": ("lake", "Usage kept as Parquet files: post its sums into the book."),
+        "lake": ("lake", "Usage kept as Parquet files: price it, post its sums, verify it."),
         "quarantine": ("quarantine", "What could not be recorded: list, show, retry, accept, discard."),
     },
     "Look": {
