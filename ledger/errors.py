@@ -15,6 +15,10 @@ class TransactionGivenUp(DatabaseFailure):
     """A transaction that PostgreSQL gave up for another one's, a deadlock or the like: nothing of it was done."""
 
 
+class AlreadyKnown(LedgerError):  # noqa: N818 - of what was inserted, not of its use
+    """Rows that were to be new aren't, and some of them are inserted: their transaction must be rolled back."""
+
+
 class ChangedWhileRead(DatabaseFailure):
     """A file that may only be read, and isn't locked for it, was written meanwhile; reading it again may do."""
 

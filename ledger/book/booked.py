@@ -35,11 +35,11 @@ class Months(NamedTuple):
 
 
 def append_charged(
-    connection: Connection, batch_id: int, ids: Sequence[int], rated: Rated, months: Months
+    connection: Connection, batch_id: int, ids: Sequence[int], rated: Rated, months: Months, *, or_go_back: bool
 ) -> StoredUsage | None:
     """Appends records that are charged; returns None, and appends none, where the identity of any is known.
 
-    Their keys and streams are appended where they are new.
+    Their keys and streams are appended where they are new. `or_go_back` is that of `append_new_rows`.
     """
     import numpy as np
 
@@ -77,7 +77,7 @@ def append_charged(
     if any(tags):
         columns["tags"] = spread(tags, records.number("tags"))
     # A column that no row has a value in is left out: naming it would cost half of what the others do.
-    if not append_new_rows(connection, booked_usage, columns):
+    if not append_new_rows(connection, booked_usage, columns, or_go_back=or_go_back):
         return None
     return _stored(columns, key_ids, keys, stream_ids, streams)
 

@@ -77,13 +77,17 @@ class Posted:
 
 
 class Poster:
-    """Posts one run's batches to a ledger, one transaction each; the caller holds the write lock."""
+    """Posts one run's batches to a ledger, one transaction each; the caller holds the write lock.
+
+    Where it `goes_back`, the caller rolls its transaction back on AlreadyKnown, and posts the same once more.
+    """
 
     def __init__(self, database: Database, run: Run) -> None:
         self.run = run
         self.calendar = Calendar(database.zone)
         self._roll_up = RollUp(self.calendar, database.rollup_tags)
         self._headroom = Headroom(self.calendar, database.rollup_tags)
+        self.goes_back = False
         self._expects_known = False
         self._database = database
         self._cut_by = database.zone_name, database.rollup_tags
@@ -132,7 +136,11 @@ class Poster:
         """Posts records of different identities; returns what is known of them, where any is."""
         taken = rated if len(places) == len(rated) else rated.take(places)
         known: dict[Identity, Known] = {}
-        if self._expects_known or not self._post_new(connection, taken, posted):
+        # Expected from now on, also where the transaction goes back.
+        expected, self._expects_known = self._expects_known, True
+        if not expected and self._post_new(connection, taken, posted):
+            self._expects_known = False
+        else:
             repeats, others = find_booked(connection, taken.records)
             posted.known.update({places[place]: "duplicate" for place in repeats})
             known = known_records(connection, taken.records.take(others).identities)
@@ -160,7 +168,7 @@ class Poster:
         first_id = max(charge_ids)
         ids = range(first_id, first_id + len(rated))
         months = self._months(connection, rated.records)
-        usage = append_charged(connection, batch_id, ids, rated, months)
+        usage = append_charged(connection, batch_id, ids, rated, months, or_go_back=self.goes_back)
         if usage is None:
             return False
         columns, alike = _charged(rated, months, batch_id, ids)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from ledger.book.posting import Posted, Run
 from ledger.config import Config
-from ledger.errors import LedgerError
+from ledger.errors import AlreadyKnown, LedgerError
 from ledger.intake.containers.source import Source
 from ledger.intake.labels import Resolver, RunOptions, check_options
 from ledger.intake.pipeline import Intake
@@ -122,6 +122,7 @@ class Ingest:
         with self._database.writing() as connection:
             intake = self._begin(connection)
             open_lines = OpenLines(connection)
+        intake.poster.goes_back = True
 
         def take(name: str, portion: Portion) -> None:
             rated = intake.rate(portion)
@@ -138,7 +139,10 @@ class Ingest:
                 if any(item.reason in (CUT, ENDLESS) for item in portion.held):
                     open_lines = OpenLines(connection)
 
-            self._database.write(post)
+            try:
+                self._database.write(post, bulk=True)
+            except AlreadyKnown:  # at most once: what is known is looked for now
+                self._database.write(post, bulk=True)
             self._recorded = intake.tally.counts["accepted"]
 
         self._read_all(files, take)

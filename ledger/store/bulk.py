@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Dialect, Select, Table
 
+from ledger.errors import AlreadyKnown
 from ledger.store.binary import Values, array_cursor, array_of, copy_pieces
 from ledger.store.driver import column_names, insertion, run
 from ledger.store.expressions import ROWS_AT_ONCE
@@ -49,12 +50,22 @@ def append_rows(connection: Connection, table: Table, rows: Sequence[Sequence[An
         append(connection, table, dict(zip(column_names(table), zip(*rows, strict=True), strict=True)))
 
 
-def append_new_rows(connection: Connection, table: Table, columns: Mapping[str, Values]) -> bool:
-    """Inserts rows, given as columns, where all their identities are new; returns False, and inserts none, if not."""
+def append_new_rows(
+    connection: Connection, table: Table, columns: Mapping[str, Values], *, or_go_back: bool = False
+) -> bool:
+    """Inserts rows, given as columns, where all their identities are new; returns False, and inserts none, if not.
+
+    Who can go back as far as the transaction's beginning saves a savepoint, for which SQLite copies each page that is
+    changed: many rows of which some are known then raise AlreadyKnown.
+    """
     if _rows_in(columns) == 1:  # as of a call that is booked by itself: one row is inserted or not
         if connection.dialect.name == "sqlite":
             return _insert_new(connection, table, columns)
         return _insert_arrays(connection, table, columns, "ON CONFLICT DO NOTHING") == 1
+    if or_go_back:
+        if _insert_new(connection, table, columns):
+            return True
+        raise AlreadyKnown("identities that were looked up as new are known: 'tollbook db check' says more")
     savepoint = connection.begin_nested()
     if _insert_new(connection, table, columns):
         savepoint.commit()

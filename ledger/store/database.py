@@ -23,6 +23,7 @@ from ledger.store import forks
 from ledger.store.actor import default_actor
 from ledger.store.driver import run, run_together
 from ledger.store.engines import (
+    BULK,
     LOCK_WAIT_SECONDS,
     WAIT,
     WRITE,
@@ -152,17 +153,18 @@ class Database:
                 transaction.rollback()
 
     @contextmanager
-    def writing(self, *, wait: float | None = None) -> Iterator[Connection]:
+    def writing(self, *, wait: float | None = None, bulk: bool = False) -> Iterator[Connection]:
         """Opens a connection that holds the ledger's one write lock; commits at the end, rolls back on an exception.
 
         DatabaseFailure where the ledger was upgraded since it was opened.
         It waits two minutes for the lock. A running application that can `wait` for so many seconds alone is given up
         by a server soon after: its statement, and its lock where the server hears nothing more of it.
+        A `bulk` transaction inserts many rows, and sorts few: SQLite keeps in memory what it else keeps in files.
         """
         started = time.monotonic()
         seconds = LOCK_WAIT_SECONDS if wait is None else max(wait, 0.001)
         changes = Changes()
-        with self._transaction({WRITE: True, WAIT: seconds}, changes) as transaction:
+        with self._transaction({WRITE: True, WAIT: seconds, BULK: bulk}, changes) as transaction:
             connection = transaction.connection
             first: list[str] = []
             if not self.is_sqlite:
@@ -186,7 +188,7 @@ class Database:
         LOG.info("transaction %(outcome)s after %(seconds).3f s", told)
         self.has_written = self.has_written or is_kept
 
-    def write(self, work: Callable[[Connection], T], *, wait: float | None = None) -> T:
+    def write(self, work: Callable[[Connection], T], *, wait: float | None = None, bulk: bool = False) -> T:
         """Runs `work` in a transaction of `writing`, and again where PostgreSQL gave that up for another one's.
 
         What fails must leave nothing behind but what its connection takes back.
@@ -195,7 +197,8 @@ class Database:
         attempts = count(1)
         while True:
             try:
-                with self.writing(wait=None if until is None else until - time.monotonic()) as connection:
+                left = None if until is None else until - time.monotonic()
+                with self.writing(wait=left, bulk=bulk) as connection:
                     return work(connection)
             except TransactionGivenUp as error:
                 if next(attempts) == _ATTEMPTS:

@@ -42,6 +42,8 @@ _LIMITS = {
 # Execution options of connections: that transactions take the write lock as they begin, and how long they wait for it.
 WRITE = "ledger_write"
 WAIT = "ledger_wait"
+# That a transaction inserts many rows and sorts few.
+BULK = "ledger_bulk"
 # SQLSTATE of what the role may not do.
 _NO_PRIVILEGE = "42501"
 _ASK_THE_OWNER = "this is for another role: the ledger's owner, or one of those of 'tollbook db roles'"
@@ -186,6 +188,9 @@ def _begin_sqlite(connection: Connection) -> None:
         connection.info[WAIT] = wait
     # A writer comes back to pages of indexes; a reader goes through the book once.
     run(connection, f"PRAGMA cache_size = {-WRITERS_CACHE_KIB if writes else -READERS_CACHE_KIB}")
+    # Each page that a statement with a trigger changes is kept until it ends: in files, that costs as much as the rows.
+    bulk = connection.get_execution_options().get(BULK, False)
+    run(connection, f"PRAGMA temp_store = {'MEMORY' if bulk else 'DEFAULT'}")
     run(connection, "BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
