@@ -49,12 +49,16 @@ def _within(half_day: int, first: int | None, after: int | None) -> int:
     return ((1 << max(0, end - begin)) - 1) << begin
 
 
-def check_rows(sources: Sequence[str], what: str) -> None:
-    """Raises a LedgerError where sources have usage without rows and `what` would be incomplete."""
+def check_rows(sources: Sequence[str], what: str, *, takes_lakes: bool = False) -> None:
+    """Raises a LedgerError where sources have usage without rows and `what` would be incomplete.
+
+    With `takes_lakes` the command has an option for lakes whose rows it reads.
+    """
     if sources:
+        step = "name the lake with --lake" if takes_lakes else "read them there"
         raise LedgerError(
             f"{what} needs the rows of usage, and those of {_listed(sources)} lie in a lake, in its charges/*.parquet: "
-            "read them there, or choose what has none of it"
+            f"{step}, or choose what has none of it"
         )
 
 

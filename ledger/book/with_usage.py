@@ -85,6 +85,16 @@ class ChargeWithUsage(msgspec.Struct, frozen=True, gc=False):
     storage_tokens: int | None
     storage_end_us: int | None
 
+    @property
+    def number(self) -> str:
+        """What tells it from every other charge, also from those that a lake has the rows of."""
+        return str(self.id)
+
+    @property
+    def corrected_number(self) -> str | None:
+        """The number of the charge that it reverses or replaces."""
+        return None if self.corrects_id is None else str(self.corrects_id)
+
 
 def select_charges(row: type[ChargeWithUsage]) -> Select[Any]:
     """Selects charges with what is joined to them, a column for each field of `row`, in order of posting.

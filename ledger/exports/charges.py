@@ -9,13 +9,13 @@ from operator import attrgetter
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
-from ledger.book.in_lakes import check_rows
 from ledger.book.prices.pinned import charged_at_pico, read_rate_entries, read_usd_rates
 from ledger.book.rows import ADJUSTMENT, METERED, by_meter, counts_by_meter, nano_by_meter
-from ledger.exports.charge_rows import BookedCharge, read_charges
+from ledger.exports.charge_rows import BookedCharge, read_charges_beside
 from ledger.exports.formats.columns import Column, Row
 from ledger.exports.formats.writer import ExportFile
 from ledger.exports.manifest import Exported
+from ledger.lake.given import Lakes
 from ledger.months.version import month_version
 from ledger.reports.in_lakes import selected_in_lakes
 from ledger.reports.selection import Selection
@@ -111,7 +111,7 @@ class ChargeLines:
             usd_nano = self._running_usd.add(amount_nano, per_usd_nano)
             hours = _hours(charge) if meter == "cache_storage" else None
             corrected = None if charge.corrects_id is None else _corrected_line(charge, meter)
-            line_id = f"{charge.id}-{meter or ADJUSTMENT}"
+            line_id = f"{charge.number}-{meter or ADJUSTMENT}"
             lines.append(
                 (line_id, *facts, meter, sign * tokens, hours, charge.tier, rate, charge.currency,
                  format_nano(amount_nano), per_usd, format_nano(usd_nano), rate_entry, charge.charge_class, corrected,
@@ -170,7 +170,7 @@ def _corrected_line(charge: BookedCharge, meter: str | None) -> str | None:
     if meter is None:
         return None
     tokens = by_meter(_corrected_counts(charge), charge.corrected_storage_tokens or 0)
-    return f"{charge.corrects_id}-{meter}" if tokens[METERS.index(meter)] else None
+    return f"{charge.corrected_number}-{meter}" if tokens[METERS.index(meter)] else None
 
 
 def _hours(charge: BookedCharge) -> int | None:
@@ -179,18 +179,21 @@ def _hours(charge: BookedCharge) -> int | None:
     return clock_hours(from_microseconds(charge.occurred_at_us), from_microseconds(charge.storage_end_us))
 
 
-def export_charges(database: Database, span: Span, file: ExportFile, *, zone: ZoneInfo) -> Exported:
+def export_charges(
+    database: Database, span: Span, file: ExportFile, *, zone: ZoneInfo, lakes: Lakes | None = None
+) -> Exported:
     """Writes the charges posted in the span, from one snapshot of the ledger; memory doesn't grow with their number.
 
-    `zone` is that of the span, which the title names.
+    `zone` is that of the span, which the title names. `lakes` have the rows of usage whose sums were posted.
     """
+    lakes = lakes or Lakes()
     selection = Selection(zone, span.start, span.end)
     with database.reading() as connection:
-        check_rows(selected_in_lakes(connection, selection, database.zone), "export charges")
+        lakes.check(connection, selected_in_lakes(connection, selection, database.zone), "export charges")
         lines = ChargeLines(read_rate_entries(connection), read_usd_rates(connection))
         title = f"Charges, {span.label} (posted, {zone.key})"
         # Closed here where the file can't be written to its end: else the cursor would outlive its connection.
-        with closing(read_charges(connection, selection, ledger_zone=database.zone)) as charges:
+        with closing(read_charges_beside(connection, selection, lakes, ledger_zone=database.zone)) as charges:
             rows = (line for charge in charges for line in lines.of(charge))
             file.write("charges", COLUMNS, rows, title=title, total=lines.total.document)
         version = month_version(connection, span.month if zone.key == database.zone_name else None)

@@ -9,6 +9,7 @@ import click
 from ledger.cli.app import App
 from ledger.cli.command import command, group, period_options, posted_month_option
 from ledger.cli.show.export_files import Destination, export_options
+from ledger.cli.show.lakes import lake_option, open_lakes
 
 
 @group(
@@ -26,11 +27,21 @@ def export() -> None:
     "tollbook export charges --month 2026-03 -o charges-2026-03.parquet",
     "tollbook export charges --month last --format json | jq '.rows[0]'",
     "tollbook export charges --since 2026-03-01 --until 2026-03-15",
+    "tollbook export charges --month 2026-03 --lake lake/ -o charges-2026-03.csv",
     within=export,
     shows=export_options(),
 )
 @period_options
-def charges(app: App, /, *, timezone: str | None, destination: Destination, **period: str | None) -> None:
+@lake_option
+def charges(
+    app: App,
+    /,
+    *,
+    timezone: str | None,
+    lakes: tuple[str, ...],
+    destination: Destination,
+    **period: str | None,
+) -> None:
     """Write a line for each meter of each charge, as posted.
 
     Rates are for 1M tokens (storage: and an hour). The usd column adds up to the total of `tollbook report` for the
@@ -43,7 +54,8 @@ def charges(app: App, /, *, timezone: str | None, destination: Destination, **pe
     database = app.open()
     zone = database.zone if timezone is None else zone_named(timezone)
     span = parse_span(**period, zone=zone, now=datetime.now(UTC))
-    destination.write(lambda file: export_charges(database, span, file, zone=zone))
+    opened = open_lakes(lakes)
+    destination.write(lambda file: export_charges(database, span, file, zone=zone, lakes=opened))
 
 
 @command(
@@ -102,8 +114,16 @@ def chargeback(app: App, *, month: str, dimension: str, destination: Destination
     help="Whether usage draws on the wallet. Default: as when the month was closed; while open, if there is a wallet.",
 )
 @click.option("--invoice-id", metavar="TEXT", help="The InvoiceId of all rows. Default: none.")
+@lake_option
 def focus(
-    app: App, *, month: str, grain: str, billing: str | None, invoice_id: str | None, destination: Destination
+    app: App,
+    *,
+    month: str,
+    grain: str,
+    billing: str | None,
+    invoice_id: str | None,
+    lakes: tuple[str, ...],
+    destination: Destination,
 ) -> None:
     """Write a month as FOCUS 1.2 Cost and Usage rows.
 
@@ -118,5 +138,5 @@ def focus(
     database = app.open()
     name = parse_month(month, zone=database.zone, now=now).month or ""
     options = FocusOptions(grain, billing, invoice_id)  # type: ignore[arg-type]  # the choices that click allows
-    names = app.config.focus
-    destination.write(lambda file: export_focus(database, name, file, options, focus=names, now=now))
+    names, opened = app.config.focus, open_lakes(lakes)
+    destination.write(lambda file: export_focus(database, name, file, options, focus=names, now=now, lakes=opened))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 
-from ledger.book.in_lakes import check_rows, month_in_lakes
+from ledger.book.in_lakes import month_in_lakes
 from ledger.book.prices.pinned import read_rate_entries, read_usd_rates
 from ledger.book.project_names import read_projects
 from ledger.book.rollups import TagSubset
@@ -32,6 +32,7 @@ from ledger.exports.focus.layout.row import Rows
 from ledger.exports.formats.columns import Row
 from ledger.exports.formats.writer import ExportFile
 from ledger.exports.manifest import Exported
+from ledger.lake.given import Lakes
 from ledger.months.version import MonthSettings, month_settings, month_version
 from ledger.store.database import Database
 from ledger.values.calendar import Calendar
@@ -98,12 +99,21 @@ class Totals:
 
 
 def export_focus(
-    database: Database, month: str, file: ExportFile, options: FocusOptions, *, focus: FocusSection, now: datetime
+    database: Database,
+    month: str,
+    file: ExportFile,
+    options: FocusOptions,
+    *,
+    focus: FocusSection,
+    now: datetime,
+    lakes: Lakes | None = None,
 ) -> Exported:
     """Writes the rows of a month of the ledger's zone; memory doesn't grow with its charges.
 
-    `focus` names open months; a closed one goes by what was kept with its close.
+    `focus` names open months; a closed one goes by what was kept with its close. `lakes` have the rows of usage whose
+    sums were posted.
     """
+    lakes = lakes or Lakes()
     totals = Totals()
     with database.reading() as connection:
         settings = month_settings(
@@ -119,15 +129,15 @@ def export_focus(
         )
         by_day = options.grain == "day" and set(settings.rollup_tags) <= set(database.rollup_tags)
         if not by_day:
-            check_rows(month_in_lakes(connection, month), f"export focus by {_GRAINS[options.grain]}")
+            lakes.check(connection, month_in_lakes(connection, month), f"export focus by {_GRAINS[options.grain]}")
         items: Iterator[Item]
         if options.grain == "charge":
-            items = line_items(read_posted(connection, month), books)
+            items = line_items(read_posted(connection, month, lakes), books)
         elif by_day:
             late = read_late_corrected(connection, month) if corrects_earlier_usage(connection, month) else ()
             items = day_items(read_rolled_up(connection, month), late, books)
         else:
-            items = items_of_charges(read_posted(connection, month), books)
+            items = items_of_charges(read_posted(connection, month, lakes), books)
         if options.grain == "day":
             adjustments = read_adjustments(connection, month)
             items = chain(items, (adjustment_item(charge, books) for charge in adjustments))

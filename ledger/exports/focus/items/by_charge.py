@@ -108,7 +108,7 @@ def _line(charge: PostedCharge, meter: str) -> Row:
     return (
         charge.id,
         charge.charge_class,
-        f"{charge.id}-{meter}",
+        f"{charge.number}-{meter}",
         None if charge.occurred_at_us is None else iso_text(charge.occurred_at_us),
         charge.request_id,
         charge.source,

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, and_, func, select
 
 from ledger.book.with_usage import ChargeWithUsage, charge_column, select_charges
+from ledger.lake.given import Lakes
+from ledger.lake.posted import Posting
 from ledger.store.bulk import stream_rows
 from ledger.store.tables import batches, charges, rollup_days, rollup_keys
 
@@ -53,6 +55,13 @@ class PostedCharge(ChargeWithUsage, frozen=True, gc=False):
     corrected_posted_month: str | None
     reason: str | None
     reference: str | None
+
+
+class LakePosted(PostedCharge, frozen=True, gc=False):
+    """A charge whose row a lake has: its `id` is that of its batch's first sum."""
+
+    number: str
+    corrected_number: str | None
 
 
 def read_rolled_up(connection: Connection, month: str) -> Iterator[RolledUp]:
@@ -103,6 +112,11 @@ def read_adjustments(connection: Connection, month: str) -> Iterator[PostedCharg
     )
 
 
-def read_posted(connection: Connection, month: str) -> Iterator[PostedCharge]:
-    """Yields all charges of a month's books in order of posting, some thousands at a time."""
-    return stream_rows(connection, select_charges(PostedCharge).where(charges.c.posted_month == month), PostedCharge)
+def read_posted(connection: Connection, month: str, lakes: Lakes) -> Iterator[PostedCharge]:
+    """Yields all charges of a month's books, those of lakes too, in order of posting, some thousands at a time."""
+
+    def wanted(posting: Posting) -> Posting | None:
+        return posting if posting.posted_month == month else None
+
+    book = stream_rows(connection, select_charges(PostedCharge).where(charges.c.posted_month == month), PostedCharge)
+    return lakes.beside(book, connection, wanted, LakePosted)

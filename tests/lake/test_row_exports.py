@@ -1,0 +1,245 @@
+"""Exports of rows with those of lakes: line by line what ingesting the same usage makes of it, and as the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import Cli, Outcome
+from tests.helpers.focus import Row, close, export, rows_of, total
+from tests.helpers.lake_usage import price
+from tests.helpers.lakes import LAKE, cell_rows, write_lake
+from tests.helpers.ledgers import MINI, OF_THE_RUN, PRO, responses
+from tests.helpers.sources import lines, record
+
+FEBRUARY, MARCH, APRIL = MONTHS = ("2026-02", "2026-03", "2026-04")
+PERIODS = [
+    *(("--month", month) for month in MONTHS),
+    (),
+    ("--since", "2026-02-19T08:00:00Z", "--until", "2026-03-05"),
+    ("--since", "2026-03-01", "--until", "2026-03-09T10:15:00Z"),
+]
+WITH = ("--lake", "lake")
+# Columns of FOCUS that depend on which rows come before.
+OF_THE_ORDER = {
+    "x_ChargeSequence", "x_LineId", "BilledCost", "EffectiveCost", "ListCost", "ContractedCost",
+}  # fmt: skip
+LATE = 1_771_900_000  # of February, as AT is
+
+
+def record_at(number: str, at: str, **changes: Any) -> dict[str, Any]:
+    return record(number, occurred_at=at, requested_model=PRO, project="own") | changes
+
+
+USAGE = {
+    "own": lines([record_at("o1", "2026-02-20T01:00:00Z"), record_at("o2", "2026-03-05T01:00:00Z")]),
+    "first": responses(range(0, 700, 7)) + responses([7]),
+    "yuan": lines([record_at(f"y{n}", "2026-02-21T00:00:00Z", requested_model=MINI) for n in range(3)]),
+    "late": responses(range(651, 700, 7)) + responses(range(2_000, 2_013), created_at=LATE),
+    "march": responses(range(1_100, 1_400, 7)),
+    "more": lines([record_at("o3", "2026-03-06T01:00:00Z")]),
+}
+LABELS = {"yuan": ("--provider", "volcengine", "--source", "v"), "own": (), "more": ()}
+
+
+class Sides:
+    """A ledger with a lake beside it, and one that has the rows of the same usage in its book."""
+
+    def __init__(self, cli: Cli, book: Cli, folder: Path) -> None:
+        self.cli, self.book, self.lake = cli, book, folder / "lake"
+        self.batches: dict[str, tuple[int, int]] = {}
+        cli("db", "init").exit_code  # noqa: B018 - where there is none
+        for name, text in USAGE.items():
+            (folder / f"{name}.jsonl").write_text(text)
+
+    def ingest(self, name: str) -> None:
+        for each in (self.cli, self.book):
+            each("ingest", f"{name}.jsonl").ok()
+
+    def post(self, name: str, month: str) -> Path:
+        """Prices and posts usage of a month, and ingests it on the other side; returns the manifest's path."""
+        file, labels = f"{name}.jsonl", LABELS.get(name, ("--source", "gateway"))
+        manifest = Path(price(self.cli, file, month, *labels).ok().json["manifest"])
+        ingested = self.book("ingest", file, *labels, "--json").ok().json["batch"]
+        self.batches[name] = (self.post_again(manifest), ingested)
+        return manifest
+
+    def post_again(self, manifest: Path) -> int:
+        batch: int = self.cli("lake", "post", manifest, "--json").ok().json["batch"]
+        return batch
+
+    def close(self, month: str) -> None:
+        for each in (self.cli, self.book):
+            close(each, month)
+
+    def void(self, name: str) -> None:
+        for each, batch in zip((self.cli, self.book), self.batches[name], strict=True):
+            each("void", "--batch", batch, "--reason", "priced by another card").ok()
+
+
+@pytest.fixture
+def sides(db_cli: Cli, cli: Cli, tmp_path: Path) -> Sides:
+    """Usage of two sources in a lake, by four manifests, one of them posted late and one twice."""
+
+    def book(*args: object, **options: Any) -> Outcome:
+        return cli(*args, "--db", f"sqlite:///{tmp_path / 'book.db'}", **options)
+
+    sides = Sides(db_cli, book, tmp_path)
+    sides.ingest("own")
+    for name in ("first", "yuan"):
+        sides.post(name, FEBRUARY)
+    sides.close(FEBRUARY)
+    sides.post("late", FEBRUARY)
+    again = sides.post("march", MARCH)
+    db_cli("void", "--batch", sides.batches["march"][0], "--reason", "in its month").ok()
+    sides.ingest("more")
+    sides.post_again(again)
+    return sides
+
+
+def charge_lines(cli: Cli, *args: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = cli("export", "charges", *args, "--json").ok().json["rows"]
+    return rows
+
+
+def facts(rows: list[dict[str, Any]]) -> list[str]:
+    """What lines say of usage and prices, in an order of its own."""
+    kept = [{name: cell for name, cell in row.items() if name not in OF_THE_RUN} for row in rows]
+    return sorted(json.dumps(row, sort_keys=True) for row in kept)
+
+
+def check_periods(sides: Sides) -> None:
+    """Compares lines with those of the book, and their totals with the report, in each period."""
+    for period in PERIODS:
+        exported = sides.cli("export", "charges", *period, *WITH, "--json").ok().json
+        lines, of_book = exported["rows"], charge_lines(sides.book, *period)
+        assert facts(lines) == facts(of_book), period
+        report = sides.cli("report", "--by", "currency", *period, "--json").ok().json
+        amounts = {row["currency"]: Decimal(row["amount"]) for row in report["rows"] if Decimal(row["amount"])}
+        stated = {code: Decimal(amount) for code, amount in exported["total"]["amounts"].items() if Decimal(amount)}
+        found = {code: sum(Decimal(row["amount"]) for row in lines if row["currency"] == code) for code in stated}
+        assert amounts == stated == found, period
+        usd = Decimal(report["total"]["usd"])
+        assert usd == Decimal(exported["total"]["usd"]) == sum(Decimal(row["usd"]) for row in lines), period
+
+
+def test_lines_are_those_of_the_book(sides: Sides) -> None:
+    check_periods(sides)
+    sides.void("first")  # of a closed month, which has it still: the open one takes it back
+    check_periods(sides)
+    everything = charge_lines(sides.cli, *WITH)
+    names = {row["line_id"]: row for row in everything}
+    assert len(names) == len(everything)
+    assert [row["posted_seq"] for row in everything] == sorted(row["posted_seq"] for row in everything)
+    taken_back = [row for row in everything if row["charge_class"] == "reversal"]
+    assert {(row["posted_month"], row["occurred_month"]) for row in taken_back} == {(MARCH, FEBRUARY)}
+    for row in taken_back:
+        corrected = names[row["corrects_line_id"]]
+        assert (corrected["request_id"], corrected["meter"]) == (row["request_id"], row["meter"])
+        assert (corrected["batch"], row["batch"] > corrected["batch"]) == (sides.batches["first"][0], True)
+
+
+def focus_facts(rows: list[Row]) -> list[str]:
+    return facts([{name: row[name] for name in row if name not in OF_THE_ORDER} for row in rows])
+
+
+def test_focus_has_a_row_for_each_line(sides: Sides) -> None:
+    by_charge = ("--grain", "charge", *WITH)
+    closed = export(sides.cli, FEBRUARY, *by_charge)
+    sides.void("first")
+    for month in (FEBRUARY, MARCH):
+        found, by_day = rows_of(export(sides.cli, month, *by_charge)), rows_of(export(sides.cli, month))
+        assert focus_facts(found) == focus_facts(rows_of(export(sides.book, month, "--grain", "charge")))
+        assert len({(row["x_LineId"], row["x_ChargeKind"]) for row in found}) == len(found)
+        lines = charge_lines(sides.cli, "--month", month, *WITH)
+        assert {row["x_LineId"] for row in found} == {row["line_id"] for row in lines}
+        report = Decimal(sides.cli("report", "--month", month, "--json").ok().json["total"]["usd"])
+        for name in ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost"):
+            assert total(found, name) == total(by_day, name) == report, (month, name)
+    sides.close(MARCH)
+    assert export(sides.cli, FEBRUARY, *by_charge) == closed
+
+
+def refused(outcome: Outcome) -> str:
+    assert (outcome.exit_code, outcome.stderr.count("\n")) == (2, 1), outcome
+    return outcome.stderr
+
+
+EXPORTS = [("charges",), ("focus", "--grain", "charge")]
+
+
+@pytest.mark.parametrize("what", EXPORTS, ids=lambda args: args[0])
+def test_every_lake_must_be_named(cli: Cli, tmp_path: Path, what: tuple[str, ...]) -> None:
+    cli("db", "init").ok()
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.jsonl").write_text(responses(range(3)))
+        price(cli, f"{name}.jsonl", FEBRUARY, "--source", name, lake=name).ok()
+        cli("lake", "post", Path(name, "manifests", "000001.json")).ok()
+    asked = ("export", *what, "--month", FEBRUARY, "-o", "out.csv")
+    assert "sources 'one', 'two' lie in a lake" in refused(cli(*asked))
+    said = refused(cli(*asked, "--lake", "two"))
+    assert "source 'one' lie in a lake" in said
+    assert "name the lake with --lake" in said
+    assert "this is no lake" in refused(cli(*asked, "--lake", tmp_path, "--lake", "two"))
+    assert not Path("out.csv").exists()
+    cli(*asked, "--lake", "two", "--lake", "one").ok()
+    first = Path("out.csv").read_bytes()
+    cli(*asked, "--lake", "one", "--lake", "two", "--lake", "two/").ok()
+    assert Path("out.csv").read_bytes() == first
+
+
+def damage_charges(lake: Path) -> None:
+    path = next((lake / "charges").rglob("*.parquet"))
+    pq.write_table(pq.read_table(path).slice(0, 1), path)
+
+
+def lose_charges(lake: Path) -> None:
+    next((lake / "charges").rglob("*.parquet")).unlink()
+
+
+def change_manifest(lake: Path) -> None:
+    path = lake / "manifests" / "000001.json"
+    path.write_text(path.read_text() + " ")
+
+
+def lose_manifest(lake: Path) -> None:
+    (lake / "manifests" / "000001.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (damage_charges, "isn't the file that the manifest names"),
+        (lose_charges, "No such file or directory"),
+        (change_manifest, "lake: manifest 1 isn't the one that batch 1 posted: restore it"),
+        (lose_manifest, "lake: manifest 1 isn't the one that batch 1 posted: restore it"),
+    ],
+)
+def test_files_that_are_others_are_refused(cli: Cli, tmp_path: Path, damage: Callable[[Path], None], said: str) -> None:
+    cli("db", "init").ok()
+    (tmp_path / "a.jsonl").write_text(responses(range(3)))
+    price(cli, "a.jsonl", FEBRUARY).ok()
+    cli("lake", "post", "lake/manifests/000001.json").ok()
+    damage(tmp_path / "lake")
+    for what in EXPORTS:
+        assert said in refused(cli("export", *what, "--month", FEBRUARY, *WITH, "-o", "out.csv"))
+        assert not Path("out.csv").exists()
+    cli("export", "charges", "--month", MARCH, *WITH).ok()  # which needs none of them
+
+
+def test_rows_that_arent_what_was_posted_are_refused(cli: Cli, tmp_path: Path) -> None:
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    cli("ingest", "-", "--source", "gateway", "--db", other, stdin=responses(range(3))).ok()
+    cli("db", "init").ok()
+    cli("lake", "post", write_lake(tmp_path / "lake", FEBRUARY, cell_rows(other, FEBRUARY))).ok()  # sums alone
+    (tmp_path / "lake" / "lake.json").write_text(json.dumps({"schema": 1, "lake": LAKE}))
+    for what in EXPORTS:
+        said = refused(cli("export", *what, "--month", FEBRUARY, *WITH, "-o", "out.csv"))
+        assert "the charges of manifest 1 don't come to the sums that batch 1 posted" in said
+        assert not Path("out.csv").exists()
