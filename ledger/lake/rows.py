@@ -27,7 +27,7 @@ from pricing.money import format_nano
 T = TypeVar("T", bound=ChargeWithUsage)
 # Nano by currency and conversion, and by None the number of requests.
 _Sums: TypeAlias = Counter[tuple[str, int | None] | None]
-_ROWS_AT_ONCE = 20_000
+_ROWS_AT_ONCE = 2_000
 _REQUESTS, _AMOUNT = MEASURES.index("requests"), MEASURES.index("amount_nano")
 
 

@@ -188,6 +188,8 @@ def test_every_lake_must_be_named(cli: Cli, tmp_path: Path, what: tuple[str, ...
     assert "name the lake with --lake" in said
     assert "this is no lake" in refused(cli(*asked, "--lake", tmp_path, "--lake", "two"))
     assert not Path("out.csv").exists()
+    by_day = ("export", "focus", "--month", FEBRUARY)
+    assert "--lake is for --grain charge" in refused(cli(*by_day, "--lake", "one"))
     cli(*asked, "--lake", "two", "--lake", "one").ok()
     first = Path("out.csv").read_bytes()
     cli(*asked, "--lake", "one", "--lake", "two", "--lake", "two/").ok()

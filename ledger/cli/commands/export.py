@@ -10,6 +10,7 @@ from ledger.cli.app import App
 from ledger.cli.command import command, group, period_options, posted_month_option
 from ledger.cli.show.export_files import Destination, export_options
 from ledger.cli.show.lakes import lake_option, open_lakes
+from ledger.errors import LedgerError
 
 
 @group(
@@ -134,6 +135,8 @@ def focus(
     from ledger.exports.focus.export import FocusOptions, export_focus
     from ledger.values.periods import parse_month
 
+    if lakes and grain != "charge":
+        raise LedgerError("--lake is for --grain charge: rows by day are made of the sums that the ledger has")
     now = datetime.now(UTC)
     database = app.open()
     name = parse_month(month, zone=database.zone, now=now).month or ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 
-from ledger.book.in_lakes import month_in_lakes
+from ledger.book.in_lakes import check_rows, month_in_lakes
 from ledger.book.prices.pinned import read_rate_entries, read_usd_rates
 from ledger.book.project_names import read_projects
 from ledger.book.rollups import TagSubset
@@ -39,7 +39,7 @@ from ledger.values.calendar import Calendar
 from ledger.wallet.month import BillingMode, MonthWallet, month_wallets
 from pricing.money import PICO_PER_NANO, format_nano
 
-_GRAINS = {"charge": "charge", "day": "day, with tags that were rolled up when the month was closed,"}
+_AS_CLOSED = "day, with tags that were rolled up when the month was closed,"
 # Items that charges come to; the others are of wallets.
 CHARGED = frozenset({"usage", "rounding", "adjustment"})
 
@@ -111,7 +111,7 @@ def export_focus(
     """Writes the rows of a month of the ledger's zone; memory doesn't grow with its charges.
 
     `focus` names open months; a closed one goes by what was kept with its close. `lakes` have the rows of usage whose
-    sums were posted.
+    sums were posted, for lines of charges.
     """
     lakes = lakes or Lakes()
     totals = Totals()
@@ -128,16 +128,17 @@ def export_focus(
             TagSubset(settings.rollup_tags),
         )
         by_day = options.grain == "day" and set(settings.rollup_tags) <= set(database.rollup_tags)
-        if not by_day:
-            lakes.check(connection, month_in_lakes(connection, month), f"export focus by {_GRAINS[options.grain]}")
         items: Iterator[Item]
         if options.grain == "charge":
+            lakes.check(connection, month_in_lakes(connection, month), "export focus by charge")
             items = line_items(read_posted(connection, month, lakes), books)
         elif by_day:
             late = read_late_corrected(connection, month) if corrects_earlier_usage(connection, month) else ()
             items = day_items(read_rolled_up(connection, month), late, books)
         else:
-            items = items_of_charges(read_posted(connection, month, lakes), books)
+            # Lakes would have nothing of late usage that was voided in the month, of which roll-ups have both.
+            check_rows(month_in_lakes(connection, month), f"export focus by {_AS_CLOSED}")
+            items = items_of_charges(read_posted(connection, month, Lakes()), books)
         if options.grain == "day":
             adjustments = read_adjustments(connection, month)
             items = chain(items, (adjustment_item(charge, books) for charge in adjustments))
