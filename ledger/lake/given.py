@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from operator import attrgetter
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection
 
@@ -15,6 +15,9 @@ from ledger.book.sources import lakes_of
 from ledger.book.with_usage import ChargeWithUsage
 from ledger.lake.posted import Posting, read_postings
 from ledger.lake.store import open_lake
+
+if TYPE_CHECKING:
+    from ledger.lake.rows import RowReader
 
 T = TypeVar("T", bound=ChargeWithUsage)
 
@@ -34,18 +37,30 @@ class Lakes:
     def beside(
         self, book: Generator[T], connection: Connection, wanted: Callable[[Posting], Posting | None], row: type[T]
     ) -> Generator[T]:
-        """Returns charges of the book and of wanted postings in order of posting; `row` as `RowReader` makes it.
+        """Returns charges of the book and of wanted postings in order of posting; `row` has fields of `RowReader`.
 
         LedgerError where manifests or files aren't those that were posted.
         """
-        found = (posting for lake in self._lakes for posting in read_postings(connection, lake))
-        postings = sorted(filter(None, map(wanted, found)), key=attrgetter("first_id"))
+        postings = sorted(filter(None, map(wanted, self._postings(connection))), key=attrgetter("first_id"))
         if not postings:
             return book
+        reader, fields = self.reader(connection, postings), row.__struct_fields__
+        return _merged(book, (charge for each in postings for charge in reader.rows(each, row, fields, {})))
+
+    def live(self, connection: Connection) -> list[Posting]:
+        """Reads the postings that nothing has taken back."""
+        found = list(self._postings(connection))
+        back = {posting.corrects for posting in found}
+        return [posting for posting in found if posting.corrects is None and posting not in back]
+
+    def reader(self, connection: Connection, postings: Sequence[Posting]) -> RowReader:
+        """Checks the manifests and files of postings, and reads their rows."""
         from ledger.lake.rows import RowReader  # pyarrow is an extra
 
-        reader = RowReader(connection, self._lakes.values(), postings)
-        return _merged(book, (charge for posting in postings for charge in reader.rows(posting, row)))
+        return RowReader(connection, self._lakes.values(), postings)
+
+    def _postings(self, connection: Connection) -> Iterator[Posting]:
+        return (posting for lake in self._lakes for posting in read_postings(connection, lake))
 
 
 def _merged(book: Generator[T], of_lakes: Generator[T]) -> Generator[T]:

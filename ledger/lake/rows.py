@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import starmap
 from typing import Any, TypeAlias, TypeVar
 
@@ -14,7 +14,6 @@ from sqlalchemy import Connection, select
 
 from ledger.book.lake_cells import read_lake
 from ledger.book.records import sum_by_code
-from ledger.book.with_usage import ChargeWithUsage
 from ledger.errors import LedgerError
 from ledger.lake.charges_file import CHARGES
 from ledger.lake.manifest import LakeFile, Manifest
@@ -24,7 +23,7 @@ from ledger.lake.store import Lake
 from ledger.store.tables import MEASURES, batches, lake_cells
 from pricing.money import format_nano
 
-T = TypeVar("T", bound=ChargeWithUsage)
+T = TypeVar("T")
 # Nano by currency and conversion, and by None the number of requests.
 _Sums: TypeAlias = Counter[tuple[str, int | None] | None]
 _ROWS_AT_ONCE = 2_000
@@ -34,8 +33,8 @@ _REQUESTS, _AMOUNT = MEASURES.index("requests"), MEASURES.index("amount_nano")
 class RowReader:
     """Reads postings, whose manifests must be those that were posted, and their files those that they name.
 
-    A row has the fields of `ChargeWithUsage` and its readers by their names, and two besides: `number`, of batch and
-    place among the manifest's charges, such as 12/345, and the `corrected_number` of what it takes back.
+    Fields are named as by `ChargeWithUsage` and its readers, `ChargeRow` and `Facts`, and two besides: `number`, of
+    batch and place among the manifest's charges, such as 12/345, and the `corrected_number` of what it takes back.
     """
 
     def __init__(self, connection: Connection, lakes: Iterable[Lake], postings: Sequence[Posting]) -> None:
@@ -51,8 +50,13 @@ class RowReader:
             for digest in {posting.digest for posting in own}:
                 lake.check(manifests[digest].charges)
 
-    def rows(self, posting: Posting, row: type[T]) -> Generator[T]:
-        """Yields the charges of a posting in the order of its files; LedgerError where they don't come to its sums."""
+    def rows(
+        self, posting: Posting, row: Callable[..., T], fields: Sequence[str], only: Mapping[str, Collection[str]]
+    ) -> Generator[T]:
+        """Yields charges of a posting, as `row` makes them of fields, in the order of its files.
+
+        `only` has the values, by column, of those that are wanted. LedgerError where all don't come to the sums.
+        """
         lake, files = self._files[posting]
         found: _Sums = Counter()
         place = 1
@@ -61,7 +65,7 @@ class RowReader:
                 columns = _Columns(batch, posting, place, self._pins)
                 columns.add_to(found)
                 place += batch.num_rows
-                yield from starmap(row, zip(*map(columns.within().of, row.__struct_fields__), strict=True))
+                yield from starmap(row, zip(*map(columns.only(only).of, fields), strict=True))
         if +found != +self._posted[posting]:
             raise LedgerError(
                 f"{lake.name}: the charges of manifest {posting.manifest} don't come to the sums that batch "
@@ -105,6 +109,9 @@ class _Columns:
         self._alike: Mapping[str, object] = {
             "id": posting.first_id,
             "run_id": posting.batch,
+            "batch_id": posting.batch,
+            "usage_record_id": None,
+            "generation": 0,
             "posted_month": posting.posted_month,
             "occurred_month": posting.occurred_month,
             "charge_class": "charge" if corrected is None else "reversal",
@@ -121,15 +128,20 @@ class _Columns:
         for currency, conversion_id, amount_nano in of_rows:
             sums[currency, conversion_id] += amount_nano
 
-    def within(self) -> _Columns:
-        """Leaves out usage that isn't within the posting's bounds."""
+    def only(self, wanted: Mapping[str, Collection[str]]) -> _Columns:
+        """Leaves out usage that isn't within the posting's bounds, and what has other values than those wanted."""
         start_us, end_us = self._posting.start_us, self._posting.end_us
         if start_us is not None or end_us is not None:
             at = self._batch.column("occurred_at").cast(pa.int64()).to_numpy()
             is_in = np.ones(len(at), bool) if start_us is None else at >= start_us
             is_in &= True if end_us is None else at < end_us
-            self._batch, self._places = self._batch.filter(pa.array(is_in)), self._places[is_in]
+            self._keep(is_in)
+        for name, values in wanted.items():
+            self._keep(np.array([value in values for value in self._named(name)], bool))
         return self
+
+    def _keep(self, is_in: Any) -> None:  # noqa: ANN401
+        self._batch, self._places = self._batch.filter(pa.array(is_in)), self._places[is_in]
 
     def of(self, name: str) -> list[Any]:
         """Returns the values of a field."""

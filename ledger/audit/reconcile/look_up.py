@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 
 from sqlalchemy import ColumnElement, Connection, and_
 
 from ledger.audit.reconcile.booked import occurred_within, of_requests, read_per_usd
 from ledger.audit.reconcile.causes import Repriced, Repricing
+from ledger.audit.reconcile.of_lakes import LakeSide
 from ledger.audit.reconcile.results import Basis, Cause, Result
 from ledger.audit.reconcile.sides import Grain, Measure
 from ledger.book.charges import live_chunks
@@ -29,11 +31,14 @@ DAY = timedelta(days=1)
 class Reader:
     """Finds the likely cause of each difference, by request or by the day and model of its grain."""
 
-    def __init__(self, connection: Connection, card: RateCard, measure: Measure, basis: Basis) -> None:
+    def __init__(
+        self, connection: Connection, card: RateCard, measure: Measure, basis: Basis, of_lakes: LakeSide
+    ) -> None:
         self._connection = connection
         self._card = card
         self._measure = measure
         self._basis = basis
+        self._of_lakes = of_lakes
 
     def per_usd_nano(self, day_ordinal: int) -> int | None:
         """Returns nano of the currency for 1 USD at the start of a day, or of the period where the day is 0."""
@@ -60,9 +65,11 @@ class Reader:
     def _by_request(self, differing: Mapping[str, Result], repricing: Repricing) -> dict[str, Cause]:
         found: dict[str, Cause] = {}
         two_sided = [key for key, result in differing.items() if result.status == "differs"]
+        of_lakes = self._of_lakes.live_by_request(two_sided)
         for ids in in_chunks(two_sided, IDS_AT_ONCE):
             repriced: defaultdict[str, Repriced] = defaultdict(Repriced)
-            for charge, facts in self._live(of_requests(ids)):
+            found_there = chain.from_iterable(of_lakes.get(key, ()) for key in ids)
+            for charge, facts in chain(self._live(of_requests(ids)), found_there):
                 key = facts.request_id
                 repricing.add(repriced[key], charge, facts, differing[key].difference_nano)
             for key in ids:
@@ -86,7 +93,8 @@ class Reader:
         grain, calendar = self._basis.grain, Calendar(self._basis.zone)
         days = {grain.parts(key)[0] for key in differing}
         repriced: defaultdict[str, Repriced] = defaultdict(Repriced)
-        for charge, facts in self._live(self._within(days)):
+        bounds = self._bounds(days)
+        for charge, facts in chain(self._live(occurred_within(*bounds)), self._of_lakes.live(*bounds)):
             day = calendar.day(facts.occurred_at) if grain.by_day else ""
             if day not in days:
                 continue
@@ -96,12 +104,12 @@ class Reader:
             repricing.add(repriced[key], charge, facts, 0 if result is None else result.difference_nano, reported)
         return repriced
 
-    def _within(self, days: set[str]) -> ColumnElement[bool]:
+    def _bounds(self, days: set[str]) -> tuple[datetime | None, datetime | None]:
         period, zone = self._basis.period, self._basis.zone
         if not self._basis.grain.by_day:
-            return occurred_within(period.start, period.end)
+            return period.start, period.end
         first, last = (date.fromisoformat(day) for day in (min(days), max(days)))
-        return occurred_within(day_start(first, zone), day_start(last + DAY, zone))
+        return day_start(first, zone), day_start(last + DAY, zone)
 
 
 def _swapped(

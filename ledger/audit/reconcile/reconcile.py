@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -15,17 +16,17 @@ from sqlalchemy import Connection
 from ledger.audit.reconcile.booked import Booked, occurred_within, of_requests, read_adjustments, read_booked
 from ledger.audit.reconcile.conversion import read_statement_note
 from ledger.audit.reconcile.look_up import DAY, IDS_AT_ONCE, Reader, per_usd_at
+from ledger.audit.reconcile.of_lakes import LakeSide
 from ledger.audit.reconcile.results import Basis, Reconciliation, Result, collect
 from ledger.audit.reconcile.sides import Grain, Measure, Sides
 from ledger.audit.reconcile.statement import ProviderStatement
-from ledger.book.in_lakes import check_rows, sources_in_lakes
 from ledger.book.prices.in_force import card_in_force
 from ledger.book.prices.pinned import read_usd_rates
 from ledger.book.redaction import known_ids
 from ledger.errors import LedgerError
+from ledger.lake.given import Lakes
 from ledger.store.bulk import in_chunks
 from ledger.store.database import Database
-from ledger.store.tables import lake_keys
 from ledger.values.calendar import Calendar, day_start
 from ledger.values.instants import MICROSECOND
 from ledger.values.periods import Span
@@ -43,11 +44,12 @@ def reconcile_statement(
     zone: ZoneInfo,
     span: Span | None,
     keep_all: bool = False,
+    lakes: Lakes | None = None,
 ) -> Reconciliation:
     """Compares usage that occurred in `span`, else in the days that the statement covers, with it.
 
     Rows of other days are left out and counted; a request id is looked for at other times, too, before it counts as
-    only the provider's. `zone` is that of the statement's days.
+    only the provider's. `zone` is that of the statement's days. `lakes` have the rows of usage whose sums were posted.
     """
     sides = Sides(statement.counts)
     with database.reading() as connection:
@@ -63,7 +65,8 @@ def reconcile_statement(
                 "can be compared; give another --provider"
             )
         period = span or _covered(statement, days, zone)
-        _check_rows(connection, provider, period)
+        of_lakes = LakeSide(connection, lakes or Lakes(), provider, Calendar(database.zone))
+        of_lakes.check(period.start, period.end)
         measure = Measure(currency, read_usd_rates(connection))
         calendar, grain = Calendar(zone), statement.grain
 
@@ -72,16 +75,17 @@ def reconcile_statement(
                 return booked.request_id
             return grain.key(calendar.day(booked.occurred_at_us) if grain.by_day else None, booked.billed_model)
 
-        for booked in read_booked(connection, provider, occurred_within(period.start, period.end)):
+        of_book = read_booked(connection, provider, occurred_within(period.start, period.end))
+        for booked in chain(of_book, of_lakes.booked(period.start, period.end)):
             _add_booked(sides, measure, key(booked), booked, names_model=grain.by_request or grain.by_model)
         outside = days.outside
         if grain.by_request:
             outside = _leave_out(sides, days)
-            _look_up(connection, provider, sides, measure)
+            _look_up(connection, provider, sides, measure, of_lakes)
         basis = Basis(
             provider, currency, period, zone, 10 ** (9 - statement.places), grain, statement.rows_are_requests,
         )  # fmt: skip
-        reader = Reader(connection, card, measure, basis)
+        reader = Reader(connection, card, measure, basis, of_lakes)
         result = collect(sides, measure, basis, reader, keep_all=keep_all)
         result.outside = outside
         result.conversion_note = read_statement_note(connection, sides, basis, card)
@@ -91,22 +95,25 @@ def reconcile_statement(
         return result
 
 
-def _check_rows(connection: Connection, provider: str, period: Span) -> None:
-    """Refuses a period with usage of the provider that the ledger has no rows of."""
-    check_rows(sources_in_lakes(connection, lake_keys.c.provider == provider, period.start, period.end), "reconcile")
-
-
 def reconcile_stored(
-    database: Database, *, provider: str, span: Span, zone: ZoneInfo, keep_all: bool = False
+    database: Database,
+    *,
+    provider: str,
+    span: Span,
+    zone: ZoneInfo,
+    keep_all: bool = False,
+    lakes: Lakes | None = None,
 ) -> Reconciliation:
     """Compares usage of the span with the gateway's own figure, where its record has one; the rest is counted."""
     sides = Sides([])
     places = unstated = 0
     with database.reading() as connection:
-        _check_rows(connection, provider, span)
+        of_lakes = LakeSide(connection, lakes or Lakes(), provider, Calendar(database.zone))
+        of_lakes.check(span.start, span.end)
         card = card_in_force(connection, provider)
         measure = Measure(card.currency, read_usd_rates(connection))
-        for booked in read_booked(connection, provider, occurred_within(span.start, span.end)):
+        of_book = read_booked(connection, provider, occurred_within(span.start, span.end))
+        for booked in chain(of_book, of_lakes.booked(span.start, span.end)):
             if booked.provider_amount_nano is None:
                 unstated += booked.sign
                 continue
@@ -117,7 +124,8 @@ def reconcile_stored(
         basis = Basis(
             provider, card.currency, span, zone, 10 ** (9 - places), Grain(True, True, True), rows_are_requests=True
         )
-        result = collect(sides, measure, basis, Reader(connection, card, measure, basis), keep_all=keep_all)
+        reader = Reader(connection, card, measure, basis, of_lakes)
+        result = collect(sides, measure, basis, reader, keep_all=keep_all)
         result.unstated = unstated
         return result
 
@@ -272,7 +280,7 @@ def _add_booked(sides: Sides, measure: Measure, key: str, booked: Booked, *, nam
     return place
 
 
-def _look_up(connection: Connection, provider: str, sides: Sides, measure: Measure) -> None:
+def _look_up(connection: Connection, provider: str, sides: Sides, measure: Measure, of_lakes: LakeSide) -> None:
     """Adds what the ledger has at other times of requests that only the provider's side has so far."""
     wanted = [
         key for key, place in sides.places.items() if sides.provider_rows[place] and not sides.ledger_requests[place]
@@ -281,6 +289,8 @@ def _look_up(connection: Connection, provider: str, sides: Sides, measure: Measu
         # Of a request that is voided in the period, all charges add up to nothing: they may be added again.
         for booked in read_booked(connection, provider, of_requests(ids)):
             _add_booked(sides, measure, booked.request_id, booked)
+    for booked in of_lakes.of_requests(wanted):
+        _add_booked(sides, measure, booked.request_id, booked)
 
 
 def _adjustments(connection: Connection, provider: str, period: Span, zone: ZoneInfo) -> dict[str, int]:

@@ -12,6 +12,7 @@ from ledger.cli.app import App, decide_exit, parse_usd
 from ledger.cli.command import command
 from ledger.cli.commands.reconcile_layout import LAYOUT_NAMES, layout_options, save_layout, stated_layout
 from ledger.cli.commands.reconcile_sheet import reconcile_sheet, tell_what_is_left_out
+from ledger.cli.show.lakes import lake_option, open_lakes
 from ledger.cli.show.output import Output, note
 from ledger.errors import LedgerError
 from ledger.values.amounts import parse_amount, parse_number
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     "tollbook reconcile --total 37.71usd --month 2026-03",
     "tollbook reconcile --month last --tolerance 1usd",
     "tollbook reconcile --statement credits.json --at 2026-03-31",
+    "tollbook reconcile --statement evolink-march.csv --month 2026-03 --lake lake/",
 )
 @click.option(
     "--statement",
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
 @click.option(
     "--tolerance", default="0.01usd", show_default=True, metavar="AMOUNT", help="Fail where more than that differs."
 )
+@lake_option
 @click.option("--all", "everything", is_flag=True, help="Show every row: what matches and what is rounding, too.")
 def reconcile(app: App, /, *, tolerance: str, everything: bool, output: Output, **options: Any) -> None:
     """Compare the ledger with the provider and show what differs, by how much and the likely cause.
@@ -108,6 +111,7 @@ class ReconcileOptions(NamedTuple):
     at: str | None
     provider: str | None
     layout: dict[str, Any]
+    lakes: tuple[str, ...]
 
 
 def _check(asked: ReconcileOptions) -> None:
@@ -154,11 +158,13 @@ def _statement(app: App, provider: str, asked: ReconcileOptions, *, everything: 
     database = app.open()
     zone_name = asked.timezone or layout.timezone
     named = None if zone_name is None else zone_named(zone_name)
-    zone = named or database.zone
+    zone, lakes = named or database.zone, open_lakes(asked.lakes)
     span = None if asked.month is None else parse_month(asked.month, zone=zone, now=datetime.now(UTC))
     if asked.statement is None:
         opened = _one_amount(str(asked.total), layout, zone)
-        return reconcile_statement(database, opened, provider=provider, zone=zone, span=span, keep_all=everything)
+        return reconcile_statement(
+            database, opened, provider=provider, zone=zone, span=span, keep_all=everything, lakes=lakes
+        )
     with open_source(asked.statement) as source:
         read = read_file(source, layout)
         if isinstance(read, CreditsLeft):
@@ -170,7 +176,9 @@ def _statement(app: App, provider: str, asked: ReconcileOptions, *, everything: 
         if asked.at is not None:
             raise LedgerError("--at is the time of a balance: this statement has rows; give --month instead")
         opened = ProviderStatement(source.name, read, layout, zone=zone, naive_zone=named)
-        found = reconcile_statement(database, opened, provider=provider, zone=zone, span=span, keep_all=everything)
+        found = reconcile_statement(
+            database, opened, provider=provider, zone=zone, span=span, keep_all=everything, lakes=lakes
+        )
         found.totals = None if layout.total_row is None else opened.totals
     if asked.layout["save_as"] is not None:
         import msgspec
@@ -208,7 +216,8 @@ def _stored(app: App, provider: str, asked: ReconcileOptions, *, everything: boo
     zone = database.zone if asked.timezone is None else zone_named(asked.timezone)
     now = datetime.now(UTC)
     span = parse_span(month=asked.month, since=asked.since, until=asked.until, zone=zone, now=now)
-    return reconcile_stored(database, provider=provider, span=span, zone=zone, keep_all=everything)
+    lakes = open_lakes(asked.lakes)
+    return reconcile_stored(database, provider=provider, span=span, zone=zone, keep_all=everything, lakes=lakes)
 
 
 def _credits(app: App, provider: str, remaining: str, at: str | None) -> Reconciliation:
