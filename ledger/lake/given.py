@@ -28,6 +28,7 @@ class Lakes:
     def __init__(self, names: Iterable[str] = ()) -> None:
         opened = [open_lake(name, making=False) for name in names]
         self._lakes = {lake.id: lake for lake in opened}
+        self._checked: set[str] = set()
 
     def check(self, connection: Connection, sources: Sequence[str], what: str) -> None:
         """Raises a LedgerError where sources, all of them with sums of a lake, have their rows in none of these."""
@@ -57,7 +58,7 @@ class Lakes:
         """Checks the manifests and files of postings, and reads their rows."""
         from ledger.lake.rows import RowReader  # pyarrow is an extra
 
-        return RowReader(connection, self._lakes.values(), postings)
+        return RowReader(connection, self._lakes.values(), postings, self._checked)
 
     def _postings(self, connection: Connection) -> Iterator[Posting]:
         return (posting for lake in self._lakes for posting in read_postings(connection, lake))

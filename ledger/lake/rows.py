@@ -37,7 +37,10 @@ class RowReader:
     batch and place among the manifest's charges, such as 12/345, and the `corrected_number` of what it takes back.
     """
 
-    def __init__(self, connection: Connection, lakes: Iterable[Lake], postings: Sequence[Posting]) -> None:
+    def __init__(
+        self, connection: Connection, lakes: Iterable[Lake], postings: Sequence[Posting], checked: set[str]
+    ) -> None:
+        """Checks all before any is read, but for manifests whose digests are `checked`, which it adds to."""
         self._pins = _Pins(connection)
         self._files: dict[Posting, tuple[Lake, Sequence[LakeFile]]] = {}
         self._posted: dict[Posting, _Sums] = {}
@@ -47,8 +50,9 @@ class RowReader:
             for posting in own:
                 self._files[posting] = lake, _manifest_of(posting, manifests, lake).charges
                 self._posted[posting] = _posted_sums(connection, posting.posted_by)
-            for digest in {posting.digest for posting in own}:
+            for digest in {posting.digest for posting in own} - checked:
                 lake.check(manifests[digest].charges)
+                checked.add(digest)
 
     def rows(
         self, posting: Posting, row: Callable[..., T], fields: Sequence[str], only: Mapping[str, Collection[str]]
