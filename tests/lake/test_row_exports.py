@@ -177,3 +177,17 @@ def test_rows_that_arent_what_was_posted_are_refused(cli: Cli, tmp_path: Path) -
         said = refused(cli("export", *what, "--month", FEBRUARY, *WITH, "-o", "out.csv"))
         assert "the charges of manifest 1 don't come to the sums that batch 1 posted" in said
         assert not Path("out.csv").exists()
+
+
+def test_days_of_a_month_that_had_other_tags_stay_refused(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "tollbook.toml").write_text('[ledger]\nrollup_tags = ["team"]\n')
+    cli("db", "init").ok()
+    (tmp_path / "a.jsonl").write_text(responses(range(3)))
+    price(cli, "a.jsonl", FEBRUARY).ok()
+    cli("lake", "post", "lake/manifests/000001.json").ok()
+    cli("close", FEBRUARY, "--force", "--reason", "all is there").ok()
+    export(cli, FEBRUARY)
+    cli("db", "rollups", "--none").ok()
+    said = refused(cli("export", "focus", "--month", FEBRUARY))
+    assert "export focus by day, with tags that were rolled up when the month was closed, needs the rows" in said
+    assert "--lake" not in said
