@@ -374,7 +374,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
 
 # What takes the owner of a ledger on PostgreSQL, as `redact` does; the first two may make tables, on which roles have
 # no rights yet.
-OWNERS_COMMANDS = (("db", "init"), ("db", "upgrade"), ("db", "rollups"), ("db", "roles"))
+OWNERS_COMMANDS = (("db", "init"), ("db", "upgrade"), ("db", "rollups"), ("db", "roles"), ("lake", "move"))
 
 
 @pytest.fixture

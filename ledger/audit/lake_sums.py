@@ -8,16 +8,21 @@ from msgspec import json
 from sqlalchemy import Connection, and_, or_, select
 
 from ledger.audit.verification import LISTED_PROBLEMS
+from ledger.book.charges import is_undone
 from ledger.book.lake_cells import LakeKeys, LakePage, LakeRow, read_lake
+from ledger.book.sources import moved_sources
+from ledger.store.database import settings_in
 from ledger.store.tables import (
     batches,
     booked_usage,
+    charges,
     conversions,
     lake_cells,
     lake_keys,
     rate_entries,
     sources,
     streams,
+    usage_records,
 )
 from ledger.values.calendar import QUARTER_US, Calendar
 
@@ -105,18 +110,32 @@ def _with_usage(connection: Connection, names: Sequence[str]) -> set[str]:
 def _check_homes(connection: Connection) -> Iterator[str]:
     """Compares the lake of each source with those that its sums were posted of, and with usage in the book."""
     homes = {row.source: row.lake for row in connection.execute(select(sources.c.source, sources.c.lake))}
+    moved = moved_sources(settings_in(connection))
     posted = (
-        select(lake_keys.c.source, batches.c.options)
+        select(lake_keys.c.source, lake_keys.c.occurred_month, batches.c.options)
         .join_from(lake_cells, lake_keys, lake_keys.c.id == lake_cells.c.key_id)
         .join(batches, batches.c.id == lake_cells.c.batch_id)
         .where(lake_cells.c.corrects_id.is_(None))
         .distinct()
     )
-    named = {(source, json.decode(options).get("lake")) for source, options in connection.execute(posted)}
-    for source, lake in sorted(named, key=str):
-        if homes.get(source) != lake:
-            yield f"sources: {source!r} has sums of lake {lake}, its row says {homes.get(source) or 'the book'}"
+    found = connection.execute(posted)
+    for source, month, lake in sorted({(*row[:2], json.decode(row.options).get("lake")) for row in found}, key=str):
+        home = moved.get(source)
+        kept = home.lake if home is not None and home.keeps(month) else homes.get(source)
+        if kept != lake:
+            yield f"sources: {source!r} has sums of lake {lake} in {month}, its row says {kept or 'the book'}"
     in_book = _with_usage(connection, [name for name, lake in homes.items() if lake is not None])
     for name, lake in sorted(homes.items()):
         if lake is not None and name in in_book:
             yield f"sources: {name!r} belongs to lake {lake}, and has usage in the book"
+    for name, home in sorted(moved.items()):
+        if _has_charges(connection, name, home.month):
+            yield f"sources: {name!r} belongs to {home}, and has usage of then in the book"
+
+
+def _has_charges(connection: Connection, source: str, month: str) -> bool:
+    """Tells whether the book charges usage of a source that occurred in a month or later."""
+    of = select(charges.c.id).join(usage_records, usage_records.c.id == charges.c.usage_record_id)
+    live = charges.c.charge_class.in_(("charge", "replacement")), ~is_undone(charges.c.id)
+    query = of.where(usage_records.c.source == source, charges.c.occurred_month >= month, *live)
+    return connection.execute(query.limit(1)).first() is not None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
+from typing import NamedTuple
 
+import msgspec
 from sqlalchemy import Connection, select
 
 from ledger.book.records import Records, coded
@@ -15,6 +17,29 @@ from ledger.store.tables import sources
 from ledger.values.columns import columns_of
 from ledger.values.instants import to_microseconds
 from pricing.columns import NO_TIME_US
+
+# The setting that names the sources of the book whose usage of later months a lake keeps.
+MOVED = "moved_sources"
+
+
+class Home(NamedTuple):
+    """The lake that keeps a source's usage: what occurred in `month` or later, all of it where that is empty."""
+
+    lake: str
+    month: str = ""
+
+    def keeps(self, month: str) -> bool:
+        """Tells whether usage that occurred in a month is there."""
+        return month >= self.month
+
+    def __str__(self) -> str:
+        return f"lake {self.lake}" + (f" from {self.month} on" if self.month else "")
+
+
+def moved_sources(settings: Mapping[str, str]) -> dict[str, Home]:
+    """Returns the sources of the book that were moved to a lake, by name."""
+    stated = settings.get(MOVED)
+    return {} if stated is None else msgspec.json.decode(stated, type=dict[str, Home])
 
 
 def note_sources(connection: Connection, records: Records) -> None:
@@ -37,45 +62,54 @@ def _note(connection: Connection, latest: Mapping[str, int], lake: str | None) -
 
 
 def claim_sources(connection: Connection, latest: Mapping[str, int], lake: str) -> None:
-    """Makes sources with usage a lake's own, noting the latest of each in microseconds; see `check_sources_of`.
+    """Makes new sources with usage a lake's own, noting the latest of each in microseconds; see `check_sources_of`.
 
-    A source's home is set by its first usage and kept.
+    A source's home is set by its first usage and kept, unless it is moved.
     """
-    check_sources_of(connection, latest, lake)
     _note(connection, latest, lake)
 
 
-def check_sources_of(connection: Connection, names: Iterable[str], lake: str) -> None:
-    """Raises a LedgerError that names a source which isn't this lake's, or new."""
-    elsewhere = sources_elsewhere(connection, lake)
+def check_sources_of(
+    connection: Connection, names: Iterable[str], settings: Mapping[str, str], lake: str, month: str
+) -> None:
+    """Raises a LedgerError that names a source whose usage of the month isn't this lake's, or new."""
+    elsewhere = sources_elsewhere(connection, settings, lake, month)
     for name in sorted(elsewhere.keys() & set(names)):
         raise LedgerError(elsewhere[name])
 
 
-def sources_elsewhere(connection: Connection, lake: str) -> dict[str, str]:
-    """Returns the sources whose usage is in the book or in another lake, each with words that refuse it in this one."""
-    rows = connection.execute(select(sources.c.source, sources.c.lake))
-    homes = {row.source: "the book" if row.lake is None else f"lake {row.lake}" for row in rows if row.lake != lake}
-    return {
-        name: f"source {name!r} belongs to {home}, not to lake {lake}: a source stays where its first usage is; "
-        "give usage of this lake another --source"
-        for name, home in homes.items()
-    }
+def sources_elsewhere(connection: Connection, settings: Mapping[str, str], lake: str, month: str) -> dict[str, str]:
+    """Returns the sources whose usage of a month is in the book or in another lake, each with words that refuse it."""
+    moved = moved_sources(settings)
+    elsewhere: dict[str, str] = {}
+    for name, first in connection.execute(select(sources.c.source, sources.c.lake)):
+        home = moved.get(name)
+        kept = home.lake if home is not None and home.keeps(month) else first
+        if kept == lake:
+            continue
+        words = "the book" if first is None else f"lake {first}"
+        said = words if home is None else f"{words}, and to {home}"
+        elsewhere[name] = (
+            f"source {name!r} belongs to {said}, not to lake {lake}: a source stays where its first usage is unless "
+            "'tollbook lake move' moves it; give usage of this lake another --source"
+        )
+    return elsewhere
 
 
-def lakes_of(connection: Connection, names: Iterable[str]) -> dict[str, str]:
-    """Returns the lake of each source that belongs to one; those of the book are looked up once."""
+def lakes_of(connection: Connection, names: Iterable[str], settings: Mapping[str, str]) -> dict[str, Home]:
+    """Returns where the usage of each source that a lake keeps is; those of the book are looked up once."""
+    moved = {name: home for name, home in moved_sources(settings).items() if name in set(names)}
     of_book: set[str] = memory_of(connection).setdefault(lakes_of, set())
     unknown = set(names) - of_book
     if not unknown:
-        return {}
-    homes = _homes(connection, unknown)
-    of_book.update(name for name, home in homes.items() if home is None)  # which stay the book's
-    return {name: home for name, home in homes.items() if home is not None}
+        return moved
+    homes = homes_of(connection, unknown)
+    of_book.update(name for name, home in homes.items() if home is None)  # which stay the book's until moved
+    return {name: Home(home) for name, home in homes.items() if home is not None} | moved
 
 
-def _homes(connection: Connection, names: Iterable[str] | Collection[str]) -> dict[str, str | None]:
-    """Reads the lake of each known source, None where it is the book's."""
+def homes_of(connection: Connection, names: Iterable[str] | Collection[str]) -> dict[str, str | None]:
+    """Reads the lake of each known source by its first usage, None where that is in the book."""
     found: dict[str, str | None] = {}
     for chunk in in_chunks(sorted(set(names)), 500):
         query = select(sources.c.source, sources.c.lake).where(sources.c.source.in_(chunk))

@@ -16,7 +16,7 @@ from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.records import Rated, Records, recoded, sum_by_code
 from ledger.book.redaction import known_ids
-from ledger.book.sources import lakes_of
+from ledger.book.sources import Home, lakes_of
 from ledger.book.trial import Trial
 from ledger.config import Config
 from ledger.intake.labels import Resolver, RunOptions
@@ -106,20 +106,20 @@ class Intake:
         return posted
 
     def _leave_to_lakes(self, connection: Connection, rated: Rated, portion: Portion) -> Rated:
-        """Holds back records of sources whose usage a lake keeps, which would be counted twice."""
+        """Holds back records whose usage a lake keeps, which would be counted twice."""
         labels = rated.records.labels
-        homes = lakes_of(connection, {label.source for label in labels})
+        homes = lakes_of(connection, {label.source for label in labels}, self.poster.settings)
         if not homes:
             return rated
-        said = {
-            place: f"source {label.source!r} belongs to lake {homes[label.source]}, where its usage is priced: add the "
-            "record to the lake's files and post its sums, or give --source another name"
-            for place, label in enumerate(labels)
-            if label.source in homes
+        kept = {place: homes[label.source] for place, label in enumerate(labels) if label.source in homes}
+        month_of = self.poster.calendar.month
+        found = zip(rated.records.number("label").tolist(), rated.records.number("occurred_at").tolist(), strict=True)
+        reasons = {
+            place: (IN_LAKE, _in_lake(labels[label].source, kept[label]))
+            for place, (label, at) in enumerate(found)
+            if label in kept and (not kept[label].month or kept[label].keeps(month_of(at)))
         }
-        found = enumerate(rated.records.number("label").tolist())
-        reasons = {place: (IN_LAKE, said[label]) for place, label in found if label in said}
-        return rated.take(leave_out(portion, reasons, self.tally))
+        return rated.take(leave_out(portion, reasons, self.tally)) if reasons else rated
 
     def _count(self, records: Records, posted: Posted) -> None:
         assumed, fates = records.values("assumed"), ["accepted"] * len(records)
@@ -137,3 +137,10 @@ class Intake:
             terms, label = rated.terms[rated.term[place]], rated.records.labels[rated.records.number("label")[place]]
             per_usd_nano = self._pins.per_usd_nano(terms.conversion_id)
             self.tally.spend[label.project].add(terms.currency, per_usd_nano, amount, count)
+
+
+def _in_lake(source: str, home: Home) -> str:
+    return (
+        f"source {source!r} belongs to {home}, where its usage is priced: add the record to the lake's files and post "
+        "its sums, or give --source another name"
+    )

@@ -24,7 +24,7 @@ from ledger.intake.containers.inputs import is_url, reaching
 from ledger.lake.cells import CellKey, CellsRead, read_cells
 from ledger.lake.manifest import Manifest, read_manifest
 from ledger.lake.store import Lake
-from ledger.store.database import Database
+from ledger.store.database import Database, settings_in
 from ledger.store.expressions import microseconds
 from ledger.store.tables import MEASURES, conversions, rate_entries
 from ledger.store.tables.rollups import Dimensions
@@ -78,7 +78,7 @@ def post_manifest(database: Database, path: str, *, dry_run: bool = False) -> La
                 f"batch {other} has the sums of another manifest {manifest.number} of lake {manifest.lake}: restore "
                 f"that one, or take its sums back first: tollbook void --batch {other}"
             )
-        check_sources_of(connection, manifest.sources, manifest.lake)
+        check_sources_of(connection, manifest.sources, settings_in(connection), manifest.lake, manifest.month)
         poster = LakePoster(database, run)
         result.posted_month = posted_month(manifest.month, first_open_month(connection))
         resolved = ResolvedCells(connection, result.posted_month, adding=not dry_run)

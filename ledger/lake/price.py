@@ -26,7 +26,7 @@ from ledger.lake.engine import Engine
 from ledger.lake.manifest import SCHEMA, Manifest
 from ledger.lake.staging import Inputs, Job
 from ledger.lake.store import Lake, open_lake
-from ledger.store.database import Database
+from ledger.store.database import Database, settings_in
 from ledger.values.spend import Spend, total
 
 Progress: TypeAlias = Callable[[RunCounts, float | None], None]
@@ -114,7 +114,7 @@ def _job(
             raise LedgerError(message)
         cards = cards_in_force(connection)
         ids.pin(connection, cards.values(), adding=False)
-        elsewhere = sources_elsewhere(connection, lake.id)
+        elsewhere = sources_elsewhere(connection, settings_in(connection), lake.id, month)
     return Job(inputs, config, cards, ids, database.zone_name, database.rollup_tags, month, elsewhere, folder)
 
 

@@ -8,6 +8,7 @@ import click
 
 from ledger.cli.app import App
 from ledger.cli.command import command, group
+from ledger.cli.commands.lake_move import move_usage
 from ledger.cli.commands.lake_price import price_usage
 from ledger.cli.commands.lake_verify import verify_files
 from ledger.cli.show.output import Output, note
@@ -36,6 +37,7 @@ def lake() -> None:
 
 
 lake.add_command(price_usage)
+lake.add_command(move_usage)
 lake.add_command(verify_files)
 
 

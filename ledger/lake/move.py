@@ -1,0 +1,49 @@
+"""Sources whose usage was kept in the book, and is kept in a lake from a month on."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import Connection, func, select
+
+from ledger.book.settings import store_settings
+from ledger.book.sources import MOVED, Home, homes_of, moved_sources
+from ledger.errors import LedgerError
+from ledger.lake.store import open_lake
+from ledger.store.database import Database
+from ledger.store.tables import rollup_days, rollup_keys
+
+
+def move_source(database: Database, source: str, lake: str, month: str) -> tuple[Home, bool]:
+    """Moves a source of the book to a lake: its usage that occurs in the month or later, in the ledger's zone.
+
+    Returns its new home, and whether that is new. LedgerError where the book has such usage, or not the source.
+    """
+    with database.writing() as connection:
+        moved = moved_sources(database.settings)
+        if source not in moved:
+            _check_is_books(connection, source, month)
+        home = Home(open_lake(lake).id, month)
+        if source in moved and moved[source] != home:
+            raise LedgerError(f"source {source!r} was moved to {moved[source]}, and stays there: a source moves once")
+        if source not in moved:
+            stated = msgspec.json.encode(moved | {source: home}, order="sorted").decode()
+            store_settings(database, connection, {MOVED: stated})
+    return home, source not in moved
+
+
+def _check_is_books(connection: Connection, source: str, month: str) -> None:
+    homes = homes_of(connection, [source])
+    if source not in homes:
+        raise LedgerError(
+            f"no usage of source {source!r} is recorded: the lake that first posts sums of it is its home"
+        )
+    if homes[source] is not None:
+        raise LedgerError(f"source {source!r} belongs to lake {homes[source]} from its first usage on")
+    of = rollup_keys.c.source == source, rollup_keys.c.occurred_month >= month
+    requests = select(func.sum(rollup_days.c.requests)).join(rollup_keys, rollup_keys.c.id == rollup_days.c.key_id)
+    count = int(connection.execute(requests.where(*of)).scalar() or 0)
+    if count:
+        raise LedgerError(
+            f"{count} requests of source {source!r} that occurred from {month} on are in the book, and would be "
+            "counted twice: give a later month, or void them first (tollbook void)"
+        )
