@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from operator import add, lt
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Table, select
@@ -20,6 +21,7 @@ from sqlalchemy import ColumnElement, Connection, Table, select
 from ledger.book.cells import Cells, summed
 from ledger.errors import LedgerError
 from ledger.store.bulk import rows_by_key, upsert
+from ledger.store.driver import run
 from ledger.store.expressions import column_within, microseconds
 from ledger.store.tables import MEASURES, rollup_quarters
 from ledger.values.calendar import QUARTER_US
@@ -45,6 +47,8 @@ _Name: TypeAlias = tuple[int, int]  # of a row: its half day and key
 
 def add_quarters(connection: Connection, table: Table, cells: Cells, key_ids: Sequence[int]) -> None:
     """Adds sums by quarter-hour to the rows of their half days and keys, which are read and written whole."""
+    if len(cells.time) == 1 and _add_cell(connection, table, cells, key_ids[cells.key_place.item()]):
+        return
     for names, row, own in _by_row(cells, key_ids):
         _add_to_rows(connection, table, names, row, own)
 
@@ -96,6 +100,20 @@ def _add_to_rows(
         last = np.concatenate([before.last_occurred_at, last])
     columns = list(zip(*_packed(names, summed([], quarter, row, sums, last)), strict=True))
     upsert(connection, table, ("half_day", "key_id"), columns, replaced=("quarters", "cells"))
+
+
+def _add_cell(connection: Connection, table: Table, cells: Cells, key_id: int) -> bool:
+    """Adds the only cell, as of a call that is booked by itself; returns False where `_with` can't."""
+    quarter, last = cells.time.item(), cells.last_occurred_at.item()
+    half_day = quarter // QUARTERS * HALF_DAY_US
+    query = f"SELECT quarters, cells FROM {table.name} WHERE half_day = ? AND key_id = ?"
+    bits, packed = run(connection, query, (half_day, key_id)).fetchone() or (0, bytes(_WIDTHS))
+    changed = _with(bits, packed, quarter % QUARTERS, [*cells.sums[:, 0].tolist(), last - quarter * QUARTER_US])
+    if changed is None:
+        return False
+    columns = [[value] for value in (half_day, key_id, *changed)]
+    upsert(connection, table, ("half_day", "key_id"), columns, replaced=("quarters", "cells"))
+    return True
 
 
 def _held(connection: Connection, table: Table, names: Sequence[_Name]) -> list[Packed]:
@@ -221,6 +239,39 @@ def _unpacked(rows: Sequence[Packed], table: Table = rollup_quarters) -> tuple[C
     time = np.repeat(np.array(half_days, dtype=np.int64) // QUARTER_US, counts) + np.nonzero(bits)[1]
     key_id = np.repeat(np.array(key_ids, dtype=np.int64), counts)
     return Cells([], time, key_id, numbers[:-1], time * QUARTER_US + numbers[-1]), counts
+
+
+def _with(quarters: int, packed: bytes, place: int, added: Sequence[int]) -> tuple[int, bytes] | None:
+    """Returns a row's quarters and cells with numbers added to one cell: the others' bytes are kept as they are.
+
+    None where a number becomes less, as its width may then, or passes 64 bits, or where the row can't be read.
+    """
+    widths, size, count = packed[:_WIDTHS], sum(packed[:_WIDTHS]), quarters.bit_count()
+    if len(packed) != _WIDTHS + count * size or max(widths) > _MAX_BYTES:
+        return None
+    cells = [packed[end - size : end] for end in (_WIDTHS + size * number for number in range(1, count + 1))]
+    at = (quarters & ((1 << place) - 1)).bit_count()
+    before = [0] * _WIDTHS
+    if quarters >> place & 1:
+        before = [int.from_bytes(part, "little") for part in _parts(cells.pop(at), widths)]
+    *sums, last = [number >> 1 ^ -(number & 1) for number in before]
+    numbers = [*map(add, sums, added), max(last, added[-1])]
+    written = [number << 1 if number >= 0 else ~(number << 1) for number in numbers]
+    wide = bytes(max(width, (number.bit_length() + 7) // 8) for width, number in zip(widths, written, strict=True))
+    if max(wide) > _MAX_BYTES or any(map(lt, written, before)):
+        return None
+    if wide != widths:
+        cells = [
+            b"".join([part.ljust(width, b"\0") for part, width in zip(_parts(cell, widths), wide, strict=True)])
+            for cell in cells
+        ]
+    cells.insert(at, b"".join([number.to_bytes(width, "little") for number, width in zip(written, wide, strict=True)]))
+    return quarters | 1 << place, wide + b"".join(cells)
+
+
+def _parts(cell: bytes, widths: bytes) -> list[bytes]:
+    """Cuts a cell into its numbers."""
+    return [cell[start:end] for start, end in pairwise(accumulate(widths, initial=0))]
 
 
 class _Bytes(NamedTuple):

@@ -72,22 +72,26 @@ def test_cells_add_up_in_any_order_to_the_bytes_of_a_plain_writer(
     chance = random.Random(seed)
     start = chance.choice((NOON, 0)) - 3 * HALF_DAY_US  # some before 1970
     expected: dict[tuple[int, int], Cell] = {}
-    for _ in range(8):
+    for most in (*[60] * 7, *[1] * 60):  # one cell alone is added by a way of its own
         key_ids = (
             chance.sample(range(-2, 900), chance.randrange(1, 5))
             if not expected
             else sorted({key for _, key in expected})
         )
         block: dict[tuple[int, int], Cell] = {}
-        for _ in range(chance.randrange(1, 60)):
-            quarter, place = start + chance.randrange(6 * 48) * QUARTER_US, chance.randrange(len(key_ids))
-            cell = random_cell(chance, quarter)
-            total = merged(expected.get((quarter, key_ids[place])), cell)
+        for _ in range(chance.randint(1, most)):
+            quarter = start + chance.randrange(*((48, 6 * 48) if most > 1 else (5,))) * QUARTER_US
+            place = chance.randrange(len(key_ids))
+            cell, standing = random_cell(chance, quarter), expected.get((quarter, key_ids[place]))
+            if standing is not None and chance.random() < 0.3:
+                cell = Cell(tuple(-value for value in standing.sums), quarter)
+            total = merged(standing, cell)
             if (quarter, place) not in block and all(-MOST <= value <= MOST for value in total.sums):
                 block[quarter, place] = cell
                 expected[quarter, key_ids[place]] = total
-        with ledger.writing() as connection:
-            add_quarters(connection, rollup_quarters, in_columns(block), key_ids)
+        if block:
+            with ledger.writing() as connection:
+                add_quarters(connection, rollup_quarters, in_columns(block), key_ids)
     found = rows(empty_db_url, "SELECT half_day, key_id, quarters, cells FROM rollup_quarters ORDER BY 1, 2")
     assert [(*row[:3], bytes(row[3])) for row in found] == pack(expected)
     assert held_cells(empty_db_url) == expected == read(ledger, None, None)
@@ -97,6 +101,14 @@ def test_cells_add_up_in_any_order_to_the_bytes_of_a_plain_writer(
         assert read(ledger, first, after) == within
         assert read(ledger, first, None) == {name: cell for name, cell in expected.items() if name[0] >= first}
         assert read(ledger, None, after) == {name: cell for name, cell in expected.items() if name[0] < after}
+
+
+def test_of_a_sum_past_64_bits_the_lower_ones_are_kept(ledger: Database, empty_db_url: str) -> None:
+    for count in (MOST, 3):
+        cells = in_columns({(NOON, 0): Cell((count, *EMPTY[1:]), NOON)})
+        with ledger.writing() as connection:
+            add_quarters(connection, rollup_quarters, cells, [7])
+    assert held_cells(empty_db_url) == {(NOON, 7): Cell((MOST + 3 - 2**64, *EMPTY[1:]), NOON)}
 
 
 def test_more_rows_than_are_read_at_once_are_all_read(ledger: Database, empty_db_url: str) -> None:
