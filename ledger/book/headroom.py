@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from operator import add, mul
+from operator import add, mul, neg
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -22,6 +22,7 @@ from ledger.book.rows import ChargeRow, Facts
 from ledger.errors import LedgerError
 from ledger.store.bulk import rows_by_key
 from ledger.store.driver import run
+from ledger.store.log import memory_while_alone
 from ledger.store.tables import MEASURES
 from ledger.store.tables.rollups import Dimensions
 from ledger.values.calendar import QUARTER_US, Calendar
@@ -41,7 +42,7 @@ _STANDING = f"""
     SELECT k0, k1, {", ".join(f"d.{name}" for name in BOUNDING)}
     FROM {{keys}} JOIN rollup_keys k ON k.digest = k0 JOIN rollup_days d ON d.key_id = k.id AND d.day = k1
 """
-_FULL = f"SELECT 1 FROM rollup_days WHERE NOT ({' AND '.join(f'{name} BETWEEN ? AND ?' for name in BOUNDING)})"
+_FULLEST = f"SELECT day, {', '.join(f'max({name}), min({name})' for name in BOUNDING)} FROM rollup_days"
 
 
 class Cell(NamedTuple):
@@ -64,20 +65,22 @@ class Headroom:
     def is_ample(self, connection: Connection, occurred_at: Sequence[int] | Int64Array, parts: Sequence[Any]) -> bool:
         """Tells whether the largest part, as often as there are parts, fits even into the fullest cell of their days.
 
-        That is quickly seen, and nearly always so. `parts` are columns in the order of BOUNDING.
+        That is quickly seen, and nearly always so; the fullest cells are remembered, as full as they may be by then.
+        `parts` are columns in the order of BOUNDING.
         """
         import numpy as np
 
-        room = [INT64_MAX - _largest(column) * len(column) for column in parts]
-        if min(room) < 0:
-            return False
-        bounds = [bound for most in room for bound in (-most, most)]
+        added = [_largest(column) * len(column) for column in parts]
         quarters = distinct(np.asarray(occurred_at) // QUARTER_US)
         days = sorted({self._calendar.day(quarter * QUARTER_US) for quarter in quarters.tolist()})
-        on_days = f"IN ({', '.join('?' * len(days))})"
-        if len(days) > LISTED_DAYS:  # those between them too
-            days, on_days = [days[0], days[-1]], "BETWEEN ? AND ?"
-        return run(connection, f"{_FULL} AND day {on_days} LIMIT 1", [*bounds, *days]).fetchone() is None
+        fullest: dict[str, list[int]] = memory_while_alone(connection).setdefault(Headroom, {})
+        if not fullest.keys() >= set(days):
+            fullest.update(_fullest(connection, days))
+        full = {day: list(map(add, fullest.pop(day), added)) for day in days}
+        if max(map(max, full.values())) > INT64_MAX:
+            return False
+        fullest.update(full)
+        return True
 
     def refusals(
         self,
@@ -134,6 +137,7 @@ class Headroom:
         """
         import numpy as np
 
+        memory_while_alone(connection).pop(Headroom, None)
         quarters, quarter = numbered(cells.time)
         days, day = coded(self._calendar.day(each * QUARTER_US) for each in quarters.tolist())
         names, code = numbered(cells.key_place * len(days) + np.array(day, dtype=np.int64)[quarter])
@@ -163,6 +167,16 @@ class Headroom:
         for digest, day, *total in rows_by_key(connection, _STANDING, list(by_digest)):
             sums[by_digest[digest, day]] = tuple(total)
         return sums
+
+
+def _fullest(connection: Connection, days: Sequence[str]) -> dict[str, list[int]]:
+    """Reads the largest absolute value of each sum in any cell, by day."""
+    on_days, between = f"IN ({', '.join('?' * len(days))})", days
+    if len(days) > LISTED_DAYS:
+        on_days, between = "BETWEEN ? AND ?", [days[0], days[-1]]
+    rows = run(connection, f"{_FULLEST} WHERE day {on_days} GROUP BY day", between)
+    found = {day: list(map(max, sums[::2], map(neg, sums[1::2]))) for day, *sums in rows}
+    return dict.fromkeys(days, [0] * len(BOUNDING)) | found
 
 
 def _largest(column: Sequence[int | None] | Int64Array) -> int:

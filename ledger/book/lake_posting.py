@@ -8,16 +8,16 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ledger.book.cells import Cells
-from ledger.book.charges import NUMBERED_AS_CHARGES
 from ledger.book.headroom import Cell, Sums
 from ledger.book.key_ids import key_ids_of
 from ledger.book.lake_cells import LakePage, LakeRow, amounts_of, merged, reversal_of
+from ledger.book.newest import next_batch_and_charge
 from ledger.book.posting import Poster, Run
 from ledger.book.quarters import Packed, pack_quarters
 from ledger.book.seals import cells_digest, sealed_conversions
-from ledger.store.bulk import append_rows, next_ids
+from ledger.store.bulk import append_rows
 from ledger.store.database import Database
-from ledger.store.tables import batches, lake_cells, lake_keys
+from ledger.store.tables import lake_cells, lake_keys
 from ledger.store.tables.rollups import Dimensions
 
 
@@ -52,8 +52,7 @@ class LakePoster(Poster):
         self, connection: Connection, cells: Cells, packed: Sequence[Packed], corrects: Sequence[int | None]
     ) -> None:
         self.check_settings()
-        batch_id, *charge_ids = next_ids(connection, batches, *NUMBERED_AS_CHARGES)
-        first = max(charge_ids)
+        batch_id, first = next_batch_and_charge(connection)
         rows = [
             LakeRow(number, batch_id, key_id, half_day, quarters, body, corrected)
             for number, ((half_day, key_id, quarters, body), corrected) in enumerate(

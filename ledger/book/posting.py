@@ -15,8 +15,9 @@ import msgspec
 from sqlalchemy import Connection
 
 from ledger.book.booked import Months, append_charged
-from ledger.book.charges import NUMBERED_AS_CHARGES, Identity, Known, as_sealed, known_records
+from ledger.book.charges import Identity, Known, as_sealed, known_records
 from ledger.book.headroom import Headroom
+from ledger.book.newest import last_of_chain, next_batch_and_charge, note_newest
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.records import Rated, Records, Spread, coded, recoded, sum_by_code
 from ledger.book.repeats import find_booked
@@ -34,9 +35,9 @@ from ledger.book.seals import (
 from ledger.book.sources import note_sources
 from ledger.errors import LedgerError
 from ledger.logs import logger_of
-from ledger.store.bulk import append_rows, next_ids
+from ledger.store.bulk import append_rows
 from ledger.store.database import Database
-from ledger.store.driver import insert_row, run
+from ledger.store.driver import insert_row
 from ledger.store.log import note_sealed
 from ledger.store.tables import batches, booked_corrections
 from ledger.values.calendar import QUARTER_US, Calendar
@@ -164,8 +165,7 @@ class Poster:
 
     def _post_new(self, connection: Connection, rated: Rated, posted: Posted) -> bool:
         """Records and charges what is new; returns False, and does nothing, where any of it is known."""
-        batch_id, *charge_ids = next_ids(connection, batches, *NUMBERED_AS_CHARGES)
-        first_id = max(charge_ids)
+        batch_id, first_id = next_batch_and_charge(connection)
         ids = range(first_id, first_id + len(rated))
         months = self._months(connection, rated.records)
         usage = append_charged(connection, batch_id, ids, rated, months, or_go_back=self.goes_back)
@@ -255,14 +255,13 @@ class Poster:
         self, connection: Connection, ids: Mapping[str, int], amounts_nano: Mapping[str, int], digest_of: DigestOf
     ) -> None:
         """Appends the row of a batch of `ids` under the digest that is worked out of it, after the batch before."""
-        newest = "SELECT sequence + 1, digest FROM batches ORDER BY sequence DESC LIMIT 1"
-        sequence, previous = run(connection, newest).fetchone() or (1, "")
+        sequence, previous = last_of_chain(connection)
         if self.run.id is None:
             self.run.id = ids["id"]
         batch: dict[str, Any] = {
             **ids,
             "run_id": self.run.id,
-            "sequence": sequence,
+            "sequence": sequence + 1,
             "kind": self.run.kind,
             "reason": self.run.reason,
             "reference": self.run.reference if self.run.id == ids["id"] else None,  # once a run: it is unique
@@ -274,6 +273,7 @@ class Poster:
         digest = digest_of(batch)
         insert_row(connection, batches, batch | {"digest": digest})
         note_sealed(connection, batches, ids["id"], digest)
+        note_newest(connection, ids, sequence + 1, digest)
         counts = {name: ids[f"last_{name}_id"] - ids[f"first_{name}_id"] + 1 for name in ("usage_record", "charge")}
         LOG.info(
             "batch %(batch)d, %(kind)s: %(records)d usage records and %(charges)d charges to be committed",

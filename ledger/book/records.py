@@ -93,7 +93,12 @@ class Records:
         return self.number(name).tolist()  # type: ignore[no-any-return]
 
     def columns(self) -> Columns:
-        """Returns the columns of Facts: numbers that each record has as arrays, what many have alike as Spread."""
+        """Returns the columns of Facts: numbers that each record has as arrays, what many have alike as Spread.
+
+        Those of one record are lists.
+        """
+        if len(self) == 1:  # as of a call that is booked by itself
+            return columns_of([self.facts(0)])
         return [self._column(name) for name in Facts._fields]
 
     def _column(self, name: str) -> Any:  # noqa: ANN401 - of any type
@@ -109,7 +114,10 @@ class Records:
 
     def facts(self, place: int) -> Facts:
         """Returns one record."""
-        return self.take([place]).rows()[0]
+        label, tags, *own = self.numbers[:, place].tolist()
+        few = OPTIONAL | {name: column[place] for name, column in self.optional.items()}
+        stated = self.labels[label]._asdict() | few | dict(zip(NUMBERS[2:], own, strict=True))
+        return Facts(**stated, request_id=self.request_ids[place], tags=self.tags[tags])
 
     @property
     def identities(self) -> list[tuple[str, str, str]]:
@@ -212,6 +220,9 @@ class Rated:
     def columns(self) -> Columns:
         """Returns the columns PRICED: amounts that each has as arrays, terms as Spread."""
         nothing = [None] * len(self)
+        if len(self) == 1:
+            few = (self.optional.get(name, nothing)[0] for name in ChargeRow._fields[OPTIONAL_AMOUNTS])
+            return columns_of([(*self.terms[self.term.item()], *self.nano[:, 0].tolist(), *few)])
         optional = (self.optional.get(name) or nothing for name in ChargeRow._fields[OPTIONAL_AMOUNTS])
         return [*map(self.of_terms, Terms._fields), *self.nano, *optional]
 
@@ -251,6 +262,8 @@ def sum_by_code(amounts: Int64Array, codes: Int64Array) -> list[tuple[int, int]]
     """Returns the sum of the amounts of each code, which may pass 64 bits, and their number."""
     import numpy as np
 
+    if len(amounts) == 1:
+        return [(int(amounts[0]), 1)]
     counts = np.bincount(codes)
     upper, lower = np.zeros((2, len(counts)), dtype=np.int64)
     np.add.at(upper, codes, amounts >> HALF_BITS)

@@ -157,6 +157,10 @@ def _measures(charges: Columns, facts: Columns) -> npt.NDArray[Any]:
     measures = np.zeros((len(MEASURES), len(hours)), dtype=object if is_wide else np.int64)
     measures[0] = _by_name(usage.kind, lambda kind: kind == "request")
     of_all = (*facts[TOKENS], hours, *charges[AMOUNTS])
+    if len(hours) == 1 and charge.charge_class[0] == "charge":  # as of a call that is booked by itself
+        few = (*facts[OPTIONAL_COUNTS], *charges[OPTIONAL_AMOUNTS])
+        measures[1:, 0] = [column[0] or 0 for column in (*of_all, *few)]
+        return measures
     for place, column in enumerate(of_all, 1):
         measures[place] = column
     for place, column in enumerate((*facts[OPTIONAL_COUNTS], *charges[OPTIONAL_AMOUNTS]), 1 + len(of_all)):

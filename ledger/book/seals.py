@@ -206,6 +206,8 @@ def _named(
     """Returns what numbers name, in order, and each one's place there: rows keep it whatever numbers they get."""
     import numpy as np
 
+    if len(numbers) == 1:  # as of a call that is booked by itself
+        return [names.get(int(numbers[0]), ())], np.zeros(1, np.int64)
     distinct, place = numbered(np.asarray(numbers, np.int64))
     found = [names.get(number, ()) for number in distinct.tolist()]
     order = sorted(range(len(found)), key=found.__getitem__)

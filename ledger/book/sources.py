@@ -46,6 +46,9 @@ def note_sources(connection: Connection, records: Records) -> None:
     """Remembers per source the latest usage, and now as its last ingest."""
     import numpy as np
 
+    if len(records.labels) == 1:  # as of a call that is booked by itself
+        _note(connection, {records.labels[0].source: int(records.number("occurred_at").max())}, None)
+        return
     names, source_of = coded(label.source for label in records.labels)
     source = np.array(source_of, dtype=np.int64)[records.number("label")]
     latest = np.full(len(names), NO_TIME_US, dtype=np.int64)

@@ -38,7 +38,7 @@ from ledger.store.engines import (
     unchanged,
     wait_limits,
 )
-from ledger.store.log import CHANGES, Changes, Head, append_entry, only_booked_since
+from ledger.store.log import CHANGES, Changes, Head, append_entry, recall
 from ledger.store.revision import name_other_schema
 from ledger.store.tables import ledger_settings
 from ledger.store.urls import masked
@@ -174,7 +174,7 @@ class Database:
             (revision,) = run_together(connection, *first, "SELECT version_num FROM alembic_version").fetchone()
             if (other := name_other_schema(str(revision), shown(self.engine))) is not None:
                 raise DatabaseFailure(other)
-            self._recall(connection, changes)
+            self._recall(connection)
             waited, locked = time.monotonic() - started, time.monotonic()
             level = logging.INFO if waited >= LONG_WAIT_SECONDS else logging.DEBUG
             LOG.log(level, "write lock after %(seconds).3f s", {"seconds": waited})
@@ -205,11 +205,11 @@ class Database:
                     raise
                 LOG.warning("%(error)s: the transaction is run again", {"error": str(error)})
 
-    def _recall(self, connection: Connection, changes: Changes) -> None:
+    def _recall(self, connection: Connection) -> None:
         """Takes up what the last writer left where the log shows that it holds; else reads the settings."""
         kept, self._kept = self._kept, None
-        if kept is not None and only_booked_since(connection, kept.head):
-            self.settings, changes.memory = kept.settings, kept.memory
+        if kept is not None and recall(connection, kept.head, kept.memory):
+            self.settings = kept.settings
         else:
             self.settings = settings_in(connection)
 

@@ -187,11 +187,18 @@ def _begin_sqlite(connection: Connection) -> None:
         run(connection, f"PRAGMA busy_timeout = {wait}")
         connection.info[WAIT] = wait
     # A writer comes back to pages of indexes; a reader goes through the book once.
-    run(connection, f"PRAGMA cache_size = {-WRITERS_CACHE_KIB if writes else -READERS_CACHE_KIB}")
+    _set_pragma(connection, "cache_size", str(-WRITERS_CACHE_KIB if writes else -READERS_CACHE_KIB))
     # Each page that a statement with a trigger changes is kept until it ends: in files, that costs as much as the rows.
     bulk = connection.get_execution_options().get(BULK, False)
-    run(connection, f"PRAGMA temp_store = {'MEMORY' if bulk else 'DEFAULT'}")
+    _set_pragma(connection, "temp_store", "MEMORY" if bulk else "DEFAULT")
     run(connection, "BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _set_pragma(connection: Connection, name: str, value: str) -> None:
+    """Sets what a connection keeps from one transaction to the next, where it is another value."""
+    if connection.info.get(name) != value:
+        run(connection, f"PRAGMA {name} = {value}")
+        connection.info[name] = value
 
 
 def is_database_error(error: BaseException) -> bool:

@@ -115,6 +115,23 @@ def memory_of(connection: Connection) -> dict[Any, Any]:
     return changes.memory if isinstance(changes, Changes) else {}
 
 
+def memory_while_alone(connection: Connection) -> dict[Any, Any]:
+    """Returns what holds as `memory_of` does, and only until any other writer books."""
+    memory: dict[Any, Any] = memory_of(connection).setdefault(memory_while_alone, {})
+    return memory
+
+
+def recall(connection: Connection, seen: Head, memory: dict[Any, Any]) -> bool:
+    """Takes up a memory left with the entry that was the log's last; returns False where it doesn't hold any more."""
+    if not only_booked_since(connection, seen):
+        return False
+    changes = _changes(connection)
+    if changes.head != seen:
+        memory.pop(memory_while_alone, None)
+    changes.memory = memory
+    return True
+
+
 def only_booked_since(connection: Connection, seen: Head) -> bool:
     """Tells, under the write lock, whether all entries after one that was the last only booked usage."""
     entries = run(connection, _SINCE, (seen.id,)).fetchall()

@@ -265,6 +265,20 @@ def test_an_application_is_told(book: Cli, db_url: str) -> None:
     book("verify").ok()
 
 
+def test_what_others_booked_between_an_applications_calls_counts(book: Cli, db_url: str) -> None:
+    def booked(ledger: Ledger, number: int, tokens: int) -> str:
+        counted = usage(input_tokens=tokens, output_tokens=0, total_tokens=tokens)
+        return ledger.record(response(f"resp_{number}", model=FREE, usage=counted)).status
+
+    half = 2**62
+    with Ledger(db_url, provider="own") as one, Ledger(db_url, provider="own") as other:
+        assert [booked(one, 1, 1), booked(other, 2, half), booked(one, 3, 1)] == ["accepted"] * 3
+        assert [booked(other, 4, half - 4), booked(one, 5, 2)] == ["accepted", "rejected"]
+        assert [booked(one, 6, 1), booked(other, 7, 1)] == ["accepted", "rejected"]
+    assert reported(book)["input_tokens"] == MOST
+    book("verify").ok()
+
+
 def test_a_retry_is_refused_until_there_is_room(book: Cli, db_url: str) -> None:
     ingest(book, used(1, MOST), used(2, 1))
     again = book("quarantine", "retry", "--json")

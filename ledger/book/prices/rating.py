@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from ledger.book.prices.pins import PinnedIds
 from ledger.book.records import Label, Rated, Records, Terms, coded, recoded
-from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, OPTIONAL_COUNTS, ChargeRow, Facts
+from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, OPTIONAL_COUNTS, ChargeRow, Facts, all_counts, usage_of
 from ledger.values.columns import distinct
 from ledger.values.instants import from_microseconds
 from pricing.batch import BatchCharges
 from pricing.billing import billed_model, card_of_provider, conversion_places, priced_tiers
 from pricing.by_card import price_batch
+from pricing.charge import price_entry
 from pricing.columns import ModelColumn
 from pricing.errors import PricingError
 from pricing.rate_card import RateCard
@@ -63,6 +64,12 @@ class Rater:
 
         rated, errors = Rated.unpriced(records), dict[int, PricingError]()
         label = records.number("label")
+        if len(records) == 1 and records.labels[label.item()].kind == "request":
+            try:
+                self._rate_request(rated, records.facts(0))
+            except PricingError as error:
+                return rated.take([]), {0: error}
+            return rated, errors
         groups: dict[tuple[str, str], dict[int, tuple[str, int]]] = {}
         for code in distinct(label).tolist():
             stated = records.labels[code]
@@ -79,6 +86,22 @@ class Rater:
                 bad = rate(self.card(provider), places, billed, rated)
                 errors.update((int(places[row]), error) for row, error in bad.items())
         return rated.take([place for place in range(len(records)) if place not in errors]) if errors else rated, errors
+
+    def _rate_request(self, rated: Rated, facts: Facts) -> None:
+        """Prices the only record, a request, as one: columns take longer, to the same figures."""
+        card, at = self.card(facts.provider), from_microseconds(facts.occurred_at)
+        model, differs = self.billed_model(facts)
+        usage = usage_of(facts)
+        is_standard = facts.service_tier in STANDARD_NAMES or not any(all_counts(facts))
+        charge = price_entry(card.entry_at(model, at, None if is_standard else facts.service_tier), usage)
+        assert charge.tier is not None
+        pinned = (self._pins.entry(charge.entry), self._pins.conversion(card.provider, card.conversion_at(at)))
+        rated.terms.append(Terms(card.currency, model, differs, *pinned, charge.tier.label))
+        rated.term[0] = 0
+        rated.nano[:, 0] = [getattr(charge, amount) for amount in ChargeRow._fields[AMOUNTS]]
+        for count, amount in AMOUNT_OF.items():
+            if count in rated.records.optional:
+                rated.optional[amount] = [getattr(charge, amount) if getattr(facts, count) else None]
 
     def _rate_requests(
         self,
