@@ -183,6 +183,8 @@ def _largest(column: Sequence[int | None] | Int64Array) -> int:
     """Returns the largest absolute value."""
     if isinstance(column, Sequence):
         return max(map(abs, filter(None, column)), default=0)
+    if len(column) == 1:
+        return abs(int(column[0]))
     return max(int(column.max()), -int(column.min()))
 
 
