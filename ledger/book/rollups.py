@@ -75,6 +75,8 @@ class RollUp:
         """Sums the cells by day: their time is a place among the days, which come first."""
         import numpy as np
 
+        if len(cells.time) == 1:  # as of a call that is booked by itself
+            return [self._calendar.day(cells.time.item() * QUARTER_US)], cells._replace(time=np.zeros(1, np.int64))
         quarters, place_of_quarter = numbered(cells.time)
         day_of_quarter = [self._calendar.day(quarter * QUARTER_US) for quarter in quarters.tolist()]
         days = sorted(set(day_of_quarter))

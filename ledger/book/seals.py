@@ -12,10 +12,10 @@ import msgspec
 from sqlalchemy import Connection, Row, Table, select
 
 from ledger.book.rows import ChargeRow
-from ledger.store.bulk import append_rows, next_id
-from ledger.store.driver import column_names
+from ledger.store.bulk import next_id
+from ledger.store.driver import column_names, run
 from ledger.store.log import memory_of, note_sealed
-from ledger.store.tables import batches, booked_usage, conversions, lake_cells, text_seals
+from ledger.store.tables import batches, booked_usage, conversions, lake_cells
 from ledger.values.columns import numbered
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _NOTHING = b",null]\n"
 # What of a usage record may be redacted, and what is digested as 64 bits: all else.
 TEXTS = ("request_id", "tags")
 _NUMBERS = tuple(column.name for column in booked_usage.c if column.name not in TEXTS)
+_APPEND_SEAL = "INSERT INTO text_seals SELECT coalesce(max(id), 0) + 1, ?, ?, ?, ?, NULL FROM text_seals"
 # Columns that another table got after its first rows.
 LATER = frozenset({"settings"})
 
@@ -128,7 +129,7 @@ def append_text_seal(connection: Connection, batch_id: int, sealed_by: int, usag
     """Seals the texts of a batch's usage under a new salt; returns the digest."""
     salt = os.urandom(16).hex()
     digest = texts_digest(salt, usage.texts)
-    append_rows(connection, text_seals, [(next_id(connection, text_seals), batch_id, sealed_by, digest, salt, None)])
+    run(connection, _APPEND_SEAL, (batch_id, sealed_by, digest, salt))
     return digest
 
 
