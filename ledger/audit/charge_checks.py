@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -104,7 +103,7 @@ class ChargeChecks:
 
     def check(self, charges: CheckedCharges, result: Verification) -> None:
         """Tells the problems of each charge, in order."""
-        if not charges.ids:
+        if not len(charges.ids):
             return
         result.checked[self._name] += len(charges.ids)
         at_us = charges.number("occurred_at")
@@ -204,10 +203,10 @@ def _differ(
     charges: CheckedCharges, entries: Sequence[RateEntry | None], amounts: Sequence[Int64Array]
 ) -> npt.NDArray[np.bool_]:
     """Tells by row whether it isn't booked as columns of requests are priced; what has no entry never is."""
-    numbers = count()
-    index = _int64(-1 if entry is None else next(numbers) for entry in entries)
+    found = list({id(entry): entry for entry in entries if entry is not None}.values())
+    place_of = {id(entry): place for place, entry in enumerate(found)}
+    index = _int64(place_of.get(id(entry), -1) for entry in entries)
     counts = {name: charges.number(name) for name in _COUNTS}
-    found = [entry for entry in entries if entry is not None]
     batch = price_columns(RateTable.of(tuple(found)), index[charges.code].__getitem__, count_columns(**counts))
     labels = [*([*(tier.label for tier in entry.tiers), None] for entry in found), [None]]
     first, codes = recoded(charges.code, batch.entry_index + 1, batch.tier_index + 1)

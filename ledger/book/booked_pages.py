@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,16 +14,19 @@ from ledger.book.charges import plain_rows
 from ledger.book.records import Spread, coded, recoded, spread, sum_by_code
 from ledger.book.rollups import Alike
 from ledger.book.rows import ChargeRow, Facts
-from ledger.book.seals import StoredUsage, amounts_by_currency
+from ledger.book.seals import TEXTS, StoredUsage, amounts_by_currency
 from ledger.store.tables import booked_usage, record_keys, streams
 from ledger.store.tables.keys import RecordKey
-from ledger.values.columns import Columns, columns_of
+from ledger.values.columns import Columns, columns_of, plain
 from pricing.charge import METERS
 
 if TYPE_CHECKING:
     from pricing.money import Int64Array
 
 METER_NANO = tuple(f"{meter}_nano" for meter in METERS)
+_NAMES = tuple(booked_usage.c.keys())
+# Columns that most rows have a value in come first, the tags being the last of them.
+_MOST_HAVE = _NAMES.index("tags") + 1
 
 
 class Stream(NamedTuple):
@@ -46,9 +48,12 @@ class Named:
 
 @dataclass(frozen=True)
 class BookedPage:
-    """Usage by id, each with its first charge: columns of `booked_usage` by name, those without any value empty."""
+    """Usage by id, each with its first charge: columns of `booked_usage` by name, those without any value empty.
 
-    columns: Mapping[str, Sequence[Any]]
+    Numbers that each row has are arrays.
+    """
+
+    columns: Mapping[str, Any]
     named: Named
 
     def __len__(self) -> int:
@@ -56,14 +61,13 @@ class BookedPage:
 
     def between(self, first: int, last: int) -> StoredUsage:
         """Returns the rows of ids between two, as they are sealed."""
-        ids = self.columns["id"]
-        own = slice(bisect_left(ids, first), bisect_right(ids, last))
-        columns = {name: column[own] for name, column in self.columns.items() if column or name == "id"}
+        own = self._places(first, last)
+        columns = {name: column[own] for name, column in self.columns.items() if len(column) or name == "id"}
         return StoredUsage(columns, self.named.sealed, self.named.streams)
 
     def charged(self) -> BookedPage:
         """Returns the records whose first charge is in their row, nearly always all, and whose key and stream are."""
-        keys, streams, amounts = (self.values(name) for name in ("key_id", "stream_id", "input_nano"))
+        keys, streams, amounts = (plain(self.values(name)) for name in ("key_id", "stream_id", "input_nano"))
         known = self.named.keys, self.named.streams
         if None not in amounts and known[0].keys() >= set(keys) and known[1].keys() >= set(streams):
             return self
@@ -72,28 +76,34 @@ class BookedPage:
             for place, (key, stream, amount) in enumerate(zip(keys, streams, amounts, strict=True))
             if amount is not None and key in known[0] and stream in known[1]
         ]
-        taken = {name: [column[place] for place in kept] if column else () for name, column in self.columns.items()}
-        return BookedPage(taken, self.named)
+        columns = {name: plain(column) for name, column in self.columns.items()}
+        return _page([[column[place] for place in kept] if column else () for column in columns.values()], self.named)
 
-    def values(self, name: str) -> Sequence[Any]:
+    def values(self, name: str) -> Any:  # noqa: ANN401 - a sequence, or an array
         """Returns a column, None where a row has nothing."""
-        return self.columns[name] or [None] * len(self)
+        column = self.columns[name]
+        return column if len(column) else [None] * len(self)
 
     def number(self, name: str) -> Int64Array:
         """Returns a column of numbers, 0 where a row has none."""
         import numpy as np
 
         column = self.columns[name]
+        if isinstance(column, np.ndarray):
+            return column
         if not column:
             return np.zeros(len(self), dtype=np.int64)
-        return np.array([number or 0 for number in column] if None in column else column, dtype=np.int64)
+        return np.array([number or 0 for number in column], dtype=np.int64)
 
     def amounts(self, first: int, last: int) -> Counter[str]:
         """Sums nano of the charges of ids between two by currency."""
-        ids, (labels, code) = self.columns["id"], self.labels
-        own = slice(bisect_left(ids, first), bisect_right(ids, last))
+        own, (labels, code) = self._places(first, last), self.labels
         sums = zip(labels, sum_by_code(self.amount_nano[own], code[own]), strict=False)  # of the codes that are there
         return amounts_by_currency((key.currency or "", amount) for (key, _stream), (amount, count) in sums if count)
+
+    def _places(self, first: int, last: int) -> slice:
+        ids = self.number("id")
+        return slice(int(ids.searchsorted(first)), int(ids.searchsorted(last, side="right")))
 
     @cached_property
     def amount_nano(self) -> Int64Array:
@@ -107,8 +117,9 @@ class BookedPage:
     def labels(self) -> tuple[list[tuple[RecordKey, Stream]], Int64Array]:
         """Pairs of a key and a stream that records name, each once, and the place of each record's."""
         first, code = recoded(self.number("key_id"), self.number("stream_id"))
-        keys, streams = self.columns["key_id"], self.columns["stream_id"]
-        return [(self.named.keys[keys[place]], self.named.streams[streams[place]]) for place in first], code
+        named, keys, streams = self.named, self.number("key_id")[first], self.number("stream_id")[first]
+        pairs = zip(keys.tolist(), streams.tolist(), strict=True)
+        return [(named.keys[key], named.streams[stream]) for key, stream in pairs], code
 
     def charges(self) -> tuple[Columns, Columns, Alike]:
         """Returns the columns of ChargeRow and of Facts, and which charges are alike."""
@@ -139,14 +150,24 @@ class BookedPage:
         _charges, facts, _alike = BookedPage(
             {name: column[place : place + 1] for name, column in self.columns.items()}, self.named
         ).charges()
-        return Facts._make(column[0] for column in facts)
+        return Facts._make(plain(column)[0] for column in facts)
 
 
 def read_booked(connection: Connection, named: Named, first: int, last: int) -> BookedPage:
-    """Reads the usage of ids between two; columns without any value aren't read, which most of the time is half."""
-    within = booked_usage.c.id.between(first, last)
-    [counts] = connection.execute(select(*(func.count(column) for column in booked_usage.c)).where(within))
-    used = [column for column, count in zip(booked_usage.c, counts, strict=True) if count]
-    rows = plain_rows(connection, select(*used).where(within).order_by(booked_usage.c.id)) if used else []
-    found = zip((column.name for column in used), columns_of(rows), strict=True)
-    return BookedPage(dict.fromkeys(booked_usage.c.keys(), ()) | dict(found), named)
+    """Reads the usage of ids between two; columns that few rows have a value in, only where any has."""
+    columns, within = list(booked_usage.c), booked_usage.c.id.between(first, last)
+    few = connection.execute(select(func.count(func.coalesce(*columns[_MOST_HAVE:]))).where(within)).scalar_one()
+    used = columns if few else columns[:_MOST_HAVE]
+    return _page(columns_of(plain_rows(connection, select(*used).where(within).order_by(booked_usage.c.id))), named)
+
+
+def _page(columns: Columns, named: Named) -> BookedPage:
+    """Makes a page of columns of `booked_usage`, in their order; the last ones may be left out."""
+    import numpy as np
+
+    found: dict[str, Any] = dict.fromkeys(_NAMES, ())
+    for name, column in zip(_NAMES, columns, strict=False):
+        absent = column.count(None) if booked_usage.c[name].nullable else 0
+        if absent < len(column):
+            found[name] = column if absent or name in TEXTS else np.array(column, dtype=np.int64)
+    return BookedPage(found, named)

@@ -49,7 +49,7 @@ class RebuiltRollUps:
 
     def add(self, charges: Columns, facts: Columns, alike: Alike | None = None) -> None:
         """Adds charges, given as columns; `facts` are the columns of each one's usage record."""
-        if charges and charges[0]:
+        if charges and len(charges[0]):
             self._roll_up.add(self._connection, charges, facts, alike)
 
     def add_cells(self, cells: Cells) -> None:

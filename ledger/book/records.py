@@ -239,9 +239,9 @@ class Rated:
 
 def coded(items: Iterable[T]) -> tuple[list[T], list[int]]:
     """Returns the distinct items in order of first appearance, and the place of each item among them."""
-    places: dict[T, int] = {}
-    codes = [places.setdefault(item, len(places)) for item in items]
-    return list(places), codes
+    items = list(items)
+    places = {item: place for place, item in enumerate(dict.fromkeys(items))}
+    return list(places), list(map(places.__getitem__, items))
 
 
 def recoded(*codes: Int64Array) -> tuple[list[int], Int64Array]:
@@ -254,8 +254,10 @@ def recoded(*codes: Int64Array) -> tuple[list[int], Int64Array]:
     def paired(one: Int64Array, other: Int64Array) -> Int64Array:
         return numbered(one * (int(other.max(initial=0)) + 1) + other)[1]  # numbered, so that products stay small
 
-    _distinct, first, code = np.unique(reduce(paired, codes), return_index=True, return_inverse=True)
-    return first.tolist(), code.astype(np.int64, copy=False)
+    found, code = numbered(reduce(paired, codes))
+    first = np.empty(len(found), dtype=np.int64)
+    first[code[::-1]] = np.arange(len(code))[::-1]  # of those of a code the one that is written last is the first
+    return first.tolist(), code
 
 
 def sum_by_code(amounts: Int64Array, codes: Int64Array) -> list[tuple[int, int]]:

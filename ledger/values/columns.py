@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 # Columns of many rows: what bulk work is done on. Numbers may be arrays.
 Columns = Sequence[Any]
+# Numbers below so many times their count are numbered by a table of all that are below, which is sooner than sorting.
+_DENSE = 8
 
 
 def columns_of(rows: Sequence[Sequence[Any]]) -> Columns:
@@ -40,5 +42,11 @@ def numbered(numbers: Int64Array) -> tuple[Int64Array, Int64Array]:
 
     if len(numbers) == 1:
         return numbers, np.zeros(1, dtype=np.int64)
+    if len(numbers) and numbers.min() >= 0 and (most := int(numbers.max())) < _DENSE * len(numbers):
+        place_of = np.zeros(most + 1, dtype=np.int64)
+        place_of[numbers] = 1
+        found = place_of.nonzero()[0]
+        place_of[found] = np.arange(len(found))
+        return found, place_of[numbers]
     found, places = np.unique(numbers, return_inverse=True)
     return found, places.astype(np.int64, copy=False)
