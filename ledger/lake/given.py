@@ -15,6 +15,7 @@ from ledger.book.sources import lakes_of
 from ledger.book.with_usage import ChargeWithUsage
 from ledger.lake.posted import Posting, read_postings
 from ledger.lake.store import open_lake
+from ledger.store.database import settings_in
 
 if TYPE_CHECKING:
     from ledger.lake.rows import RowReader
@@ -32,8 +33,9 @@ class Lakes:
 
     def check(self, connection: Connection, sources: Sequence[str], what: str) -> None:
         """Raises a LedgerError where sources, all of them with sums of a lake, have their rows in none of these."""
-        homes = lakes_of(connection, sources)
-        check_rows([source for source in sources if homes.get(source) not in self._lakes], what, takes_lakes=True)
+        homes = lakes_of(connection, sources, settings_in(connection))
+        known = {source for source, home in homes.items() if home.lake in self._lakes}
+        check_rows([source for source in sources if source not in known], what, takes_lakes=True)
 
     def beside(
         self, book: Generator[T], connection: Connection, wanted: Callable[[Posting], Posting | None], row: type[T]
