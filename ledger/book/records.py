@@ -264,7 +264,7 @@ def sum_by_code(amounts: Int64Array, codes: Int64Array) -> list[tuple[int, int]]
     """Returns the sum of the amounts of each code, which may pass 64 bits, and their number."""
     import numpy as np
 
-    if len(amounts) == 1:
+    if len(amounts) == 1 and not codes[0]:  # as of a call that is booked by itself
         return [(int(amounts[0]), 1)]
     counts = np.bincount(codes)
     upper, lower = np.zeros((2, len(counts)), dtype=np.int64)

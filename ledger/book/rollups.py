@@ -191,9 +191,9 @@ def token_hours(facts: Columns) -> list[int]:
     hours = [0] * len(kinds)
     if "cache_storage" not in kinds:
         return hours
-    starts = plain(usage.occurred_at)
+    starts, ends, tokens = map(plain, (usage.occurred_at, usage.storage_end, usage.storage_tokens))
     for place, kind in enumerate(kinds):
         if kind == "cache_storage":
-            start, end = from_microseconds(starts[place]), from_microseconds(usage.storage_end[place])
-            hours[place] = usage.storage_tokens[place] * clock_hours(start, end)
+            start, end = from_microseconds(starts[place]), from_microseconds(ends[place])
+            hours[place] = tokens[place] * clock_hours(start, end)
     return hours
