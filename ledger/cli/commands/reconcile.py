@@ -132,6 +132,8 @@ def _check(asked: ReconcileOptions) -> None:
         raise LedgerError("--at is the time of a balance: give --remaining-credits N with it")
     if asked.remaining_credits is not None:
         _check_balance(asked, "--remaining-credits")
+    if asked.lakes and given not in ([], ["--statement"]):
+        raise LedgerError(f"{given[0]} is compared with sums, which the ledger has of lakes too: leave --lake out")
     if asked.total is not None and asked.month is None:
         raise LedgerError("--total is of a whole month: give --month with it")
     if given and (asked.since or asked.until):
