@@ -118,12 +118,14 @@ def _check_homes(connection: Connection) -> Iterator[str]:
         .where(lake_cells.c.corrects_id.is_(None))
         .distinct()
     )
-    found = connection.execute(posted)
-    for source, month, lake in sorted({(*row[:2], json.decode(row.options).get("lake")) for row in found}, key=str):
+    named: set[tuple[str, str | None, str | None]] = set()
+    for source, month, options in connection.execute(posted):
         home = moved.get(source)
         kept = home.lake if home is not None and home.keeps(month) else homes.get(source)
+        named.add((source, json.decode(options).get("lake"), kept))
+    for source, lake, kept in sorted(named, key=str):
         if kept != lake:
-            yield f"sources: {source!r} has sums of lake {lake} in {month}, its row says {kept or 'the book'}"
+            yield f"sources: {source!r} has sums of lake {lake}, its row says {kept or 'the book'}"
     in_book = _with_usage(connection, [name for name, lake in homes.items() if lake is not None])
     for name, lake in sorted(homes.items()):
         if lake is not None and name in in_book:
