@@ -8,21 +8,18 @@ from msgspec import json
 from sqlalchemy import Connection, and_, or_, select
 
 from ledger.audit.verification import LISTED_PROBLEMS
-from ledger.book.charges import is_undone
 from ledger.book.lake_cells import LakeKeys, LakePage, LakeRow, read_lake
-from ledger.book.sources import moved_sources
+from ledger.book.sources import count_charged, moved_sources
 from ledger.store.database import settings_in
 from ledger.store.tables import (
     batches,
     booked_usage,
-    charges,
     conversions,
     lake_cells,
     lake_keys,
     rate_entries,
     sources,
     streams,
-    usage_records,
 )
 from ledger.values.calendar import QUARTER_US, Calendar
 
@@ -131,13 +128,5 @@ def _check_homes(connection: Connection) -> Iterator[str]:
         if lake is not None and name in in_book:
             yield f"sources: {name!r} belongs to lake {lake}, and has usage in the book"
     for name, home in sorted(moved.items()):
-        if _has_charges(connection, name, home.month):
+        if count_charged(connection, name, home.month):
             yield f"sources: {name!r} belongs to {home}, and has usage of then in the book"
-
-
-def _has_charges(connection: Connection, source: str, month: str) -> bool:
-    """Tells whether the book charges usage of a source that occurred in a month or later."""
-    of = select(charges.c.id).join(usage_records, usage_records.c.id == charges.c.usage_record_id)
-    live = charges.c.charge_class.in_(("charge", "replacement")), ~is_undone(charges.c.id)
-    query = of.where(usage_records.c.source == source, charges.c.occurred_month >= month, *live)
-    return connection.execute(query.limit(1)).first() is not None

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
+from ledger.book.charges import is_live
 from ledger.book.records import Records, coded
 from ledger.errors import LedgerError
 from ledger.store.bulk import in_chunks, upsert
 from ledger.store.log import memory_of
-from ledger.store.tables import sources
+from ledger.store.tables import charges, sources, usage_records
 from ledger.values.columns import columns_of
 from ledger.values.instants import to_microseconds
 from pricing.columns import NO_TIME_US
@@ -118,3 +119,10 @@ def homes_of(connection: Connection, names: Iterable[str] | Collection[str]) -> 
         query = select(sources.c.source, sources.c.lake).where(sources.c.source.in_(chunk))
         found.update((row.source, row.lake) for row in connection.execute(query))
     return found
+
+
+def count_charged(connection: Connection, source: str, month: str) -> int:
+    """Counts the book's records of a source, stored ones too, that occurred in a month or later and are charged."""
+    of = select(func.count()).join_from(charges, usage_records, usage_records.c.id == charges.c.usage_record_id)
+    query = of.where(usage_records.c.source == source, charges.c.occurred_month >= month, is_live())
+    return int(connection.execute(query).scalar_one())

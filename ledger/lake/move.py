@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from ledger.book.settings import store_settings
-from ledger.book.sources import MOVED, Home, homes_of, moved_sources
+from ledger.book.sources import MOVED, Home, count_charged, homes_of, moved_sources
 from ledger.errors import LedgerError
 from ledger.lake.store import open_lake
 from ledger.store.database import Database
-from ledger.store.tables import rollup_days, rollup_keys
+from ledger.values.words import counted
 
 
 def move_source(database: Database, source: str, lake: str, month: str) -> tuple[Home, bool]:
@@ -22,7 +22,7 @@ def move_source(database: Database, source: str, lake: str, month: str) -> tuple
         moved = moved_sources(database.settings)
         if source not in moved:
             _check_is_books(connection, source, month)
-        home = Home(open_lake(lake).id, month)
+        home = Home(open_lake(lake, making=source not in moved).id, month)
         if source in moved and moved[source] != home:
             raise LedgerError(f"source {source!r} was moved to {moved[source]}, and stays there: a source moves once")
         if source not in moved:
@@ -39,11 +39,9 @@ def _check_is_books(connection: Connection, source: str, month: str) -> None:
         )
     if homes[source] is not None:
         raise LedgerError(f"source {source!r} belongs to lake {homes[source]} from its first usage on")
-    of = rollup_keys.c.source == source, rollup_keys.c.occurred_month >= month
-    requests = select(func.sum(rollup_days.c.requests)).join(rollup_keys, rollup_keys.c.id == rollup_days.c.key_id)
-    count = int(connection.execute(requests.where(*of)).scalar() or 0)
+    count = count_charged(connection, source, month)
     if count:
         raise LedgerError(
-            f"{count} requests of source {source!r} that occurred from {month} on are in the book, and would be "
-            "counted twice: give a later month, or void them first (tollbook void)"
+            f"{counted(count, 'record')} of source {source!r} that occurred from {month} on are in the book, and would "
+            "be counted twice: give a later month, or void them first (tollbook void)"
         )

@@ -82,8 +82,11 @@ class Lake:
     def check(self, files: Iterable[LakeFile]) -> None:
         """Raises a LedgerError where a file isn't the one that a manifest names."""
         for file in files:
-            with self.open(file.path) as opened:
-                digest = hashlib.file_digest(opened, "sha256").hexdigest()  # type: ignore[arg-type]
+            try:
+                with self.open(file.path) as opened:
+                    digest = hashlib.file_digest(opened, "sha256").hexdigest()  # type: ignore[arg-type]
+            except OSError as error:
+                raise LedgerError(f"{self.url(file.path)}: can't be read: {error.strerror or error}") from error
             if digest != file.sha256:
                 named = f"the file that the manifest names (sha256 {file.sha256[:12]}…)"
                 raise LedgerError(f"{self.url(file.path)}: isn't {named}: restore it")

@@ -9,7 +9,7 @@ import pytest
 from ledger import Ledger
 from tests.conftest import Cli, Outcome, close_connections
 from tests.helpers.lake_usage import price
-from tests.helpers.ledgers import requests_and_credits, responses, rows, tamper
+from tests.helpers.ledgers import PRO, requests_and_credits, responses, rows, tamper
 from tests.helpers.sources import lines, response
 
 MARCH = 1_773_000_000  # 2026-03-08
@@ -58,10 +58,26 @@ def test_months_are_those_of_the_ledgers_zone(db_cli: Cli, zone: str, accepted: 
 def test_a_source_with_usage_of_then_is_not_moved(db_cli: Cli) -> None:
     db_cli("ingest", "-", stdin=responses([1]) + of_march("m1", "m2")).ok()
     refused = move(db_cli)
-    assert (refused.exit_code, "2 requests of source 'evolink'" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "2 records of source 'evolink'" in refused.stderr) == (2, True)
     for name in ("m1", "m2"):
         db_cli("void", "--id", name, "--reason", "goes to the lake").ok()
     assert move(db_cli).ok().json["moved"] is True
+    db_cli("verify").ok()
+
+
+def test_a_source_with_storage_of_then_is_not_moved(db_cli: Cli, tmp_path: Path) -> None:
+    of = {"kind": "cache_storage", "source": SOURCE, "request_id": "s1", "requested_model": PRO}
+    stored = of | {"tokens": 1_000_000, "start": "2026-03-01T00:00:00Z", "end": "2026-03-01T02:00:00Z"}
+    (tmp_path / "stored.jsonl").write_text(lines([stored]))
+    db_cli("ingest", "stored.jsonl").ok()
+    refused = move(db_cli)
+    assert (refused.exit_code, "1 record of source 'evolink'" in refused.stderr) == (2, True)
+    assert not (tmp_path / "lake").exists()
+    before = db_cli("report", "--json").json["total"]
+    db_cli("void", "--id", "s1", "--reason", "goes to the lake").ok()
+    move(db_cli).ok()
+    db_cli("lake", "post", price(db_cli, "stored.jsonl", "2026-03").ok().json["manifest"]).ok()
+    assert db_cli("report", "--json").json["total"] == before
     db_cli("verify").ok()
 
 
@@ -74,8 +90,10 @@ def test_a_source_moves_once(db_cli: Cli, db_url: str, tmp_path: Path) -> None:
     again = move(db_cli)
     assert (again.exit_code, again.json["moved"]) == (0, False)
     assert "was moved there already" in again.stderr
-    for changed in (move(db_cli, month="2026-04"), move(db_cli, lake="second")):
-        assert (changed.exit_code, "a source moves once" in changed.stderr) == (2, True)
+    changed = move(db_cli, month="2026-04")
+    assert (changed.exit_code, "a source moves once" in changed.stderr) == (2, True)
+    assert move(db_cli, lake="second").exit_code == 2
+    assert not (tmp_path / "second").exists()
     assert [what for (what,) in rows(db_url, "SELECT count(*) FROM log_entries WHERE rows LIKE '%settings%'")] == [2]
 
 
