@@ -150,7 +150,7 @@ def lose_manifest(lake: Path) -> None:
     ("damage", "said"),
     [
         (damage_charges, "isn't the file that the manifest names"),
-        (lose_charges, "No such file or directory"),
+        (lose_charges, ".parquet: can't be read: No such file or directory"),
         (change_manifest, "lake: manifest 1 isn't the one that batch 1 posted: restore it"),
         (lose_manifest, "lake: manifest 1 isn't the one that batch 1 posted: restore it"),
     ],
