@@ -91,12 +91,16 @@ def sources_elsewhere(connection: Connection, settings: Mapping[str, str], lake:
         kept = home.lake if home is not None and home.keeps(month) else first
         if kept == lake:
             continue
-        words = "the book" if first is None else f"lake {first}"
-        said = words if home is None else f"{words}, and to {home}"
-        elsewhere[name] = (
-            f"source {name!r} belongs to {said}, not to lake {lake}: a source stays where its first usage is unless "
-            "'tollbook lake move' moves it; give usage of this lake another --source"
-        )
+        if home is not None and home.lake == lake:
+            said = f"{home}, and its usage of {month} to the book: 'tollbook ingest' books that"
+        elif home is None and first is None:
+            said = (
+                f"the book, not to lake {lake}: give usage of this lake another --source, or move the source from a "
+                "month on with 'tollbook lake move'"
+            )
+        else:
+            said = f"{home or f'lake {first}'}, not to lake {lake}: give usage of this lake another --source"
+        elsewhere[name] = f"source {name!r} belongs to {said}"
     return elsewhere
 
 

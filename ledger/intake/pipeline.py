@@ -85,7 +85,7 @@ class Intake:
         """Posts what was rated; holds back what has no room in roll-ups or contradicts records, in order of lines."""
         records = rated.records
         records.request_ids = known_ids(connection, self.poster.settings, records.request_ids)
-        rated = self._leave_to_lakes(connection, rated, portion)
+        rated = self.leave_to_lakes(connection, rated, portion)
         refusals = self.poster.refusals(connection, rated)
         if refusals:
             reasons = {place: ("sum_too_large", message) for place, message in refusals.items()}
@@ -105,7 +105,7 @@ class Intake:
         self.tally.differing_labels += posted.differing_labels
         return posted
 
-    def _leave_to_lakes(self, connection: Connection, rated: Rated, portion: Portion) -> Rated:
+    def leave_to_lakes(self, connection: Connection, rated: Rated, portion: Portion) -> Rated:
         """Holds back records whose usage a lake keeps, which would be counted twice."""
         labels = rated.records.labels
         homes = lakes_of(connection, {label.source for label in labels}, self.poster.settings)

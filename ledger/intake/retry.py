@@ -133,6 +133,8 @@ def accept(database: Database, config: Config, number: int, reason: str, *, new_
         rated = intake.rate(portion)
         if not len(rated):
             raise LedgerError(f"the facts of quarantine entry {number} can't be priced: {portion.held[0].message}")
+        if not len(rated := intake.leave_to_lakes(connection, rated, portion)):
+            raise LedgerError(f"quarantine entry {number} can't be accepted: {portion.held[0].message}")
         [facts] = rated.records.rows()
         known = known_records(connection, [facts.identity]).get(facts.identity)
         if known is None or known.live_charge_id is None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from ledger.book.settings import store_settings
 from ledger.book.sources import MOVED, Home, count_charged, homes_of, moved_sources
 from ledger.errors import LedgerError
 from ledger.lake.store import open_lake
 from ledger.store.database import Database
+from ledger.store.tables import rollup_keys
 from ledger.values.words import counted
 
 
@@ -39,7 +40,9 @@ def _check_is_books(connection: Connection, source: str, month: str) -> None:
         )
     if homes[source] is not None:
         raise LedgerError(f"source {source!r} belongs to lake {homes[source]} from its first usage on")
-    count = count_charged(connection, source, month)
+    keys = select(rollup_keys.c.id).where(rollup_keys.c.source == source, rollup_keys.c.occurred_month >= month)
+    # Nearly always there are none, and writers need not wait for a look at all rows.
+    count = count_charged(connection, source, month) if connection.execute(keys.limit(1)).first() else 0
     if count:
         raise LedgerError(
             f"{counted(count, 'record')} of source {source!r} that occurred from {month} on are in the book, and would "

@@ -34,7 +34,7 @@ def test_each_request_is_charged_in_one_place(db_cli: Cli, cli: Cli, db_url: str
     assert "from 2026-03 on" in held["rejections"][0]["message"]
 
     refused = price(db_cli, "usage.jsonl", "2026-02")
-    assert (refused.exit_code, "belongs to the book, and to lake" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "its usage of 2026-02 to the book: 'tollbook ingest'" in refused.stderr) == (2, True)
     priced = price(db_cli, "usage.jsonl", "2026-03").ok().json
     assert (priced["accepted"], priced["other_months"]) == (2, 5)
     db_cli("lake", "post", priced["manifest"]).ok()
@@ -78,6 +78,19 @@ def test_a_source_with_storage_of_then_is_not_moved(db_cli: Cli, tmp_path: Path)
     move(db_cli).ok()
     db_cli("lake", "post", price(db_cli, "stored.jsonl", "2026-03").ok().json["manifest"]).ok()
     assert db_cli("report", "--json").json["total"] == before
+    db_cli("verify").ok()
+
+
+def test_a_conflict_of_then_is_not_accepted(db_cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "again.jsonl").write_text(of_march("resp_000001"))
+    db_cli("ingest", "-", stdin=responses([1, 2])).ok()
+    assert db_cli("ingest", "again.jsonl", "--json").json["conflict"] == 1
+    move(db_cli).ok()
+    refused = db_cli("quarantine", "accept", "1", "--reason", "as they say")
+    assert (refused.exit_code, "entry 1 can't be accepted: source 'evolink'" in refused.stderr) == (2, True)
+    assert [row["state"] for row in db_cli("quarantine", "list", "--json").json["entries"]] == ["open"]
+    db_cli("lake", "post", price(db_cli, "again.jsonl", "2026-03").ok().json["manifest"]).ok()
+    assert db_cli("report", "--basis", "occurred", "--month", "2026-03", "--json").json["total"]["requests"] == 1
     db_cli("verify").ok()
 
 
