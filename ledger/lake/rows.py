@@ -204,4 +204,6 @@ def _batches(lake: Lake, path: str) -> Iterator[Any]:
                 raise LedgerError(f"{lake.url(path)}: its columns aren't those of a lake's charges")
             yield from file.iter_batches(_ROWS_AT_ONCE)
     except (pa.ArrowException, OSError) as error:
-        raise LedgerError(f"{lake.url(path)}: can't be read: {str(error).splitlines()[0]}") from error
+        raise LedgerError(
+            f"{lake.url(path)}: can't be read: {(str(error).splitlines() or [type(error).__name__])[0]}"
+        ) from error

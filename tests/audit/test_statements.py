@@ -337,6 +337,8 @@ def test_credits_of_evolink_are_compared_with_the_wallet(booked: Cli) -> None:
     assert "the key may use 99416.4429 credits more" in found.stderr
     assert answer(booked, credits({"remaining_credits": 5.4})).exit_code == 0  # within a cent: 0.1 of 72
     assert answer(booked, credits({"remaining_credits": 1})).exit_code == 1
+    with_lake = answer(booked, credits({"remaining_credits": 5.5}), options=["--lake", "lake"])
+    assert (with_lake.exit_code, "leave --lake out" in with_lake.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,6 @@ def test_another_encoding_is_refused(cli: Cli, sqlite_url: str, data: bytes) -> 
         (["--remaining-credits", "1", "--month", "2026-03"], "give --at, and no period"),
         (["--remaining-credits", "1"], "evolink has no wallet"),
         (["--remaining-credits", "1", "--lake", "lake"], "leave --lake out"),
-        (["--total", "1", "--month", "2026-02", "--lake", "lake"], "leave --lake out"),
         (["--month", "2026-03", "--since", "2026-03-01"], "--month is a whole period"),
     ],
 )

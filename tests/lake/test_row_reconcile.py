@@ -108,6 +108,12 @@ def test_own_figures_of_requests_are_compared_in_lakes(sides: Sides, tmp_path: P
     assert {row["key"] for row in found["rows"]} == {"p0", "p1"}
 
 
+def test_a_total_is_compared_with_rows_of_lakes_too(sides: Sides) -> None:
+    total = sum(amount for (_request, day, _model), amount in billed(sides).items() if day.startswith(MARCH))
+    found = both(sides, "--total", f"{total}credits", "--month", MARCH)
+    assert [row["status"] for row in found["rows"]] == ["matched"]
+
+
 def test_a_lake_of_the_period_must_be_named(sides: Sides) -> None:
     def refused(outcome: Outcome) -> str:
         assert (outcome.exit_code, outcome.stderr.count("\n")) == (2, 1), outcome

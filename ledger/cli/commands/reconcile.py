@@ -132,8 +132,6 @@ def _check(asked: ReconcileOptions) -> None:
         raise LedgerError("--at is the time of a balance: give --remaining-credits N with it")
     if asked.remaining_credits is not None:
         _check_balance(asked, "--remaining-credits")
-    if asked.lakes and given not in ([], ["--statement"]):
-        raise LedgerError(f"{given[0]} is compared with sums, which the ledger has of lakes too: leave --lake out")
     if asked.total is not None and asked.month is None:
         raise LedgerError("--total is of a whole month: give --month with it")
     if given and (asked.since or asked.until):
@@ -145,6 +143,8 @@ def _check(asked: ReconcileOptions) -> None:
 def _check_balance(asked: ReconcileOptions, name: str) -> None:
     if asked.month or asked.since or asked.until or asked.timezone:
         raise LedgerError(f"{name} is compared with the wallet at one time: give --at, and no period")
+    if asked.lakes:
+        raise LedgerError(f"{name} is compared with the wallet, which counts lakes by their sums: leave --lake out")
 
 
 def _statement(app: App, provider: str, asked: ReconcileOptions, *, everything: bool) -> Reconciliation:
@@ -160,10 +160,10 @@ def _statement(app: App, provider: str, asked: ReconcileOptions, *, everything: 
     database = app.open()
     zone_name = asked.timezone or layout.timezone
     named = None if zone_name is None else zone_named(zone_name)
-    zone, lakes = named or database.zone, open_lakes(asked.lakes)
+    zone = named or database.zone
     span = None if asked.month is None else parse_month(asked.month, zone=zone, now=datetime.now(UTC))
     if asked.statement is None:
-        opened = _one_amount(str(asked.total), layout, zone)
+        lakes, opened = open_lakes(asked.lakes), _one_amount(str(asked.total), layout, zone)
         return reconcile_statement(
             database, opened, provider=provider, zone=zone, span=span, keep_all=everything, lakes=lakes
         )
@@ -177,6 +177,7 @@ def _statement(app: App, provider: str, asked: ReconcileOptions, *, everything: 
             return _credits(app, provider, read.remaining, asked.at)
         if asked.at is not None:
             raise LedgerError("--at is the time of a balance: this statement has rows; give --month instead")
+        lakes = open_lakes(asked.lakes)
         opened = ProviderStatement(source.name, read, layout, zone=zone, naive_zone=named)
         found = reconcile_statement(
             database, opened, provider=provider, zone=zone, span=span, keep_all=everything, lakes=lakes
