@@ -1,9 +1,62 @@
 CREATE FUNCTION refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$ BEGIN RAISE EXCEPTION '% is append-only: post a correction', TG_TABLE_NAME; END $$;
+CREATE FUNCTION refuse_unarchived() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$ BEGIN IF 
+    EXISTS (
+        SELECT 1 FROM archives a JOIN record_keys k ON k.posted_month <= a.through
+        WHERE k.id = OLD.key_id AND OLD.id BETWEEN a.first_id AND a.last_id
+    ) AND OLD.generation = 0 AND OLD.calls IS NULL AND OLD.tool_calls IS NULL AND OLD.request_id NOT LIKE 'redacted:%'
+    AND NOT EXISTS (SELECT 1 FROM booked_corrections c WHERE c.usage_record_id = OLD.id)
+    AND EXISTS (SELECT 1 FROM text_seals s WHERE s.batch_id = OLD.batch_id AND s.sealed_by = OLD.batch_id)
+ THEN RETURN OLD; END IF; RAISE EXCEPTION 'booked_usage is append-only: post a correction'; END $$;
 CREATE TABLE alembic_version (
     version_num character varying(32) NOT NULL
 );
+CREATE TABLE archived_usage (
+    upper bigint NOT NULL,
+    lower bigint NOT NULL,
+    archive_id bigint NOT NULL,
+    key_id bigint NOT NULL,
+    numbers bigint NOT NULL
+);
+COMMENT ON TABLE archived_usage IS 'One row a record that was archived, append-only: what it is known by when it comes again.';
+COMMENT ON COLUMN archived_usage.upper IS 'of a digest of source, kind, request id';
+COMMENT ON COLUMN archived_usage.key_id IS 'a row of `record_keys`';
+COMMENT ON COLUMN archived_usage.numbers IS 'half of a digest of times and counts';
+CREATE TABLE archives (
+    id bigint NOT NULL,
+    batch_id bigint NOT NULL,
+    through text NOT NULL,
+    first_id bigint NOT NULL,
+    last_id bigint NOT NULL,
+    rows bigint NOT NULL,
+    first_batch_id bigint NOT NULL,
+    last_batch_id bigint NOT NULL,
+    batches text NOT NULL,
+    identities text NOT NULL,
+    lake text NOT NULL,
+    location text NOT NULL,
+    file text NOT NULL,
+    sha256 text NOT NULL,
+    archived_at bigint NOT NULL,
+    previous text NOT NULL,
+    digest text NOT NULL
+);
+COMMENT ON TABLE archives IS 'Files that rows of `booked_usage` were moved to, append-only, chained by digest.';
+COMMENT ON COLUMN archives.id IS '1, 2, 3 … in order of commit';
+COMMENT ON COLUMN archives.batch_id IS 'the batch that booked the sums of its rows';
+COMMENT ON COLUMN archives.through IS 'YYYY-MM: rows posted in it or before were moved';
+COMMENT ON COLUMN archives.first_id IS 'the least id of its rows in `booked_usage`; others may stay';
+COMMENT ON COLUMN archives.batches IS 'sha256 over these rows of `batches` and all between them';
+COMMENT ON COLUMN archives.identities IS 'sha256 over its rows of `archived_usage`';
+COMMENT ON COLUMN archives.lake IS 'the id of the lake that has the file';
+COMMENT ON COLUMN archives.location IS 'where that lake was then';
+COMMENT ON COLUMN archives.file IS 'the file''s path below it';
+COMMENT ON COLUMN archives.sha256 IS 'of the file';
+COMMENT ON COLUMN archives.previous IS 'digest of the row before, empty for the first';
+COMMENT ON COLUMN archives.digest IS 'sha256 over the other columns';
 CREATE TABLE batches (
     id bigint NOT NULL,
     run_id bigint NOT NULL,
@@ -623,6 +676,10 @@ COMMENT ON COLUMN wallet_moves.previous IS 'digest of the row before, empty for 
 COMMENT ON COLUMN wallet_moves.digest IS 'sha256 over the other columns';
 ALTER TABLE ONLY alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
+ALTER TABLE ONLY archived_usage
+    ADD CONSTRAINT pk_archived_usage PRIMARY KEY (upper, lower);
+ALTER TABLE ONLY archives
+    ADD CONSTRAINT pk_archives PRIMARY KEY (id);
 ALTER TABLE ONLY batches
     ADD CONSTRAINT pk_batches PRIMARY KEY (id);
 ALTER TABLE ONLY booked_corrections
@@ -673,6 +730,8 @@ ALTER TABLE ONLY wallet_entries
     ADD CONSTRAINT pk_wallet_entries PRIMARY KEY (id);
 ALTER TABLE ONLY wallet_moves
     ADD CONSTRAINT pk_wallet_moves PRIMARY KEY (id);
+ALTER TABLE ONLY archives
+    ADD CONSTRAINT uq_archives_batch_id UNIQUE (batch_id);
 ALTER TABLE ONLY batches
     ADD CONSTRAINT uq_batches_sequence UNIQUE (sequence);
 ALTER TABLE ONLY booked_usage
@@ -710,11 +769,16 @@ CREATE INDEX ix_quarantine_state ON quarantine USING btree (state, occurred_at);
 CREATE INDEX ix_wallet_entries_closing_id ON wallet_entries USING btree (closing_id);
 CREATE UNIQUE INDEX uq_batches_reference ON batches USING btree (reference) WHERE (reference IS NOT NULL);
 CREATE UNIQUE INDEX uq_booked_corrections_corrects_id ON booked_corrections USING btree (corrects_id, charge_class) WHERE (corrects_id IS NOT NULL);
+CREATE TRIGGER archived_usage_append_only BEFORE DELETE OR UPDATE ON archived_usage FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER archived_usage_no_truncate BEFORE TRUNCATE ON archived_usage FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER archives_append_only BEFORE DELETE OR UPDATE ON archives FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER archives_no_truncate BEFORE TRUNCATE ON archives FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER batches_append_only BEFORE DELETE OR UPDATE ON batches FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER batches_no_truncate BEFORE TRUNCATE ON batches FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER booked_corrections_append_only BEFORE DELETE OR UPDATE ON booked_corrections FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER booked_corrections_no_truncate BEFORE TRUNCATE ON booked_corrections FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER booked_usage_append_only BEFORE DELETE OR UPDATE OF id, batch_id, key_id, stream_id, generation, occurred_at, input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, input_nano, cached_input_nano, output_nano, cache_storage_nano, storage_tokens, storage_end, provider_amount_nano, assumed, tool_calls, cache_write_5m_tokens, cache_write_1h_tokens, calls, cache_write_5m_nano, cache_write_1h_nano, call_nano, recorded_id ON booked_usage FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER booked_usage_append_only BEFORE UPDATE OF id, batch_id, key_id, stream_id, generation, occurred_at, input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, input_nano, cached_input_nano, output_nano, cache_storage_nano, storage_tokens, storage_end, provider_amount_nano, assumed, tool_calls, cache_write_5m_tokens, cache_write_1h_tokens, calls, cache_write_5m_nano, cache_write_1h_nano, call_nano, recorded_id ON booked_usage FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER booked_usage_no_delete BEFORE DELETE ON booked_usage FOR EACH ROW EXECUTE FUNCTION refuse_unarchived();
 CREATE TRIGGER booked_usage_no_truncate BEFORE TRUNCATE ON booked_usage FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER booked_usage_redacted_only BEFORE UPDATE OF request_id, tags ON booked_usage FOR EACH ROW WHEN ((NOT (((new.request_id <> old.request_id) OR (COALESCE(new.tags, ''::text) <> COALESCE(old.tags, ''::text))) AND ((NOT (new.request_id <> old.request_id)) OR (new.request_id ~~ 'redacted:%'::text)) AND ((NOT (COALESCE(new.tags, ''::text) <> COALESCE(old.tags, ''::text))) OR (new.tags ~~ '%"redacted:%'::text))))) EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER budget_events_append_only BEFORE DELETE OR UPDATE ON budget_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
@@ -756,4 +820,4 @@ ALTER TABLE ONLY wallet_entries
     ADD CONSTRAINT fk_wallet_entries_closing_id FOREIGN KEY (closing_id) REFERENCES closings(id);
 ALTER TABLE ONLY wallet_entries
     ADD CONSTRAINT fk_wallet_entries_lot_id FOREIGN KEY (lot_id) REFERENCES wallet_moves(id);
-INSERT INTO alembic_version VALUES ('0014');
+INSERT INTO alembic_version VALUES ('0015');

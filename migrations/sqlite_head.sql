@@ -473,7 +473,6 @@ CREATE TABLE booked_corrections (
 CREATE INDEX ix_booked_usage_tool_calls ON booked_usage (tool_calls) WHERE tool_calls IS NOT NULL;
 CREATE INDEX ix_booked_corrections_usage_record_id ON booked_corrections (usage_record_id);
 CREATE UNIQUE INDEX uq_booked_corrections_corrects_id ON booked_corrections (corrects_id, charge_class) WHERE corrects_id IS NOT NULL;
-CREATE TRIGGER booked_usage_no_delete BEFORE DELETE ON booked_usage BEGIN SELECT RAISE(ABORT, 'booked_usage is append-only: post a correction'); END;
 CREATE TRIGGER booked_usage_no_replace BEFORE INSERT ON booked_usage WHEN EXISTS (SELECT 1 FROM booked_usage WHERE id = NEW.id) OR EXISTS (SELECT 1 FROM booked_usage WHERE request_id = NEW.request_id AND stream_id = NEW.stream_id AND generation = NEW.generation) BEGIN SELECT CASE WHEN EXISTS (SELECT 1 FROM booked_usage WHERE id = NEW.id) THEN RAISE(ABORT, 'booked_usage is append-only: post a correction') ELSE RAISE(IGNORE) END; END;
 CREATE TRIGGER booked_corrections_no_update BEFORE UPDATE ON booked_corrections BEGIN SELECT RAISE(ABORT, 'booked_corrections is append-only: post a correction'); END;
 CREATE TRIGGER booked_corrections_no_delete BEFORE DELETE ON booked_corrections BEGIN SELECT RAISE(ABORT, 'booked_corrections is append-only: post a correction'); END;
@@ -562,4 +561,54 @@ CREATE TRIGGER lake_keys_no_replace BEFORE INSERT ON lake_keys WHEN EXISTS (SELE
 CREATE TRIGGER lake_cells_no_update BEFORE UPDATE ON lake_cells BEGIN SELECT RAISE(ABORT, 'lake_cells is append-only: post a correction'); END;
 CREATE TRIGGER lake_cells_no_delete BEFORE DELETE ON lake_cells BEGIN SELECT RAISE(ABORT, 'lake_cells is append-only: post a correction'); END;
 CREATE TRIGGER lake_cells_no_replace BEFORE INSERT ON lake_cells WHEN EXISTS (SELECT 1 FROM lake_cells WHERE id = NEW.id OR (NEW.corrects_id IS NOT NULL AND corrects_id = NEW.corrects_id)) BEGIN SELECT RAISE(ABORT, 'lake_cells is append-only: post a correction'); END;
-INSERT INTO alembic_version VALUES ('0014');
+CREATE TABLE archives (
+	id INTEGER NOT NULL, 
+	batch_id INTEGER NOT NULL, 
+	through TEXT NOT NULL, 
+	first_id INTEGER NOT NULL, 
+	last_id INTEGER NOT NULL, 
+	rows INTEGER NOT NULL, 
+	first_batch_id INTEGER NOT NULL, 
+	last_batch_id INTEGER NOT NULL, 
+	batches TEXT NOT NULL, 
+	identities TEXT NOT NULL, 
+	lake TEXT NOT NULL, 
+	location TEXT NOT NULL, 
+	file TEXT NOT NULL, 
+	sha256 TEXT NOT NULL, 
+	archived_at INTEGER NOT NULL, 
+	previous TEXT NOT NULL, 
+	digest TEXT NOT NULL, 
+	CONSTRAINT pk_archives PRIMARY KEY (id), 
+	CONSTRAINT uq_archives_batch_id UNIQUE (batch_id)
+)
+ STRICT
+
+;
+CREATE TABLE archived_usage (
+	upper INTEGER NOT NULL, 
+	lower INTEGER NOT NULL, 
+	archive_id INTEGER NOT NULL, 
+	key_id INTEGER NOT NULL, 
+	numbers INTEGER NOT NULL, 
+	CONSTRAINT pk_archived_usage PRIMARY KEY (upper, lower)
+)
+ WITHOUT ROWID,
+ STRICT
+
+;
+CREATE TRIGGER archives_no_update BEFORE UPDATE ON archives BEGIN SELECT RAISE(ABORT, 'archives is append-only: post a correction'); END;
+CREATE TRIGGER archives_no_delete BEFORE DELETE ON archives BEGIN SELECT RAISE(ABORT, 'archives is append-only: post a correction'); END;
+CREATE TRIGGER archives_no_replace BEFORE INSERT ON archives WHEN EXISTS (SELECT 1 FROM archives WHERE id = NEW.id OR batch_id = NEW.batch_id) BEGIN SELECT RAISE(ABORT, 'archives is append-only: post a correction'); END;
+CREATE TRIGGER archived_usage_no_update BEFORE UPDATE ON archived_usage BEGIN SELECT RAISE(ABORT, 'archived_usage is append-only: post a correction'); END;
+CREATE TRIGGER archived_usage_no_delete BEFORE DELETE ON archived_usage BEGIN SELECT RAISE(ABORT, 'archived_usage is append-only: post a correction'); END;
+CREATE TRIGGER archived_usage_no_replace BEFORE INSERT ON archived_usage WHEN EXISTS (SELECT 1 FROM archived_usage WHERE upper = NEW.upper AND lower = NEW.lower) BEGIN SELECT RAISE(ABORT, 'archived_usage is append-only: post a correction'); END;
+CREATE TRIGGER booked_usage_no_delete BEFORE DELETE ON booked_usage WHEN NOT (
+    EXISTS (
+        SELECT 1 FROM archives a JOIN record_keys k ON k.posted_month <= a.through
+        WHERE k.id = OLD.key_id AND OLD.id BETWEEN a.first_id AND a.last_id
+    ) AND OLD.generation = 0 AND OLD.calls IS NULL AND OLD.tool_calls IS NULL AND OLD.request_id NOT LIKE 'redacted:%'
+    AND NOT EXISTS (SELECT 1 FROM booked_corrections c WHERE c.usage_record_id = OLD.id)
+    AND EXISTS (SELECT 1 FROM text_seals s WHERE s.batch_id = OLD.batch_id AND s.sealed_by = OLD.batch_id)
+) BEGIN SELECT RAISE(ABORT, 'booked_usage is append-only: post a correction'); END;
+INSERT INTO alembic_version VALUES ('0015');

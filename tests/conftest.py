@@ -372,8 +372,8 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     return run
 
 
-# What takes the owner of a ledger on PostgreSQL, as `redact` does; the first two may make tables, on which roles have
-# no rights yet.
+# What takes the owner of a ledger on PostgreSQL, as `redact` and `archive` do; the first two may make tables, on which
+# roles have no rights yet.
 OWNERS_COMMANDS = (("db", "init"), ("db", "upgrade"), ("db", "rollups"), ("db", "roles"), ("lake", "move"))
 
 
@@ -385,7 +385,7 @@ def db_cli(request: pytest.FixtureRequest, cli: Cli, db_url: str) -> Cli:
     writers_url = server.writer_url(db_url) if server else db_url
 
     def run(*args: object, stdin: str | bytes | None = None, env: Mapping[str, str] | None = None) -> Outcome:
-        url = db_url if args[:2] in OWNERS_COMMANDS or args[:1] == ("redact",) else writers_url
+        url = db_url if args[:2] in OWNERS_COMMANDS or args[:1] in (("redact",), ("archive",)) else writers_url
         outcome = cli(*args, stdin=stdin, env={"TOLLBOOK_DB": url, **(env or {})})
         if server and args[:2] in OWNERS_COMMANDS[:2] and outcome.exit_code == 0:
             server.grant_roles(db_url)

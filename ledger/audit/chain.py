@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from ledger.audit.archives import Archives
 from ledger.audit.verification import Verification
 from ledger.book.booked_pages import BookedPage, Named, read_booked
 from ledger.book.charges import PlainRow, PostedCharges, as_sealed, read_posted
@@ -56,7 +57,7 @@ class Page:
         return self.batches[0].first_charge_id, self.batches[-1].last_charge_id
 
 
-def pages(connection: Connection, calendar: Calendar) -> Iterator[Page]:
+def pages(connection: Connection, calendar: Calendar, archived: Archives) -> Iterator[Page]:
     """Reads batches in sequence, those sealed alike in pages of about PAGE_ROWS charges."""
     named, keys = Named(connection), LakeKeys(connection)
     after = -INT64_MAX  # whatever somebody has set them to
@@ -72,7 +73,7 @@ def pages(connection: Connection, calendar: Calendar) -> Iterator[Page]:
         for form, alike in groupby(zip(by_columns, found, strict=True), itemgetter(0)):
             for page in _pages([batch for _form, batch in alike]):
                 ids = page[0].first_charge_id, page[-1].last_charge_id
-                posted, booked = _read(connection, calendar, named, ids, by_columns=form)
+                posted, booked = _read(connection, calendar, named, ids, archived, by_columns=form)
                 sums = lake_page(connection, keys, *ids)
                 yield Page(page, seals, posted, booked, booked and booked.charged(), sums)
 
@@ -95,22 +96,30 @@ def _is_by_columns(seals: Sequence[Row[Any]]) -> bool:
 
 
 def _read(
-    connection: Connection, calendar: Calendar, named: Named, ids: tuple[int, int], *, by_columns: bool
+    connection: Connection,
+    calendar: Calendar,
+    named: Named,
+    ids: tuple[int, int],
+    archived: Archives,
+    *,
+    by_columns: bool,
 ) -> tuple[PostedCharges, BookedPage | None]:
     within = charges.c.id.between(*ids)
     if not by_columns:
         return read_posted(connection, calendar, within), None
+    booked = read_booked(connection, named, *ids, archived.rows(*ids))
     corrections = select(booked_corrections.c.id).where(booked_corrections.c.id.between(*ids))
     if not connection.execute(corrections.limit(1)).first():
-        return PostedCharges([], []), read_booked(connection, named, *ids)
-    return read_posted(connection, calendar, charges.c.id.in_(corrections)), read_booked(connection, named, *ids)
+        return PostedCharges([], []), booked
+    return read_posted(connection, calendar, charges.c.id.in_(corrections)), booked
 
 
 class Chain:
     """Checks each batch: its digest covers its rows and the digest before it; sequence has no gap."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, archived: Archives) -> None:
         self._connection = connection
+        self._archived = archived
         self._conversions = sealed_conversions(connection)
         self._sequence = 0
         self._digest = ""
@@ -128,6 +137,9 @@ class Chain:
             if batch.previous != self._digest:
                 result.problem(f"batch {batch.id}: doesn't follow the digest of the batch before it")
             ids = batch.first_charge_id, batch.last_charge_id
+            self._sequence, self._digest = batch.sequence, batch.digest
+            if page.booked is not None and self._archived.lacks(batch, len(page.booked.between(*ids))):
+                continue  # what its digest covers isn't all here
             own = _between(page.posted.charge.id, *ids)
             amounts = amounts_by_currency(
                 zip(page.posted.charge.currency[own], page.posted.charge.amount_nano[own], strict=True)
@@ -145,7 +157,6 @@ class Chain:
             )
             if not stands:
                 result.problem(f"batch {batch.id}: it or its rows are no longer as they were sealed")
-            self._sequence, self._digest = batch.sequence, batch.digest
 
     def _sums_stand(self, batch: Row[Any], sums: LakePage) -> bool:
         """Tells whether a batch of a lake's sums is as it was sealed."""

@@ -8,6 +8,7 @@ from msgspec import json
 from sqlalchemy import Connection, and_, or_, select
 
 from ledger.audit.verification import LISTED_PROBLEMS
+from ledger.book.archived import KIND as ARCHIVE
 from ledger.book.lake_cells import LakeKeys, LakePage, LakeRow, read_lake
 from ledger.book.sources import count_charged, moved_sources
 from ledger.store.database import settings_in
@@ -112,7 +113,7 @@ def _check_homes(connection: Connection) -> Iterator[str]:
         select(lake_keys.c.source, lake_keys.c.occurred_month, batches.c.options)
         .join_from(lake_cells, lake_keys, lake_keys.c.id == lake_cells.c.key_id)
         .join(batches, batches.c.id == lake_cells.c.batch_id)
-        .where(lake_cells.c.corrects_id.is_(None))
+        .where(lake_cells.c.corrects_id.is_(None), batches.c.kind != ARCHIVE)
         .distinct()
     )
     named: set[tuple[str, str | None, str | None]] = set()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Table, func, or_, select, text, true
 
+from ledger.audit.archives import Archives
 from ledger.audit.chain import Chain, pages
 from ledger.audit.charge_checks import ChargeChecks, CheckedCharges
 from ledger.audit.lake_sums import check_outside, check_sums
@@ -28,6 +30,7 @@ from ledger.months.rows import check_closings
 from ledger.store.bulk import in_chunks
 from ledger.store.database import Database, settings_in, zone_named
 from ledger.store.tables import (
+    archives,
     batches,
     booked_corrections,
     booked_usage,
@@ -57,22 +60,34 @@ from ledger.store.tables.rollups import Dimensions
 from ledger.values.calendar import Calendar
 from ledger.wallet.entries import check_wallets
 
+if TYPE_CHECKING:
+    from ledger.lake.store import Lake
+
 STORED = (booked_usage, booked_corrections, record_keys, streams)
 _CLASS = ChargeRow._fields.index("charge_class")
 
 
-def verify(database: Database, month: str | None = None, signed: Head | None = None) -> Verification:
+def verify(
+    database: Database, month: str | None = None, signed: Head | None = None, lakes: Sequence[Lake] = ()
+) -> Verification:
     """Checks the whole ledger in one snapshot, or with `month` what is posted in that month; nothing is changed.
 
-    `signed` is an entry of the log that must be there still. Whatever was done to the tables is a problem, no error.
+    `signed` is an entry of the log that must be there still, `lakes` have rows that were archived. Whatever was done to
+    the tables is a problem, no error.
     """
     result = Verification()
     with database.scratch() as connection:
+        archived = Archives(connection, lakes)
+        with result.checking(connection, archives.name):
+            archived.open(result)
         if month is None:
             with result.checking(connection, "the log"):
                 result.head = check_log(connection, result, signed)
         with result.checking(connection, "batches, charges and roll-ups"):
-            _check_book(connection, database, month, result)
+            _check_book(connection, database, month, archived, result)
+        if month is None:
+            with result.checking(connection, archives.name):
+                archived.check(result)
         with result.checking(connection, "replacements"):
             _check_replacements(connection, result)
         for table in (card_versions, rate_entries):
@@ -84,7 +99,7 @@ def verify(database: Database, month: str | None = None, signed: Head | None = N
         with result.checking(connection, ", ".join(table.name for table in STORED)):
             _check_stored(connection, result)
         checks: tuple[tuple[str, Callable[[], Iterator[str]]], ...] = (
-            (closings.name, lambda: check_closings(connection, month)),
+            (closings.name, lambda: check_closings(connection, month, archived)),
             ("wallets", lambda: check_wallets(connection, month)),
             (projects.name, lambda: check_projects(connection)),
             (budgets.name, lambda: check_budgets(connection)),
@@ -102,12 +117,14 @@ def verify(database: Database, month: str | None = None, signed: Head | None = N
     return result
 
 
-def _check_book(connection: Connection, database: Database, month: str | None, result: Verification) -> None:
+def _check_book(
+    connection: Connection, database: Database, month: str | None, archived: Archives, result: Verification
+) -> None:
     """Checks batches, charges and, by the sums of these, roll-ups."""
     calendar = Calendar(zone_named(settings_in(connection)["timezone"]))
     rebuilt = RebuiltRollUps(connection, calendar, database.rollup_tags)
     checks = ChargeChecks(connection, calendar, result)
-    for posted, booked in _posted(connection, calendar, month, result):
+    for posted, booked in _posted(connection, calendar, month, archived, result):
         checks.check(CheckedCharges.posted(posted), result)
         _check_reversals(connection, posted, result)
         rebuilt.add(posted.charge, posted.usage)
@@ -118,9 +135,9 @@ def _check_book(connection: Connection, database: Database, month: str | None, r
         result.checked[lake_cells.name] += len(sums.rows)
         for problem in check_sums(connection, calendar, sums):
             result.problem(problem)
-        rebuilt.add_cells(sums.cells(TagSubset(database.rollup_tags)))
+        rebuilt.add_cells(archived.counted(sums).cells(TagSubset(database.rollup_tags)))
     if month is None:
-        _check_counts(connection, result)
+        _check_counts(connection, archived, result)
     for cell in rebuilt.too_large():
         result.problem(f"{cell.table}: {cell.measure} of key {cell.key_id} at {cell.time} pass 64 bits")
     for kept in (rollup_days, rollup_quarters):
@@ -132,15 +149,15 @@ def _count_rows(connection: Connection, table: Table) -> int:
 
 
 def _posted(
-    connection: Connection, calendar: Calendar, month: str | None, result: Verification
+    connection: Connection, calendar: Calendar, month: str | None, archived: Archives, result: Verification
 ) -> Iterator[tuple[PostedCharges, BookedPage | None]]:
     """Reads charges to check, in pages; of the whole ledger with their batches, which are checked on the way."""
     if month is not None:
         for posted in posted_pages(connection, calendar, charges.c.posted_month == month):
             yield posted, None
         return
-    chain = Chain(connection)
-    for page in pages(connection, calendar):
+    chain = Chain(connection, archived)
+    for page in pages(connection, calendar, archived):
         chain.check(page, result)
         yield page.posted, page.charged
 
@@ -204,18 +221,18 @@ def _check_replacements(connection: Connection, result: Verification) -> None:
         result.problem(f"charge {number}: replaces charge {replaced}, which no reversal takes back")
 
 
-def _check_counts(connection: Connection, result: Verification) -> None:
+def _check_counts(connection: Connection, archived: Archives, result: Verification) -> None:
     """Checks that no row is outside the batches, and that every usage record has its charge."""
     other = booked_corrections.c
     replaced = select(other.id).where(other.usage_record_id == booked_usage.c.id, other.charge_class == "replacement")
     uncharged = select(booked_usage.c.id).where(booked_usage.c.input_nano.is_(None), ~replaced.exists())
     for number in connection.execute(uncharged.limit(LISTED_PROBLEMS)).scalars():
         result.problem(f"usage record {number}: has no charge")
-    result.checked[usage_records.name] = _count_rows(connection, usage_records)
+    result.checked[usage_records.name] = _count_rows(connection, usage_records) + archived.read
     # The view's rows, counted without its columns.
     first = select(func.count()).join_from(booked_usage, record_keys, record_keys.c.id == booked_usage.c.key_id)
     count = connection.execute(first.where(booked_usage.c.input_nano.is_not(None))).scalar_one()
-    count += _count_rows(connection, booked_corrections)
+    count += _count_rows(connection, booked_corrections) + archived.read
     if count != result.checked[charges.name]:
         result.problem(f"{count} charges are in the book, {result.checked[charges.name]} of them in batches")
     result.checked[charges.name] = count

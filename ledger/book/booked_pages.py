@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from ledger.book.charges import plain_rows
+from ledger.book.charges import PlainRow, plain_rows
 from ledger.book.records import Spread, coded, recoded, spread, sum_by_code
 from ledger.book.rollups import Alike
 from ledger.book.rows import ChargeRow, Facts
@@ -78,6 +79,10 @@ class BookedPage:
         ]
         columns = {name: plain(column) for name, column in self.columns.items()}
         return _page([[column[place] for place in kept] if column else () for column in columns.values()], self.named)
+
+    def rows(self) -> list[PlainRow]:
+        """Returns the rows of `booked_usage`, as they are stored."""
+        return list(zip(*(plain(self.values(name)) for name in _NAMES), strict=True))
 
     def values(self, name: str) -> Any:  # noqa: ANN401 - a sequence, or an array
         """Returns a column, None where a row has nothing."""
@@ -153,12 +158,23 @@ class BookedPage:
         return Facts._make(plain(column)[0] for column in facts)
 
 
-def read_booked(connection: Connection, named: Named, first: int, last: int) -> BookedPage:
-    """Reads the usage of ids between two; columns that few rows have a value in, only where any has."""
+def read_booked(
+    connection: Connection, named: Named, first: int, last: int, archived: Sequence[PlainRow] = ()
+) -> BookedPage:
+    """Reads the usage of ids between two, and adds rows of it that were `archived`.
+
+    Columns that few rows have a value in are read only where any has.
+    """
     columns, within = list(booked_usage.c), booked_usage.c.id.between(first, last)
     few = connection.execute(select(func.count(func.coalesce(*columns[_MOST_HAVE:]))).where(within)).scalar_one()
-    used = columns if few else columns[:_MOST_HAVE]
-    return _page(columns_of(plain_rows(connection, select(*used).where(within).order_by(booked_usage.c.id))), named)
+    used = columns if few or archived else columns[:_MOST_HAVE]
+    rows = plain_rows(connection, select(*used).where(within).order_by(booked_usage.c.id))
+    return page_of(sorted([*rows, *archived], key=itemgetter(0)) if archived else rows, named)
+
+
+def page_of(rows: Sequence[PlainRow], named: Named) -> BookedPage:
+    """Makes a page of rows of `booked_usage`, by id."""
+    return _page(columns_of(rows), named)
 
 
 def _page(columns: Columns, named: Named) -> BookedPage:

@@ -163,13 +163,19 @@ def recorded_ids(connection: Connection, ids: Collection[int]) -> dict[int, int]
     return found
 
 
-def id_ranges(connection: Connection, first: int, last: int, size: int) -> Iterator[tuple[int, int]]:
-    """Yields ranges of at most `size` ids that hold charges between two, however far apart these are."""
+def id_ranges(
+    connection: Connection, first: int, last: int, size: int, others: Sequence[tuple[int, int]] = ()
+) -> Iterator[tuple[int, int]]:
+    """Yields ranges of at most `size` ids that hold charges between two, however far apart these are.
+
+    `others` are ranges of ids that charges elsewhere have.
+    """
     queries = [
         f"SELECT min(id) FROM {table.name} WHERE id BETWEEN ? AND ?" for table in (booked_usage, booked_corrections)
     ]
     while first <= last:
         found = [run(connection, query, (first, last)).fetchone()[0] for query in queries]
+        found += [max(first, start) for start, stop in others if stop >= first and start <= last]
         start = min((number for number in found if number is not None), default=None)
         if start is None:
             return

@@ -1,9 +1,14 @@
-"""Usage whose sums are in the book and whose rows are not: what needs rows refuses it, or says that it is left out."""
+"""Usage whose sums are in the book and whose rows are not: what needs rows refuses it, or says that it is left out.
+
+Its rows are a lake's, or were archived.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, func, select, true
 
@@ -11,15 +16,22 @@ from ledger.book.quarters import HALF_DAY_US, QUARTERS
 from ledger.errors import LedgerError
 from ledger.store.database import Database
 from ledger.store.expressions import column_within, microseconds
-from ledger.store.tables import lake_cells, lake_keys
+from ledger.store.tables import archives, lake_cells, lake_keys
 from ledger.values.calendar import QUARTER_US
 from ledger.values.instants import to_microseconds
 
 
+class Outside(NamedTuple):
+    """A source of usage without rows, and the place of the `archive` that has them; empty where a lake does."""
+
+    source: str
+    archive: str
+
+
 def sources_in_lakes(
     connection: Connection, keys: ColumnElement[bool], start: datetime | None = None, end: datetime | None = None
-) -> list[str]:
-    """Returns the sources, in order, with sums of a lake in a selection: a condition on `lake_keys`, and [start, end).
+) -> list[Outside]:
+    """Returns the sources, in order, with sums alone in a selection: a condition on `lake_keys`, and [start, end).
 
     Sums that a row of the selection takes back don't count, nor does that row.
     """
@@ -30,15 +42,17 @@ def sources_in_lakes(
     within = column_within(half_day, None if first is None else first - HALF_DAY_US + 1, after)
     pair = func.coalesce(lake_cells.c.corrects_id, lake_cells.c.id)
     query = (
-        select(lake_keys.c.source, half_day, lake_cells.c.quarters)
+        select(lake_keys.c.source, func.coalesce(archives.c.location, ""), half_day, lake_cells.c.quarters)
         .join_from(lake_cells, lake_keys, lake_keys.c.id == lake_cells.c.key_id)
+        .outerjoin(archives, archives.c.batch_id == lake_cells.c.batch_id)
         .where(keys, within)
     )
     alone = query.with_only_columns(pair).group_by(pair).having(func.count() == 1)
-    found: set[str] = set()
-    for source, start_us, quarters in connection.execute(query.where(pair.in_(alone)).distinct()):
-        if source not in found and quarters & _within(start_us, first, after):
-            found.add(source)
+    found: set[Outside] = set()
+    for source, archive, start_us, quarters in connection.execute(query.where(pair.in_(alone)).distinct()):
+        outside = Outside(source, archive)
+        if outside not in found and quarters & _within(start_us, first, after):
+            found.add(outside)
     return sorted(found)
 
 
@@ -49,40 +63,62 @@ def _within(half_day: int, first: int | None, after: int | None) -> int:
     return ((1 << max(0, end - begin)) - 1) << begin
 
 
-def check_rows(sources: Sequence[str], what: str, *, takes_lakes: bool = False) -> None:
+def check_rows(
+    sources: Sequence[Outside], what: str, *, takes_lakes: bool = False, takes_archives: bool = False
+) -> None:
     """Raises a LedgerError where sources have usage without rows and `what` would be incomplete.
 
-    With `takes_lakes` the command has an option for lakes whose rows it reads.
+    With `takes_lakes` the command has an option for lakes whose rows it reads, with `takes_archives` archived ones too.
     """
-    if sources:
-        step = "name the lake with --lake" if takes_lakes else "read them there"
+    for archive, names in _by_place(sources):
+        step = "read them there"
+        if takes_archives if archive else takes_lakes:
+            step = "name it with --lake" if archive else "name the lake with --lake"
         raise LedgerError(
-            f"{what} needs the rows of usage, and those of {_listed(sources)} lie in a lake, in its charges/*.parquet: "
-            f"{step}, or choose what has none of it"
+            f"{what} needs the rows of usage, and those of {names} {_lie(archive)}: {step}, or choose what has none of "
+            "it"
         )
 
 
-def left_out(sources: Sequence[str]) -> list[str]:
-    """Returns the note that usage without rows isn't in a figure, where there is any."""
-    return [f"without usage of {_listed(sources)}, whose rows lie in a lake (charges/*.parquet)"] if sources else []
+def left_out(sources: Sequence[Outside]) -> list[str]:
+    """Returns notes that usage without rows isn't in a figure, where there is any."""
+    return [
+        f"without usage of {names}, whose rows {_lie(archive, short=True)}" for archive, names in _by_place(sources)
+    ]
 
 
-def _listed(sources: Sequence[str]) -> str:
-    return f"source{'s' if len(sources) > 1 else ''} {', '.join(map(repr, sources))}"
+def _by_place(sources: Iterable[Outside]) -> Iterator[tuple[str, str]]:
+    """Yields each place once, with its sources in words."""
+    places = defaultdict[str, list[str]](list)
+    for source, archive in sources:
+        places[archive].append(source)
+    for archive, names in sorted(places.items()):
+        yield archive, f"source{'s' if len(names) > 1 else ''} {', '.join(map(repr, names))}"
 
 
-def month_in_lakes(connection: Connection, month: str) -> list[str]:
-    """Returns the sources, in order, with sums of a lake in a month's books."""
+def _lie(archive: str, *, short: bool = False) -> str:
+    if archive:
+        return f"were archived to {archive}"
+    return "lie in a lake (charges/*.parquet)" if short else "lie in a lake, in its charges/*.parquet"
+
+
+def month_in_lakes(connection: Connection, month: str) -> list[Outside]:
+    """Returns the sources, in order, with sums alone in a month's books."""
     return sources_in_lakes(connection, lake_keys.c.posted_month == month)
 
 
 def unfound_in_lakes(database: Database) -> list[str]:
-    """Returns the note that an id may be of a source whose requests lie in a lake, where there are any."""
+    """Returns notes that an id may be of usage without rows, where there is any."""
     with database.reading() as connection:
-        sources = sources_in_lakes(connection, true())
-    return [f"requests of {_listed(sources)} lie in a lake, where they are corrected"] if sources else []
+        places = list(_by_place(sources_in_lakes(connection, true())))
+    return [
+        f"requests of {names} were archived to {archive}, and are corrected by 'tollbook adjust'"
+        if archive
+        else f"requests of {names} lie in a lake, where they are corrected"
+        for archive, names in places
+    ]
 
 
-def provider_in_lakes(connection: Connection, provider: str) -> list[str]:
-    """Returns the sources, in order, with sums of a lake of a provider's usage."""
+def provider_in_lakes(connection: Connection, provider: str) -> list[Outside]:
+    """Returns the sources, in order, with sums alone of a provider's usage."""
     return sources_in_lakes(connection, lake_keys.c.provider == provider)

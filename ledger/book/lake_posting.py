@@ -34,9 +34,13 @@ class LakePoster(Poster):
 
     def post(self, connection: Connection, cells: Cells) -> None:
         """Appends sums that `check` has looked at."""
-        key_ids = key_ids_of(connection, lake_keys).of(connection, cells.keys)
-        packed = pack_quarters(cells, key_ids)
+        packed = pack_quarters(cells, key_ids_of(connection, lake_keys).of(connection, cells.keys))
         self._seal_cells(connection, cells, packed, [None] * len(packed))
+
+    def keep(self, connection: Connection, cells: Cells) -> None:
+        """Appends sums of charges that roll-ups have already: their rows are to go."""
+        packed = pack_quarters(cells, key_ids_of(connection, lake_keys).of(connection, cells.keys))
+        self._seal_cells(connection, cells, packed, [None] * len(packed), rolled_up=True)
 
     def reverse(self, connection: Connection, page: LakePage, first_open: str) -> None:
         """Takes rows back: each by a row of its own that negates it, in its month or the first open one."""
@@ -49,7 +53,13 @@ class LakePoster(Poster):
         self._seal_cells(connection, merged(cells), packed, [row.id for row in page.rows])
 
     def _seal_cells(
-        self, connection: Connection, cells: Cells, packed: Sequence[Packed], corrects: Sequence[int | None]
+        self,
+        connection: Connection,
+        cells: Cells,
+        packed: Sequence[Packed],
+        corrects: Sequence[int | None],
+        *,
+        rolled_up: bool = False,
     ) -> None:
         self.check_settings()
         batch_id, first = next_batch_and_charge(connection)
@@ -60,7 +70,8 @@ class LakePoster(Poster):
             )
         ]
         append_rows(connection, lake_cells, rows)
-        self._roll_up.add_cells(connection, cells)
+        if not rolled_up:
+            self._roll_up.add_cells(connection, cells)
         known = sealed_conversions(connection)
         named = self._named(connection, rows)
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection
 
+from ledger.book.archived import find_archived
 from ledger.book.booked import Months, append_charged
 from ledger.book.charges import Identity, Known, as_sealed, known_records
 from ledger.book.headroom import Headroom
@@ -47,7 +48,9 @@ LOG = logger_of("book")
 
 DigestOf = Callable[[Mapping[str, Any]], str]
 Outcome = Literal["accepted", "duplicate", "conflict"]
-BatchKind = Literal["ingest", "record", "retry", "accept", "lake", "void", "reassign", "reprice", "adjust", "redact"]
+BatchKind = Literal[
+    "ingest", "record", "retry", "accept", "lake", "archive", "void", "reassign", "reprice", "adjust", "redact"
+]
 
 
 @dataclass(slots=True)
@@ -108,6 +111,7 @@ class Poster:
             return {}
         known = known_records(connection, list(set(records.identities)))
         recorded = {identity for identity, record in known.items() if record.live_charge_id is not None}
+        recorded.update(find_archived(connection, self.settings, records.identities))
         charges = self.charged(connection, rated)
         return self._headroom.refusals(connection, charges, records.columns(), recorded, sums={})
 
@@ -116,6 +120,18 @@ class Poster:
 
         What `refusals` finds must not be among it.
         """
+        archived = find_archived(connection, self.settings, rated.records.identities)
+        if not archived:
+            return self._post(connection, rated)
+        places = [place for place, identity in enumerate(rated.records.identities) if identity not in archived]
+        posted = self._post(connection, rated.take(places)) if places else Posted()
+        posted.known = {places[place]: outcome for place, outcome in posted.known.items()}
+        for place, facts in enumerate(rated.records.rows()):
+            if facts.identity in archived:
+                self._compare(posted, place, facts, archived[facts.identity].facts(facts))
+        return posted
+
+    def _post(self, connection: Connection, rated: Rated) -> Posted:
         posted = Posted()
         if len(set(rated.records.request_ids)) == len(rated):  # as nearly always
             self._post_first_ones(connection, rated, range(len(rated)), posted)

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
 
+from ledger.book.archived import check_unarchived
 from ledger.book.booked_pages import Named, read_booked
 from ledger.book.charges import PlainRow, as_sealed, next_charge_id, plain_rows, read_posted
 from ledger.book.open_months import standing_closes
@@ -114,6 +115,8 @@ def redact(database: Database, texts: Texts, run: Run, *, rollups: bool = False,
                 changed = update(booked_usage).where(booked_usage.c.id == bindparam("row"))
                 own: dict[str, Any] = {"request_id": bindparam("own_id"), "tags": bindparam("own_tags")}
                 connection.execute(changed.values(own), changes)
+        for number in sorted(result.batches):
+            check_unarchived(connection, batches.c.id == number, f"redacting in batch {number}")
         result.closed_months = _closed_months(connection, result.batches)
         result.quarantined = _redact_quarantine(connection, texts, key, dry_run=dry_run)
         if dry_run or not (result.batches or result.quarantined):

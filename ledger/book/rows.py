@@ -72,18 +72,20 @@ def same_facts(known: Facts, new: Facts) -> bool:
     """Tells whether records of one identity agree: provider, second, status, counts, models both name, service."""
     return (
         known.provider == new.provider
-        and known.occurred_at // 1_000_000 == new.occurred_at // 1_000_000
         and known.status == new.status
-        and known[TOKENS] == new[TOKENS]
-        and known.cache_write_5m_tokens == new.cache_write_5m_tokens
-        and known.cache_write_1h_tokens == new.cache_write_1h_tokens
+        and compared_numbers(known) == compared_numbers(new)
         and (known.calls == new.calls or _calls(known) == _calls(new))
-        and known.storage_tokens == new.storage_tokens
-        and _second(known.storage_end) == _second(new.storage_end)
         and _agree(known.requested_model, new.requested_model)
         and _agree(known.reported_model, new.reported_model)
         and (new.service_tier in (None, "auto") or _service(known) == _service(new))
     )
+
+
+def compared_numbers(facts: Facts) -> tuple[int | None, ...]:
+    """Returns the numbers in which records of one identity agree: times in whole seconds, counts but those of calls."""
+    counts: Any = facts[TOKENS]
+    written = facts.cache_write_5m_tokens, facts.cache_write_1h_tokens
+    return (facts.occurred_at // 1_000_000, *counts, *written, facts.storage_tokens, _second(facts.storage_end))
 
 
 def _calls(facts: Facts) -> int:

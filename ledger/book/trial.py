@@ -6,6 +6,7 @@ import msgspec
 from sqlalchemy import Column, Connection, MetaData, Table, Text
 from sqlalchemy.schema import CreateTable
 
+from ledger.book.archived import Archived, find_archived
 from ledger.book.charges import Identity, known_records
 from ledger.book.headroom import Cell, Sums
 from ledger.book.posting import Posted, Poster, Run
@@ -39,14 +40,16 @@ class Trial(Poster):
         super().__init__(database, run)
         self._sums: dict[Cell, Sums] = {}
         self._before: dict[Identity, Facts] = {}
+        self._archived: dict[Identity, Archived] = {}
 
     def refusals(self, connection: Connection, rated: Rated) -> dict[int, str]:
         """Finds the records that the roll-ups would have no room for, by place, each with why."""
         if not len(rated):
             return {}
         self._before = self._recorded(connection, rated.records)
-        columns = self.charged(connection, rated)
-        return self._headroom.refusals(connection, columns, rated.records.columns(), self._before.keys(), self._sums)
+        self._archived = find_archived(connection, self.settings, rated.records.identities)
+        columns, recorded = self.charged(connection, rated), self._before.keys() | self._archived.keys()
+        return self._headroom.refusals(connection, columns, rated.records.columns(), recorded, self._sums)
 
     def _recorded(self, connection: Connection, records: Records) -> dict[Identity, Facts]:
         """Returns what stands of these identities: as recorded and not voided, else as tried before."""
@@ -64,7 +67,9 @@ class Trial(Poster):
         posted = Posted()
         new: dict[Identity, Facts] = {}
         for place, facts in enumerate(rated.records.rows()):
-            before = self._before.get(facts.identity) or new.setdefault(facts.identity, facts)
+            archived = self._archived.get(facts.identity)
+            before = archived.facts(facts) if archived is not None else self._before.get(facts.identity)
+            before = before or new.setdefault(facts.identity, facts)
             if before is not facts:
                 self._compare(posted, place, facts, before)
         append_rows(connection, _tried, [(*key, msgspec.json.encode(facts).decode()) for key, facts in new.items()])

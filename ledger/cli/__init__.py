@@ -48,6 +48,7 @@ SECTIONS = {
         "redact": ("redact", "Make request ids and tags unreadable, money and digests untouched."),
         "close": ("close", "Close a month: its books don't change any more."),
         "reopen": ("close", "Open the last closed month again."),
+        "archive": ("archive", "Move rows of closed months to Parquet files; their sums stay."),
     },
     "Check": {
         "reconcile": ("reconcile", "Compare the ledger with the provider's statement or balance."),

@@ -189,7 +189,8 @@ def export_charges(
     lakes = lakes or Lakes()
     selection = Selection(zone, span.start, span.end)
     with database.reading() as connection:
-        lakes.check(connection, selected_in_lakes(connection, selection, database.zone), "export charges")
+        outside = selected_in_lakes(connection, selection, database.zone)
+        lakes.check(connection, outside, "export charges", archives=True)
         lines = ChargeLines(read_rate_entries(connection), read_usd_rates(connection))
         title = f"Charges, {span.label} (posted, {zone.key})"
         # Closed here where the file can't be written to its end: else the cursor would outlive its connection.

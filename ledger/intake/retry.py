@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, update
 
+from ledger.book.archived import find_archived, where_archived
 from ledger.book.booked import append_uncharged
 from ledger.book.charges import Known, known_records, next_charge_id, posted_charges
 from ledger.book.corrections.reversing import reversal
@@ -137,6 +138,11 @@ def accept(database: Database, config: Config, number: int, reason: str, *, new_
             raise LedgerError(f"quarantine entry {number} can't be accepted: {portion.held[0].message}")
         [facts] = rated.records.rows()
         known = known_records(connection, [facts.identity]).get(facts.identity)
+        if known is None and find_archived(connection, database.settings, [facts.identity]):
+            raise LedgerError(
+                f"what quarantine entry {number} contradicts was archived to {', '.join(where_archived(connection))}, "
+                f"and stays as booked: book the difference by 'tollbook adjust', and discard the entry"
+            )
         if known is None or known.live_charge_id is None:
             raise LedgerError(
                 f"what quarantine entry {number} contradicts was voided: "

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -15,6 +13,7 @@ from ledger.book.rows import AMOUNTS, OPTIONAL_AMOUNTS, OPTIONAL_COUNTS, TOKENS,
 from ledger.lake.cells_file import KEY
 from ledger.values.calendar import QUARTER_US, Calendar
 from ledger.values.columns import numbered
+from ledger.values.halves import digest_halves
 from pricing.usage import epoch_us
 
 if TYPE_CHECKING:
@@ -167,14 +166,9 @@ class Staging:
             }
             stated |= {"occurred_month": month, "tags": texts[tag[row]]}
             key = tuple(stated[name] for name in KEY.names)
-            digests.append(self._keys.get(key) or self._keys.setdefault(key, _digest(key)))
+            digests.append(self._keys.get(key) or self._keys.setdefault(key, digest_halves(key)))
         upper, lower = np.array(digests, np.int64).T
         return upper[code], lower[code]
-
-
-def _digest(key: tuple[Any, ...]) -> tuple[int, int]:
-    data = hashlib.blake2b(msgspec.json.encode(key), digest_size=16).digest()
-    return int.from_bytes(data[:8], signed=True), int.from_bytes(data[8:], signed=True)
 
 
 def _spread(values: Sequence[Any], codes: Int64Array) -> Any:  # noqa: ANN401 - pyarrow has no types

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection
 
-from ledger.book.in_lakes import check_rows
+from ledger.book.archived import lakes_at
+from ledger.book.in_lakes import Outside, check_rows
 from ledger.book.sources import lakes_of
 from ledger.book.with_usage import ChargeWithUsage
 from ledger.lake.posted import Posting, read_postings
@@ -31,24 +32,38 @@ class Lakes:
         self._lakes = {lake.id: lake for lake in opened}
         self._checked: set[str] = set()
 
-    def check(self, connection: Connection, sources: Sequence[str], what: str) -> None:
-        """Raises a LedgerError where sources, all of them with sums of a lake, have their rows in none of these."""
-        homes = lakes_of(connection, sources, settings_in(connection))
-        known = {source for source, home in homes.items() if home.lake in self._lakes}
-        check_rows([source for source in sources if source not in known], what, takes_lakes=True)
+    def check(self, connection: Connection, sources: Sequence[Outside], what: str, *, archives: bool = False) -> None:
+        """Raises a LedgerError where sources, all of them with sums alone, have their rows in none of these.
+
+        With `archives` those that were archived are read too.
+        """
+        homes = lakes_of(connection, [each.source for each in sources], settings_in(connection))
+        known = {"": {source for source, home in homes.items() if home.lake in self._lakes}}
+        places = {each.archive for each in sources if each.archive} if archives else set()
+        opened = {place for place in places if lakes_at(connection, place) <= self._lakes.keys()}
+        missing = [
+            each for each in sources if each.archive not in opened and each.source not in known.get(each.archive, ())
+        ]
+        check_rows(missing, what, takes_lakes=True, takes_archives=archives)
 
     def beside(
         self, book: Generator[T], connection: Connection, wanted: Callable[[Posting], Posting | None], row: type[T]
     ) -> Generator[T]:
         """Returns charges of the book and of wanted postings in order of posting; `row` has fields of `RowReader`.
 
-        LedgerError where manifests or files aren't those that were posted.
+        Those that were archived are among them. LedgerError where manifests or files aren't those that were posted.
         """
-        postings = sorted(filter(None, map(wanted, self._postings(connection))), key=attrgetter("first_id"))
-        if not postings:
+        if not self._lakes:
             return book
-        reader, fields = self.reader(connection, postings), row.__struct_fields__
-        return _merged(book, (charge for each in postings for charge in reader.rows(each, row, fields, {})))
+        from ledger.lake.archived_rows import archived_charges  # pyarrow is an extra
+
+        fields = row.__struct_fields__
+        others = archived_charges(connection, self._lakes, wanted, row, fields)
+        postings = sorted(filter(None, map(wanted, self._postings(connection))), key=attrgetter("first_id"))
+        if postings:
+            reader = self.reader(connection, postings)
+            others.append(charge for each in postings for charge in reader.rows(each, row, fields, {}))
+        return _merged(book, *others) if others else book
 
     def live(self, connection: Connection) -> list[Posting]:
         """Reads the postings that nothing has taken back."""
@@ -66,6 +81,8 @@ class Lakes:
         return (posting for lake in self._lakes for posting in read_postings(connection, lake))
 
 
-def _merged(book: Generator[T], of_lakes: Generator[T]) -> Generator[T]:
-    with closing(book), closing(of_lakes):
-        yield from heapq.merge(book, of_lakes, key=attrgetter("id"))
+def _merged(*parts: Generator[T]) -> Generator[T]:
+    with ExitStack() as stack:
+        for part in parts:
+            stack.enter_context(closing(part))
+        yield from heapq.merge(*parts, key=attrgetter("id"))

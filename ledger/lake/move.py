@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import Connection, select
 
+from ledger.book.archived import is_archived
 from ledger.book.settings import store_settings
 from ledger.book.sources import MOVED, Home, count_charged, homes_of, moved_sources
 from ledger.errors import LedgerError
@@ -40,6 +41,8 @@ def _check_is_books(connection: Connection, source: str, month: str) -> None:
         )
     if homes[source] is not None:
         raise LedgerError(f"source {source!r} belongs to lake {homes[source]} from its first usage on")
+    if is_archived(connection, source, month):
+        raise LedgerError(f"usage of source {source!r} that occurred from {month} on was archived: give a later month")
     keys = select(rollup_keys.c.id).where(rollup_keys.c.source == source, rollup_keys.c.occurred_month >= month)
     # Nearly always there are none, and writers need not wait for a look at all rows.
     count = count_charged(connection, source, month) if connection.execute(keys.limit(1)).first() else 0

@@ -40,15 +40,15 @@ def read_postings(connection: Connection, lake: str) -> Iterator[Posting]:
     for batch, manifest, digest in postings_of(connection, lake):
         of_run = lake_cells.c.batch_id.in_(select(batches.c.id).where(batches.c.run_id == batch))
         taken_back = lake_cells.c.corrects_id.in_(select(lake_cells.c.id).where(of_run))
-        for booked in _booked(connection, of_run):
+        for booked in booked_in(connection, of_run):
             posting = Posting(lake, manifest, digest, *booked)
-            back = [Posting(lake, manifest, digest, *each, posting) for each in _booked(connection, taken_back)]
+            back = [Posting(lake, manifest, digest, *each, posting) for each in booked_in(connection, taken_back)]
             if all(each.posted_month != posting.posted_month for each in back):
                 yield posting
                 yield from back
 
 
-def _booked(connection: Connection, sums: ColumnElement[bool]) -> list[tuple[int, int, str, str]]:
+def booked_in(connection: Connection, sums: ColumnElement[bool]) -> list[tuple[int, int, str, str]]:
     """Reads the batch that booked sums, the number of its first one, and the months they are posted in and of."""
     keys, run = lake_keys.c, batches.c.run_id
     query = (

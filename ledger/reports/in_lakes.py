@@ -1,4 +1,4 @@
-"""The sources of a report's selection whose rows lie in a lake."""
+"""The sources of a report's selection whose rows aren't in the ledger."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from ledger.book.in_lakes import sources_in_lakes
+from ledger.book.in_lakes import Outside, sources_in_lakes
 from ledger.reports.selection import Selection, period_parts
 from ledger.reports.sums import narrowed
 from ledger.store.tables import lake_keys
 
 
-def selected_in_lakes(connection: Connection, selection: Selection, ledger_zone: ZoneInfo) -> list[str]:
-    """Returns the sources, in order, with sums of a lake in the selection, whatever their tags."""
+def selected_in_lakes(connection: Connection, selection: Selection, ledger_zone: ZoneInfo) -> list[Outside]:
+    """Returns the sources, in order, with sums alone in the selection, whatever their tags."""
     keys = lake_keys.c
     filters = narrowed(selection, keys.project, keys.billed_model)
-    found: set[str] = set()
+    found: set[Outside] = set()
     for part in period_parts(selection, ledger_zone, keys.posted_month, keys.occurred_month):
         bounds = (selection.start, selection.end) if part.timed else (None, None)
         found.update(sources_in_lakes(connection, part.months & filters, *bounds))

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from ledger.book.in_lakes import Outside
 from ledger.book.prices.pinned import read_rate_entries, read_usd_rates
 from ledger.reports.dimensions import TAG_PREFIX
 from ledger.reports.in_lakes import selected_in_lakes
@@ -44,14 +45,14 @@ class SpendRow(NamedTuple):
 class SelectedSpend:
     """The rows selected, in no order; `grain` says from which table, `reason` why from the charges if it was.
 
-    `in_lakes` are the sources whose usage isn't in it, as charges were read and theirs lie in a lake.
+    `in_lakes` are the sources whose usage isn't in it, as charges were read and the ledger hasn't theirs.
     """
 
     rows: list[SpendRow]
     rate_entries: dict[int, RateEntry]
     grain: Grain
     reason: str | None = None
-    in_lakes: Sequence[str] = ()
+    in_lakes: Sequence[Outside] = ()
 
 
 def read_spend(

@@ -32,6 +32,7 @@ _SEALED = ("id", "digest")
 COVERED = {
     "batches": _SEALED,
     "closings": _SEALED,
+    "archives": _SEALED,
     "wallet_moves": _SEALED,
     "projects": _SEALED,
     "budgets": _SEALED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-HEAD_REVISION = "0014"
+HEAD_REVISION = "0015"
 
 
 def name_other_schema(revision: str, where: str) -> str | None:

@@ -127,8 +127,8 @@ def test_values_that_can_t_be_are_problems(book: str, table: str, spoiled: str) 
     columns = ", ".join(f"{spoiled} AS {name}" for name in others)
     anew = [f"CREATE TABLE spoiled AS SELECT {first}, {columns} FROM {table}", dropped(book, table)]
     found = problems(book, *anew, f"ALTER TABLE spoiled RENAME TO {table}")
-    # How far an event was told is known nowhere else.
-    assert found or table == "budget_deliveries"
+    # How far an event was told is known nowhere else; nothing is archived here: see tests/lake/test_archive.py.
+    assert found or table in ("budget_deliveries", "archives", "archived_usage")
 
 
 @pytest.mark.long

@@ -155,6 +155,7 @@ STEPS = (
     _step("lake price --input lake.jsonl --output lake --month 2026-02 --source of-lake", 2),
     _step("lake post lake/manifests/000001.json", 2),
     _step("lake move evolink --lake lake --from 2026-12", 2),
+    _step("archive --through 2026-03 -o kept"),
 )
 # What changes no ledger. `demo` runs commands of STEPS on a ledger of its own, in a folder that is to be removed first.
 READING = frozenset({

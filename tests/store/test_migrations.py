@@ -73,7 +73,8 @@ def head_of(url: str) -> str:
     return f"{statements}INSERT INTO alembic_version VALUES ('{HEAD_REVISION}');\n"
 
 
-OF_LAKES = ("lake_cells", "lake_keys")
+OF_LAKES = ("lake_cells", "lake_keys", "archives", "archived_usage")
+ARCHIVE = ("archive", "--through", "2026-02", "-o", "kept")
 
 
 @pytest.fixture
@@ -95,8 +96,9 @@ def filled(db_cli: Cli, db_url: str) -> str:
 
 @pytest.fixture
 def filled_whole(filled: str, db_cli: Cli, tmp_path: Path) -> str:
-    """The same ledger with sums of a lake, which no schema before holds."""
+    """The same ledger with sums of a lake and archived rows, which no schema before holds."""
     post_again(db_cli, filled, tmp_path / "lake", "2026-02")
+    db_cli(*ARCHIVE).ok()
     assert all(value(filled, f"SELECT count(*) FROM {table}") for table in OF_LAKES)
     return filled
 
@@ -155,7 +157,10 @@ def test_down_to_base_leaves_nothing_and_up_again_builds_the_same(filled: str) -
     assert schema(filled) == before
 
 
-def test_sums_of_lakes_aren_t_lost_by_a_downgrade(filled_whole: str) -> None:
+def test_sums_of_lakes_and_archived_rows_aren_t_lost_by_a_downgrade(filled_whole: str, db_cli: Cli) -> None:
+    with pytest.raises(RuntimeError, match="2 rows of usage are archived"):
+        command.downgrade(alembic(filled_whole), "0013")
+    tamper(filled_whole, "DELETE FROM archives")
     with pytest.raises(RuntimeError, match="sums of lakes are booked"):
         command.downgrade(alembic(filled_whole), "0013")
 
@@ -237,15 +242,20 @@ def test_a_schema_that_alembic_built_becomes_a_ledger(empty_db_url: str, cli: Cl
 # --- guards ---------------------------------------------------------------------------------------------------------
 
 
+def key_of(table: str) -> str:
+    key: str = metadata.tables[table].primary_key.columns.keys()[0]
+    return key
+
+
 def refused(url: str, table: str, *statements: str, message: str = "append-only") -> None:
     """Each statement fails with the guard's words, and the table is as before."""
     with connected(url) as connection:
-        before = connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall()
+        before = connection.execute(f"SELECT * FROM {table} ORDER BY {key_of(table)}").fetchall()
         assert before
         for statement in statements:
             with pytest.raises(Exception, match=message):
                 connection.execute(statement)
-        assert connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall() == before
+        assert connection.execute(f"SELECT * FROM {table} ORDER BY {key_of(table)}").fetchall() == before
 
 
 def test_no_row_can_be_updated_or_deleted(filled_whole: str) -> None:
@@ -253,18 +263,21 @@ def test_no_row_can_be_updated_or_deleted(filled_whole: str) -> None:
         columns = metadata.tables[table].columns.keys()
         refused(filled_whole, table, *(f"UPDATE {table} SET {column} = {column}" for column in columns))
         refused(filled_whole, table, f"DELETE FROM {table}")
-        refused(filled_whole, table, f"DELETE FROM {table} WHERE id = (SELECT max(id) FROM {table})")
+        key = key_of(table)
+        refused(filled_whole, table, f"DELETE FROM {table} WHERE {key} = (SELECT max({key}) FROM {table})")
 
 
 def test_no_row_of_sqlite_can_be_replaced_by_id(cli: Cli, sqlite_url: str) -> None:
     fill(cli, sqlite_url)
+    cli(*ARCHIVE, "--db", sqlite_url).ok()
     for table in APPEND_ONLY:
-        newest = f"SELECT * FROM {table} WHERE id = (SELECT max(id) FROM {table})"
+        key = key_of(table)
+        newest = f"SELECT * FROM {table} WHERE {key} = (SELECT max({key}) FROM {table})"
         for verb in ("INSERT", "INSERT OR REPLACE", "REPLACE"):
             refused(sqlite_url, table, f"{verb} INTO {table} {newest}")
-        refused(sqlite_url, table, f"INSERT INTO {table} {newest} ON CONFLICT DO UPDATE SET id = excluded.id")
-        refused(sqlite_url, table, f"UPDATE OR REPLACE {table} SET id = 1")
-        for name in ("rowid", "oid", "_rowid_"):
+        refused(sqlite_url, table, f"INSERT INTO {table} {newest} ON CONFLICT DO UPDATE SET {key} = excluded.{key}")
+        refused(sqlite_url, table, f"UPDATE OR REPLACE {table} SET {key} = 1")
+        for name in ("rowid", "oid", "_rowid_") if key == "id" else ():
             refused(sqlite_url, table, f"UPDATE {table} SET {name} = 99")
 
 
@@ -322,9 +335,12 @@ def test_a_known_request_stays_as_it_is_whatever_an_insert_asks_for(cli: Cli, sq
 
 def test_no_row_of_postgresql_can_be_replaced_or_truncated(cli: Cli, postgres_url: str) -> None:
     fill(cli, postgres_url)
+    cli(*ARCHIVE, "--db", postgres_url).ok()
     for table in APPEND_ONLY:
         copy = f"INSERT INTO {table} SELECT * FROM {table} LIMIT 1"
-        refused(postgres_url, table, f"{copy} ON CONFLICT (id) DO UPDATE SET id = excluded.id")
+        key = key_of(table)
+        whole = ", ".join(metadata.tables[table].primary_key.columns.keys())
+        refused(postgres_url, table, f"{copy} ON CONFLICT ({whole}) DO UPDATE SET {key} = excluded.{key}")
         refused(postgres_url, table, f"TRUNCATE {table} CASCADE")
         refused(postgres_url, table, copy, message="duplicate key")
 

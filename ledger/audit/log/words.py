@@ -45,7 +45,7 @@ def _because(words: str, reason: str | None) -> str:
 
 def _batch(row: Row[Any]) -> str:
     count = row.last_charge_id - row.first_charge_id + 1
-    nouns = ("row of sums", "rows of sums") if row.kind == "lake" else ("charge", "charges")
+    nouns = ("row of sums", "rows of sums") if row.kind in ("lake", "archive") else ("charge", "charges")
     words = f", {counted(count, *nouns)}" if count else ""  # none where texts were redacted
     return _because(f"{row.kind}: batch {row.id}{words}", row.reason)
 
@@ -66,6 +66,12 @@ def _conversion(row: Row[Any]) -> str:
 _KINDS = {
     "batches": _Kind(("kind", "reason", "first_charge_id", "last_charge_id"), _batch, "batch", "batches"),
     "closings": _Kind(("action", "month", "reason"), _closing, "close", "closes"),
+    "archives": _Kind(
+        ("rows", "through", "location"),
+        lambda row: f"archived {counted(row.rows, 'row')} through {row.through} to {row.location}",
+        "file of archived rows",
+        "files of archived rows",
+    ),
     "wallet_moves": _Kind(("kind", "reason"), _move, "wallet move", "wallet moves"),
     "wallet_entries": _Kind((), None, "wallet entry", "wallet entries"),
     "projects": _Kind(

@@ -9,9 +9,10 @@ from typing import TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, true
 
+from ledger.book.archived import check_unarchived
 from ledger.book.charges import live_chunks, next_charge_id
 from ledger.book.corrections.void_sums import is_of_lake, void_sums
-from ledger.book.in_lakes import check_rows, sources_in_lakes
+from ledger.book.in_lakes import Outside, check_rows, sources_in_lakes
 from ledger.book.lake_posting import LakePoster
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.posting import Poster, Run
@@ -73,7 +74,7 @@ class Selection:
         terms += [column == value for column, value in equals if value is not None]
         return and_(*terms)
 
-    def in_lakes(self, connection: Connection) -> list[str]:
+    def in_lakes(self, connection: Connection) -> list[Outside]:
         """Returns the sources, in order, whose usage of the selection the book has no rows of."""
         if self.batch is not None or self.request_id is not None:
             return []  # of what has rows
@@ -97,8 +98,11 @@ def charge_range(connection: Connection, run_id: int) -> tuple[int, int]:
         raise LedgerError(f"there is no batch {run_id}: see 'tollbook batches'")
     if kind == "lake":
         raise LedgerError(f"batch {run_id} is of a lake's sums, whose rows lie there: correct them there, and void it")
+    if kind == "archive":
+        raise LedgerError(f"batch {run_id} is of sums whose rows were archived: correct them by 'tollbook adjust'")
     if kind not in VOIDABLE:
         raise LedgerError(f"batch {run_id} is a {kind}, which adds no usage: correct it by its opposite")
+    check_unarchived(connection, batches.c.run_id == run_id, f"a correction of batch {run_id}")
     return int(first), int(last)
 
 

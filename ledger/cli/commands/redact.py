@@ -40,6 +40,7 @@ def redact(
     Amounts, closes and the chain of batches stay and can be verified, and a redacted request that comes again is still
     known. Files that were exported before, and backups, keep the text.
     """
+    from ledger.book.archived import where_archived
     from ledger.book.posting import Run
     from ledger.book.redaction import KIND, Texts
     from ledger.book.redaction import redact as post_redaction
@@ -52,7 +53,8 @@ def redact(
             raise LedgerError("--reason is kept and names what is redacted: give another, such as a ticket's number")
     named = {"ids": len(texts.request_ids), "tags": sorted({key for key, _value in texts.tags}), "rollups": rollups}
     run = Run(KIND, named, reason=reason)
-    found = post_redaction(app.open(), texts, run, rollups=rollups, dry_run=not yes)
+    database = app.open()
+    found = post_redaction(database, texts, run, rollups=rollups, dry_run=not yes)
     columns = (
         Column("batch", "count"),
         Column("by_id", "count"),
@@ -66,6 +68,9 @@ def redact(
     output.write(Sheet("Redacted" if yes else "Would be redacted", columns, [row]))
     if months and yes:
         note(f"exports of {months} differ from earlier ones in these texts alone, from now on")
+    with database.reading() as connection:
+        for place in where_archived(connection):
+            note(f"rows that were archived to {place} weren't looked at: what has it there keeps it")
     if not (found.batches or found.quarantined):
         note("nothing in the ledger has it")
     elif not yes:

@@ -32,11 +32,15 @@ class Progress:
 
     def __call__(self, tally: RunCounts, part: float | None) -> None:
         """Shows how far a run is; `part` is the part of the input that was read, where that is known."""
+        self.show(tally.read, f"read, {tally.counts['accepted']:,} accepted", part)
+
+    def show(self, count: int, done: str, part: float | None = None) -> None:
+        """Shows so many records, and what was done with them."""
         now = time.monotonic()
         if self._shown and now - self._last > 0.2:
             self._last = now
             passed = now - self._started
-            shown = f"{tally.read:,} read, {tally.counts['accepted']:,} accepted, {tally.read / passed:,.0f}/s"
+            shown = f"{count:,} {done}, {count / passed:,.0f}/s"
             if part:
                 left = timedelta(seconds=round(max(passed / part - passed, 0)))
                 shown += f", {part:.0%}, {left} left"

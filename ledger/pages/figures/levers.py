@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ledger.book.in_lakes import month_in_lakes
+from ledger.book.in_lakes import Outside, month_in_lakes
 from ledger.book.project_names import read_projects
 from ledger.budgets.schedule import Schedules
 from ledger.budgets.status import held_on
@@ -35,12 +35,12 @@ MOST_ROWS = 1_000_000
 class Levers:
     """The dearest levers; `rows_skipped` where price steps were left out, as the month has too many requests.
 
-    `in_lakes` are sources whose prompts' lengths aren't known, as their rows lie in a lake.
+    `in_lakes` are sources whose prompts' lengths aren't known, as their rows aren't in the ledger.
     """
 
     found: tuple[Lever, ...] = ()
     rows_skipped: bool = False
-    in_lakes: Sequence[str] = ()
+    in_lakes: Sequence[Outside] = ()
 
 
 def find_levers(snapshot: Snapshot, month: MonthSpend, schedules: Schedules, *, rows: bool = False) -> Levers:

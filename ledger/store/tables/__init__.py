@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledger.store.tables.archive import ARCHIVED_THROUGH, archived_usage, archives
 from ledger.store.tables.base import metadata
 from ledger.store.tables.book import (
     batches,
@@ -26,9 +27,12 @@ from ledger.store.tables.wallet import wallet_entries, wallet_moves
 __all__ = [
     "ADDED_TO",
     "APPEND_ONLY",
+    "ARCHIVED_THROUGH",
     "CHANGED",
     "MEASURES",
     "VIEWS",
+    "archived_usage",
+    "archives",
     "batches",
     "booked_corrections",
     "booked_usage",
@@ -62,7 +66,7 @@ __all__ = [
 # What queries read in place of `booked_usage` and `booked_corrections`.
 VIEWS = (usage_records.name, charges.name)
 
-# No row of these is ever changed, but for texts that are redacted: triggers refuse it.
+# No row of these is ever changed, but for texts that are redacted and usage that is archived: triggers refuse it.
 APPEND_ONLY = (
     "booked_usage",
     "text_seals",
@@ -71,6 +75,8 @@ APPEND_ONLY = (
     "streams",
     "lake_keys",
     "lake_cells",
+    "archives",
+    "archived_usage",
     "conversions",
     "card_versions",
     "rate_entries",

@@ -1,0 +1,135 @@
+"""Rows of closed months moved from the ledger to Parquet files of a lake; their sums stay."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import pyarrow.parquet as pq
+from sqlalchemy import Connection, func, select
+
+from ledger.book.archived import KIND, archivable, move_out
+from ledger.book.booked_pages import BookedPage, Named, page_of
+from ledger.book.charges import plain_rows
+from ledger.book.lake_posting import LakePoster
+from ledger.book.newest import next_batch_and_charge
+from ledger.book.open_months import last_closed
+from ledger.book.posting import Run
+from ledger.book.rollups import TagSubset, sum_by_quarter
+from ledger.book.settings import store_settings
+from ledger.errors import LedgerError
+from ledger.lake.archived_file import read_archived, to_table
+from ledger.lake.manifest import LakeFile
+from ledger.lake.store import Lake, open_lake
+from ledger.store.database import Database
+from ledger.store.tables import ARCHIVED_THROUGH, booked_usage, record_keys
+from ledger.store.tables.book import LAST_REDACTION
+
+# Rows of a file, and of the transaction that deletes them: as many as fit into memory well.
+_ROWS: Final = 100_000
+
+
+@dataclass(slots=True)
+class Moved:
+    """The outcome of a run: rows moved, the files that have them, and rows of these months that stay."""
+
+    location: str
+    rows: int = 0
+    files: int = 0
+    staying: int = 0
+    batch_id: int | None = None
+
+
+def archive(
+    database: Database,
+    through: str,
+    name: str,
+    *,
+    dry_run: bool = False,
+    progress: Callable[[int, str], None] = lambda _rows, _done: None,
+) -> Moved:
+    """Moves rows posted in a closed month or before it to a lake, file by file, each in a transaction of its own.
+
+    A run that ends early is gone on with by another. LedgerError where the month isn't closed.
+    """
+    with database.reading() as connection:
+        _check_closed(connection, through)
+        rows, posted = _count(connection, through), _posted(connection, through)
+    if dry_run or not rows:
+        return Moved(name, rows, staying=posted - rows)
+    lake = open_lake(name)
+    moved = Moved(lake.url("").rstrip("/"))
+    options = {"lake": lake.id, "through": through, "rollup_tags": sorted(database.rollup_tags)}
+    poster = LakePoster(database, Run(KIND, options))
+    while _move_file(database, poster, lake, through, moved):
+        progress(moved.rows, "archived")
+    moved.staying = posted - moved.rows
+    moved.batch_id = poster.run.id
+    return moved
+
+
+def _move_file(database: Database, poster: LakePoster, lake: Lake, through: str, moved: Moved) -> bool:
+    """Moves the next rows to a file of their own; returns False where none are left."""
+    with database.reading() as connection:
+        redacted, page = database.settings.get(LAST_REDACTION), _next_page(connection, through)
+    if not len(page):
+        return False
+    file = _write(lake, page)
+    with database.writing(bulk=True) as connection:
+        _check_closed(connection, through)
+        if database.settings.get(LAST_REDACTION) != redacted:
+            raise LedgerError("usage was redacted meanwhile: run the same command again")
+        batch_id, _charge = next_batch_and_charge(connection)
+        entry = {"batch_id": batch_id, "through": through, "lake": lake.id, "location": moved.location}
+        move_out(connection, page, {**entry, "file": file.path, "sha256": file.sha256}, now=datetime.now(UTC))
+        charges, facts, alike = page.charges()
+        poster.keep(connection, sum_by_quarter(charges, facts, TagSubset(database.rollup_tags), alike))
+        furthest = max(through, database.settings.get(ARCHIVED_THROUGH, ""))
+        store_settings(database, connection, {ARCHIVED_THROUGH: furthest})
+    moved.rows += len(page)
+    moved.files += 1
+    return True
+
+
+def _check_closed(connection: Connection, through: str) -> None:
+    closed = last_closed(connection)
+    if closed is None or closed.month < through:
+        newest = "no month is" if closed is None else f"{closed.month} is the last that is"
+        raise LedgerError(f"{through} isn't closed ({newest}): only rows of closed months are archived")
+
+
+def _next_page(connection: Connection, through: str) -> BookedPage:
+    rows = select(*booked_usage.c).where(archivable(through)).order_by(booked_usage.c.id).limit(_ROWS)
+    return page_of(plain_rows(connection, rows), Named(connection))
+
+
+def _write(lake: Lake, page: BookedPage) -> LakeFile:
+    """Writes a page to a file of the lake, and reads it back: its rows are deleted next."""
+    first, last = page.columns["id"][0], page.columns["id"][-1]
+    with tempfile.TemporaryDirectory(prefix="tollbook-") as folder:
+        local = Path(folder) / "rows.parquet"
+        pq.write_table(to_table(page), local, compression="zstd")
+        # Named by its content too: another ledger's file of such ids is another.
+        digest = hashlib.sha256(local.read_bytes()).hexdigest()
+        file = lake.put(local, f"archive/{first:012}-{last:012}-{digest[:16]}.parquet", len(page))
+    lake.check([file])
+    if read_archived(lake, file.path) != page.rows():
+        raise LedgerError(f"{lake.url(file.path)}: what was written reads otherwise: nothing was deleted")
+    return file
+
+
+def _count(connection: Connection, through: str) -> int:
+    query = select(func.count()).select_from(booked_usage).where(archivable(through))
+    return int(connection.execute(query).scalar_one())
+
+
+def _posted(connection: Connection, through: str) -> int:
+    """Counts rows posted in a month or before it."""
+    keys = select(record_keys.c.id).where(record_keys.c.posted_month <= through)
+    query = select(func.count()).select_from(booked_usage).where(booked_usage.c.key_id.in_(keys))
+    return int(connection.execute(query).scalar_one())
