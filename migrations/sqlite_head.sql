@@ -607,6 +607,7 @@ CREATE TRIGGER booked_usage_no_delete BEFORE DELETE ON booked_usage WHEN NOT (
     EXISTS (
         SELECT 1 FROM archives a JOIN record_keys k ON k.posted_month <= a.through
         WHERE k.id = OLD.key_id AND OLD.id BETWEEN a.first_id AND a.last_id
+        AND a.id = (SELECT max(id) FROM archives)
     ) AND OLD.generation = 0 AND OLD.calls IS NULL AND OLD.tool_calls IS NULL AND OLD.request_id NOT LIKE 'redacted:%'
     AND NOT EXISTS (SELECT 1 FROM booked_corrections c WHERE c.usage_record_id = OLD.id)
     AND EXISTS (SELECT 1 FROM text_seals s WHERE s.batch_id = OLD.batch_id AND s.sealed_by = OLD.batch_id)

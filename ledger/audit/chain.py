@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, select
 
 from ledger.audit.archives import Archives
 from ledger.audit.verification import Verification
+from ledger.book.archived import staying_digest
 from ledger.book.booked_pages import BookedPage, Named, read_booked
 from ledger.book.charges import PlainRow, PostedCharges, as_sealed, read_posted
 from ledger.book.lake_cells import LakeKeys, LakePage, lake_page
@@ -139,7 +140,10 @@ class Chain:
             ids = batch.first_charge_id, batch.last_charge_id
             self._sequence, self._digest = batch.sequence, batch.digest
             if page.booked is not None and self._archived.lacks(batch, len(page.booked.between(*ids))):
-                continue  # what its digest covers isn't all here
+                # What its digest covers isn't all here; what is has a seal of its own.
+                if len(page.booked.between(*ids)) and not self._stay(page.booked, batch, page.seals[batch.id]):
+                    result.problem(f"batch {batch.id}: its rows that stay are no longer as they were sealed")
+                continue
             own = _between(page.posted.charge.id, *ids)
             amounts = amounts_by_currency(
                 zip(page.posted.charge.currency[own], page.posted.charge.amount_nano[own], strict=True)
@@ -158,6 +162,11 @@ class Chain:
             if not stands:
                 result.problem(f"batch {batch.id}: it or its rows are no longer as they were sealed")
 
+    def _stay(self, booked: BookedPage, batch: Row[Any], seals: Sequence[Row[Any]]) -> bool:
+        """Tells whether rows of a batch are those that stayed when others were archived last."""
+        kept = [seal.rows_digest for seal in seals if seal.rows_digest is not None]
+        return bool(kept) and kept[-1] == staying_digest(self._connection, batch, booked)
+
     def _sums_stand(self, batch: Row[Any], sums: LakePage) -> bool:
         """Tells whether a batch of a lake's sums is as it was sealed."""
         sealed: str = batch.digest
@@ -166,6 +175,8 @@ class Chain:
     def _stands(self, page: Page, batch: Row[Any], added: Sequence[PlainRow], corrections: Sequence[PlainRow]) -> bool:
         """Tells whether a batch and its rows are as they were sealed, its texts as they were sealed last."""
         seals, known = page.seals.get(batch.id, []), self._conversions
+        if page.booked is not None:
+            seals = [seal for seal in seals if seal.rows_digest is None]  # but those of rows that stay
         if any(seal.salt is not None for seal in (seals if page.booked is None else seals[:-1])):
             return False
         if page.booked is None:

@@ -15,6 +15,7 @@ from ledger.audit.lake_sums import check_outside, check_sums
 from ledger.audit.log.rows import check_log
 from ledger.audit.sources import check_sources
 from ledger.audit.verification import LISTED_PROBLEMS, Head, Verification
+from ledger.book.archived import KIND as ARCHIVE
 from ledger.book.booked_pages import BookedPage
 from ledger.book.charges import PostedCharges, is_undone, posted_pages
 from ledger.book.corrections.reversing import reversal
@@ -189,7 +190,7 @@ def _check_stored(connection: Connection, result: Verification) -> None:
     )
     for number in connection.execute(without.limit(LISTED_PROBLEMS)).scalars():
         result.problem(f"usage record {number}: the key or the stream that it names is missing")
-    redacted = select(batches.c.id).where(batches.c.kind == REDACT)
+    redacted = select(batches.c.id).where(batches.c.kind.in_((REDACT, ARCHIVE)))
     strays = text_seals.c.sealed_by != text_seals.c.batch_id, text_seals.c.sealed_by.not_in(redacted)
     for number in connection.execute(select(text_seals.c.batch_id).where(*strays).limit(LISTED_PROBLEMS)).scalars():
         result.problem(f"batch {number}: its request ids and tags are sealed by a batch that redacts nothing")

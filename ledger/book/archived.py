@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, select
 
 from ledger.book.booked import KEY_LABELS
-from ledger.book.booked_pages import BookedPage
+from ledger.book.booked_pages import BookedPage, read_booked
 from ledger.book.charges import Identity, plain_rows
 from ledger.book.rows import Facts, compared_numbers
-from ledger.book.seals import append_sealed
+from ledger.book.seals import append_sealed, sealed_conversions, texts_digest, usage_digest
 from ledger.errors import LedgerError
 from ledger.store.bulk import append_rows, in_chunks, next_id, rows_by_key, stream_rows
+from ledger.store.driver import run
 from ledger.store.expressions import ROWS_AT_ONCE, microseconds
+from ledger.store.log import memory_of
 from ledger.store.tables import (
-    ARCHIVED_THROUGH,
     archived_usage,
     archives,
     batches,
@@ -65,7 +67,8 @@ def archivable(through: str) -> ColumnElement[bool]:
     What needs its row to be told apart stays: ids that are redacted or were recorded again, calls of tools, and what
     was sealed row by row. The guard of deletes says the same.
     """
-    usage, corrections = booked_usage.c, booked_corrections.c
+    usage, corrections, seals = booked_usage.c, booked_corrections.c, text_seals.c
+    own_seal = select(seals.id).where(seals.batch_id == usage.batch_id, seals.sealed_by == usage.batch_id)
     return and_(
         usage.key_id.in_(select(record_keys.c.id).where(record_keys.c.posted_month <= through)),
         usage.generation == 0,
@@ -73,26 +76,63 @@ def archivable(through: str) -> ColumnElement[bool]:
         usage.tool_calls.is_(None),
         usage.request_id.not_like("redacted:%"),
         ~select(corrections.id).where(corrections.usage_record_id == usage.id).exists(),
-        usage.batch_id.in_(select(text_seals.c.batch_id).where(text_seals.c.sealed_by == text_seals.c.batch_id)),
+        own_seal.exists(),
     )
 
 
 def move_out(connection: Connection, page: BookedPage, entry: Mapping[str, Any], *, now: datetime) -> None:
-    """Deletes the rows of a page that a file has; `entry` says of `archives` where they are, through which month, why.
+    """Deletes the rows of a page that a file has; `entry` has what `archives` says of where they are.
 
-    LedgerError where a row was corrected, or is gone, since the page was read.
+    Their sums must be booked before. LedgerError where a row was corrected, or is gone, since the page was read.
     """
+    ids, of_batches, batch_id = page.number("id"), page.number("batch_id"), entry["batch_id"]
+    first, last = int(ids[0]), int(ids[-1])
+    first_batch, last_batch = int(of_batches.min()), int(of_batches.max())
     identities = identities_of(page, next_id(connection, archives))
-    first, last = int(page.columns["id"][0]), int(page.columns["id"][-1])
-    of_batches = page.number("batch_id")
-    bounds = {"first_batch_id": int(of_batches.min()), "last_batch_id": int(of_batches.max())}
-    digests = {"identities": digest_of(identities), "batches": digest_of(batches_between(connection, *bounds.values()))}
-    own = {"first_id": first, "last_id": last, "rows": len(page), **bounds, **digests, "archived_at": now}
-    append_sealed(connection, archives, {**entry, **own})
-    append_rows(connection, archived_usage, identities)
+    seal_staying(connection, page, batch_id)
+    own = {
+        "first_id": first,
+        "last_id": last,
+        "rows": len(page),
+        "first_batch_id": first_batch,
+        "last_batch_id": last_batch,
+        "batches": digest_of(sealed_beside(connection, first_batch, last_batch, batch_id)),
+        "identities": digest_of(identities),
+    }
+    append_sealed(connection, archives, {**entry, **own, "archived_at": now})
     gone = delete(booked_usage).where(booked_usage.c.id.between(first, last), archivable(entry["through"]))
     if connection.execute(gone).rowcount != len(page):
-        raise LedgerError("usage to archive was corrected meanwhile: run the same command again")
+        raise LedgerError("usage to archive was corrected or archived meanwhile: run the same command again")
+    append_rows(connection, archived_usage, identities)
+
+
+def seal_staying(connection: Connection, page: BookedPage, sealed_by: int) -> None:
+    """Seals the rows that stay of the batches whose others, those of the page, go: their own digests cover all."""
+    going = Counter(page.number("batch_id").tolist())
+    of_page = select(batches).where(batches.c.id.between(min(going), max(going))).order_by(batches.c.id)
+    found = {batch.id: batch for batch in connection.execute(of_page) if batch.id in going}
+    first, last = (
+        min(each.first_charge_id for each in found.values()),
+        max(each.last_charge_id for each in found.values()),
+    )
+    of_batch = booked_usage.c.batch_id
+    counts = select(of_batch, func.count()).where(booked_usage.c.id.between(first, last)).group_by(of_batch)
+    there = {number: count for number, count in connection.execute(counts) if number in going}
+    staying = sorted(number for number, count in there.items() if count > going[number])
+    number = next_id(connection, text_seals)
+    gone = set(page.number("id").tolist()) if staying else set()
+    for place, batch_id in enumerate(staying):
+        batch = found[batch_id]
+        rows = read_booked(connection, page.named, batch.first_charge_id, batch.last_charge_id)
+        digest = staying_digest(connection, batch, rows.without(gone))
+        append_rows(connection, text_seals, [(number + place, batch_id, sealed_by, None, None, digest)])
+
+
+def staying_digest(connection: Connection, batch: Row[Any], page: BookedPage) -> str:
+    """Computes what seals the rows that stay of a batch."""
+    usage = page.between(batch.first_charge_id, batch.last_charge_id)
+    texts = texts_digest("", usage.texts)
+    return usage_digest(batch._asdict(), usage, texts, (), sealed_conversions(connection))
 
 
 def identities_of(page: BookedPage, archive: int) -> list[tuple[int, ...]]:
@@ -110,37 +150,53 @@ def digest_of(rows: Iterable[Sequence[Any]]) -> str:
     return digest.hexdigest()
 
 
-def batches_between(connection: Connection, first: int, last: int) -> Iterator[Sequence[Any]]:
-    """Reads rows of `batches` of ids between two, which their digests no more cover once rows of theirs are away."""
+def sealed_beside(connection: Connection, first: int, last: int, sealed_by: int) -> Iterator[Sequence[Any]]:
+    """Reads what an archive seals beside its rows: batches of ids between two, and the seals of what stays of them.
+
+    A batch's own digest can't be compared any more once rows of it are elsewhere.
+    """
     columns = (microseconds(column) if column is batches.c.posted_at else column for column in batches.c)
-    return stream_rows(
-        connection, select(*columns).where(batches.c.id.between(first, last)).order_by(batches.c.id), _row
-    )
+    of_batches = select(*columns).where(batches.c.id.between(first, last)).order_by(batches.c.id)
+    of_staying = select(text_seals).where(text_seals.c.sealed_by == sealed_by).order_by(text_seals.c.id)
+    yield from stream_rows(connection, of_batches, _row)
+    yield from stream_rows(connection, of_staying, _row)
 
 
 def _row(*values: Any) -> tuple[Any, ...]:
     return values
 
 
-def find_archived(
-    connection: Connection, settings: Mapping[str, str], identities: Sequence[Identity]
-) -> dict[Identity, Archived]:
+def find_archived(connection: Connection, identities: Sequence[Identity]) -> dict[Identity, Archived]:
     """Finds records whose rows were moved; looks for none where nothing ever was."""
-    if ARCHIVED_THROUGH not in settings:
+    if not any_archived(connection):
         return {}
     wanted = {_identity(identity): identity for identity in identities}
-    texts = [(str(upper), str(lower)) for upper, lower in wanted]
-    found = {(upper, lower): known for upper, lower, *known in rows_by_key(connection, _KNOWN, texts)}
+    found: dict[tuple[int, int], tuple[int, int]] = {}
+    # Of more at once PostgreSQL reads all identities that there are.
+    for texts in in_chunks(((str(upper), str(lower)) for upper, lower in wanted), 2_000):
+        found.update(((upper, lower), (key, own)) for upper, lower, key, own in rows_by_key(connection, _KNOWN, texts))
     keys: dict[int, RecordKey] = {}
     for chunk in in_chunks({key_id for key_id, _numbers in found.values()}, 500):
         for number, _digest, *values in plain_rows(connection, select(record_keys).where(record_keys.c.id.in_(chunk))):
             keys[number] = RecordKey(*values)
+    for key_id, _numbers in found.values():
+        if key_id not in keys:
+            raise LedgerError(f"record_keys {key_id}: is missing, and archived usage names it: 'tollbook verify'")
     return {wanted[halves]: Archived(keys[key_id], numbers) for halves, (key_id, numbers) in found.items()}
+
+
+def any_archived(connection: Connection) -> bool:
+    """Tells whether any rows were archived; remembered until another writer does more than book usage."""
+    memory = memory_of(connection)
+    found: bool | None = memory.get(any_archived)
+    if found is None:
+        found = memory[any_archived] = run(connection, "SELECT 1 FROM archives LIMIT 1").fetchone() is not None
+    return found
 
 
 def check_unarchived(connection: Connection, batch: ColumnElement[bool], what: str) -> None:
     """Raises a LedgerError where rows were archived of the batches that meet a condition, and `what` needs them all."""
-    if connection.execute(select(archives.c.id).limit(1)).first() is None:
+    if not any_archived(connection):
         return
     of = batches.c
     added = func.sum(of.last_usage_record_id - of.first_usage_record_id + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
@@ -66,6 +67,12 @@ class BookedPage:
         columns = {name: column[own] for name, column in self.columns.items() if len(column) or name == "id"}
         return StoredUsage(columns, self.named.sealed, self.named.streams)
 
+    def without(self, ids: AbstractSet[int]) -> BookedPage:
+        """Returns the page without rows of these ids."""
+        kept = [place for place, number in enumerate(plain(self.columns["id"])) if number not in ids]
+        columns = [[column[place] for place in kept] if column else () for column in map(plain, self.columns.values())]
+        return _page(columns, self.named)
+
     def charged(self) -> BookedPage:
         """Returns the records whose first charge is in their row, nearly always all, and whose key and stream are."""
         keys, streams, amounts = (plain(self.values(name)) for name in ("key_id", "stream_id", "input_nano"))
@@ -79,10 +86,6 @@ class BookedPage:
         ]
         columns = {name: plain(column) for name, column in self.columns.items()}
         return _page([[column[place] for place in kept] if column else () for column in columns.values()], self.named)
-
-    def rows(self) -> list[PlainRow]:
-        """Returns the rows of `booked_usage`, as they are stored."""
-        return list(zip(*(plain(self.values(name)) for name in _NAMES), strict=True))
 
     def values(self, name: str) -> Any:  # noqa: ANN401 - a sequence, or an array
         """Returns a column, None where a row has nothing."""

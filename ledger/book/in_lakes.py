@@ -63,16 +63,14 @@ def _within(half_day: int, first: int | None, after: int | None) -> int:
     return ((1 << max(0, end - begin)) - 1) << begin
 
 
-def check_rows(
-    sources: Sequence[Outside], what: str, *, takes_lakes: bool = False, takes_archives: bool = False
-) -> None:
+def check_rows(sources: Sequence[Outside], what: str, *, takes_lakes: bool = False) -> None:
     """Raises a LedgerError where sources have usage without rows and `what` would be incomplete.
 
-    With `takes_lakes` the command has an option for lakes whose rows it reads, with `takes_archives` archived ones too.
+    With `takes_lakes` the command has an option for lakes whose rows it reads, archived ones too.
     """
     for archive, names in _by_place(sources):
         step = "read them there"
-        if takes_archives if archive else takes_lakes:
+        if takes_lakes:
             step = "name it with --lake" if archive else "name the lake with --lake"
         raise LedgerError(
             f"{what} needs the rows of usage, and those of {names} {_lie(archive)}: {step}, or choose what has none of "

@@ -111,7 +111,7 @@ class Poster:
             return {}
         known = known_records(connection, list(set(records.identities)))
         recorded = {identity for identity, record in known.items() if record.live_charge_id is not None}
-        recorded.update(find_archived(connection, self.settings, records.identities))
+        recorded.update(find_archived(connection, records.identities))
         charges = self.charged(connection, rated)
         return self._headroom.refusals(connection, charges, records.columns(), recorded, sums={})
 
@@ -120,7 +120,7 @@ class Poster:
 
         What `refusals` finds must not be among it.
         """
-        archived = find_archived(connection, self.settings, rated.records.identities)
+        archived = find_archived(connection, rated.records.identities)
         if not archived:
             return self._post(connection, rated)
         places = [place for place, identity in enumerate(rated.records.identities) if identity not in archived]

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
 
-from ledger.book.archived import check_unarchived
+from ledger.book.archived import any_archived, check_unarchived, find_archived
 from ledger.book.booked_pages import Named, read_booked
 from ledger.book.charges import PlainRow, as_sealed, next_charge_id, plain_rows, read_posted
 from ledger.book.open_months import standing_closes
@@ -115,7 +115,7 @@ def redact(database: Database, texts: Texts, run: Run, *, rollups: bool = False,
                 changed = update(booked_usage).where(booked_usage.c.id == bindparam("row"))
                 own: dict[str, Any] = {"request_id": bindparam("own_id"), "tags": bindparam("own_tags")}
                 connection.execute(changed.values(own), changes)
-        for number in sorted(result.batches):
+        for number in sorted(result.batches) if any_archived(connection) else ():
             check_unarchived(connection, batches.c.id == number, f"redacting in batch {number}")
         result.closed_months = _closed_months(connection, result.batches)
         result.quarantined = _redact_quarantine(connection, texts, key, dry_run=dry_run)
@@ -195,10 +195,15 @@ def _redact_quarantine(connection: Connection, texts: Texts, key: str, *, dry_ru
     kept = held.request_id, held.fields, held.message, held.options
     changes: list[dict[str, Any]] = []
     within = texts.within(held.request_id, held.fields, held.options)
-    for row in connection.execute(select(held.id, *kept).where(within)).all():
+    for row in connection.execute(select(held.id, held.source, held.state, *kept).where(within)).all():
         request_id, message = row.request_id, row.message
         fields = texts.redact_tags(row.fields, key, below="tags")
         if request_id in texts.request_ids:
+            identity = request_id, row.source, msgspec.json.decode(fields).get("kind", "request")
+            if row.state == "open" and find_archived(connection, [identity]):
+                raise LedgerError(
+                    f"quarantine entry {row.id} is of usage that was archived, and is known by its id: discard it first"
+                )
             request_id = _word(key, row.request_id)
             message = message.replace(repr(row.request_id), repr(request_id))
             named = msgspec.json.decode(fields) | {"request_id": request_id}

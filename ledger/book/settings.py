@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, delete, select, text, true, update
 
+from ledger.book.archived import any_archived
 from ledger.book.charges import posted_pages
 from ledger.book.lake_cells import lake_sources, read_lake
 from ledger.book.rebuilt_rollups import RebuiltRollUps, TooLarge
@@ -59,11 +60,14 @@ def rebuild_rollups(database: Database, tags: Sequence[str]) -> None:
 
 def _check_sums_know(database: Database, connection: Connection, tags: Sequence[str]) -> None:
     """Refuses tags that a lake's sums aren't by: those in force are, as each was posted by them or by more."""
+    gone = sorted(set(database.rollup_tags) - set(tags))
+    if gone and any_archived(connection):
+        raise LedgerError(f"tag {gone[0]!r} stays rolled up: months whose rows were archived are exported by it")
     new = sorted(set(tags) - set(database.rollup_tags))
     if new and (held := lake_sources(connection)):
         raise LedgerError(
             f"tag {new[0]!r} can't be rolled up: the sums of {', '.join(map(repr, held))} aren't by it, and their rows "
-            "lie in a lake; give tags of those rolled up now"
+            "lie elsewhere; give tags of those rolled up now"
         )
 
 

@@ -47,7 +47,7 @@ class Trial(Poster):
         if not len(rated):
             return {}
         self._before = self._recorded(connection, rated.records)
-        self._archived = find_archived(connection, self.settings, rated.records.identities)
+        self._archived = find_archived(connection, rated.records.identities)
         columns, recorded = self.charged(connection, rated), self._before.keys() | self._archived.keys()
         return self._headroom.refusals(connection, columns, rated.records.columns(), recorded, self._sums)
 

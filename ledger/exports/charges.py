@@ -190,7 +190,7 @@ def export_charges(
     selection = Selection(zone, span.start, span.end)
     with database.reading() as connection:
         outside = selected_in_lakes(connection, selection, database.zone)
-        lakes.check(connection, outside, "export charges", archives=True)
+        lakes.check(connection, outside, "export charges")
         lines = ChargeLines(read_rate_entries(connection), read_usd_rates(connection))
         title = f"Charges, {span.label} (posted, {zone.key})"
         # Closed here where the file can't be written to its end: else the cursor would outlive its connection.

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from ledger.book.archived import find_archived
 from ledger.book.posting import Posted, Poster, Run
 from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pins import PinnedIds
@@ -84,7 +85,7 @@ class Intake:
     def post(self, connection: Connection, rated: Rated, portion: Portion) -> Posted:
         """Posts what was rated; holds back what has no room in roll-ups or contradicts records, in order of lines."""
         records = rated.records
-        records.request_ids = known_ids(connection, self.poster.settings, records.request_ids)
+        records.request_ids = self._known_ids(connection, records)
         rated = self.leave_to_lakes(connection, rated, portion)
         refusals = self.poster.refusals(connection, rated)
         if refusals:
@@ -104,6 +105,16 @@ class Intake:
         self._sum_up(rated, posted)
         self.tally.differing_labels += posted.differing_labels
         return posted
+
+    def _known_ids(self, connection: Connection, records: Records) -> list[str]:
+        """Returns the ids, and in place of one that is redacted in the ledger its word, unless it is archived."""
+        plain = records.request_ids
+        words = known_ids(connection, self.poster.settings, plain)
+        if words == plain:
+            return plain
+        archived = find_archived(connection, records.identities)
+        each = zip(plain, words, records.identities, strict=True)
+        return [text if identity in archived else word for text, word, identity in each]
 
     def leave_to_lakes(self, connection: Connection, rated: Rated, portion: Portion) -> Rated:
         """Holds back records whose usage a lake keeps, which would be counted twice."""

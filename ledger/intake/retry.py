@@ -138,7 +138,7 @@ def accept(database: Database, config: Config, number: int, reason: str, *, new_
             raise LedgerError(f"quarantine entry {number} can't be accepted: {portion.held[0].message}")
         [facts] = rated.records.rows()
         known = known_records(connection, [facts.identity]).get(facts.identity)
-        if known is None and find_archived(connection, database.settings, [facts.identity]):
+        if known is None and find_archived(connection, [facts.identity]):
             raise LedgerError(
                 f"what quarantine entry {number} contradicts was archived to {', '.join(where_archived(connection))}, "
                 f"and stays as booked: book the difference by 'tollbook adjust', and discard the entry"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Connection, func, select
 
@@ -31,18 +30,19 @@ from ledger.store.tables import ARCHIVED_THROUGH, booked_usage, record_keys
 from ledger.store.tables.book import LAST_REDACTION
 
 # Rows of a file, and of the transaction that deletes them: as many as fit into memory well.
-_ROWS: Final = 100_000
+_ROWS: Final = 20_000
 
 
 @dataclass(slots=True)
 class Moved:
-    """The outcome of a run: rows moved, the files that have them, and rows of these months that stay."""
+    """The outcome of a run: rows moved, up to `last_id`, files that have them, and rows of these months that stay."""
 
     location: str
     rows: int = 0
     files: int = 0
     staying: int = 0
     batch_id: int | None = None
+    last_id: int = 0
 
 
 def archive(
@@ -61,7 +61,7 @@ def archive(
         _check_closed(connection, through)
         rows, posted = _count(connection, through), _posted(connection, through)
     if dry_run or not rows:
-        return Moved(name, rows, staying=posted - rows)
+        return Moved(name, rows, -(-rows // _ROWS), staying=posted - rows)
     lake = open_lake(name)
     moved = Moved(lake.url("").rstrip("/"))
     options = {"lake": lake.id, "through": through, "rollup_tags": sorted(database.rollup_tags)}
@@ -76,7 +76,7 @@ def archive(
 def _move_file(database: Database, poster: LakePoster, lake: Lake, through: str, moved: Moved) -> bool:
     """Moves the next rows to a file of their own; returns False where none are left."""
     with database.reading() as connection:
-        redacted, page = database.settings.get(LAST_REDACTION), _next_page(connection, through)
+        redacted, page = database.settings.get(LAST_REDACTION), _next_page(connection, through, moved.last_id)
     if not len(page):
         return False
     file = _write(lake, page)
@@ -85,14 +85,17 @@ def _move_file(database: Database, poster: LakePoster, lake: Lake, through: str,
         if database.settings.get(LAST_REDACTION) != redacted:
             raise LedgerError("usage was redacted meanwhile: run the same command again")
         batch_id, _charge = next_batch_and_charge(connection)
+        charges, facts, alike = page.charges()
+        # Before the rows go: theirs are the highest ids then, and no later row gets an id of one that went.
+        poster.keep(connection, sum_by_quarter(charges, facts, TagSubset(database.rollup_tags), alike))
         entry = {"batch_id": batch_id, "through": through, "lake": lake.id, "location": moved.location}
         move_out(connection, page, {**entry, "file": file.path, "sha256": file.sha256}, now=datetime.now(UTC))
-        charges, facts, alike = page.charges()
-        poster.keep(connection, sum_by_quarter(charges, facts, TagSubset(database.rollup_tags), alike))
-        furthest = max(through, database.settings.get(ARCHIVED_THROUGH, ""))
+        months = {key.posted_month or "" for key, _stream in page.labels[0]}
+        furthest = max(*months, database.settings.get(ARCHIVED_THROUGH, ""))
         store_settings(database, connection, {ARCHIVED_THROUGH: furthest})
     moved.rows += len(page)
     moved.files += 1
+    moved.last_id = int(page.columns["id"][-1])
     return True
 
 
@@ -103,22 +106,21 @@ def _check_closed(connection: Connection, through: str) -> None:
         raise LedgerError(f"{through} isn't closed ({newest}): only rows of closed months are archived")
 
 
-def _next_page(connection: Connection, through: str) -> BookedPage:
-    rows = select(*booked_usage.c).where(archivable(through)).order_by(booked_usage.c.id).limit(_ROWS)
-    return page_of(plain_rows(connection, rows), Named(connection))
+def _next_page(connection: Connection, through: str, after: int) -> BookedPage:
+    rows = select(*booked_usage.c).where(booked_usage.c.id > after, archivable(through))
+    return page_of(plain_rows(connection, rows.order_by(booked_usage.c.id).limit(_ROWS)), Named(connection))
 
 
 def _write(lake: Lake, page: BookedPage) -> LakeFile:
     """Writes a page to a file of the lake, and reads it back: its rows are deleted next."""
     first, last = page.columns["id"][0], page.columns["id"][-1]
-    with tempfile.TemporaryDirectory(prefix="tollbook-") as folder:
-        local = Path(folder) / "rows.parquet"
-        pq.write_table(to_table(page), local, compression="zstd")
-        # Named by its content too: another ledger's file of such ids is another.
-        digest = hashlib.sha256(local.read_bytes()).hexdigest()
-        file = lake.put(local, f"archive/{first:012}-{last:012}-{digest[:16]}.parquet", len(page))
-    lake.check([file])
-    if read_archived(lake, file.path) != page.rows():
+    table, sink = to_table(page), pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    data = sink.getvalue().to_pybytes()
+    # Named by its content too: another ledger's file of such ids is another.
+    digest = hashlib.sha256(data).hexdigest()
+    file = lake.add(data, f"archive/{first:012}-{last:012}-{digest[:16]}.parquet", len(page))
+    if not read_archived(lake, file.path).equals(table):
         raise LedgerError(f"{lake.url(file.path)}: what was written reads otherwise: nothing was deleted")
     return file
 

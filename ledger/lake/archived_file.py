@@ -32,12 +32,20 @@ def to_table(page: BookedPage) -> Any:  # noqa: ANN401 - pyarrow has no types
     return pa.table(columns)
 
 
-def read_archived(lake: Lake, path: str) -> list[PlainRow]:
-    """Reads the rows of a file as `booked_usage` had them, by id."""
+def read_archived(lake: Lake, path: str) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Reads a file as `to_table` made it."""
     with lake.open(path) as file:
-        table = pq.read_table(file, columns=[column.name for column in booked_usage.c])
-    columns = [column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column for column in table.columns]
-    return list(zip(*(column.to_pylist() for column in columns), strict=True))
+        return pq.read_table(file)
+
+
+def rows_between(table: Any, first: int, last: int) -> list[PlainRow]:  # noqa: ANN401
+    """Returns the rows of ids between two as `booked_usage` had them, by id."""
+    ids = table.column("id").to_numpy()
+    start, stop = (int(ids.searchsorted(number, side)) for number, side in ((first, "left"), (last, "right")))
+    part = table.slice(start, stop - start)
+    own = (part.column(column.name) for column in booked_usage.c)
+    plain = (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column for column in own)
+    return list(zip(*(column.to_pylist() for column in plain), strict=True))
 
 
 def _type(name: str) -> Any:  # noqa: ANN401 - pyarrow has no types

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from itertools import starmap
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +19,8 @@ from ledger.store.bulk import in_chunks
 from ledger.store.tables import archives, batches, lake_cells
 
 T = TypeVar("T")
+# An entry of `archives`, and what is wanted of its file.
+_File: TypeAlias = tuple[Row[Any], list[Posting]]
 _ROWS_AT_ONCE: Final = 2_000
 # Of a first charge that nothing has corrected.
 _ALIKE: Final[Mapping[str, object]] = {
@@ -27,49 +29,58 @@ _ALIKE: Final[Mapping[str, object]] = {
 _WHERE_EMPTY: Final[Mapping[str, object]] = {"tags": "{}", "assumed": 0, "cache_storage_nano": 0}
 
 
-def archived_charges(
-    connection: Connection,
-    lakes: Mapping[str, Lake],
-    wanted: Callable[[Posting], Posting | None],
-    row: Callable[..., T],
-    fields: Collection[str],
-) -> list[Generator[T]]:
-    """Returns charges in files of the lakes, each generator by id, as `row` makes them of fields of `RowReader`.
+class ArchivedReader:
+    """Reads charges that were archived to any of the lakes, by their ids."""
 
-    `wanted` says which, by the months that they are posted in and of. Files are checked before any is read.
-    """
-    found: list[tuple[Row[Any], list[Posting]]] = []
-    for entry in connection.execute(select(archives).where(archives.c.lake.in_(lakes)).order_by(archives.c.first_id)):
-        own = booked_in(connection, lake_cells.c.batch_id == entry.batch_id)
-        postings = list(filter(None, (wanted(Posting(entry.lake, 0, entry.digest, *each)) for each in own)))
-        if postings:
-            found.append((entry, postings))
-    for entry, _postings in found:
-        lakes[entry.lake].check([LakeFile(entry.file, entry.rows, entry.sha256)])
-    # Files of one run follow each other; only those of several runs lie between each other.
-    runs: list[list[tuple[Row[Any], list[Posting]]]] = []
-    for each in found:
-        run = next((run for run in runs if run[-1][0].last_id < each[0].first_id), None)
-        if run is None:
-            runs.append([each])
-        else:
-            run.append(each)
-    return [_rows(connection, lakes, run, row, fields) for run in runs]
+    def __init__(self, connection: Connection, lakes: Mapping[str, Lake]) -> None:
+        self._connection = connection
+        self._lakes = lakes
 
+    def charges(
+        self,
+        wanted: Callable[[Posting], Posting | None],
+        row: Callable[..., T],
+        fields: Sequence[str],
+        only: Mapping[str, Collection[str]],
+    ) -> list[Generator[T]]:
+        """Returns charges, each generator by id, as `row` makes them of fields, which are named as by `RowReader`.
 
-def _rows(
-    connection: Connection,
-    lakes: Mapping[str, Lake],
-    run: list[tuple[Row[Any], list[Posting]]],
-    row: Callable[..., T],
-    fields: Collection[str],
-) -> Generator[T]:
-    for entry, postings in run:
-        with lakes[entry.lake].open(entry.file) as opened, pq.ParquetFile(opened) as file:
-            for batch in file.iter_batches(_ROWS_AT_ONCE):
-                kept = batch.filter(_is_in(batch, postings))
-                columns = _Columns(connection, kept)
-                yield from starmap(row, zip(*map(columns.of, fields), strict=True))
+        `wanted` says which, by the months that they are posted in and of, `only` has values, by column, that they have.
+        Files are checked before any is read.
+        """
+        files: list[_File] = []
+        within = archives.c.lake.in_(self._lakes)
+        for entry in self._connection.execute(select(archives).where(within).order_by(archives.c.first_id)):
+            own = booked_in(self._connection, lake_cells.c.batch_id == entry.batch_id)
+            postings = list(filter(None, (wanted(Posting(entry.lake, 0, entry.digest, *each)) for each in own)))
+            if postings:
+                files.append((entry, postings))
+        for entry, _postings in files:
+            self._lakes[entry.lake].check([LakeFile(entry.file, entry.rows, entry.sha256)])
+        # Files of one run follow each other; only those of several runs lie between each other.
+        runs: list[list[_File]] = []
+        for file in files:
+            run = next((run for run in runs if run[-1][0].last_id < file[0].first_id), None)
+            if run is None:
+                runs.append([file])
+            else:
+                run.append(file)
+        return [self._rows(run, row, fields, only) for run in runs]
+
+    def _rows(
+        self,
+        files: Sequence[_File],
+        row: Callable[..., T],
+        fields: Sequence[str],
+        only: Mapping[str, Collection[str]],
+    ) -> Generator[T]:
+        for entry, postings in files:
+            with self._lakes[entry.lake].open(entry.file) as opened, pq.ParquetFile(opened) as file:
+                for batch in file.iter_batches(_ROWS_AT_ONCE):
+                    kept = batch.filter(_is_in(batch, postings))
+                    for name, values in only.items():
+                        kept = kept.filter(pc.is_in(kept.column(name), pa.array(list(values), pa.string())))
+                    yield from starmap(row, zip(*map(_Columns(self._connection, kept).of, fields), strict=True))
 
 
 def _is_in(batch: Any, postings: Collection[Posting]) -> Any:  # noqa: ANN401 - pyarrow has no types

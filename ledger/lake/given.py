@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from operator import attrgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection
@@ -21,6 +22,7 @@ from ledger.store.database import settings_in
 if TYPE_CHECKING:
     from ledger.lake.rows import RowReader
 
+R = TypeVar("R")
 T = TypeVar("T", bound=ChargeWithUsage)
 
 
@@ -32,19 +34,17 @@ class Lakes:
         self._lakes = {lake.id: lake for lake in opened}
         self._checked: set[str] = set()
 
-    def check(self, connection: Connection, sources: Sequence[Outside], what: str, *, archives: bool = False) -> None:
-        """Raises a LedgerError where sources, all of them with sums alone, have their rows in none of these.
+    def check(self, connection: Connection, sources: Sequence[Outside], what: str) -> None:
+        """Raises a LedgerError where sources, all of them with sums alone, have their rows in none of these."""
+        check_rows(self.missing(connection, sources), what, takes_lakes=True)
 
-        With `archives` those that were archived are read too.
-        """
+    def missing(self, connection: Connection, sources: Sequence[Outside]) -> list[Outside]:
+        """Returns the sources, of those with sums alone, that have their rows in none of these."""
         homes = lakes_of(connection, [each.source for each in sources], settings_in(connection))
-        known = {"": {source for source, home in homes.items() if home.lake in self._lakes}}
-        places = {each.archive for each in sources if each.archive} if archives else set()
-        opened = {place for place in places if lakes_at(connection, place) <= self._lakes.keys()}
-        missing = [
-            each for each in sources if each.archive not in opened and each.source not in known.get(each.archive, ())
-        ]
-        check_rows(missing, what, takes_lakes=True, takes_archives=archives)
+        opened = {Outside(source, "") for source, home in homes.items() if home.lake in self._lakes}
+        archived = (each for each in sources if each.archive)
+        opened |= {each for each in archived if lakes_at(connection, each.archive) <= self._lakes.keys()}
+        return [each for each in sources if each not in opened]
 
     def beside(
         self, book: Generator[T], connection: Connection, wanted: Callable[[Posting], Posting | None], row: type[T]
@@ -53,17 +53,28 @@ class Lakes:
 
         Those that were archived are among them. LedgerError where manifests or files aren't those that were posted.
         """
-        if not self._lakes:
-            return book
-        from ledger.lake.archived_rows import archived_charges  # pyarrow is an extra
-
         fields = row.__struct_fields__
-        others = archived_charges(connection, self._lakes, wanted, row, fields)
+        others = self.archived(connection, wanted, row, fields)
         postings = sorted(filter(None, map(wanted, self._postings(connection))), key=attrgetter("first_id"))
         if postings:
             reader = self.reader(connection, postings)
             others.append(charge for each in postings for charge in reader.rows(each, row, fields, {}))
         return _merged(book, *others) if others else book
+
+    def archived(
+        self,
+        connection: Connection,
+        wanted: Callable[[Posting], Posting | None],
+        row: Callable[..., R],
+        fields: Sequence[str],
+        only: Mapping[str, Collection[str]] = MappingProxyType({}),
+    ) -> list[Generator[R]]:
+        """Returns charges that were archived to these, as `ArchivedReader` does."""
+        if not self._lakes:
+            return []
+        from ledger.lake.archived_rows import ArchivedReader  # pyarrow is an extra
+
+        return ArchivedReader(connection, self._lakes).charges(wanted, row, fields, only)
 
     def live(self, connection: Connection) -> list[Posting]:
         """Reads the postings that nothing has taken back."""

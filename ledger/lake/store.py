@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -99,6 +100,20 @@ class Lake:
         with local.open("rb") as file:
             return LakeFile(path, rows, hashlib.file_digest(file, "sha256").hexdigest())
 
+    def add(self, data: bytes, path: str, rows: int) -> LakeFile:
+        """Adds a file, its owner's alone on a disk, where it is kept through a loss of power; returns its statement.
+
+        One of that name may be there already if it is the same.
+        """
+        file = LakeFile(path, rows, hashlib.sha256(data).hexdigest())
+        with reaching(self.name):
+            with suppress(FileExistsError):
+                _create(self, path, data, mode=0o600)
+            for folder in (Path(self.root), Path(self.root).parent) if self.is_local else ():
+                sync_folder(folder)
+        self.check([file])
+        return file
+
     def copy(self, local: Path, path: str) -> None:
         """Copies a file into the lake."""
         with reaching(self.name):
@@ -158,9 +173,11 @@ def open_lake(name: str, *, making: bool = True) -> Lake:
         head = f"{root}/{_HEAD}"
         if not store.exists(head):
             if not making:
-                raise LedgerError(f"{name}: this is no lake: name the folder or URL that 'tollbook lake price' wrote")
+                raise LedgerError(
+                    f"{name}: this is no lake: name the folder or URL that 'tollbook lake price' or 'archive' wrote"
+                )
             if store.exists(root) and (not store.isdir(root) or any(map(_is_foreign, store.ls(root, detail=False)))):
-                message = f"{name}: this is no lake, and not empty: name a folder of its own for what is priced"
+                message = f"{name}: this is no lake, and not empty: name a folder of its own"
                 raise LedgerError(message)
             store.makedirs(root, exist_ok=True)
             lake = Lake(name, os.urandom(8).hex(), store, root)
@@ -181,7 +198,7 @@ def _is_foreign(path: str) -> bool:
     return not path.rpartition("/")[2].startswith(f".{_HEAD}.")
 
 
-def _create(lake: Lake, path: str, data: bytes) -> None:
+def _create(lake: Lake, path: str, data: bytes, *, mode: int = 0o666) -> None:
     """Writes a new file, whole or not at all; FileExistsError where it is there."""
     target = lake.path(path)
     if not lake.is_local:
@@ -190,7 +207,8 @@ def _create(lake: Lake, path: str, data: bytes) -> None:
     file = Path(target)
     file.parent.mkdir(parents=True, exist_ok=True)
     whole = file.with_name(f".{file.name}.{os.getpid()}")
-    whole.write_bytes(data)
+    with os.fdopen(os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as opened:
+        opened.write(data)
     _sync(whole)
     try:
         os.link(whole, file)

@@ -37,7 +37,7 @@ class ArchivedCharges(Protocol):
     """Charges that were archived, as far as their files are opened."""
 
     def charges(self, month: str, first: int, last: int) -> list[PlainRow]: ...
-    def ranges(self) -> list[tuple[int, int]]: ...
+    def ranges(self, month: str) -> list[tuple[int, int]]: ...
     def hides(self, month: str) -> bool: ...
 
 
@@ -60,7 +60,7 @@ class RowsRead:
         """Reads on, up to an id or to the end: sha256 over JSON lines, with what they pin."""
         last = next_charge_id(connection) - 1 if last_charge_id is None else last_charge_id
         query = select(charges).where(charges.c.posted_month == self._month).order_by(charges.c.id)
-        others = archived.ranges() if archived is not None else ()
+        others = archived.ranges(self._month) if archived is not None else ()
         for start, stop in id_ranges(connection, self._last + 1, last, ROWS_AT_ONCE, others):
             rows = plain_rows(connection, query.where(charges.c.id.between(start, stop)))
             if archived is not None and others:

@@ -14,11 +14,12 @@ IN_THE_WAY = {
     "archives": "id = NEW.id OR batch_id = NEW.batch_id",
     "archived_usage": "upper = NEW.upper AND lower = NEW.lower",
 }
-# A row of booked_usage may go once an archive that covers it says that it has it, and no correction is about it.
+# A row of booked_usage may go once the newest archive says that it has it, and if no correction is about it.
 MAY_GO = """
     EXISTS (
         SELECT 1 FROM archives a JOIN record_keys k ON k.posted_month <= a.through
         WHERE k.id = OLD.key_id AND OLD.id BETWEEN a.first_id AND a.last_id
+        AND a.id = (SELECT max(id) FROM archives)
     ) AND OLD.generation = 0 AND OLD.calls IS NULL AND OLD.tool_calls IS NULL AND OLD.request_id NOT LIKE 'redacted:%'
     AND NOT EXISTS (SELECT 1 FROM booked_corrections c WHERE c.usage_record_id = OLD.id)
     AND EXISTS (SELECT 1 FROM text_seals s WHERE s.batch_id = OLD.batch_id AND s.sealed_by = OLD.batch_id)

@@ -74,6 +74,8 @@ def test_figures_stay_and_the_rows_can_be_read_back(db_cli: Cli, db_url: str) ->
     assert (read["archived rows"], read["usage_records"]) == (43, count)
     db_cli("db", "rollups", "--none").ok()
     assert figures(db_cli) == before
+    state = db_cli("status", "--json").json
+    assert (state["archived_through"], state["archived_to"]) == ("2026-03", [moved["location"]])
     nothing = archive(db_cli).ok()
     assert (nothing.json["rows"], nothing.json["files"], "no rows posted" in nothing.stderr) == (0, 0, True)
 
@@ -124,6 +126,21 @@ def test_exports_with_the_archive_are_the_same_bytes(
     [*_files, file] = sorted((tmp_path / "kept/archive").iterdir())
     file.write_bytes(file.read_bytes()[:-1])
     assert db_cli("export", *args, "--lake", "kept").exit_code == (2 if "2026-02" not in args else 0)
+
+
+def test_reconcile_with_the_archive_says_the_same(db_cli: Cli, tmp_path: Path) -> None:
+    fill(db_cli)
+    billed = [("m1", LITE, "1"), ("m2", LITE, "0.1"), ("s1", PRO, "2"), ("late", CODE, "3"), ("resp_000007", PRO, "1")]
+    statement = [f"{name},2026-03-05,{model},{amount}\n" for name, model, amount in billed]
+    (tmp_path / "bill.csv").write_text("request_id,day,model,amount\n" + "".join(statement))
+
+    def compared(*more: str) -> list[Any]:
+        asked = (("--statement", "bill.csv"), ("--total", "1credits"))
+        return [db_cli("reconcile", *each, "--month", "2026-03", *more, "--json").json for each in asked]
+
+    before = compared()
+    archive(db_cli).ok()
+    assert compared("--lake", "kept") == before
 
 
 AGAIN = {
@@ -233,7 +250,6 @@ def test_only_closed_months_are_archived(db_cli: Cli, tmp_path: Path) -> None:
 NEEDS_ROWS = {
     "export charges": ("export", "charges", "--month", "2026-03"),
     "reconcile": ("reconcile", "--total", "1credits", "--month", "2026-03"),
-    "reconcile with it": ("reconcile", "--total", "1credits", "--month", "2026-03", "--lake", "kept"),
     "export focus": ("export", "focus", "--month", "2026-02", "--grain", "charge"),
     "void of a batch": ("void", "--batch", "1", *WHY),
     "reassign of a batch": ("reassign", "--batch", "1", "--project", "project-0", "--to", "q"),
@@ -273,7 +289,8 @@ def test_what_was_redacted_stays_and_is_known(db_cli: Cli, db_url: str) -> None:
 
 
 CHANGES = {
-    "a correction": (("void", "--id", "m1", *WHY), "corrected meanwhile"),
+    "a correction": (("void", "--id", "m1", *WHY), "corrected or archived meanwhile"),
+    "another archive": (("archive", "--through", "2026-03", "-o", "other"), "corrected or archived meanwhile"),
     "a redaction": (("redact", "--tag", "team=a", "--yes", *WHY), "redacted meanwhile"),
     "a month opened again": (("reopen", "2026-03", *WHY), "isn't closed"),
 }
@@ -288,6 +305,7 @@ def test_what_changes_while_a_file_is_written_is_not_lost(
 
     def write_and_change(*args: Any) -> Any:
         file = write(*args)
+        monkeypatch.setattr(archiving, "_write", write)
         db_cli(*change).ok()
         return file
 
@@ -295,6 +313,76 @@ def test_what_changes_while_a_file_is_written_is_not_lost(
     refused = archive(db_cli)
     assert (refused.exit_code, said in refused.stderr) == (2, True)
     db_cli("verify").ok()
+
+
+def test_no_number_is_given_again(db_cli: Cli, db_url: str, tmp_path: Path) -> None:
+    db_cli("ingest", "-", stdin=of_march(*(f"m{number}" for number in range(10)))).ok()
+    db_cli("close", "2026-03", "--force", *WHY).ok()
+    db_cli("export", "charges", "-o", "before.csv").ok()
+    archive(db_cli).ok()
+    db_cli("ingest", "-", stdin=lines(response(f"a{number}", created_at=APRIL) for number in range(5))).ok()
+    assert value(db_url, "SELECT min(id) FROM booked_usage") > 10
+    db_cli("verify").ok()
+    db_cli("verify", "--archive", "kept").ok()
+    db_cli("export", "charges", "--month", "2026-03", "--lake", "kept", "-o", "after.csv").ok()
+    assert (tmp_path / "after.csv").read_bytes() == (tmp_path / "before.csv").read_bytes()
+    changed = "UPDATE booked_usage SET id = 3 WHERE id = (SELECT min(id) FROM booked_usage)"
+    tamper(db_url, changed)
+    assert "charge 3: its number is there twice" in db_cli("verify", "--archive", "kept").stderr
+
+
+def test_an_id_that_is_redacted_elsewhere_stays_known(db_cli: Cli) -> None:
+    fill(db_cli)
+    archive(db_cli).ok()
+    db_cli("ingest", "-", stdin=lines([record("m1", requested_model=LITE, source="second", occurred_at=APRIL)])).ok()
+    db_cli("redact", "--id", "m1", "--yes", *WHY).ok()
+    assert counts(db_cli("ingest", "-", "--json", stdin=of_march("m1")).json) == {"duplicate": 1}
+    assert counts(db_cli("ingest", "-", "--json", stdin=of_march("m1", output_tokens=9)).json) == {"conflict": 1}
+    refused = db_cli("redact", "--id", "m1", "--yes", *WHY)
+    assert (refused.exit_code, "quarantine entry 1 is of usage that was archived" in refused.stderr) == (2, True)
+    db_cli("quarantine", "discard", "1", *WHY).ok()
+    db_cli("redact", "--id", "m1", "--yes", *WHY).ok()
+    assert counts(db_cli("ingest", "-", "--json", stdin=of_march("m1")).json) == {"duplicate": 1}
+    db_cli("verify").ok()
+
+
+def test_a_file_that_is_there_is_not_written_again(
+    db_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(db_cli)
+    monkeypatch.setattr(archiving, "move_out", lambda *_args, **_more: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        archive(db_cli)
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    [file] = (tmp_path / "kept/archive").iterdir()
+    before = file.stat()
+    archive(db_cli, "2026-03", str(tmp_path / "kept")).ok()
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert [each.name for each in (tmp_path / "kept/archive").iterdir()] == [file.name]
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_tag_that_archived_months_are_by_is_dropped(db_cli: Cli) -> None:
+    db_cli("db", "init").ok()
+    db_cli("db", "rollups", "--tag", "team").ok()
+    db_cli("ingest", "-", stdin=of_march("m1", tags={"team": "a"})).ok()
+    db_cli("close", "2026-03", "--force", *WHY).ok()
+    archive(db_cli).ok()
+    for tags in (("--none",), ("--tag", "user")):
+        refused = db_cli("db", "rollups", *tags)
+        assert (refused.exit_code, "tag 'team' stays rolled up" in refused.stderr) == (2, True)
+    db_cli("db", "rollups", "--tag", "team").ok()
+    db_cli("verify").ok()
+
+
+def test_a_request_of_another_month_is_told_as_not_looked_for(db_cli: Cli, tmp_path: Path) -> None:
+    fill(db_cli)
+    archive(db_cli).ok()
+    (tmp_path / "bill.csv").write_text(f"request_id,day,model,amount\nm1,2026-04-05,{LITE},1\n")
+    asked = ("reconcile", "--statement", "bill.csv", "--month", "2026-04")
+    assert "requests that only the statement has were looked for without usage of source" in db_cli(*asked).stderr
+    assert "were looked for" not in db_cli(*asked, "--lake", "kept").stderr
 
 
 def test_no_row_is_deleted_that_no_archive_has(db_cli: Cli, db_url: str) -> None:
@@ -315,6 +403,11 @@ TAMPERED = {
     "an identity of no archive": ("INSERT INTO archived_usage VALUES (1, 2, 77, 1, 1)", "archive 77, which is missing"),
     "an entry changed": ("UPDATE archives SET file = 'archive/other.parquet'", "archive 1: it is no longer"),
     "an entry gone": ("DELETE FROM archives", "identities are of archive 1"),
+    "a row that stayed changed": (
+        "UPDATE booked_usage SET request_id = 'x' WHERE request_id = 'resp_000004'",
+        "batch 1: its rows that stay",
+    ),
+    "the seal of what stays": ("DELETE FROM text_seals WHERE rows_digest IS NOT NULL", "or their seals"),
     "a row that stayed gone": ("DELETE FROM booked_usage WHERE id = 5", "44 are missing"),
     "amounts of a batch of theirs": ("UPDATE batches SET amounts = '{' WHERE id = 1", "archive 1: batches 1 to 3"),
     "its sums gone": ("DELETE FROM lake_cells", "isn't the sum of its charges"),

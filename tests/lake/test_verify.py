@@ -223,7 +223,10 @@ def test_posted_sums_are_those_of_the_file(db_cli: Cli, db_url: str, lake: Path)
 
 def test_what_is_no_lake_is_refused_and_left_alone(cli: Cli, sqlite_url: str, tmp_path: Path) -> None:
     for asked, said in (
-        (("nowhere",), "Error: nowhere: this is no lake: name the folder or URL that 'tollbook lake price' wrote\n"),
+        (
+            ("nowhere",),
+            "Error: nowhere: this is no lake: name the folder or URL that 'tollbook lake price' or 'archive' wrote\n",
+        ),
         (("lake", "--sample", "few"), "Error: --sample few: it is a number of charges, or all\n"),
     ):
         outcome = cli("lake", "verify", *asked)

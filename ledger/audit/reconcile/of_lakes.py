@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from ledger.audit.reconcile.booked import Booked
-from ledger.book.in_lakes import sources_in_lakes
+from ledger.book.in_lakes import left_out, sources_in_lakes
 from ledger.book.rows import ChargeRow, Facts
 from ledger.lake.given import Lakes
 from ledger.lake.posted import Posting
@@ -37,6 +37,11 @@ class LakeSide:
         """Refuses a period with usage of the provider that neither the ledger nor a lake given has rows of."""
         found = sources_in_lakes(self._connection, lake_keys.c.provider == self._provider, start, end)
         self._lakes.check(self._connection, found, "reconcile")
+
+    def unread(self) -> list[str]:
+        """Returns words on usage of the provider that is looked for in none of the lakes, whenever it occurred."""
+        found = sources_in_lakes(self._connection, lake_keys.c.provider == self._provider)
+        return left_out(self._lakes.missing(self._connection, found))
 
     def booked(self, start: datetime | None, end: datetime | None) -> Iterator[Booked]:
         """Reads charges of usage that occurred in [start, end)."""
@@ -66,19 +71,23 @@ class LakeSide:
         request_ids: Collection[str] | None = None,
     ) -> Iterator[T]:
         start_us, end_us = (None if at is None else to_microseconds(at) for at in (start, end))
-        postings = [
-            posting._replace(start_us=start_us, end_us=end_us)
-            for posting in self._postings
-            if self._overlaps(posting, start, end)
-        ]
-        if not postings or (request_ids is not None and not request_ids):
+
+        def wanted(posting: Posting) -> Posting | None:
+            is_in = self._overlaps(posting, start, end)
+            return posting._replace(start_us=start_us, end_us=end_us) if is_in else None
+
+        if request_ids is not None and not request_ids:
             return
         only: dict[str, Collection[str]] = {"provider": {self._provider}}
         if request_ids is not None:
             only["request_id"] = frozenset(request_ids)
-        reader = self._lakes.reader(self._connection, postings)
-        for posting in postings:
-            yield from reader.rows(posting, row, fields, only)
+        for part in self._lakes.archived(self._connection, wanted, row, fields, only):
+            yield from part
+        postings = list(filter(None, map(wanted, self._postings)))
+        if postings:
+            reader = self._lakes.reader(self._connection, postings)
+            for posting in postings:
+                yield from reader.rows(posting, row, fields, only)
 
     def _overlaps(self, posting: Posting, start: datetime | None, end: datetime | None) -> bool:
         month = self._calendar.month

@@ -88,6 +88,8 @@ def reconcile_statement(
         reader = Reader(connection, card, measure, basis, of_lakes)
         result = collect(sides, measure, basis, reader, keep_all=keep_all)
         result.outside = outside
+        if grain.by_request and result.by_status["only_provider"]:
+            result.unread = of_lakes.unread()
         result.conversion_note = read_statement_note(connection, sides, basis, card)
         result.unknown_models = _unknown_models(sides, card)
         result.stray_days = days.stray(statement.unmapped_days)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import lcm
@@ -114,6 +114,7 @@ class Reconciliation:
     unknown_models: Mapping[str, str] = field(default_factory=dict)
     stray_days: Mapping[str, str] = field(default_factory=dict)
     conversion_note: ConversionNote | None = None
+    unread: Sequence[str] = ()
     _net: Convertible = field(default_factory=Convertible)
     _rounding: Convertible = field(default_factory=Convertible)
     _gross: Convertible = field(default_factory=Convertible)

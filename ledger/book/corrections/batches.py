@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import json
 from sqlalchemy import Connection, func, select
 
+from ledger.book.archived import KIND as ARCHIVE
 from ledger.store.database import Database
 from ledger.store.tables import batches
 
@@ -47,7 +48,11 @@ def batch_rows(database: Database, limit: int) -> list[BatchRow]:
     )
     with database.reading() as connection:
         return [
-            BatchRow(run, kind, at, int(usage), int(count), reason, json.decode(options), _amounts(connection, run))
+            BatchRow(
+                *(run, kind, at, int(usage), int(count), reason, json.decode(options)),
+                # Of an archive they were booked before.
+                Counter() if kind == ARCHIVE else _amounts(connection, run),
+            )
             for run, kind, at, usage, count, reason, options in connection.execute(query).all()
         ]
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, true
 
+from ledger.book.archived import KIND as ARCHIVE
 from ledger.book.archived import check_unarchived
 from ledger.book.charges import live_chunks, next_charge_id
 from ledger.book.corrections.void_sums import is_of_lake, void_sums
@@ -98,7 +99,7 @@ def charge_range(connection: Connection, run_id: int) -> tuple[int, int]:
         raise LedgerError(f"there is no batch {run_id}: see 'tollbook batches'")
     if kind == "lake":
         raise LedgerError(f"batch {run_id} is of a lake's sums, whose rows lie there: correct them there, and void it")
-    if kind == "archive":
+    if kind == ARCHIVE:
         raise LedgerError(f"batch {run_id} is of sums whose rows were archived: correct them by 'tollbook adjust'")
     if kind not in VOIDABLE:
         raise LedgerError(f"batch {run_id} is a {kind}, which adds no usage: correct it by its opposite")

@@ -100,6 +100,8 @@ def tell_what_is_left_out(found: Reconciliation, *, with_statement: bool) -> Non
         note(conversion_words(found.conversion_note))
     if found.outside:
         note(f"left out, outside {found.basis.period.label}: {counted(found.outside, 'row')} of the statement")
+    for text in found.unread:
+        note(f"requests that only the statement has were looked for {text}")
     for model, question in islice(found.unknown_models.items(), MOST_MODELS):
         note(f"model {shown(model)} of the statement is not on card {found.basis.provider!r}: {question}")
     for column, day in found.stray_days.items():

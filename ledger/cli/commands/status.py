@@ -51,6 +51,8 @@ def status(app: App, output: Output) -> None:
     ]
     rows += [("quarantine", ", ".join(f"{count:,} {reason}" for reason, count in found.quarantine.items()) or "empty")]
     rows += [("closed through", found.closed_through or "nothing closed yet")]
+    if found.archived_through:
+        rows += [("archived through", f"{found.archived_through}, to {', '.join(found.archived_to)}")]
     rows += [("open months", ", ".join(found.open_months) or "none posted yet")]
     document = {
         "database": found.url,
@@ -63,6 +65,8 @@ def status(app: App, output: Output) -> None:
         "silent": silence_documents(found.silent),
         "quarantine": found.quarantine,
         "closed_through": found.closed_through,
+        "archived_through": found.archived_through,
+        "archived_to": list(found.archived_to),
         "open_months": list(found.open_months),
     }
     output.write(Sheet("Ledger", (Column("what"), Column("value")), rows, document=document))

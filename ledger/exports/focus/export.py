@@ -130,7 +130,7 @@ def export_focus(
         by_day = options.grain == "day" and set(settings.rollup_tags) <= set(database.rollup_tags)
         items: Iterator[Item]
         if options.grain == "charge":
-            lakes.check(connection, month_in_lakes(connection, month), "export focus by charge", archives=True)
+            lakes.check(connection, month_in_lakes(connection, month), "export focus by charge")
             items = line_items(read_posted(connection, month, lakes), books)
         elif by_day:
             late = read_late_corrected(connection, month) if corrects_earlier_usage(connection, month) else ()

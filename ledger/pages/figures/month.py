@@ -51,8 +51,8 @@ class MonthFigures:
 
     `at` is the end of a closed month, of an open one the time that the page is of. `previous` is as much of the month
     before as is over of this one: up to `previous_until`, or None where that is all of it; None without usage then.
-    `rows` is what was asked for, and `rows_skipped` true where levers that need rows were not looked for; `notes` are
-    for who asked, not on the page.
+    `rows` is what was asked for, and `rows_skipped` true where levers that need rows were not looked for;
+    `without_rows` says without which usage they were. `notes` are for who asked, not on the page.
     """
 
     month: str
@@ -81,6 +81,7 @@ class MonthFigures:
     unbooked_calls: int = 0
     rows: bool = False
     rows_skipped: bool = False
+    without_rows: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

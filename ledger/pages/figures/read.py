@@ -112,10 +112,8 @@ def _read(
         unbooked_calls=read_unbooked_calls(connection, selection, zone),
         rows=rows,
         rows_skipped=levers.rows_skipped,
-        notes=(
-            *unknown_in_selection(connection, selection, months.after.rows, snapshot.rollup_tags),
-            *(f"prompts just over a price step were looked for {text}" for text in left_out(levers.in_lakes)),
-        ),
+        without_rows=tuple(left_out(levers.in_lakes)),
+        notes=tuple(unknown_in_selection(connection, selection, months.after.rows, snapshot.rollup_tags)),
     )
 
 

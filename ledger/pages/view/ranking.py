@@ -21,7 +21,8 @@ SKIPPED = (
 
 def levers_section(figures: MonthFigures) -> Section:
     """Shows the ways to spend less, in the order in which they were found."""
-    skipped: Text = (SKIPPED,) if figures.rows_skipped else ()
+    left_out = [f"Prompts just over a price step were looked for {text}." for text in figures.without_rows]
+    skipped: Text = (SKIPPED,) if figures.rows_skipped else (" ".join(left_out),) if left_out else ()
     if not figures.levers:
         lines: tuple[Text, ...] = () if skipped else (("Nothing that would have saved 1 % of the month.",),)
         return Section("levers", ("What to do",), lines, note=skipped)
