@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from math import lcm
+from math import gcd, lcm
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ def round_units(text: str, scale: int) -> int:
 
 def format_nano(amount_nano: int) -> str:
     """Returns the amount as a plain exact decimal without padding zeros: 2_400_000 is "0.0024"."""
-    return _format_units(amount_nano, 9)
+    digits = str(amount_nano).zfill(11 if amount_nano < 0 else 10)
+    return f"{digits[:-9]}.{digits[-9:]}".rstrip("0").rstrip(".")
 
 
 def nano_decimal(amount_nano: int) -> Decimal:
@@ -91,19 +92,13 @@ def nano_decimal(amount_nano: int) -> Decimal:
 
 def format_pico(rate_pico: int) -> str:
     """Returns the rate as a plain exact decimal without padding zeros: 32_000_000 is "0.000032"."""
-    return _format_units(rate_pico, 12)
+    digits = str(rate_pico).zfill(14 if rate_pico < 0 else 13)
+    return f"{digits[:-12]}.{digits[-12:]}".rstrip("0").rstrip(".")
 
 
 def format_rate(rate_pico: int, meter: str) -> str:
     """Returns a meter's rate as it is printed, for 1M tokens or one call: 32_000_000 is "32", of call "0.000032"."""
     return format_pico(rate_pico * (1 if meter == "call" else TOKENS_OF_RATE))
-
-
-def _format_units(units: int, places: int) -> str:
-    scale: int = 10**places
-    whole, fraction = divmod(abs(units), scale)
-    digits = f"{whole}.{str(scale + fraction)[1:].rstrip('0')}" if fraction else str(whole)
-    return f"-{digits}" if units < 0 else digits
 
 
 def divide_half_even(numerator: int, denominator: int) -> int:
@@ -200,10 +195,13 @@ def format_usd(usd: Fraction) -> str:
 
 @dataclass(slots=True)
 class RunningUsd:
-    """A running USD total, kept exactly; its rounded differences add up to its rounded total."""
+    """A running USD total, kept exactly; its rounded differences add up to its rounded total.
+
+    Beside the rounded total it keeps what was rounded off, `_rest` of `_denominator` nano: small numbers add fast.
+    """
 
     total_nano: int = 0
-    _numerator: int = 0
+    _rest: int = 0
     _denominator: int = 1
     _factors: dict[int, int] = field(default_factory=dict)
 
@@ -216,16 +214,20 @@ class RunningUsd:
         factor = self._factors.get(divisor)
         if factor is None:
             factor = self._admit(divisor)
-        self._numerator += amount_nano * factor
-        total_nano = divide_half_even(self._numerator, self._denominator)
-        moved = total_nano - self.total_nano
-        self.total_nano = total_nano
+        denominator = self._denominator
+        moved, rest = divmod(self._rest + amount_nano * factor, denominator)
+        twice = rest + rest
+        if twice > denominator or (twice == denominator and (self.total_nano + moved) & 1):  # to the even total
+            moved += 1
+            rest -= denominator
+        self._rest = rest
+        self.total_nano += moved
         return moved
 
     def _admit(self, divisor: int) -> int:
-        """Brings the sum to a denominator that `divisor` divides; returns the factor of that divisor's amounts."""
-        denominator = lcm(self._denominator, divisor)
-        self._numerator *= denominator // self._denominator
+        """Brings the rest to a denominator that fits `divisor` too; returns the factor of that divisor's amounts."""
+        denominator = lcm(self._denominator, divisor // gcd(divisor, NANO))
+        self._rest *= denominator // self._denominator
         self._denominator = denominator
-        self._factors = {known: denominator // known * NANO for known in (*self._factors, divisor)}
+        self._factors = {known: denominator * NANO // known for known in (*self._factors, divisor)}
         return self._factors[divisor]

@@ -180,8 +180,9 @@ def counts_by_meter(usage: object, stored: int) -> tuple[int, ...]:
 
 def by_meter(counts: Iterable[int | None], stored: int) -> tuple[int, ...]:
     """Puts METERED counts in the order of METERS: `input` is what is neither cached nor written to the cache."""
-    whole, cached, output, written_5m, written_1h, calls = [count or 0 for count in counts]
-    return whole - cached - written_5m - written_1h, cached, output, stored, written_5m, written_1h, calls
+    whole, cached, output, written_5m, written_1h, calls = counts
+    whole, cached, written_5m, written_1h = whole or 0, cached or 0, written_5m or 0, written_1h or 0
+    return whole - cached - written_5m - written_1h, cached, output or 0, stored, written_5m, written_1h, calls or 0
 
 
 def adjustment_facts(charge: ChargeRow, calendar: Calendar) -> Facts:

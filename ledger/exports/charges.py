@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain, compress
 from operator import attrgetter
-from typing import TypeAlias
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from ledger.book.prices.pinned import charged_at_pico, read_rate_entries, read_usd_rates
 from ledger.book.rows import ADJUSTMENT, METERED, by_meter, counts_by_meter, nano_by_meter
 from ledger.exports.charge_rows import BookedCharge, read_charges_beside
-from ledger.exports.formats.columns import Column, Row
+from ledger.exports.formats.columns import Column, PartedRow, SharedCells
 from ledger.exports.formats.writer import ExportFile
 from ledger.exports.manifest import Exported
 from ledger.lake.given import Lakes
@@ -35,40 +37,45 @@ from pricing.usage import clock_hours
 COLUMNS = (
     Column("line_id", "word"),
     Column("posted_seq", "serial"),
-    Column("posted_month", "word"),
-    Column("occurred_month", "word"),
+    Column("posted_month", "word", shared=True),
+    Column("occurred_month", "word", shared=True),
     Column("occurred_at", "time"),
-    Column("source", "text"),
+    Column("source", "text", shared=True),
     Column("request_id", "text"),
-    Column("kind", "word"),
-    Column("status", "word"),
-    Column("requested_model", "text"),
-    Column("reported_model", "text"),
-    Column("billed_model", "text"),
-    Column("model_differs", "flag"),
+    Column("kind", "word", shared=True),
+    Column("status", "word", shared=True),
+    Column("requested_model", "text", shared=True),
+    Column("reported_model", "text", shared=True),
+    Column("billed_model", "text", shared=True),
+    Column("model_differs", "flag", shared=True),
     Column("project", "text"),
     Column("tags", "facts"),
-    Column("meter", "word"),
+    Column("meter", "word", shared=True),
     Column("tokens", "count"),
     Column("hours", "count"),
-    Column("tier", "word"),
-    Column("rate", "decimal"),
-    Column("currency", "word"),
+    Column("tier", "word", shared=True),
+    Column("rate", "decimal", shared=True),
+    Column("currency", "word", shared=True),
     Column("amount", "decimal"),
-    Column("per_usd", "decimal"),
+    Column("per_usd", "decimal", shared=True),
     Column("usd", "decimal"),
-    Column("rate_entry", "text"),
-    Column("charge_class", "word"),
+    Column("rate_entry", "text", shared=True),
+    Column("charge_class", "word", shared=True),
     Column("corrects_line_id", "word"),
     Column("batch", "serial"),
-    Column("service_tier", "word"),
-    Column("list_rate", "decimal"),
+    Column("service_tier", "word", shared=True),
+    Column("list_rate", "decimal", shared=True),
 )
 
 
+_PLACES = range(len(METERS))
+# What decides the shared cells of a meter's line.
+_DECIDING = (
+    "posted_month", "occurred_month", "source", "kind", "status", "requested_model", "reported_model", "billed_model",
+    "model_differs", "tier", "currency", "charge_class", "rate_entry_id", "conversion_id",
+)  # fmt: skip
+_deciding = attrgetter(*_DECIDING)
 _corrected_counts = attrgetter(*(f"corrected_{name}" for name in METERED))
-
-Price: TypeAlias = tuple[str | None, str | None, str | None, str | None]
 
 
 @dataclass(slots=True)
@@ -93,76 +100,75 @@ class ChargeLines:
     """Expands charges to lines, keeping the control total."""
 
     def __init__(self, entries: Mapping[int, RateEntry], usd_rates: Mapping[int | None, int | None]) -> None:
-        self._entries = entries
         self._usd_rates = usd_rates
         self._running_usd = RunningUsd()
-        self._prices: dict[tuple[int | None, str, str | None], Price] = {}
-        self._per_usd = {number: format_nano(rate or NANO) for number, rate in usd_rates.items()}
+        # Most charges are like ones before, so that few of these are made.
+        self._shared = lru_cache(maxsize=2_000)(lambda deciding: _SharedByMeter(deciding, entries, usd_rates))
         self.total = ControlTotal()
 
-    def of(self, charge: BookedCharge) -> list[Row]:
+    def of(self, charge: BookedCharge) -> list[PartedRow]:
         """Expands a charge to lines: its meters with tokens, in the order of METERS; an adjustment to one without."""
+        shared = self._shared(_deciding(charge))
+        number, per_usd_nano = charge.number, self._usd_rates[charge.conversion_id]
         sign = -1 if charge.charge_class == "reversal" else 1
-        per_usd_nano, per_usd = self._usd_rates[charge.conversion_id], self._per_usd[charge.conversion_id]
-        facts = _facts(charge)
-        lines: list[Row] = []
+        occurred_at = None if charge.occurred_at_us is None else iso_text(charge.occurred_at_us)
+        facts = (charge.id, occurred_at, charge.request_id, charge.project, charge.tags or "{}")
+        lines: list[PartedRow] = []
         for meter, tokens, amount_nano in _meters(charge):
-            rate, rate_entry, service_tier, list_rate = self._price(charge.rate_entry_id, charge.tier, meter)
             usd_nano = self._running_usd.add(amount_nano, per_usd_nano)
             hours = _hours(charge) if meter == "cache_storage" else None
             corrected = None if charge.corrects_id is None else _corrected_line(charge, meter)
-            line_id = f"{charge.number}-{meter or ADJUSTMENT}"
-            lines.append(
-                (line_id, *facts, meter, sign * tokens, hours, charge.tier, rate, charge.currency,
-                 format_nano(amount_nano), per_usd, format_nano(usd_nano), rate_entry, charge.charge_class, corrected,
-                 charge.run_id, service_tier, list_rate)
-            )  # fmt: skip
+            own = (f"{number}-{meter or ADJUSTMENT}", *facts, sign * tokens, hours, format_nano(amount_nano),
+                   format_nano(usd_nano), corrected, charge.run_id)  # fmt: skip
+            lines.append((shared[meter], own))
         self.total.lines += len(lines)
         self.total.spend.add(charge.currency, per_usd_nano, charge.amount_nano, 1)
         return lines
 
-    def _price(self, entry_id: int | None, tier_label: str, meter: str | None) -> Price:
+
+class _SharedByMeter(dict[str | None, SharedCells]):
+    """The cells that lines of like charges share, by meter, made when a line first has them."""
+
+    def __init__(
+        self,
+        deciding: Sequence[Any],
+        entries: Mapping[int, RateEntry],
+        usd_rates: Mapping[int | None, int | None],
+    ) -> None:
+        super().__init__()
+        self._charge = dict(zip(_DECIDING, deciding, strict=True))
+        entry_id = self._charge["rate_entry_id"]
+        self._entry = None if entry_id is None else entries[entry_id]
+        self._per_usd = format_nano(usd_rates[self._charge["conversion_id"]] or NANO)
+
+    def __missing__(self, meter: str | None) -> SharedCells:
+        cells = self._charge | self._price(meter)
+        cells |= {"model_differs": bool(cells["model_differs"]), "meter": meter, "per_usd": self._per_usd}
+        made = self[meter] = SharedCells(tuple(cells[column.name] for column in COLUMNS if column.shared))
+        return made
+
+    def _price(self, meter: str | None) -> dict[str, str | None]:
         """Looks up the rate of a meter, the entry's key, its service tier and list rate; none for an adjustment."""
-        price = self._prices.get((entry_id, tier_label, meter))
-        if price is None:
-            price = (None, None, None, None)
-            if entry_id is not None and meter is not None:
-                entry = self._entries[entry_id]
-                rate, list_rate = (
-                    format_rate(charged_at_pico(each, tier_label, meter), meter)
-                    for each in (entry, entry.listed or entry)
-                )
-                price = (rate, entry.key, entry.service, list_rate)
-            self._prices[entry_id, tier_label, meter] = price
-        return price
-
-
-def _facts(charge: BookedCharge) -> Row:
-    """Returns the cells from posted_seq to tags."""
-    return (
-        charge.id,
-        charge.posted_month,
-        charge.occurred_month,
-        None if charge.occurred_at_us is None else iso_text(charge.occurred_at_us),
-        charge.source,
-        charge.request_id,
-        charge.kind,
-        charge.status,
-        charge.requested_model,
-        charge.reported_model,
-        charge.billed_model,
-        bool(charge.model_differs),
-        charge.project,
-        charge.tags or "{}",
-    )
+        if self._entry is None or meter is None:
+            return dict.fromkeys(("rate", "rate_entry", "service_tier", "list_rate"))
+        rate, list_rate = (
+            format_rate(charged_at_pico(each, self._charge["tier"], meter), meter)
+            for each in (self._entry, self._entry.listed or self._entry)
+        )
+        return {
+            "rate": rate,
+            "rate_entry": self._entry.key,
+            "service_tier": self._entry.service,
+            "list_rate": list_rate,
+        }
 
 
 def _meters(charge: BookedCharge) -> Sequence[tuple[str | None, int, int]]:
     """Returns (meter, tokens, nano) of each meter with tokens; an adjustment has its amount alone."""
     if charge.charge_class == ADJUSTMENT:
         return [(None, 0, charge.amount_nano)]
-    tokens = counts_by_meter(charge, charge.storage_tokens or 0)
-    return [each for each in zip(METERS, tokens, nano_by_meter(charge), strict=True) if each[1]]
+    tokens, amounts_nano = counts_by_meter(charge, charge.storage_tokens or 0), nano_by_meter(charge)
+    return [(METERS[place], tokens[place], amounts_nano[place]) for place in compress(_PLACES, tokens)]
 
 
 def _corrected_line(charge: BookedCharge, meter: str | None) -> str | None:
@@ -195,7 +201,7 @@ def export_charges(
         title = f"Charges, {span.label} (posted, {zone.key})"
         # Closed here where the file can't be written to its end: else the cursor would outlive its connection.
         with closing(read_charges_beside(connection, selection, lakes, ledger_zone=database.zone)) as charges:
-            rows = (line for charge in charges for line in lines.of(charge))
-            file.write("charges", COLUMNS, rows, title=title, total=lines.total.document)
+            rows = chain.from_iterable(map(lines.of, charges))
+            file.write_parted("charges", COLUMNS, rows, title=title, total=lines.total.document)
         version = month_version(connection, span.month if zone.key == database.zone_name else None)
     return Exported("charges", title, lines.total.words(), lines.total.document(), version)

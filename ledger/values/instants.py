@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+SECOND_US, DAY_US = 1_000_000, 86_400_000_000
+_SECONDS = [f"{second:02}" for second in range(60)]
 
 
 def to_microseconds(moment: datetime) -> int:
@@ -22,7 +25,21 @@ def from_microseconds(microseconds: int) -> datetime:
 
 def iso_text(microseconds: int) -> str:
     """Returns ISO 8601 text in UTC: 0 is 1970-01-01T00:00:00Z; six fraction digits where there are any."""
-    return f"{(EPOCH + timedelta(microseconds=microseconds)).isoformat()[: -len('+00:00')]}Z"
+    day, within = divmod(microseconds, DAY_US)
+    seconds, fraction = divmod(within, SECOND_US)
+    time = f"{_day_text(day)}{_minute_text(seconds // 60)}{_SECONDS[seconds % 60]}"
+    return f"{time}.{fraction:06}Z" if fraction else f"{time}Z"
+
+
+# Many instants are of few days, and all of as many minutes as a day has.
+@lru_cache(maxsize=1_000)
+def _day_text(day: int) -> str:
+    return f"{(EPOCH + timedelta(days=day)).date()}T"
+
+
+@lru_cache(maxsize=1_440)
+def _minute_text(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}:"
 
 
 def moment_text(moment: datetime, timespec: str = "auto") -> str:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from ledger.errors import LedgerError
 from ledger.exports.charge_rows import BookedCharge
 from ledger.exports.charges import COLUMNS, ChargeLines, export_charges
+from ledger.exports.formats.columns import whole_rows
 from ledger.exports.formats.writer import ExportFile, FileOptions, Format
 from ledger.exports.manifest import Exported
 from ledger.reports.report import ReportOptions, run_report
@@ -68,7 +69,7 @@ def line(**changes: Any) -> BookedCharge:
 def written(*charges: BookedCharge) -> list[dict[str, str]]:
     out, lines = io.BytesIO(), ChargeLines({1: ENTRY}, {None: None, 1: 72 * NANO})
     cells = (cells for charge in charges for cells in lines.of(charge))
-    ExportFile(out).write("charges", COLUMNS, cells, title="", total=lines.total.document)
+    ExportFile(out).write_parted("charges", COLUMNS, cells, title="", total=lines.total.document)
     return list(csv.DictReader(io.StringIO(out.getvalue().decode(), newline="")))
 
 
@@ -260,7 +261,7 @@ def test_the_usd_column_adds_up_in_any_mix_of_conversions(parts: list[tuple[int,
     moved = [
         Decimal(str(cells[NAMES.index("usd")]))
         for nano, conversion in parts
-        for cells in lines.of(line(input_nano=nano, amount_nano=nano, conversion_id=conversion))
+        for cells in whole_rows(COLUMNS, lines.of(line(input_nano=nano, amount_nano=nano, conversion_id=conversion)))
     ]
     assert sum(moved) * NANO == lines.total.spend.usd_nano
 
@@ -289,7 +290,7 @@ def test_lines_are_written_as_charges_come() -> None:
         taken = 0
         cells = (cells for charge in endless() for cells in lines.of(charge))
         with pytest.raises(FullError):
-            ExportFile(Disk(), FileOptions(file_format)).write("charges", COLUMNS, cells, title="", total=dict)
+            ExportFile(Disk(), FileOptions(file_format)).write_parted("charges", COLUMNS, cells, title="", total=dict)
         assert taken < 10_000
 
 

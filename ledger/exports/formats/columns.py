@@ -18,6 +18,9 @@ of a number and shows one that has more with a sign before it; the other formats
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import Literal, NamedTuple, TypeAlias
 
 Kind: TypeAlias = Literal["text", "word", "time", "count", "serial", "decimal", "cents", "flag", "facts"]
@@ -26,7 +29,28 @@ Row: TypeAlias = tuple[Cell, ...]
 
 
 class Column(NamedTuple):
-    """One column of an export."""
+    """One column of an export; of the `shared` ones many rows have the same cells."""
 
     name: str
     kind: Kind
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SharedCells:
+    """Cells of the shared columns, in their order: one object for many rows, so that they are made text once."""
+
+    cells: Row
+
+
+# The cells that other rows have too, and those of the columns that aren't shared, in their order.
+PartedRow: TypeAlias = tuple[SharedCells, Row]
+
+
+def whole_rows(columns: Sequence[Column], rows: Iterable[PartedRow]) -> Iterator[Row]:
+    """Returns the rows with their cells in the order of the columns."""
+    if not any(column.shared for column in columns):
+        return (own for _nothing, own in rows)
+    given = sorted(range(len(columns)), key=lambda place: not columns[place].shared)
+    in_order = itemgetter(*map(given.index, range(len(columns))))
+    return (in_order(shared.cells + own) for shared, own in rows)
