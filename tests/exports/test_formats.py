@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from ledger.errors import LedgerError
 from ledger.exports.formats import workbook
-from ledger.exports.formats.columns import Column, Row
+from ledger.exports.formats.columns import Column, Row, SharedCells
 from ledger.exports.formats.workbook import write_workbook
 from ledger.exports.formats.writer import ExportFile, FileOptions
 from ledger.values.safe_csv import CsvWriter, begins_formula, guard
@@ -137,6 +137,36 @@ def test_rows_are_as_the_csv_module_writes_guarded_ones(excel: bool, cells: list
     guarded = [(guard(text), text, number) for text, number in cells]
     assert out.getvalue() == plain.encode([("text", "word", "count"), *guarded])
     assert file.guarded_cells == sum(begins_formula(text) for text, _number in cells if text)
+
+
+AWKWARD = st.text(st.sampled_from('a%s",;\r\n =-\x1b')) | st.none()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [FileOptions(), FileOptions(raw=True), FileOptions(excel=True), FileOptions("json"), FileOptions("parquet")],
+    ids=str,
+)
+@given(st.lists(st.tuples(AWKWARD, AWKWARD), min_size=1, max_size=3), st.lists(st.integers(0, 9), max_size=8))
+def test_cells_that_rows_share_are_written_as_any_others(
+    options: FileOptions, groups: list[tuple[str | None, str | None]], picks: list[int]
+) -> None:
+    columns = [
+        Column("number", "count"), Column("text", "text", shared=True), Column("own", "text"),
+        Column("flag", "flag", shared=True), Column("usd", "decimal", shared=True), Column("word", "word", shared=True),
+    ]  # fmt: skip
+    shared = [SharedCells((text, text is None, "-1.5", word)) for text, word in groups]
+    parted = [(shared[pick % len(groups)], (pick, groups[0][0])) for pick in picks]
+    whole: list[Row] = [(own[0], cells.cells[0], own[1], *cells.cells[1:]) for cells, own in parted]
+    sides = [ExportFile(io.BytesIO(), options) for _ in range(2)]
+    sides[0].write("charges", columns_without_shared(columns), whole, title="", total=dict)
+    sides[1].write_parted("charges", columns, parted, title="", total=dict)
+    one, other = ((file.sha256, file.rows, file.guarded_cells) for file in sides)
+    assert one == other
+
+
+def columns_without_shared(columns: list[Column]) -> list[Column]:
+    return [column._replace(shared=False) for column in columns]
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,12 @@ def test_text_of_an_instant_reads_back(microseconds: int) -> None:
     assert read_time(iso_text(microseconds), "at") == microseconds
 
 
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_text_of_an_instant_is_what_python_writes(moment: datetime) -> None:
+    microseconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    assert iso_text(microseconds) == moment.isoformat().replace("+00:00", "Z")
+
+
 @given(
     st.datetimes(datetime(1971, 1, 1), datetime(9998, 12, 31)),  # noqa: DTZ001 - the zone is given below
     st.integers(-23 * 60 - 59, 23 * 60 + 59),
