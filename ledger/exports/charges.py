@@ -33,7 +33,8 @@ from pricing.usage import clock_hours
 # `rate` is for 1M tokens (storage: and an hour), or for a call. `usd` is what the rounded running total moved by, so
 # that the column adds up to the report's total. Tokens of a reversal are negative, as its amount is; those of calls are
 # calls. The columns from posted_seq to tags are those of the charge, the others of its line. `list_rate` differs from
-# `rate` under a contract.
+# `rate` under a contract. What callers name as they like, such as models and projects, isn't shared: each request may
+# have one of its own.
 COLUMNS = (
     Column("line_id", "word"),
     Column("posted_seq", "serial"),
@@ -44,8 +45,8 @@ COLUMNS = (
     Column("request_id", "text"),
     Column("kind", "word", shared=True),
     Column("status", "word", shared=True),
-    Column("requested_model", "text", shared=True),
-    Column("reported_model", "text", shared=True),
+    Column("requested_model", "text"),
+    Column("reported_model", "text"),
     Column("billed_model", "text", shared=True),
     Column("model_differs", "flag", shared=True),
     Column("project", "text"),
@@ -71,8 +72,8 @@ COLUMNS = (
 _PLACES = range(len(METERS))
 # What decides the shared cells of a meter's line.
 _DECIDING = (
-    "posted_month", "occurred_month", "source", "kind", "status", "requested_model", "reported_model", "billed_model",
-    "model_differs", "tier", "currency", "charge_class", "rate_entry_id", "conversion_id",
+    "posted_month", "occurred_month", "source", "kind", "status", "billed_model", "model_differs", "tier", "currency",
+    "charge_class", "rate_entry_id", "conversion_id",
 )  # fmt: skip
 _deciding = attrgetter(*_DECIDING)
 _corrected_counts = attrgetter(*(f"corrected_{name}" for name in METERED))
@@ -112,7 +113,8 @@ class ChargeLines:
         number, per_usd_nano = charge.number, self._usd_rates[charge.conversion_id]
         sign = -1 if charge.charge_class == "reversal" else 1
         occurred_at = None if charge.occurred_at_us is None else iso_text(charge.occurred_at_us)
-        facts = (charge.id, occurred_at, charge.request_id, charge.project, charge.tags or "{}")
+        facts = (charge.id, occurred_at, charge.request_id, charge.requested_model, charge.reported_model,
+                 charge.project, charge.tags or "{}")  # fmt: skip
         lines: list[PartedRow] = []
         for meter, tokens, amount_nano in _meters(charge):
             usd_nano = self._running_usd.add(amount_nano, per_usd_nano)
