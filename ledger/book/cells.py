@@ -9,8 +9,10 @@ from sqlalchemy import Table
 
 from ledger.store.binary import Values
 from ledger.store.driver import column_names
-from ledger.store.tables.rollups import Dimensions
+from ledger.store.tables.rollups import MEASURES, Dimensions
+from ledger.values.columns import numbered
 from ledger.values.halves import HALF_BITS, LOWER_HALF
+from pricing.money import INT64_MAX
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,12 +38,20 @@ class Cells(NamedTuple):
         return columns
 
     def halved(self) -> Cells:
-        """Makes two columns of each measure, its halves."""
-        return self._replace(sums=halves_of(self.sums))
+        """Makes two columns of each measure, its halves, where they aren't already."""
+        return self if len(self.sums) > len(MEASURES) else self._replace(sums=halves_of(self.sums))
 
     def whole(self) -> Cells:
         """Joins measures that are two columns each, their halves: of sums past 64 bits the lower 64."""
+        if len(self.sums) == len(MEASURES):
+            return self
         return self._replace(sums=(self.sums[::2] << HALF_BITS) + self.sums[1::2])
+
+
+def sums_fit(measures: npt.NDArray[Any]) -> bool:
+    """Tells whether no sum of some numbers of a row can pass 64 bits, by the largest of all."""
+    largest: int = max(int(measures.max()), -int(measures.min()))
+    return largest * len(measures[0]) <= INT64_MAX
 
 
 def halves_of(measures: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -64,14 +74,13 @@ def summed(
 
     if len(time) == 1:  # as of a call that is booked by itself
         return Cells(keys, time, key_place, measures, occurred_at)
-    order = np.lexsort((key_place, time))
-    key_place, time = key_place[order], time[order]
-    is_next = (key_place[1:] != key_place[:-1]) | (time[1:] != time[:-1])
-    starts = np.concatenate([[0], np.flatnonzero(is_next) + 1])
-    return Cells(
-        keys,
-        time[starts],
-        key_place[starts],
-        np.add.reduceat(measures[:, order], starts, axis=1),
-        np.maximum.reduceat(occurred_at[order], starts),
-    )
+    first, width = time.min(), int(key_place.max()) + 1
+    times, time_place = numbered(time - first)
+    names, place = numbered(time_place * width + key_place)  # of places, so that products stay small
+    sums = np.zeros((len(measures), len(names)), dtype=measures.dtype)
+    for row in np.flatnonzero(measures.any(axis=1)):  # many are of what few requests have
+        np.add.at(sums[row], place, measures[row])
+    latest = np.full(len(names), np.iinfo(np.int64).min)
+    np.maximum.at(latest, place, occurred_at)
+    time_place, key_place = np.divmod(names, width)
+    return Cells(keys, times[time_place] + first, key_place, sums, latest)

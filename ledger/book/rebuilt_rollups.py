@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Column, Connection, MetaData, Table, text
 
-from ledger.book.cells import Cells
+from ledger.book.cells import Cells, sums_fit
 from ledger.book.rollups import Alike, RollUp
 from ledger.store.tables import MEASURES, rollup_days, rollup_quarters
 from ledger.store.tables.columns import BigInt
@@ -55,7 +55,7 @@ class RebuiltRollUps:
     def add_cells(self, cells: Cells) -> None:
         """Adds sums that are booked as such."""
         if len(cells.time):
-            self._roll_up.add_cells(self._connection, cells.halved())
+            self._roll_up.add_cells(self._connection, cells if sums_fit(cells.sums) else cells.halved())
 
     def too_large(self) -> Iterator[TooLarge]:
         """Yields days whose sums don't fit into 64 bits; where a day's fit, its quarter-hours' do: see `headroom`."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Table
 
-from ledger.book.cells import LATEST, Cells, halves_of, summed
+from ledger.book.cells import LATEST, Cells, halves_of, summed, sums_fit
 from ledger.book.key_ids import KeyIds, key_ids_of
 from ledger.book.quarters import add_quarters
 from ledger.book.records import coded
@@ -62,10 +62,12 @@ class RollUp:
         self.add_cells(connection, sum_by_quarter(charges, facts, self._tags, alike, halves=self._halves))
 
     def add_cells(self, connection: Connection, cells: Cells) -> None:
-        """Adds sums by quarter-hour, whose measures are two columns each where this is with `halves`."""
+        """Adds sums by quarter-hour; with `halves`, where a day's may pass 64 bits, they are halves already."""
         ids = (self._unkept or key_ids_of(connection, rollup_keys)).of(connection, cells.keys)
-        add_quarters(connection, self._quarters, cells.whole() if self._halves else cells, ids)
+        add_quarters(connection, self._quarters, cells.whole(), ids)
         days, by_day = self._sum_by_day(cells)
+        if self._halves:
+            by_day = by_day.halved()
         columns = by_day.columns(self._days, ids, [days[place] for place in by_day.time.tolist()])
         day, key, *sums = column_names(self._days)
         sums.remove(LATEST)
@@ -129,9 +131,9 @@ def dimensions_of(
 def sum_by_quarter(
     charges: Columns, facts: Columns, tags: TagSubset, alike: Alike | None = None, *, halves: bool = False
 ) -> Cells:
-    """Sums the charges by dimensions and quarter-hour: each measure whole, or as its upper and its lower half.
+    """Sums the charges by dimensions and quarter-hour, with `halves` those of halves where whole sums may pass 64 bits.
 
-    Whole sums must fit into 64 bits, which `headroom` sees to before charges are posted; those of halves always do.
+    Without, they must fit, which `headroom` sees to before charges are posted.
     """
     import numpy as np
 
@@ -142,7 +144,7 @@ def sum_by_quarter(
     usage: Any = Facts._make(facts)  # columns by name
     occurred = np.array(usage.occurred_at, dtype=np.int64)
     measures = _measures(charges, facts)
-    if halves:
+    if halves and not sums_fit(measures):
         measures = halves_of(measures)
     columns = measures.astype(np.int64, copy=False)
     return summed([Dimensions(*key) for key in keys], key_place, occurred // QUARTER_US, columns, occurred)
