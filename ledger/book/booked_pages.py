@@ -6,20 +6,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+import msgspec
+from sqlalchemy import Connection, select
 
 from ledger.book.charges import PlainRow, plain_rows
 from ledger.book.records import Spread, coded, recoded, spread, sum_by_code
 from ledger.book.rollups import Alike
 from ledger.book.rows import ChargeRow, Facts
 from ledger.book.seals import TEXTS, StoredUsage, amounts_by_currency
+from ledger.store.driver import run
 from ledger.store.tables import booked_usage, record_keys, streams
 from ledger.store.tables.keys import RecordKey
-from ledger.values.columns import Columns, columns_of, plain
+from ledger.values.columns import Columns, columns_of, numbered, plain
 from pricing.charge import METERS
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 METER_NANO = tuple(f"{meter}_nano" for meter in METERS)
 _NAMES = tuple(booked_usage.c.keys())
 # Columns that most rows have a value in come first, the tags being the last of them.
-_MOST_HAVE = _NAMES.index("tags") + 1
+_MOST_HAVE, _FEW_HAVE = _NAMES[: _NAMES.index("tags") + 1], _NAMES[_NAMES.index("tags") + 1 :]
+_COUNT_FEW = f"count(coalesce({', '.join(_FEW_HAVE)}))"
 
 
 class Stream(NamedTuple):
@@ -67,25 +70,28 @@ class BookedPage:
         columns = {name: column[own] for name, column in self.columns.items() if len(column) or name == "id"}
         return StoredUsage(columns, self.named.sealed, self.named.streams)
 
+    def rows(self) -> list[PlainRow]:
+        """Returns the rows of `booked_usage`, as they are stored."""
+        return list(zip(*(plain(self.values(name)) for name in _NAMES), strict=True))
+
     def without(self, ids: AbstractSet[int]) -> BookedPage:
         """Returns the page without rows of these ids."""
-        kept = [place for place, number in enumerate(plain(self.columns["id"])) if number not in ids]
-        columns = [[column[place] for place in kept] if column else () for column in map(plain, self.columns.values())]
-        return _page(columns, self.named)
+        return page_of([row for row in self.rows() if row[0] not in ids], self.named)
 
     def charged(self) -> BookedPage:
         """Returns the records whose first charge is in their row, nearly always all, and whose key and stream are."""
-        keys, streams, amounts = (plain(self.values(name)) for name in ("key_id", "stream_id", "input_nano"))
-        known = self.named.keys, self.named.streams
-        if None not in amounts and known[0].keys() >= set(keys) and known[1].keys() >= set(streams):
+        import numpy as np
+
+        pairs, code = self._pairs
+        is_known = np.array([key in self.named.keys and stream in self.named.streams for key, stream in pairs], bool)
+        if is_known.all() and isinstance(self.columns["input_nano"], np.ndarray):
             return self
-        kept = [
-            place
-            for place, (key, stream, amount) in enumerate(zip(keys, streams, amounts, strict=True))
-            if amount is not None and key in known[0] and stream in known[1]
-        ]
+        rows = enumerate(zip(is_known[code].tolist(), plain(self.values("input_nano")), strict=True))
+        kept = [place for place, (known, amount) in rows if known and amount is not None]
         columns = {name: plain(column) for name, column in self.columns.items()}
-        return _page([[column[place] for place in kept] if column else () for column in columns.values()], self.named)
+        return BookedPage(
+            {name: [column[place] for place in kept] if column else () for name, column in columns.items()}, self.named
+        )
 
     def values(self, name: str) -> Any:  # noqa: ANN401 - a sequence, or an array
         """Returns a column, None where a row has nothing."""
@@ -124,10 +130,15 @@ class BookedPage:
     @cached_property
     def labels(self) -> tuple[list[tuple[RecordKey, Stream]], Int64Array]:
         """Pairs of a key and a stream that records name, each once, and the place of each record's."""
-        first, code = recoded(self.number("key_id"), self.number("stream_id"))
-        named, keys, streams = self.named, self.number("key_id")[first], self.number("stream_id")[first]
-        pairs = zip(keys.tolist(), streams.tolist(), strict=True)
-        return [(named.keys[key], named.streams[stream]) for key, stream in pairs], code
+        pairs, code = self._pairs
+        return [(self.named.keys[key], self.named.streams[stream]) for key, stream in pairs], code
+
+    @cached_property
+    def _pairs(self) -> tuple[list[tuple[int, int]], Int64Array]:
+        """Pairs of ids of a key and a stream, whether these are there or not, and the place of each record's."""
+        ids = self.number("key_id"), self.number("stream_id")
+        first, code = recoded(*(numbered(column)[1] for column in ids))  # whatever somebody has set them to
+        return list(zip(*(column[first].tolist() for column in ids), strict=True)), code
 
     def charges(self) -> tuple[Columns, Columns, Alike]:
         """Returns the columns of ChargeRow and of Facts, and which charges are alike."""
@@ -168,25 +179,46 @@ def read_booked(
 
     Columns that few rows have a value in are read only where any has.
     """
-    columns, within = list(booked_usage.c), booked_usage.c.id.between(first, last)
-    few = connection.execute(select(func.count(func.coalesce(*columns[_MOST_HAVE:]))).where(within)).scalar_one()
-    used = columns if few or archived else columns[:_MOST_HAVE]
-    rows = plain_rows(connection, select(*used).where(within).order_by(booked_usage.c.id))
-    return page_of(sorted([*rows, *archived], key=itemgetter(0)) if archived else rows, named)
+    *arrays, few = run(connection, _arrays(connection.dialect.name, _MOST_HAVE, _COUNT_FEW), (first, last)).fetchone()
+    if few:
+        arrays += run(connection, _arrays(connection.dialect.name, _FEW_HAVE), (first, last)).fetchone()
+    found: dict[str, Any] = dict.fromkeys(_NAMES, ())
+    page = BookedPage(found | dict(zip(_NAMES, map(_column, arrays), strict=False)), named)
+    return page_of(sorted([*page.rows(), *archived], key=itemgetter(0)), named) if archived else page
 
 
 def page_of(rows: Sequence[PlainRow], named: Named) -> BookedPage:
     """Makes a page of rows of `booked_usage`, by id."""
-    return _page(columns_of(rows), named)
-
-
-def _page(columns: Columns, named: Named) -> BookedPage:
-    """Makes a page of columns of `booked_usage`, in their order; the last ones may be left out."""
     import numpy as np
 
     found: dict[str, Any] = dict.fromkeys(_NAMES, ())
-    for name, column in zip(_NAMES, columns, strict=False):
+    for name, column in zip(_NAMES, columns_of(rows), strict=False):
         absent = column.count(None) if booked_usage.c[name].nullable else 0
         if absent < len(column):
             found[name] = column if absent or name in TEXTS else np.array(column, dtype=np.int64)
     return BookedPage(found, named)
+
+
+@cache
+def _arrays(dialect: str, names: Sequence[str], *more: str) -> str:
+    """Writes a query for columns of the usage of ids between two, each as one JSON array in order of id.
+
+    That takes half the time of rows, and of integers alone a quarter.
+    """
+    array = "json_group_array({})" if dialect == "sqlite" else "json_agg({})::text"
+    # SQLite finds a range of ids in their order, and would copy rows that a subquery orders.
+    usage = f"{booked_usage.name} WHERE id BETWEEN ? AND ?"
+    source = usage if dialect == "sqlite" else f"(SELECT * FROM {usage} ORDER BY id) AS page"
+    return f"SELECT {', '.join([*map(array.format, names), *more])} FROM {source}"
+
+
+def _column(array: str | None) -> Any:  # noqa: ANN401 - a list, or an array
+    """Returns a column of a JSON array: nothing of one without any value, integers that each row has as an array."""
+    import numpy as np
+
+    if not array or array[1:2] in ("", "]"):
+        return ()
+    if array[1] != '"' and "null" not in array:
+        return np.fromstring(array[1:-1], dtype=np.int64, sep=",")
+    column = msgspec.json.decode(array)
+    return column if any(value is not None for value in column) else ()
