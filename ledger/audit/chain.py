@@ -34,7 +34,8 @@ from ledger.store.tables import batches, booked_corrections, charges, text_seals
 from ledger.values.calendar import Calendar
 from pricing.money import INT64_MAX
 
-PAGE_ROWS = 8_000
+# Columns take a fraction of the memory of rows, and what is done once a page is less of many rows.
+ROWS_AT_ONCE, COLUMNS_AT_ONCE = 8_000, 30_000
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Page:
 
 
 def pages(connection: Connection, calendar: Calendar, archived: Archives) -> Iterator[Page]:
-    """Reads batches in sequence, those sealed alike in pages of about PAGE_ROWS charges."""
+    """Reads batches in sequence, those sealed alike in pages of about so many charges as are read at once."""
     named, keys = Named(connection), LakeKeys(connection)
     after = -INT64_MAX  # whatever somebody has set them to
     while found := connection.execute(
@@ -72,20 +73,20 @@ def pages(connection: Connection, calendar: Calendar, archived: Archives) -> Ite
             seals[seal.batch_id].append(seal)
         by_columns = [_is_by_columns(seals.get(batch.id, ())) for batch in found]
         for form, alike in groupby(zip(by_columns, found, strict=True), itemgetter(0)):
-            for page in _pages([batch for _form, batch in alike]):
+            for page in _pages([batch for _form, batch in alike], COLUMNS_AT_ONCE if form else ROWS_AT_ONCE):
                 ids = page[0].first_charge_id, page[-1].last_charge_id
                 posted, booked = _read(connection, calendar, named, ids, archived, by_columns=form)
                 sums = lake_page(connection, keys, *ids)
                 yield Page(page, seals, posted, booked, booked and booked.charged(), sums)
 
 
-def _pages(found: Sequence[Row[Any]]) -> Iterator[list[Row[Any]]]:
+def _pages(found: Sequence[Row[Any]], rows: int) -> Iterator[list[Row[Any]]]:
     page: list[Row[Any]] = []
     size = 0
     for batch in found:
         page.append(batch)
         size += batch.last_charge_id - batch.first_charge_id + 1
-        if size >= PAGE_ROWS:
+        if size >= rows:
             yield page
             page, size = [], 0
     if page:
