@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Table, func, or_, select, text, true
+from sqlalchemy import Connection, Table, case, func, select, text, true
 
-from ledger.audit.archives import Archives
 from ledger.audit.chain import Chain, pages
 from ledger.audit.charge_checks import ChargeChecks, CheckedCharges
 from ledger.audit.lake_sums import check_outside, check_sums
 from ledger.audit.log.rows import check_log
 from ledger.audit.sources import check_sources
 from ledger.audit.verification import LISTED_PROBLEMS, Head, Verification
-from ledger.book.archived import KIND as ARCHIVE
 from ledger.book.booked_pages import BookedPage
 from ledger.book.charges import PostedCharges, is_undone, posted_pages
 from ledger.book.corrections.reversing import reversal
@@ -31,7 +29,6 @@ from ledger.months.rows import check_closings
 from ledger.store.bulk import in_chunks
 from ledger.store.database import Database, settings_in, zone_named
 from ledger.store.tables import (
-    archives,
     batches,
     booked_corrections,
     booked_usage,
@@ -61,34 +58,28 @@ from ledger.store.tables.rollups import Dimensions
 from ledger.values.calendar import Calendar
 from ledger.wallet.entries import check_wallets
 
-if TYPE_CHECKING:
-    from ledger.lake.store import Lake
-
 STORED = (booked_usage, booked_corrections, record_keys, streams)
+# Usage with the key and the stream that it names, and the id of the latter where both are there.
+_NAMED = booked_usage.outerjoin(record_keys, record_keys.c.id == booked_usage.c.key_id).outerjoin(
+    streams, streams.c.id == booked_usage.c.stream_id
+)
+_IS_NAMED = case((record_keys.c.id.is_not(None), streams.c.id))
 _CLASS = ChargeRow._fields.index("charge_class")
 
 
-def verify(
-    database: Database, month: str | None = None, signed: Head | None = None, lakes: Sequence[Lake] = ()
-) -> Verification:
+def verify(database: Database, month: str | None = None, signed: Head | None = None) -> Verification:
     """Checks the whole ledger in one snapshot, or with `month` what is posted in that month; nothing is changed.
 
-    `signed` is an entry of the log that must be there still, `lakes` have rows that were archived. Whatever was done to
-    the tables is a problem, no error.
+    `signed` is an entry of the log that must be there still. Whatever was done to the tables is a problem, no error.
     """
     result = Verification()
     with database.scratch() as connection:
-        archived = Archives(connection, lakes)
-        with result.checking(connection, archives.name):
-            archived.open(result)
         if month is None:
             with result.checking(connection, "the log"):
                 result.head = check_log(connection, result, signed)
+        usage: UsageCounts | None = None
         with result.checking(connection, "batches, charges and roll-ups"):
-            _check_book(connection, database, month, archived, result)
-        if month is None:
-            with result.checking(connection, archives.name):
-                archived.check(result)
+            usage = _check_book(connection, database, month, result)
         with result.checking(connection, "replacements"):
             _check_replacements(connection, result)
         for table in (card_versions, rate_entries):
@@ -98,9 +89,9 @@ def verify(
             with result.checking(connection, table.name):
                 _check_keys(connection, table, key, result)
         with result.checking(connection, ", ".join(table.name for table in STORED)):
-            _check_stored(connection, result)
+            _check_stored(connection, usage or UsageCounts.of(connection), result)
         checks: tuple[tuple[str, Callable[[], Iterator[str]]], ...] = (
-            (closings.name, lambda: check_closings(connection, month, archived)),
+            (closings.name, lambda: check_closings(connection, month)),
             ("wallets", lambda: check_wallets(connection, month)),
             (projects.name, lambda: check_projects(connection)),
             (budgets.name, lambda: check_budgets(connection)),
@@ -119,13 +110,13 @@ def verify(
 
 
 def _check_book(
-    connection: Connection, database: Database, month: str | None, archived: Archives, result: Verification
-) -> None:
-    """Checks batches, charges and, by the sums of these, roll-ups."""
+    connection: Connection, database: Database, month: str | None, result: Verification
+) -> UsageCounts | None:
+    """Checks batches, charges and, by the sums of these, roll-ups; returns counts of usage that it came to."""
     calendar = Calendar(zone_named(settings_in(connection)["timezone"]))
     rebuilt = RebuiltRollUps(connection, calendar, database.rollup_tags)
     checks = ChargeChecks(connection, calendar, result)
-    for posted, booked in _posted(connection, calendar, month, archived, result):
+    for posted, booked in _posted(connection, calendar, month, result):
         checks.check(CheckedCharges.posted(posted), result)
         _check_reversals(connection, posted, result)
         rebuilt.add(posted.charge, posted.usage)
@@ -136,13 +127,15 @@ def _check_book(
         result.checked[lake_cells.name] += len(sums.rows)
         for problem in check_sums(connection, calendar, sums):
             result.problem(problem)
-        rebuilt.add_cells(archived.counted(sums).cells(TagSubset(database.rollup_tags)))
-    if month is None:
-        _check_counts(connection, archived, result)
+        rebuilt.add_cells(sums.cells(TagSubset(database.rollup_tags)))
+    usage = UsageCounts.of(connection) if month is None else None
+    if usage is not None:
+        _check_counts(connection, usage, result)
     for cell in rebuilt.too_large():
         result.problem(f"{cell.table}: {cell.measure} of key {cell.key_id} at {cell.time} pass 64 bits")
     for kept in (rollup_days, rollup_quarters):
         _compare(connection, kept, rebuilt.cells(kept), month, result)
+    return usage
 
 
 def _count_rows(connection: Connection, table: Table) -> int:
@@ -150,15 +143,15 @@ def _count_rows(connection: Connection, table: Table) -> int:
 
 
 def _posted(
-    connection: Connection, calendar: Calendar, month: str | None, archived: Archives, result: Verification
+    connection: Connection, calendar: Calendar, month: str | None, result: Verification
 ) -> Iterator[tuple[PostedCharges, BookedPage | None]]:
     """Reads charges to check, in pages; of the whole ledger with their batches, which are checked on the way."""
     if month is not None:
         for posted in posted_pages(connection, calendar, charges.c.posted_month == month):
             yield posted, None
         return
-    chain = Chain(connection, archived)
-    for page in pages(connection, calendar, archived):
+    chain = Chain(connection)
+    for page in pages(connection, calendar):
         chain.check(page, result)
         yield page.posted, page.charged
 
@@ -179,23 +172,20 @@ def _check_keys(connection: Connection, table: Table, key: type[Dimensions | Rec
             result.problem(f"{table.name} {number}: its dimensions are no longer those of its digest")
 
 
-def _check_stored(connection: Connection, result: Verification) -> None:
+def _check_stored(connection: Connection, usage: UsageCounts, result: Verification) -> None:
     """Checks keys, streams, seals and numbers: what is named is there, what seals again redacts, none is twice."""
-    usage = booked_usage.c
-    without = (
-        select(usage.id)
-        .join_from(booked_usage, record_keys, record_keys.c.id == usage.key_id, isouter=True)
-        .join(streams, streams.c.id == usage.stream_id, isouter=True)
-        .where(or_(record_keys.c.id.is_(None), streams.c.id.is_(None)))
-    )
-    for number in connection.execute(without.limit(LISTED_PROBLEMS)).scalars():
-        result.problem(f"usage record {number}: the key or the stream that it names is missing")
-    redacted = select(batches.c.id).where(batches.c.kind.in_((REDACT, ARCHIVE)))
+    if usage.named < usage.all:
+        without = select(booked_usage.c.id).select_from(_NAMED).where(_IS_NAMED.is_(None))
+        for number in connection.execute(without.limit(LISTED_PROBLEMS)).scalars():
+            result.problem(f"usage record {number}: the key or the stream that it names is missing")
+    redacted = select(batches.c.id).where(batches.c.kind == REDACT)
     strays = text_seals.c.sealed_by != text_seals.c.batch_id, text_seals.c.sealed_by.not_in(redacted)
     for number in connection.execute(select(text_seals.c.batch_id).where(*strays).limit(LISTED_PROBLEMS)).scalars():
         result.problem(f"batch {number}: its request ids and tags are sealed by a batch that redacts nothing")
-    twice = select(usage.id).join(booked_corrections, booked_corrections.c.id == usage.id)
-    for number in connection.execute(twice.where(usage.input_nano.is_not(None)).limit(LISTED_PROBLEMS)).scalars():
+    # Looked up by the ids of corrections, of which there are few.
+    twice = select(booked_usage.c.id).where(booked_usage.c.id.in_(select(booked_corrections.c.id)))
+    charged = twice.where(booked_usage.c.input_nano.is_not(None))
+    for number in connection.execute(charged.limit(LISTED_PROBLEMS)).scalars():
         result.problem(f"charge {number}: its number is there twice")
 
 
@@ -222,18 +212,35 @@ def _check_replacements(connection: Connection, result: Verification) -> None:
         result.problem(f"charge {number}: replaces charge {replaced}, which no reversal takes back")
 
 
-def _check_counts(connection: Connection, archived: Archives, result: Verification) -> None:
+class UsageCounts(NamedTuple):
+    """Numbers of usage records: all, those whose key and stream are there, with an amount, and with amount and key."""
+
+    all: int
+    named: int
+    charged: int
+    charged_by_key: int
+
+    @classmethod
+    def of(cls, connection: Connection) -> UsageCounts:
+        """Counts them in one reading of the table."""
+        usage = booked_usage.c
+        charged_by_key = case((record_keys.c.id.is_not(None), usage.input_nano))
+        counted = (func.count(), func.count(_IS_NAMED), func.count(usage.input_nano), func.count(charged_by_key))
+        return cls(*connection.execute(select(*counted).select_from(_NAMED)).one())
+
+
+def _check_counts(connection: Connection, usage: UsageCounts, result: Verification) -> None:
     """Checks that no row is outside the batches, and that every usage record has its charge."""
-    other = booked_corrections.c
-    replaced = select(other.id).where(other.usage_record_id == booked_usage.c.id, other.charge_class == "replacement")
-    uncharged = select(booked_usage.c.id).where(booked_usage.c.input_nano.is_(None), ~replaced.exists())
-    for number in connection.execute(uncharged.limit(LISTED_PROBLEMS)).scalars():
-        result.problem(f"usage record {number}: has no charge")
-    result.checked[usage_records.name] = _count_rows(connection, usage_records) + archived.read
-    # The view's rows, counted without its columns.
-    first = select(func.count()).join_from(booked_usage, record_keys, record_keys.c.id == booked_usage.c.key_id)
-    count = connection.execute(first.where(booked_usage.c.input_nano.is_not(None))).scalar_one()
-    count += _count_rows(connection, booked_corrections) + archived.read
+    if usage.charged < usage.all:
+        other = booked_corrections.c
+        replaced = select(other.id).where(
+            other.usage_record_id == booked_usage.c.id, other.charge_class == "replacement"
+        )
+        uncharged = select(booked_usage.c.id).where(booked_usage.c.input_nano.is_(None), ~replaced.exists())
+        for number in connection.execute(uncharged.limit(LISTED_PROBLEMS)).scalars():
+            result.problem(f"usage record {number}: has no charge")
+    result.checked[usage_records.name] = usage.named
+    count = usage.charged_by_key + _count_rows(connection, booked_corrections)
     if count != result.checked[charges.name]:
         result.problem(f"{count} charges are in the book, {result.checked[charges.name]} of them in batches")
     result.checked[charges.name] = count
