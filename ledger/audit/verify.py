@@ -122,7 +122,7 @@ def _check_book(
         rebuilt.add(posted.charge, posted.usage)
         if booked:
             checks.check(CheckedCharges.booked(booked), result)
-            rebuilt.add(*booked.charges())
+            rebuilt.add(*booked.charges(tags=bool(database.rollup_tags)))
     for sums in read_lake(connection, true() if month is None else posted_in(month)):
         result.checked[lake_cells.name] += len(sums.rows)
         for problem in check_sums(connection, calendar, sums):

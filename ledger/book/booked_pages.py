@@ -140,18 +140,18 @@ class BookedPage:
         first, code = recoded(*(numbered(column)[1] for column in ids))  # whatever somebody has set them to
         return list(zip(*(column[first].tolist() for column in ids), strict=True)), code
 
-    def charges(self) -> tuple[Columns, Columns, Alike]:
-        """Returns the columns of ChargeRow and of Facts, and which charges are alike."""
+    def charges(self, *, tags: bool = True) -> tuple[Columns, Columns, Alike]:
+        """Returns the columns of ChargeRow and of Facts, and which charges are alike; as if none had `tags` without."""
         import numpy as np
 
         labels, code = self.labels
-        tags, tag_of = coded(self.values("tags"))
+        texts, tag_of = coded(self.values("tags")) if tags else ([None], [0] * len(self))
         tag = np.array(tag_of, dtype=np.int64)
         own: dict[str, Any] = {
             **{name: Spread([getattr(key, name) for key, _ in labels], code) for name in RecordKey._fields},
             "source": Spread([stream.source for _, stream in labels], code),
             "kind": spread([stream.kind for _, stream in labels], code),
-            "tags": Spread([text or "{}" for text in tags], tag),
+            "tags": Spread([text or "{}" for text in texts], tag),
             "usage_record_id": self.columns["id"],
             "charge_class": ["charge"] * len(self),
             "corrects_id": [None] * len(self),
