@@ -128,7 +128,7 @@ def _check_book(
         for problem in check_sums(connection, calendar, sums):
             result.problem(problem)
         rebuilt.add_cells(sums.cells(TagSubset(database.rollup_tags)))
-    usage = UsageCounts.of(connection) if month is None else None
+    usage = UsageCounts.of(connection, result.checked[usage_records.name]) if month is None else None
     if usage is not None:
         _check_counts(connection, usage, result)
     for cell in rebuilt.too_large():
@@ -150,9 +150,12 @@ def _posted(
         for posted in posted_pages(connection, calendar, charges.c.posted_month == month):
             yield posted, None
         return
-    chain = Chain(connection)
+    chain, last = Chain(connection), 0
     for page in pages(connection, calendar):
         chain.check(page, result)
+        if page.booked is not None and page.charged is page.booked and page.ids[0] > last:
+            result.checked[usage_records.name] += len(page.booked)  # each once, and nothing is missing
+        last = max(last, page.ids[1])
         yield page.posted, page.charged
 
 
@@ -221,8 +224,10 @@ class UsageCounts(NamedTuple):
     charged_by_key: int
 
     @classmethod
-    def of(cls, connection: Connection) -> UsageCounts:
-        """Counts them in one reading of the table."""
+    def of(cls, connection: Connection, whole: int = -1) -> UsageCounts:
+        """Counts them in one reading of the table; so many were found to be there with all that they name."""
+        if (rows := _count_rows(connection, booked_usage)) == whole:
+            return cls(rows, rows, rows, rows)
         usage = booked_usage.c
         charged_by_key = case((record_keys.c.id.is_not(None), usage.input_nano))
         counted = (func.count(), func.count(_IS_NAMED), func.count(usage.input_nano), func.count(charged_by_key))

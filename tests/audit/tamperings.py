@@ -200,6 +200,15 @@ TAMPERED: dict[str, tuple[Statements, str]] = {
         ["UPDATE lake_keys SET project = 'x' WHERE id = 1"],
         "lake_keys 1: its dimensions are no longer those of its digest",
     ),
+    "a key of usage deleted": (["DELETE FROM record_keys WHERE id = 1"], "the key or the stream that it names"),
+    "a stream deleted": (
+        ["DELETE FROM streams WHERE source = 'other'"],
+        "usage record 5: the key or the stream that it names is missing",
+    ),
+    "a correction with the number of usage": (
+        [copied("booked_corrections", id="1")],
+        "charge 1: its number is there twice",
+    ),
     "a lake's key deleted": (["DELETE FROM lake_keys WHERE id = 1"], "the key that it names is missing"),
     "a source moved to another lake": (
         ["UPDATE sources SET lake = 'another' WHERE lake IS NOT NULL"],

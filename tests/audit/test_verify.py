@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ledger.audit import chain
 from ledger.store.tables import charges, rollup_days
 from tests.conftest import Cli
 from tests.helpers.ledgers import CODE, REFERENCE_NANO, rows, tamper, value
@@ -189,6 +190,29 @@ def test_what_was_tampered_with_is_named(book: Cli, db_url: str, name: str) -> N
     found = problems(book)
     for words in expected:
         assert any(words in problem for problem in found), (words, found)
+
+
+def test_usage_is_not_taken_for_sound_where_a_batch_covers_another_s_instead(
+    db_cli: Cli, db_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many rows are read as there are, one page after the other, but some of them twice."""
+    monkeypatch.setattr(chain, "COLUMNS_AT_ONCE", 1)
+    for name in ("r", "s"):
+        db_cli("ingest", "-", stdin=lines(response(f"{name}{number}") for number in range(3))).ok()
+    db_cli("verify").ok()
+    tamper(
+        db_url,
+        "UPDATE batches SET first_charge_id = 1, last_charge_id = 3 WHERE id = 2",
+        "UPDATE booked_usage SET key_id = 99 WHERE id = 4",
+    )
+    assert "usage record 4: the key or the stream that it names is missing" in problems(db_cli)
+
+
+def test_ids_and_tags_of_any_characters_are_verified(db_cli: Cli) -> None:
+    odd = 'a"b\\c/é\u2028😀\x7f'
+    made = [response(odd, metadata={odd: odd, "team": "x"}), response("plain", metadata={}), response(odd + "2")]
+    db_cli("ingest", "-", stdin=lines(made)).ok()
+    db_cli("verify").ok()
 
 
 def test_many_problems_are_counted_and_the_first_listed(db_cli: Cli, db_url: str) -> None:
