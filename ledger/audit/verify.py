@@ -244,6 +244,7 @@ def _check_counts(connection: Connection, usage: UsageCounts, result: Verificati
         uncharged = select(booked_usage.c.id).where(booked_usage.c.input_nano.is_(None), ~replaced.exists())
         for number in connection.execute(uncharged.limit(LISTED_PROBLEMS)).scalars():
             result.problem(f"usage record {number}: has no charge")
+    connection.execute(select(usage_records.c.id).limit(1))  # the view is there
     result.checked[usage_records.name] = usage.named
     count = usage.charged_by_key + _count_rows(connection, booked_corrections)
     if count != result.checked[charges.name]:

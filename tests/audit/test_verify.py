@@ -215,6 +215,13 @@ def test_ids_and_tags_of_any_characters_are_verified(db_cli: Cli) -> None:
     db_cli("verify").ok()
 
 
+@pytest.mark.parametrize("view", ["charges", "usage_records"])
+def test_a_dropped_view_is_a_problem(db_cli: Cli, db_url: str, view: str) -> None:
+    db_cli("ingest", "-", stdin=lines([response("r1")])).ok()
+    tamper(db_url, f"DROP VIEW {view}")
+    assert any(view in problem for problem in problems(db_cli))
+
+
 def test_many_problems_are_counted_and_the_first_listed(db_cli: Cli, db_url: str) -> None:
     db_cli("ingest", "-", stdin=lines(response(f"r{number}") for number in range(40))).ok()
     tamper(db_url, "UPDATE charges SET input_nano = 0, amount_nano = output_nano")
