@@ -116,7 +116,9 @@ def _check_book(
     calendar = Calendar(zone_named(settings_in(connection)["timezone"]))
     rebuilt = RebuiltRollUps(connection, calendar, database.rollup_tags)
     checks = ChargeChecks(connection, calendar, result)
-    for posted, booked in _posted(connection, calendar, month, result):
+    whole = 0
+    for posted, booked, records in _posted(connection, calendar, month, result):
+        whole += records
         checks.check(CheckedCharges.posted(posted), result)
         _check_reversals(connection, posted, result)
         rebuilt.add(posted.charge, posted.usage)
@@ -128,7 +130,7 @@ def _check_book(
         for problem in check_sums(connection, calendar, sums):
             result.problem(problem)
         rebuilt.add_cells(sums.cells(TagSubset(database.rollup_tags)))
-    usage = UsageCounts.of(connection, result.checked[usage_records.name]) if month is None else None
+    usage = UsageCounts.of(connection, whole) if month is None else None
     if usage is not None:
         _check_counts(connection, usage, result)
     for cell in rebuilt.too_large():
@@ -144,19 +146,21 @@ def _count_rows(connection: Connection, table: Table) -> int:
 
 def _posted(
     connection: Connection, calendar: Calendar, month: str | None, result: Verification
-) -> Iterator[tuple[PostedCharges, BookedPage | None]]:
-    """Reads charges to check, in pages; of the whole ledger with their batches, which are checked on the way."""
+) -> Iterator[tuple[PostedCharges, BookedPage | None, int]]:
+    """Reads charges to check, in pages; of the whole ledger with their batches, which are checked on the way.
+
+    With each come its usage by columns, and how many records of it lack nothing and were in no page before.
+    """
     if month is not None:
         for posted in posted_pages(connection, calendar, charges.c.posted_month == month):
-            yield posted, None
+            yield posted, None, 0
         return
     chain, last = Chain(connection), 0
     for page in pages(connection, calendar):
         chain.check(page, result)
-        if page.booked is not None and page.charged is page.booked and page.ids[0] > last:
-            result.checked[usage_records.name] += len(page.booked)  # each once, and nothing is missing
+        is_whole = page.booked is not None and page.charged is page.booked and page.ids[0] > last
         last = max(last, page.ids[1])
-        yield page.posted, page.charged
+        yield page.posted, page.charged, len(page.booked or ()) if is_whole else 0
 
 
 def _check_contents(connection: Connection, table: Table, result: Verification) -> None:

@@ -205,7 +205,7 @@ def _arrays(dialect: str, names: Sequence[str], *more: str) -> str:
 
     That takes half the time of rows, and of integers alone a quarter.
     """
-    array = "json_group_array({})" if dialect == "sqlite" else "json_agg({})::text"
+    array = "json_group_array({0}) AS {0}" if dialect == "sqlite" else "json_agg({0})::text AS {0}"
     # SQLite finds a range of ids in their order, and would copy rows that a subquery orders.
     usage = f"{booked_usage.name} WHERE id BETWEEN ? AND ?"
     source = usage if dialect == "sqlite" else f"(SELECT * FROM {usage} ORDER BY id) AS page"
