@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection, Table, case, func, select, text, true
 
+from ledger.audit.archives import Archives
 from ledger.audit.chain import Chain, pages
 from ledger.audit.charge_checks import ChargeChecks, CheckedCharges
 from ledger.audit.lake_sums import check_outside, check_sums
 from ledger.audit.log.rows import check_log
 from ledger.audit.sources import check_sources
 from ledger.audit.verification import LISTED_PROBLEMS, Head, Verification
+from ledger.book.archived import KIND as ARCHIVE
 from ledger.book.booked_pages import BookedPage
 from ledger.book.charges import PostedCharges, is_undone, posted_pages
 from ledger.book.corrections.reversing import reversal
@@ -29,6 +31,7 @@ from ledger.months.rows import check_closings
 from ledger.store.bulk import in_chunks
 from ledger.store.database import Database, settings_in, zone_named
 from ledger.store.tables import (
+    archives,
     batches,
     booked_corrections,
     booked_usage,
@@ -58,6 +61,9 @@ from ledger.store.tables.rollups import Dimensions
 from ledger.values.calendar import Calendar
 from ledger.wallet.entries import check_wallets
 
+if TYPE_CHECKING:
+    from ledger.lake.store import Lake
+
 STORED = (booked_usage, booked_corrections, record_keys, streams)
 # Usage with the key and the stream that it names, and the id of the latter where both are there.
 _NAMED = booked_usage.outerjoin(record_keys, record_keys.c.id == booked_usage.c.key_id).outerjoin(
@@ -67,19 +73,28 @@ _IS_NAMED = case((record_keys.c.id.is_not(None), streams.c.id))
 _CLASS = ChargeRow._fields.index("charge_class")
 
 
-def verify(database: Database, month: str | None = None, signed: Head | None = None) -> Verification:
+def verify(
+    database: Database, month: str | None = None, signed: Head | None = None, lakes: Sequence[Lake] = ()
+) -> Verification:
     """Checks the whole ledger in one snapshot, or with `month` what is posted in that month; nothing is changed.
 
-    `signed` is an entry of the log that must be there still. Whatever was done to the tables is a problem, no error.
+    `signed` is an entry of the log that must be there still, `lakes` have rows that were archived. Whatever was done to
+    the tables is a problem, no error.
     """
     result = Verification()
     with database.scratch() as connection:
+        archived = Archives(connection, lakes)
+        with result.checking(connection, archives.name):
+            archived.open(result)
         if month is None:
             with result.checking(connection, "the log"):
                 result.head = check_log(connection, result, signed)
         usage: UsageCounts | None = None
         with result.checking(connection, "batches, charges and roll-ups"):
-            usage = _check_book(connection, database, month, result)
+            usage = _check_book(connection, database, month, archived, result)
+        if month is None:
+            with result.checking(connection, archives.name):
+                archived.check(result)
         with result.checking(connection, "replacements"):
             _check_replacements(connection, result)
         for table in (card_versions, rate_entries):
@@ -91,7 +106,7 @@ def verify(database: Database, month: str | None = None, signed: Head | None = N
         with result.checking(connection, ", ".join(table.name for table in STORED)):
             _check_stored(connection, usage or UsageCounts.of(connection), result)
         checks: tuple[tuple[str, Callable[[], Iterator[str]]], ...] = (
-            (closings.name, lambda: check_closings(connection, month)),
+            (closings.name, lambda: check_closings(connection, month, archived)),
             ("wallets", lambda: check_wallets(connection, month)),
             (projects.name, lambda: check_projects(connection)),
             (budgets.name, lambda: check_budgets(connection)),
@@ -110,14 +125,14 @@ def verify(database: Database, month: str | None = None, signed: Head | None = N
 
 
 def _check_book(
-    connection: Connection, database: Database, month: str | None, result: Verification
+    connection: Connection, database: Database, month: str | None, archived: Archives, result: Verification
 ) -> UsageCounts | None:
     """Checks batches, charges and, by the sums of these, roll-ups; returns counts of usage that it came to."""
     calendar = Calendar(zone_named(settings_in(connection)["timezone"]))
     rebuilt = RebuiltRollUps(connection, calendar, database.rollup_tags)
     checks = ChargeChecks(connection, calendar, result)
     whole = 0
-    for posted, booked, records in _posted(connection, calendar, month, result):
+    for posted, booked, records in _posted(connection, calendar, month, archived, result):
         whole += records
         checks.check(CheckedCharges.posted(posted), result)
         _check_reversals(connection, posted, result)
@@ -129,10 +144,10 @@ def _check_book(
         result.checked[lake_cells.name] += len(sums.rows)
         for problem in check_sums(connection, calendar, sums):
             result.problem(problem)
-        rebuilt.add_cells(sums.cells(TagSubset(database.rollup_tags)))
-    usage = UsageCounts.of(connection, whole) if month is None else None
+        rebuilt.add_cells(archived.counted(sums).cells(TagSubset(database.rollup_tags)))
+    usage = UsageCounts.of(connection, whole - archived.read) if month is None else None
     if usage is not None:
-        _check_counts(connection, usage, result)
+        _check_counts(connection, usage, archived.read, result)
     for cell in rebuilt.too_large():
         result.problem(f"{cell.table}: {cell.measure} of key {cell.key_id} at {cell.time} pass 64 bits")
     for kept in (rollup_days, rollup_quarters):
@@ -145,7 +160,7 @@ def _count_rows(connection: Connection, table: Table) -> int:
 
 
 def _posted(
-    connection: Connection, calendar: Calendar, month: str | None, result: Verification
+    connection: Connection, calendar: Calendar, month: str | None, archived: Archives, result: Verification
 ) -> Iterator[tuple[PostedCharges, BookedPage | None, int]]:
     """Reads charges to check, in pages; of the whole ledger with their batches, which are checked on the way.
 
@@ -155,8 +170,8 @@ def _posted(
         for posted in posted_pages(connection, calendar, charges.c.posted_month == month):
             yield posted, None, 0
         return
-    chain, last = Chain(connection), 0
-    for page in pages(connection, calendar):
+    chain, last = Chain(connection, archived), 0
+    for page in pages(connection, calendar, archived):
         chain.check(page, result)
         is_whole = page.booked is not None and page.charged is page.booked and page.ids[0] > last
         last = max(last, page.ids[1])
@@ -185,7 +200,7 @@ def _check_stored(connection: Connection, usage: UsageCounts, result: Verificati
         without = select(booked_usage.c.id).select_from(_NAMED).where(_IS_NAMED.is_(None))
         for number in connection.execute(without.limit(LISTED_PROBLEMS)).scalars():
             result.problem(f"usage record {number}: the key or the stream that it names is missing")
-    redacted = select(batches.c.id).where(batches.c.kind == REDACT)
+    redacted = select(batches.c.id).where(batches.c.kind.in_((REDACT, ARCHIVE)))
     strays = text_seals.c.sealed_by != text_seals.c.batch_id, text_seals.c.sealed_by.not_in(redacted)
     for number in connection.execute(select(text_seals.c.batch_id).where(*strays).limit(LISTED_PROBLEMS)).scalars():
         result.problem(f"batch {number}: its request ids and tags are sealed by a batch that redacts nothing")
@@ -238,8 +253,8 @@ class UsageCounts(NamedTuple):
         return cls(*connection.execute(select(*counted).select_from(_NAMED)).one())
 
 
-def _check_counts(connection: Connection, usage: UsageCounts, result: Verification) -> None:
-    """Checks that no row is outside the batches, and that every usage record has its charge."""
+def _check_counts(connection: Connection, usage: UsageCounts, archived: int, result: Verification) -> None:
+    """Checks that no row is outside the batches, of which so many were read as archived, and each has its charge."""
     if usage.charged < usage.all:
         other = booked_corrections.c
         replaced = select(other.id).where(
@@ -249,8 +264,8 @@ def _check_counts(connection: Connection, usage: UsageCounts, result: Verificati
         for number in connection.execute(uncharged.limit(LISTED_PROBLEMS)).scalars():
             result.problem(f"usage record {number}: has no charge")
     connection.execute(select(usage_records.c.id).limit(1))  # the view is there
-    result.checked[usage_records.name] = usage.named
-    count = usage.charged_by_key + _count_rows(connection, booked_corrections)
+    result.checked[usage_records.name] = usage.named + archived
+    count = usage.charged_by_key + _count_rows(connection, booked_corrections) + archived
     if count != result.checked[charges.name]:
         result.problem(f"{count} charges are in the book, {result.checked[charges.name]} of them in batches")
     result.checked[charges.name] = count
