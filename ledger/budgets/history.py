@@ -26,14 +26,18 @@ def read_histories(
     """Reads the whole days before a time for all of the budgets at once, each in nano of its currency.
 
     By the day on which usage happened, less what was taken back of it. Late usage and corrections, booked in a later
-    month than their own, stay out of it, and so do adjustments, which are no usage.
+    month than their own, stay out of it, and so do adjustments, which are no usage. A budget by what only rows tell,
+    some of which aren't in the ledger, has no days at all.
     """
     keys = tag_keys(budgets)
     dimensions = dimensions_of(keys)
     today = at.astimezone(base.zone).date()
     start, end = (day_start(day, base.zone) for day in (today - timedelta(days=MOST_DAYS), today))
     asked = replace(base, basis="posted", start=start, end=end, dimensions=(*dimensions, *BY_OWN_DAY))
-    days = own_days(read(asked).rows)
+    spend = read(asked)
+    if spend.in_lakes:
+        return [[]] if len(budgets) == 1 else [read_histories([each], at, base, read)[0] for each in budgets]
+    days = own_days(spend.rows)
     found = []
     for budget in budgets:
         covered, currency = covering(budget, keys), budget.amount.currency

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, update
 
 from ledger.book.archived import find_archived, where_archived
 from ledger.book.booked import append_uncharged
-from ledger.book.charges import Known, known_records, next_charge_id, posted_charges
+from ledger.book.charges import Identity, Known, known_records, next_charge_id, posted_charges
 from ledger.book.corrections.reversing import reversal
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.posting import Poster, Run
@@ -194,7 +194,20 @@ def standing_fields(connection: Connection, row: Row[Any]) -> dict[str, object] 
     """Returns the record that a conflict contradicts, as a records line; else None."""
     if row.reason != CONFLICT:
         return None
-    fields = msgspec.json.decode(row.fields)
-    identity = (fields["request_id"], row.source, fields.get("kind", "request"))
+    identity = _identity(row)
     known = known_records(connection, [identity]).get(identity)
     return None if known is None else fields_of(known.facts)
+
+
+def contradicts_archived(connection: Connection, row: Row[Any]) -> list[str]:
+    """Returns the note that an entry contradicts a record whose row was archived, if it does."""
+    if row.reason != CONFLICT or not find_archived(connection, [_identity(row)]):
+        return []
+    return [
+        f"what it contradicts was archived to {', '.join(where_archived(connection))}: 'export charges --lake' has it"
+    ]
+
+
+def _identity(row: Row[Any]) -> Identity:
+    fields = msgspec.json.decode(row.fields)
+    return fields["request_id"], row.source, fields.get("kind", "request")

@@ -10,7 +10,7 @@ from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from ledger.book.archived import KIND, archivable, move_out
 from ledger.book.booked_pages import BookedPage, Named, page_of
@@ -58,11 +58,12 @@ def archive(
     A run that ends early is gone on with by another. LedgerError where the month isn't closed.
     """
     with database.reading() as connection:
+        _check_owner(database, connection)
         _check_closed(connection, through)
         rows, posted = _count(connection, through), _posted(connection, through)
     if dry_run or not rows:
         return Moved(name, rows, -(-rows // _ROWS), staying=posted - rows)
-    lake = open_lake(name)
+    lake = _open_to_last(name)
     moved = Moved(lake.url("").rstrip("/"))
     options = {"lake": lake.id, "through": through, "rollup_tags": sorted(database.rollup_tags)}
     poster = LakePoster(database, Run(KIND, options))
@@ -97,6 +98,25 @@ def _move_file(database: Database, poster: LakePoster, lake: Lake, through: str,
     moved.files += 1
     moved.last_id = int(page.columns["id"][-1])
     return True
+
+
+def _open_to_last(name: str) -> Lake:
+    """Opens a lake that outlasts this process."""
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    if name == "-":
+        raise LedgerError("-o -: rows are archived to a folder or URL, not to standard output")
+    lake = open_lake(name)
+    if isinstance(lake.store, MemoryFileSystem):
+        raise LedgerError(f"{name}: it is gone as this process ends, and the rows with it: name a folder or a store")
+    return lake
+
+
+def _check_owner(database: Database, connection: Connection) -> None:
+    """Refuses a role of PostgreSQL that may not delete, before anything is written."""
+    may = "SELECT has_table_privilege('booked_usage', 'DELETE')"
+    if not database.is_sqlite and not connection.execute(text(may)).scalar_one():
+        raise LedgerError("archive is the ledger's owner's: this role may not delete from booked_usage")
 
 
 def _check_closed(connection: Connection, through: str) -> None:

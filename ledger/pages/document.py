@@ -49,7 +49,7 @@ def document_of(figures: MonthFigures, page: Page) -> dict[str, Value]:
         **_change(figures.bridge),
         "levers": [_lever(each) for each in figures.levers],
         "rows_skipped": figures.rows_skipped,
-        "without_rows": list(figures.without_rows),
+        **({"without_rows": list(figures.without_rows)} if figures.without_rows else {}),
         "projects": [_ranked("project", each, figures.total.usd_nano) for each in figures.projects],
         "models": [_ranked("model", each, figures.total.usd_nano) for each in figures.models],
         **_days(figures),

@@ -12,7 +12,7 @@ import pytest
 from ledger import Ledger
 from ledger.lake import archive as archiving
 from ledger.store.tables import metadata
-from tests.conftest import Cli, Outcome, close_connections
+from tests.conftest import Cli, Outcome, PostgresServer, close_connections
 from tests.helpers.ledgers import CODE, LITE, PRO, connected, counts, execute, responses, rows, tamper, value
 from tests.helpers.sources import lines, record, response
 
@@ -213,6 +213,7 @@ def test_a_conflict_with_it_is_adjusted_not_accepted(db_cli: Cli, tmp_path: Path
     fill(db_cli)
     db_cli("ingest", "-", stdin=of_march("m1", output_tokens=9))
     archive(db_cli).ok()
+    assert f"archived to {tmp_path / 'kept'}" in db_cli("quarantine", "show", "1").ok().stderr
     refused = db_cli("quarantine", "accept", "1", *WHY)
     assert (refused.exit_code, f"archived to {tmp_path / 'kept'}" in refused.stderr) == (2, True)
     assert db_cli("quarantine", "retry", "1", "--json").json["recorded"] == []
@@ -383,6 +384,43 @@ def test_a_request_of_another_month_is_told_as_not_looked_for(db_cli: Cli, tmp_p
     asked = ("reconcile", "--statement", "bill.csv", "--month", "2026-04")
     assert "requests that only the statement has were looked for without usage of source" in db_cli(*asked).stderr
     assert "were looked for" not in db_cli(*asked, "--lake", "kept").stderr
+
+
+def test_forecasts_of_other_budgets_stay(db_cli: Cli) -> None:
+    fill(db_cli)
+    for name, options in (("all", ()), ("team", ("--tag", "team=team-1"))):
+        db_cli("budget", "set", name, "--amount", "1usd", *options, "--from", "2026-04-01").ok()
+
+    def forecasts() -> dict[str, Any]:
+        asked = db_cli("budget", "status", "--at", "2026-04-10", "--json").ok().json["rows"]
+        names = ("forecast", "forecast_method", "actual")
+        return {each["budget"]: [each.get(name) for name in names] for each in asked}
+
+    before = forecasts()
+    archive(db_cli).ok()
+    after = forecasts()
+    assert (after["all"], after["team"][2]) == (before["all"], before["team"][2])
+    assert (before["all"][1], after["team"][1]) == ("weekdays", "too early")
+
+
+@pytest.mark.parametrize(("name", "said"), [("-", "not to standard output"), ("memory://kept", "gone as this process")])
+def test_rows_go_nowhere_that_does_not_last(db_cli: Cli, db_url: str, name: str, said: str) -> None:
+    fill(db_cli)
+    count = value(db_url, "SELECT count(*) FROM booked_usage")
+    refused = archive(db_cli, "2026-03", name)
+    assert (refused.exit_code, said in refused.stderr) == (2, True)
+    assert value(db_url, "SELECT count(*) FROM booked_usage") == count
+
+
+def test_only_the_owner_archives(cli: Cli, postgres_server: PostgresServer, postgres_url: str, tmp_path: Path) -> None:
+    def owner(*args: object, **more: Any) -> Outcome:
+        return cli(*args, "--db", postgres_url, **more)
+
+    fill(owner)
+    postgres_server.grant_roles(postgres_url)
+    refused = cli("archive", "--through", "2026-03", "-o", "kept", "--db", postgres_server.writer_url(postgres_url))
+    assert (refused.exit_code, "is the ledger's owner's" in refused.stderr) == (2, True)
+    assert not (tmp_path / "kept").exists()
 
 
 def test_no_row_is_deleted_that_no_archive_has(db_cli: Cli, db_url: str) -> None:

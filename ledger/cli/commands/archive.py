@@ -50,7 +50,7 @@ def archive(app: App, *, through: str, lake: str, dry_run: bool, output: Output)
         "dry_run": dry_run,
     }
     row = (span.label, moved.rows, moved.files, moved.staying, moved.batch_id)
-    title = "Would be archived" if dry_run else f"Archived to {moved.location}"
+    title = "Would be archived" if dry_run else f"Archived to {moved.location}" if moved.rows else "Nothing archived"
     output.write(Sheet(title, COLUMNS, [row], document=document))
     if not moved.rows:
         note(f"no rows posted through {span.label} are left to archive")

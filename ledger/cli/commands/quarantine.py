@@ -76,16 +76,19 @@ def _entries(app: App, state: str, reason: str | None) -> Sequence[Any]:
 def show(app: App, number: int, output: Output) -> None:
     """Show one entry. For a conflict it has what is recorded in the ledger, too."""
     from ledger.intake.quarantine import get_entry
-    from ledger.intake.retry import standing_fields
+    from ledger.intake.retry import contradicts_archived, standing_fields
 
     with app.open().reading() as connection:
         row = get_entry(connection, number)
         standing = standing_fields(connection, row)
+        archived = contradicts_archived(connection, row)
     document = {**_document(row), "standing": standing}
     rows = [(key, _shown(value)) for key, value in document.items() if key not in ("fields", "standing", "options")]
     for name, values in (("field", document["fields"]), ("stands", standing or {}), ("option", document["options"])):
         rows += [(f"{name} {key}", _shown(value)) for key, value in values.items()]
     output.write(Sheet(f"Quarantine entry {number}", (Column("what"), Column("value")), rows, document=document))
+    for text in archived:
+        note(text)
 
 
 def _shown(value: object) -> str:
