@@ -73,7 +73,8 @@ def pages(connection: Connection, calendar: Calendar, archived: Archives) -> Ite
             seals[seal.batch_id].append(seal)
         by_columns = [_is_by_columns(seals.get(batch.id, ())) for batch in found]
         for form, alike in groupby(zip(by_columns, found, strict=True), itemgetter(0)):
-            for page in _pages([batch for _form, batch in alike], COLUMNS_AT_ONCE if form else ROWS_AT_ONCE):
+            size = COLUMNS_AT_ONCE if form and not archived.read else ROWS_AT_ONCE  # archived ones are read as rows
+            for page in _pages([batch for _form, batch in alike], size):
                 ids = page[0].first_charge_id, page[-1].last_charge_id
                 posted, booked = _read(connection, calendar, named, ids, archived, by_columns=form)
                 sums = lake_page(connection, keys, *ids)

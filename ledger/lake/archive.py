@@ -30,7 +30,7 @@ from ledger.store.tables import ARCHIVED_THROUGH, booked_usage, record_keys
 from ledger.store.tables.book import LAST_REDACTION
 
 # Rows of a file, and of the transaction that deletes them: as many as fit into memory well.
-_ROWS: Final = 20_000
+_ROWS: Final = 16_000
 
 
 @dataclass(slots=True)
