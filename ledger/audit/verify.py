@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection, Table, case, func, select, text, true
 
+from ledger.audit.archive_checks import check_archives
 from ledger.audit.archives import Archives
 from ledger.audit.chain import Chain, pages
 from ledger.audit.charge_checks import ChargeChecks, CheckedCharges
@@ -94,7 +95,7 @@ def verify(
             usage = _check_book(connection, database, month, archived, result)
         if month is None:
             with result.checking(connection, archives.name):
-                archived.check(result)
+                check_archives(connection, archived, result)
         with result.checking(connection, "replacements"):
             _check_replacements(connection, result)
         for table in (card_versions, rate_entries):

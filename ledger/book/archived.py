@@ -100,6 +100,7 @@ def move_out(connection: Connection, page: BookedPage, entry: Mapping[str, Any],
         "identities": digest_of(identities),
     }
     append_sealed(connection, archives, {**entry, **own, "archived_at": now})
+    memory_of(connection)[any_archived] = True
     gone = delete(booked_usage).where(booked_usage.c.id.between(first, last), archivable(entry["through"]))
     if connection.execute(gone).rowcount != len(page):
         raise LedgerError("usage to archive was corrected or archived meanwhile: run the same command again")

@@ -127,7 +127,7 @@ def test_values_that_can_t_be_are_problems(book: str, table: str, spoiled: str) 
     columns = ", ".join(f"{spoiled} AS {name}" for name in others)
     anew = [f"CREATE TABLE spoiled AS SELECT {first}, {columns} FROM {table}", dropped(book, table)]
     found = problems(book, *anew, f"ALTER TABLE spoiled RENAME TO {table}")
-    # How far an event was told is known nowhere else; nothing is archived here: see tests/lake/test_archive.py.
+    # How far an event was told is known nowhere else; nothing is archived here: see tests/lake/test_archive_is_safe.py.
     assert found or table in ("budget_deliveries", "archives", "archived_usage")
 
 

@@ -12,7 +12,7 @@ from ledger.cli.command import command
 from ledger.cli.show.lakes import needing_lakes
 from ledger.cli.show.output import SHEET_FORMATS, Output, note, output_options
 from ledger.cli.show.run_counts import Progress
-from ledger.cli.show.sheet import Column, Sheet
+from ledger.cli.show.sheet import Column, Sheet, json_row
 
 COLUMNS = (Column("through"), *(Column(name, "count") for name in ("rows", "files", "staying", "batch")))
 
@@ -43,13 +43,8 @@ def archive(app: App, *, through: str, lake: str, dry_run: bool, output: Output)
         from ledger.lake.archive import archive as move_rows
     with closing(Progress()) as progress:
         moved = move_rows(database, span.label, lake, dry_run=dry_run, progress=progress.show)
-    document = {
-        "through": span.label,
-        "location": moved.location,
-        **{name: getattr(moved, name) for name in ("rows", "files", "staying", "batch_id")},
-        "dry_run": dry_run,
-    }
     row = (span.label, moved.rows, moved.files, moved.staying, moved.batch_id)
+    document = {**json_row(COLUMNS, row), "location": moved.location, "dry_run": dry_run}
     title = "Would be archived" if dry_run else f"Archived to {moved.location}" if moved.rows else "Nothing archived"
     output.write(Sheet(title, COLUMNS, [row], document=document))
     if not moved.rows:
