@@ -16,7 +16,7 @@ from tests.helpers.ledgers import CODE, LITE, MINI, PRO
 from tests.helpers.sources import lines, record
 
 # Of the page: what to do about prompts' lengths is read of rows, and when a month was closed is its ledger's own.
-OF_ROWS = {"levers", "closed_at", "as_of"}
+OF_ROWS = {"levers", "without_rows", "closed_at", "as_of"}
 MONTHS = ("2026-02", "2026-03")
 FORCED = ("--through", MONTHS[-1], "--force", "--reason", "a test")
 ZONE = "Asia/Kolkata"  # whose midnights lie between those of hours UTC

@@ -78,6 +78,7 @@ def _read(
     spend = read_month_spend(snapshot, selection)
     daily = read_daily(snapshot, spend)
     levers = find_levers(snapshot, spend, schedules, rows=rows)
+    without_rows = left_out(levers.in_lakes)
     budgets = read_budgets(snapshot, schedules, span.month, project, at=at, is_closed=close is not None)
     names = {each.budget.name for each in budgets}
     prices = read_used_prices(connection, span.month, project)
@@ -112,8 +113,11 @@ def _read(
         unbooked_calls=read_unbooked_calls(connection, selection, zone),
         rows=rows,
         rows_skipped=levers.rows_skipped,
-        without_rows=tuple(left_out(levers.in_lakes)),
-        notes=tuple(unknown_in_selection(connection, selection, months.after.rows, snapshot.rollup_tags)),
+        without_rows=tuple(without_rows),
+        notes=(
+            *unknown_in_selection(connection, selection, months.after.rows, snapshot.rollup_tags),
+            *(f"prompts just over a price step were looked for {text}" for text in without_rows),
+        ),
     )
 
 
