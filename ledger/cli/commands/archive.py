@@ -30,9 +30,9 @@ COLUMNS = (Column("through"), *(Column(name, "count") for name in ("rows", "file
 def archive(app: App, *, through: str, lake: str, dry_run: bool, output: Output) -> None:
     """Move the rows of closed months to Parquet files, and keep their sums.
 
-    Reports, budgets, closes and exports by day stay as they are, and a request that comes again is still known. What
-    needs rows, such as 'export charges' of these months, names the place: export before. Rows that were corrected stay.
-    'tollbook verify --archive LAKE' reads them back. It can't be undone: keep copies of the files as of the ledger.
+    Reports, budgets, closes and exports by day stay as they are, and a request that comes again is still known. 'export
+    charges', FOCUS by charge and 'reconcile' read the rows with --lake LAKE, and 'verify --archive LAKE' checks them.
+    Rows that were corrected stay. It can't be undone: keep copies of the files as of the ledger.
     """
     from ledger.values.periods import parse_month
     from ledger.values.words import counted
