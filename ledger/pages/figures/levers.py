@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ledger.book.in_lakes import Outside, month_in_lakes
+from ledger.book.in_lakes import left_out, month_in_lakes
 from ledger.book.project_names import read_projects
 from ledger.budgets.schedule import Schedules
 from ledger.budgets.status import held_on
@@ -35,12 +35,12 @@ MOST_ROWS = 1_000_000
 class Levers:
     """The dearest levers; `rows_skipped` where price steps were left out, as the month has too many requests.
 
-    `in_lakes` are sources whose prompts' lengths aren't known, as their rows aren't in the ledger.
+    `without_rows` has words on usage whose prompts' lengths aren't known, as its rows aren't in the ledger.
     """
 
     found: tuple[Lever, ...] = ()
     rows_skipped: bool = False
-    in_lakes: Sequence[Outside] = ()
+    without_rows: tuple[str, ...] = ()
 
 
 def find_levers(snapshot: Snapshot, month: MonthSpend, schedules: Schedules, *, rows: bool = False) -> Levers:
@@ -58,7 +58,7 @@ def find_levers(snapshot: Snapshot, month: MonthSpend, schedules: Schedules, *, 
     worth = [lever for lever in found if lever.saving_nano * 100 >= whole_nano * LEAST_PERCENT]
     dearest = sorted(worth, key=lambda lever: (-lever.saving_nano, lever.kind, lever.project, lever.model or ""))
     unread = month_in_lakes(snapshot.connection, month.month) if steps and not skipped else ()
-    return Levers(_with_owners(snapshot, month, schedules, dearest[:MOST_LEVERS]), skipped, unread)
+    return Levers(_with_owners(snapshot, month, schedules, dearest[:MOST_LEVERS]), skipped, tuple(left_out(unread)))
 
 
 def _steps_worth(month: MonthSpend, least_nano: int) -> list[Step]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from ledger.book.in_lakes import left_out
 from ledger.book.open_months import standing_close
 from ledger.book.prices.pinned import read_used_prices
 from ledger.budgets.definitions import read_schedules
@@ -78,14 +77,11 @@ def _read(
     spend = read_month_spend(snapshot, selection)
     daily = read_daily(snapshot, spend)
     levers = find_levers(snapshot, spend, schedules, rows=rows)
-    without_rows = left_out(levers.in_lakes)
     budgets = read_budgets(snapshot, schedules, span.month, project, at=at, is_closed=close is not None)
     names = {each.budget.name for each in budgets}
     prices = read_used_prices(connection, span.month, project)
-    has_before = bool(months.before.rows)
-    completeness = _completeness(
-        snapshot, selection, months, is_closed=close is not None, expectations=expectations, at=at
-    )
+    has_before, is_closed = bool(months.before.rows), close is not None
+    completeness = _completeness(snapshot, selection, months, is_closed=is_closed, expectations=expectations, at=at)
     return MonthFigures(
         month=span.month,
         zone=zone,
@@ -113,12 +109,16 @@ def _read(
         unbooked_calls=read_unbooked_calls(connection, selection, zone),
         rows=rows,
         rows_skipped=levers.rows_skipped,
-        without_rows=tuple(without_rows),
+        without_rows=levers.without_rows,
         notes=(
             *unknown_in_selection(connection, selection, months.after.rows, snapshot.rollup_tags),
-            *(f"prompts just over a price step were looked for {text}" for text in without_rows),
+            *map(_looked_for, levers.without_rows),
         ),
     )
+
+
+def _looked_for(without: str) -> str:
+    return f"prompts just over a price step were looked for {without}"
 
 
 def _totals(spend: SelectedSpend) -> Totals:
