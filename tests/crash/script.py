@@ -119,6 +119,8 @@ BATCHES_OF_RUNS = {
     "log_entries": {"rows", "digest", "previous"},
     "text_seals": {"digest", "salt"},
 }
+# Each run has a folder of its own, which an archive's row names.
+PLACES = {"archives": {"location", "digest"}, "log_entries": {"rows", "digest", "previous"}}
 STEPS = (
     _step("db init --timezone UTC", 2),
     _step("db init --timezone Asia/Shanghai", 2),
@@ -155,7 +157,7 @@ STEPS = (
     _step("lake price --input lake.jsonl --output lake --month 2026-02 --source of-lake", 2),
     _step("lake post lake/manifests/000001.json", 2),
     _step("lake move evolink --lake lake --from 2026-12", 2),
-    _step("archive --through 2026-03 -o kept"),
+    _step("archive --through 2026-03 -o lake", of_runs=PLACES),
 )
 # What changes no ledger. `demo` runs commands of STEPS on a ledger of its own, in a folder that is to be removed first.
 READING = frozenset({
