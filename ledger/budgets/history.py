@@ -35,7 +35,7 @@ def read_histories(
     start, end = (day_start(day, base.zone) for day in (today - timedelta(days=MOST_DAYS), today))
     asked = replace(base, basis="posted", start=start, end=end, dimensions=(*dimensions, *BY_OWN_DAY))
     spend = read(asked)
-    if spend.in_lakes:
+    if spend.without_rows:
         return [[]] if len(budgets) == 1 else [read_histories([each], at, base, read)[0] for each in budgets]
     days = own_days(spend.rows)
     found = []

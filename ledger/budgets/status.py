@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
-from ledger.book.in_lakes import check_rows
+from ledger.book.without_rows import check_rows
 from ledger.budgets.asked import Asked
 from ledger.budgets.coverage import covering, dimensions_of, nano_of, summed, tag_keys
 from ledger.budgets.definitions import read_schedules
@@ -209,7 +209,7 @@ def status_of(
     def rows(bounds: Bounds) -> list[SpendRow]:
         if bounds not in spans:
             spans[bounds] = read(asked.selection(base, *bounds))
-            check_rows(spans[bounds].in_lakes, "a budget by a tag that isn't rolled up")
+            check_rows(spans[bounds].without_rows, "a budget by a tag that isn't rolled up")
         return spans[bounds].rows
 
     covers = [covering(budget, keys) for budget in budgets]

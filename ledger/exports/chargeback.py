@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from ledger.book.in_lakes import check_rows
 from ledger.book.project_names import Projects, read_projects
+from ledger.book.without_rows import check_rows
 from ledger.config import Project
 from ledger.exports.apportion import apportion
 from ledger.exports.formats.columns import Column, Row
@@ -156,7 +156,7 @@ def export_chargeback(database: Database, span: Span, file: ExportFile, *, dimen
     selection = Selection(database.zone, span.start, span.end, dimensions=(dimension, "charge_class", "occurred_month"))
     with database.reading() as connection:
         spend = read_spend(connection, selection, ledger_zone=database.zone, rollup_tags=database.rollup_tags)
-        check_rows(spend.in_lakes, f"chargeback by {dimension}, which isn't rolled up,")
+        check_rows(spend.without_rows, f"chargeback by {dimension}, which isn't rolled up,")
         projects = read_projects(connection, month) if dimension == BY_PROJECT else None
         version = month_version(connection, month)
         unknown = unknown_in_selection(connection, selection, spend.rows, database.rollup_tags)

@@ -19,8 +19,8 @@ from ledger.exports.formats.writer import ExportFile
 from ledger.exports.manifest import Exported
 from ledger.lake.given import Lakes
 from ledger.months.version import month_version
-from ledger.reports.in_lakes import selected_in_lakes
 from ledger.reports.selection import Selection
+from ledger.reports.without_rows import selected_without_rows
 from ledger.store.database import Database
 from ledger.values.instants import from_microseconds, iso_text
 from ledger.values.periods import Span
@@ -197,7 +197,7 @@ def export_charges(
     lakes = lakes or Lakes()
     selection = Selection(zone, span.start, span.end)
     with database.reading() as connection:
-        outside = selected_in_lakes(connection, selection, database.zone)
+        outside = selected_without_rows(connection, selection, database.zone)
         lakes.check(connection, outside, "export charges")
         lines = ChargeLines(read_rate_entries(connection), read_usd_rates(connection))
         title = f"Charges, {span.label} (posted, {zone.key})"

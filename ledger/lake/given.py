@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy import Connection
 
 from ledger.book.archived import lakes_at
-from ledger.book.in_lakes import Outside, check_rows
 from ledger.book.sources import lakes_of
 from ledger.book.with_usage import ChargeWithUsage
+from ledger.book.without_rows import Outside, check_rows
 from ledger.lake.posted import Posting, read_postings
 from ledger.lake.store import open_lake
 from ledger.store.database import settings_in

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ledger.book.in_lakes import left_out
+from ledger.book.without_rows import left_out
 from ledger.errors import LedgerError
 from ledger.reports.comparison import compared_with
 from ledger.reports.completeness import read_not_booked
@@ -95,7 +95,7 @@ def run_report(database: Database, options: ReportOptions, *, now: datetime) -> 
     notes = []
     if spend.reason is not None:
         notes.append(f"read from the charges themselves, not from the roll-ups: {spend.reason}")
-    notes += left_out(sorted({*spend.in_lakes, *(earlier.spend.in_lakes if earlier else ())}))
+    notes += left_out(sorted({*spend.without_rows, *(earlier.spend.without_rows if earlier else ())}))
     if not report.rows:
         notes.append("nothing was selected: no charge is in this period with these filters")
     notes += unknown

@@ -13,14 +13,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ledger.book.in_lakes import Outside
 from ledger.book.prices.pinned import read_rate_entries, read_usd_rates
+from ledger.book.without_rows import Outside
 from ledger.reports.dimensions import TAG_PREFIX
-from ledger.reports.in_lakes import selected_in_lakes
 from ledger.reports.plan import FIXED_COLUMNS, KEY_COLUMN, QUARTERS, Grain, Plan, Sums, make_plan
 from ledger.reports.quarter_sums import DAYS_BEFORE_EPOCH
 from ledger.reports.selection import Selection
 from ledger.reports.sums import sums_of_charges, sums_of_rollups
+from ledger.reports.without_rows import selected_without_rows
 from ledger.store.expressions import joined
 from ledger.values.calendar import month_start
 from ledger.values.instants import iso_text
@@ -45,14 +45,14 @@ class SpendRow(NamedTuple):
 class SelectedSpend:
     """The rows selected, in no order; `grain` says from which table, `reason` why from the charges if it was.
 
-    `in_lakes` are the sources whose usage isn't in it, as charges were read and the ledger hasn't theirs.
+    `without_rows` are the sources whose usage isn't in it, as charges were read and the ledger hasn't theirs.
     """
 
     rows: list[SpendRow]
     rate_entries: dict[int, RateEntry]
     grain: Grain
     reason: str | None = None
-    in_lakes: Sequence[Outside] = ()
+    without_rows: Sequence[Outside] = ()
 
 
 def read_spend(
@@ -71,8 +71,8 @@ def read_spend(
     plan.amounts_alone = amounts_alone
     rows = _rows(connection, plan, _read_sums(connection, plan))
     used = {row.rate_entry_id for row in rows if row.rate_entry_id is not None}
-    in_lakes = selected_in_lakes(connection, selection, ledger_zone) if plan.grain == "charges" else ()
-    return SelectedSpend(rows, read_rate_entries(connection, used), plan.grain, plan.reason, in_lakes)
+    without_rows = selected_without_rows(connection, selection, ledger_zone) if plan.grain == "charges" else ()
+    return SelectedSpend(rows, read_rate_entries(connection, used), plan.grain, plan.reason, without_rows)
 
 
 def last_usage(rows: Iterable[SpendRow]) -> str | None:

@@ -9,10 +9,10 @@ from typing import get_args
 
 from sqlalchemy import Connection
 
-from ledger.book.in_lakes import left_out, month_in_lakes
 from ledger.book.prices.in_force import cards_in_force
 from ledger.book.prices.pinned import read_rate_entries
 from ledger.book.prices.pins import PinnedIds
+from ledger.book.without_rows import left_out, month_without_rows
 from ledger.errors import LedgerError
 from ledger.reports.bridge.bridge import bridge_between
 from ledger.reports.completeness import read_not_booked
@@ -68,7 +68,7 @@ def _run(snapshot: Snapshot, span: Span, asked: Asked, files: list[CardFile]) ->
     notes = list(_notes(billed, used, changes, month))
     if not _move_sums(sides, changes, BySums(changes, cards, entries, pins, span.end)):
         notes += (
-            f"priced otherwise {text}: it stays as booked" for text in left_out(month_in_lakes(connection, month))
+            f"priced otherwise {text}: it stays as booked" for text in left_out(month_without_rows(connection, month))
         )
         repricer = Repricer(changes, cards, entries, pins)
         for chunk in live_usage(connection, month, changes, late):

@@ -10,8 +10,8 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from ledger.audit.reconcile.booked import Booked
-from ledger.book.in_lakes import left_out, sources_in_lakes
 from ledger.book.rows import ChargeRow, Facts
+from ledger.book.without_rows import left_out, sources_without_rows
 from ledger.lake.given import Lakes
 from ledger.lake.posted import Posting
 from ledger.store.tables import lake_keys
@@ -35,12 +35,12 @@ class LakeSide:
 
     def check(self, start: datetime | None, end: datetime | None) -> None:
         """Refuses a period with usage of the provider that neither the ledger nor a lake given has rows of."""
-        found = sources_in_lakes(self._connection, lake_keys.c.provider == self._provider, start, end)
+        found = sources_without_rows(self._connection, lake_keys.c.provider == self._provider, start, end)
         self._lakes.check(self._connection, found, "reconcile")
 
     def unread(self) -> list[str]:
         """Returns words on usage of the provider that is looked for in none of the lakes, whenever it occurred."""
-        found = sources_in_lakes(self._connection, lake_keys.c.provider == self._provider)
+        found = sources_without_rows(self._connection, lake_keys.c.provider == self._provider)
         return left_out(self._lakes.missing(self._connection, found))
 
     def booked(self, start: datetime | None, end: datetime | None) -> Iterator[Booked]:

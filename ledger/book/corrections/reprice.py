@@ -11,7 +11,6 @@ from sqlalchemy import Connection, select
 
 from ledger.book.charges import live_chunks, posted_charges
 from ledger.book.corrections.reversing import Correction, Selection, post_corrections
-from ledger.book.in_lakes import check_rows
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.posting import Poster, Run
 from ledger.book.prices.in_force import cards_in_force
@@ -20,6 +19,7 @@ from ledger.book.prices.rating import Rater
 from ledger.book.records import PRICED, Records
 from ledger.book.references import already_posted
 from ledger.book.rows import ChargeRow, Facts, negated
+from ledger.book.without_rows import check_rows
 from ledger.errors import LedgerError
 from ledger.store.database import Database
 from ledger.store.tables import batches, charges
@@ -80,7 +80,7 @@ def reprice(database: Database, selection: Selection, run: Run, *, dry_run: bool
         done = already_posted(connection, run)
         if done is not None:
             return Repriced(done, repeated=True)
-        check_rows(selection.in_lakes(connection), KIND)
+        check_rows(selection.without_rows(connection), KIND)
         poster = Poster(database, run)
         cards, pins = cards_in_force(connection), PinnedIds()
         pins.pin(connection, cards.values(), adding=not dry_run)

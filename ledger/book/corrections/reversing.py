@@ -13,12 +13,12 @@ from ledger.book.archived import KIND as ARCHIVE
 from ledger.book.archived import check_unarchived
 from ledger.book.charges import live_chunks, next_charge_id
 from ledger.book.corrections.void_sums import is_of_lake, void_sums
-from ledger.book.in_lakes import Outside, check_rows, sources_in_lakes
 from ledger.book.lake_posting import LakePoster
 from ledger.book.open_months import first_open_month, posted_month
 from ledger.book.posting import Poster, Run
 from ledger.book.redaction import known_ids
 from ledger.book.rows import ChargeRow, Facts, negated
+from ledger.book.without_rows import Outside, check_rows, sources_without_rows
 from ledger.errors import LedgerError
 from ledger.store.bulk import next_id
 from ledger.store.database import Database
@@ -75,14 +75,14 @@ class Selection:
         terms += [column == value for column, value in equals if value is not None]
         return and_(*terms)
 
-    def in_lakes(self, connection: Connection) -> list[Outside]:
+    def without_rows(self, connection: Connection) -> list[Outside]:
         """Returns the sources, in order, whose usage of the selection the book has no rows of."""
         if self.batch is not None or self.request_id is not None:
             return []  # of what has rows
         of = lake_keys.c
         equals = ((of.source, self.source), (of.project, self.project), (of.billed_model, self.model))
         keys = and_(true(), *(column == value for column, value in equals if value is not None))
-        return sources_in_lakes(connection, keys, self.since, self.until)
+        return sources_without_rows(connection, keys, self.since, self.until)
 
 
 def charge_range(connection: Connection, run_id: int) -> tuple[int, int]:
@@ -155,7 +155,7 @@ def _correct(
     amounts: dict[str, int] = {}
     count = 0
     with database.reading() if dry_run else database.writing() as connection:
-        check_rows(selection.in_lakes(connection), run.kind)
+        check_rows(selection.without_rows(connection), run.kind)
         if selection.request_id is not None:
             [known] = known_ids(connection, database.settings, [selection.request_id])
             selection = replace(selection, request_id=known)

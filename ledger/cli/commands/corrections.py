@@ -77,8 +77,8 @@ def void(
     """Reverse a batch or one request; its ids may be recorded again."""
     from ledger.book.corrections.reversing import Selection
     from ledger.book.corrections.reversing import void as post_void
-    from ledger.book.in_lakes import unfound_in_lakes
     from ledger.book.known_names import unknown_names_in
+    from ledger.book.without_rows import unfound_without_rows
 
     if (batch is None) == (request_id is None):
         raise LedgerError("give either --batch B or --id ID")
@@ -90,17 +90,19 @@ def void(
         _one_source(database, request_id)
     voided = post_void(database, selection, reason, dry_run=dry_run)
     _show(voided, "voided", output, dry_run=dry_run)
-    for text in [] if voided.reversed else [*unknown_names_in(database, sources=[source]), *unfound_in_lakes(database)]:
+    for text in (
+        [] if voided.reversed else [*unknown_names_in(database, sources=[source]), *unfound_without_rows(database)]
+    ):
         note(text)
 
 
 def _one_source(database: Database, request_id: str) -> None:
     from ledger.book.corrections.reversing import sources_of
-    from ledger.book.in_lakes import unfound_in_lakes
+    from ledger.book.without_rows import unfound_without_rows
 
     found = sources_of(database, request_id)
     if not found:
-        raise LedgerError("; ".join([f"no usage record has the id {request_id!r}", *unfound_in_lakes(database)]))
+        raise LedgerError("; ".join([f"no usage record has the id {request_id!r}", *unfound_without_rows(database)]))
     if len(found) > 1:
         raise LedgerError(f"{request_id!r} is an id of several sources ({', '.join(found)}): give --source")
 
@@ -136,8 +138,8 @@ def reassign(
     """Move usage from one project to another: each charge is reversed and replaced."""
     from ledger.book.corrections.reversing import Selection
     from ledger.book.corrections.reversing import reassign as post_reassign
-    from ledger.book.in_lakes import unfound_in_lakes
     from ledger.book.known_names import mistaken_project, unknown_names_in
+    from ledger.book.without_rows import unfound_without_rows
     from ledger.values.periods import parse_span
 
     check_text("--to", to_project)
@@ -153,7 +155,7 @@ def reassign(
         mistaken = unknown_names_in(
             database, projects=[project], models=[selected["model"]], sources=[selected["source"]]
         )
-        mistaken = [*mistaken, *unfound_in_lakes(database)]
+        mistaken = [*mistaken, *unfound_without_rows(database)]
     for text in mistaken:
         note(text)
 

@@ -206,12 +206,12 @@ def _reason(replace: bool, reason: str | None) -> str | None:
 
 def _tell_differing(database: Database, provider: str) -> None:
     """Counts the charges with other figures than those in force now, which may take long: nobody has to wait for it."""
-    from ledger.book.in_lakes import left_out, provider_in_lakes
     from ledger.book.prices.changes import charges_priced_otherwise
+    from ledger.book.without_rows import left_out, provider_without_rows
 
     with database.reading() as connection:
         count = charges_priced_otherwise(connection, provider)
-        uncounted = left_out(provider_in_lakes(connection, provider))
+        uncounted = left_out(provider_without_rows(connection, provider))
     if count:
         noun = "posted charge has other figures and stays as it is"
         nouns = "posted charges have other figures and stay as they are"

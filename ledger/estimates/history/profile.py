@@ -172,13 +172,13 @@ def pull_profile(database: Database, *, since: datetime, until: datetime, projec
 
 def unread_usage(database: Database, *, since: datetime, until: datetime, projects: Sequence[str] = ()) -> list[str]:
     """Returns the note of usage that a profile lacks, as its rows lie in a lake."""
-    from ledger.book.in_lakes import left_out
-    from ledger.reports.in_lakes import selected_in_lakes
+    from ledger.book.without_rows import left_out
     from ledger.reports.selection import Selection
+    from ledger.reports.without_rows import selected_without_rows
 
     selection = Selection(database.zone, since, until, "occurred", projects=tuple(projects))
     with database.reading() as connection:
-        return left_out(selected_in_lakes(connection, selection, database.zone))
+        return left_out(selected_without_rows(connection, selection, database.zone))
 
 
 def _row(project: str, model: str, counts: Iterable[OutputCount]) -> ProfileRow:

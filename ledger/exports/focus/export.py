@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 
-from ledger.book.in_lakes import check_rows, month_in_lakes
 from ledger.book.prices.pinned import read_rate_entries, read_usd_rates
 from ledger.book.project_names import read_projects
 from ledger.book.rollups import TagSubset
+from ledger.book.without_rows import check_rows, month_without_rows
 from ledger.config import FocusSection
 from ledger.errors import LedgerError
 from ledger.exports.focus.items.by_charge import adjustment_item, line_items
@@ -130,14 +130,14 @@ def export_focus(
         by_day = options.grain == "day" and set(settings.rollup_tags) <= set(database.rollup_tags)
         items: Iterator[Item]
         if options.grain == "charge":
-            lakes.check(connection, month_in_lakes(connection, month), "export focus by charge")
+            lakes.check(connection, month_without_rows(connection, month), "export focus by charge")
             items = line_items(read_posted(connection, month, lakes), books)
         elif by_day:
             late = read_late_corrected(connection, month) if corrects_earlier_usage(connection, month) else ()
             items = day_items(read_rolled_up(connection, month), late, books)
         else:
             # Lakes would have nothing of late usage that was voided in the month, of which roll-ups have both.
-            check_rows(month_in_lakes(connection, month), f"export focus by {_AS_CLOSED}")
+            check_rows(month_without_rows(connection, month), f"export focus by {_AS_CLOSED}")
             items = items_of_charges(read_posted(connection, month, Lakes()), books)
         if options.grain == "day":
             adjustments = read_adjustments(connection, month)

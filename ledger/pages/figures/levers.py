@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ledger.book.in_lakes import left_out, month_in_lakes
 from ledger.book.project_names import read_projects
+from ledger.book.without_rows import left_out, month_without_rows
 from ledger.budgets.schedule import Schedules
 from ledger.budgets.status import held_on
 from ledger.pages.figures.month_spend import MonthSpend
@@ -57,7 +57,7 @@ def find_levers(snapshot: Snapshot, month: MonthSpend, schedules: Schedules, *, 
         found += _price_steps(over, month.spend.rate_entries)
     worth = [lever for lever in found if lever.saving_nano * 100 >= whole_nano * LEAST_PERCENT]
     dearest = sorted(worth, key=lambda lever: (-lever.saving_nano, lever.kind, lever.project, lever.model or ""))
-    unread = month_in_lakes(snapshot.connection, month.month) if steps and not skipped else ()
+    unread = month_without_rows(snapshot.connection, month.month) if steps and not skipped else ()
     return Levers(_with_owners(snapshot, month, schedules, dearest[:MOST_LEVERS]), skipped, tuple(left_out(unread)))
 
 

@@ -6,18 +6,18 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from ledger.book.in_lakes import Outside, sources_in_lakes
+from ledger.book.without_rows import Outside, sources_without_rows
 from ledger.reports.selection import Selection, period_parts
 from ledger.reports.sums import narrowed
 from ledger.store.tables import lake_keys
 
 
-def selected_in_lakes(connection: Connection, selection: Selection, ledger_zone: ZoneInfo) -> list[Outside]:
+def selected_without_rows(connection: Connection, selection: Selection, ledger_zone: ZoneInfo) -> list[Outside]:
     """Returns the sources, in order, with sums alone in the selection, whatever their tags."""
     keys = lake_keys.c
     filters = narrowed(selection, keys.project, keys.billed_model)
     found: set[Outside] = set()
     for part in period_parts(selection, ledger_zone, keys.posted_month, keys.occurred_month):
         bounds = (selection.start, selection.end) if part.timed else (None, None)
-        found.update(sources_in_lakes(connection, part.months & filters, *bounds))
+        found.update(sources_without_rows(connection, part.months & filters, *bounds))
     return sorted(found)

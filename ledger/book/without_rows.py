@@ -28,7 +28,7 @@ class Outside(NamedTuple):
     archive: str
 
 
-def sources_in_lakes(
+def sources_without_rows(
     connection: Connection, keys: ColumnElement[bool], start: datetime | None = None, end: datetime | None = None
 ) -> list[Outside]:
     """Returns the sources, in order, with sums alone in a selection: a condition on `lake_keys`, and [start, end).
@@ -100,15 +100,15 @@ def _lie(archive: str, *, short: bool = False) -> str:
     return "lie in a lake (charges/*.parquet)" if short else "lie in a lake, in its charges/*.parquet"
 
 
-def month_in_lakes(connection: Connection, month: str) -> list[Outside]:
+def month_without_rows(connection: Connection, month: str) -> list[Outside]:
     """Returns the sources, in order, with sums alone in a month's books."""
-    return sources_in_lakes(connection, lake_keys.c.posted_month == month)
+    return sources_without_rows(connection, lake_keys.c.posted_month == month)
 
 
-def unfound_in_lakes(database: Database) -> list[str]:
+def unfound_without_rows(database: Database) -> list[str]:
     """Returns notes that an id may be of usage without rows, where there is any."""
     with database.reading() as connection:
-        places = list(_by_place(sources_in_lakes(connection, true())))
+        places = list(_by_place(sources_without_rows(connection, true())))
     return [
         f"requests of {names} were archived to {archive}, and are corrected by 'tollbook adjust'"
         if archive
@@ -117,6 +117,6 @@ def unfound_in_lakes(database: Database) -> list[str]:
     ]
 
 
-def provider_in_lakes(connection: Connection, provider: str) -> list[Outside]:
+def provider_without_rows(connection: Connection, provider: str) -> list[Outside]:
     """Returns the sources, in order, with sums alone of a provider's usage."""
-    return sources_in_lakes(connection, lake_keys.c.provider == provider)
+    return sources_without_rows(connection, lake_keys.c.provider == provider)
