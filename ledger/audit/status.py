@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
-from ledger.book.archived import where_archived
+from ledger.book.archived import archived_through, where_archived
 from ledger.book.open_months import first_open_month, last_closed
 from ledger.book.prices.in_force import cards_in_force
 from ledger.intake.quarantine import count_open
@@ -18,7 +18,7 @@ from ledger.reports.selection import Selection
 from ledger.reports.snapshot import Snapshot
 from ledger.reports.unbooked import read_unbooked_calls
 from ledger.store.database import Database
-from ledger.store.tables import ARCHIVED_THROUGH, rollup_days, rollup_keys, sources
+from ledger.store.tables import rollup_days, rollup_keys, sources
 from pricing.money import Conversion
 
 
@@ -74,7 +74,7 @@ def read_status(database: Database, now: datetime, provider: str, expectations: 
             quarantine=count_open(connection),
             open_months=[str(month) for month in months.scalars()],
             closed_through=None if closed is None else str(closed.month),
-            archived_through=database.settings.get(ARCHIVED_THROUGH),
+            archived_through=archived_through(connection),
             archived_to=list(where_archived(connection)),
             requests=int(connection.execute(select(func.coalesce(func.sum(rollup_days.c.requests), 0))).scalar_one()),
             unbooked_calls=read_unbooked_calls(connection, Selection(database.zone), database.zone),

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, select
 
 from ledger.book.booked import KEY_LABELS
 from ledger.book.booked_pages import BookedPage, read_booked
@@ -100,7 +100,6 @@ def move_out(connection: Connection, page: BookedPage, entry: Mapping[str, Any],
         "identities": digest_of(identities),
     }
     append_sealed(connection, archives, {**entry, **own, "archived_at": now})
-    memory_of(connection)[any_archived] = True
     gone = delete(booked_usage).where(booked_usage.c.id.between(first, last), archivable(entry["through"]))
     if connection.execute(gone).rowcount != len(page):
         raise LedgerError("usage to archive was corrected or archived meanwhile: run the same command again")
@@ -187,7 +186,7 @@ def find_archived(connection: Connection, identities: Sequence[Identity]) -> dic
 
 
 def any_archived(connection: Connection) -> bool:
-    """Tells whether any rows were archived; remembered until another writer does more than book usage."""
+    """Tells whether any rows were archived; remembered as long as usage alone is booked."""
     memory = memory_of(connection)
     found: bool | None = memory.get(any_archived)
     if found is None:
@@ -217,9 +216,20 @@ def _places(connection: Connection) -> str:
 def is_archived(connection: Connection, source: str, month: str) -> bool:
     """Tells whether usage of a source was archived that occurred in a month or later."""
     of = lake_keys.c
-    query = select(of.id).join_from(lake_keys, lake_cells, lake_cells.c.key_id == of.id)
-    kept = query.join(archives, archives.c.batch_id == lake_cells.c.batch_id)
-    return connection.execute(kept.where(of.source == source, of.occurred_month >= month).limit(1)).first() is not None
+    found = _sums_kept(of.id).where(of.source == source, of.occurred_month >= month).limit(1)
+    return connection.execute(found).first() is not None
+
+
+def archived_through(connection: Connection) -> str | None:
+    """Returns the last month whose books had rows that were archived."""
+    month: str | None = connection.execute(_sums_kept(func.max(lake_keys.c.posted_month))).scalar()
+    return month
+
+
+def _sums_kept(column: ColumnElement[Any]) -> Select[Any]:
+    """Selects a column of the sums of rows that were archived."""
+    query = select(column).join_from(lake_keys, lake_cells, lake_cells.c.key_id == lake_keys.c.id)
+    return query.join(archives, archives.c.batch_id == lake_cells.c.batch_id)
 
 
 def lakes_at(connection: Connection, location: str) -> set[str]:

@@ -20,13 +20,12 @@ from ledger.book.newest import next_batch_and_charge
 from ledger.book.open_months import last_closed
 from ledger.book.posting import Run
 from ledger.book.rollups import TagSubset, sum_by_quarter
-from ledger.book.settings import store_settings
 from ledger.errors import LedgerError
 from ledger.lake.archived_file import read_archived, to_table
 from ledger.lake.manifest import LakeFile
 from ledger.lake.store import Lake, open_lake
 from ledger.store.database import Database
-from ledger.store.tables import ARCHIVED_THROUGH, booked_usage, record_keys
+from ledger.store.tables import booked_usage, record_keys
 from ledger.store.tables.book import LAST_REDACTION
 
 # Rows of a file, and of the transaction that deletes them: as many as fit into memory well.
@@ -91,9 +90,6 @@ def _move_file(database: Database, poster: LakePoster, lake: Lake, through: str,
         poster.keep(connection, sum_by_quarter(charges, facts, TagSubset(database.rollup_tags), alike))
         entry = {"batch_id": batch_id, "through": through, "lake": lake.id, "location": moved.location}
         move_out(connection, page, {**entry, "file": file.path, "sha256": file.sha256}, now=datetime.now(UTC))
-        months = {key.posted_month or "" for key, _stream in page.labels[0]}
-        furthest = max(*months, database.settings.get(ARCHIVED_THROUGH, ""))
-        store_settings(database, connection, {ARCHIVED_THROUGH: furthest})
     moved.rows += len(page)
     moved.files += 1
     moved.last_id = int(page.columns["id"][-1])

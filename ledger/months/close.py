@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy import Connection, func, select
 
+from ledger.book.archived import archived_through
 from ledger.book.open_months import last_closed
 from ledger.book.seals import append_sealed
 from ledger.config import FocusSection
@@ -25,7 +26,7 @@ from ledger.reports.selection import Selection
 from ledger.reports.snapshot import Snapshot
 from ledger.reports.unbooked import read_unbooked_calls
 from ledger.store.database import Database
-from ledger.store.tables import ARCHIVED_THROUGH, closings, rollup_keys
+from ledger.store.tables import closings, rollup_keys
 from ledger.values.calendar import month_start, shift_month
 from ledger.values.periods import month_span
 from ledger.wallet.book import wallet_providers
@@ -125,7 +126,7 @@ def reopen_month(database: Database, month: str, reason: str, *, now: datetime) 
                 return Reopened(int(latest.number), is_new=False)
             newest = "no month is closed" if last is None else f"the last closed month is {last.month}"
             raise LedgerError(f"{month} can't be reopened: {newest}, and only the last one can")
-        if month <= database.settings.get(ARCHIVED_THROUGH, ""):
+        if month <= (archived_through(connection) or ""):
             raise LedgerError(f"{month} can't be reopened: its rows were archived, and stay as they were closed")
         row = last._asdict() | {"action": "reopen", "at": now, "reason": reason, "forced": 0}
         append_sealed(connection, closings, row)

@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
+from ledger.book.archived import find_archived
+from ledger.book.settings import store_settings
+from ledger.lake.archive import archive as archive_rows
+from ledger.store.opening import open_ledger
 from tests.conftest import Cli, Outcome, close_connections
 from tests.helpers.archives import APRIL, WHY, archive, figures, fill, of_march, stored
 from tests.helpers.ledgers import CODE, LITE, PRO, counts, responses, value
@@ -70,6 +74,18 @@ def test_a_running_application_hears_of_it(db_cli: Cli, db_url: str) -> None:
         assert book.record(response("late")).status == "conflict"
     close_connections()
     db_cli("verify").ok()
+
+
+def test_who_archives_knows_it_too(db_cli: Cli, db_url: str) -> None:
+    fill(db_cli)
+    database, wanted = open_ledger(db_url), ("resp_000003", "evolink", "request")
+    with database.writing() as connection:
+        assert find_archived(connection, [wanted]) == {}
+        store_settings(database, connection, {"noted": "so that there is an entry of the log to go on from"})
+    archive_rows(database, "2026-03", "kept")
+    with database.writing() as connection:
+        assert list(find_archived(connection, [wanted])) == [wanted]
+    database.close()
 
 
 def test_of_labels_that_differ_projects_are_known_and_tags_are_not(db_cli: Cli) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.store.tables.archive import ARCHIVED_THROUGH, archived_usage, archives
+from ledger.store.tables.archive import archived_usage, archives
 from ledger.store.tables.base import metadata
 from ledger.store.tables.book import (
     batches,
@@ -27,7 +27,6 @@ from ledger.store.tables.wallet import wallet_entries, wallet_moves
 __all__ = [
     "ADDED_TO",
     "APPEND_ONLY",
-    "ARCHIVED_THROUGH",
     "CHANGED",
     "MEASURES",
     "VIEWS",

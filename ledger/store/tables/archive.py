@@ -7,9 +7,6 @@ from sqlalchemy import Column, Table, Text, UniqueConstraint
 from ledger.store.tables.base import metadata
 from ledger.store.tables.columns import BigInt, UtcTime, required, row_id
 
-# The setting of a ledger from which rows were archived: the last month of them.
-ARCHIVED_THROUGH = "archived_through"
-
 archives = Table(
     "archives",
     metadata,
