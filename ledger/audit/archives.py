@@ -15,6 +15,7 @@ from ledger.book.booked_pages import BookedPage, Named, page_of
 from ledger.book.charges import PlainRow
 from ledger.book.lake_cells import LakePage
 from ledger.book.rows import ChargeRow
+from ledger.book.seals import StoredUsage
 from ledger.errors import LedgerError
 from ledger.store.tables import archives, lake_cells, lake_keys
 from ledger.values.columns import rows_of
@@ -33,6 +34,7 @@ class Archives:
         self._lakes = {lake.id: lake for lake in lakes}
         self._entries: Sequence[Row[Any]] = ()
         self._opened: dict[int, Row[Any]] = {}
+        self._closed: list[Row[Any]] = []
         self._months: dict[int, set[str]] = {}
         # Rows of a page may be in a file of one month and of the next.
         self._table_of = lru_cache(2)(self._read)
@@ -57,6 +59,7 @@ class Archives:
                 self._opened[entry.id] = entry
             else:
                 result.problem(f"archive {entry.id}: {wrong}")
+        self._closed = [entry for entry in self._entries if entry.id not in self._opened]
 
     def _find_wrong(self, entry: Row[Any]) -> str:
         from ledger.lake.manifest import LakeFile  # an extra's
@@ -83,7 +86,7 @@ class Archives:
 
     @property
     def entries(self) -> Sequence[Row[Any]]:
-        """What was archived, by first id."""
+        """The entries of all that was archived, by first id."""
         return self._entries
 
     @property
@@ -103,16 +106,13 @@ class Archives:
 
     def hides(self, month: str) -> bool:
         """Tells whether rows in a month's books are in files that aren't opened."""
-        closed = (entry for entry in self._entries if entry.id not in self._opened)
-        return any(month in self._months[entry.batch_id] for entry in closed)
+        return any(month in self._months[entry.batch_id] for entry in self._closed)
 
-    def lacks(self, batch: Row[Any], present: int) -> bool:
-        """Tells whether rows of a batch are in files that aren't opened, of which so many are there; counts others."""
-        missing = batch.last_usage_record_id - batch.first_usage_record_id + 1 - present
-        closed = (entry for entry in self._entries if entry.id not in self._opened)
-        if missing <= 0 or not any(
-            entry.first_id <= batch.last_charge_id and batch.first_charge_id <= entry.last_id for entry in closed
-        ):
+    def lacks(self, batch: Row[Any], usage: StoredUsage) -> bool:
+        """Tells whether rows of a batch lie in files that aren't opened, with the `usage` that is here; counts them."""
+        missing = batch.last_usage_record_id - batch.first_usage_record_id + 1 - len(usage)
+        first, last = batch.first_charge_id, batch.last_charge_id
+        if missing <= 0 or not any(entry.first_id <= last and first <= entry.last_id for entry in self._closed):
             return False
         self.missing += missing
         return True

@@ -22,6 +22,7 @@ from ledger.book.redaction import KIND as REDACT
 from ledger.book.redaction import rows_of_redaction
 from ledger.book.sealed_rows import added_in
 from ledger.book.seals import (
+    StoredUsage,
     amounts_by_currency,
     amounts_text,
     batch_digest,
@@ -141,9 +142,10 @@ class Chain:
                 result.problem(f"batch {batch.id}: doesn't follow the digest of the batch before it")
             ids = batch.first_charge_id, batch.last_charge_id
             self._sequence, self._digest = batch.sequence, batch.digest
-            if page.booked is not None and self._archived.lacks(batch, len(page.booked.between(*ids))):
+            usage = None if page.booked is None else page.booked.between(*ids)
+            if usage is not None and self._archived.lacks(batch, usage):
                 # What its digest covers isn't all here; what is has a seal of its own.
-                if len(page.booked.between(*ids)) and not self._stay(page.booked, batch, page.seals[batch.id]):
+                if len(usage) and not self._staying_stand(batch, usage, page.seals[batch.id]):
                     result.problem(f"batch {batch.id}: its rows that stay are no longer as they were sealed")
                 continue
             own = _between(page.posted.charge.id, *ids)
@@ -156,42 +158,44 @@ class Chain:
             amounts.update(sums.amounts_nano)
             if batch.amounts != amounts_text(amounts):
                 result.problem(f"batch {batch.id}: its amounts aren't the sums of its charges")
-            stands = (
-                self._sums_stand(batch, sums)
-                if sums.rows
-                else self._stands(page, batch, added[_between(usage_ids, *ids)], sealed[own])
-            )
+            if sums.rows:
+                stands = self._sums_stand(batch, sums)
+            elif usage is not None:
+                stands = self._usage_stands(page, batch, usage, sealed[own])
+            else:
+                stands = self._rows_stand(page, batch, added[_between(usage_ids, *ids)], sealed[own])
             if not stands:
                 result.problem(f"batch {batch.id}: it or its rows are no longer as they were sealed")
 
-    def _stay(self, booked: BookedPage, batch: Row[Any], seals: Sequence[Row[Any]]) -> bool:
+    def _staying_stand(self, batch: Row[Any], usage: StoredUsage, seals: Sequence[Row[Any]]) -> bool:
         """Tells whether rows of a batch are those that stayed when others were archived last."""
         kept = [seal.rows_digest for seal in seals if seal.rows_digest is not None]
-        return bool(kept) and kept[-1] == staying_digest(self._connection, batch, booked)
+        return bool(kept) and kept[-1] == staying_digest(batch._asdict(), usage, self._conversions)
 
     def _sums_stand(self, batch: Row[Any], sums: LakePage) -> bool:
         """Tells whether a batch of a lake's sums is as it was sealed."""
         sealed: str = batch.digest
         return cells_digest(batch._asdict(), sums.rows, sums.keys.sealed, self._conversions) == sealed
 
-    def _stands(self, page: Page, batch: Row[Any], added: Sequence[PlainRow], corrections: Sequence[PlainRow]) -> bool:
-        """Tells whether a batch and its rows are as they were sealed, its texts as they were sealed last."""
-        seals, known = page.seals.get(batch.id, []), self._conversions
-        if page.booked is not None:
-            seals = [seal for seal in seals if seal.rows_digest is None]  # but those of rows that stay
-        if any(seal.salt is not None for seal in (seals if page.booked is None else seals[:-1])):
+    def _rows_stand(self, page: Page, batch: Row[Any], added: Sequence[PlainRow], charged: Sequence[PlainRow]) -> bool:
+        """Tells whether a batch whose rows are sealed with their texts is as it was sealed last."""
+        seals = page.seals.get(batch.id, [])
+        if any(seal.salt is not None for seal in seals):
             return False
-        if page.booked is None:
-            if batch.kind == REDACT:
-                added = rows_of_redaction(self._connection, batch.id)
-            digest: str = seals[-1].rows_digest if seals else batch.digest
-            return batch_digest(batch._asdict(), added, corrections, known) == digest
-        usage = page.booked.between(batch.first_charge_id, batch.last_charge_id)
-        first, last = seals[0], seals[-1]
-        if last.salt is None or texts_digest(last.salt, usage.texts) != last.digest:
+        if batch.kind == REDACT:
+            added = rows_of_redaction(self._connection, batch.id)
+        digest: str = seals[-1].rows_digest if seals else batch.digest
+        return batch_digest(batch._asdict(), added, charged, self._conversions) == digest
+
+    def _usage_stands(self, page: Page, batch: Row[Any], usage: StoredUsage, corrections: Sequence[PlainRow]) -> bool:
+        """Tells whether a batch of usage is as it was sealed by columns, its texts as they were sealed last."""
+        first, *others = (seal for seal in page.seals[batch.id] if seal.rows_digest is None)  # but those of what stays
+        *before, last = first, *others
+        if any(seal.salt is not None for seal in before) or last.salt is None:
             return False
         sealed: str = batch.digest
-        return usage_digest(batch._asdict(), usage, first.digest, corrections, known) == sealed
+        known = usage_digest(batch._asdict(), usage, first.digest, corrections, self._conversions)
+        return texts_digest(last.salt, usage.texts) == last.digest and known == sealed
 
 
 def _between(ids: Sequence[int], first: int, last: int) -> slice:

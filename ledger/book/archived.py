@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, select
 
 from ledger.book.booked import KEY_LABELS
 from ledger.book.booked_pages import BookedPage, read_booked
 from ledger.book.charges import Identity, plain_rows
 from ledger.book.rows import Facts, compared_numbers
-from ledger.book.seals import append_sealed, sealed_conversions, texts_digest, usage_digest
+from ledger.book.seals import StoredUsage, append_sealed, sealed_conversions, texts_digest, usage_digest
 from ledger.errors import LedgerError
 from ledger.store.bulk import append_rows, in_chunks, next_id, rows_by_key, stream_rows
 from ledger.store.driver import run
@@ -121,18 +121,18 @@ def seal_staying(connection: Connection, page: BookedPage, sealed_by: int) -> No
     staying = sorted(number for number, count in there.items() if count > going[number])
     number = next_id(connection, text_seals)
     gone = set(page.number("id").tolist()) if staying else set()
+    known = sealed_conversions(connection)
     for place, batch_id in enumerate(staying):
         batch = found[batch_id]
-        rows = read_booked(connection, page.named, batch.first_charge_id, batch.last_charge_id)
-        digest = staying_digest(connection, batch, rows.without(gone))
+        ids = batch.first_charge_id, batch.last_charge_id
+        usage = read_booked(connection, page.named, *ids).without(gone).between(*ids)
+        digest = staying_digest(batch._asdict(), usage, known)
         append_rows(connection, text_seals, [(number + place, batch_id, sealed_by, None, None, digest)])
 
 
-def staying_digest(connection: Connection, batch: Row[Any], page: BookedPage) -> str:
+def staying_digest(batch: Mapping[str, Any], usage: StoredUsage, known: Mapping[int, tuple[Any, ...]]) -> str:
     """Computes what seals the rows that stay of a batch."""
-    usage = page.between(batch.first_charge_id, batch.last_charge_id)
-    texts = texts_digest("", usage.texts)
-    return usage_digest(batch._asdict(), usage, texts, (), sealed_conversions(connection))
+    return usage_digest(batch, usage, texts_digest("", usage.texts), (), known)
 
 
 def identities_of(page: BookedPage, archive: int) -> list[tuple[int, ...]]:
