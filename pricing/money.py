@@ -81,8 +81,7 @@ def round_units(text: str, scale: int) -> int:
 
 def format_nano(amount_nano: int) -> str:
     """Returns the amount as a plain exact decimal without padding zeros: 2_400_000 is "0.0024"."""
-    digits = str(amount_nano).zfill(11 if amount_nano < 0 else 10)
-    return f"{digits[:-9]}.{digits[-9:]}".rstrip("0").rstrip(".")
+    return _format_units(amount_nano, 9)
 
 
 def nano_decimal(amount_nano: int) -> Decimal:
@@ -92,13 +91,17 @@ def nano_decimal(amount_nano: int) -> Decimal:
 
 def format_pico(rate_pico: int) -> str:
     """Returns the rate as a plain exact decimal without padding zeros: 32_000_000 is "0.000032"."""
-    digits = str(rate_pico).zfill(14 if rate_pico < 0 else 13)
-    return f"{digits[:-12]}.{digits[-12:]}".rstrip("0").rstrip(".")
+    return _format_units(rate_pico, 12)
 
 
 def format_rate(rate_pico: int, meter: str) -> str:
     """Returns a meter's rate as it is printed, for 1M tokens or one call: 32_000_000 is "32", of call "0.000032"."""
     return format_pico(rate_pico * (1 if meter == "call" else TOKENS_OF_RATE))
+
+
+def _format_units(units: int, places: int) -> str:
+    digits = str(units).zfill(places + (2 if units < 0 else 1))
+    return f"{digits[:-places]}.{digits[-places:]}".rstrip("0").rstrip(".")
 
 
 def divide_half_even(numerator: int, denominator: int) -> int:

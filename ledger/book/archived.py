@@ -70,7 +70,7 @@ def archivable(through: str) -> ColumnElement[bool]:
     usage, corrections, seals = booked_usage.c, booked_corrections.c, text_seals.c
     own_seal = select(seals.id).where(seals.batch_id == usage.batch_id, seals.sealed_by == usage.batch_id)
     return and_(
-        usage.key_id.in_(select(record_keys.c.id).where(record_keys.c.posted_month <= through)),
+        is_posted(through),
         usage.generation == 0,
         usage.calls.is_(None),
         usage.tool_calls.is_(None),
@@ -78,6 +78,11 @@ def archivable(through: str) -> ColumnElement[bool]:
         ~select(corrections.id).where(corrections.usage_record_id == usage.id).exists(),
         own_seal.exists(),
     )
+
+
+def is_posted(through: str) -> ColumnElement[bool]:
+    """Tells, in SQL, which rows of `booked_usage` are posted in a month or before."""
+    return booked_usage.c.key_id.in_(select(record_keys.c.id).where(record_keys.c.posted_month <= through))
 
 
 def move_out(connection: Connection, page: BookedPage, entry: Mapping[str, Any], *, now: datetime) -> None:
@@ -206,10 +211,11 @@ def check_unarchived(connection: Connection, batch: ColumnElement[bool], what: s
     usage = booked_usage.c
     of_batches = usage.id.between(first, last), usage.batch_id.in_(select(of.id).where(batch))
     if connection.execute(select(func.count()).where(*of_batches)).scalar_one() < (count or 0):
-        raise LedgerError(f"{what} needs all its rows, and some were archived to {_places(connection)}")
+        raise LedgerError(f"{what} needs all its rows, and some were archived to {named_places(connection)}")
 
 
-def _places(connection: Connection) -> str:
+def named_places(connection: Connection) -> str:
+    """Returns the places that rows were moved to, as messages name them."""
     return ", ".join(where_archived(connection))
 
 

@@ -32,15 +32,10 @@ class LakePoster(Poster):
         """Raises a LedgerError where a day of the roll-ups has no room for the cells after those looked at before."""
         self._headroom.check_cells(connection, cells, self._sums)
 
-    def post(self, connection: Connection, cells: Cells) -> None:
-        """Appends sums that `check` has looked at."""
+    def post(self, connection: Connection, cells: Cells, *, rolled_up: bool = False) -> None:
+        """Appends sums that `check` has looked at, or of charges that are `rolled_up` already, whose rows go."""
         packed = pack_quarters(cells, key_ids_of(connection, lake_keys).of(connection, cells.keys))
-        self._seal_cells(connection, cells, packed, [None] * len(packed))
-
-    def keep(self, connection: Connection, cells: Cells) -> None:
-        """Appends sums of charges that roll-ups have already: their rows are to go."""
-        packed = pack_quarters(cells, key_ids_of(connection, lake_keys).of(connection, cells.keys))
-        self._seal_cells(connection, cells, packed, [None] * len(packed), rolled_up=True)
+        self._seal_cells(connection, cells, packed, [None] * len(packed), rolled_up=rolled_up)
 
     def reverse(self, connection: Connection, page: LakePage, first_open: str) -> None:
         """Takes rows back: each by a row of its own that negates it, in its month or the first open one."""

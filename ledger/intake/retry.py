@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, update
 
-from ledger.book.archived import find_archived, where_archived
+from ledger.book.archived import find_archived, named_places
 from ledger.book.booked import append_uncharged
 from ledger.book.charges import Identity, Known, known_records, next_charge_id, posted_charges
 from ledger.book.corrections.reversing import reversal
@@ -140,7 +140,7 @@ def accept(database: Database, config: Config, number: int, reason: str, *, new_
         known = known_records(connection, [facts.identity]).get(facts.identity)
         if known is None and find_archived(connection, [facts.identity]):
             raise LedgerError(
-                f"what quarantine entry {number} contradicts was archived to {', '.join(where_archived(connection))}, "
+                f"what quarantine entry {number} contradicts was archived to {named_places(connection)}, "
                 f"and stays as booked: book the difference by 'tollbook adjust', and discard the entry"
             )
         if known is None or known.live_charge_id is None:
@@ -203,9 +203,7 @@ def contradicts_archived(connection: Connection, row: Row[Any]) -> list[str]:
     """Returns the note that an entry contradicts a record whose row was archived, if it does."""
     if row.reason != CONFLICT or not find_archived(connection, [_identity(row)]):
         return []
-    return [
-        f"what it contradicts was archived to {', '.join(where_archived(connection))}: 'export charges --lake' has it"
-    ]
+    return [f"what it contradicts was archived to {named_places(connection)}: 'export charges --lake' has it"]
 
 
 def _identity(row: Row[Any]) -> Identity:

@@ -10,9 +10,9 @@ from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import ColumnElement, Connection, func, select, text
 
-from ledger.book.archived import KIND, archivable, move_out
+from ledger.book.archived import KIND, archivable, is_posted, move_out
 from ledger.book.booked_pages import BookedPage, Named, page_of
 from ledger.book.charges import plain_rows
 from ledger.book.lake_posting import LakePoster
@@ -25,7 +25,7 @@ from ledger.lake.archived_file import read_archived, to_table
 from ledger.lake.manifest import LakeFile
 from ledger.lake.store import Lake, open_lake
 from ledger.store.database import Database
-from ledger.store.tables import booked_usage, record_keys
+from ledger.store.tables import booked_usage
 from ledger.store.tables.book import LAST_REDACTION
 
 # Rows of a file, and of the transaction that deletes them: as many as fit into memory well.
@@ -59,7 +59,7 @@ def archive(
     with database.reading() as connection:
         _check_owner(database, connection)
         _check_closed(connection, through)
-        rows, posted = _count(connection, through), _posted(connection, through)
+        rows, posted = _count(connection, archivable(through)), _count(connection, is_posted(through))
     if dry_run or not rows:
         return Moved(name, rows, -(-rows // _ROWS), staying=posted - rows)
     lake = _open_to_last(name)
@@ -87,7 +87,8 @@ def _move_file(database: Database, poster: LakePoster, lake: Lake, through: str,
         batch_id, _charge = next_batch_and_charge(connection)
         charges, facts, alike = page.charges()
         # Before the rows go: theirs are the highest ids then, and no later row gets an id of one that went.
-        poster.keep(connection, sum_by_quarter(charges, facts, TagSubset(database.rollup_tags), alike))
+        sums = sum_by_quarter(charges, facts, TagSubset(database.rollup_tags), alike)
+        poster.post(connection, sums, rolled_up=True)
         entry = {"batch_id": batch_id, "through": through, "lake": lake.id, "location": moved.location}
         move_out(connection, page, {**entry, "file": file.path, "sha256": file.sha256}, now=datetime.now(UTC))
     moved.rows += len(page)
@@ -141,13 +142,5 @@ def _write(lake: Lake, page: BookedPage) -> LakeFile:
     return file
 
 
-def _count(connection: Connection, through: str) -> int:
-    query = select(func.count()).select_from(booked_usage).where(archivable(through))
-    return int(connection.execute(query).scalar_one())
-
-
-def _posted(connection: Connection, through: str) -> int:
-    """Counts rows posted in a month or before it."""
-    keys = select(record_keys.c.id).where(record_keys.c.posted_month <= through)
-    query = select(func.count()).select_from(booked_usage).where(booked_usage.c.key_id.in_(keys))
-    return int(connection.execute(query).scalar_one())
+def _count(connection: Connection, condition: ColumnElement[bool]) -> int:
+    return int(connection.execute(select(func.count()).select_from(booked_usage).where(condition)).scalar_one())

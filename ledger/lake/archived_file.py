@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from ledger.book.booked_pages import BookedPage
 from ledger.book.charges import PlainRow
+from ledger.lake.charges_file import plain_values
 from ledger.lake.store import Lake
 from ledger.store.tables import booked_usage
 from ledger.store.tables.keys import RecordKey
@@ -43,9 +44,7 @@ def rows_between(table: Any, first: int, last: int) -> list[PlainRow]:  # noqa: 
     ids = table.column("id").to_numpy()
     start, stop = (int(ids.searchsorted(number, side)) for number, side in ((first, "left"), (last, "right")))
     part = table.slice(start, stop - start)
-    own = (part.column(column.name) for column in booked_usage.c)
-    plain = (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column for column in own)
-    return list(zip(*(column.to_pylist() for column in plain), strict=True))
+    return list(zip(*(plain_values(part.column(column.name)) for column in booked_usage.c), strict=True))
 
 
 def _type(name: str) -> Any:  # noqa: ANN401 - pyarrow has no types

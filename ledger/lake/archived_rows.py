@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from sqlalchemy import Connection, Row, select
 
 from ledger.book.booked_pages import METER_NANO
+from ledger.lake.charges_file import plain_values
 from ledger.lake.manifest import LakeFile
 from ledger.lake.posted import Posting, booked_in
 from ledger.lake.store import Lake
@@ -121,8 +122,7 @@ class _Columns:
         if name == "amount_nano":
             of_meters = zip(*map(self.of, METER_NANO), strict=True)
             return [sum(filter(None, amounts)) for amounts in of_meters]
-        column = self._batch.column(name.removesuffix("_us"))
-        values = (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist()
+        values = plain_values(self._batch.column(name.removesuffix("_us")))
         empty = _WHERE_EMPTY.get(name)
         return values if empty is None else [empty if value is None else value for value in values]
 

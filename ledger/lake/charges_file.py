@@ -192,6 +192,12 @@ def _cast(column: Any, wanted: Any) -> Any:  # noqa: ANN401 - pyarrow has no typ
     return column.cast(wanted)
 
 
+def plain_values(column: Any) -> list[Any]:  # noqa: ANN401 - pyarrow has no types
+    """Returns a column's values, times in microseconds."""
+    values: list[Any] = (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist()
+    return values
+
+
 def _plain_type(wanted: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
     return wanted.value_type if pa.types.is_dictionary(wanted) else wanted
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from ledger.book.lake_cells import read_lake
 from ledger.book.records import sum_by_code
 from ledger.errors import LedgerError
-from ledger.lake.charges_file import CHARGES
+from ledger.lake.charges_file import CHARGES, plain_values
 from ledger.lake.manifest import LakeFile, Manifest
 from ledger.lake.post import read_conversions, read_entries
 from ledger.lake.posted import Posting
@@ -172,9 +172,7 @@ class _Columns:
 
     def _named(self, name: str) -> list[Any]:
         """Returns a column of the file, times in microseconds."""
-        column = self._batch.column(name)
-        values: list[Any] = (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist()
-        return values
+        return plain_values(self._batch.column(name))
 
 
 def _manifest_of(posting: Posting, manifests: Mapping[str, Manifest], lake: Lake) -> Manifest:

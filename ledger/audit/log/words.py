@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, func, select
 
+from ledger.book.archived import KIND as ARCHIVE
+from ledger.book.corrections.void_sums import KIND as LAKE
 from ledger.store.expressions import column_within
 from ledger.store.log import SETTINGS, Content, read_content
 from ledger.store.tables import log_entries, metadata, quarantine
@@ -45,7 +47,7 @@ def _because(words: str, reason: str | None) -> str:
 
 def _batch(row: Row[Any]) -> str:
     count = row.last_charge_id - row.first_charge_id + 1
-    nouns = ("row of sums", "rows of sums") if row.kind in ("lake", "archive") else ("charge", "charges")
+    nouns = ("row of sums", "rows of sums") if row.kind in (LAKE, ARCHIVE) else ("charge", "charges")
     words = f", {counted(count, *nouns)}" if count else ""  # none where texts were redacted
     return _because(f"{row.kind}: batch {row.id}{words}", row.reason)
 

@@ -38,7 +38,7 @@ def redact(
     """Replace request ids and values of tags by words that nobody can read; it can't be undone.
 
     Amounts, closes and the chain of batches stay and can be verified, and a redacted request that comes again is still
-    known. Files that were exported before, and backups, keep the text.
+    known. Files that were exported before, rows that were archived, and backups keep the text.
     """
     from ledger.book.archived import where_archived
     from ledger.book.posting import Run
